@@ -1,0 +1,1 @@
+"""Keeps a trustworthy table of every AI provider's models."""

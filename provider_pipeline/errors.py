@@ -1,0 +1,112 @@
+"""What can go wrong, as one tree of exceptions.
+
+Here: the exception types that cross a layer's border, and nothing that raises them. The verdict on a listing is data
+(`provider_pipeline.rules`), not an exception, until a caller asks for a sync that must succeed.
+
+    ProviderPipelineError
+    |-- ConfigurationError              what the operator set up does not hold
+    |   |-- MissingCredentialError      a key's environment variable is not set
+    |   `-- InvalidRuleError            a rule document cannot be understood or compiled
+    |-- CatalogError                    the database
+    |   |-- DatabaseUnavailableError    no answer at the database URL
+    |   `-- MigrationMissingError       the schema is older or newer than this code
+    |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
+    |   |-- UnknownProviderError        no provider with that slug
+    |   |-- RuleMissingError            the provider has no active extraction rule
+    |   |-- ListingUnreachableError     we never got an answer
+    |   |-- ListingRefusedError         the server answered, with an error status
+    |   `-- ListingUnreadableError      the server answered, with something that is not a JSON listing
+    `-- RuleValidationError             the listing was read, and the rule does not fit it
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class ProviderPipelineError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Args:
+        message: One line: which provider, what was expected, what came.
+        hint: What the reader can do about it, or None.
+        transient: Whether trying again later, unchanged, may work.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.transient = transient
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigurationError(ProviderPipelineError):
+    """What the operator set up does not hold together."""
+
+
+class MissingCredentialError(ConfigurationError):
+    """A provider names an environment variable for its key, and it is not set."""
+
+
+class InvalidRuleError(ConfigurationError):
+    """A rule document cannot be understood, or one of its expressions does not compile."""
+
+
+class CatalogError(ProviderPipelineError):
+    """The catalogue's database cannot serve the request."""
+
+
+class DatabaseUnavailableError(CatalogError):
+    """Nothing answered at the database URL, or it refused the connection."""
+
+
+class MigrationMissingError(CatalogError):
+    """The database schema is not the one this version of the code works with."""
+
+
+class ModelSyncerError(ProviderPipelineError):
+    """A provider could not be synced, for a reason other than a rule that no longer fits."""
+
+
+class UnknownProviderError(ModelSyncerError):
+    """No provider has the given slug."""
+
+
+class RuleMissingError(ModelSyncerError):
+    """The provider has no active extraction rule."""
+
+
+class ListingUnreachableError(ModelSyncerError):
+    """The request got no answer: name resolution, connection, TLS or time-out."""
+
+
+class ListingRefusedError(ModelSyncerError):
+    """The server answered with an error status.
+
+    Args:
+        status: The HTTP status code.
+    """
+
+    def __init__(self, message: str, *, status: int, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.status = status
+
+
+class ListingUnreadableError(ModelSyncerError):
+    """The server answered, but not with a complete JSON listing within the limits."""
+
+
+class RuleValidationError(ProviderPipelineError):
+    """A listing was read whole, and the provider's extraction rule does not fit it; nothing was written.
+
+    Args:
+        reason: One line that names the provider and the first blocking issue.
+        issues: The verdict's issues, as `RuleValidator.validate_rule` returns them.
+    """
+
+    def __init__(self, reason: str, issues: Sequence[Mapping[str, Any]], *, hint: str | None = None) -> None:
+        super().__init__(reason, hint=hint)
+        self.reason = reason
+        self.issues = [dict(issue) for issue in issues]
