@@ -1,0 +1,28 @@
+"""Fetching providers' model listings over HTTP.
+
+Here: the public names. `ListingClient.pages` turns a `ListingSource` into `Page`s within `FetchLimits`. Not here:
+what a page's models are (`provider_pipeline.rules`) and where pages are kept (`provider_pipeline.catalog`).
+"""
+
+from provider_pipeline.listing.auth import AuthConfig, Credentials
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
+from provider_pipeline.listing.redaction import redact, redacted_url
+from provider_pipeline.listing.source import FetchLimits, ListingEndpoint, ListingSource, Page
+
+__all__ = [
+    "AuthConfig",
+    "Broken",
+    "Credentials",
+    "FetchLimits",
+    "Finished",
+    "ListingClient",
+    "ListingEndpoint",
+    "ListingSource",
+    "NextRequest",
+    "Page",
+    "PageInfo",
+    "next_request",
+    "redact",
+    "redacted_url",
+]

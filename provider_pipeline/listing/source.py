@@ -1,0 +1,139 @@
+"""What to fetch and within which limits, and what a fetch hands back.
+
+Here: plain data. Not here: the fetching (`client`) and the pagination documents' models (`provider_pipeline.rules`).
+The concept: a listing is everything one fetch of a provider returned, all pages of all its endpoints; it is whole, or
+an error says why not.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing.auth import AuthConfig
+from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
+from provider_pipeline.listing.urls import join_url, query_names
+from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
+
+MEBIBYTE: Final = 1024 * 1024
+
+
+class FetchLimits(BaseModel):
+    """What one listing may cost us. Seconds and bytes; bytes are counted after decompression.
+
+    Attributes:
+        connect_timeout: Until the connection stands.
+        read_timeout: Between two bytes.
+        deadline: For all of a listing's requests and waits together; the time its consumer takes between two pages is
+            not counted.
+        retries: Further attempts per page after a failure that may pass.
+        backoff: The wait before the first retry; it doubles each time.
+        longest_wait: The longest single wait. A server that asks (Retry-After) for more is not asked again in this
+            listing.
+        max_page_bytes: Of one page.
+        max_total_bytes: Of all pages.
+        max_pages: Of all endpoints together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connect_timeout: Annotated[float, Field(gt=0)] = 5.0
+    read_timeout: Annotated[float, Field(gt=0)] = 20.0
+    deadline: Annotated[float, Field(gt=0)] = 120.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    backoff: Annotated[float, Field(ge=0)] = 0.5
+    longest_wait: Annotated[float, Field(ge=0)] = 30.0
+    max_page_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
+    max_total_bytes: Annotated[int, Field(gt=0)] = 512 * MEBIBYTE
+    max_pages: Annotated[int, Field(gt=0)] = 2000
+
+
+class ListingEndpoint(BaseModel):
+    """One endpoint that lists models.
+
+    Attributes:
+        path: Appended to the provider's base URL, e.g. `/v1/models`; may hold a query; empty for the base URL itself.
+        params: Query parameters of the first request, such as a page size; not secret.
+        pagination: How it goes on; the rule's pagination document, or None, is parsed on construction.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = ""
+    params: dict[str, str] = Field(default_factory=dict)
+    pagination: Annotated[Pagination, BeforeValidator(parse_pagination)] = NoPagination()
+
+
+class ListingSource(BaseModel):
+    """Where a provider's listing is, and how to ask for it; holds no secret.
+
+    Raises:
+        ConfigurationError: On construction, when a URL cannot be asked or would carry a secret.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    slug: str
+    base_url: str
+    auth: AuthConfig = Field(default_factory=AuthConfig)
+    endpoints: tuple[ListingEndpoint, ...] = (ListingEndpoint(),)
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if not self.endpoints:
+            raise ConfigurationError(f"{self.slug}: it has no listing endpoint", hint="generate a rule for it first")
+        _check_url(self.slug, self.base_url)
+        for endpoint in self.endpoints:
+            if endpoint.path.startswith("//") or urlsplit(endpoint.path).scheme:
+                raise ConfigurationError(
+                    f"{self.slug}: endpoint {redacted_url(endpoint.path)} is not a path below "
+                    f"{redacted_url(self.base_url)}",
+                    hint="an endpoint is a path such as /v1/models",
+                )
+            _check_url(self.slug, join_url(self.base_url, endpoint.path, endpoint.params))
+        return self
+
+    def url(self, endpoint: ListingEndpoint) -> str:
+        """The URL of an endpoint's first page, without credentials."""
+        return join_url(self.base_url, endpoint.path, endpoint.params)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing.
+
+    Attributes:
+        endpoint: Index of its endpoint in the source.
+        number: 1 for an endpoint's first page.
+        url: Where it came from, redacted.
+        content: The body, decompressed; as received, but that an echoed key is masked.
+        document: The body, parsed: any JSON value, null included.
+        etag: The server's ETag, if it sent one.
+    """
+
+    endpoint: int
+    number: int
+    url: str
+    content: bytes = field(repr=False)
+    document: Any = field(repr=False)
+    etag: str | None = None
+
+
+def _check_url(slug: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ConfigurationError(
+            f"{slug}: {redacted_url(url)!r} is not a URL that can be asked",
+            hint="expected http(s)://host[:port][/path]",
+        )
+    if "@" in parts.netloc or any(is_sensitive_name(name) for name in query_names(url)):
+        raise ConfigurationError(
+            f"{slug}: {redacted_url(url)} would keep a secret in the table",
+            hint="name the key's environment variable in auth_config",
+        )

@@ -1,0 +1,332 @@
+"""One bounded HTTP exchange: time-outs, retries, redirects, sizes, and errors that say what happened.
+
+Here: everything between a URL and the bytes of its answer. Not here: which URLs follow (`paging`), what the bytes
+mean (`documents`). The concept: nothing a server does may hang us, burst us, or make us hand its key to somebody
+else; each failure is classified once, as transient or permanent, where it is seen.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import urljoin
+
+import requests
+from requests.auth import AuthBase
+from urllib3 import exceptions as urllib3_errors
+
+from provider_pipeline.errors import (
+    ListingRefusedError,
+    ListingUnreachableError,
+    ListingUnreadableError,
+    ModelSyncerError,
+)
+from provider_pipeline.listing.answers import refused_hint, retry_after_seconds, status_may_pass, what_it_says
+from provider_pipeline.listing.auth import Credentials
+from provider_pipeline.listing.deadline import Deadline, DeadlineAdapter
+from provider_pipeline.listing.failures import is_caused_by, why_unreachable
+from provider_pipeline.listing.redaction import one_line, quiet_url_logging, redact, redact_body, redacted_url
+from provider_pipeline.listing.source import FetchLimits
+from provider_pipeline.listing.urls import may_follow, with_params
+
+MOST_REDIRECTS: Final = 3
+_CHUNK: Final = 64 * 1024
+_ERROR_BODY: Final = 16 * 1024
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_ANSWERS: Final = frozenset({200, 203})
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "provider-pipeline"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer.
+
+    Attributes:
+        url: Where it came from, after redirects, without credentials.
+        shown_url: The same, redacted.
+        where: The same, with the provider, as an error's text begins.
+    """
+
+    url: str = field(repr=False)
+    shown_url: str
+    where: str
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """One failed attempt; `reason` continues the words "GET <url>"."""
+
+    reason: str
+    kind: type[ModelSyncerError]
+    transient: bool
+    hint: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class Transport:
+    """The HTTP side of one listing; a context manager, for one thread."""
+
+    def __init__(self, slug: str, credentials: Credentials, secret_hint: str, limits: FetchLimits) -> None:
+        quiet_url_logging()
+        self._slug = slug
+        self._credentials = credentials
+        self._secret_hint = secret_hint
+        self._limits = limits
+        self._deadline = Deadline(limits.deadline)
+        self._session = _Session()
+        self._session.headers.update({**_HEADERS, **credentials.headers})
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter(self._deadline))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+        self._deadline.release()
+
+    def where(self, url: str) -> str:
+        """Provider and redacted URL, as every error's text begins."""
+        return f"{self._slug}: GET {self._shown(url)}"
+
+    def _shown(self, url: str) -> str:
+        return redacted_url(url, self._credentials.secrets)
+
+    def get(self, url: str, *, most_bytes: int) -> Answer:
+        """Fetch a URL, trying again where that may help.
+
+        Args:
+            url: Without credentials; they are added for the wire only.
+            most_bytes: How large the body may be, decompressed.
+
+        Raises:
+            ListingUnreachableError: No answer's headers came: name, connection, TLS, time-out.
+            ListingRefusedError: An error status came, or a redirect that is not followed.
+            ListingUnreadableError: A body began that is too large, in an unknown encoding, or broke off.
+        """
+        with self._deadline.running():
+            outcome, attempts = self._attempt(url, most_bytes), 1
+            while isinstance(outcome, _Failure):
+                wait = retry_wait(attempts, outcome.retry_after, self._limits) if outcome.transient else None
+                if wait is None or wait >= self._deadline.left:
+                    break
+                time.sleep(wait)
+                outcome, attempts = self._attempt(url, most_bytes), attempts + 1
+        # Outside of any handler, so that no original exception, whose text may hold the key, hangs on to the error.
+        if isinstance(outcome, _Failure):
+            raise self._error(url, outcome, attempts)
+        return outcome
+
+    def _error(self, url: str, failure: _Failure, attempts: int) -> ModelSyncerError:
+        tries = f", after {attempts} attempts" if attempts > 1 else ""
+        text = redact(f"{self.where(url)} {failure.reason}{tries}", self._credentials.secrets)
+        if failure.kind is ListingRefusedError:
+            return ListingRefusedError(text, status=failure.status or 0, hint=failure.hint, transient=failure.transient)
+        return failure.kind(text, hint=failure.hint, transient=failure.transient)
+
+    def _attempt(self, url: str, most_bytes: int) -> Answer | _Failure:
+        start = url
+        outcome = self._exchange(url, most_bytes)
+        for _ in range(MOST_REDIRECTS):
+            if not isinstance(outcome, _Redirect):
+                return outcome
+            target = _resolved(url, outcome.location)
+            if target is None or not may_follow(start, target):
+                return _Failure(
+                    f"answered {outcome.status} with a redirect to {self._shown(target or outcome.location)}, which is not followed: "
+                    "credentials stay on the configured host",
+                    ListingRefusedError,
+                    transient=False,
+                    hint="if the provider has moved, change its base URL",
+                    status=outcome.status,
+                )
+            url = target
+            outcome = self._exchange(url, most_bytes)
+        if not isinstance(outcome, _Redirect):
+            return outcome
+        return _Failure(
+            f"answered with more than {MOST_REDIRECTS} redirects",
+            ListingRefusedError,
+            transient=False,
+            hint="check the base URL",
+            status=outcome.status,
+        )
+
+    def _exchange(self, url: str, most_bytes: int) -> "Answer | _Failure | _Redirect":
+        left = max(self._deadline.left, 0.001)
+        timeouts = (min(self._limits.connect_timeout, left), min(self._limits.read_timeout, left))
+        try:
+            response = self._session.get(
+                with_params(url, self._credentials.params),
+                auth=_OnlyOurs(),
+                stream=True,
+                allow_redirects=False,
+                timeout=timeouts,
+            )
+        except requests.RequestException as error:
+            return self._no_answer(error)
+        except (urllib3_errors.HTTPError, OSError, ValueError) as error:
+            # What requests lets through unwrapped: malformed proxies, unusable host names, header bytes it cannot
+            # decode.
+            return _Failure(
+                f"could not be sent: {type(error).__name__}",
+                ListingUnreachableError,
+                transient=False,
+                hint="check the URL",
+            )
+        with response:
+            return self._read(url, response, most_bytes)
+
+    def _read(self, url: str, response: requests.Response, most_bytes: int) -> "Answer | _Failure | _Redirect":
+        status = response.status_code
+        if status in _REDIRECTS and "Location" in response.headers:
+            return _Redirect(status, response.headers["Location"])
+        if status not in _ANSWERS:
+            return self._refusal(response)
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            return _Failure(
+                f"answered in content encoding {one_line(encoding, 40)!r}, though only gzip and deflate were offered",
+                ListingUnreadableError,
+                transient=False,
+                hint="a proxy in between may be misconfigured",
+            )
+        body = self._body(response, most_bytes)
+        if isinstance(body, _Failure):
+            return body
+        return Answer(
+            url=url,
+            shown_url=self._shown(url),
+            where=self.where(url),
+            headers=response.headers,
+            content=redact_body(body, self._credentials.secrets),
+        )
+
+    def _body(self, response: requests.Response, most_bytes: int) -> bytes | _Failure:
+        body = bytearray()
+        stated = response.headers.get("Content-Length", "")
+        too_large = stated.isdecimal() and len(stated) < 20 and int(stated) > most_bytes
+        try:
+            for chunk in () if too_large else response.iter_content(_CHUNK):
+                body += chunk
+                too_large = len(body) > most_bytes
+                if too_large:
+                    break
+        except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+            if not self._deadline.expired:
+                return self._broken_body(error, len(body))
+        if self._deadline.expired:
+            return self._late(f"{len(body):,} bytes of an answer that was not complete", ListingUnreadableError)
+        if too_large:
+            return _Failure(
+                f"answered with more than the {most_bytes:,} bytes a page may have",
+                ListingUnreadableError,
+                transient=False,
+                hint="if this listing really is that large, raise the limits",
+            )
+        return bytes(body)
+
+    def _broken_body(self, error: Exception, received: int) -> _Failure:
+        if isinstance(error, requests.exceptions.ContentDecodingError):
+            reason, transient = "answered with a body that its Content-Encoding does not fit", False
+        elif is_caused_by(error, urllib3_errors.ReadTimeoutError):
+            reason, transient = f"stopped in the middle of its answer for {self._limits.read_timeout:g} s", True
+        else:
+            reason, transient = "broke off in the middle of its answer", True
+        return _Failure(
+            f"{reason} ({received:,} bytes came)",
+            ListingUnreadableError,
+            transient=transient,
+            hint="the next scheduled check tries again" if transient else "a proxy in between may be misconfigured",
+        )
+
+    def _refusal(self, response: requests.Response) -> _Failure:
+        status = response.status_code
+        says = what_it_says(_beginning(response), response.headers.get("Content-Type"))
+        if self._deadline.expired:
+            return self._late(f"status {status} and an error page that was not complete", ListingUnreadableError)
+        wait = retry_after_seconds(response.headers.get("Retry-After"), now=time.time())
+        asks = f" and asks to wait {wait:.0f} s" if wait is not None else ""
+        reason = one_line(response.reason or "", 60)
+        return _Failure(
+            f"answered {status}{f' {reason}' if reason else ''} ({says}){asks}",
+            ListingRefusedError,
+            transient=status_may_pass(status),
+            hint=refused_hint(status, self._secret_hint),
+            status=status,
+            retry_after=wait,
+        )
+
+    def _late(self, came: str, kind: type[ModelSyncerError]) -> _Failure:
+        return _Failure(
+            f"took too long: {came} within the {self._limits.deadline:g} s a whole listing may take",
+            kind,
+            transient=True,
+            hint="the next scheduled check tries again; a slow provider needs a longer deadline",
+        )
+
+    def _no_answer(self, error: requests.RequestException) -> _Failure:
+        if self._deadline.expired:
+            return self._late("no answer came", ListingUnreachableError)
+        reason, transient, hint = why_unreachable(error, self._limits)
+        return _Failure(reason, ListingUnreachableError, transient=transient, hint=hint)
+
+
+def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits) -> float | None:
+    """Seconds to wait before the next attempt, after so many; None when there should be none.
+
+    A server that asks for more than `limits.longest_wait` is left alone rather than asked too early.
+    """
+    if attempts > limits.retries:
+        return None
+    if retry_after is not None:
+        return max(retry_after, limits.backoff) if retry_after <= limits.longest_wait else None
+    return min(limits.backoff * 2.0 ** (attempts - 1), limits.longest_wait)
+
+
+@dataclass(frozen=True)
+class _Redirect:
+    status: int
+    location: str
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone.
+
+    Even when told not to follow one, requests would read its whole body, whatever its size, to prepare the next
+    request.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the overridden signature
+        return None
+
+
+class _OnlyOurs(AuthBase):
+    """Keeps requests from adding a login of its own: from the user's netrc file, or from the URL."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def _resolved(url: str, location: str) -> str | None:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return None
+
+
+def _beginning(response: requests.Response) -> bytes:
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(4096):
+            body += chunk
+            if len(body) >= _ERROR_BODY:
+                break
+    except (requests.RequestException, urllib3_errors.HTTPError, OSError):
+        # The status already says that it failed; what came of the page's text is enough.
+        return bytes(body)
+    return bytes(body)
