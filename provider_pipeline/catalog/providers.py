@@ -1,0 +1,194 @@
+"""Providers: registering them, finding them, and which of them are due.
+
+Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule_versions`), and what `auth_config` and
+`thresholds` mean, which the listing client and the rules know.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.tables import provider, provider_metadata, provider_sync
+from provider_pipeline.errors import ConfigurationError, UnknownProviderError
+
+# Schedules drift by seconds; without slack an hourly check would skip every other hourly run.
+_DUE_AFTER = 0.9
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An AI vendor or gateway, and how it is reached.
+
+    Attributes:
+        id: Key in every other table.
+        slug: Short name in lower case.
+        name: Name for people.
+        base_url: Address its endpoints start with.
+        auth_config: How requests are authenticated; names environment variables only.
+        enabled: Whether scheduled syncs include it.
+        check_every: Least time between scheduled syncs; None for every run.
+        thresholds: Plausibility thresholds that differ from the defaults.
+        active_rule_version: Version of the active rule; None before the first.
+    """
+
+    id: int
+    slug: str
+    name: str
+    base_url: str
+    auth_config: dict[str, Any]
+    enabled: bool
+    check_every: timedelta | None
+    thresholds: dict[str, Any]
+    active_rule_version: int | None
+
+
+def add_provider(
+    session: Session,
+    *,
+    slug: str,
+    name: str,
+    base_url: str,
+    auth_config: Mapping[str, Any],
+    check_every: timedelta | None = None,
+    thresholds: Mapping[str, Any] | None = None,
+) -> Provider:
+    """Register a provider, or bring an existing one of that slug up to date.
+
+    Rows that already say so are left untouched. For an existing provider, None keeps the stored `check_every` and
+    `thresholds`; a disabled provider stays disabled.
+
+    Raises:
+        ConfigurationError: The slug, name, address or interval is not acceptable.
+    """
+    try:
+        with session.begin_nested():
+            wanted: dict[str, Any] = {"name": name, "check_every": check_every, "thresholds": thresholds}
+            given = {column: value for column, value in wanted.items() if value is not None}
+            _upsert(session, provider, key={"slug": slug}, values=given)
+            provider_id = session.scalars(select(provider.c.id).where(provider.c.slug == slug)).one()
+            address = {"base_url": base_url, "auth_config": dict(auth_config)}
+            _upsert(session, provider_metadata, key={"provider_id": provider_id, "slug": slug}, values=address)
+    except (IntegrityError, DataError) as error:
+        raise ConfigurationError(
+            f"provider {slug!r} cannot be registered: {_refusal(error)}",
+            hint="a slug is lower-case letters and digits joined by '-', '_' or '.'; a base URL is "
+            "http(s)://HOST/PATH without credentials or query",
+        ) from error
+    return get_provider(session, slug)
+
+
+def get_provider(session: Session, slug: str) -> Provider:
+    """The provider of that slug.
+
+    Raises:
+        UnknownProviderError: There is none; names similar ones.
+    """
+    row = session.execute(_providers().where(provider.c.slug == slug)).one_or_none()
+    if row is None:
+        raise _unknown(session, slug)
+    return _provider(row)
+
+
+def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provider]:
+    """Every provider, sorted by slug.
+
+    Args:
+        session: Session to read with.
+        enabled_only: Leave disabled ones out.
+    """
+    query = _providers().order_by(provider.c.slug)
+    if enabled_only:
+        query = query.where(provider.c.enabled)
+    return [_provider(row) for row in session.execute(query)]
+
+
+def set_enabled(session: Session, slug: str, enabled: bool) -> None:
+    """Include a provider in scheduled syncs, or leave it out; its rows stay.
+
+    Raises:
+        UnknownProviderError: There is no provider of that slug.
+    """
+    provider_id = get_provider(session, slug).id
+    session.execute(
+        update(provider)
+        .where(provider.c.id == provider_id, provider.c.enabled != enabled)
+        .values(enabled=enabled, updated_at=func.now())
+    )
+
+
+def due_providers(session: Session, now: datetime) -> list[str]:
+    """Slugs of the enabled providers a scheduled sync should check now, sorted.
+
+    A provider is due when nine tenths of its `check_every` have passed since the last check.
+    """
+    query = (
+        select(provider.c.slug)
+        .outerjoin(provider_sync, provider_sync.c.provider_id == provider.c.id)
+        .where(
+            provider.c.enabled,
+            or_(
+                provider.c.check_every.is_(None),
+                provider_sync.c.last_checked_at.is_(None),
+                provider_sync.c.last_checked_at + provider.c.check_every * _DUE_AFTER <= now,
+            ),
+        )
+        .order_by(provider.c.slug)
+    )
+    return list(session.scalars(query))
+
+
+def _providers() -> Select[Any]:
+    return select(
+        provider.c.id,
+        provider.c.slug,
+        provider.c.name,
+        provider_metadata.c.base_url,
+        provider_metadata.c.auth_config,
+        provider.c.enabled,
+        provider.c.check_every,
+        provider.c.thresholds,
+        provider_metadata.c.version.label("active_rule_version"),
+    ).join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
+
+
+def _provider(row: Row[Any]) -> Provider:
+    return Provider(**row._mapping)
+
+
+def _upsert(session: Session, table: Any, *, key: dict[str, Any], values: dict[str, Any]) -> None:
+    """Insert, or update only if a value differs, so that an unchanged row stays the same row version."""
+    statement = insert(table).values(**key, **values)
+    differs: list[ColumnElement[bool]] = [table.c[name].is_distinct_from(statement.excluded[name]) for name in values]
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["slug"],
+            set_={**{name: statement.excluded[name] for name in values}, "updated_at": func.now()},
+            where=or_(*differs),
+        )
+    )
+
+
+def _unknown(session: Session, slug: str) -> UnknownProviderError:
+    slugs = session.scalars(select(provider.c.slug).order_by(provider.c.slug)).all()
+    close = difflib.get_close_matches(slug, slugs, n=3)
+    if close:
+        hint = f"did you mean {', '.join(close)}?"
+    elif slugs:
+        hint = f"there are {len(slugs)}: {', '.join(slugs[:5])}{', …' if len(slugs) > 5 else ''}"
+    else:
+        hint = "none is registered yet"
+    return UnknownProviderError(f"no provider {slug!r}", hint=hint)
+
+
+def _refusal(error: IntegrityError | DataError) -> str:
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    if constraint:
+        return f"it breaks {constraint}"
+    return str(error.orig).splitlines()[0]

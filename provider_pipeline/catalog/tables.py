@@ -1,0 +1,291 @@
+"""The catalogue's tables, as SQLAlchemy sees them.
+
+Here: one `Table` per table, with the columns, keys and indexes queries are written against. Not here: the DDL that
+makes them, with its checks and comments, which is plain SQL in the top-level `sql/` folder; a test proves that both
+agree. The comments of `provider_model` are repeated here because Dagster shows them as the asset's column schema.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+_EMPTY_OBJECT = text("'{}'::jsonb")
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def _text(name: str, *, nullable: bool = False, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=nullable, **options)
+
+
+def _json(name: str, *, nullable: bool = False, **options: Any) -> Column[dict[str, Any]]:
+    return Column(name, JSONB(none_as_null=True), nullable=nullable, **options)
+
+
+def _time(name: str, *, nullable: bool = False, **options: Any) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, **options)
+
+
+def _stamped(name: str) -> Column[Any]:
+    return _time(name, server_default=text("now()"))
+
+
+provider = Table(
+    "provider",
+    metadata,
+    _id(),
+    _text("slug"),
+    _text("name"),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("check_every", Interval),
+    _json("thresholds", server_default=_EMPTY_OBJECT),
+    _stamped("created_at"),
+    _stamped("updated_at"),
+    UniqueConstraint("slug", name="provider_slug_key"),
+    UniqueConstraint("id", "slug", name="provider_id_slug_key"),
+)
+
+raw_response = Table(
+    "raw_response",
+    metadata,
+    _id(),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    _text("sha256"),
+    Column("complete", Boolean, nullable=False),
+    Column("byte_count", BigInteger, nullable=False),
+    Column("page_count", Integer, nullable=False),
+    _stamped("fetched_at"),
+    UniqueConstraint("provider_id", "sha256", "complete", name="raw_response_content_key"),
+)
+
+raw_response_page = Table(
+    "raw_response_page",
+    metadata,
+    Column("raw_response_id", BigInteger, ForeignKey("raw_response.id", ondelete="CASCADE"), primary_key=True),
+    Column("endpoint", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _text("url"),
+    Column("byte_count", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+rule_version = Table(
+    "rule_version",
+    metadata,
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _json("model_list_config"),
+    _json("endpoints_config"),
+    _json("metadata", server_default=_EMPTY_OBJECT),
+    _text("digest"),
+    Column("sample_id", BigInteger, ForeignKey("raw_response.id")),
+    _text("origin"),
+    _stamped("created_at"),
+    UniqueConstraint("provider_id", "digest", name="rule_version_digest_key"),
+    Index("rule_version_sample_id_idx", "sample_id"),
+)
+
+provider_metadata = Table(
+    "provider_metadata",
+    metadata,
+    Column("provider_id", BigInteger, primary_key=True, autoincrement=False),
+    _text("slug"),
+    _text("base_url"),
+    _json("auth_config"),
+    _json("model_list_config", nullable=True),
+    _json("endpoints_config", nullable=True),
+    Column("version", Integer),
+    _stamped("updated_at"),
+    UniqueConstraint("slug", name="provider_metadata_slug_key"),
+    ForeignKeyConstraint(
+        ["provider_id", "slug"],
+        ["provider.id", "provider.slug"],
+        name="provider_metadata_provider_fkey",
+        onupdate="CASCADE",
+    ),
+    ForeignKeyConstraint(
+        ["provider_id", "version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="provider_metadata_rule_version_fkey",
+    ),
+)
+
+provider_model = Table(
+    "provider_model",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key."),
+    Column(
+        "provider_id",
+        BigInteger,
+        ForeignKey("provider.id"),
+        nullable=False,
+        comment="The provider that lists the model.",
+    ),
+    _text("model_id", comment="The model's id, as requests to the provider name it."),
+    _text("display_name", nullable=True, comment="Name for people; NULL if the listing has none."),
+    _text("family", nullable=True, comment="Model family; NULL if unknown."),
+    Column("context_length", BigInteger, comment="Context window, in tokens; NULL if unknown."),
+    Column("max_output_tokens", BigInteger, comment="Longest answer, in tokens; NULL if unknown."),
+    Column("input_modalities", ARRAY(Text), comment="What the model accepts, sorted; NULL if unknown."),
+    Column("output_modalities", ARRAY(Text), comment="What the model produces, sorted; NULL if unknown."),
+    Column("input_price", Numeric(asdecimal=False), comment="USD per 1,000,000 input tokens; NULL if unknown."),
+    Column("output_price", Numeric(asdecimal=False), comment="USD per 1,000,000 output tokens; NULL if unknown."),
+    _json(
+        "capabilities",
+        server_default=_EMPTY_OBJECT,
+        comment="Capability to true or false; an unknown capability is absent.",
+    ),
+    _json(
+        "capability_sources",
+        server_default=_EMPTY_OBJECT,
+        comment="Capability to where it was learnt: override, evidence, lookup_table or regex.",
+    ),
+    _json(
+        "metadata_json",
+        server_default=_EMPTY_OBJECT,
+        comment="Further fields of the listing that the rule maps.",
+    ),
+    _text("meta_hash", comment="SHA-256 of the meaningful columns; a sync compares it to find changes."),
+    _text(
+        "status",
+        server_default=text("'active'::text"),
+        comment="active: in the last accepted listing; missing: absent from it; removed: absent from several in a row.",
+    ),
+    Column(
+        "missing_count",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="Accepted listings in a row without the model.",
+    ),
+    _time("first_seen_at", comment="When the model was first listed."),
+    _time(
+        "last_seen_at",
+        comment="When the model was last listed, as known when the row was last written: a sync leaves an unchanged "
+        "row untouched. The view provider_model_current has the time that is true now.",
+    ),
+    _time("removed_at", nullable=True, comment="When the status became removed; NULL otherwise."),
+    Column("rule_version", Integer, nullable=False, comment="The rule version that wrote the row's values."),
+    UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
+    ForeignKeyConstraint(
+        ["provider_id", "rule_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="provider_model_rule_version_fkey",
+    ),
+    Index("provider_model_model_id_idx", "model_id"),
+    Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
+    comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
+)
+
+provider_model_change = Table(
+    "provider_model_change",
+    metadata,
+    _id(),
+    Column("provider_id", BigInteger, nullable=False),
+    _text("model_id"),
+    _text("kind"),
+    _json("changed", server_default=_EMPTY_OBJECT),
+    Column("rule_version", Integer, nullable=False),
+    _time("changed_at"),
+    ForeignKeyConstraint(
+        ["provider_id", "model_id"],
+        ["provider_model.provider_id", "provider_model.model_id"],
+        name="provider_model_change_model_fkey",
+    ),
+    ForeignKeyConstraint(
+        ["provider_id", "rule_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="provider_model_change_rule_version_fkey",
+    ),
+    Index("provider_model_change_model_idx", "provider_id", "model_id", "changed_at"),
+    Index("provider_model_change_changed_at_idx", "changed_at"),
+)
+
+provider_model_override = Table(
+    "provider_model_override",
+    metadata,
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
+    _text("model_id", primary_key=True),
+    _json("override_values"),
+    _text("reason"),
+    Column("created_by_id", BigInteger),
+    _stamped("created_at"),
+    _stamped("updated_at"),
+)
+
+agent_task = Table(
+    "agent_task",
+    metadata,
+    _id(),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    _text("type", server_default=text("'RULE_GEN'::text")),
+    _text("status", server_default=text("'PENDING'::text")),
+    _text("signature"),
+    _json("config"),
+    Column(
+        "raw_response_id",
+        BigInteger,
+        Computed("((config ->> 'raw_response_id'::text))::bigint", persisted=True),
+        ForeignKey("raw_response.id"),
+    ),
+    _json("result", nullable=True),
+    Column("created_by_id", BigInteger),
+    _stamped("created_at"),
+    _time("started_at", nullable=True),
+    _time("finished_at", nullable=True),
+    Index(
+        "agent_task_one_open_idx",
+        "provider_id",
+        "signature",
+        unique=True,
+        postgresql_where=text("type = 'RULE_GEN' AND status IN ('PENDING', 'RUNNING')"),
+    ),
+    Index("agent_task_status_idx", "status", "created_at"),
+    Index("agent_task_raw_response_id_idx", "raw_response_id"),
+)
+
+provider_sync = Table(
+    "provider_sync",
+    metadata,
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
+    _time("last_checked_at"),
+    _time("last_success_at", nullable=True),
+    Column("consecutive_failures", Integer, nullable=False, server_default=text("0")),
+    _text("last_error_kind", nullable=True),
+    _text("last_error", nullable=True),
+    _text("etag", nullable=True),
+    _json("profile", nullable=True),
+    Column("raw_response_id", BigInteger, ForeignKey("raw_response.id")),
+    Column("rule_version", Integer),
+    ForeignKeyConstraint(
+        ["provider_id", "rule_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="provider_sync_rule_version_fkey",
+    ),
+    Index("provider_sync_raw_response_id_idx", "raw_response_id"),
+)
