@@ -137,8 +137,8 @@ class Transport:
             target = _resolved(url, outcome.location)
             if target is None or not may_follow(start, target):
                 return _Failure(
-                    f"answered {outcome.status} with a redirect to {self._shown(target or outcome.location)}, which is not followed: "
-                    "credentials stay on the configured host",
+                    f"answered {outcome.status} with a redirect to {self._shown(target or outcome.location)}, "
+                    "which is not followed: credentials stay on the configured host",
                     ListingRefusedError,
                     transient=False,
                     hint="if the provider has moved, change its base URL",

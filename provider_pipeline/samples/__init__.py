@@ -1,0 +1,10 @@
+"""A server of sample providers, for the demo, for trying rules out and for tests.
+
+Here: the public names. `SampleServer` serves the bundled sample providers, or a folder of listings. Not here:
+anything the pipeline itself needs to run.
+"""
+
+from provider_pipeline.samples.providers import SampleProvider
+from provider_pipeline.samples.server import SampleServer
+
+__all__ = ["SampleProvider", "SampleServer"]

@@ -1,0 +1,180 @@
+"""The sample provider server: real HTTP on loopback, without anything to install.
+
+Here: sockets, threads and routes. Not here: what is answered (`providers`). The concept: the demo and the tests run
+against real requests and real answers; each provider's base URL is the server's URL and the provider's slug.
+"""
+
+import contextlib
+import errno
+import socket
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.samples.providers import (
+    Asked,
+    Reply,
+    SampleProvider,
+    bundled_providers,
+    directory_providers,
+)
+
+HOST: Final = "127.0.0.1"
+
+
+class _Served(Protocol):
+    @property
+    def described(self) -> SampleProvider: ...
+
+    def reply(self, asked: Asked) -> Reply: ...
+
+
+class SampleServer:
+    """Serves sample providers while its context is open.
+
+    Args:
+        port: The port on loopback; 0 for any that is free.
+        or_any_port: Take any free port when the wanted one is taken, instead of failing.
+
+    Raises:
+        ConfigurationError: On entering, when the port is taken.
+    """
+
+    def __init__(self, port: int = 0, *, or_any_port: bool = False) -> None:
+        self._served: Sequence[_Served] = bundled_providers()
+        self._port = port
+        self._or_any_port = or_any_port
+        self._httpd: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @classmethod
+    def from_directory(cls, directory: Path | str, port: int = 0, *, or_any_port: bool = False) -> Self:
+        """A server whose providers are the `*.json` files of a folder, each served as it is; the stem is the slug.
+
+        Raises:
+            ConfigurationError: There is no such folder, or no such file in it.
+        """
+        server = cls(port, or_any_port=or_any_port)
+        server._served = directory_providers(Path(directory))
+        return server
+
+    @property
+    def providers(self) -> tuple[SampleProvider, ...]:
+        """The providers, by slug."""
+        return tuple(served.described for served in self._served)
+
+    @property
+    def url(self) -> str:
+        """The server's URL, without a slash at its end; a provider's base URL is this, a slash and its slug.
+
+        Raises:
+            ConfigurationError: The server is not running.
+        """
+        if self._httpd is None:
+            raise ConfigurationError("the sample server is not running", hint="use it as a context manager")
+        return f"http://{HOST}:{self._httpd.server_address[1]}"
+
+    def base_url(self, slug: str) -> str:
+        """A provider's base URL."""
+        return f"{self.url}/{quote(slug, safe='')}"
+
+    def __enter__(self) -> Self:
+        self._httpd = self._bind()
+        self._thread = threading.Thread(target=self._httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        httpd, thread = self._httpd, self._thread
+        self._httpd = self._thread = None
+        if httpd is not None and thread is not None:
+            httpd.shutdown()
+            thread.join()
+            httpd.hang_up()
+            httpd.server_close()
+
+    def _bind(self) -> "_Server":
+        routes = {(served.described.slug, served.described.path): served for served in self._served}
+        try:
+            return _Server(self._port, routes)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            if self._or_any_port:
+                return _Server(0, routes)
+        raise ConfigurationError(
+            f"the sample server cannot listen on {HOST}:{self._port}, the port is taken or not allowed",
+            hint="choose another port, or 0 for any",
+        )
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its open connections, so that closing it ends them all and waits for their threads."""
+
+    daemon_threads = False
+    block_on_close = True
+    # Two servers on one port would otherwise be possible on some systems, each getting some of the requests.
+    allow_reuse_port = False
+
+    def __init__(self, port: int, routes: dict[tuple[str, str], _Served]) -> None:
+        self.routes = routes
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__((HOST, port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        with self._lock:
+            self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End connections that clients keep open."""
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is none of our business."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "provider-pipeline-samples"
+    sys_version = ""
+    server: _Server
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        slug, _, path = parts.path.lstrip("/").partition("/")
+        served = self.server.routes.get((unquote(slug), f"/{path}"))
+        if served is None:
+            reply = Reply.of({"error": {"message": f"no listing at {parts.path}"}}, status=404)
+        else:
+            reply = served.reply(
+                Asked(
+                    url=f"http://{HOST}:{self.server.server_address[1]}{parts.path}",
+                    query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                )
+            )
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(reply.body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def log_message(self, *_: Any) -> None:
+        """Requests are not logged."""
