@@ -8,6 +8,8 @@ explained by its own comments, in the top-level `sql/` folder and in the databas
 from provider_pipeline.catalog.database import Database, home, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.migrations import check_schema, upgrade
+from provider_pipeline.catalog.models import ModelChange, WriteResult, load_models, previous_rows, write_models
+from provider_pipeline.catalog.overrides import overrides, set_override
 from provider_pipeline.catalog.providers import (
     Provider,
     add_provider,
@@ -16,23 +18,61 @@ from provider_pipeline.catalog.providers import (
     list_providers,
     set_enabled,
 )
+from provider_pipeline.catalog.raw_responses import (
+    RawResponseRef,
+    StoredPage,
+    load_raw_response,
+    prune_raw_responses,
+    store_raw_response,
+)
 from provider_pipeline.catalog.rule_versions import StoredRuleVersion, activate_rule, active_rule, add_rule_version
+from provider_pipeline.catalog.sync_state import SyncState, get_sync_state, record_failure, record_success
+from provider_pipeline.catalog.tasks import (
+    Task,
+    TaskRef,
+    failure_signature,
+    list_tasks,
+    open_rule_gen_task,
+    set_task_status,
+)
 
 __all__ = [
     "Database",
     "EmbeddedPostgres",
+    "ModelChange",
     "Provider",
+    "RawResponseRef",
+    "StoredPage",
     "StoredRuleVersion",
+    "SyncState",
+    "Task",
+    "TaskRef",
+    "WriteResult",
     "activate_rule",
     "active_rule",
     "add_provider",
     "add_rule_version",
     "check_schema",
     "due_providers",
+    "failure_signature",
     "get_provider",
+    "get_sync_state",
     "home",
     "list_providers",
+    "list_tasks",
+    "load_models",
+    "load_raw_response",
     "open_database",
+    "open_rule_gen_task",
+    "overrides",
+    "previous_rows",
+    "prune_raw_responses",
+    "record_failure",
+    "record_success",
     "set_enabled",
+    "set_override",
+    "set_task_status",
+    "store_raw_response",
     "upgrade",
+    "write_models",
 ]

@@ -101,7 +101,7 @@ def activate_rule(session: Session, provider_id: int, version: int) -> None:
         .where(
             provider_metadata.c.provider_id == provider_id,
             provider_metadata.c.version.is_distinct_from(version),
-            rule_version.c.provider_id == provider_id,
+            rule_version.c.provider_id == provider_metadata.c.provider_id,
             rule_version.c.version == version,
         )
         .values(

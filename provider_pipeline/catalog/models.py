@@ -1,0 +1,196 @@
+"""The rows of `provider_model`: reading them, and making them what a listing says.
+
+Here: `write_models`, which runs the set-based statements in `statements/`, and the readers. Not here: whether a listing
+may be written at all (`provider_pipeline.rules` judges, `provider_pipeline.sync` decides).
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import ARRAY, Text, any_, literal, select
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog.tables import provider, provider_model
+from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
+
+LISTED_COLUMNS = (
+    "model_id",
+    "display_name",
+    "family",
+    "context_length",
+    "max_output_tokens",
+    "input_modalities",
+    "output_modalities",
+    "input_price",
+    "output_price",
+    "capabilities",
+    "capability_sources",
+    "metadata_json",
+    "meta_hash",
+)
+"""The columns of a row that come from the listing; the others are the catalogue's own."""
+
+_DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
+_MOST_CHANGES = 50
+
+
+@dataclass(frozen=True)
+class ModelChange:
+    """One model that a write changed.
+
+    Attributes:
+        model_id: The model.
+        kind: added, updated, missing, removed or restored.
+        changed: Each changed column with its old and new value; empty for an added model.
+    """
+
+    model_id: str
+    kind: str
+    changed: dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """What a write did to a provider's models.
+
+    Attributes:
+        created: Models not in the table before.
+        updated: Active models whose `meta_hash` differs.
+        unchanged: Listed models whose rows were left untouched.
+        missing: Active models the listing leaves out, for the first time.
+        removed: Models now left out by so many listings in a row that they count as removed.
+        restored: Missing or removed models that are listed again.
+        changes: The first 50 changes, by model id.
+        total_changes: How many there are in all.
+    """
+
+    created: int
+    updated: int
+    unchanged: int
+    missing: int
+    removed: int
+    restored: int
+    changes: tuple[ModelChange, ...]
+    total_changes: int
+
+
+def write_models(
+    session: Session,
+    provider_id: int,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    rule_version: int,
+    now: datetime,
+    removal_after: int = 3,
+) -> WriteResult:
+    """Make a provider's models what a complete, accepted listing says.
+
+    Everything happens inside the session's transaction, which the caller commits, or rolls back to have had a look
+    only. A second writer of the same provider waits until that transaction ends. Rows the listing does not change keep
+    their row version. Call it before `record_success` of the same sync: until then, `last_success_at` is the time of
+    the listing before.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        rows: A row per model, with the documented columns; read once, and not kept in memory.
+        rule_version: The rule version that read the listing.
+        now: When the listing was fetched, with a time zone.
+        removal_after: How many listings in a row must leave a model out before it counts as removed.
+
+    Raises:
+        CatalogError: A model id comes twice, the listing is empty although models are active, or a row does not fit the
+            table. The transaction is then of no further use.
+    """
+    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
+    _receive(session, rows)
+    survey = session.execute(statement("survey_listing"), {"provider_id": provider_id}).one()
+    if survey.duplicates:
+        raise CatalogError(
+            f"{len(survey.duplicates)} model id(s) come twice in one listing: {', '.join(survey.duplicates[:5])}",
+            hint="merge them before the write",
+        )
+    if not survey.listed and survey.any_active:
+        raise CatalogError("an empty listing cannot replace a provider's active models")
+    parameters = {
+        "provider_id": provider_id,
+        "rule_version": rule_version,
+        "now": now,
+        "removal_after": removal_after,
+        "most_changes": _MOST_CHANGES,
+    }
+    outcome = session.execute(statement("apply_listing"), parameters).one()
+    totals: dict[str, int] = outcome.totals
+    arrived = sum(totals.get(kind, 0) for kind in ("added", "updated", "restored"))
+    return WriteResult(
+        created=totals.get("added", 0),
+        updated=totals.get("updated", 0),
+        unchanged=survey.listed - arrived,
+        missing=totals.get("missing", 0),
+        removed=totals.get("removed", 0),
+        restored=totals.get("restored", 0),
+        changes=tuple(ModelChange(**change) for change in outcome.first_changes),
+        total_changes=sum(totals.values()),
+    )
+
+
+def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The listed columns of the given models, as last accepted, by model id; removed models are left out."""
+    query = select(*(provider_model.c[name] for name in LISTED_COLUMNS)).where(
+        provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
+    )
+    wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
+    return {row["model_id"]: dict(row) for row in session.execute(query.where(wanted)).mappings()}
+
+
+def load_models(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:
+    """A provider's models by model id: the listed columns, and the catalogue's own.
+
+    Args:
+        session: Session to read with.
+        provider_id: The provider.
+        status: Only models of this status: active, missing or removed.
+    """
+    query = (
+        select(provider_model)
+        .where(provider_model.c.provider_id == provider_id)
+        .order_by(provider_model.c.model_id.collate("C"))
+    )
+    if status is not None:
+        query = query.where(provider_model.c.status == status)
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    session.execute(statement("create_listing_row"))
+    session.execute(statement("empty_listing_row"))
+    connection = session.connection().connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement("copy_listing_row").text) as copy:
+            for row in rows:
+                _send(copy, row)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailableError(f"the database went away: {_first_line(error)}", transient=True) from error
+    except psycopg.Error as error:
+        raise CatalogError(f"the listing does not fit the table: {_first_line(error)}") from error
+    session.execute(statement("analyze_listing_row"))
+
+
+def _send(copy: psycopg.Copy, row: Mapping[str, Any]) -> None:
+    try:
+        copy.write_row(
+            [json.dumps(row[name], allow_nan=False) if name in _DOCUMENTS else row[name] for name in LISTED_COLUMNS]
+        )
+    except ValueError as error:  # NaN in a document, or half a surrogate pair in a text
+        raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,120 @@
+"""How each provider's latest sync went.
+
+Here: the rows of `provider_sync`. Not here: what the syncs changed (`models`), and whether a provider is due
+(`providers`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.tables import provider_sync
+
+_LONGEST_MESSAGE = 1000
+
+
+@dataclass(frozen=True)
+class SyncState:
+    """A provider's row of `provider_sync`, or what stands for it before the first sync."""
+
+    last_checked_at: datetime | None = None
+    last_success_at: datetime | None = None
+    consecutive_failures: int = 0
+    last_error_kind: str | None = None
+    last_error: str | None = None
+    etag: str | None = None
+    profile: dict[str, Any] | None = None
+    raw_response_id: int | None = None
+    rule_version: int | None = None
+
+
+def get_sync_state(session: Session, provider_id: int) -> SyncState:
+    """How the provider's latest sync went; all None and zero before the first."""
+    columns = [provider_sync.c[name] for name in SyncState.__dataclass_fields__]
+    row = session.execute(select(*columns).where(provider_sync.c.provider_id == provider_id)).mappings().one_or_none()
+    return SyncState(**row) if row is not None else SyncState()
+
+
+def record_success(
+    session: Session,
+    provider_id: int,
+    *,
+    now: datetime,
+    profile: Mapping[str, Any] | None,
+    raw_response_id: int | None,
+    rule_version: int,
+    etag: str | None = None,
+) -> None:
+    """Note that a complete listing was accepted.
+
+    Call it after `write_models` of the same sync, which reads when the listing before was accepted.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        now: When the listing was fetched.
+        profile: The listing's profile; None keeps the stored one.
+        raw_response_id: The stored listing.
+        rule_version: The rule version that read it.
+        etag: The server's validator, for the next conditional request.
+    """
+    statement = insert(provider_sync).values(
+        provider_id=provider_id,
+        last_checked_at=now,
+        last_success_at=now,
+        consecutive_failures=0,
+        etag=etag,
+        profile=None if profile is None else dict(profile),
+        raw_response_id=raw_response_id,
+        rule_version=rule_version,
+    )
+    new, old = statement.excluded, provider_sync.c
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["provider_id"],
+            set_={
+                "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
+                "last_success_at": func.greatest(old.last_success_at, new.last_success_at),
+                "consecutive_failures": 0,
+                "last_error_kind": None,
+                "last_error": None,
+                "etag": new.etag,
+                "profile": func.coalesce(new.profile, old.profile),
+                "raw_response_id": new.raw_response_id,
+                "rule_version": new.rule_version,
+            },
+        )
+    )
+
+
+def record_failure(session: Session, provider_id: int, *, now: datetime, kind: str, message: str) -> None:
+    """Note that a sync failed; what is known of the last success stays.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        now: When it failed.
+        kind: What kind of failure, for example the exception's name.
+        message: One line, without secrets; a longer text is cut.
+    """
+    line = " ".join(message.replace("\x00", " ").split())[:_LONGEST_MESSAGE]
+    statement = insert(provider_sync).values(
+        provider_id=provider_id, last_checked_at=now, consecutive_failures=1, last_error_kind=kind, last_error=line
+    )
+    new, old = statement.excluded, provider_sync.c
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["provider_id"],
+            set_={
+                "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
+                "consecutive_failures": old.consecutive_failures + 1,
+                "last_error_kind": new.last_error_kind,
+                "last_error": new.last_error,
+            },
+        )
+    )
