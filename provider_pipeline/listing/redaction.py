@@ -76,7 +76,8 @@ _LOG_FILTER: Final = _WithoutQueries()
 
 def quiet_url_logging() -> None:
     """Make urllib3 log URLs without their queries, in this process; calling it again changes nothing."""
-    logging.getLogger("urllib3.connectionpool").addFilter(_LOG_FILTER)
+    for name in ("urllib3.connectionpool", "urllib3.connection"):
+        logging.getLogger(name).addFilter(_LOG_FILTER)
 
 
 def _forms(secrets: Iterable[str]) -> list[str]:

@@ -157,8 +157,9 @@ class Transport:
         )
 
     def _exchange(self, url: str, most_bytes: int) -> "Answer | _Failure | _Redirect":
-        left = max(self._deadline.left, 0.001)
-        timeouts = (min(self._limits.connect_timeout, left), min(self._limits.read_timeout, left))
+        # Only a connection that stands can be cut at the deadline, so connecting gets no more than what is left, and a
+        # little, for the deadline to be the reason.
+        timeouts = (min(self._limits.connect_timeout, self._deadline.left + 0.1), self._limits.read_timeout)
         try:
             response = self._session.get(
                 with_params(url, self._credentials.params),
@@ -179,6 +180,9 @@ class Transport:
                 hint="check the URL",
             )
         with response:
+            if self._deadline.expired:
+                # The cut connection looked like the end of the headers.
+                return self._late("no answer came", ListingUnreachableError)
             return self._read(url, response, most_bytes)
 
     def _read(self, url: str, response: requests.Response, most_bytes: int) -> "Answer | _Failure | _Redirect":

@@ -19,8 +19,8 @@ def cut(
 
     Args:
         body: The whole listing.
-        paging: `style`, `size` (models per page), `items` (the list's key in the body; absent for a bare list), and what
-            the style needs; None for a body that is served whole. Bare lists go on by Link header only.
+        paging: `style`, `size` (models per page), `items` (the list's key in the body; absent for a bare list), what
+            else the style needs; None for a body that is served whole. Bare lists go on by Link header only.
         query: The request's parameters.
         url: The endpoint's URL, for styles that name the next page by its URL.
 

@@ -1,0 +1,53 @@
+"""Secrets never reach a text."""
+
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_pipeline.listing import redact, redacted_url
+from provider_pipeline.listing.redaction import one_line, redact_body
+
+SECRETS = st.text(min_size=8, max_size=40).filter(lambda text: text.strip() == text and "*" not in text)
+
+
+@given(secret=SECRETS, around=st.text(max_size=10))
+def test_a_secret_is_masked_however_it_is_spelt(secret: str, around: str) -> None:
+    for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]):
+        assert form not in redact(f"{around}{form}{around}", [secret])
+
+
+def test_masking_nothing_changes_nothing() -> None:
+    assert redact("all is well", []) == redact("all is well", [""]) == "all is well"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:pw@example.org/m", "https://***@example.org/m"),
+        ("https://example.org/m?key=abc&pageToken=t", "https://example.org/m?key=***&pageToken=t"),
+        ("https://example.org/m?api_key=abc&limit=5#part", "https://example.org/m?api_key=***&limit=5"),
+        ("https://example.org/m?access_token=abc&after_id=x", "https://example.org/m?access_token=***&after_id=x"),
+        ("https://example.org/m?page_token=t", "https://example.org/m?page_token=t"),
+        ("https://example.org/sesame", "https://example.org/***"),
+        ("https://[::1/\x1b[31m", "https://[::1/ [31m"),
+    ],
+)
+def test_a_shown_url_holds_no_secret(url: str, shown: str) -> None:
+    assert redacted_url(url, ["sesame"]) == shown
+
+
+def test_a_body_is_untouched_but_for_long_secrets() -> None:
+    assert redact_body(b'{"id": "gpt", "next": "?key=gpt-secret-gpt"}', ["gpt"]) == (
+        b'{"id": "gpt", "next": "?key=gpt-secret-gpt"}'
+    )
+    assert redact_body(b'{"next": "?key=long%2Fsecret"}', ["long/secret"]) == b'{"next": "?key=***"}'
+
+
+@given(st.text(max_size=500))
+def test_text_from_outside_becomes_one_printable_line(text: str) -> None:
+    line = one_line(text, limit=50)
+    assert len(line) <= 50
+    assert line.isprintable()
