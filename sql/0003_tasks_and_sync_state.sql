@@ -57,6 +57,7 @@ CREATE TABLE provider_sync (
     profile              jsonb,
     raw_response_id      bigint REFERENCES raw_response (id),
     rule_version         integer,
+    last_result          jsonb NOT NULL DEFAULT '{}'::jsonb,
     CONSTRAINT provider_sync_rule_version_fkey
         FOREIGN KEY (provider_id, rule_version) REFERENCES rule_version (provider_id, version),
     CONSTRAINT provider_sync_failures_not_negative CHECK (consecutive_failures >= 0),
@@ -80,6 +81,8 @@ COMMENT ON COLUMN provider_sync.last_error IS 'The latest failure in one line; N
 COMMENT ON COLUMN provider_sync.etag IS 'Validator of the last accepted listing, for conditional requests.';
 COMMENT ON COLUMN provider_sync.profile IS 'Profile of the last accepted listing, which the next one is compared with.';
 COMMENT ON COLUMN provider_sync.raw_response_id IS 'The last accepted listing.';
+COMMENT ON COLUMN provider_sync.last_result IS
+    'What the latest sync came to, well or badly: status, reason, counts, seconds.';
 COMMENT ON COLUMN provider_sync.rule_version IS 'The rule version that read the last accepted listing.';
 
 CREATE VIEW provider_model_current AS

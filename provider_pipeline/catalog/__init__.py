@@ -8,12 +8,21 @@ explained by its own comments, in the top-level `sql/` folder and in the databas
 from provider_pipeline.catalog.database import Database, home, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.migrations import check_schema, upgrade
-from provider_pipeline.catalog.models import ModelChange, WriteResult, load_models, previous_rows, write_models
+from provider_pipeline.catalog.models import (
+    ModelChange,
+    WriteResult,
+    count_models,
+    load_models,
+    previous_rows,
+    write_models,
+)
+from provider_pipeline.catalog.opening import open_catalog
 from provider_pipeline.catalog.overrides import overrides, set_override
 from provider_pipeline.catalog.providers import (
     Provider,
     add_provider,
     due_providers,
+    find_provider_id,
     get_provider,
     list_providers,
     set_enabled,
@@ -23,11 +32,19 @@ from provider_pipeline.catalog.raw_responses import (
     StoredPage,
     load_raw_response,
     prune_raw_responses,
+    recent_raw_response_ids,
     store_raw_response,
 )
 from provider_pipeline.catalog.rule_versions import StoredRuleVersion, activate_rule, active_rule, add_rule_version
-from provider_pipeline.catalog.sync_state import SyncState, get_sync_state, record_failure, record_success
+from provider_pipeline.catalog.sync_state import (
+    SyncState,
+    get_sync_state,
+    last_successes,
+    record_failure,
+    record_success,
+)
 from provider_pipeline.catalog.tasks import (
+    OPEN_STATUSES,
     Task,
     TaskRef,
     failure_signature,
@@ -37,6 +54,7 @@ from provider_pipeline.catalog.tasks import (
 )
 
 __all__ = [
+    "OPEN_STATUSES",
     "Database",
     "EmbeddedPostgres",
     "ModelChange",
@@ -53,20 +71,25 @@ __all__ = [
     "add_provider",
     "add_rule_version",
     "check_schema",
+    "count_models",
     "due_providers",
     "failure_signature",
+    "find_provider_id",
     "get_provider",
     "get_sync_state",
     "home",
+    "last_successes",
     "list_providers",
     "list_tasks",
     "load_models",
     "load_raw_response",
+    "open_catalog",
     "open_database",
     "open_rule_gen_task",
     "overrides",
     "previous_rows",
     "prune_raw_responses",
+    "recent_raw_response_ids",
     "record_failure",
     "record_success",
     "set_enabled",

@@ -114,8 +114,7 @@ class EmbeddedPostgres:
         if not (lines := _lines(postmaster)):
             return None
         if not _is_postgres(int(lines[0]), self.data):
-            # Left by a server that was killed; its number may be another process's by now, and PostgreSQL would wait.
-            postmaster.unlink()
+            _forget_dead_server(self.data, Path(lines[4]) if len(lines) > 4 else self.data)
             return None
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
@@ -136,14 +135,10 @@ class EmbeddedPostgres:
         log = self.data / "log"
         command: list[Path | str] = [binaries / "pg_ctl", "start", "-w", "-t", str(int(_START_SECONDS)), "-s"]
         command += ["-D", self.data, "-l", log, "-o", options]
-        deadline = time.monotonic() + _START_SECONDS
-        # After a kill -9 of the server, its remaining processes need a moment to notice.
-        while (failure := _run(command, account)) is not None:
-            if time.monotonic() > deadline or "shared memory block" not in _tail(log):
-                raise DatabaseUnavailableError(
-                    f"the embedded PostgreSQL in {self.data} does not start: {_tail(log) or failure}", hint=f"see {log}"
-                )
-            time.sleep(0.2)
+        if (failure := _run(command, account)) is not None:
+            raise DatabaseUnavailableError(
+                f"the embedded PostgreSQL in {self.data} does not start: {_tail(log) or failure}", hint=f"see {log}"
+            )
         self._set_guard(binaries, account)
         return sockets
 
@@ -213,6 +208,21 @@ def _is_postgres(pid: int, data: Path) -> bool:
     except psutil.AccessDenied:
         return True  # another user's, on a system that hides it; connecting will tell
     return bool(command) and Path(command[0]).name.startswith("postgres") and str(data) in command
+
+
+def _forget_dead_server(data: Path, sockets: Path) -> None:
+    """Remove the lock files of a server that was killed.
+
+    PostgreSQL would do so itself, unless the number in them is by now another process's, or that of a zombie.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    # Its remaining processes end when they notice; until then a second server would ruin the data.
+    while any(process.info["cwd"] == str(data) for process in psutil.process_iter(["cwd"])):
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailableError(f"processes of a dead PostgreSQL server still work in {data}")
+        time.sleep(0.05)
+    (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+    (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _initialise(binaries: Path, data: Path, account: pwd.struct_passwd | None) -> None:

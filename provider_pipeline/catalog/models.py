@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import ARRAY, Text, any_, literal, select
+from sqlalchemy import ARRAY, Text, any_, func, literal, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
@@ -164,6 +164,12 @@ def load_models(session: Session, provider_id: int, status: str | None = None) -
     if status is not None:
         query = query.where(provider_model.c.status == status)
     return [dict(row) for row in session.execute(query).mappings()]
+
+
+def count_models(session: Session, provider_id: int) -> int:
+    """How many active models a provider has."""
+    query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
+    return int(session.scalars(query).one())
 
 
 def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:

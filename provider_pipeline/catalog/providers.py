@@ -96,6 +96,11 @@ def get_provider(session: Session, slug: str) -> Provider:
     return _provider(row)
 
 
+def find_provider_id(session: Session, slug: str) -> int | None:
+    """The key of the provider of that slug; None if there is none (any more)."""
+    return session.scalar(select(provider.c.id).where(provider.c.slug == slug))
+
+
 def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provider]:
     """Every provider, sorted by slug.
 

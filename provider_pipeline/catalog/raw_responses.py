@@ -129,6 +129,12 @@ def load_raw_response(session: Session, raw_response_id: int) -> list[StoredPage
     return [StoredPage(row.endpoint, row.number, row.url, zlib.decompress(row.content)) for row in rows]
 
 
+def recent_raw_response_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
+    """Keys of a provider's complete listings, newest first."""
+    query = select(raw_response.c.id).where(raw_response.c.provider_id == provider_id, raw_response.c.complete)
+    return list(session.scalars(query.order_by(raw_response.c.id.desc()).limit(limit)))
+
+
 def prune_raw_responses(session: Session, provider_id: int, keep: int = 20) -> int:
     """Forget a provider's listings but the newest, and those something refers to.
 

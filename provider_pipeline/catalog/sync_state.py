@@ -5,7 +5,7 @@ Here: the rows of `provider_sync`. Not here: what the syncs changed (`models`), 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import provider_sync
+from provider_pipeline.catalog.tables import provider, provider_sync
 
 _LONGEST_MESSAGE = 1000
 
@@ -31,6 +31,7 @@ class SyncState:
     profile: dict[str, Any] | None = None
     raw_response_id: int | None = None
     rule_version: int | None = None
+    last_result: dict[str, Any] = field(default_factory=dict)
 
 
 def get_sync_state(session: Session, provider_id: int) -> SyncState:
@@ -38,6 +39,17 @@ def get_sync_state(session: Session, provider_id: int) -> SyncState:
     columns = [provider_sync.c[name] for name in SyncState.__dataclass_fields__]
     row = session.execute(select(*columns).where(provider_sync.c.provider_id == provider_id)).mappings().one_or_none()
     return SyncState(**row) if row is not None else SyncState()
+
+
+def last_successes(session: Session) -> dict[str, datetime]:
+    """When each enabled provider was last synced well, by slug; one that never was counts from when it was added."""
+    query = (
+        select(provider.c.slug, func.coalesce(provider_sync.c.last_success_at, provider.c.created_at))
+        .outerjoin(provider_sync, provider_sync.c.provider_id == provider.c.id)
+        .where(provider.c.enabled)
+        .order_by(provider.c.slug)
+    )
+    return dict(session.execute(query).tuples().all())
 
 
 def record_success(
@@ -48,6 +60,7 @@ def record_success(
     profile: Mapping[str, Any] | None,
     raw_response_id: int | None,
     rule_version: int,
+    result: Mapping[str, Any],
     etag: str | None = None,
 ) -> None:
     """Note that a complete listing was accepted.
@@ -61,6 +74,7 @@ def record_success(
         profile: The listing's profile; None keeps the stored one.
         raw_response_id: The stored listing.
         rule_version: The rule version that read it.
+        result: What the sync came to, as plain JSON.
         etag: The server's validator, for the next conditional request.
     """
     statement = insert(provider_sync).values(
@@ -72,6 +86,7 @@ def record_success(
         profile=None if profile is None else dict(profile),
         raw_response_id=raw_response_id,
         rule_version=rule_version,
+        last_result=dict(result),
     )
     new, old = statement.excluded, provider_sync.c
     session.execute(
@@ -87,12 +102,15 @@ def record_success(
                 "profile": func.coalesce(new.profile, old.profile),
                 "raw_response_id": new.raw_response_id,
                 "rule_version": new.rule_version,
+                "last_result": new.last_result,
             },
         )
     )
 
 
-def record_failure(session: Session, provider_id: int, *, now: datetime, kind: str, message: str) -> None:
+def record_failure(
+    session: Session, provider_id: int, *, now: datetime, kind: str, message: str, result: Mapping[str, Any]
+) -> None:
     """Note that a sync failed; what is known of the last success stays.
 
     Args:
@@ -101,10 +119,16 @@ def record_failure(session: Session, provider_id: int, *, now: datetime, kind: s
         now: When it failed.
         kind: What kind of failure, for example the exception's name.
         message: One line, without secrets; a longer text is cut.
+        result: What the sync came to, as plain JSON.
     """
     line = " ".join(message.replace("\x00", " ").split())[:_LONGEST_MESSAGE]
     statement = insert(provider_sync).values(
-        provider_id=provider_id, last_checked_at=now, consecutive_failures=1, last_error_kind=kind, last_error=line
+        provider_id=provider_id,
+        last_checked_at=now,
+        consecutive_failures=1,
+        last_error_kind=kind,
+        last_error=line,
+        last_result=dict(result),
     )
     new, old = statement.excluded, provider_sync.c
     session.execute(
@@ -115,6 +139,7 @@ def record_failure(session: Session, provider_id: int, *, now: datetime, kind: s
                 "consecutive_failures": old.consecutive_failures + 1,
                 "last_error_kind": new.last_error_kind,
                 "last_error": new.last_error,
+                "last_result": new.last_result,
             },
         )
     )

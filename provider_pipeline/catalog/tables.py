@@ -282,6 +282,7 @@ provider_sync = Table(
     _json("profile", nullable=True),
     Column("raw_response_id", BigInteger, ForeignKey("raw_response.id")),
     Column("rule_version", Integer),
+    _json("last_result", server_default=_EMPTY_OBJECT),
     ForeignKeyConstraint(
         ["provider_id", "rule_version"],
         ["rule_version.provider_id", "rule_version.version"],

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.tables import agent_task, provider
 from provider_pipeline.errors import CatalogError
 
-_OPEN = ("PENDING", "RUNNING")
+OPEN_STATUSES = ("PENDING", "RUNNING")
 _FINISHED = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -99,7 +99,7 @@ def open_rule_gen_task(
         )
         .on_conflict_do_nothing(
             index_elements=["provider_id", "signature"],
-            index_where=(agent_task.c.type == "RULE_GEN") & agent_task.c.status.in_(_OPEN),
+            index_where=(agent_task.c.type == "RULE_GEN") & agent_task.c.status.in_(OPEN_STATUSES),
         )
         .returning(agent_task.c.id)
     )
@@ -107,7 +107,7 @@ def open_rule_gen_task(
         agent_task.c.provider_id == provider_id,
         agent_task.c.signature == signature,
         agent_task.c.type == "RULE_GEN",
-        agent_task.c.status.in_(_OPEN),
+        agent_task.c.status.in_(OPEN_STATUSES),
     )
     for _ in range(3):
         if (task_id := session.scalar(adding)) is not None:
@@ -147,8 +147,8 @@ def set_task_status(session: Session, task_id: int, status: str, result: Mapping
     Raises:
         CatalogError: There is no such status, no such task, or it is finished already.
     """
-    if status not in _OPEN + _FINISHED:
-        raise CatalogError(f"no task status {status!r}", hint=f"one of {', '.join(_OPEN + _FINISHED)}")
+    if status not in OPEN_STATUSES + _FINISHED:
+        raise CatalogError(f"no task status {status!r}", hint=f"one of {', '.join(OPEN_STATUSES + _FINISHED)}")
     values: dict[str, Any] = {
         "status": status,
         "finished_at": func.now() if status in _FINISHED else None,
@@ -159,7 +159,7 @@ def set_task_status(session: Session, task_id: int, status: str, result: Mapping
         values["result"] = dict(result)
     changed = session.scalar(
         update(agent_task)
-        .where(agent_task.c.id == task_id, agent_task.c.status.in_(_OPEN))
+        .where(agent_task.c.id == task_id, agent_task.c.status.in_(OPEN_STATUSES))
         .values(**values)
         .returning(agent_task.c.id)
     )
