@@ -1,0 +1,162 @@
+"""Dagster asset checks of the catalogue: their definitions, and how an outcome becomes evaluations.
+
+Here: names, severities and metadata. Not here: the verdicts themselves, which are pure functions of `rules` and `sync`.
+Checks are predicates that are true when healthy, one evaluation per provider (partition) and attempt; a failed one
+carries the same metadata as a passed one. They are emitted by the step that syncs (`assets.py`), because only there
+each provider's evaluation can be recorded for its own partition.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from provider_pipeline.rules import PLAUSIBILITY_ISSUES
+from provider_pipeline.sync import SyncOutcome
+
+PROVIDERS = dg.DynamicPartitionsDefinition(name="providers")
+
+RAW = dg.AssetKey("raw_models_response")
+EXTRACTION = dg.AssetKey("validated_extraction")
+TABLE = dg.AssetKey("provider_model")
+
+MIN_CAPABILITY_COVERAGE = 0.5
+MAX_AGE = timedelta(hours=26)
+
+_SAMPLE_ISSUES = 20
+
+
+def _spec(name: str, asset: dg.AssetKey, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=PROVIDERS)
+
+
+LISTING_WAS_FETCHED = _spec("listing_was_fetched", RAW, "Every page of the listing arrived and is JSON.")
+RULE_EXTRACTS_MODELS = _spec(
+    "rule_extracts_models",
+    EXTRACTION,
+    "The extraction rule fits the listing: models are found, with ids, in the types and ranges that were declared.",
+    blocking=True,
+)
+LISTING_IS_PLAUSIBLE = _spec(
+    "listing_is_plausible",
+    EXTRACTION,
+    "The listing could be the successor of the last accepted one: size, ids, prices and limits did not jump.",
+    blocking=True,
+)
+CAPABILITIES_ARE_COVERED = _spec(
+    "capabilities_are_covered",
+    EXTRACTION,
+    f"At least {MIN_CAPABILITY_COVERAGE:.0%} of the models have a known capability.",
+)
+PROVIDER_IS_FRESH = _spec(
+    "provider_is_fresh", TABLE, f"The last successful sync is less than {MAX_AGE.total_seconds() / 3600:.0f} hours old."
+)
+
+CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
+    LISTING_WAS_FETCHED,
+    RULE_EXTRACTS_MODELS,
+    LISTING_IS_PLAUSIBLE,
+    CAPABILITIES_ARE_COVERED,
+    PROVIDER_IS_FRESH,
+)
+
+
+def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEvaluation]:
+    """The check evaluations of one attempt.
+
+    Only what was reached is evaluated: without a listing there is nothing to say of the rule.
+
+    Args:
+        outcome: The attempt.
+        now: The time of the evaluation.
+    """
+    fetched = outcome.status != "failed"
+    yield _evaluation(
+        LISTING_WAS_FETCHED,
+        outcome.slug,
+        passed=fetched,
+        metadata={
+            "expected": "a complete listing in JSON",
+            "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
+            "recovery": "" if fetched else "the last good rows stay; see the message, the next run tries again",
+        },
+    )
+    if fetched:
+        yield _verdict_evaluation(RULE_EXTRACTS_MODELS, outcome, of_history=False)
+        yield _verdict_evaluation(LISTING_IS_PLAUSIBLE, outcome, of_history=True)
+    if outcome.status == "synced" and outcome.capability_coverage is not None:
+        yield _evaluation(
+            CAPABILITIES_ARE_COVERED,
+            outcome.slug,
+            passed=outcome.capability_coverage >= MIN_CAPABILITY_COVERAGE,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "expected": f"at least {MIN_CAPABILITY_COVERAGE:.0%} of the models with a known capability",
+                "actual": outcome.capability_coverage,
+                "recovery": "add patterns or overrides for the models without: provider-pipeline rules show "
+                + outcome.slug,
+            },
+        )
+    yield freshness(outcome.slug, outcome.last_success_at, now)
+
+
+def freshness(slug: str, last: datetime | None, now: datetime) -> dg.AssetCheckEvaluation:
+    """Whether the provider's last success is recent enough: a dead man's switch, also when no run happens at all."""
+    return _evaluation(
+        PROVIDER_IS_FRESH,
+        slug,
+        passed=last is not None and now - last <= MAX_AGE,
+        metadata={
+            "expected": f"a successful sync after {(now - MAX_AGE).isoformat(timespec='seconds')}",
+            "actual": last.isoformat(timespec="seconds") if last else "never synced",
+            "recovery": "look at the provider's other checks; if none ran, see that the schedule and the daemon do",
+        },
+    )
+
+
+def _verdict_evaluation(spec: dg.AssetCheckSpec, outcome: SyncOutcome, *, of_history: bool) -> dg.AssetCheckEvaluation:
+    issues = [issue for issue in outcome.issues if (issue["type"] in PLAUSIBILITY_ISSUES) is of_history]
+    errors = [issue for issue in issues if issue["severity"] == "error"]
+    return _evaluation(
+        spec,
+        outcome.slug,
+        passed=not errors,
+        metadata={
+            "expected": "no issue of severity error",
+            "actual": errors[0]["message"] if errors else f"{outcome.models} models, {outcome.rejected} rejected",
+            "models": outcome.models,
+            "rule_version": outcome.rule_version or 0,
+            "raw_response_id": outcome.raw_response_id or 0,
+            "issues": dg.MetadataValue.json([dict(issue) for issue in issues[:_SAMPLE_ISSUES]]),
+            "recovery": errors[0]["recovery"] if errors else "",
+        },
+    )
+
+
+def _evaluation(
+    spec: dg.AssetCheckSpec,
+    slug: str,
+    *,
+    passed: bool,
+    metadata: Mapping[str, Any],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=passed,
+        severity=severity,
+        partition=slug,
+        blocking=spec.blocking,
+        metadata={
+            name: value if isinstance(value, dg.MetadataValue) else _metadata_value(value)
+            for name, value in metadata.items()
+        },
+    )
+
+
+def _metadata_value(value: str | float) -> dg.MetadataValue[Any]:
+    if isinstance(value, str):
+        return dg.MetadataValue.text(value)
+    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)

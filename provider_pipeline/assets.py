@@ -1,0 +1,221 @@
+"""Dagster assets: the catalogue's three partitioned tables, and the rule that they depend on.
+
+Here: which providers a run takes, and which events it records for them. Not here: what a sync does
+(`provider_pipeline.sync`) or what its checks say (`asset_checks.py`).
+
+Three launches share one step: one partition from the UI, a backfill of many, and the scheduled fleet run without any
+partition key, which takes every provider that is due. One step for many providers, because a run costs seconds to
+start and every stored event tens of milliseconds; events with a partition of their own, because the results a
+multi-partition step returns would mark failed providers as materialized.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from provider_pipeline import catalog
+from provider_pipeline.asset_checks import CHECK_SPECS, EXTRACTION, PROVIDERS, RAW, TABLE, evaluations
+from provider_pipeline.asset_metadata import changes_table, column_schema
+from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.resources import CatalogResource, ListingResource
+from provider_pipeline.sync import SyncOutcome, attempt_many, regenerate_rule
+
+GROUP = "provider_catalog"
+OWNERS = ["team:data-platform"]
+CODE_VERSION = "1"
+
+RULE = dg.AssetKey("extraction_rule")
+
+
+def _spec(
+    key: dg.AssetKey, description: str, *, deps: list[dg.AssetKey], kinds: set[str], **metadata: object
+) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=deps,
+        description=description,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds=kinds,
+        code_version=CODE_VERSION,
+        partitions_def=PROVIDERS,
+        skippable=True,
+        metadata=metadata,
+    )
+
+
+SPECS = (
+    _spec(
+        RAW,
+        "The provider's listing as it was sent: every page, content-addressed, replayable.",
+        deps=[],
+        kinds={"http", "postgres"},
+        **{"dagster/table_name": "raw_response"},
+    ),
+    _spec(
+        EXTRACTION,
+        "The models that the active rule extracts from the listing, accepted by the blocking checks.",
+        deps=[RAW, RULE],
+        kinds={"python"},
+    ),
+    _spec(
+        TABLE,
+        "The table of models: one row per provider and model id, changed in one transaction or not at all.",
+        deps=[EXTRACTION],
+        kinds={"postgres", "table"},
+        **{
+            "dagster/table_name": "provider_model",
+            "dagster/column_schema": column_schema(catalog.tables.provider_model),
+        },
+    ),
+)
+
+
+@dg.multi_asset(
+    name=GROUP,
+    specs=SPECS,
+    check_specs=CHECK_SPECS,
+    can_subset=True,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def provider_catalog(
+    context: dg.AssetExecutionContext, provider_database: CatalogResource, listings: ListingResource
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
+    """Syncs providers side by side and records each one truthfully.
+
+    With a partition key or range, every provider of it leaves events. Without, the due providers are synced and only
+    those whose listing or rows changed, that failed, or that recovered leave events.
+    """
+    for_partitions = context.has_partition_key or context.has_partition_key_range
+    troubled: dict[str, str] = {}
+    with provider_database.open() as database:
+        slugs = sorted(context.partition_keys) if for_partitions else _due(context, database)
+        context.log.info(f"syncing {len(slugs)} providers, {listings.max_concurrency} at a time")
+        for outcome in attempt_many(
+            database.session,
+            slugs,
+            client=listings.client(),
+            max_workers=listings.max_concurrency,
+            keep="all" if TABLE in context.selected_asset_keys else "raw",
+        ):
+            if outcome.status != "synced":
+                troubled[outcome.slug] = outcome.reason or outcome.status
+                context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=_crash(outcome))
+            if for_partitions or _is_news(outcome):
+                yield from _selected(context, _events(outcome))
+    for key in context.selected_asset_check_keys:  # check outputs are not optional
+        yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
+    if troubled:
+        raise dg.Failure(
+            description=f"{len(troubled)} of {len(slugs)} providers were not written (all others were): "
+            + "; ".join(troubled[slug] for slug in sorted(troubled)),
+            metadata={"providers": dg.MetadataValue.json(troubled)},
+            allow_retries=False,
+        )
+
+
+def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[str]:
+    with database.session() as session:
+        slugs = catalog.due_providers(session, datetime.now(UTC))
+    known = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
+    if unknown := [slug for slug in slugs if slug not in known]:
+        context.instance.add_dynamic_partitions(str(PROVIDERS.name), unknown)
+    return slugs
+
+
+def _crash(outcome: SyncOutcome) -> Exception | None:
+    """The exception whose traceback belongs into the log: a defect or a database fault, not the provider's failure."""
+    return None if isinstance(outcome.error, ProviderPipelineError) else outcome.error
+
+
+def _selected(
+    context: dg.AssetExecutionContext, events: Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    for event in events:
+        if isinstance(event, dg.AssetMaterialization):
+            if event.asset_key in context.selected_asset_keys:
+                yield event
+        elif event.asset_check_key in context.selected_asset_check_keys:
+            yield event
+
+
+def _is_news(outcome: SyncOutcome) -> bool:
+    return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
+
+
+def _events(outcome: SyncOutcome) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    if outcome.status != "failed":
+        yield dg.AssetMaterialization(
+            RAW,
+            partition=outcome.slug,
+            metadata={
+                "pages": outcome.page_count,
+                "bytes": outcome.byte_count,
+                "raw_response_id": outcome.raw_response_id or 0,
+                "new_content": outcome.listing_changed,
+            },
+        )
+    yield from evaluations(outcome, datetime.now(UTC))
+    if outcome.status == "synced":
+        yield dg.AssetMaterialization(
+            EXTRACTION,
+            partition=outcome.slug,
+            metadata={
+                "models": outcome.models,
+                "rejected": outcome.rejected,
+                "rule_version": outcome.rule_version or 0,
+                "capability_coverage": outcome.capability_coverage or 0.0,
+            },
+        )
+        yield dg.AssetMaterialization(
+            TABLE,
+            partition=outcome.slug,
+            metadata={
+                "models": outcome.models,
+                "created": outcome.created,
+                "updated": outcome.updated,
+                "unchanged": outcome.unchanged,
+                "missing": outcome.missing,
+                "removed": outcome.removed,
+                "restored": outcome.restored,
+                "bytes": outcome.byte_count,
+                "rule_version": outcome.rule_version or 0,
+                "seconds": outcome.seconds,
+                "changes": changes_table(outcome),
+                "dagster/table_name": "provider_model",
+                "dagster/partition_row_count": outcome.models,
+            },
+        )
+
+
+@dg.asset(
+    key=RULE,
+    partitions_def=PROVIDERS,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version=CODE_VERSION,
+    metadata={"dagster/table_name": "rule_version"},
+)
+def extraction_rule(
+    context: dg.AssetExecutionContext, provider_database: CatalogResource
+) -> dg.MaterializeResult[None]:
+    """The provider's extraction rule: written from the response that failed, active once it proved better."""
+    with provider_database.open() as database, database.session() as session:
+        generated = regenerate_rule(session, context.partition_key)
+    if not generated.fits:
+        raise dg.Failure(
+            description=f"{generated.slug}: no rule fits the newest response: {generated.reason}",
+            allow_retries=False,
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "version": generated.version,
+            "activated": generated.activated,
+            "reason": generated.reason,
+            "models": generated.models,
+            "raw_response_id": generated.raw_response_id or 0,
+            "rule": dg.MetadataValue.json(generated.rule.to_stored().model_list_config),
+        }
+    )

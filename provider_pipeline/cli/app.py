@@ -1,0 +1,59 @@
+"""The application: its commands, and what happens to an error."""
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from provider_pipeline.cli import db, demo, dev, providers, rules, sync, tasks
+from provider_pipeline.cli.console import fail
+from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
+
+EXIT_TROUBLE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="provider-pipeline",
+    help="Keeps a trustworthy table of every AI provider's models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(providers.app, name="providers")
+app.add_typer(rules.app, name="rules")
+app.add_typer(db.app, name="db")
+app.command("sync")(sync.sync)
+app.command("tasks")(tasks.tasks)
+app.command("demo")(demo.demo)
+app.command("dev")(dev.dev)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command; `main` reads --debug itself, because it outlives the command."""
+
+
+def main() -> None:
+    """Runs the command line: one line for an error that has a name, the traceback only with --debug."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        fail("interrupted; what was already written is complete")
+        sys.exit(EXIT_INTERRUPTED)
+    except ProviderPipelineError as error:
+        if debug:
+            raise
+        fail(error.message, hint=error.hint)
+        sys.exit(EXIT_USAGE if isinstance(error, UnknownProviderError) else EXIT_TROUBLE)
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        sys.exit(EXIT_TROUBLE)

@@ -1,0 +1,111 @@
+"""How the command line speaks: results on standard output, everything else on standard error."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from provider_pipeline.sync import SyncOutcome
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+_PIPE_WIDTH = 160
+
+STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red"}
+
+
+def stdout() -> Console:
+    """The console of results; wide where nobody watches, so that a pipe gets whole lines."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+
+
+def stderr() -> Console:
+    """The console of progress and errors."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: str, *, hint: str | None = None) -> None:
+    """Prints one error: what failed, and the next step."""
+    line = Text.assemble(("error: ", "bold red"), message)
+    if hint:
+        line.append(f" ({hint})")
+    stderr().print(line)
+
+
+def note(message: str) -> None:
+    """Prints a line of progress."""
+    stderr().print(Text(message, style="dim"))
+
+
+def emit_json(value: Any) -> None:
+    """Prints a value as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
+    """A table of plain values; None is drawn as a dash.
+
+    Args:
+        title: Its title.
+        columns: Column heads.
+        rows: Values in the columns' order; a `Text` keeps its style.
+        right: Columns to align to the right.
+    """
+    drawn = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(cell if isinstance(cell, Text) else Text("-" if cell is None else str(cell)) for cell in row))
+    return drawn
+
+
+OUTCOME_COLUMNS = ("provider", "models", "created", "updated", "unchanged", "gone", "status", "seconds", "why")
+
+
+def outcome_table(title: str, summaries: Iterable[dict[str, Any]]) -> Table:
+    """The result of a sync of several providers, one line each.
+
+    Args:
+        title: Its title.
+        summaries: `SyncOutcome.summary()`, also as `provider_sync.last_result` keeps it.
+    """
+    return table(
+        title,
+        OUTCOME_COLUMNS,
+        (
+            (
+                summary["provider"],
+                summary["models"] if summary["status"] == "synced" else None,
+                summary["created"],
+                summary["updated"],
+                summary["unchanged"],
+                summary["missing"] + summary["removed"],
+                Text(summary["status"], style=STATUS_STYLES[summary["status"]]),
+                f"{summary['seconds']:.2f}",
+                reason_without_slug(summary) or "",
+            )
+            for summary in summaries
+        ),
+        right=(*OUTCOME_COLUMNS[1:6], "seconds"),
+    )
+
+
+def reason_without_slug(summary: dict[str, Any]) -> str | None:
+    """The reason, without the provider's name where it stands in the line already."""
+    reason: str | None = summary["reason"]
+    return reason.removeprefix(f"{summary['provider']}: ") if reason else None
+
+
+def outcome_line(outcome: SyncOutcome) -> str:
+    """One provider's result as one plain line."""
+    if outcome.status != "synced":
+        return f"{outcome.status}: {outcome.reason}"
+    return (
+        f"{outcome.slug}: {outcome.models} models, {outcome.created} created, {outcome.updated} updated, "
+        f"{outcome.unchanged} unchanged, {outcome.missing + outcome.removed} gone"
+    )

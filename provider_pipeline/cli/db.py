@@ -1,0 +1,26 @@
+"""`provider-pipeline db`: the schema."""
+
+import typer
+
+from provider_pipeline.catalog import open_database, upgrade
+from provider_pipeline.cli.console import JsonOption, emit_json
+
+app = typer.Typer(help="The database schema.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `upgrade` a subcommand while it is the only one."""
+
+
+@app.command("upgrade")
+def upgrade_schema(as_json: JsonOption = False) -> None:
+    """Apply the migrations that the database does not have yet."""
+    with open_database() as database:
+        applied = upgrade(database.engine)
+        if as_json:
+            emit_json({"applied": applied, "database": database.redacted_url})
+        elif applied:
+            typer.echo(f"applied {', '.join(applied)} to {database.redacted_url}")
+        else:
+            typer.echo(f"the schema is up to date: {database.redacted_url}")

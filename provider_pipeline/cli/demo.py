@@ -1,0 +1,174 @@
+"""`provider-pipeline demo`: the whole pipeline on sample providers, with nothing to set up.
+
+Here: the order of the demo and its summary. The sync itself is `sync_all_providers_job`, run by Dagster in a process of
+its own, against real HTTP and a real PostgreSQL.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_table, stdout
+from provider_pipeline.cli.tasks import task_document, task_table
+from provider_pipeline.cli.workbench import Workbench, dagster_command, run_logged, workbench
+from provider_pipeline.errors import ProviderPipelineError, RuleMissingError
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.samples import SampleProvider, SampleServer
+from provider_pipeline.sync import SyncOutcome, fetch_sample, generate_rule
+
+SAMPLE_PORT = 8377
+
+ListingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Serve every *.json of this folder as a provider, instead of the bundled samples.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class _Result:
+    summaries: list[dict[str, Any]]
+    tasks: list[catalog.Task]
+    as_expected: bool
+
+
+def demo(
+    listings: ListingsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sync a fleet of sample providers through Dagster into an embedded PostgreSQL.
+
+    Exit code 0 when the deliberately broken samples are the only ones not written.
+    """
+    home = home_for(listings)
+    server = sample_server(listings)
+    note(f"starting the embedded PostgreSQL in {home}")
+    with workbench(home) as bench, server:
+        note(f"{len(server.providers)} sample providers are served at {server.url}")
+        result = _run(bench, server)
+    if as_json:
+        emit_json(
+            {
+                "providers": result.summaries,
+                "tasks": [task_document(task) for task in result.tasks],
+                "as_expected": result.as_expected,
+            }
+        )
+    else:
+        _draw(stdout(), result, listings)
+    raise typer.Exit(0 if result.as_expected else 1)
+
+
+def register(session: Session, provider: SampleProvider, server: SampleServer) -> None:
+    """Adds a sample provider, or brings its address up to date. Commits."""
+    catalog.add_provider(
+        session,
+        slug=provider.slug,
+        name=provider.name,
+        base_url=server.base_url(provider.slug),
+        auth_config=provider.auth,
+    )
+    session.commit()
+
+
+def sample_server(listings: Path | None) -> SampleServer:
+    """The server of the bundled samples, or of a folder of listings; not started yet."""
+    return SampleServer(SAMPLE_PORT, or_any_port=True) if listings is None else SampleServer.from_directory(listings)
+
+
+def home_for(listings: Path | None) -> Path:
+    """The home folder; other listings get one of their own, so that they never mix with the bundled samples."""
+    if listings is None:
+        return catalog.home()
+    resolved = listings.resolve()
+    digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:8]
+    return catalog.home() / "listings" / f"{resolved.name}-{digest}"
+
+
+def _run(bench: Workbench, server: SampleServer) -> _Result:
+    started = datetime.now(UTC)
+    keys = {name: value for provider in server.providers for name, value in provider.env.items()}
+    client = ListingClient(environ=keys)
+    without_rule: dict[str, SyncOutcome] = {}
+    with bench.database.session() as session:
+        for provider in server.providers:
+            register(session, provider, server)
+            if (failure := _ensure_rule(session, provider, client)) is not None:
+                without_rule[provider.slug] = failure
+    note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
+    run_logged(bench, dagster_command("job", "execute", "-j", "sync_all_providers_job"), "demo-run", extra=keys)
+    note("evaluating rule_generation_sensor")
+    run_logged(bench, dagster_command("sensor", "preview", "rule_generation_sensor"), "demo-sensor", extra=keys)
+    with bench.database.session() as session:
+        summaries = [
+            _last_result(session, provider.slug, since=started)
+            or without_rule.get(provider.slug, _not_run(provider.slug)).summary()
+            for provider in server.providers
+        ]
+        tasks = [task for task in catalog.list_tasks(session) if task.status in catalog.OPEN_STATUSES]
+    not_written = {summary["provider"] for summary in summaries if summary["status"] != "synced"}
+    broken = {provider.slug for provider in server.providers if provider.broken}
+    return _Result(summaries, tasks, not_written == broken)
+
+
+def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient) -> SyncOutcome | None:
+    """Writes the first rule; None when there is one, an outcome that says why when there is none."""
+    provider_id = catalog.get_provider(session, provider.slug).id
+    try:
+        catalog.active_rule(session, provider_id)
+    except RuleMissingError:
+        pass
+    else:
+        return None
+    try:
+        if provider.rule_sample is None:
+            sample, sample_id = fetch_sample(session, provider.slug, endpoint=provider.path, client=client)
+        else:
+            sample, sample_id = provider.rule_sample, None
+        generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id)
+    except ProviderPipelineError as error:
+        session.rollback()
+        return SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}", error=error)
+    session.commit()
+    return None
+
+
+def _last_result(session: Session, slug: str, *, since: datetime) -> dict[str, Any] | None:
+    """What the run recorded for this provider; None when it did not reach it."""
+    state = catalog.get_sync_state(session, catalog.get_provider(session, slug).id)
+    reached = state.last_checked_at is not None and state.last_checked_at >= since
+    return state.last_result if reached else None
+
+
+def _not_run(slug: str) -> SyncOutcome:
+    return SyncOutcome(slug, "failed", reason="the run did not reach this provider; see its log")
+
+
+def _draw(console: Console, result: _Result, listings: Path | None) -> None:
+    console.print(outcome_table("sync_all_providers_job", result.summaries))
+    if result.tasks:
+        console.print(task_table(result.tasks))
+    console.print(_closing(result, listings))
+
+
+def _closing(result: _Result, listings: Path | None) -> Table:
+    synced = sum(summary["status"] == "synced" for summary in result.summaries)
+    models = sum(summary["models"] for summary in result.summaries if summary["status"] == "synced")
+    lines = Table.grid()
+    lines.add_row(f"{synced} of {len(result.summaries)} providers are synced, {models} models.")
+    if listings is None and result.as_expected:
+        lines.add_row("The others are broken on purpose: their rows are as they were before.")
+    command = "make dev" if listings is None else f"provider-pipeline dev --listings {listings}"
+    lines.add_row(f"See it in the Dagster UI: {command}, then http://127.0.0.1:3000")
+    return lines

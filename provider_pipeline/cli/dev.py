@@ -1,0 +1,64 @@
+"""`provider-pipeline dev`: the Dagster UI and daemon on this checkout."""
+
+import os
+import signal
+from contextlib import ExitStack
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import note
+from provider_pipeline.cli.demo import ListingsOption, home_for, register, sample_server
+from provider_pipeline.cli.workbench import Workbench, dagster_command, running, workbench
+from provider_pipeline.samples import SampleServer
+
+
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    listings: ListingsOption = None,
+    samples: Annotated[
+        bool | None,
+        typer.Option("--samples/--no-samples", help="Serve the sample providers; by default if they are registered."),
+    ] = None,
+) -> None:
+    """Run `dagster dev`: UI, daemon, schedule and sensors. Ctrl-C ends everything."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        bench = stack.enter_context(
+            workbench(
+                home_for(listings),
+                catalog_url=os.environ.get("PROVIDER_PIPELINE_DATABASE_URL"),
+                dagster_url=os.environ.get("DAGSTER_POSTGRES_URL"),
+            )
+        )
+        keys: dict[str, str] = {}
+        server = sample_server(listings)
+        if samples or (samples is None and _are_registered(bench, server)):
+            stack.enter_context(server)
+            with bench.database.session() as session:
+                for provider in server.providers:
+                    register(session, provider, server)
+                    keys |= provider.env
+            note(f"the sample providers are served at {server.url}")
+        note(f"the UI comes up at http://127.0.0.1:{port} (Ctrl-C ends it)")
+        command = dagster_command("dev", "-h", "127.0.0.1", "-p", str(port))
+        process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            note("stopping")
+            code = 0
+    raise typer.Exit(code)
+
+
+def _are_registered(bench: Workbench, server: SampleServer) -> bool:
+    slugs = {provider.slug for provider in server.providers}
+    with bench.database.session() as session:
+        found = catalog.list_providers(session, enabled_only=False)
+    return any(each.slug in slugs and each.base_url.startswith("http://127.0.0.1:") for each in found)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

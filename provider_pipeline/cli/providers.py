@@ -1,0 +1,178 @@
+"""`provider-pipeline providers`: who is asked for models."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.listing import AuthConfig
+
+app = typer.Typer(help="The providers.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    slug: str,
+    base_url: Annotated[str, typer.Option(help="Where its API is, such as https://api.openai.com")],
+    name: Annotated[str | None, typer.Option(help="Its name; the slug when left out.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds its key. The key itself is never stored.")
+    ] = None,
+    key_header: Annotated[
+        str | None, typer.Option(help="Header that carries the key; Authorization: Bearer when left out.")
+    ] = None,
+    key_query: Annotated[str | None, typer.Option(help="Query parameter that carries the key.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A further header without secrets, as NAME=VALUE; may be repeated.")
+    ] = None,
+    every_minutes: Annotated[
+        int | None, typer.Option(min=1, help="Shortest time between two syncs; every fleet run when left out.")
+    ] = None,
+) -> None:
+    """Add a provider, or change the one with this slug."""
+    auth = _auth(slug, key_env=key_env, key_header=key_header, key_query=key_query, headers=header or [])
+    with catalog.open_catalog() as database, database.session() as session:
+        provider = catalog.add_provider(
+            session,
+            slug=slug,
+            name=name or slug,
+            base_url=base_url,
+            auth_config=auth.model_dump(mode="json", exclude_defaults=True),
+            check_every=timedelta(minutes=every_minutes) if every_minutes else None,
+        )
+        session.commit()
+        has_rule = provider.active_rule_version is not None
+    typer.echo(f"{slug}: added" + ("" if has_rule else f"; next: provider-pipeline rules generate {slug}"))
+
+
+@app.command("list")
+def list_all(as_json: JsonOption = False) -> None:
+    """List the providers, disabled ones too."""
+    with catalog.open_catalog() as database, database.session() as session:
+        found = [_document(session, each) for each in catalog.list_providers(session, enabled_only=False)]
+    if as_json:
+        emit_json(found)
+        return
+    stdout().print(
+        table(
+            "providers",
+            ("slug", "name", "enabled", "rule", "models", "last success", "failures", "base URL"),
+            (
+                (
+                    each["slug"],
+                    each["name"],
+                    Text("yes", style="green") if each["enabled"] else Text("no", style="yellow"),
+                    each["rule_version"],
+                    each["active_models"],
+                    each["last_success_at"],
+                    each["consecutive_failures"],
+                    each["base_url"],
+                )
+                for each in found
+            ),
+            right=("rule", "models", "failures"),
+        )
+    )
+
+
+@app.command()
+def show(slug: str, as_json: JsonOption = False) -> None:
+    """Show one provider: its settings, its state, its models."""
+    with catalog.open_catalog() as database, database.session() as session:
+        provider = catalog.get_provider(session, slug)
+        document = _document(session, provider)
+        models = catalog.load_models(session, provider.id)
+    if as_json:
+        emit_json(document | {"models": models})
+        return
+    console = stdout()
+    console.print(table(slug, ("setting", "value"), document.items()))
+    console.print(
+        table(
+            "models",
+            ("model", "family", "context", "max output", "USD/M in", "USD/M out", "capabilities", "status"),
+            (
+                (
+                    model["model_id"],
+                    model["family"],
+                    model["context_length"],
+                    model["max_output_tokens"],
+                    model["input_price"],
+                    model["output_price"],
+                    " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
+                    model["status"],
+                )
+                for model in models
+            ),
+            right=("context", "max output", "USD/M in", "USD/M out"),
+        )
+    )
+
+
+@app.command()
+def disable(slug: str) -> None:
+    """Stop syncing a provider; its rows stay."""
+    _set_enabled(slug, enabled=False)
+
+
+@app.command()
+def enable(slug: str) -> None:
+    """Sync a provider again."""
+    _set_enabled(slug, enabled=True)
+
+
+def _set_enabled(slug: str, *, enabled: bool) -> None:
+    with catalog.open_catalog() as database, database.session() as session:
+        catalog.set_enabled(session, slug, enabled)
+        session.commit()
+    typer.echo(f"{slug}: {'enabled' if enabled else 'disabled; its rows stay'}")
+
+
+def _auth(
+    slug: str, *, key_env: str | None, key_header: str | None, key_query: str | None, headers: list[str]
+) -> AuthConfig:
+    if (key_header or key_query) and not key_env:
+        raise typer.BadParameter("--key-header and --key-query need --key-env, the variable that holds the key")
+    if key_header and key_query:
+        raise typer.BadParameter("give --key-header or --key-query, not both")
+    extra = dict(_header(each) for each in headers)
+    document: dict[str, Any] = {"type": "none"}
+    if key_query:
+        document = {"type": "query", "name": key_query, "env": key_env}
+    elif key_header:
+        document = {"type": "header", "name": key_header, "env": key_env}
+    elif key_env:
+        document = {"type": "bearer", "env": key_env}
+    return AuthConfig.parse(document | ({"headers": extra} if extra else {}), slug=slug)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise typer.BadParameter(f"expected --header NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
+    state = catalog.get_sync_state(session, provider.id)
+    return {
+        "slug": provider.slug,
+        "name": provider.name,
+        "enabled": provider.enabled,
+        "base_url": provider.base_url,
+        "auth": provider.auth_config,
+        "rule_version": provider.active_rule_version,
+        "active_models": catalog.count_models(session, provider.id),
+        "last_checked_at": _iso(state.last_checked_at),
+        "last_success_at": _iso(state.last_success_at),
+        "consecutive_failures": state.consecutive_failures,
+        "last_error": state.last_error,
+    }
+
+
+def _iso(moment: Any) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

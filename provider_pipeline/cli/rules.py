@@ -1,0 +1,131 @@
+"""`provider-pipeline rules`: how models are read from a listing."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.rules import RuleGenerator, RuleValidator
+from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule
+
+app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
+
+
+@app.command()
+def generate(
+    slug: Annotated[str | None, typer.Argument(help="The provider; leave it out to only look at a rule.")] = None,
+    from_file: Annotated[
+        Path | None,
+        typer.Option("--from", help="A stored response to learn from, instead of fetching one.", exists=True),
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="The listing's path; that of the active rule, or /v1/models, when left out.")
+    ] = None,
+    activate: Annotated[
+        bool | None,
+        typer.Option("--activate/--keep", help="Activate or keep back; by default it must be better than the old one."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a rule from a sample: from a file, or by fetching the provider's listing."""
+    if slug is None:
+        if from_file is None:
+            raise typer.BadParameter("name a provider, or give --from FILE")
+        emit_json(RuleGenerator().analyze_sample(read_json(from_file)))
+        return
+    with catalog.open_catalog() as database, database.session() as session:
+        path = endpoint or active_endpoint(session, slug) or "/v1/models"
+        if from_file is None:
+            sample, sample_id = fetch_sample(session, slug, endpoint=path, client=ListingClient())
+        else:
+            sample, sample_id = read_json(from_file), None
+        generated = generate_rule(session, slug, sample, endpoint=path, sample_id=sample_id, activate=activate)
+        session.commit()
+    if as_json:
+        emit_json(_document(generated))
+    else:
+        state = "active" if generated.activated else "stored, not active"
+        typer.echo(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
+
+
+@app.command()
+def show(slug: str, as_json: JsonOption = False) -> None:
+    """Show a provider's active rule."""
+    with catalog.open_catalog() as database, database.session() as session:
+        stored = catalog.active_rule(session, catalog.get_provider(session, slug).id)
+    if as_json:
+        emit_json({"version": stored.version, **_stored(stored)})
+        return
+    config = stored.model_list_config
+    console = stdout()
+    console.print(
+        table(
+            f"{slug}: rule version {stored.version}",
+            ("part", "rule"),
+            ((name, json.dumps(value, ensure_ascii=False)) for name, value in config.items()),
+        )
+    )
+    console.print(
+        table(
+            "capabilities",
+            ("capability", "patterns"),
+            ((name, json.dumps(value, ensure_ascii=False)) for name, value in stored.endpoints_config.items()),
+        )
+    )
+
+
+@app.command()
+def check(
+    slug: str,
+    file: Annotated[Path, typer.Argument(help="A response of this provider.", exists=True)],
+    as_json: JsonOption = False,
+) -> None:
+    """Try a provider's active rule on a response, without writing anything. Exit code 1 when it does not fit."""
+    with catalog.open_catalog() as database, database.session() as session:
+        stored = catalog.active_rule(session, catalog.get_provider(session, slug).id)
+    result = RuleValidator().validate_rule(_stored(stored), read_json(file))
+    if as_json:
+        emit_json(result)
+    else:
+        typer.echo(f"{slug}: {'fits' if result['valid'] else 'does not fit'}: {len(result['extracted_models'])} models")
+        for issue in result["issues"]:
+            typer.echo(f"  {issue['severity']}: {issue['message']}")
+    raise typer.Exit(0 if result["valid"] else 1)
+
+
+def read_json(path: Path) -> Any:
+    """A file's JSON.
+
+    Raises:
+        ListingUnreadableError: It is not JSON in UTF-8.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ListingUnreadableError(
+            f"{path}: expected a JSON document, got {type(error).__name__}: {error}",
+            hint="give the provider's raw response",
+        ) from error
+
+
+def _stored(stored: catalog.StoredRuleVersion) -> dict[str, Any]:
+    return {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config}
+
+
+def _document(generated: GeneratedRule) -> dict[str, Any]:
+    rule = generated.rule.to_stored()
+    return {
+        "provider": generated.slug,
+        "version": generated.version,
+        "activated": generated.activated,
+        "reason": generated.reason,
+        "models": generated.models,
+        "model_list_config": rule.model_list_config,
+        "endpoints_config": rule.endpoints_config,
+        "metadata": generated.analysis["metadata"],
+    }

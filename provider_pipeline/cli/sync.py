@@ -1,0 +1,84 @@
+"""`provider-pipeline sync`: providers, now, without Dagster."""
+
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_line, outcome_table, stderr, stdout
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import Keep, SyncOutcome, attempt_many, open_task_for
+
+
+def sync(
+    slugs: Annotated[list[str] | None, typer.Argument(help="Providers to sync.", metavar="SLUG...")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every enabled provider.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but keep it; show the changes.")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Take a listing that was held back for differing from the last one.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
+    if bool(slugs) is every:
+        raise typer.BadParameter("name the providers to sync, or give --all (and not both)")
+    with catalog.open_catalog() as database:
+        with database.session() as session:
+            wanted = (
+                [provider.slug for provider in catalog.list_providers(session, enabled_only=True)]
+                if every
+                else [catalog.get_provider(session, slug).slug for slug in slugs or ()]
+            )
+        if not wanted:
+            note("no provider is enabled; add one with: provider-pipeline providers add")
+        outcomes = _sync(database, wanted, workers=workers, keep="nothing" if dry_run else "all", accept=accept)
+        if not dry_run:
+            with database.session() as session:
+                for outcome in outcomes:
+                    if outcome.status == "blocked":
+                        open_task_for(session, outcome)
+                session.commit()
+    outcomes.sort(key=lambda outcome: outcome.slug)
+    if as_json:
+        emit_json([outcome.summary() | {"changes": _changes(outcome)} for outcome in outcomes])
+    else:
+        stdout().print(outcome_table("dry run" if dry_run else "sync", (outcome.summary() for outcome in outcomes)))
+        if dry_run:
+            _print_changes(outcomes)
+    raise typer.Exit(0 if all(outcome.status == "synced" for outcome in outcomes) else 1)
+
+
+def _sync(database: catalog.Database, slugs: list[str], *, workers: int, keep: Keep, accept: bool) -> list[SyncOutcome]:
+    console = stderr()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    outcomes = []
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("syncing", total=len(slugs))
+        for outcome in attempt_many(
+            database.session,
+            slugs,
+            client=ListingClient(),
+            max_workers=workers,
+            keep=keep,
+            accept=accept,
+        ):
+            outcomes.append(outcome)
+            progress.update(task, advance=1, description=f"syncing, last: {outcome.slug}")
+            if not console.is_terminal:
+                console.print(outcome_line(outcome))
+    return outcomes
+
+
+def _changes(outcome: SyncOutcome) -> list[dict[str, object]]:
+    return [{"model_id": change.model_id, "kind": change.kind, "changed": change.changed} for change in outcome.changes]
+
+
+def _print_changes(outcomes: list[SyncOutcome]) -> None:
+    for outcome in outcomes:
+        for change in outcome.changes:
+            fields = ", ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in change.changed.items())
+            typer.echo(f"{outcome.slug}: {change.kind} {change.model_id}{'  ' + fields if fields else ''}")
+        if outcome.total_changes > len(outcome.changes):
+            typer.echo(f"{outcome.slug}: and {outcome.total_changes - len(outcome.changes)} more")

@@ -1,0 +1,33 @@
+"""The Dagster code location: assembly only.
+
+Importing this module does no I/O and reads no environment.
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from provider_pipeline.assets import extraction_rule, provider_catalog
+from provider_pipeline.jobs import regenerate_provider_rules_job, sync_all_providers_job
+from provider_pipeline.resources import CatalogResource, ListingResource
+from provider_pipeline.schedules import hourly_sync_schedule
+from provider_pipeline.sensors import SENSORS
+
+
+def build_defs(*, resources: Mapping[str, object] | None = None) -> dg.Definitions:
+    """The definitions, with other resources where given.
+
+    Args:
+        resources: Replacements for `provider_database` and `listings`, by name.
+    """
+    return dg.Definitions(
+        assets=[extraction_rule, provider_catalog],
+        jobs=[sync_all_providers_job, regenerate_provider_rules_job],
+        schedules=[hourly_sync_schedule],
+        sensors=SENSORS,
+        resources={"provider_database": CatalogResource(), "listings": ListingResource(), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,181 @@
+"""Dagster sensors: partitions follow the providers, failed checks become tasks, silence becomes a failed check.
+
+Here: cursors and requests. Not here: what a task is (`catalog`), how rules are renewed (`sync`). A failed read of the
+catalogue is an error of the tick, never an empty list.
+"""
+
+import json
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, PROVIDERS, RULE_EXTRACTS_MODELS, freshness
+from provider_pipeline.jobs import regenerate_provider_rules_job
+from provider_pipeline.resources import CatalogResource
+
+BLOCKING_CHECKS = frozenset({RULE_EXTRACTS_MODELS.name, LISTING_IS_PLAUSIBLE.name})
+EVENTS_PER_TICK = 200
+
+_PARTITION_TAG = "dagster/partition"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dataclass(frozen=True)
+class PartitionChanges:
+    """Partition keys to add and to delete, sorted."""
+
+    add: tuple[str, ...]
+    delete: tuple[str, ...]
+
+
+def partition_changes(wanted: Set[str], existing: Set[str], in_flight: Set[str]) -> PartitionChanges:
+    """What brings the partitions in line with the active providers.
+
+    A partition with an unfinished run is left for a later tick: its events would otherwise belong to nothing.
+
+    Args:
+        wanted: Slugs of the active providers.
+        existing: The partitions there are.
+        in_flight: Partitions that an unfinished run works on.
+    """
+    return PartitionChanges(tuple(sorted(wanted - existing)), tuple(sorted(existing - wanted - in_flight)))
+
+
+@dg.sensor(
+    name="provider_partitions_sensor",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps the partitions equal to the active providers.",
+)
+def provider_partitions_sensor(
+    context: dg.SensorEvaluationContext, provider_database: CatalogResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Adds and deletes partitions; requests no run."""
+    with provider_database.open() as database, database.session() as session:
+        wanted = {provider.slug for provider in catalog.list_providers(session, enabled_only=True)}
+    existing = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
+    changes = partition_changes(wanted, existing, _in_flight(context.instance, existing))
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if changes.add:
+        requests.append(PROVIDERS.build_add_request(list(changes.add)))
+    if changes.delete:
+        requests.append(PROVIDERS.build_delete_request(list(changes.delete)))
+    if not requests:
+        return dg.SkipReason(f"the partitions are the {len(wanted)} active providers")
+    return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
+    busy: set[str] = set()
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+        partition = run.tags.get(_PARTITION_TAG)
+        if partition is None:  # a fleet run or a range: it may work on any of them
+            return set(existing)
+        busy.add(partition)
+    return busy
+
+
+@dg.sensor(
+    name="rule_generation_sensor",
+    jobs=[regenerate_provider_rules_job],
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A blocking check that failed becomes a RULE_GEN task, and a run that writes new rules.",
+)
+def rule_generation_sensor(
+    context: dg.SensorEvaluationContext, provider_database: CatalogResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Reads check evaluations after its cursor; one open task per provider and failure, however often it repeats."""
+    records = context.instance.get_event_records(
+        dg.EventRecordsFilter(
+            event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+            after_cursor=int(context.cursor) if context.cursor else None,
+        ),
+        limit=EVENTS_PER_TICK,
+        ascending=True,
+    )
+    if not records:
+        return dg.SkipReason("no new check evaluations")
+    failed = list(_failed_evaluations(records))
+    requests: dict[str, dg.RunRequest] = {}
+    if failed:
+        with provider_database.open() as database, database.session() as session:
+            for evaluation in failed:
+                if (request := _request(session, evaluation)) is not None:
+                    requests[str(request.run_key)] = request
+            session.commit()
+    return dg.SensorResult(run_requests=list(requests.values()), cursor=str(records[-1].storage_id))
+
+
+def _failed_evaluations(records: Iterable[dg.EventLogRecord]) -> Iterable[dg.AssetCheckEvaluation]:
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        evaluation = event.event_specific_data if event else None
+        if (
+            isinstance(evaluation, dg.AssetCheckEvaluation)
+            and not evaluation.passed
+            and evaluation.check_name in BLOCKING_CHECKS
+            and evaluation.partition is not None
+        ):
+            yield evaluation
+
+
+def _request(session: Session, evaluation: dg.AssetCheckEvaluation) -> dg.RunRequest | None:
+    """Opens the task, or finds the open one, and asks for a run.
+
+    Dagster launches a run key once: a response is learnt from once, however often it comes and fails.
+    """
+    slug = str(evaluation.partition)
+    provider_id = catalog.find_provider_id(session, slug)
+    if provider_id is None:  # deleted since
+        return None
+    issues, raw = evaluation.metadata.get("issues"), evaluation.metadata.get("raw_response_id")
+    raw_response_id = raw.value or None if isinstance(raw, dg.IntMetadataValue) else None
+    task = catalog.open_rule_gen_task(
+        session,
+        provider_id,
+        raw_response_id=raw_response_id,
+        issues=issues.value if isinstance(issues, dg.JsonMetadataValue) and isinstance(issues.value, list) else [],
+    )
+    return dg.RunRequest(
+        run_key=f"rule-gen-{slug}-{raw_response_id}",
+        job_name=regenerate_provider_rules_job.name,
+        partition_key=slug,
+        tags={"provider_pipeline/task": str(task.id)},
+    )
+
+
+@dg.sensor(
+    name="provider_freshness_sensor",
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fails provider_is_fresh for a provider without a recent success, even when no run happens at all.",
+)
+def provider_freshness_sensor(
+    context: dg.SensorEvaluationContext, provider_database: CatalogResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Records an evaluation only when a provider goes stale; the next sync records that it is fresh again."""
+    reported = set(json.loads(context.cursor)) if context.cursor else set()
+    now = datetime.now(UTC)
+    with provider_database.open() as database, database.session() as session:
+        evaluated = [
+            freshness(slug, last_success_at, now) for slug, last_success_at in catalog.last_successes(session).items()
+        ]
+    stale = {str(evaluation.partition): evaluation for evaluation in evaluated if not evaluation.passed}
+    if set(stale) == reported:
+        return dg.SkipReason(f"{len(stale)} stale providers, all reported")
+    return dg.SensorResult(
+        asset_events=[stale[slug] for slug in sorted(set(stale) - reported)], cursor=json.dumps(sorted(stale))
+    )
+
+
+SENSORS = (provider_partitions_sensor, rule_generation_sensor, provider_freshness_sensor)

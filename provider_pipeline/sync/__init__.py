@@ -1,0 +1,39 @@
+"""One provider, end to end: what ties listing, rules and catalogue together.
+
+Here: the sync of one provider and the renewal of its rule. Not here: which providers, when, and how many at once
+(Dagster, the command line).
+"""
+
+from provider_pipeline.sync.attempt import Keep, attempt_sync, blocking_reason, listing_source
+from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.regenerate import (
+    Choice,
+    GeneratedRule,
+    Trial,
+    active_endpoint,
+    choose_rule,
+    fetch_sample,
+    generate_rule,
+    regenerate_rule,
+)
+from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
+
+__all__ = [
+    "Choice",
+    "GeneratedRule",
+    "Keep",
+    "ModelSyncer",
+    "SyncOutcome",
+    "Trial",
+    "active_endpoint",
+    "attempt_many",
+    "attempt_sync",
+    "blocking_reason",
+    "choose_rule",
+    "fetch_sample",
+    "generate_rule",
+    "listing_source",
+    "open_task_for",
+    "regenerate_rule",
+]

@@ -1,0 +1,101 @@
+"""What one attempt to sync a provider came to.
+
+Here: the frozen results that the sync hands to its callers (Python API, Dagster, command line). Not here: how they come
+about (`attempt.py`) or how they are drawn.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from provider_pipeline.catalog import ModelChange
+
+Status = Literal["synced", "blocked", "failed"]
+
+
+@dataclass(frozen=True)
+class SyncOutcome:
+    """One attempt, finished: what was fetched, judged and written.
+
+    Attributes:
+        slug: The provider.
+        status: `synced` (rows agree with the listing), `blocked` (the listing was read, the rule does not fit it) or
+            `failed` (there is no complete listing to judge). In the last two the provider's rows are as they were.
+        reason: One line that says why, when not synced.
+        error: The exception behind `failed`; a `ProviderPipelineError` unless the sync itself crashed.
+        issues: The verdict's issues, warnings included.
+        models: Rows the rule extracted and accepted.
+        rejected: Items the rule refused one by one.
+        created: Rows added.
+        updated: Rows whose `meta_hash` changed.
+        unchanged: Rows left untouched.
+        missing: Active rows that the listing did not name this time, for the first time.
+        removed: Rows marked as removed, after several listings without them.
+        restored: Rows that were missing or removed and are back.
+        changes: The first changes, in order of model id.
+        total_changes: How many there are in all.
+        page_count: Pages fetched.
+        byte_count: Bytes fetched, decompressed.
+        raw_response_id: The stored listing; None for a dry run and for a failed fetch.
+        listing_changed: Whether the listing's bytes differ from every stored one.
+        recovered: Whether the attempt before this one did not succeed.
+        last_success_at: When the provider was last synced, this attempt included.
+        rule_version: The rule that was applied.
+        capability_coverage: Share of the models with at least one capability known to be true, 0 to 1.
+        seconds: Wall time of the attempt.
+        dry_run: Whether everything was rolled back.
+    """
+
+    slug: str
+    status: Status
+    reason: str | None = None
+    error: Exception | None = None
+    issues: tuple[Mapping[str, Any], ...] = ()
+    models: int = 0
+    rejected: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    removed: int = 0
+    restored: int = 0
+    changes: tuple[ModelChange, ...] = ()
+    total_changes: int = 0
+    page_count: int = 0
+    byte_count: int = 0
+    raw_response_id: int | None = None
+    listing_changed: bool = False
+    recovered: bool = False
+    last_success_at: datetime | None = None
+    rule_version: int | None = None
+    capability_coverage: float | None = None
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def rows_changed(self) -> bool:
+        """Whether this attempt wrote (or, in a dry run, would write) any row."""
+        return self.total_changes > 0
+
+    def summary(self) -> dict[str, Any]:
+        """The counts as plain JSON, for `provider_sync.last_result`, `--json` and event metadata."""
+        return {
+            "provider": self.slug,
+            "status": self.status,
+            "reason": self.reason,
+            "models": self.models,
+            "rejected": self.rejected,
+            "created": self.created,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "missing": self.missing,
+            "removed": self.removed,
+            "restored": self.restored,
+            "pages": self.page_count,
+            "bytes": self.byte_count,
+            "raw_response_id": self.raw_response_id,
+            "rule_version": self.rule_version,
+            "seconds": round(self.seconds, 3),
+            "dry_run": self.dry_run,
+        }

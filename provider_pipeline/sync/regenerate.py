@@ -1,0 +1,293 @@
+"""New rules for a provider: generated, tried beside the old ones, activated only if better.
+
+Here: where the sample comes from, the trial, and the decision. Not here: how a rule is written from a sample or judged
+(`provider_pipeline.rules`). The life of a rule is explained in `docs/rules.md`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import InvalidRuleError, ModelSyncerError, RuleMissingError, RuleValidationError
+from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
+from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator, Verdict
+from provider_pipeline.sync.attempt import blocking_reason, stored_rule
+
+TRIAL_RESPONSES = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one rule made of one stored response.
+
+    Attributes:
+        valid: The verdict, without history.
+        models: Accepted rows.
+        filled: Filled cells among the mapped columns, summed over the rows.
+    """
+
+    valid: bool
+    models: int
+    filled: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rule to keep.
+
+    Attributes:
+        activate: Whether the candidate becomes the active rule.
+        fits: Whether the rule that is active then fits the newest response.
+        reason: The sentence that says why.
+    """
+
+    activate: bool
+    fits: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class GeneratedRule:
+    """A rule version that was generated and stored.
+
+    Attributes:
+        slug: The provider.
+        version: The stored version; the one that existed when the same rule was generated again.
+        activated: Whether it is the active one now.
+        fits: Whether the rule that is active now fits the sample.
+        reason: Why it was, or was not, activated.
+        rule: The rule.
+        analysis: What `RuleGenerator.analyze_sample` returned, with its evidence.
+        models: Models it extracts from the sample.
+        raw_response_id: The stored sample.
+    """
+
+    slug: str
+    version: int
+    activated: bool
+    fits: bool
+    reason: str
+    rule: ExtractionRule
+    analysis: dict[str, Any]
+    models: int
+    raw_response_id: int | None
+
+
+def choose_rule(old: Sequence[Trial] | None, new: Sequence[Trial]) -> Choice:
+    """Decides between the active rule and a candidate, tried on the same responses, newest first.
+
+    A candidate must fit the newest response: that is the shape the provider sends now. Where both fit it, the candidate
+    must extract at least as many models from every response that the old rule fits, and fill more cells in all.
+
+    Args:
+        old: Trials of the active rule; None when there is none.
+        new: Trials of the candidate, in the same order.
+    """
+    old_fits = old is not None and old[0].valid
+    if not new[0].valid:
+        return Choice(False, old_fits, "the new rule does not fit the newest response")
+    if old is None:
+        return Choice(True, True, "first rule of this provider")
+    if not old_fits:
+        return Choice(True, True, "the new rule fits the newest response, the old one does not")
+    pairs = [(before, after) for before, after in zip(old, new, strict=True) if before.valid]
+    lost = sum(before.models > after.models or not after.valid for before, after in pairs)
+    if lost:
+        return Choice(False, True, f"the new rule loses models in {lost} of {len(pairs)} stored responses")
+    if sum(after.filled for _, after in pairs) <= sum(before.filled for before, _ in pairs):
+        return Choice(False, True, "the new rule is no better than the active one on the stored responses")
+    return Choice(True, True, "the new rule fills more fields of the same models")
+
+
+def generate_rule(
+    session: Session,
+    slug: str,
+    sample: Any,
+    *,
+    endpoint: str,
+    sample_id: int | None = None,
+    origin: str = "generated",
+    activate: bool | None = None,
+) -> GeneratedRule:
+    """Writes a rule from a sample, stores it as a version, and activates it if it is better. Commits nothing.
+
+    Args:
+        session: An open session.
+        slug: The provider.
+        sample: Parsed JSON: the first page of a listing.
+        endpoint: The listing's path under the provider's base URL.
+        sample_id: The stored raw response that the sample is from.
+        origin: Where the rule comes from, for the version's record.
+        activate: True or False overrules the comparison with the active rule.
+
+    Raises:
+        RuleValidationError: No valid rule can be written from this sample; nothing was stored.
+    """
+    provider = catalog.get_provider(session, slug)
+    analysis = RuleGenerator().analyze_sample(sample)
+    try:
+        rule = _at_endpoint(ExtractionRule.parse(analysis), endpoint)
+    except InvalidRuleError as error:
+        raise RuleValidationError(
+            f"{slug}: no model list was found in the sample: {error.message}",
+            [],
+            hint="give a sample of the listing, or write the rule by hand",
+        ) from error
+    verdict = _judge(rule, [sample])
+    if not verdict.valid:
+        raise RuleValidationError(
+            blocking_reason(slug, verdict.issues),
+            verdict.issues,
+            hint="no rule was stored; the sample must be a listing with at least one model",
+        )
+    samples = [[sample], *_stored_documents(session, provider.id, skip=sample_id)]
+    choice = choose_rule(_active_trials(session, provider.id, samples), [_try(rule, pages) for pages in samples])
+    if activate is not None:
+        choice = Choice(activate, activate or choice.fits, "as asked")
+    stored = rule.to_stored()
+    version = catalog.add_rule_version(
+        session,
+        provider.id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata=analysis["metadata"],
+        digest=rule.digest,
+        sample_id=sample_id,
+        origin=origin,
+        activate=choice.activate,
+    )
+    return GeneratedRule(
+        slug=slug,
+        version=version,
+        activated=choice.activate,
+        fits=choice.fits,
+        reason=choice.reason,
+        rule=rule,
+        analysis=analysis,
+        models=verdict.profile.count,
+        raw_response_id=sample_id,
+    )
+
+
+def fetch_sample(session: Session, slug: str, *, endpoint: str, client: ListingClient) -> tuple[Any, int]:
+    """Fetches the first page of a listing, stores it, and returns it parsed with its raw response's id.
+
+    Raises:
+        ModelSyncerError: The page could not be fetched or read.
+    """
+    provider = catalog.get_provider(session, slug)
+    source = ListingSource(
+        slug=slug,
+        base_url=provider.base_url,
+        auth=AuthConfig.parse(provider.auth_config, slug=provider.slug),
+        endpoints=(ListingEndpoint(path=endpoint),),
+    )
+    page = next(client.pages(source))
+    stored = catalog.StoredPage(page.endpoint, page.number, page.url, page.content)
+    raw = catalog.store_raw_response(session, provider.id, [stored], complete=False)
+    return page.document, raw.id
+
+
+def active_endpoint(session: Session, slug: str) -> str | None:
+    """The listing's path in the provider's active rule; None when it has no rule."""
+    try:
+        active = catalog.active_rule(session, catalog.get_provider(session, slug).id)
+    except RuleMissingError:
+        return None
+    return stored_rule(active).endpoints[0].path
+
+
+def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
+    """Answers the provider's RULE_GEN tasks with a rule from its newest stored response, and commits.
+
+    The open tasks have SUCCEEDED when the new rule was activated. Otherwise they stay open, with the reason in their
+    `result`: another response may help, or a person. No network is used.
+
+    Raises:
+        RuleValidationError: No valid rule can be written from the response; the tasks stay open.
+        ModelSyncerError: There is no stored response to learn from.
+    """
+    provider = catalog.get_provider(session, slug)
+    tasks = [task for task in catalog.list_tasks(session, slug=slug) if task.status in catalog.OPEN_STATUSES]
+    sample_id = _newest_response(session, provider.id, tasks)
+    if sample_id is None:
+        raise ModelSyncerError(
+            f"{slug}: there is no stored response to write a rule from",
+            hint=f"fetch one with: provider-pipeline rules generate {slug}",
+        )
+    try:
+        generated = generate_rule(
+            session,
+            slug,
+            json.loads(catalog.load_raw_response(session, sample_id)[0].content),
+            endpoint=active_endpoint(session, slug) or "",
+            sample_id=sample_id,
+            origin="regenerated",
+        )
+    except RuleValidationError as error:
+        _answer(session, tasks, "PENDING", {"reason": error.reason, "raw_response_id": sample_id})
+        session.commit()
+        raise
+    _answer(
+        session,
+        tasks,
+        "SUCCEEDED" if generated.activated else "PENDING",
+        {"reason": generated.reason, "rule_version": generated.version, "raw_response_id": sample_id},
+    )
+    session.commit()
+    return generated
+
+
+def _newest_response(session: Session, provider_id: int, tasks: Sequence[catalog.Task]) -> int | None:
+    """The response of the last attempt, which may be an old one again; else that of the newest task."""
+    last = catalog.get_sync_state(session, provider_id).last_result or {}
+    known = [last.get("raw_response_id"), *(task.raw_response_id for task in reversed(tasks))]
+    return next((raw_response_id for raw_response_id in known if raw_response_id is not None), None)
+
+
+def _answer(session: Session, tasks: Sequence[catalog.Task], status: str, result: dict[str, Any]) -> None:
+    for task in tasks:
+        catalog.set_task_status(session, task.id, status, result=result)
+
+
+def _at_endpoint(rule: ExtractionRule, path: str) -> ExtractionRule:
+    endpoints = tuple(endpoint.model_copy(update={"path": path}) for endpoint in rule.endpoints)
+    return rule.model_copy(update={"endpoints": endpoints})
+
+
+def _active_trials(session: Session, provider_id: int, samples: Sequence[Sequence[Any]]) -> list[Trial] | None:
+    try:
+        rule = stored_rule(catalog.active_rule(session, provider_id))
+    except RuleMissingError:
+        return None
+    return [_try(rule, pages) for pages in samples]
+
+
+def _stored_documents(session: Session, provider_id: int, *, skip: int | None) -> list[list[Any]]:
+    newest = catalog.recent_raw_response_ids(session, provider_id, limit=TRIAL_RESPONSES)
+    return [
+        [json.loads(page.content) for page in catalog.load_raw_response(session, raw_response_id)]
+        for raw_response_id in newest
+        if raw_response_id != skip
+    ]
+
+
+def _judge(rule: ExtractionRule, documents: Sequence[Any]) -> Verdict:
+    judge = ListingJudge(rule)
+    for document in documents:
+        judge.add_page(document)
+    return judge.verdict()
+
+
+def _try(rule: ExtractionRule, documents: Sequence[Any]) -> Trial:
+    judge = ListingJudge(rule)
+    models = filled = 0
+    for document in documents:
+        rows = judge.add_page(document)
+        models += len(rows)
+        filled += sum(value not in (None, {}, []) for row in rows for value in row.values())
+    return Trial(judge.verdict().valid, models, filled)

@@ -1,0 +1,130 @@
+"""Each command, as a person or a script calls it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+
+def test_a_provider_goes_from_nothing_to_a_table_by_commands_alone(run: CommandLine, fleet: Fleet):
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    url = fleet.server.url_for("/acme")
+    added = run("providers", "add", "acme", "--base-url", url, "--name", "Acme")
+    assert (added.code, "rules generate acme" in added.out) == (0, True)
+    generated = run("rules", "generate", "acme", "--json").json
+    assert (generated["version"], generated["activated"], generated["models"]) == (1, True, 5)
+
+    dry = run("sync", "acme", "--dry-run")
+    assert dry.code == 0
+    assert "added gpt-4o" in dry.out
+    (synced,) = run("sync", "acme", "--json").json
+    assert (synced["created"], synced["status"]) == (5, "synced")
+    (again,) = run("sync", "--all", "--json").json
+    assert (again["created"], again["unchanged"]) == (0, 5)
+
+    shown = run("providers", "show", "acme", "--json").json
+    assert {model["model_id"] for model in shown["models"]} == set(CHAT_MODELS)
+    assert "gpt-4o" in run("providers", "show", "acme").out
+    assert run("rules", "show", "acme", "--json").json["model_list_config"]["endpoint"] == "/v1/models"
+    assert "acme" in run("rules", "show", "acme").out
+
+    assert run("providers", "disable", "acme").code == 0
+    (listed,) = run("providers", "list", "--json").json
+    assert (listed["slug"], listed["enabled"], listed["active_models"]) == ("acme", False, 5)
+    assert run("sync", "--all", "--json").json == []
+    assert run("providers", "enable", "acme").code == 0
+
+
+def test_a_blocked_provider_exits_1_and_shows_its_task(run: CommandLine, fleet: Fleet):
+    fleet.add("good")
+    fleet.add("acme")
+    fleet.serve("acme", {"moved": True})
+    result = run("sync", "--all", "--json")
+    assert result.code == 1
+    assert {each["provider"]: each["status"] for each in result.json} == {"good": "synced", "acme": "blocked"}
+    (task,) = run("tasks", "--json").json
+    assert (task["provider"], task["status"]) == ("acme", "PENDING")
+    assert "acme" in run("tasks").out
+
+
+def test_progress_goes_to_standard_error_and_results_to_standard_output(run: CommandLine, fleet: Fleet):
+    fleet.add("good")
+    result = run("sync", "good")
+    assert "good: 5 models, 5 created" in result.err
+    assert "good" in result.out
+    assert "\x1b[" not in result.out + result.err
+
+
+def test_a_rule_can_be_looked_at_and_tried_without_touching_a_provider(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(listing(*CHAT_MODELS)))
+    assert run("rules", "generate", "--from", str(file)).json["metadata"]["sample_model_count"] == 5
+    fleet.add("acme")
+    assert run("rules", "check", "acme", str(file)).code == 0
+    file.write_text('{"moved": true}')
+    tried = run("rules", "check", "acme", str(file), "--json")
+    assert (tried.code, tried.json["valid"]) == (1, False)
+
+
+def test_the_schema_is_upgraded_once(run: CommandLine, empty_database_url: str):
+    first = run("db", "upgrade", PROVIDER_PIPELINE_DATABASE_URL=empty_database_url)
+    assert (first.code, "applied" in first.out) == (0, True)
+    second = run("db", "upgrade", "--json", PROVIDER_PIPELINE_DATABASE_URL=empty_database_url)
+    assert second.json["applied"] == []
+
+
+USAGE = {
+    "no provider named": (["sync"], "--all"),
+    "providers and --all": (["sync", "acme", "--all"], "not both"),
+    "an unknown slug": (["sync", "nobody"], "nobody"),
+    "an unknown command": (["sing"], "sing"),
+    "a key header without a variable": (
+        ["providers", "add", "acme", "--base-url", "http://127.0.0.1:9", "--key-header", "x-api-key"],
+        "--key-env",
+    ),
+    "a sample that is not there": (["rules", "generate", "acme", "--from", "nowhere.json"], "nowhere.json"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), USAGE.values(), ids=USAGE.keys())
+def test_wrong_usage_exits_2_and_says_what_was_expected(run: CommandLine, arguments: list[str], named: str):
+    result = run(*arguments)
+    assert result.code == 2
+    assert named in result.err
+    assert "Traceback" not in result.err
+
+
+def test_an_error_is_one_line_and_its_traceback_only_comes_with_debug(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    page = tmp_path / "page.html"
+    page.write_text("<html></html>")
+    fleet.add("acme")
+    result = run("rules", "generate", "acme", "--from", str(page))
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" in run("--debug", "rules", "generate", "acme", "--from", str(page)).err
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(run: CommandLine):
+    url = "postgresql://somebody:hunter2@127.0.0.1:9/catalog"
+    result = run("sync", "--all", PROVIDER_PIPELINE_DATABASE_URL=url)
+    assert result.code == 1
+    assert "127.0.0.1:9" in result.err
+    assert "hunter2" not in result.err + result.out
+    assert result.err.count("\n") == 1
+
+
+def test_a_database_without_the_schema_says_which_command_makes_it(run: CommandLine, empty_database_url: str):
+    result = run("providers", "list", PROVIDER_PIPELINE_DATABASE_URL=empty_database_url)
+    assert result.code == 1
+    assert "provider-pipeline db upgrade" in result.err
+
+
+def test_a_missing_key_variable_is_named(run: CommandLine, fleet: Fleet):
+    fleet.add("acme", auth={"type": "header", "name": "x-api-key", "env": "ACME_KEY_NOBODY_SET"})
+    result = run("sync", "acme")
+    assert result.code == 1
+    assert "ACME_KEY_NOBODY_SET" in result.err

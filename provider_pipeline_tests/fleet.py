@@ -1,0 +1,83 @@
+"""Providers for tests: real listings on real HTTP, with rules made from them."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_httpserver import HTTPServer
+from sqlalchemy import text
+from werkzeug import Response
+
+from provider_pipeline import catalog
+from provider_pipeline.sync import generate_rule
+
+
+def listing(*model_ids: str, context_length: int = 128_000, price: str = "0.000002") -> dict[str, Any]:
+    """A listing with these models."""
+    return {
+        "object": "list",
+        "data": [
+            {
+                "id": model_id,
+                "object": "model",
+                "owned_by": "acme",
+                "context_length": context_length,
+                "pricing": {"prompt": price, "completion": price},
+            }
+            for model_id in model_ids
+        ],
+    }
+
+
+CHAT_MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "claude-sonnet-4-5", "mistral-large-2411")
+
+
+@dataclass
+class Fleet:
+    """A catalogue of providers whose listings a test decides."""
+
+    database: catalog.Database
+    server: HTTPServer
+
+    def add(self, slug: str, sample: Any | None = None, *, auth: dict[str, Any] | None = None) -> None:
+        """Registers a provider with the rule of `sample`, and serves the sample."""
+        sample = listing(*CHAT_MODELS) if sample is None else sample
+        with self.database.session() as session:
+            catalog.add_provider(
+                session,
+                slug=slug,
+                name=slug,
+                base_url=self.server.url_for(f"/{slug}"),
+                auth_config=auth or {"type": "none"},
+            )
+            generate_rule(session, slug, sample, endpoint="/v1/models")
+            session.commit()
+        self.serve(slug, sample)
+
+    def serve(self, slug: str, document: Any) -> None:
+        """Answers the provider's endpoint with this JSON from now on."""
+        self.answer(slug, json.dumps(document), content_type="application/json")
+
+    def answer(self, slug: str, body: str, *, status: int = 200, content_type: str = "text/html") -> None:
+        """Answers the provider's endpoint with these bytes from now on."""
+        path = f"/{slug}/v1/models"
+        handlers = self.server.handlers
+        handlers[:] = [each for each in handlers if each.matcher.uri != path]
+        self.server.expect_request(path).respond_with_response(Response(body, status=status, content_type=content_type))
+
+    def rows(self, slug: str) -> dict[str, tuple[str, str, int | None]]:
+        """Per model id: the row version (xmin), the status and the context length."""
+        with self.database.session() as session:
+            found = session.execute(
+                text(
+                    "SELECT model_id, xmin::text, status, context_length FROM provider_model "
+                    "JOIN provider ON provider.id = provider_id WHERE slug = :slug"
+                ),
+                {"slug": slug},
+            )
+            return {row.model_id: (row.xmin, row.status, row.context_length) for row in found}
+
+    def tasks(self, slug: str) -> list[catalog.Task]:
+        """The provider's tasks."""
+        with self.database.session() as session:
+            return catalog.list_tasks(session, slug=slug)

@@ -1,0 +1,240 @@
+"""ModelSyncer, against real HTTP and a real PostgreSQL."""
+
+import pytest
+
+from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
+from provider_pipeline.errors import (
+    ListingRefusedError,
+    ListingUnreachableError,
+    ListingUnreadableError,
+    MissingCredentialError,
+    RuleMissingError,
+    UnknownProviderError,
+)
+from provider_pipeline.listing import FetchLimits, ListingClient
+from provider_pipeline.sync import attempt_sync
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+PATIENCE = FetchLimits(retries=0, read_timeout=5)
+
+
+def sync(fleet: Fleet, slug: str, **options):
+    with fleet.database.session() as session:
+        return ModelSyncer(session, client=ListingClient(PATIENCE)).sync_provider_models(slug, **options)
+
+
+def test_a_first_sync_creates_every_model(fleet: Fleet):
+    fleet.add("acme")
+    result = sync(fleet, "acme")
+    assert result["success"] is True
+    assert (result["models_synced"], result["models_created"], result["models_updated"]) == (5, 5, 0)
+    assert set(fleet.rows("acme")) == set(CHAT_MODELS)
+
+
+def test_the_same_listing_again_touches_no_row(fleet: Fleet):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    result = sync(fleet, "acme")
+    assert (result["models_unchanged"], result["models_created"], result["models_updated"]) == (5, 0, 0)
+    assert fleet.rows("acme") == before
+
+
+def test_only_the_changed_row_is_written(fleet: Fleet):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    changed = listing(*CHAT_MODELS)
+    changed["data"][2]["context_length"] = 256_000
+    fleet.serve("acme", changed)
+    result = sync(fleet, "acme")
+    assert (result["models_updated"], result["models_unchanged"]) == (1, 4)
+    assert result["changes"] == [
+        {"model_id": "gpt-4o", "kind": "updated", "changed": {"context_length": [128_000, 256_000]}}
+    ]
+    after = fleet.rows("acme")
+    assert {model for model in before if before[model] != after[model]} == {"gpt-4o"}
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(fleet: Fleet):
+    fleet.add("acme")
+    result = sync(fleet, "acme", dry_run=True)
+    assert (result["dry_run"], result["models_created"]) == (True, 5)
+    assert fleet.rows("acme") == {}
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        assert catalog.get_sync_state(session, provider_id) == catalog.SyncState()
+        assert catalog.recent_raw_response_ids(session, provider_id, limit=5) == []
+
+
+def test_a_model_is_removed_only_after_three_listings_without_it_and_restored_when_it_is_back(fleet: Fleet):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    fleet.serve("acme", listing(*CHAT_MODELS[:4]))
+    statuses = []
+    for _ in range(3):
+        sync(fleet, "acme")
+        statuses.append(fleet.rows("acme")[CHAT_MODELS[4]][1])
+    assert statuses == ["missing", "missing", "removed"]
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    assert sync(fleet, "acme")["models_restored"] == 1
+    assert fleet.rows("acme")[CHAT_MODELS[4]][1] == "active"
+
+
+BROKEN_LISTINGS = {
+    "null": "null",
+    "an empty object": "{}",
+    "an empty list": '{"object": "list", "data": []}',
+    "a list of strings": '{"object": "list", "data": ["gpt-4.1", "gpt-4.1-mini"]}',
+    "an error object": '{"error": {"message": "rate limited"}}',
+    "ids under another key": '{"object": "list", "data": [{"name_v2": "gpt-4.1"}, {"name_v2": "gpt-4o"}]}',
+}
+
+
+@pytest.mark.parametrize("body", BROKEN_LISTINGS.values(), ids=BROKEN_LISTINGS.keys())
+def test_a_listing_that_does_not_fit_is_blocked_and_opens_one_task(fleet: Fleet, body: str):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    fleet.answer("acme", body, content_type="application/json")
+    for _ in range(2):
+        with pytest.raises(RuleValidationError) as raised:
+            sync(fleet, "acme", created_by_id=7)
+        assert raised.value.reason.startswith("acme: ")
+        assert [issue for issue in raised.value.issues if issue["severity"] == "error"]
+    assert fleet.rows("acme") == before
+    (task,) = fleet.tasks("acme")
+    assert (task.type, task.status) == ("RULE_GEN", "PENDING")
+    assert task.config["issues"] == raised.value.issues
+    with fleet.database.session() as session:
+        (page,) = catalog.load_raw_response(session, task.config["raw_response_id"])
+    assert page.content.decode() == body
+
+
+def test_a_dry_run_of_a_broken_listing_opens_no_task(fleet: Fleet):
+    fleet.add("acme")
+    fleet.serve("acme", {})
+    with pytest.raises(RuleValidationError):
+        sync(fleet, "acme", dry_run=True)
+    assert fleet.tasks("acme") == []
+
+
+def test_a_listing_that_shrank_to_a_tenth_is_held(fleet: Fleet):
+    many = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
+    fleet.add("acme", many)
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    fleet.serve("acme", {**many, "data": many["data"][:4]})
+    with pytest.raises(RuleValidationError):
+        sync(fleet, "acme")
+    assert fleet.rows("acme") == before
+
+
+def test_a_person_can_accept_a_listing_that_was_held_and_its_task_is_closed(fleet: Fleet):
+    many = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
+    fleet.add("acme", many)
+    sync(fleet, "acme")
+    fleet.serve("acme", {**many, "data": many["data"][:4]})
+    with pytest.raises(RuleValidationError):
+        sync(fleet, "acme")
+    with fleet.database.session() as session:
+        outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE), accept=True)
+    assert (outcome.status, outcome.unchanged, outcome.missing) == ("synced", 4, 36)
+    assert [task.status for task in fleet.tasks("acme")] == ["CANCELLED"]
+
+
+UNREADABLE = {
+    "html": ("<html><title>502 Bad Gateway</title></html>", 200, ListingUnreadableError),
+    "nothing": ("", 200, ListingUnreadableError),
+    "half a document": ('{"object": "list", "data": [{"id": "gpt', 200, ListingUnreadableError),
+    "status 500": ("oops", 500, ListingRefusedError),
+    "status 401": ("no", 401, ListingRefusedError),
+    "status 404": ("no", 404, ListingRefusedError),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "error"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_failed_fetch_changes_no_row_and_says_why_in_one_line(fleet: Fleet, body: str, status: int, error: type):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    fleet.answer("acme", body, status=status)
+    with pytest.raises(ModelSyncerError) as raised:
+        sync(fleet, "acme")
+    assert type(raised.value) is error
+    assert "acme" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert fleet.rows("acme") == before
+    assert fleet.tasks("acme") == []
+    with fleet.database.session() as session:
+        state = catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
+    assert (state.consecutive_failures, state.last_result["status"]) == (1, "failed")
+
+
+def test_an_unreachable_host_is_told_from_an_answer(fleet: Fleet):
+    fleet.add("acme")
+    fleet.server.stop()
+    try:
+        with pytest.raises(ListingUnreachableError):
+            sync(fleet, "acme")
+    finally:
+        fleet.server.start()
+    assert fleet.rows("acme") == {}
+
+
+def test_a_missing_key_names_the_provider_and_its_variable(fleet: Fleet):
+    fleet.add("acme", auth={"type": "bearer", "env": "ACME_TEST_KEY_THAT_IS_NOT_SET"})
+    with pytest.raises(MissingCredentialError, match=r"acme.*ACME_TEST_KEY_THAT_IS_NOT_SET"):
+        sync(fleet, "acme")
+
+
+def test_an_unknown_slug_and_a_provider_without_a_rule_have_names(fleet: Fleet):
+    with pytest.raises(UnknownProviderError, match="nobody"):
+        sync(fleet, "nobody")
+    with fleet.database.session() as session:
+        catalog.add_provider(session, slug="new", name="new", base_url="http://127.0.0.1:9", auth_config={})
+        session.commit()
+    with pytest.raises(RuleMissingError, match="rules generate new"):
+        sync(fleet, "new")
+
+
+def test_an_override_survives_every_sync(fleet: Fleet):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        catalog.set_override(
+            session,
+            provider_id,
+            "gpt-4o",
+            {"context_length": 64_000, "capabilities": {"vision": False}},
+            reason="measured",
+        )
+        session.commit()
+    assert sync(fleet, "acme")["models_updated"] == 1
+    changed = listing(*CHAT_MODELS, context_length=200_000)
+    fleet.serve("acme", changed)
+    sync(fleet, "acme")
+    assert fleet.rows("acme")["gpt-4o"][2] == 64_000
+    assert fleet.rows("acme")["gpt-4.1"][2] == 200_000
+    with fleet.database.session() as session:
+        row = catalog.previous_rows(session, provider_id, ["gpt-4o"])["gpt-4o"]
+    assert row["capabilities"]["vision"] is False
+    assert row["capability_sources"]["vision"] == "override"
+
+
+def test_a_listing_of_several_pages_is_synced_whole_or_not_at_all(fleet: Fleet):
+    sample = {
+        "data": [{"id": f"claude-{n}", "type": "model"} for n in range(5)],
+        "has_more": True,
+        "last_id": "claude-4",
+    }
+    fleet.add("acme", sample)
+    rest = {"data": [{"id": "claude-9", "type": "model"}], "has_more": False, "last_id": "claude-9"}
+    path = "/acme/v1/models"
+    fleet.server.expect_oneshot_request(path, query_string={"after_id": "claude-4"}).respond_with_data("", status=500)
+    with pytest.raises(ListingRefusedError):
+        sync(fleet, "acme")
+    assert fleet.rows("acme") == {}
+    fleet.server.expect_oneshot_request(path, query_string={"after_id": "claude-4"}).respond_with_json(rest)
+    assert sync(fleet, "acme")["models_created"] == 6

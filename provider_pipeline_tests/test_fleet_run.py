@@ -1,0 +1,211 @@
+"""The fleet asset in its three launches, on a real Dagster instance."""
+
+import dagster as dg
+
+from provider_pipeline.asset_checks import (
+    EXTRACTION,
+    LISTING_IS_PLAUSIBLE,
+    LISTING_WAS_FETCHED,
+    PROVIDER_IS_FRESH,
+    RAW,
+    RULE_EXTRACTS_MODELS,
+    TABLE,
+)
+from provider_pipeline_tests.dagster_instance import (
+    check_statuses,
+    definitions,
+    materialized,
+    partitions,
+    run_fleet,
+    run_partition,
+)
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+
+def stored_events(result: dg.ExecuteInProcessResult) -> int:
+    """Materializations and check evaluations that the run stored."""
+    kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    return sum(event.event_type in kinds for event in result.all_events)
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The step's error, as the UI shows it."""
+    (event,) = result.filter_events(lambda each: each.is_step_failure)
+    data = event.step_failure_data
+    return data.user_failure_data.description if data.user_failure_data else str(data.error.message)
+
+
+def test_one_blocked_and_one_down_leave_the_others_written_and_themselves_untouched(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    for slug in ("good", "other", "blocked", "down"):
+        fleet.add(slug)
+    defs = definitions(fleet.database.url)
+    assert run_fleet(defs, instance).success
+    before = {slug: fleet.rows(slug) for slug in ("blocked", "down")}
+
+    fleet.serve("good", listing(*CHAT_MODELS, "gpt-5"))
+    fleet.serve("blocked", {"moved": True})
+    fleet.answer("down", "oops", status=404)
+    result = run_fleet(defs, instance)
+
+    assert not result.success
+    assert "blocked: " in failure(result)
+    assert "down: " in failure(result)
+    assert "good: " not in failure(result)
+    assert set(fleet.rows("good")) == {*CHAT_MODELS, "gpt-5"}
+    assert {slug: fleet.rows(slug) for slug in before} == before
+    assert check_statuses(instance, LISTING_WAS_FETCHED) == {
+        "good": "SUCCEEDED",
+        "other": "SUCCEEDED",
+        "blocked": "SUCCEEDED",
+        "down": "FAILED",
+    }
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {
+        "good": "SUCCEEDED",
+        "other": "SUCCEEDED",
+        "blocked": "FAILED",
+        "down": "SUCCEEDED",
+    }
+
+
+def test_a_provider_that_never_synced_is_not_shown_as_materialized(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("good")
+    fleet.add("blocked")
+    fleet.serve("blocked", {})
+    run_fleet(definitions(fleet.database.url), instance)
+    assert materialized(instance, TABLE) == {"good"}
+    assert materialized(instance, EXTRACTION) == {"good"}
+    assert materialized(instance, RAW) == {"good", "blocked"}
+    assert check_statuses(instance, PROVIDER_IS_FRESH) == {"good": "SUCCEEDED", "blocked": "FAILED"}
+
+
+def test_a_fleet_run_without_news_stores_no_event_and_touches_no_row(fleet: Fleet, instance: dg.DagsterInstance):
+    for slug in ("one", "two", "three"):
+        fleet.add(slug)
+    defs = definitions(fleet.database.url)
+    assert stored_events(run_fleet(defs, instance)) > 0
+    before = [fleet.rows(slug) for slug in ("one", "two", "three")]
+    second = run_fleet(defs, instance)
+    assert second.success
+    assert stored_events(second) == 0
+    assert [fleet.rows(slug) for slug in ("one", "two", "three")] == before
+
+
+def test_a_provider_that_recovers_turns_green_though_its_listing_is_the_old_one(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    fleet.serve("acme", {})
+    run_fleet(defs, instance)
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"acme": "FAILED"}
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    assert run_fleet(defs, instance).success
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"acme": "SUCCEEDED"}
+
+
+def test_a_single_partition_leaves_events_for_itself_alone_even_without_news(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("one")
+    fleet.add("two")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    result = run_partition(defs, instance, "one")
+    assert result.success
+    events = result.get_asset_materialization_events()
+    assert {event.partition for event in events} == {"one"}
+    metadata = {event.asset_key: event.materialization.metadata for event in events}[TABLE]
+    assert (metadata["models"].value, metadata["unchanged"].value, metadata["created"].value) == (5, 5, 0)
+    assert metadata["dagster/partition_row_count"].value == 5
+    assert metadata["dagster/table_name"].value == "provider_model"
+
+
+def test_a_backfill_of_a_range_records_each_provider_truthfully(fleet: Fleet, instance: dg.DagsterInstance):
+    for slug in ("a", "b", "c"):
+        fleet.add(slug)
+    fleet.serve("b", {"error": "x"})
+    defs = definitions(fleet.database.url)
+    instance.add_dynamic_partitions("providers", ["a", "b", "c"])
+    job = defs.resolve_job_def("sync_all_providers_job")
+    result = job.execute_in_process(
+        instance=instance,
+        tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"},
+        raise_on_error=False,
+    )
+    assert not result.success
+    assert materialized(instance, TABLE) == {"a", "c"}
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"a": "SUCCEEDED", "b": "FAILED", "c": "SUCCEEDED"}
+    assert fleet.rows("b") == {}
+
+
+def test_an_implausible_listing_fails_the_check_of_history_and_not_that_of_the_rule(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    many = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
+    fleet.add("acme", many)
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    fleet.serve("acme", {**many, "data": many["data"][:4]})
+    run_fleet(defs, instance)
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"acme": "SUCCEEDED"}
+    assert check_statuses(instance, LISTING_IS_PLAUSIBLE) == {"acme": "FAILED"}
+    assert len(fleet.rows("acme")) == 40
+
+
+def test_a_fleet_run_makes_the_partitions_it_reports_on(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    assert partitions(instance) == {"acme"}
+
+
+def test_selecting_only_the_raw_response_stores_it_and_writes_no_model(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    instance.add_dynamic_partitions("providers", ["acme"])
+    job = defs.resolve_job_def("sync_all_providers_job")
+    result = job.execute_in_process(
+        instance=instance, partition_key="acme", asset_selection=[RAW], raise_on_error=False
+    )
+    assert result.success
+    assert materialized(instance, RAW) == {"acme"}
+    assert materialized(instance, TABLE) == set()
+    assert fleet.rows("acme") == {}
+
+
+def test_a_crash_in_one_provider_is_reported_as_a_crash_and_stops_no_other(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("good")
+    fleet.add("odd")
+    with fleet.database.session() as session:
+        from sqlalchemy import text
+
+        session.execute(text("UPDATE provider SET thresholds = '{\"no_such_threshold\": 1}' WHERE slug = 'odd'"))
+        session.commit()
+    result = run_fleet(definitions(fleet.database.url), instance)
+    assert not result.success
+    assert "odd: " in failure(result)
+    assert len(fleet.rows("good")) == 5
+    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"good": "SUCCEEDED"}
+
+
+def test_secrets_reach_no_event_log_or_table(fleet: Fleet, instance: dg.DagsterInstance, monkeypatch):
+    secret = "sk-test-4f0c9d5e8b"
+    monkeypatch.setenv("ACME_TEST_KEY", secret)
+    fleet.add("acme", auth={"type": "bearer", "env": "ACME_TEST_KEY"})
+    fleet.answer("acme", f"the key {secret} is not valid", status=401)
+    result = run_fleet(definitions(fleet.database.url), instance)
+    assert not result.success
+    from sqlalchemy import text
+
+    for engine in (fleet.database.engine, instance.event_log_storage._engine):
+        with engine.connect() as connection:
+            tables = connection.execute(
+                text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+            ).scalars()
+            for table in list(tables):
+                hit = connection.execute(
+                    text(f'SELECT count(*) FROM "{table}" AS t WHERE t::text LIKE :needle'), {"needle": f"%{secret}%"}
+                ).scalar()
+                assert hit == 0, table

@@ -1,0 +1,141 @@
+"""The sensors, on a real Dagster instance and a real catalogue."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from sqlalchemy import text
+
+from provider_pipeline import catalog
+from provider_pipeline.resources import CatalogResource
+from provider_pipeline.sensors import (
+    partition_changes,
+    provider_freshness_sensor,
+    provider_partitions_sensor,
+    rule_generation_sensor,
+)
+from provider_pipeline_tests.dagster_instance import definitions, run_fleet
+from provider_pipeline_tests.fleet import Fleet
+
+
+def tick(sensor: dg.SensorDefinition, fleet: Fleet, instance: dg.DagsterInstance, cursor: str | None = None):
+    """Evaluates a sensor as the daemon does."""
+    with dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        definitions=definitions(fleet.database.url),
+        resources={"provider_database": CatalogResource(database_url=fleet.database.url)},
+    ) as context:
+        return sensor.evaluate_tick(context)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "existing", "in_flight", "add", "delete"),
+    [
+        ({"a", "b"}, set(), set(), ("a", "b"), ()),
+        ({"a"}, {"a", "b"}, set(), (), ("b",)),
+        ({"a"}, {"a", "b"}, {"b"}, (), ()),
+        (set(), set(), set(), (), ()),
+    ],
+)
+def test_partitions_follow_the_providers_but_not_under_a_run(wanted, existing, in_flight, add, delete):
+    changes = partition_changes(wanted, existing, in_flight)
+    assert (changes.add, changes.delete) == (add, delete)
+
+
+def test_enabled_providers_get_partitions_and_disabled_ones_lose_theirs(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("one")
+    fleet.add("two")
+    added = tick(provider_partitions_sensor, fleet, instance).dynamic_partitions_requests
+    assert [request.partition_keys for request in added] == [["one", "two"]]
+    instance.add_dynamic_partitions("providers", ["one", "two"])
+    assert tick(provider_partitions_sensor, fleet, instance).skip_message
+    with fleet.database.session() as session:
+        catalog.set_enabled(session, "two", False)
+        session.commit()
+    (request,) = tick(provider_partitions_sensor, fleet, instance).dynamic_partitions_requests
+    assert isinstance(request, dg.DeleteDynamicPartitionsRequest)
+    assert request.partition_keys == ["two"]
+
+
+def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("good")
+    fleet.add("acme")
+    fleet.serve("acme", {"moved": True})
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    run_fleet(defs, instance)
+    assert fleet.tasks("acme") == []
+
+    first = tick(rule_generation_sensor, fleet, instance)
+    (task,) = fleet.tasks("acme")
+    assert (task.type, task.status) == ("RULE_GEN", "PENDING")
+    assert task.config["issues"]
+    with fleet.database.session() as session:
+        (page,) = catalog.load_raw_response(session, task.config["raw_response_id"])
+    assert page.content == b'{"moved": true}'
+    (request,) = first.run_requests
+    assert (request.job_name, request.partition_key) == ("regenerate_provider_rules_job", "acme")
+
+    run_fleet(defs, instance)
+    again = tick(rule_generation_sensor, fleet, instance, cursor=first.cursor)
+    from_the_start = tick(rule_generation_sensor, fleet, instance)
+    # Dagster launches a run key once.
+    assert {each.run_key for each in again.run_requests + from_the_start.run_requests} == {request.run_key}
+    assert len(fleet.tasks("acme")) == 1
+    assert fleet.tasks("good") == []
+
+
+def test_without_new_evaluations_the_sensor_skips_and_keeps_its_cursor(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("good")
+    run_fleet(definitions(fleet.database.url), instance)
+    first = tick(rule_generation_sensor, fleet, instance)
+    assert first.run_requests == []
+    assert tick(rule_generation_sensor, fleet, instance, cursor=first.cursor).skip_message
+
+
+def test_a_regeneration_run_repairs_the_provider(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    models = [{"model": model_id, "max_context": 128_000} for model_id in fleet.rows("acme")]
+    fleet.serve("acme", {"result": {"models": models}})
+    assert not run_fleet(defs, instance).success
+    (request,) = tick(rule_generation_sensor, fleet, instance).run_requests
+    job = defs.resolve_job_def(request.job_name)
+    result = job.execute_in_process(
+        instance=instance, partition_key=request.partition_key, tags=request.tags, raise_on_error=False
+    )
+    assert result.success
+    assert {task.status for task in fleet.tasks("acme")} == {"SUCCEEDED"}
+    assert {status for _, status, _ in fleet.rows("acme").values()} == {"active"}
+    assert run_fleet(defs, instance).success
+
+
+def test_a_failed_regeneration_stops_before_the_sync(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    fleet.serve("acme", {"error": "maintenance"})
+    run_fleet(defs, instance)
+    before = fleet.rows("acme")
+    tick(rule_generation_sensor, fleet, instance)
+    job = defs.resolve_job_def("regenerate_provider_rules_job")
+    result = job.execute_in_process(instance=instance, partition_key="acme", raise_on_error=False)
+    assert not result.success
+    assert {task.status for task in fleet.tasks("acme")} == {"PENDING"}
+    assert fleet.rows("acme") == before
+
+
+def test_a_provider_goes_stale_though_nothing_runs_and_is_reported_once(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    assert tick(provider_freshness_sensor, fleet, instance).skip_message
+    with fleet.database.session() as session:
+        long_ago = datetime.now(UTC) - timedelta(days=3)
+        session.execute(text("UPDATE provider_sync SET last_success_at = :then"), {"then": long_ago})
+        session.commit()
+    stale = tick(provider_freshness_sensor, fleet, instance)
+    (evaluation,) = stale.asset_events
+    assert (evaluation.partition, evaluation.passed) == ("acme", False)
+    assert tick(provider_freshness_sensor, fleet, instance, cursor=stale.cursor).skip_message
