@@ -12,7 +12,6 @@ from typing import Final, Self
 from urllib.parse import urljoin
 
 import requests
-from requests.auth import AuthBase
 from urllib3 import exceptions as urllib3_errors
 
 from provider_pipeline.errors import (
@@ -23,9 +22,10 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.answers import refused_hint, retry_after_seconds, status_may_pass, what_it_says
 from provider_pipeline.listing.auth import Credentials
-from provider_pipeline.listing.deadline import Deadline, DeadlineAdapter
+from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.failures import is_caused_by, why_unreachable
-from provider_pipeline.listing.redaction import one_line, quiet_url_logging, redact, redact_body, redacted_url
+from provider_pipeline.listing.redaction import one_line, redact, redact_body, redacted_url
+from provider_pipeline.listing.session import listing_session
 from provider_pipeline.listing.source import FetchLimits
 from provider_pipeline.listing.urls import may_follow, with_params
 
@@ -35,7 +35,6 @@ _ERROR_BODY: Final = 16 * 1024
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ANSWERS: Final = frozenset({200, 203})
-_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "provider-pipeline"}
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,12 @@ class Transport:
     """The HTTP side of one listing; a context manager, for one thread."""
 
     def __init__(self, slug: str, credentials: Credentials, secret_hint: str, limits: FetchLimits) -> None:
-        quiet_url_logging()
         self._slug = slug
         self._credentials = credentials
         self._secret_hint = secret_hint
         self._limits = limits
         self._deadline = Deadline(limits.deadline)
-        self._session = _Session()
-        self._session.headers.update({**_HEADERS, **credentials.headers})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, DeadlineAdapter(self._deadline))
+        self._session = listing_session(self._deadline, credentials.headers)
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +158,6 @@ class Transport:
         try:
             response = self._session.get(
                 with_params(url, self._credentials.params),
-                auth=_OnlyOurs(),
                 stream=True,
                 allow_redirects=False,
                 timeout=timeouts,
@@ -296,24 +290,6 @@ def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits) ->
 class _Redirect:
     status: int
     location: str
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects alone.
-
-    Even when told not to follow one, requests would read its whole body, whatever its size, to prepare the next
-    request.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the overridden signature
-        return None
-
-
-class _OnlyOurs(AuthBase):
-    """Keeps requests from adding a login of its own: from the user's netrc file, or from the URL."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
 
 
 def _resolved(url: str, location: str) -> str | None:

@@ -84,7 +84,7 @@ def test_a_token_that_is_an_object_is_broken() -> None:
     ("target", "url"),
     [
         ("https://api.example.org/v1/models?page=2", "https://api.example.org/v1/models?page=2"),
-        ("HTTPS://API.EXAMPLE.ORG:443/v1/models?page=2", "HTTPS://API.EXAMPLE.ORG:443/v1/models?page=2"),
+        ("https://API.EXAMPLE.ORG:443/v1/models?page=2", "https://API.EXAMPLE.ORG:443/v1/models?page=2"),
         ("/v2/models", "https://api.example.org/v2/models"),
         ("?page=2", "https://api.example.org/v1/models?page=2"),
     ],

@@ -1,0 +1,45 @@
+"""The `requests` session of one listing.
+
+Here: what requests must and must not do on its own. Not here: when requests are made (`transport`). The concept:
+following redirects and finding logins are decisions about credentials, and those are ours.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import requests
+from requests.auth import AuthBase
+
+from provider_pipeline.listing.deadline import Deadline, DeadlineAdapter
+from provider_pipeline.listing.redaction import quiet_url_logging
+
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "provider-pipeline"}
+
+
+def listing_session(deadline: Deadline, headers: Mapping[str, str]) -> requests.Session:
+    """A session whose connections the deadline can cut, with these headers on every request."""
+    quiet_url_logging()
+    session = _Session()
+    session.auth = _OnlyOurs()
+    session.headers.update({**_HEADERS, **headers})
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, DeadlineAdapter(deadline))
+    return session
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone.
+
+    Even when told not to follow one, requests would read its whole body, whatever its size, to prepare the next
+    request.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the overridden signature
+        return None
+
+
+class _OnlyOurs(AuthBase):
+    """Keeps requests from adding a login of its own: from the user's netrc file, or from the URL."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
