@@ -186,11 +186,15 @@ def _locked(path: Path, mode: int) -> Iterator[None]:
 
 
 def _nobody_holds(path: Path) -> bool:
-    try:
-        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            return True
-    except BlockingIOError:
-        return False
+    for _ in range(2):
+        try:
+            with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return True
+        except BlockingIOError:
+            # Perhaps it is only the guard, which has just one quick look before it waits for `postgres.lock`.
+            with _locked(path, fcntl.LOCK_SH):
+                pass
+    return False
 
 
 def _lines(path: Path) -> list[str]:

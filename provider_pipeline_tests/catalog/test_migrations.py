@@ -1,15 +1,35 @@
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
 
-from provider_pipeline.catalog import Database
+from provider_pipeline.catalog import Database, check_schema, open_database, upgrade
 from provider_pipeline.catalog.migrations import VERSION_TABLE
 from provider_pipeline.catalog.tables import metadata
+from provider_pipeline.errors import MigrationMissingError
+
+PROJECT = Path(__file__).parents[2]
+EVERY = ["0001_providers_and_rules", "0002_models", "0003_tasks_and_sync_state"]
 
 
-def _has_comment_only_in_sql(difference) -> bool:
+def _differences(connection: Connection) -> list:
+    context = MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+    )
+    return [found for found in compare_metadata(context, metadata) if not _is_comment_only_in_sql(found)]
+
+
+def _is_comment_only_in_sql(difference) -> bool:
     # Most comments live in the SQL files alone; those the tables repeat must be the same.
     if isinstance(difference, list):
-        return all(_has_comment_only_in_sql(part) for part in difference)
+        return all(_is_comment_only_in_sql(part) for part in difference)
     if difference[0] == "modify_comment":
         return difference[-1] is None
     return difference[0] == "remove_table_comment"
@@ -17,9 +37,132 @@ def _has_comment_only_in_sql(difference) -> bool:
 
 def test_the_sql_files_and_the_tables_agree(database: Database):
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True},
-        )
-        differences = [found for found in compare_metadata(context, metadata) if not _has_comment_only_in_sql(found)]
-    assert differences == []
+        assert _differences(connection) == []
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        "ALTER TABLE provider_model ALTER family SET NOT NULL",
+        "ALTER TABLE provider_model ALTER status DROP DEFAULT",
+        "ALTER TABLE provider_model ALTER context_length TYPE integer",
+        "ALTER TABLE provider_model ADD surprise text",
+        "ALTER TABLE agent_task DROP CONSTRAINT agent_task_provider_id_fkey",
+        "ALTER TABLE rule_version DROP CONSTRAINT rule_version_digest_key",
+        "DROP INDEX agent_task_one_open_idx",
+        "COMMENT ON COLUMN provider_model.input_price IS 'cents'",
+    ],
+)
+def test_a_difference_between_the_sql_files_and_the_tables_is_found(database: Database, drift: str):
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("DROP VIEW provider_model_current")  # it would forbid a change of type
+        connection.exec_driver_sql(drift)
+        assert _differences(connection)
+
+
+def test_every_table_and_column_has_a_comment(database: Database):
+    with database.engine.connect() as connection:
+        silent = connection.execute(
+            text("""
+                SELECT class.relname, attribute.attname
+                FROM pg_class AS class
+                JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid AND NOT attribute.attisdropped
+                WHERE class.relnamespace = 'public'::regnamespace
+                    AND class.relkind = 'r'
+                    AND class.relname <> :version_table
+                    AND attribute.attnum > 0
+                    AND (
+                        col_description(class.oid, attribute.attnum) IS NULL
+                        OR obj_description(class.oid, 'pg_class') IS NULL
+                    )
+            """),
+            {"version_table": VERSION_TABLE},
+        ).all()
+        tables = connection.scalar(text("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE '%pro%'"))
+    assert silent == []
+    assert tables > 5
+
+
+def test_every_instant_is_stored_with_a_time_zone(database: Database):
+    with database.engine.connect() as connection:
+        naive = connection.execute(
+            text(
+                "SELECT 1 FROM information_schema.columns WHERE table_schema = 'public' AND data_type LIKE '%without%'"
+            )
+        ).all()
+    assert naive == []
+
+
+def test_upgrading_says_what_it_applied_and_a_second_time_applies_nothing(empty_database_url: str):
+    with open_database(empty_database_url) as database:
+        assert upgrade(database.engine) == EVERY
+        assert upgrade(database.engine) == []
+        check_schema(database.engine)
+
+
+def test_two_upgrades_at_once_apply_every_migration_once(empty_database_url: str):
+    with open_database(empty_database_url) as first, open_database(empty_database_url) as second:
+        with ThreadPoolExecutor(2) as threads:
+            applied = list(threads.map(lambda database: upgrade(database.engine), [first, second]))
+        assert sorted(applied) == [[], EVERY]
+
+
+def test_a_schema_that_was_never_made_is_reported_with_what_to_run(empty_database_url: str):
+    with open_database(empty_database_url) as database, pytest.raises(MigrationMissingError) as caught:
+        check_schema(database.engine)
+    assert str(caught.value) == (
+        f"the database schema lacks 3 migration(s): {', '.join(EVERY)} (run: provider-pipeline db upgrade)"
+    )
+
+
+def test_an_older_schema_is_reported_with_the_migrations_it_lacks(database: Database):
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0002'")
+    with pytest.raises(MigrationMissingError, match=r"lacks 1 migration\(s\): 0003_tasks_and_sync_state"):
+        check_schema(database.engine)
+
+
+@pytest.mark.parametrize("action", [check_schema, upgrade])
+def test_a_newer_schema_is_reported_and_left_alone(database: Database, action):
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(MigrationMissingError, match="at revision 9999, which this code does not know"):
+        action(database.engine)
+
+
+def test_dagsters_own_revisions_in_the_same_database_do_not_interfere(empty_database_url: str):
+    with open_database(empty_database_url) as database:
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text)")
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('dagsters_own')")
+        upgrade(database.engine)
+        with database.engine.connect() as connection:
+            assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "dagsters_own"
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database_url: str):
+    with open_database(empty_database_url) as database:
+        with database.engine.begin() as connection:
+            # The view of the last migration cannot be made; everything before it in that file must go again.
+            connection.exec_driver_sql("CREATE TABLE provider_model_current (x int)")
+        with pytest.raises(Exception, match="provider_model_current"):
+            upgrade(database.engine)
+        with database.engine.connect() as connection:
+            assert connection.scalar(text("SELECT to_regclass('agent_task')")) is None
+            assert connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) == "0002"
+
+
+def test_an_installed_package_finds_the_sql_files_inside_itself(tmp_path):
+    # The layout the wheel has: the top-level folder `sql` becomes `provider_pipeline/sql`.
+    shutil.copytree(PROJECT / "provider_pipeline", tmp_path / "provider_pipeline")
+    shutil.copytree(PROJECT / "sql", tmp_path / "provider_pipeline" / "sql")
+    code = "from provider_pipeline.catalog.migrations import sql_directory; print(sql_directory())"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    assert found == str(tmp_path / "provider_pipeline" / "sql")

@@ -1,0 +1,53 @@
+"""Providers with a rule, and rows of a listing as the rules hand them to the catalogue."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog import Provider, add_provider, add_rule_version, get_provider
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def hours_later(hours: int) -> datetime:
+    return NOON + timedelta(hours=hours)
+
+
+def model(model_id: str, **columns) -> dict:
+    row = {
+        "display_name": None,
+        "family": None,
+        "context_length": None,
+        "max_output_tokens": None,
+        "input_modalities": None,
+        "output_modalities": None,
+        "input_price": None,
+        "output_price": None,
+        "capabilities": {},
+        "capability_sources": {},
+        "metadata_json": {},
+        **columns,
+    }
+    digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+    return {"model_id": model_id, **row, "meta_hash": digest}
+
+
+def register(session: Session, slug: str = "openai") -> Provider:
+    added = add_provider(
+        session, slug=slug, name=slug.title(), base_url="https://api.example.com", auth_config={"type": "none"}
+    )
+    add_rule_version(
+        session,
+        added.id,
+        model_list_config={"endpoint": "/v1/models", "selector": "data[*]"},
+        endpoints_config={},
+        metadata={},
+        digest="1" * 64,
+        sample_id=None,
+        origin="generated",
+        activate=True,
+    )
+    session.commit()
+    return get_provider(session, slug)

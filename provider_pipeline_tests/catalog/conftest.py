@@ -1,0 +1,33 @@
+"""A provider with an active rule, and rows as the rules hand them over."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog import Database, Provider
+from provider_pipeline_tests.catalog.builders import register
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with database.session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def provider(session: Session) -> Provider:
+    """A registered provider with rule version 1, committed."""
+    return register(session)
+
+
+@pytest.fixture
+def row_versions(database: Database) -> Callable[[str], dict]:
+    """Reads which transaction wrote each row of a table: equal before and after means untouched."""
+
+    def read(table: str) -> dict:
+        with database.engine.connect() as connection:
+            rows = connection.exec_driver_sql(f"SELECT ctid::text, xmin::text FROM {table}")
+            return {row.ctid: row.xmin for row in rows}
+
+    return read

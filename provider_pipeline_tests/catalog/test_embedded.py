@@ -1,0 +1,259 @@
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from provider_pipeline.catalog import EmbeddedPostgres
+from provider_pipeline.errors import DatabaseUnavailableError
+
+USER = """
+import os, sys
+from pathlib import Path
+from provider_pipeline.catalog import EmbeddedPostgres, pgserver_wheel
+if len(sys.argv) > 2:
+    pgserver_wheel.binaries()
+    os.setgroups([])
+    os.setgid(int(sys.argv[3]))
+    os.setuid(int(sys.argv[2]))
+with EmbeddedPostgres(Path(sys.argv[1])) as server:
+    server.ensure_database("kept")
+    print((server.data / "postmaster.pid").read_text().split()[0], flush=True)
+    sys.stdin.read()
+"""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+as_another_user = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can act as another user, with setpriv"
+)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="pp-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start_user(home: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts processes that use the server until their standard input closes."""
+    started: list[subprocess.Popen] = []
+
+    def start(as_user: pwd.struct_passwd | None = None, *, may_read_everything: bool = True) -> subprocess.Popen:
+        command = [sys.executable, "-W", "error", "-c", USER, str(home)]
+        if as_user is not None and may_read_everything:
+            # The interpreter may be in a folder of root's, so the new user keeps root's right to read.
+            rights = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+            identity = [f"--reuid={as_user.pw_uid}", f"--regid={as_user.pw_gid}", "--clear-groups"]
+            command = ["setpriv", *identity, *rights, *command]
+        elif as_user is not None:
+            command += [str(as_user.pw_uid), str(as_user.pw_gid)]
+        user = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd="/",
+        )
+        started.append(user)
+        return user
+
+    yield start
+    for user in started:
+        user.kill()
+        user.communicate()
+    _until(lambda: not _servers(home))
+
+
+def _server_pid(user: subprocess.Popen) -> int:
+    line = user.stdout.readline()
+    assert line, user.stderr.read()
+    return int(line)
+
+
+def _leave(user: subprocess.Popen) -> None:
+    _, complaints = user.communicate(timeout=30)
+    assert (user.returncode, complaints) == (0, "")
+
+
+def _runs(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _servers(home: Path) -> list[int]:
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if str(home) in " ".join(process.info["cmdline"] or []) and process.pid != os.getpid()
+    ]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within 15 seconds"
+        time.sleep(0.02)
+
+
+def test_processes_that_start_at_once_share_one_server_which_ends_with_the_last(start_user, home):
+    users = [start_user() for _ in range(3)]
+    (pid,) = {_server_pid(user) for user in users}
+    for user in users[:-1]:
+        _leave(user)
+        assert _runs(pid)
+    _leave(users[-1])
+    assert not _runs(pid)
+    _until(lambda: not _servers(home))
+
+
+def test_a_killed_user_does_not_stop_the_server_under_a_living_one(start_user):
+    killed, living = start_user(), start_user()
+    pid = _server_pid(killed)
+    assert _server_pid(living) == pid
+    killed.kill()
+    killed.wait()
+    time.sleep(0.3)
+    assert _runs(pid)
+    _leave(living)
+    assert not _runs(pid)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_server_ends_when_its_only_user_is_killed(start_user, how):
+    user = start_user()
+    pid = _server_pid(user)
+    user.send_signal(how)
+    _until(lambda: not _runs(pid))
+
+
+def test_a_server_that_was_killed_is_started_again_with_its_data(start_user):
+    first = start_user()
+    pid = _server_pid(first)
+    os.kill(pid, signal.SIGKILL)
+    second = start_user()
+    assert _server_pid(second) != pid
+    _leave(second)
+    _leave(first)
+
+
+def test_a_stale_pid_file_that_names_another_living_process_is_not_believed(home):
+    with EmbeddedPostgres(home) as server:
+        server.ensure_database("kept")
+        pid_file = (server.data / "postmaster.pid").read_text()
+    stale = home / "postgres" / "postmaster.pid"
+    stale.write_text("\n".join([str(os.getpid()), *pid_file.splitlines()[1:]]) + "\n")
+    with EmbeddedPostgres(home) as server, psycopg.connect(server.url("kept").replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_set_up_that_was_interrupted_is_begun_anew(home):
+    unfinished = home / "postgres.unfinished"
+    unfinished.mkdir()
+    (unfinished / "PG_VERSION").write_text("18\n")
+    with EmbeddedPostgres(home) as server:
+        server.ensure_database("made")
+    assert not unfinished.exists()
+
+
+def test_a_folder_too_deep_for_a_socket_name_works(home):
+    deep = home / ("d" * 60) / ("e" * 60)
+    with EmbeddedPostgres(deep) as server:
+        url = server.url("postgres")
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            assert connection.execute("SELECT current_setting('data_directory')").fetchone() == (str(server.data),)
+        socket_folder = Path(psycopg.conninfo.conninfo_to_dict(url.replace("+psycopg", ""))["host"])
+        assert socket_folder.stat().st_mode & 0o777 == 0o700
+    socket_folder.rmdir()
+
+
+def test_a_folder_name_with_spaces_and_quotes_works(home):
+    with EmbeddedPostgres(home / "it's a home") as server:
+        server.ensure_database("made")
+
+
+def test_one_process_may_enter_twice(home):
+    with EmbeddedPostgres(home) as outer:
+        with EmbeddedPostgres(home) as inner:
+            assert inner.url("x") == outer.url("x")
+        outer.ensure_database("still_there")
+
+
+def test_a_server_that_was_left_has_no_url(home):
+    with pytest.raises(DatabaseUnavailableError, match="not running"):
+        EmbeddedPostgres(home).url("x")
+
+
+def test_data_of_another_major_version_is_refused_in_one_line(home):
+    (home / "postgres").mkdir()
+    (home / "postgres" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(DatabaseUnavailableError, match="was made by PostgreSQL 9, the installed one is") as caught:
+        EmbeddedPostgres(home).__enter__()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_cannot_start_says_why_in_one_line(home):
+    with EmbeddedPostgres(home) as server:
+        pass
+    with (server.data / "postgresql.conf").open("a") as configuration:
+        configuration.write("\nno_such_setting = 1\n")
+    with pytest.raises(DatabaseUnavailableError, match="does not start") as caught:
+        EmbeddedPostgres(home).__enter__()
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_the_catalogue_does_not_import_the_wheel():
+    code = "import sys, provider_pipeline.catalog; print([name for name in sys.modules if 'pixeltable' in name])"
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+@as_root
+def test_root_runs_the_server_as_the_user_pgserver(home):
+    with EmbeddedPostgres(home) as server:
+        pid = int((server.data / "postmaster.pid").read_text().split()[0])
+        assert psutil.Process(pid).username() == "pgserver"
+        assert server.data.stat().st_mode & 0o777 == 0o700
+
+
+@as_another_user
+def test_an_ordinary_user_runs_the_server_itself_and_root_can_join(home, start_user):
+    nobody = pwd.getpwnam("nobody")
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    user = start_user(as_user=nobody)
+    pid = _server_pid(user)
+    assert psutil.Process(pid).username() == "nobody"
+    with EmbeddedPostgres(home) as server:
+        server.ensure_database("made_by_root")
+        _leave(user)
+        assert _runs(pid)
+    assert not _runs(pid)
+    with EmbeddedPostgres(home) as server:  # begun by root this time, for the same owner
+        pid = int((server.data / "postmaster.pid").read_text().split()[0])
+        assert psutil.Process(pid).username() == "nobody"
+
+
+@as_root
+def test_an_ordinary_user_is_told_in_one_line_that_the_folder_is_not_its_own(home, start_user):
+    with EmbeddedPostgres(home):
+        pass
+    home.chmod(0o755)
+    user = start_user(as_user=pwd.getpwnam("nobody"), may_read_everything=False)
+    _, complaints = user.communicate(timeout=30)
+    last = complaints.splitlines()[-1]
+    assert "DatabaseUnavailableError" in last
+    assert "Permission denied" in last
+    assert "PROVIDER_PIPELINE_HOME" in last
