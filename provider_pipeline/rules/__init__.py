@@ -1,0 +1,39 @@
+"""Extraction rules: their language, writing them from samples, running them and judging what they give.
+
+Pure: no input or output besides this package's own data files, no dagster, no database. Explained in docs/rules.md.
+"""
+
+from provider_pipeline.rules.capabilities import capability_names
+from provider_pipeline.rules.document import CapabilityRule, Endpoint, ExtractionRule, StoredRule
+from provider_pipeline.rules.generation.explain import explain_rule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.ids import normalise_id
+from provider_pipeline.rules.judge import ListingJudge, Verdict
+from provider_pipeline.rules.matching import CapabilityMatcher
+from provider_pipeline.rules.pagination import Pagination, parse_pagination
+from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.rows import ROW_COLUMNS, apply_override, meta_hash
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.validator import RuleValidator
+
+__all__ = [
+    "ROW_COLUMNS",
+    "CapabilityMatcher",
+    "CapabilityRule",
+    "Endpoint",
+    "ExtractionRule",
+    "ListingJudge",
+    "Pagination",
+    "Profile",
+    "RuleGenerator",
+    "RuleValidator",
+    "StoredRule",
+    "Thresholds",
+    "Verdict",
+    "apply_override",
+    "capability_names",
+    "explain_rule",
+    "meta_hash",
+    "normalise_id",
+    "parse_pagination",
+]

@@ -1,0 +1,314 @@
+"""The extraction rule as a document: its model, its two written forms, and the checks that make it safe to run.
+
+Here: parsing, limits and conversion. Not here: running a rule (`extraction.py`, `matching.py`) or making one
+(`generation/`). Both forms are explained in docs/rules.md.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Final, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.pagination import parse_pagination
+from provider_pipeline.rules.patterns import compile_pattern
+from provider_pipeline.rules.rows import digest_of
+from provider_pipeline.rules.units import Unit, parse_unit
+
+MAX_PATTERNS: Final = 4_000
+"""Patterns and predicates of one capability."""
+
+_MODEL = ConfigDict(frozen=True, extra="forbid")
+
+
+def _expression(text: str) -> str:
+    try:
+        compile_expression(text)
+    except InvalidRuleError as error:
+        raise ValueError(error.message) from error
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        compile_pattern(text.removeprefix("!"))
+    except InvalidRuleError as error:
+        raise ValueError(error.message) from error
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+DEFAULT_ID: Final = "id || model_id || modelId || name || model || slug"
+
+
+class Patterns(BaseModel):
+    """What tells that a model has a capability.
+
+    `evidence` and `counter_evidence` are JMESPath predicates on the raw model object; `lookup_table` gives a model id
+    its capabilities; `regex` holds RE2 patterns in order, where the first that matches decides and a leading `!` makes
+    it decide that the model does not have the capability.
+    """
+
+    model_config = _MODEL
+
+    regex: tuple[Pattern, ...] = Field((), max_length=MAX_PATTERNS)
+    lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=100_000)
+    evidence: tuple[Expression, ...] = Field((), max_length=200)
+    counter_evidence: tuple[Expression, ...] = Field((), max_length=200)
+
+    @field_validator("lookup_table", mode="before")
+    @classmethod
+    def _one_or_many(cls, table: Any) -> Any:
+        if isinstance(table, Mapping):
+            return {key: [value] if isinstance(value, str) else value for key, value in table.items()}
+        return table
+
+
+class CapabilityRule(BaseModel):
+    """One capability and its patterns."""
+
+    model_config = _MODEL
+
+    capability: Name
+    patterns: Patterns
+
+
+class Expectation(BaseModel):
+    """What the rule's own sample looked like, where a later listing is held against it."""
+
+    model_config = _MODEL
+
+    id_type: str = Field("string", pattern="^(string|integer)$")
+    rejected_share: float = Field(0.0, ge=0, le=1)
+    duplicate_share: float = Field(0.0, ge=0, le=1)
+    violations_share: float = Field(0.0, ge=0, le=1)
+
+
+class Endpoint(BaseModel):
+    """Where one listing endpoint is, where its models are in the answer, and what their fields mean."""
+
+    model_config = _MODEL
+
+    path: str | None = Field(None, max_length=2_000)
+    selector: Expression
+    fields: dict[Name, Expression] = Field(default_factory=lambda: {"id": DEFAULT_ID, "name": "name"}, max_length=64)
+    units: dict[Name, Unit] = Field(default_factory=dict)
+    pagination: dict[str, Any] | None = None
+    expect: Expectation = Expectation()
+
+    @field_validator("fields")
+    @classmethod
+    def _fields_name_an_id(cls, fields: dict[str, str]) -> dict[str, str]:
+        if "id" not in fields:
+            raise ValueError("the field map must say where the id is (key 'id')")
+        return fields
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def _known_units(cls, units: Any) -> Any:
+        if not isinstance(units, Mapping):
+            return units
+        try:
+            return {name: parse_unit(unit) for name, unit in units.items()}
+        except InvalidRuleError as error:
+            raise ValueError(error.message) from error
+
+    @field_validator("pagination")
+    @classmethod
+    def _known_pagination(cls, document: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            parse_pagination(document)
+        except InvalidRuleError as error:
+            raise ValueError(error.message) from error
+        return document
+
+
+class StoredRule(NamedTuple):
+    """The two JSON documents of a stored rule."""
+
+    model_list_config: dict[str, Any]
+    endpoints_config: dict[str, Any]
+
+
+class ExtractionRule(BaseModel):
+    """An extraction rule: endpoints with their field maps, capability rules, and how the rule came to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=32)
+    capability_rules: tuple[CapabilityRule, ...] = Field((), max_length=100)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    confidence: float | None = None
+    issues: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def parse(cls, document: "Mapping[str, Any] | ExtractionRule") -> "ExtractionRule":
+        """The rule a document states, in either written form.
+
+        Args:
+            document: What `RuleGenerator.analyze_sample` returns, or
+                `{"model_list_config": {...}, "endpoints_config": {...}}`.
+
+        Raises:
+            InvalidRuleError: One line that says which part cannot be understood, and why.
+        """
+        if isinstance(document, ExtractionRule):
+            return document
+        if not isinstance(document, Mapping):
+            raise InvalidRuleError(f"expected a rule document, got {type(document).__name__}")
+        parts = _stored_parts(document) if "model_list_config" in document else _analysis_parts(document)
+        try:
+            return cls.model_validate(parts)
+        except ValidationError as error:
+            raise InvalidRuleError(_first_reason(error)) from error
+        except RecursionError as error:
+            raise InvalidRuleError("the rule document is nested too deeply") from error
+
+    def to_analysis(self) -> dict[str, Any]:
+        """The form `RuleGenerator.analyze_sample` returns."""
+        first = self.endpoints[0]
+        document: dict[str, Any] = {"jmespath_rule": first.selector}
+        if len(self.endpoints) == 1:
+            dumped = _dump(first)
+            document |= {key: dumped[name] for name, key in _ANALYSIS_KEYS.items() if name in dumped}
+        else:
+            document["endpoints"] = [_dump(endpoint) for endpoint in self.endpoints]
+        document["capability_rules"] = [_dump(rule) for rule in self.capability_rules]
+        return document | _provenance(self)
+
+    def to_stored(self) -> StoredRule:
+        """The form of the two stored JSON columns."""
+        listed = [_stored_endpoint(endpoint) for endpoint in self.endpoints]
+        config: dict[str, Any] = dict(listed[0]) if len(listed) == 1 else {"endpoint": listed}
+        config |= _provenance(self)
+        return StoredRule(
+            config, {rule.capability: {"patterns": _dump(rule.patterns)} for rule in self.capability_rules}
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the rule does: the stored form without how it came to be."""
+        config, capabilities = self.to_stored()
+        return digest_of([{key: config[key] for key in config if key not in _PROVENANCE}, capabilities])
+
+
+_ANALYSIS_KEYS: Final = {
+    "path": "endpoint",
+    "fields": "fields",
+    "units": "units",
+    "pagination": "pagination",
+    "expect": "expect",
+}
+_PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
+_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "pagination", "expect")
+
+
+def _dump(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_unset=True)
+
+
+def _provenance(rule: ExtractionRule) -> dict[str, Any]:
+    dumped = _dump(rule)
+    return {key: dumped[key] for key in _PROVENANCE if key in dumped}
+
+
+def _stored_endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return {("endpoint" if key == "path" else key): value for key, value in _dump(endpoint).items()}
+
+
+def _analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"jmespath_rule", "endpoints", "capability_rules", *_ANALYSIS_KEYS.values(), *_PROVENANCE}
+    _no_others(document, known)
+    if "endpoints" in document:
+        endpoints = document["endpoints"]
+    else:
+        if "jmespath_rule" not in document:
+            raise InvalidRuleError("expected a rule with 'jmespath_rule' or 'model_list_config'")
+        endpoint = {name: document[key] for name, key in _ANALYSIS_KEYS.items() if key in document}
+        endpoints = [{"selector": document["jmespath_rule"], **endpoint}]
+    return {
+        "endpoints": endpoints,
+        "capability_rules": merged_capability_rules(document.get("capability_rules", [])),
+        **{key: document[key] for key in _PROVENANCE if key in document},
+    }
+
+
+def _stored_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    _no_others(document, {"model_list_config", "endpoints_config", "metadata"})
+    config = document["model_list_config"]
+    if not isinstance(config, Mapping):
+        raise InvalidRuleError(f"model_list_config: expected an object, got {type(config).__name__}")
+    _no_others(config, {*_STORED_ENDPOINT, *_PROVENANCE})
+    listed = config.get("endpoint")
+    if not isinstance(listed, list):
+        listed = [{key: config[key] for key in _STORED_ENDPOINT if key in config}]
+    if not all(isinstance(entry, Mapping) for entry in listed):
+        raise InvalidRuleError("model_list_config: every entry of endpoint must be an object")
+    provenance = {key: config[key] for key in _PROVENANCE if key in config}
+    if "metadata" in document and "metadata" not in provenance:
+        provenance["metadata"] = document["metadata"]
+    return {
+        "endpoints": [{("path" if key == "endpoint" else key): entry[key] for key in entry} for entry in listed],
+        "capability_rules": merged_capability_rules(document.get("endpoints_config") or {}),
+        **provenance,
+    }
+
+
+def merged_capability_rules(rules: Any) -> list[Any]:
+    """Capability rules of either form as a list sorted by capability, entries of one capability joined in order.
+
+    Raises:
+        InvalidRuleError: The rules are neither a list nor an object, or an entry is not an object.
+    """
+    if isinstance(rules, Mapping):
+        rules = [
+            {"capability": name, **entry} if isinstance(entry, Mapping) else entry for name, entry in rules.items()
+        ]
+    if not isinstance(rules, (list, tuple)):
+        raise InvalidRuleError(f"capability rules: expected a list or an object, got {type(rules).__name__}")
+    merged: dict[str, dict[str, Any]] = {}
+    for rule in rules:
+        entry = _dump(rule) if isinstance(rule, CapabilityRule) else rule
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("capability"), str):
+            raise InvalidRuleError("capability rules: every entry must be an object that names its capability")
+        seen = merged.get(entry["capability"])
+        if seen is None:
+            merged[entry["capability"]] = {"patterns": {}, **entry}
+        else:
+            seen["patterns"] = _joined(seen["patterns"], entry.get("patterns"))
+    return [merged[name] for name in sorted(merged)]
+
+
+def _joined(first: Any, second: Any) -> dict[str, Any]:
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        raise InvalidRuleError("capability rules: patterns must be an object")
+    joined = dict(first)
+    for key, value in second.items():
+        present = joined.get(key)
+        if isinstance(present, Mapping) and isinstance(value, Mapping):
+            joined[key] = {**present, **value}
+        elif isinstance(present, (list, tuple)) and isinstance(value, (list, tuple)):
+            joined[key] = [*present, *value]
+        else:
+            joined[key] = value
+    return joined
+
+
+def _no_others(document: Mapping[str, Any], known: set[str]) -> None:
+    others = sorted(str(key) for key in document if key not in known)
+    if others:
+        raise InvalidRuleError(f"unknown key {others[0]!r} in the rule; known keys: {', '.join(sorted(known))}")
+
+
+def _first_reason(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "rule"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"

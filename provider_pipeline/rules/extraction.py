@@ -1,0 +1,124 @@
+"""Running a rule: from a page to its items, and from an item to a row or a reason why there is none.
+
+Here: one endpoint's compiled selector, field map and units. Not here: what the rows amount to (`judge.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from provider_pipeline.rules.document import Endpoint
+from provider_pipeline.rules.families import family_of
+from provider_pipeline.rules.language import Getter, compile_expression
+from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.rows import meta_hash
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.units import Factor, unit_factor
+from provider_pipeline.rules.values import (
+    BadValueError,
+    json_type,
+    read_id,
+    read_limit,
+    read_metadata,
+    read_modalities,
+    read_price,
+    read_text,
+)
+
+FIELD_COLUMNS: Final[Mapping[str, str]] = {
+    "id": "model_id",
+    "name": "display_name",
+    "display_name": "display_name",
+    "context_length": "context_length",
+    "max_output_tokens": "max_output_tokens",
+    "input_modalities": "input_modalities",
+    "output_modalities": "output_modalities",
+    "input_price": "input_price",
+    "output_price": "output_price",
+}
+"""Names of a rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
+
+
+class Rejected(NamedTuple):
+    """An item that gave no row."""
+
+    reason: str
+    field: str
+    detail: str
+    value: Any
+
+
+class ItemReader:
+    """One endpoint of a rule, compiled."""
+
+    def __init__(self, endpoint: Endpoint, capabilities: CompiledCapabilities, thresholds: Thresholds) -> None:
+        fields = {FIELD_COLUMNS.get(name, name): compile_expression(text) for name, text in endpoint.fields.items()}
+        self._selector = compile_expression(endpoint.selector)
+        self._id = fields["model_id"]
+        self._id_type = endpoint.expect.id_type
+        self._capabilities = capabilities
+        self._name = fields.get("display_name")
+        self._limits = _present(fields, "context_length", "max_output_tokens")
+        self._modalities = _present(fields, "input_modalities", "output_modalities")
+        self._prices: list[tuple[str, Getter, Factor]] = [
+            (column, get, unit_factor(endpoint.units.get(column)))
+            for column, get in _present(fields, "input_price", "output_price")
+        ]
+        self._metadata = [(name, get) for name, get in fields.items() if name not in set(FIELD_COLUMNS.values())]
+        self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
+
+    def items(self, document: Any) -> list[Any] | None:
+        """The items the selector finds on a page; None where it finds no list."""
+        found = self._selector(document)
+        return found if isinstance(found, list) else None
+
+    def row(self, item: Any) -> dict[str, Any] | Rejected:
+        """The row of one item, or why there is none."""
+        if not isinstance(item, dict):
+            return Rejected("not_an_object", "", f"the item is a JSON {json_type(item)}; expected an object", item)
+        column, get = "model_id", self._id
+        row: dict[str, Any] = {
+            "model_id": None,
+            "display_name": None,
+            "family": None,
+            "context_length": None,
+            "max_output_tokens": None,
+            "input_modalities": None,
+            "output_modalities": None,
+            "input_price": None,
+            "output_price": None,
+        }
+        metadata: dict[str, Any] = {}
+        try:
+            row["model_id"] = model_id = read_id(get(item), self._id_type)
+            if self._name is not None:
+                column, get = "display_name", self._name
+                row[column] = read_text(get(item))
+            for column, get in self._limits:
+                value = get(item)
+                if value is not None:
+                    row[column] = read_limit(value, self._max_tokens)
+            for column, get in self._modalities:
+                value = get(item)
+                if value is not None:
+                    row[column] = read_modalities(value)
+            for column, get, factor in self._prices:
+                value = get(item)
+                if value is not None and (worth := factor(item)) is not None:
+                    row[column] = read_price(value, worth, self._max_price)
+            for column, get in self._metadata:
+                value = read_metadata(get(item))
+                if value is not None:
+                    metadata[column] = value
+        except BadValueError as error:
+            return Rejected(error.reason, column, error.detail, get(item))
+        row["family"] = family_of(model_id)
+        decisions = self._capabilities.of_item(item, model_id)
+        row["capabilities"] = {capability: decisions[capability][0] for capability in sorted(decisions)}
+        row["capability_sources"] = {capability: decisions[capability][1] for capability in sorted(decisions)}
+        row["metadata_json"] = metadata
+        row["meta_hash"] = meta_hash(row)
+        return row
+
+
+def _present(fields: Mapping[str, Getter], *columns: str) -> list[tuple[str, Getter]]:
+    return [(column, fields[column]) for column in columns if column in fields]

@@ -1,0 +1,1 @@
+"""Writing rules from samples: one module for each decision, and `generator.py`, which puts them together."""

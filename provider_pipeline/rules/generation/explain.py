@@ -1,0 +1,77 @@
+"""A rule's reasons, arranged for people.
+
+Here: `explain_rule`, which gives the structure that a table is drawn from. Not here: drawing it (the command line).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from provider_pipeline.rules.document import ExtractionRule
+
+
+def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]:
+    """What a rule chose and why, with the alternatives it rejected.
+
+    Args:
+        analysis: A rule in either written form. One that was written by hand has no evidence, and its parts are empty.
+
+    Returns:
+        `summary` (selector, id, models in the sample, confidence, provider kind, pagination), `candidates` (lists that
+        could be the listing, best first, `chosen` on the winner), `ids` (fields that could be the id, likewise),
+        `fields` (per field: expression, unit, and the alternatives with score, fill and plausibility), `left_out` (junk
+        fields and why), `capabilities` (per capability: predicates, pattern count, and how many models of the sample
+        each source decided) and `issues`.
+    """
+    rule = ExtractionRule.parse(analysis)
+    document = rule.to_analysis()
+    endpoint = rule.endpoints[0]
+    evidence: Mapping[str, Any] = rule.evidence
+    kind = rule.metadata.get("provider_kind") or {}
+    units = document.get("units", {})
+    return {
+        "summary": {
+            "selector": endpoint.selector,
+            "id": endpoint.fields["id"],
+            "models": rule.metadata.get("sample_model_count"),
+            "confidence": rule.confidence,
+            "provider_kind": kind.get("title") or kind.get("kind"),
+            "provider_kind_confidence": kind.get("confidence"),
+            "provider_kind_evidence": kind.get("evidence", []),
+            "hints": kind.get("hints", {}),
+            "pagination": endpoint.pagination or {"type": "none"},
+            "pagination_from": evidence.get("pagination"),
+        },
+        "candidates": _chosen(evidence.get("candidates", []), "selector", endpoint.selector),
+        "ids": _chosen(evidence.get("ids", []), "expression", endpoint.fields["id"]),
+        "fields": [
+            {
+                "field": name,
+                "expression": expression,
+                "unit": units.get(name),
+                "alternatives": _chosen(evidence.get("fields", {}).get(name, []), "expression", expression),
+            }
+            for name, expression in endpoint.fields.items()
+        ],
+        "left_out": [{"expression": path, "reason": reason} for path, reason in evidence.get("junk", {}).items()],
+        "capabilities": [_capability(entry, evidence.get("capabilities", {})) for entry in rule.capability_rules],
+        "coverage": evidence.get("capabilities", {}).get("coverage"),
+        "issues": [dict(entry) for entry in rule.issues],
+    }
+
+
+def _chosen(entries: list[Mapping[str, Any]], key: str, value: str) -> list[dict[str, Any]]:
+    return [{**entry, "chosen": entry.get(key) == value} for entry in entries]
+
+
+def _capability(entry: Any, report: Mapping[str, Any]) -> dict[str, Any]:
+    counts = report.get("by_capability", {}).get(entry.capability, {})
+    return {
+        "capability": entry.capability,
+        "evidence": list(entry.patterns.evidence),
+        "counter_evidence": list(entry.patterns.counter_evidence),
+        "patterns": len(entry.patterns.regex),
+        "lookup_entries": len(entry.patterns.lookup_table),
+        "models_by_evidence": counts.get("evidence", 0),
+        "models_by_name": counts.get("regex", 0),
+        "models_denied": counts.get("denied", 0),
+    }

@@ -1,0 +1,208 @@
+"""`RuleGenerator`: from one sample, the rule an expert would have written.
+
+Here: the order of the decisions and the document they make. Not here: the decisions, each in its own module beside this
+one. The document is explained in docs/rules.md.
+"""
+
+from typing import Any, Final
+
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.extraction import FIELD_COLUMNS
+from provider_pipeline.rules.generation.calibration import calibrated
+from provider_pipeline.rules.generation.evidence import capability_evidence
+from provider_pipeline.rules.generation.fieldmap import (
+    FieldChoice,
+    accepted,
+    arrow_modalities,
+    limit_choices,
+    metadata_choices,
+    modality_choice,
+    name_choice,
+    output_choice,
+)
+from provider_pipeline.rules.generation.junk import junk_reason
+from provider_pipeline.rules.generation.kinds import detect_kind
+from provider_pipeline.rules.generation.names import capability_rules
+from provider_pipeline.rules.generation.paging import infer_pagination
+from provider_pipeline.rules.generation.prices import PriceChoice, price_choices
+from provider_pipeline.rules.generation.selection import Candidate, candidates, rival
+from provider_pipeline.rules.issues import issue
+from provider_pipeline.rules.units import UnitByRow
+from provider_pipeline.rules.values import json_type
+
+GENERATOR_VERSION: Final = 1
+AMBIGUOUS_BELOW: Final = 0.5
+_SHOWN_CANDIDATES: Final = 8
+_FIELD_ORDER: Final = ("id", "name", *list(FIELD_COLUMNS)[3:])
+
+
+class RuleGenerator:
+    """Writes extraction rules. Has no state: the same sample always gives the same rule."""
+
+    def analyze_sample(self, sample: Any) -> dict[str, Any]:
+        """The rule for a provider, from one answer of its listing endpoint.
+
+        Args:
+            sample: Parsed JSON of any shape.
+
+        Returns:
+            A rule document: `jmespath_rule`, `fields`, `units`, `pagination`, `expect`, `capability_rules`, and how it
+            came to be: `metadata`, `evidence`, `confidence` and `issues`. A sample that holds no listing gives a rule
+            that matches nothing, with confidence 0 and an issue of type `no_listing_found`.
+        """
+        found = candidates(sample)
+        if not found:
+            return _nothing(sample)
+        return _document(sample, found)
+
+
+def _nothing(sample: Any) -> dict[str, Any]:
+    problem = issue(
+        "no_listing_found",
+        "error",
+        "the sample holds no list of objects with an id",
+        expected="a list of model objects, or a map of id to object, at any depth",
+        actual=f"a JSON {json_type(sample)}",
+        recovery="Check that the endpoint lists models, and that the answer is not an error or a login page.",
+    )
+    return {
+        "jmespath_rule": "data[*]",
+        "fields": {"id": "id"},
+        "capability_rules": [],
+        "metadata": {"sample_model_count": 0, "generator_version": GENERATOR_VERSION},
+        "evidence": {"candidates": []},
+        "confidence": 0.0,
+        "issues": [problem],
+    }
+
+
+def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
+    listing = found[0]
+    kind = detect_kind(sample, listing)
+    fields, units, alternatives, junk = _fields(listing)
+    predicates = capability_evidence(listing.shape, fields)
+    rules, coverage, naming_issues = capability_rules(listing, predicates)
+    pagination, pagination_from = infer_pagination(sample, len(listing.items), kind["kind"])
+    confidence, ambiguities = _confidence(listing, found)
+    expect: dict[str, Any] = {"id_type": listing.ids[0].id_type}
+    draft: dict[str, Any] = {
+        "jmespath_rule": listing.selector,
+        "fields": {name: fields[name] for name in sorted(fields, key=_field_position)},
+        "units": {name: units[name] for name in sorted(units)},
+        "pagination": pagination,
+        "expect": expect,
+        "capability_rules": rules,
+    }
+    shares, sample_issues, model_count = calibrated(ExtractionRule.parse(draft), sample)
+    return {
+        **draft,
+        "expect": {**expect, **shares},
+        "metadata": {
+            "sample_model_count": model_count,
+            "sample_item_count": len(listing.items),
+            "provider_kind": kind,
+            "generator_version": GENERATOR_VERSION,
+        },
+        "evidence": {
+            "candidates": [candidate.summary() for candidate in found[:_SHOWN_CANDIDATES]],
+            "ids": [
+                {"expression": choice.expression, "score": choice.score, "reasons": choice.reasons}
+                for choice in listing.ids
+            ],
+            "fields": alternatives,
+            "junk": junk,
+            "pagination": pagination_from,
+            "capabilities": coverage,
+        },
+        "confidence": confidence,
+        "issues": [*ambiguities, *naming_issues, *sample_issues],
+    }
+
+
+def _field_position(name: str) -> tuple[int, str]:
+    return (_FIELD_ORDER.index(name) if name in _FIELD_ORDER else len(_FIELD_ORDER), name)
+
+
+def _fields(listing: Candidate) -> tuple[dict[str, str], dict[str, Any], dict[str, list[Any]], dict[str, str]]:
+    """The field map, its units, all alternatives that were found, and what was left out as junk."""
+    shape, identity = listing.shape, listing.ids[0]
+    fields = {"id": identity.expression}
+    units: dict[str, Any] = {}
+    alternatives: dict[str, list[Any]] = {}
+
+    def take(name: str, choice: FieldChoice | PriceChoice | None, found: list[Any]) -> None:
+        if found:
+            alternatives[name] = [one.summary() for one in found]
+        if choice is not None:
+            fields[name] = choice.expression
+
+    take("name", *name_choice(shape, identity.expression, identity.depth))
+    contexts = limit_choices(shape, "context_length", identity.depth)
+    context = accepted(contexts)
+    take("context_length", context, contexts)
+    outputs = limit_choices(shape, "max_output_tokens", identity.depth)
+    take("max_output_tokens", output_choice(outputs, context), outputs)
+    for side in ("input_modalities", "output_modalities"):
+        take(side, *modality_choice(shape, side, identity.depth))
+    for side, expression in arrow_modalities(shape).items():
+        fields.setdefault(side, expression)
+    for side, prices in price_choices(shape).items():
+        take(side, prices[0] if prices else None, prices)
+        if prices:
+            unit = prices[0].unit
+            units[side] = unit.model_dump() if isinstance(unit, UnitByRow) else unit
+    junk: dict[str, str] = {}
+    for name, choice in metadata_choices(shape, set(fields.values())):
+        reason = junk_reason(choice.column) if name == "created" else None
+        if reason is None:
+            fields[name] = choice.expression
+        else:
+            junk[choice.expression] = reason
+    return fields, units, alternatives, junk
+
+
+def _confidence(listing: Candidate, found: list[Candidate]) -> tuple[float, list[dict[str, Any]]]:
+    """How sure the choice of the listing and its id is, and what makes it unsure."""
+    problems = []
+    confidence = min(1.0, listing.score / 0.75)
+    other = rival(listing, found)
+    if other is not None:
+        confidence *= 1 - 0.6 * other.score / listing.score
+        problems.append(
+            issue(
+                "ambiguous",
+                "warning",
+                f"two lists could be the listing: {listing.selector} and {other.selector}",
+                expected="one list that is clearly the listing",
+                actual=f"scores {listing.score:.2f} and {other.score:.2f}",
+                sample=other.ids[0].values,
+                recovery="Check the chosen selector; put the other one into the rule if it is the listing.",
+            )
+        )
+    rivals = [choice for choice in listing.ids[1:] if choice.score >= 0.95 * listing.ids[0].score]
+    if any(set(choice.values) != set(listing.ids[0].values) for choice in rivals):
+        confidence *= 0.6
+        problems.append(
+            issue(
+                "ambiguous",
+                "warning",
+                f"two fields could be the id: {listing.ids[0].expression} and {rivals[0].expression}",
+                expected="one field that callers pass to the API",
+                actual=f"scores {listing.ids[0].score:.2f} and {rivals[0].score:.2f}",
+                sample=rivals[0].values,
+                recovery="Check which of the two the provider's API takes, and put it into the rule's fields.id.",
+            )
+        )
+    confidence = round(confidence, 3)
+    if confidence < AMBIGUOUS_BELOW and not problems:
+        problems.append(
+            issue(
+                "ambiguous",
+                "warning",
+                f"the listing {listing.selector} was chosen with a confidence of only {confidence:.2f}",
+                expected=f"at least {AMBIGUOUS_BELOW:.2f}",
+                actual=confidence,
+                recovery="Look at the rule and at the sample before the rule is used.",
+            )
+        )
+    return confidence, problems

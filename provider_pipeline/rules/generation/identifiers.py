@@ -1,0 +1,145 @@
+"""Which part of an item is the model's id: what a caller passes to the API.
+
+Here: scoring every column, and pairs of owner and name. Not here: which list the items are in (`selection.py`).
+The names and their weights are data (`data/selection.toml`).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from provider_pipeline.rules.families import family_of
+from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import path_expression, quote_key
+
+_UNKNOWN_NAME: Final = 0.15
+_DEPTH: Final = 0.85
+_MAX_ID_DEPTH: Final = 3
+_SAMPLE: Final = 400
+_NAME = re.compile(r"[^\s,;{}\"]+\Z")
+
+
+@dataclass(frozen=True)
+class IdChoice:
+    """A way to get the id of an item.
+
+    Args:
+        expression: JMESPath on the item.
+        id_type: `string` or `integer`.
+        score: From 0 to 1 or a little more.
+        reasons: What the score is made of.
+        values: The ids it gives, in the items' order, nulls left out.
+        depth: How many objects deep the id is.
+    """
+
+    expression: str
+    id_type: str
+    score: float
+    reasons: dict[str, Any]
+    values: tuple[str, ...]
+    depth: int
+
+
+def id_choices(shape: Shape) -> list[IdChoice]:
+    """All plausible ids of the items, the best first."""
+    single = [choice for column in shape.columns.values() if (choice := _single(column, shape))]
+    found = [*single, *_composites(shape)]
+    return sorted(found, key=lambda choice: (-choice.score, choice.depth, choice.expression))
+
+
+def _single(column: Column, shape: Shape) -> IdChoice | None:
+    if len(column.path) > _MAX_ID_DEPTH:
+        return None
+    weight = float(read_table("selection.toml")["ids"].get(_key_of(column), _UNKNOWN_NAME))
+    values = [value for value in column.values if _may_be_id(value)]
+    if not values or len(values) < 0.5 * len(column.values):
+        return None
+    integers = sum(isinstance(value, int) for value in values)
+    if 0 < integers < len(values):
+        return None
+    texts = tuple(str(value) for value in values)
+    depth = len(column.path) - 1
+    return _choice(path_expression(column.path), "integer" if integers else "string", weight, texts, depth, shape)
+
+
+def _key_of(column: Column) -> str:
+    key = column.path[-1]
+    return key if key.startswith("_") else column.leaf
+
+
+def _choice(
+    expression: str, id_type: str, weight: float, texts: tuple[str, ...], depth: int, shape: Shape
+) -> IdChoice | None:
+    fill = len(texts) / shape.count
+    unique = len(set(texts)) / len(texts)
+    form = 0.45 if id_type == "integer" else _form(texts)
+    known = sum(family_of(text) is not None for text in texts[:_SAMPLE]) / min(len(texts), _SAMPLE)
+    score = weight * fill**2 * unique * form * _DEPTH**depth * (0.9 + 0.1 * known)
+    if score < 0.02:
+        return None
+    reasons = {"name": weight, "fill": fill, "unique": unique, "form": form, "known": known, "depth": depth}
+    reasons = {key: round(value, 4) for key, value in reasons.items()}
+    return IdChoice(expression, id_type, round(score, 6), reasons, texts, depth)
+
+
+def _may_be_id(value: Any) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= MAX_ID_LENGTH
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _form(texts: tuple[str, ...]) -> float:
+    """How much the texts look like something one passes to an API."""
+    sample = texts[:: max(1, len(texts) // _SAMPLE)]
+    return sum(_form_of(text) for text in sample) / len(sample)
+
+
+def _form_of(text: str) -> float:
+    if "://" in text:
+        return 0.3
+    if not _NAME.match(text):
+        return 0.35
+    return 0.5 if is_opaque(text) and not text.startswith("<") else 1.0
+
+
+def _composites(shape: Shape) -> Iterable[IdChoice]:
+    data = read_table("selection.toml")["composite"]
+    for owner in (column for column in shape.columns.values() if column.leaf in data["owners"]):
+        for name in (column for column in shape.columns.values() if column.leaf in data["names"]):
+            if owner.path[:-1] == name.path[:-1] and len(name.path) <= _MAX_ID_DEPTH:
+                choice = _composite(owner, name, shape)
+                if choice:
+                    yield choice
+
+
+def _composite(owner: Column, name: Column, shape: Shape) -> IdChoice | None:
+    names = dict(zip(name.owners, name.values, strict=True))
+    pairs = {
+        position: f"{value}/{names[position]}"
+        for position, value in zip(owner.owners, owner.values, strict=True)
+        if isinstance(value, str) and isinstance(names.get(position), str)
+    }
+    if len(pairs) < 0.9 * shape.count or any("/" in names[position] for position in pairs):
+        return None
+    confirmed = max((_confirmed(column, pairs) for column in shape.columns.values()), default=0.0)
+    plain = {names[position] for position in pairs}
+    if confirmed < 0.8 and len(plain) >= len(set(pairs.values())):
+        return None
+    parent = ".".join(quote_key(key) for key in name.path[:-1])
+    start = f"{parent}." if parent else ""
+    expression = f"join('/', [{start}{quote_key(owner.path[-1])}, {start}{quote_key(name.path[-1])}])"
+    weight = 1.05 if confirmed >= 0.8 else 0.9
+    texts = tuple(pairs[position] for position in sorted(pairs))
+    return _choice(expression, "string", weight, texts, len(name.path) - 1, shape)
+
+
+def _confirmed(column: Column, pairs: dict[int, str]) -> float:
+    """In how many items another text (an address, say) holds the owner and the name together."""
+    hits = sum(
+        isinstance(value, str) and owner in pairs and pairs[owner] in value
+        for owner, value in zip(column.owners, column.values, strict=True)
+    )
+    return hits / len(pairs)

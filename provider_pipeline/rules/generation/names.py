@@ -1,0 +1,102 @@
+"""Capability rules from the sample's ids and its metadata, checked against each other.
+
+Here: which of the known name patterns go into a rule, and the report on coverage, overlap and contradiction. Not here:
+the patterns (`../families.py`) and the predicates (`evidence.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from provider_pipeline.rules.capabilities import exclusive_pairs
+from provider_pipeline.rules.document import CapabilityRule, Patterns
+from provider_pipeline.rules.families import capability_patterns
+from provider_pipeline.rules.generation.evidence import Predicates
+from provider_pipeline.rules.generation.selection import Candidate
+from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
+from provider_pipeline.rules.matching import CompiledCapabilities
+
+_MAX_MODELS: Final = 20_000
+
+
+def capability_rules(
+    listing: Candidate, predicates: Mapping[str, Predicates]
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
+    """The rule's capability part, a report on it, and its issues.
+
+    Every rule carries all known patterns, for the next listing may have models of families this sample lacks.
+    """
+    patterns = capability_patterns()
+    rules = []
+    for capability in sorted({*patterns, *predicates}):
+        entry: dict[str, Any] = {}
+        known = predicates.get(capability, Predicates())
+        if known.evidence:
+            entry["evidence"] = known.evidence
+        if known.counter:
+            entry["counter_evidence"] = known.counter
+        if patterns.get(capability):
+            entry["regex"] = patterns[capability]
+        rules.append({"capability": capability, "patterns": entry})
+    report, problems = _report(rules, listing)
+    return rules, report, problems
+
+
+def _report(rules: list[dict[str, Any]], listing: Candidate) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    parsed = [
+        CapabilityRule(capability=rule["capability"], patterns=Patterns.model_validate(rule["patterns"]))
+        for rule in rules
+    ]
+    compiled = CompiledCapabilities(parsed)
+    ids = listing.ids[0].values[:_MAX_MODELS]
+    items = [item for item in listing.items if isinstance(item, dict)][: len(ids)]
+    counts: dict[str, dict[str, int]] = {}
+    covered, contradicted, overlapping = 0, [], []
+    for model_id, item in zip(ids, items, strict=False):
+        by_name = compiled.of_name(model_id)
+        decisions = compiled.of_item(item, model_id)
+        covered += any(has for has, _ in decisions.values())
+        for capability, (has, source) in decisions.items():
+            entry = counts.setdefault(capability, {"evidence": 0, "regex": 0, "denied": 0})
+            entry[source if has else "denied"] += 1
+            named = by_name.get(capability)
+            if source == "evidence" and named is not None and named[0] is not has:
+                contradicted.append(f"{model_id}: {capability}")
+        if any(decisions.get(a, (False,))[0] and decisions.get(b, (False,))[0] for a, b in exclusive_pairs()):
+            overlapping.append(model_id)
+    report = {
+        "coverage": round(covered / len(ids), 4) if ids else 0.0,
+        "by_capability": {capability: counts[capability] for capability in sorted(counts)},
+    }
+    return report, [*_contradictions(contradicted, len(ids)), *_overlaps(overlapping, len(ids))]
+
+
+def _contradictions(found: list[str], total: int) -> list[dict[str, Any]]:
+    if not found:
+        return []
+    return [
+        issue(
+            "contradictory_evidence",
+            "info",
+            f"the metadata contradicts the name patterns {len(found)} times; the metadata is believed",
+            expected="metadata and names that agree",
+            actual=f"{len(found)} contradictions in {total} models",
+            sample=found[:SAMPLE_SIZE],
+            recovery="None needed; override a model by hand where its metadata is wrong.",
+        )
+    ]
+
+
+def _overlaps(found: list[str], total: int) -> list[dict[str, Any]]:
+    if not found:
+        return []
+    return [
+        issue(
+            "exclusive_capabilities",
+            "warning",
+            f"{len(found)} of {total} models get capabilities that exclude each other",
+            expected="no model that has both",
+            actual=len(found),
+            sample=found[:SAMPLE_SIZE],
+            recovery="Check these models' metadata and the patterns that match their names.",
+        )
+    ]

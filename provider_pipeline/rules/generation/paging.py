@@ -1,0 +1,120 @@
+"""How a listing goes on after this page, told from the page itself.
+
+Here: recognising a pagination style in a sample. Not here: the styles (`../pagination.py`) and following them (the
+listing client). Which token belongs to which parameter is data (`data/pagination.toml`).
+"""
+
+from typing import Any
+
+from provider_pipeline.rules.generation.shape import Path, snake
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import path_expression
+
+
+def infer_pagination(sample: Any, item_count: int, kind: str | None = None) -> tuple[dict[str, Any], str]:
+    """The pagination document for a rule, and what it was told from.
+
+    Args:
+        sample: The answer.
+        item_count: How many items its listing has.
+        kind: The kind of API, where it is known.
+    """
+    if not isinstance(sample, dict):
+        return {"type": "none"}, "the answer is a bare list"
+    fields = _page_fields(sample)
+    for style in (
+        _cursor(fields, kind),
+        _page_token(fields),
+        _next_url(fields),
+        _numbered(fields),
+        _counted(fields, item_count),
+    ):
+        if style is not None:
+            return style, f"the answer's field {style.get('token') or style.get('total_pages') or style.get('total')}"
+    return {"type": "none"}, "no field speaks of further pages"
+
+
+def _page_fields(sample: dict[str, Any]) -> dict[str, list[tuple[Path, Any]]]:
+    """Scalar fields beside the listing, by snake_case key: at the top, and in the containers pagination is found in."""
+    containers = set(read_table("pagination.toml")["offsets"]["containers"])
+    found: dict[str, list[tuple[Path, Any]]] = {}
+    pending: list[tuple[Path, dict[str, Any]]] = [((), sample)]
+    for path, node in pending:
+        for key, value in list(node.items())[:200]:
+            if isinstance(value, dict):
+                if len(path) < 2 and snake(key) in containers:
+                    pending.append(((*path, key), value))
+            elif not isinstance(value, list):
+                found.setdefault(snake(key), []).append(((*path, key), value))
+    return found
+
+
+def _cursor(fields: dict[str, list[tuple[Path, Any]]], kind: str | None) -> dict[str, Any] | None:
+    for style in read_table("pagination.toml")["cursor"]:
+        if "kinds" in style and kind not in style["kinds"] and "first_id" not in fields:
+            continue
+        if style["token"] in fields and style["more"] in fields and isinstance(fields[style["more"]][0][1], bool):
+            return {
+                "type": "cursor",
+                "param": style["param"],
+                "token": path_expression(fields[style["token"]][0][0]),
+                "more": path_expression(fields[style["more"]][0][0]),
+            }
+    return None
+
+
+def _page_token(fields: dict[str, list[tuple[Path, Any]]]) -> dict[str, Any] | None:
+    for key, param in read_table("pagination.toml")["tokens"].items():
+        for path, value in fields.get(key, []):
+            if value is None or (
+                isinstance(value, (str, int)) and not isinstance(value, bool) and "://" not in str(value)
+            ):
+                camel = "_" not in path[-1] and any(character.isupper() for character in path[-1])
+                return {
+                    "type": "page_token",
+                    "param": _camel(param) if camel else param,
+                    "token": path_expression(path),
+                }
+    return None
+
+
+def _next_url(fields: dict[str, list[tuple[Path, Any]]]) -> dict[str, Any] | None:
+    for key in read_table("pagination.toml")["urls"]["keys"]:
+        for path, value in fields.get(key, []):
+            if value is None or (
+                isinstance(value, str) and ("://" in value or value.startswith(("/", "?")) or not value)
+            ):
+                return {"type": "next_url", "token": path_expression(path)}
+    return None
+
+
+def _numbered(fields: dict[str, list[tuple[Path, Any]]]) -> dict[str, Any] | None:
+    numbers = read_table("pagination.toml")["numbers"]
+    page = _whole(fields, numbers["page"])
+    total = _whole(fields, numbers["total_pages"])
+    if page is None or total is None:
+        return None
+    return {"type": "page_number", "param": numbers["param"], "page": page[0], "total_pages": total[0]}
+
+
+def _counted(fields: dict[str, list[tuple[Path, Any]]], item_count: int) -> dict[str, Any] | None:
+    offsets = read_table("pagination.toml")["offsets"]
+    total = _whole(fields, offsets["total"])
+    offset, limit = _whole(fields, offsets["offset"]), _whole(fields, offsets["limit"])
+    if total is None or (offset is None and total[1] <= item_count):
+        return None
+    param = offset[2] if offset else "offset"
+    return {"type": "offset", "param": param, "limit_param": limit[2] if limit else "limit", "total": total[0]}
+
+
+def _whole(fields: dict[str, list[tuple[Path, Any]]], keys: list[str]) -> tuple[str, int, str] | None:
+    for key in keys:
+        for path, value in fields.get(key, []):
+            if isinstance(value, int) and not isinstance(value, bool):
+                return path_expression(path), value, path[-1]
+    return None
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

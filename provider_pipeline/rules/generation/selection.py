@@ -1,0 +1,218 @@
+"""Where the models are in an answer: every list that could be the listing, scored.
+
+Here: finding candidates (lists at any depth, maps of id to object, maps of maps, groups of lists, several lists that
+together are the listing) and choosing among them. Not here: the id itself (`identifiers.py`). Container names and their
+weights are data (`data/selection.toml`).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from provider_pipeline.rules.generation.identifiers import IdChoice, id_choices
+from provider_pipeline.rules.generation.shape import Path, Shape, shape_of, snake
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import literal, path_expression, quote_key
+
+MAX_DEPTH: Final = 5
+MAX_CANDIDATES: Final = 60
+_MAX_KEYS: Final = 60
+_DEPTH: Final = 0.93
+_RIVAL: Final = 0.85
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A list of items that could be the listing.
+
+    Args:
+        selector: JMESPath on the answer.
+        kind: How the items are held: `array`, `members`, `groups`, `member_groups` or `several_arrays`.
+        path: Keys from the answer to the container.
+        items: The items.
+        shape: Their shape.
+        ids: The ways to get an id, the best first.
+        score: How likely this is the listing.
+        reasons: What the score is made of.
+    """
+
+    selector: str
+    kind: str
+    path: Path
+    items: list[Any]
+    shape: Shape
+    ids: tuple[IdChoice, ...]
+    score: float
+    reasons: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """The candidate as evidence in a rule."""
+        return {
+            "selector": self.selector,
+            "kind": self.kind,
+            "items": len(self.items),
+            "id": self.ids[0].expression,
+            "score": round(self.score, 4),
+            "reasons": self.reasons,
+        }
+
+
+def candidates(sample: Any) -> list[Candidate]:
+    """Every list that could be the listing, the best first."""
+    found: list[Candidate] = []
+    for selector, kind, path, items in _lists(sample, ()):
+        if len(found) >= MAX_CANDIDATES:
+            break
+        candidate = _scored(selector, kind, path, items)
+        if candidate:
+            found.append(candidate)
+    joined = _joined(found)
+    if joined:
+        found.append(joined)
+    return sorted(found, key=lambda candidate: (-candidate.score, len(candidate.path), candidate.selector))
+
+
+def rival(chosen: Candidate, others: list[Candidate]) -> Candidate | None:
+    """Another list that is nearly as likely, and would give other models."""
+    ids = set(chosen.ids[0].values)
+    for other in others:
+        if other is chosen or other.score < _RIVAL * chosen.score or chosen.kind == "several_arrays":
+            continue
+        theirs = set(other.ids[0].values)
+        if len(ids & theirs) < 0.5 * max(len(ids), len(theirs)):
+            return other
+    return None
+
+
+def _lists(node: Any, path: Path) -> Iterator[tuple[str, str, Path, list[Any]]]:
+    if isinstance(node, list):
+        objects = [item for item in node if isinstance(item, dict)]
+        if objects and len(objects) >= 0.5 * len(node):
+            base = path_expression(path) if path else ""
+            yield f"{base}[*]", "array", path, node
+            for key in _common_keys(objects, list):
+                inner = [entry for item in objects if isinstance(item.get(key), list) for entry in item[key]]
+                yield f"{base}[*].{quote_key(key)}[]", "groups", (*path, key), inner
+            for key in _common_keys(objects, dict):
+                yield from _member_group(
+                    f"{base}[*].{quote_key(key)}", (*path, key), [item.get(key) for item in objects]
+                )
+        return
+    if not isinstance(node, dict) or len(path) >= MAX_DEPTH:
+        return
+    values = list(node.values())
+    yield from _maps(node, path, values)
+    for key, value in list(node.items())[:_MAX_KEYS]:
+        if isinstance(value, (dict, list)):
+            yield from _lists(value, (*path, key))
+
+
+def _maps(node: dict[str, Any], path: Path, values: list[Any]) -> Iterator[tuple[str, str, Path, list[Any]]]:
+    base = path_expression(path)
+    objects = [value for value in values if isinstance(value, dict)]
+    if objects and len(objects) == len(values) and _alike(objects):
+        yield f"with_keys({base})", "members", path, [{"_key": key, **value} for key, value in node.items()]
+        prefix = f"{base}.*" if path else "*"
+        for key in _common_keys(objects, list):
+            inner = [entry for value in objects if isinstance(value.get(key), list) for entry in value[key]]
+            yield f"{prefix}.{quote_key(key)}[]", "groups", (*path, key), inner
+        for key in _common_keys(objects, dict):
+            yield from _member_group(f"{prefix}.{quote_key(key)}", (*path, key), [value.get(key) for value in objects])
+    lists = [value for value in values if isinstance(value, list)]
+    if len(lists) >= 2 and len(lists) == len(values):
+        inner = [entry for value in lists for entry in value]
+        yield f"{base}.*[]" if path else "*[]", "groups", path, inner
+
+
+def _member_group(prefix: str, path: Path, maps: list[Any]) -> Iterator[tuple[str, str, Path, list[Any]]]:
+    members = [
+        {"_key": key, **value}
+        for held in maps
+        if isinstance(held, dict)
+        for key, value in held.items()
+        if isinstance(value, dict)
+    ]
+    total = sum(len(held) for held in maps if isinstance(held, dict))
+    if len(members) >= 2 and len(members) == total and _alike(members):
+        yield f"{prefix}.with_keys(@)[]", "member_groups", path, members
+
+
+def _common_keys(objects: list[dict[str, Any]], kind: type) -> list[str]:
+    sample = objects[:50]
+    keys = {key: None for item in sample for key, value in item.items() if isinstance(value, kind) and value}
+    return [key for key in keys if sum(isinstance(item.get(key), kind) for item in sample) >= 0.5 * len(sample)][:20]
+
+
+def _alike(objects: list[dict[str, Any]]) -> bool:
+    """Whether the objects share most of their keys."""
+    sample = objects[:50]
+    if len(sample) == 1:
+        return len(sample[0]) >= 3
+    counts: dict[str, int] = {}
+    for item in sample:
+        for key in item:
+            counts[key] = counts.get(key, 0) + 1
+    sizes = sum(len(item) for item in sample)
+    shared = sum(count for key, count in counts.items() if key != "_key" and count >= 0.5 * len(sample))
+    return sizes > 0 and shared >= 0.5 * (sizes - counts.get("_key", 0)) and shared > 0
+
+
+def _scored(selector: str, kind: str, path: Path, items: list[Any]) -> Candidate | None:
+    shape = shape_of(items)
+    if not shape.count:
+        return None
+    ids = id_choices(shape)
+    if not ids:
+        return None
+    data = read_table("selection.toml")
+    weights = [float(data["containers"].get(snake(key), 0.9)) for key in path]
+    container = min(weights) if weights and min(weights) < 0.5 else (weights[-1] if weights else 1.1)
+    top = {snake(column.path[-1]) for column in shape.columns.values() if len(column.path) <= ids[0].depth + 1}
+    known = len(top & set(data["model_keys"]))
+    reasons = {
+        "id": ids[0].score,
+        "container": container,
+        "known_keys": known,
+        "size": len(items),
+        "depth": len(path),
+        "objects": round(shape.count / len(items), 4) if shape.count <= len(items) else 1.0,
+    }
+    likeness = 0.55 + 0.45 * min(1.0, known / 5)
+    size = 0.8 + 0.2 * min(1.0, math.log10(1 + len(items)) / 2)
+    score = ids[0].score * container * likeness * size * _DEPTH ** len(path) * reasons["objects"]
+    if kind in ("members", "groups", "member_groups"):
+        score *= 0.95
+    return Candidate(selector, kind, path, items, shape, tuple(ids[:6]), score, reasons)
+
+
+def _joined(found: list[Candidate]) -> Candidate | None:
+    """Sibling lists of the same form with other ids: together they are the listing."""
+    arrays = [candidate for candidate in found if candidate.kind == "array" and candidate.path]
+    if len(arrays) < 2:
+        return None
+    best = max(arrays, key=lambda candidate: (candidate.score, candidate.selector))
+    members = [best]
+    for other in arrays:
+        if other is best or other.path[:-1] != best.path[:-1] or other.score < 0.6 * best.score:
+            continue
+        if _same_form(best, other) and not any(_overlap(member, other) > 0.2 for member in members):
+            members.append(other)
+    if len(members) < 2:
+        return None
+    members.sort(key=lambda candidate: candidate.path)
+    parts = [f"labelled({path_expression(one.path)}, {literal(one.path[-1])})" for one in members]
+    items = [{"_label": one.path[-1], **item} for one in members for item in one.items if isinstance(item, dict)]
+    joined = _scored(f"[{', '.join(parts)}][]", "several_arrays", best.path, items)
+    return replace(joined, score=1.05 * max(best.score, joined.score)) if joined else None
+
+
+def _same_form(first: Candidate, second: Candidate) -> bool:
+    keys = [{path[0] for path in one.shape.columns} for one in (first, second)]
+    alike = len(keys[0] & keys[1]) / max(1, len(keys[0] | keys[1]))
+    return alike >= 0.4 and first.ids[0].expression == second.ids[0].expression
+
+
+def _overlap(first: Candidate, second: Candidate) -> float:
+    ids = [set(one.ids[0].values) for one in (first, second)]
+    return len(ids[0] & ids[1]) / max(1, min(len(ids[0]), len(ids[1])))

@@ -1,0 +1,79 @@
+"""Model ids as names: normalised for comparison, told apart from opaque keys, and grouped into families.
+
+Here: pure functions over one id. Not here: which field is the id (`generation/identifiers.py`). How ids are written is
+data (`data/ids.toml`); families are data too (`data/families.toml`).
+"""
+
+import functools
+import re
+from typing import Any, Final
+
+import re2
+
+from provider_pipeline.rules.knowledge import read_table
+
+MAX_ID_LENGTH: Final = 512
+_RUNS = re.compile(r"[\s_]+")
+
+
+@functools.cache
+def _tables() -> dict[str, Any]:
+    data = read_table("ids.toml")
+    regions, vendors = "|".join(data["regions"]), "|".join(re.escape(vendor) for vendor in data["vendors"])
+    return {
+        "prefix": re2.compile("|".join(f"(?:{prefix})" for prefix in data["prefixes"])),
+        "dotted": re2.compile(rf"(?:(?:{regions})\.)?(?:{vendors})(?:\.|::|__|-?bedrock\.)"),
+        "carrier": re2.compile("(?:" + "|".join(data["carriers"]) + f"|{vendors}" + "):"),
+        "variant": re2.compile("(?:" + "|".join(data["variants"]) + ")"),
+        "suffix": re2.compile(".*?((?:" + "|".join(data["suffixes"]) + ")+)"),
+        "opaque": re2.compile("(?:" + "|".join(data["opaque"]) + ")"),
+    }
+
+
+@functools.lru_cache(maxsize=65_536)
+def normalise_id(model_id: str) -> str:
+    """The id as a bare model name: lower case, without vendor, packing, date and price suffixes.
+
+    An opaque id (a UUID, a number, a placeholder) gives the empty string, which no pattern matches.
+
+    Example:
+        >>> normalise_id("us.anthropic.claude-3-5-sonnet-20241022-v2:0")
+        'claude-3-5-sonnet'
+        >>> normalise_id("meta-llama/Llama-3.1-8B-Instruct:free")
+        'llama-3.1-8b-instruct'
+    """
+    tables = _tables()
+    name = _RUNS.sub("-", model_id[:MAX_ID_LENGTH].strip().lower())
+    prefix = tables["prefix"].match(name)
+    if prefix:
+        name = name[prefix.end() :]
+    if "::" in name:
+        name = name.rsplit("::", 1)[1]
+    if "/" in name:
+        name = _without_owner(name, tables["variant"])
+    for step in ("dotted", "carrier"):
+        found = tables[step].match(name)
+        if found:
+            name = name[found.end() :]
+    if tables["opaque"].fullmatch(name):
+        return ""
+    suffix = tables["suffix"].fullmatch(name)
+    if suffix and suffix.start(1) > 0:
+        name = name[: suffix.start(1)]
+    return name.replace(":", "-")
+
+
+def is_opaque(model_id: str) -> bool:
+    """Whether the id says nothing about the model it stands for."""
+    return not normalise_id(model_id)
+
+
+def _without_owner(name: str, variant: Any) -> str:
+    parts = [part for part in name.split("/") if part not in ("", ".", "..", "~")]
+    while len(parts) > 1 and variant.fullmatch(parts[-1]):
+        parts.pop()
+    if not parts:
+        return name
+    if parts[-1].endswith((".gguf", ".safetensors")):
+        return parts[-1]
+    return "/".join(parts[1:]) if len(parts) > 1 else parts[0]

@@ -1,0 +1,150 @@
+"""The profile: what an extraction looks like as a whole, in bounded space.
+
+Here: counts, fill rates, distributions and a sketch of the ids, built row by row. Not here: comparing two profiles
+(`plausibility.py`). The id sketch keeps the smallest hashes of all ids, from which the overlap of two listings can be
+estimated however many models they have (exactly, up to `SKETCH_SIZE` models).
+"""
+
+import hashlib
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provider_pipeline.errors import ConfigurationError
+
+SKETCH_SIZE: Final = 2_048
+DISTINCT_CAP: Final = 16
+NUMERIC: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
+FILLED: Final = ("display_name", *NUMERIC, "input_modalities", "output_modalities")
+_BUCKETS_PER_DECADE: Final = 8
+
+
+class Profile(BaseModel):
+    """What a whole extraction looks like. Equal listings have equal profiles, whatever their order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    count: int = 0
+    sketch: tuple[int, ...] = Field((), max_length=SKETCH_SIZE)
+    with_slash: int = 0
+    filled: dict[str, int] = Field(default_factory=dict)
+    distinct: dict[str, int] = Field(default_factory=dict)
+    medians: dict[str, float] = Field(default_factory=dict)
+    capabilities: dict[str, int] = Field(default_factory=dict)
+    covered: int = 0
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "Profile":
+        """The profile of rows held in memory."""
+        builder = ProfileBuilder()
+        for row in rows:
+            builder.add(row)
+        return builder.profile()
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as plain JSON."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Profile":
+        """The profile a document of `to_json` holds.
+
+        Raises:
+            ConfigurationError: The document is no profile.
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise ConfigurationError(f"not a stored profile: {error.errors(include_url=False)[0]['msg']}") from error
+
+    def overlap(self, other: "Profile") -> float:
+        """The share of the other profile's ids that are in this one too, estimated from the sketches."""
+        if not other.sketch or not self.sketch:
+            return 0.0
+        bound = min(_reach(self), _reach(other))
+        theirs = {value for value in other.sketch if value <= bound}
+        return len(theirs.intersection(self.sketch)) / len(theirs) if theirs else 0.0
+
+    def fill_rate(self, column: str) -> float:
+        """The share of the models that have a value in the column."""
+        return self.filled.get(column, 0) / self.count if self.count else 0.0
+
+
+class ProfileBuilder:
+    """Builds a profile row by row."""
+
+    def __init__(self) -> None:
+        self._count = self._with_slash = self._covered = 0
+        self._heap: list[int] = []
+        self._kept: set[int] = set()
+        self._filled: Counter[str] = Counter()
+        self._capabilities: Counter[str] = Counter()
+        self._values: dict[str, set[Any]] = {column: set() for column in NUMERIC}
+        self._buckets: dict[str, Counter[int]] = {column: Counter() for column in NUMERIC}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count one row. Missing columns count as empty."""
+        self._count += 1
+        model_id = str(row.get("model_id"))
+        self._with_slash += "/" in model_id
+        self._keep(int.from_bytes(hashlib.blake2b(_bytes(model_id.lower()), digest_size=6).digest(), "big"))
+        filled = self._filled
+        for column in FILLED:
+            if row.get(column) is not None:
+                filled[column] += 1
+        for column, values in self._values.items():
+            value = row.get(column)
+            if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            if len(values) < DISTINCT_CAP:
+                values.add(value)
+            if value > 0:
+                self._buckets[column][round(_BUCKETS_PER_DECADE * math.log10(value))] += 1
+        capabilities = row.get("capabilities") or {}
+        held = [capability for capability, has in capabilities.items() if has]
+        self._covered += bool(held)
+        self._capabilities.update(held)
+
+    def profile(self) -> Profile:
+        """The profile of the rows so far."""
+        return Profile(
+            count=self._count,
+            sketch=tuple(sorted(self._kept)),
+            with_slash=self._with_slash,
+            filled=dict(sorted(self._filled.items())),
+            distinct={column: len(values) for column, values in self._values.items() if values},
+            medians={column: _median(buckets) for column, buckets in self._buckets.items() if buckets},
+            capabilities=dict(sorted(self._capabilities.items())),
+            covered=self._covered,
+        )
+
+    def _keep(self, value: int) -> None:
+        if len(self._heap) < SKETCH_SIZE:
+            if value not in self._kept:
+                heapq.heappush(self._heap, -value)
+                self._kept.add(value)
+        elif value < -self._heap[0] and value not in self._kept:
+            self._kept.discard(-heapq.heapreplace(self._heap, -value))
+            self._kept.add(value)
+
+
+def _reach(profile: Profile) -> float:
+    """Up to which hash the sketch knows every id: all of them while it is not full."""
+    return profile.sketch[-1] if len(profile.sketch) >= SKETCH_SIZE else math.inf
+
+
+def _median(buckets: Mapping[int, int]) -> float:
+    half, seen = sum(buckets.values()) / 2, 0
+    for bucket in sorted(buckets):
+        seen += buckets[bucket]
+        if seen >= half:
+            return float(f"{10 ** (bucket / _BUCKETS_PER_DECADE):.6g}")
+    raise AssertionError("a non-empty histogram has a median")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

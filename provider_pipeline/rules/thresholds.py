@@ -1,0 +1,37 @@
+"""How far a listing may stray before it is held, per provider.
+
+Here: the numbers, their meaning and their defaults. Not here: the checks that use them (`judge.py`, `plausibility.py`).
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Thresholds(BaseModel):
+    """Limits of a listing's verdict; a provider overrides any of them with `Thresholds.model_validate({...})`.
+
+    Shares are fractions of one. The limits on rejected and duplicate rows are raised by what the rule's own sample
+    already contained, for genuine listings hold such rows too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_rejected_share: float = Field(
+        0.02, ge=0, le=1, description="Rows rejected alone before the listing is invalid."
+    )
+    max_duplicate_share: float = Field(0.2, ge=0, le=1, description="Rows that repeat an id before it is invalid.")
+    min_models: int = Field(1, ge=0, description="Fewest rows a listing may have.")
+    min_count_ratio: float = Field(0.7, ge=0, le=1, description="Smallest count, as a share of the last accepted one.")
+    min_id_overlap: float = Field(
+        0.3, ge=0, le=1, description="Smallest share of the last ids still there; below, the turnover is held."
+    )
+    max_fill_drop: float = Field(0.5, ge=0, le=1, description="Largest fall of a column's fill rate between listings.")
+    price_factor: float = Field(10, gt=1, description="A price that moves by more than this factor has jumped.")
+    max_price_jump_share: float = Field(0.2, ge=0, le=1, description="Models whose price may jump or cross zero.")
+    limit_factor: float = Field(2, gt=1, description="A context or output limit divided by more than this has shrunk.")
+    max_limit_shrink_share: float = Field(0.3, ge=0, le=1, description="Models whose limits may shrink.")
+    max_price: float = Field(2_000, gt=0, description="Largest plausible price in USD per million tokens.")
+    max_tokens: int = Field(200_000_000, gt=0, description="Largest plausible context or output limit in tokens.")
+    max_violations_share: float = Field(
+        0.5, ge=0, le=1, description="Models that may break an invariant, such as an output limit above the context."
+    )
+    min_coverage: float = Field(0.5, ge=0, le=1, description="Models with a known capability; below, a warning.")

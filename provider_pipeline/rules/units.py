@@ -1,0 +1,97 @@
+"""Price units: what a number in a listing is worth in USD per million tokens.
+
+Here: the units a rule may declare and the conversion. Not here: guessing the unit (`generation/prices.py`). The units
+are data (`data/units.toml`).
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import compile_expression
+
+
+class UnitByRow(BaseModel):
+    """A unit that each row names itself: `by` is read from the model object and looked up in `values`.
+
+    A row whose text is not in `values` has no token price.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Annotated[str, Field(min_length=1)]
+    values: dict[str, str]
+
+
+Unit = str | UnitByRow
+Factor = Callable[[Any], float | None]
+
+
+@functools.cache
+def unit_factors() -> Mapping[str, float]:
+    """USD per million tokens for one of each unit."""
+    return {name: float(entry["factor"]) for name, entry in read_table("units.toml")["unit"].items()}
+
+
+def parse_unit(document: Any) -> Unit:
+    """A declared unit.
+
+    Raises:
+        InvalidRuleError: No unit has that name, or the expression that chooses it does not compile.
+    """
+    if isinstance(document, UnitByRow):
+        document = document.model_dump()
+    if isinstance(document, str):
+        _known(document)
+        return document
+    if (
+        not isinstance(document, Mapping)
+        or set(document) != {"by", "values"}
+        or not isinstance(document["values"], Mapping)
+    ):
+        raise InvalidRuleError("a unit is a name, or an object with 'by' and 'values'")
+    compile_expression(document["by"])
+    for name in document["values"].values():
+        _known(name)
+    return UnitByRow(by=document["by"], values={str(key): str(name) for key, name in document["values"].items()})
+
+
+def unit_factor(unit: Unit | None) -> Factor:
+    """A function from a raw model object to the factor its prices are multiplied by; None for no token price."""
+    if isinstance(unit, UnitByRow):
+        named = compile_expression(unit.by)
+        factors = {text: unit_factors()[name] for text, name in unit.values.items()}
+
+        def by_row(item: Any) -> float | None:
+            text = named(item)
+            return factors.get(text) if isinstance(text, str) else None
+
+        return by_row
+    factor = unit_factors()[unit or "usd_per_million_tokens"]
+    return lambda _item: factor
+
+
+def number(value: Any) -> float | None:
+    """The finite number a JSON value states, as itself or as text; None for anything else. A boolean is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        found = float(value.strip().lstrip("$").replace("_", "x")) if isinstance(value, str) else float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def converted(value: float, factor: float) -> float:
+    """The price in USD per million tokens, without the dust of binary fractions."""
+    return float(f"{value * factor:.10g}")
+
+
+def _known(name: Any) -> None:
+    if not isinstance(name, str) or name not in unit_factors():
+        raise InvalidRuleError(f"unknown unit {name!r}; known units: {', '.join(sorted(unit_factors()))}")

@@ -1,0 +1,71 @@
+"""`RuleValidator`: tries a rule on one sample held in memory.
+
+Here: the documented result. Not here: the judgement itself (`judge.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.issues import issue
+from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.thresholds import Thresholds
+
+
+class RuleValidator:
+    """Judges what a rule makes of a sample.
+
+    Args:
+        thresholds: How far a listing may stray; the documented defaults if None.
+    """
+
+    def __init__(self, thresholds: Thresholds | None = None) -> None:
+        self._thresholds = thresholds
+
+    def validate_rule(
+        self, rule: Mapping[str, Any] | ExtractionRule, sample: Any, previous: Sequence[Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Apply a rule to a sample and judge the outcome.
+
+        Args:
+            rule: A rule in either written form.
+            sample: Parsed JSON of any shape. With several endpoints in the rule, each selector reads the same sample.
+            previous: The rows last accepted for this provider; with them, the change is judged too.
+
+        Returns:
+            `valid`, `extracted_models` (documented rows), `matched_capabilities` (model id to capability names) and
+            `issues`. A rule that cannot be understood is an issue of type `invalid_rule`, not an exception.
+        """
+        try:
+            parsed = ExtractionRule.parse(rule)
+        except InvalidRuleError as error:
+            return _result(
+                False, [], [issue("invalid_rule", "error", error.message, recovery="Repair or regenerate it.")]
+            )
+        judge = ListingJudge(
+            parsed,
+            thresholds=self._thresholds,
+            previous_profile=Profile.of_rows(previous) if previous is not None else None,
+            previous_rows=_lookup(previous) if previous is not None else None,
+        )
+        rows = [row for index in range(len(parsed.endpoints)) for row in judge.add_page(sample, endpoint=index)]
+        verdict = judge.verdict()
+        return _result(verdict.valid, rows, list(verdict.issues))
+
+
+def _lookup(previous: Sequence[Mapping[str, Any]]) -> Any:
+    by_id = {str(row.get("model_id")): row for row in previous}
+    return lambda model_ids: {model_id: by_id[model_id] for model_id in model_ids if model_id in by_id}
+
+
+def _result(valid: bool, rows: list[dict[str, Any]], issues: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "valid": valid,
+        "extracted_models": rows,
+        "matched_capabilities": {
+            row["model_id"]: [capability for capability, has in row["capabilities"].items() if has] for row in rows
+        },
+        "issues": issues,
+    }

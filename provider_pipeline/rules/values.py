@@ -1,0 +1,180 @@
+"""What a value of a listing means as a column of a row: ids, texts, limits, prices, modalities.
+
+Here: one pure reader per kind of column; a reader gives the clean value, None where there is none, and raises
+`BadValueError` where the value cannot be what the rule says it is. Not here: which value is read (`extraction.py`).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from provider_pipeline.rules.ids import MAX_ID_LENGTH
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.units import converted, number
+
+MAX_TEXT: Final = 20_000
+_SCALED = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*([km])", re.IGNORECASE)
+_SCALES: Final = {"k": 1_000, "m": 1_000_000}
+_NO_PRICE: Final = -1
+_NO_LIMIT: Final = (0, -1)
+_SEPARATORS = re.compile(r"[,+/|;\s]+")
+
+
+class BadValueError(ValueError):
+    """A value cannot be what its column needs.
+
+    Args:
+        reason: The issue type, in snake_case.
+        detail: What is wrong, for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def read_id(value: Any, id_type: str) -> str:
+    """The model id as text, exactly as a caller passes it."""
+    if value is None or value == "":
+        raise BadValueError("missing_id", "the id is missing")
+    if isinstance(value, str):
+        if id_type == "integer" and not value.lstrip("-").isdigit():
+            raise BadValueError("id_form", "the id is text; the rule's sample has integers")
+        if len(value) > MAX_ID_LENGTH:
+            raise BadValueError("id_too_long", f"the id has {len(value)} characters; at most {MAX_ID_LENGTH} are kept")
+        if not value.isprintable() or value != value.strip():
+            raise BadValueError("unstorable_id", "the id is blank, padded, or holds characters that cannot be stored")
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and id_type == "integer":
+        if abs(value) >= 2**63:
+            raise BadValueError("id_form", "the id is an integer of more than 64 bits")
+        return str(value)
+    raise BadValueError("id_form", f"the id is a JSON {json_type(value)}; expected a {id_type}")
+
+
+def read_text(value: Any) -> str | None:
+    """A display text, trimmed; None for anything that is not a text."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if not text:
+        return None
+    check_storable(text)
+    return text[:MAX_TEXT]
+
+
+def read_limit(value: Any, largest: int) -> int | None:
+    """A limit in tokens. Zero and -1 say that there is none; "128K" is read as 128,000."""
+    if value is None:
+        return None
+    if type(value) is int:
+        found = value
+    elif isinstance(value, float) and value.is_integer():
+        found = int(value)
+    elif isinstance(value, str):
+        text = value.strip().replace(",", "")
+        scaled = _SCALED.fullmatch(text)
+        if scaled:
+            found = round(float(scaled[1]) * _SCALES[scaled[2].lower()])
+        elif len(text) < 20 and text.lstrip("-").isdigit() and text.isascii():
+            found = int(text)
+        elif not text:
+            return None
+        else:
+            raise BadValueError("not_a_limit", "the limit is a text that is not a whole number of tokens")
+    else:
+        raise BadValueError("not_a_limit", f"the limit is a JSON {json_type(value)}; expected a whole number of tokens")
+    if found in _NO_LIMIT:
+        return None
+    if found < 0:
+        raise BadValueError("negative_limit", "the limit is negative")
+    if found > largest:
+        raise BadValueError("implausible_limit", f"the limit is above {largest} tokens")
+    return found
+
+
+def read_price(value: Any, factor: float, largest: float) -> float | None:
+    """A price in USD per million tokens. Zero is free; -1 says that there is no fixed price."""
+    if value is None or value == "":
+        return None
+    amount = number(value)
+    if amount is None:
+        raise BadValueError("not_a_price", f"the price is a JSON {json_type(value)} that is not a finite number")
+    if amount < 0:
+        if amount == _NO_PRICE:
+            return None
+        raise BadValueError("negative_price", "the price is negative")
+    price = converted(amount, factor)
+    if not price <= largest:
+        raise BadValueError("implausible_price", f"the price is above {largest:g} USD per million tokens")
+    return price
+
+
+def read_modalities(value: Any) -> list[str] | None:
+    """Modalities by common names, sorted; a text is split at commas and plus signs, an object gives its true keys."""
+    if isinstance(value, str):
+        value = _SEPARATORS.split(value.strip())
+    elif isinstance(value, Mapping):
+        value = [key for key, held in value.items() if held is True]
+    if not isinstance(value, list):
+        return None
+    known: Mapping[str, str] = read_table("modalities.toml")["synonyms"]
+    found = {known.get(text, text) for entry in value if isinstance(entry, str) and (text := entry.strip().lower())}
+    for text in found:
+        check_storable(text)
+    return sorted(found) or None
+
+
+def read_metadata(value: Any) -> Any:
+    """A further value as stored in `metadata_json`: scalars, and lists and objects of them; None for what cannot be."""
+    return _clean(value, 4)
+
+
+def _clean(value: Any, depth: int) -> Any:  # noqa: PLR0911  # one return for each JSON type
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        check_storable(value)
+        return value[:MAX_TEXT]
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth == 0:
+        return None
+    if isinstance(value, list):
+        return [_clean(entry, depth - 1) for entry in value[:200]]
+    if isinstance(value, dict):
+        for key in value:
+            check_storable(key)
+        return {key: _clean(entry, depth - 1) for key, entry in list(value.items())[:200]}
+    return None
+
+
+def check_storable(text: str) -> None:
+    """Refuse a text that PostgreSQL cannot hold: with a NUL character or half of a surrogate pair."""
+    if text.isascii() and "\x00" not in text:
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadValueError("unstorable_text", "a text holds half of a surrogate pair") from error
+    if "\x00" in text:
+        raise BadValueError("unstorable_text", "a text holds a NUL character")
+
+
+def json_type(value: Any) -> str:
+    """The value's type in JSON's words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
