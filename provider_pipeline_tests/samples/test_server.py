@@ -172,8 +172,11 @@ def test_the_server_ends_with_open_connections_and_leaves_no_thread() -> None:
     with SampleServer() as server, requests.Session() as session:
         session.get(f"{server.url}/openai/v1/models", timeout=10)
         idle = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        idle.sendall(b"GET /nobody HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 404")
     with idle:
-        assert idle.recv(1) == b""
+        while idle.recv(65536):
+            pass
     assert set(threading.enumerate()) == before
     with pytest.raises(ConfigurationError, match="not running"):
         _ = server.url
