@@ -1,15 +1,20 @@
 """What all tests share: one embedded PostgreSQL for the session, and a fresh, migrated database per test."""
 
+import contextlib
 import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
+from pytest_httpserver import HTTPServer
 
 from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
+from provider_pipeline_tests.dagster_instance import write_settings
+from provider_pipeline_tests.fleet import Fleet
 
 _numbers = itertools.count(1)
 
@@ -63,3 +68,34 @@ def _own_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 def _administrator(server: EmbeddedPostgres) -> psycopg.Connection:
     return psycopg.connect(server.url("postgres").replace("+psycopg", ""), autocommit=True)
+
+
+@pytest.fixture
+def fleet(database: Database, httpserver: HTTPServer) -> Fleet:
+    """Providers whose listings the test decides."""
+    return Fleet(database, httpserver)
+
+
+@pytest.fixture
+def instance(
+    postgres_server: EmbeddedPostgres, dagster_template: str, tmp_path: Path
+) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance of this test's own, with its storage in PostgreSQL."""
+    with contextlib.contextmanager(_own_database)(postgres_server, dagster_template) as url:
+        write_settings(tmp_path, url)
+        with dg.DagsterInstance.from_config(str(tmp_path)) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="session")
+def dagster_template(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database that Dagster has made its tables in."""
+    name = "dagster_storage"
+    folder = tmp_path_factory.mktemp("dagster")
+    postgres_server.ensure_database(name)
+    write_settings(folder, postgres_server.url(name))
+    with dg.DagsterInstance.from_config(str(folder)) as opened:
+        opened.get_runs(limit=1)
+        opened.get_dynamic_partitions("providers")
+        opened.schedule_storage.all_instigator_state()
+    return name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, extract, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
@@ -141,7 +141,8 @@ def due_providers(session: Session, now: datetime) -> list[str]:
             or_(
                 provider.c.check_every.is_(None),
                 provider_sync.c.last_checked_at.is_(None),
-                provider_sync.c.last_checked_at + provider.c.check_every * _DUE_AFTER <= now,
+                extract("epoch", now - provider_sync.c.last_checked_at)
+                >= extract("epoch", provider.c.check_every) * _DUE_AFTER,
             ),
         )
         .order_by(provider.c.slug)

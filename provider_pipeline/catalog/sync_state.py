@@ -49,7 +49,7 @@ def last_successes(session: Session) -> dict[str, datetime]:
         .where(provider.c.enabled)
         .order_by(provider.c.slug)
     )
-    return dict(session.execute(query).tuples().all())
+    return {slug: succeeded_at for slug, succeeded_at in session.execute(query)}  # noqa: C416
 
 
 def record_success(

@@ -1,0 +1,121 @@
+from datetime import timedelta
+
+import pytest
+
+from provider_pipeline.catalog import (
+    add_provider,
+    due_providers,
+    get_provider,
+    list_providers,
+    record_failure,
+    set_enabled,
+)
+from provider_pipeline.errors import ConfigurationError, UnknownProviderError
+from provider_pipeline_tests.catalog.builders import NOON, register
+
+OPENAI = {
+    "slug": "openai",
+    "name": "OpenAI",
+    "base_url": "https://api.openai.com",
+    "auth_config": {"type": "bearer", "env": "OPENAI_API_KEY"},
+}
+
+
+def test_a_registered_provider_is_found_as_it_was_given(session):
+    added = add_provider(session, **OPENAI, check_every=timedelta(hours=6), thresholds={"min_share": 0.5})
+    session.commit()
+    assert added == get_provider(session, "openai")
+    assert (added.slug, added.name, added.base_url, added.auth_config) == tuple(OPENAI.values())
+    assert (added.check_every, added.thresholds) == (timedelta(hours=6), {"min_share": 0.5})
+    assert (added.enabled, added.active_rule_version) == (True, None)
+
+
+def test_registering_the_same_provider_again_touches_no_row(session, row_versions):
+    first = add_provider(session, **OPENAI, check_every=timedelta(hours=6), thresholds={"a": 1})
+    session.commit()
+    before = row_versions("provider"), row_versions("provider_metadata")
+    assert add_provider(session, **OPENAI) == first
+    session.commit()
+    assert (row_versions("provider"), row_versions("provider_metadata")) == before
+
+
+def test_registering_a_known_slug_with_new_values_updates_it_and_keeps_its_rule(session, provider):
+    changed = add_provider(session, **{**OPENAI, "name": "Open AI"}, thresholds={})
+    assert (changed.id, changed.name, changed.base_url) == (provider.id, "Open AI", OPENAI["base_url"])
+    assert changed.active_rule_version == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("slug", "Open AI"),
+        ("slug", ""),
+        ("slug", "-x"),
+        ("slug", "a...b"),
+        ("slug", "x" * 65),
+        ("name", ""),
+        ("base_url", "api.openai.com"),
+        ("base_url", "ftp://api.openai.com"),
+        ("base_url", "https://user:s3cret@api.openai.com"),
+        ("base_url", "https://api.openai.com/v1?key=s3cret"),
+        ("check_every", timedelta(0)),
+    ],
+)
+def test_an_unacceptable_value_is_refused_in_one_line_and_the_session_stays_usable(session, column, value):
+    with pytest.raises(ConfigurationError) as caught:
+        add_provider(session, **{**OPENAI, column: value})
+    assert "\n" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert list_providers(session, enabled_only=False) == []
+
+
+@pytest.mark.parametrize("slug", ["openai", "z.ai", "huggingface-router__1", "01-ai"])
+def test_slugs_as_they_occur_are_accepted(session, slug):
+    assert add_provider(session, **{**OPENAI, "slug": slug}).slug == slug
+
+
+def test_an_unknown_slug_is_answered_with_similar_ones(session):
+    with pytest.raises(UnknownProviderError, match="none is registered yet"):
+        get_provider(session, "openai")
+    register(session, "openai")
+    register(session, "anthropic")
+    with pytest.raises(UnknownProviderError, match=r"no provider 'opnai' \(did you mean openai\?\)"):
+        get_provider(session, "opnai")
+    with pytest.raises(UnknownProviderError, match="there are 2: anthropic, openai"):
+        get_provider(session, "zzz")
+
+
+def test_a_disabled_provider_is_left_out_unless_asked_for_and_stays_disabled(session):
+    register(session, "openai")
+    register(session, "anthropic")
+    set_enabled(session, "openai", False)
+    assert [provider.slug for provider in list_providers(session)] == ["anthropic"]
+    assert [provider.slug for provider in list_providers(session, enabled_only=False)] == ["anthropic", "openai"]
+    assert not add_provider(session, **OPENAI).enabled
+    assert due_providers(session, NOON) == ["anthropic"]
+    set_enabled(session, "openai", True)
+    assert due_providers(session, NOON) == ["anthropic", "openai"]
+
+
+def test_enabling_an_enabled_provider_touches_no_row(session, provider, row_versions):
+    before = row_versions("provider")
+    set_enabled(session, "openai", True)
+    session.commit()
+    assert row_versions("provider") == before
+
+
+@pytest.mark.parametrize(
+    ("minutes", "due"),
+    [
+        (0, ["always", "new"]),
+        (53, ["always", "new"]),
+        (54, ["always", "hourly", "new"]),
+        (90, ["always", "hourly", "new"]),
+    ],
+)
+def test_a_provider_is_due_when_nine_tenths_of_its_interval_have_passed(session, minutes, due):
+    for slug, interval in (("always", None), ("hourly", timedelta(hours=1)), ("new", timedelta(hours=1))):
+        added = add_provider(session, **{**OPENAI, "slug": slug}, check_every=interval)
+        if slug != "new":
+            record_failure(session, added.id, now=NOON, kind="X", message="x", result={})
+    assert due_providers(session, NOON + timedelta(minutes=minutes)) == due

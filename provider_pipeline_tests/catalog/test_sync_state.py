@@ -1,0 +1,78 @@
+from provider_pipeline.catalog import (
+    SyncState,
+    get_sync_state,
+    last_successes,
+    record_failure,
+    record_success,
+    set_enabled,
+)
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+
+
+def _succeed(session, provider, hour: int, **options) -> None:
+    values = {"profile": {"count": 3}, "raw_response_id": None, "rule_version": 1, "result": {"created": 3}, **options}
+    record_success(session, provider.id, now=hours_later(hour), **values)
+
+
+def _fail(session, provider, hour: int, message: str = "no answer") -> None:
+    record_failure(session, provider.id, now=hours_later(hour), kind="Unreachable", message=message, result={})
+
+
+def test_a_provider_never_synced_has_an_empty_state(session, provider):
+    assert get_sync_state(session, provider.id) == SyncState()
+
+
+def test_a_success_is_remembered_with_what_the_next_sync_needs(session, provider):
+    _succeed(session, provider, 0, etag='"abc"')
+    state = get_sync_state(session, provider.id)
+    assert (state.last_checked_at, state.last_success_at) == (NOON, NOON)
+    assert (state.profile, state.etag, state.rule_version) == ({"count": 3}, '"abc"', 1)
+    assert state.consecutive_failures == 0
+
+
+def test_failures_are_counted_and_leave_what_is_known_of_the_last_success(session, provider):
+    _succeed(session, provider, 0, etag='"abc"')
+    _fail(session, provider, 1)
+    _fail(session, provider, 2, message="still\nno answer\x00")
+    state = get_sync_state(session, provider.id)
+    assert (state.last_checked_at, state.last_success_at) == (hours_later(2), NOON)
+    assert (state.consecutive_failures, state.last_error_kind) == (2, "Unreachable")
+    assert state.last_error == "still no answer"
+    assert (state.profile, state.etag) == ({"count": 3}, '"abc"')
+
+
+def test_a_success_ends_the_failures(session, provider):
+    _fail(session, provider, 0)
+    assert get_sync_state(session, provider.id).last_success_at is None
+    _succeed(session, provider, 1)
+    state = get_sync_state(session, provider.id)
+    assert (state.consecutive_failures, state.last_error_kind, state.last_error) == (0, None, None)
+
+
+def test_a_success_without_a_profile_keeps_the_one_before(session, provider):
+    _succeed(session, provider, 0)
+    _succeed(session, provider, 1, profile=None)
+    assert get_sync_state(session, provider.id).profile == {"count": 3}
+
+
+def test_a_long_message_is_cut(session, provider):
+    _fail(session, provider, 0, message="x" * 5000)
+    assert len(get_sync_state(session, provider.id).last_error) == 1000
+
+
+def test_times_never_go_back_when_two_syncs_end_out_of_order(session, provider):
+    _succeed(session, provider, 5)
+    _succeed(session, provider, 3)
+    _fail(session, provider, 4)
+    state = get_sync_state(session, provider.id)
+    assert (state.last_checked_at, state.last_success_at) == (hours_later(5), hours_later(5))
+
+
+def test_the_last_success_of_every_enabled_provider_is_known(session, provider):
+    register(session, "never")
+    register(session, "off")
+    set_enabled(session, "off", False)
+    _succeed(session, provider, 2)
+    found = last_successes(session)
+    assert sorted(found) == ["never", "openai"]
+    assert found["openai"] == hours_later(2)

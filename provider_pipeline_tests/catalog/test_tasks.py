@@ -1,0 +1,126 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from provider_pipeline.catalog import (
+    StoredPage,
+    failure_signature,
+    list_tasks,
+    open_rule_gen_task,
+    set_task_status,
+    store_raw_response,
+)
+from provider_pipeline.errors import CatalogError
+from provider_pipeline_tests.catalog.builders import register
+
+SHRINK = {"type": "listing_shrank", "severity": "error", "message": "3 of 100", "actual": 3}
+EMPTY = {"type": "extraction_failed", "severity": "error", "message": "nothing found"}
+NOTE = {"type": "unmapped_field", "severity": "info", "message": "x"}
+
+
+def test_a_failure_becomes_a_task_that_says_what_failed(session, provider):
+    pages = [StoredPage(0, 1, "https://x.example", b"{}")]
+    raw = store_raw_response(session, provider.id, pages, complete=True)
+    made = open_rule_gen_task(session, provider.id, raw_response_id=raw.id, issues=[EMPTY, NOTE], created_by_id=7)
+    session.commit()
+    assert made.created
+    (task,) = list_tasks(session)
+    assert (task.id, task.slug, task.type, task.status) == (made.id, "openai", "RULE_GEN", "PENDING")
+    assert task.config == {"raw_response_id": raw.id, "issues": [EMPTY, NOTE]}
+    assert (task.raw_response_id, task.created_by_id) == (raw.id, 7)
+    assert task.signature == failure_signature([EMPTY])
+
+
+def test_the_same_failure_again_finds_the_open_task_and_touches_no_row(session, provider, row_versions):
+    first = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[SHRINK])
+    session.commit()
+    before = row_versions("agent_task")
+    again = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[{**SHRINK, "actual": 2}])
+    session.commit()
+    assert (again.id, again.created) == (first.id, False)
+    assert row_versions("agent_task") == before
+
+
+def test_another_failure_or_another_provider_gets_its_own_task(session, provider):
+    other = register(session, "anthropic")
+    made = [
+        open_rule_gen_task(session, owner.id, raw_response_id=None, issues=[issue])
+        for owner in (provider, other)
+        for issue in (SHRINK, EMPTY)
+    ]
+    assert all(task.created for task in made)
+    assert [task.slug for task in list_tasks(session)] == ["openai", "openai", "anthropic", "anthropic"]
+    assert len(list_tasks(session, slug="anthropic")) == 2
+
+
+@pytest.mark.parametrize(("status", "created"), [("RUNNING", False), ("SUCCEEDED", True), ("CANCELLED", True)])
+def test_a_failure_after_its_task_was_finished_opens_a_new_one(session, provider, status, created):
+    first = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY])
+    set_task_status(session, first.id, status)
+    assert open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY]).created is created
+
+
+def test_many_processes_reporting_one_failure_at_once_open_one_task(database, session, provider):
+    def report(_) -> bool:
+        with database.session() as own, own.begin():
+            return open_rule_gen_task(own, provider.id, raw_response_id=None, issues=[EMPTY]).created
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(report, range(16))) == [False] * 15 + [True]
+
+
+def test_a_task_runs_and_ends_with_a_result(session, provider):
+    task_id = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY]).id
+    set_task_status(session, task_id, "RUNNING")
+    (running,) = list_tasks(session, status="RUNNING")
+    assert running.started_at is not None
+    assert running.finished_at is None
+    set_task_status(session, task_id, "SUCCEEDED", result={"version": 2})
+    assert list_tasks(session, status="RUNNING") == []
+    (done,) = list_tasks(session, status="SUCCEEDED")
+    assert done.result == {"version": 2}
+    assert done.finished_at is not None
+
+
+def test_an_impossible_move_is_refused_by_name(session, provider):
+    task_id = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY]).id
+    with pytest.raises(CatalogError, match="no task status 'DONE'"):
+        set_task_status(session, task_id, "DONE")
+    with pytest.raises(CatalogError, match="no task 4711"):
+        set_task_status(session, 4711, "RUNNING")
+    set_task_status(session, task_id, "FAILED")
+    with pytest.raises(CatalogError, match=f"task {task_id} is FAILED already"):
+        set_task_status(session, task_id, "RUNNING")
+
+
+def test_a_task_cannot_name_a_listing_that_is_not_stored(session, provider):
+    with pytest.raises(IntegrityError, match="raw_response"):
+        open_rule_gen_task(session, provider.id, raw_response_id=4711, issues=[EMPTY])
+
+
+ISSUES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["a", "b", "c"]),
+            "severity": st.sampled_from(["error", "warning"]),
+            "message": st.text(max_size=5),
+        },
+        optional={"field": st.sampled_from(["input_price", "context_length"])},
+    ),
+    max_size=6,
+)
+
+
+@given(issues=ISSUES, data=st.data())
+def test_a_signature_depends_only_on_which_errors_there_are(issues, data):
+    shuffled = data.draw(st.permutations(issues))
+    repeated = [{**issue, "message": "another"} for issue in shuffled] + shuffled
+    assert failure_signature(repeated) == failure_signature(issues)
+    errors = {(issue["type"], issue.get("field")) for issue in issues if issue["severity"] == "error"}
+    other = {"type": "d", "severity": "error"}
+    assert failure_signature([*issues, other]) != failure_signature(issues)
+    if errors:
+        assert failure_signature([*issues, NOTE]) == failure_signature(issues)
