@@ -11,6 +11,7 @@ multi-partition step returns would mark failed providers as materialized.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -19,13 +20,15 @@ from provider_pipeline.asset_checks import CHECK_SPECS, EXTRACTION, PROVIDERS, R
 from provider_pipeline.asset_metadata import changes_table, column_schema
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
-from provider_pipeline.sync import SyncOutcome, attempt_many, regenerate_rule
+from provider_pipeline.sync import GeneratedRule, SyncOutcome, attempt_many, regenerate_rule
 
 GROUP = "provider_catalog"
 OWNERS = ["team:data-platform"]
 CODE_VERSION = "1"
 
 RULE = dg.AssetKey("extraction_rule")
+
+_Metadata = dg.MetadataValue[Any] | str | int | bool
 
 
 def _spec(
@@ -192,6 +195,7 @@ def _events(outcome: SyncOutcome) -> Iterator[dg.AssetMaterialization | dg.Asset
 @dg.asset(
     key=RULE,
     partitions_def=PROVIDERS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     group_name=GROUP,
     owners=OWNERS,
     kinds={"python", "postgres"},
@@ -200,22 +204,40 @@ def _events(outcome: SyncOutcome) -> Iterator[dg.AssetMaterialization | dg.Asset
 )
 def extraction_rule(
     context: dg.AssetExecutionContext, provider_database: CatalogResource
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[None]]:
     """The provider's extraction rule: written from the response that failed, active once it proved better."""
+    written: dict[str, dict[str, _Metadata]] = {}
+    troubled: dict[str, str] = {}
     with provider_database.open() as database, database.session() as session:
-        generated = regenerate_rule(session, context.partition_key)
-    if not generated.fits:
-        raise dg.Failure(
-            description=f"{generated.slug}: no rule fits the newest response: {generated.reason}",
-            allow_retries=False,
-        )
-    return dg.MaterializeResult(
-        metadata={
-            "version": generated.version,
-            "activated": generated.activated,
-            "reason": generated.reason,
-            "models": generated.models,
-            "raw_response_id": generated.raw_response_id or 0,
-            "rule": dg.MetadataValue.json(generated.rule.to_stored().model_list_config),
-        }
+        for slug in sorted(context.partition_keys):
+            try:
+                generated = regenerate_rule(session, slug)
+            except ProviderPipelineError as error:
+                session.rollback()
+                troubled[slug] = str(error)
+                continue
+            written[slug] = _rule_metadata(generated)
+            if not generated.fits:
+                troubled[slug] = f"{slug}: no rule fits the newest response: {generated.reason}"
+    if not troubled:
+        # The returned result counts for every partition of the run.
+        yield dg.MaterializeResult(metadata=written.popitem()[1] if len(written) == 1 else None)
+        return
+    for slug in sorted(written.keys() - troubled.keys()):
+        yield dg.AssetMaterialization(RULE, partition=slug, metadata=written[slug])
+    raise dg.Failure(
+        description="; ".join(troubled[slug] for slug in sorted(troubled)),
+        metadata={"providers": dg.MetadataValue.json(troubled)},
+        allow_retries=False,
     )
+
+
+def _rule_metadata(generated: GeneratedRule) -> dict[str, _Metadata]:
+    return {
+        "version": generated.version,
+        "activated": generated.activated,
+        "reason": generated.reason,
+        "models": generated.models,
+        "raw_response_id": generated.raw_response_id or 0,
+        "rule": dg.MetadataValue.json(generated.rule.to_stored().model_list_config),
+    }

@@ -32,6 +32,20 @@ def listing(*model_ids: str, context_length: int = 128_000, price: str = "0.0000
 CHAT_MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "claude-sonnet-4-5", "mistral-large-2411")
 
 
+def moved(*model_ids: str) -> dict[str, Any]:
+    """The same models as `listing`, in a new shape."""
+    models = [
+        {
+            "model": model_id,
+            "vendor": "acme",
+            "max_context": 128_000,
+            "cost": {"input_per_token": "0.000002", "output_per_token": "0.000002"},
+        }
+        for model_id in model_ids
+    ]
+    return {"result": {"models": models}}
+
+
 @dataclass
 class Fleet:
     """A catalogue of providers whose listings a test decides."""
@@ -70,7 +84,7 @@ class Fleet:
         with self.database.session() as session:
             found = session.execute(
                 text(
-                    "SELECT model_id, xmin::text, status, context_length FROM provider_model "
+                    "SELECT model_id, provider_model.xmin::text, status, context_length FROM provider_model "
                     "JOIN provider ON provider.id = provider_id WHERE slug = :slug"
                 ),
                 {"slug": slug},

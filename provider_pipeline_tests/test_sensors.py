@@ -15,7 +15,7 @@ from provider_pipeline.sensors import (
     rule_generation_sensor,
 )
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
-from provider_pipeline_tests.fleet import Fleet
+from provider_pipeline_tests.fleet import Fleet, moved
 
 
 def tick(sensor: dg.SensorDefinition, fleet: Fleet, instance: dg.DagsterInstance, cursor: str | None = None):
@@ -98,8 +98,7 @@ def test_a_regeneration_run_repairs_the_provider(fleet: Fleet, instance: dg.Dags
     fleet.add("acme")
     defs = definitions(fleet.database.url)
     run_fleet(defs, instance)
-    models = [{"model": model_id, "max_context": 128_000} for model_id in fleet.rows("acme")]
-    fleet.serve("acme", {"result": {"models": models}})
+    fleet.serve("acme", moved(*fleet.rows("acme")))
     assert not run_fleet(defs, instance).success
     (request,) = tick(rule_generation_sensor, fleet, instance).run_requests
     job = defs.resolve_job_def(request.job_name)

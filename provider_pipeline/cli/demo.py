@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_table, stdout
 from provider_pipeline.cli.tasks import task_document, task_table
-from provider_pipeline.cli.workbench import Workbench, dagster_command, run_logged, workbench
+from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged, workbench
 from provider_pipeline.errors import ProviderPipelineError, RuleMissingError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.samples import SampleProvider, SampleServer
@@ -107,9 +107,13 @@ def _run(bench: Workbench, server: SampleServer) -> _Result:
             if (failure := _ensure_rule(session, provider, client)) is not None:
                 without_rule[provider.slug] = failure
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
-    run_logged(bench, dagster_command("job", "execute", "-j", "sync_all_providers_job"), "demo-run", extra=keys)
+    run_logged(
+        bench, dagster_command("job", "execute", *MODULE, "-j", "sync_all_providers_job"), "demo-run", extra=keys
+    )
     note("evaluating rule_generation_sensor")
-    run_logged(bench, dagster_command("sensor", "preview", "rule_generation_sensor"), "demo-sensor", extra=keys)
+    run_logged(
+        bench, dagster_command("sensor", "preview", "rule_generation_sensor", *WORKSPACE), "demo-sensor", extra=keys
+    )
     with bench.database.session() as session:
         summaries = [
             _last_result(session, provider.slug, since=started)

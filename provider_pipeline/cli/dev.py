@@ -11,7 +11,7 @@ import typer
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import note
 from provider_pipeline.cli.demo import ListingsOption, home_for, register, sample_server
-from provider_pipeline.cli.workbench import Workbench, dagster_command, running, workbench
+from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
 from provider_pipeline.samples import SampleServer
 
 
@@ -43,7 +43,7 @@ def dev(
                     keys |= provider.env
             note(f"the sample providers are served at {server.url}")
         note(f"the UI comes up at http://127.0.0.1:{port} (Ctrl-C ends it)")
-        command = dagster_command("dev", "-h", "127.0.0.1", "-p", str(port))
+        command = dagster_command("dev", *WORKSPACE, "-h", "127.0.0.1", "-p", str(port))
         process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
         try:
             code = process.wait()

@@ -97,9 +97,13 @@ def _workbench(home: Path, catalog_url: str, dagster_url: str) -> Iterator[Workb
         yield Workbench(home, database, environment)
 
 
+WORKSPACE = ("-w", str(ROOT / _WORKSPACE))
+MODULE = ("-m", "provider_pipeline.definitions")
+
+
 def dagster_command(*arguments: str) -> list[str]:
-    """The command line of a Dagster command on this project's workspace."""
-    return [sys.executable, "-m", "dagster", *arguments, "-w", str(ROOT / _WORKSPACE)]
+    """The command line of a Dagster command."""
+    return [sys.executable, "-m", "dagster", *arguments]
 
 
 def run_logged(bench: Workbench, command: Sequence[str], name: str, *, extra: Mapping[str, str]) -> int:

@@ -4,7 +4,7 @@ import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.sync import Trial, choose_rule, generate_rule, regenerate_rule
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 FITS = Trial(valid=True, models=5, filled=30)
 FITS_MORE = Trial(valid=True, models=5, filled=40)
@@ -28,11 +28,6 @@ MISFIT = Trial(valid=False, models=0, filled=0)
 )
 def test_a_rule_is_activated_only_if_it_is_better(old, new, activate):
     assert choose_rule(old, new).activate is activate
-
-
-def moved(*model_ids: str) -> dict:
-    """The same models in a new shape."""
-    return {"result": {"models": [{"model": model_id, "max_context": 128_000} for model_id in model_ids]}}
 
 
 def test_a_changed_shape_is_blocked_then_repaired_from_the_stored_response(fleet: Fleet):

@@ -1,0 +1,175 @@
+"""The README's commands, from a clean clone: real installs, real processes, a real daemon and UI."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BROKEN = {"http_500", "shape_changed"}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkout as somebody else would get it, without anything ignored; what is not committed yet included."""
+    folder = tmp_path_factory.mktemp("clone") / "provider_pipeline"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+        subprocess.run(command, cwd=folder, check=True)
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "-q", "-m", "clone"]
+    subprocess.run(commit, cwd=folder, check=True)
+    return folder
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """A stranger's environment: nothing of ours but what finding Python and packages takes."""
+    kept = ("PATH", "HOME", "PIP_", "LANG", "SSL_", "REQUESTS_", "HTTP", "http", "https", "no_proxy", "NO_PROXY")
+    return {name: value for name, value in os.environ.items() if name.startswith(kept)} | extra
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a make target to its end."""
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=280, check=False
+    )
+
+
+def untracked(folder: Path) -> str:
+    """What git says has changed."""
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the processes that belong to this checkout."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        told = [*(process.info["cmdline"] or ()), (process.info["environ"] or {}).get("DAGSTER_HOME", "")]
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(folder) in each for each in told):
+            found.append(" ".join(told))
+    return found
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_make_demo_works_from_a_clean_clone_and_the_second_run_writes_nothing(clone: Path):
+    first = make(clone, "demo")
+    assert first.returncode == 0, first.stdout + first.stderr
+    for printed in ("sync_all_providers_job", "RULE_GEN tasks", "make dev", "broken on purpose"):
+        assert printed in first.stdout
+
+    second = make(clone, "demo", "ARGS=--json")
+    assert second.returncode == 0, second.stdout + second.stderr
+    result = json.loads(second.stdout)
+    providers = result["providers"]
+    assert len(providers) >= 12
+    synced = [each for each in providers if each["status"] == "synced"]
+    assert len(synced) == len(providers) - len(BROKEN)
+    assert all(each["unchanged"] == each["models"] > 0 for each in synced)
+    assert sum(each[kind] for each in providers for kind in ("created", "updated", "missing", "removed")) == 0
+    assert [task["status"] for task in result["tasks"]] == ["PENDING"]
+    assert result["tasks"][0]["config"]["raw_response_id"]
+
+    assert untracked(clone) == ""
+    assert processes_of(clone) == []
+
+
+@contextlib.contextmanager
+def dev(folder: Path, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`provider-pipeline dev` of a checkout, killed with its family if a test fails."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [folder / ".venv" / "bin" / "provider-pipeline", "dev", "--port", str(port)],
+            cwd=folder,
+            env=environment(),
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+                process.kill()
+            process.wait()
+
+
+def graphql(port: int, query: str) -> dict:
+    """Asks the UI's server."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=json.dumps({"query": query}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)["data"]
+
+
+def eventually(question, *, seconds: int = 120):
+    """The first answer that is true, asked for until then."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, KeyError, TypeError):
+            if answer := question():
+                return answer
+        time.sleep(1)
+    raise AssertionError("it did not come true in time")
+
+
+LOCATIONS = "{workspaceOrError{... on Workspace{locationEntries{name loadStatus locationOrLoadError{__typename}}}}}"
+REGENERATED = """{runsOrError(filter:{pipelineName:"regenerate_provider_rules_job"}){... on Runs{results{status}}}}"""
+
+
+def test_make_dev_loads_the_code_location_repairs_the_changed_provider_and_ends_every_child(
+    clone: Path, tmp_path: Path
+):
+    if not (clone / ".venv").exists():
+        assert make(clone, "demo").returncode == 0
+    port = free_port()
+    log = tmp_path / "dev.log"
+    with dev(clone, port, log) as process:
+        (entry,) = eventually(lambda: graphql(port, LOCATIONS)["workspaceOrError"]["locationEntries"])
+        assert (entry["name"], entry["locationOrLoadError"]["__typename"]) == ("provider_pipeline", "RepositoryLocation")
+
+        runs = eventually(
+            lambda: [
+                run
+                for run in graphql(port, REGENERATED)["runsOrError"]["results"]
+                if run["status"] in ("SUCCESS", "FAILURE")
+            ]
+        )
+        assert [run["status"] for run in runs] == ["SUCCESS"], log.read_text()
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(90) == 0, log.read_text()
+    eventually(lambda: not processes_of(clone), seconds=20)
+    assert untracked(clone) == ""
+    assert "PreviewWarning" not in log.read_text()
