@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,10 +38,8 @@ as_another_user = pytest.mark.skipif(
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="pp-"))
-    yield folder
-    shutil.rmtree(folder)
+def home(working_folder: Path) -> Path:
+    return working_folder
 
 
 @pytest.fixture

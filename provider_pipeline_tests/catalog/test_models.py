@@ -320,10 +320,12 @@ def test_a_second_writer_of_the_same_provider_waits_for_the_first(database: Data
 
     writer = threading.Thread(target=second_writer)
     writer.start()
-    with database.engine.connect() as observer:
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         deadline = time.monotonic() + 10
-        while observer.execution_options(isolation_level="AUTOCOMMIT").scalar(waiting) != 1:
+        while observer.scalar(waiting) != 1:
             assert time.monotonic() < deadline
             time.sleep(0.01)
     assert results == []
