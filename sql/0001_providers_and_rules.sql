@@ -56,12 +56,15 @@ CREATE TABLE raw_response_page (
     number          integer NOT NULL,
     url             text NOT NULL,
     byte_count      bigint NOT NULL,
-    content         bytea STORAGE EXTERNAL NOT NULL,
+    content         bytea NOT NULL,
     PRIMARY KEY (raw_response_id, endpoint, number),
     CONSTRAINT raw_response_page_endpoint_not_negative CHECK (endpoint >= 0),
     CONSTRAINT raw_response_page_number_not_negative CHECK (number >= 0),
     CONSTRAINT raw_response_page_byte_count_not_negative CHECK (byte_count >= 0)
 );
+
+-- The content is compressed already.
+ALTER TABLE raw_response_page ALTER COLUMN content SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE raw_response_page IS 'One page of a stored listing.';
 COMMENT ON COLUMN raw_response_page.raw_response_id IS 'The listing the page belongs to.';

@@ -155,8 +155,7 @@ def _engine(url: URL, redacted: str) -> Engine:
         hint = f"check {URL_VARIABLE} and that the server runs"
         if "does not exist" in reason and "database" in reason:
             hint = "create the database, for example with createdb"
-        return DatabaseUnavailableError(
-            f"no connection to {redacted}: {reason}", hint=hint, transient="FATAL" not in reason
-        )
+        trouble = "no connection to" if context.connection is None else "lost the connection to"
+        return DatabaseUnavailableError(f"{trouble} {redacted}: {reason}", hint=hint, transient="FATAL" not in reason)
 
     return engine

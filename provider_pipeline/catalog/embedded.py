@@ -135,11 +135,11 @@ class EmbeddedPostgres:
         log = self.data / "log"
         command: list[Path | str] = [binaries / "pg_ctl", "start", "-w", "-t", str(int(_START_SECONDS)), "-s"]
         command += ["-D", self.data, "-l", log, "-o", options]
+        self._set_guard(binaries, account)  # before there is anything to guard: we may be killed at any time
         if (failure := _run(command, account)) is not None:
             raise DatabaseUnavailableError(
                 f"the embedded PostgreSQL in {self.data} does not start: {_tail(log) or failure}", hint=f"see {log}"
             )
-        self._set_guard(binaries, account)
         return sockets
 
     def _stop(self) -> None:
