@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Provider, add_provider, add_rule_version, get_provider
+from provider_pipeline.catalog import Provider, WriteResult, add_provider, add_rule_version, get_provider
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -51,3 +51,9 @@ def register(session: Session, slug: str = "openai") -> Provider:
     )
     session.commit()
     return get_provider(session, slug)
+
+
+def counts(result: WriteResult) -> dict[str, int]:
+    """The counts of a write that are not zero."""
+    names = ("created", "updated", "unchanged", "missing", "removed", "restored")
+    return {name: getattr(result, name) for name in names if getattr(result, name)}

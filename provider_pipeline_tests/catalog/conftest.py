@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Database, Provider
-from provider_pipeline_tests.catalog.builders import register
+from provider_pipeline.catalog import Database, Provider, WriteResult, write_models
+from provider_pipeline_tests.catalog.builders import hours_later, register
 
 
 @pytest.fixture
@@ -31,3 +31,17 @@ def row_versions(database: Database) -> Callable[[str], dict]:
             return {row.ctid: row.xmin for row in rows}
 
     return read
+
+
+@pytest.fixture
+def write(session: Session, provider: Provider) -> Callable[..., WriteResult]:
+    """Writes a listing of that provider and commits."""
+
+    def run(rows, *, hour=0, removal_after=3):
+        result = write_models(
+            session, provider.id, rows, rule_version=1, now=hours_later(hour), removal_after=removal_after
+        )
+        session.commit()
+        return result
+
+    return run

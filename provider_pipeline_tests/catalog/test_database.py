@@ -161,7 +161,7 @@ def test_a_connection_lost_while_in_use_is_reported_and_the_next_one_works(datab
         own = session.scalar(text("SELECT pg_backend_pid()"))
         with database.session() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
-        with pytest.raises(DatabaseUnavailableError, match="^lost the connection to postgresql:") as caught:
+        with pytest.raises(DatabaseUnavailableError, match=r"^lost the connection to postgresql:") as caught:
             session.execute(text("SELECT 1"))
     assert "\n" not in str(caught.value)
     with database.session() as session:

@@ -1,30 +1,20 @@
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from provider_pipeline.catalog import (
-    Database,
     ModelChange,
     add_rule_version,
     load_models,
-    overrides,
     previous_rows,
     record_success,
-    set_override,
     write_models,
 )
 from provider_pipeline.catalog.models import LISTED_COLUMNS
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules import ROW_COLUMNS
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register
+from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, register
 
 FULL = {
     "display_name": "GPT-4o",
@@ -41,23 +31,6 @@ FULL = {
 }
 
 
-@pytest.fixture
-def write(session, provider):
-    def run(rows, *, hour=0, removal_after=3):
-        result = write_models(
-            session, provider.id, rows, rule_version=1, now=hours_later(hour), removal_after=removal_after
-        )
-        session.commit()
-        return result
-
-    return run
-
-
-def _counts(result) -> dict:
-    names = ("created", "updated", "unchanged", "missing", "removed", "restored")
-    return {name: getattr(result, name) for name in names if getattr(result, name)}
-
-
 def test_the_listed_columns_are_the_rules_row_columns():
     assert LISTED_COLUMNS == ROW_COLUMNS
 
@@ -65,7 +38,7 @@ def test_the_listed_columns_are_the_rules_row_columns():
 def test_a_new_model_is_stored_as_it_was_handed_over(session, provider, write):
     rows = [model("gpt-4o", **FULL), model("bare")]
     result = write(rows)
-    assert _counts(result) == {"created": 2}
+    assert counts(result) == {"created": 2}
     assert result.changes == (ModelChange("bare", "added", {}), ModelChange("gpt-4o", "added", {}))
     assert previous_rows(session, provider.id, ["gpt-4o", "bare", "unknown"]) == {row["model_id"]: row for row in rows}
     stored = load_models(session, provider.id)[1]
@@ -82,7 +55,7 @@ def test_writing_the_same_listing_again_touches_no_row(write, row_versions):
     rows = [model(f"model-{number}", **FULL) for number in range(50)]
     write(rows)
     before = row_versions("provider_model"), row_versions("provider_model_change")
-    assert _counts(write(rows, hour=1)) == {"unchanged": 50}
+    assert counts(write(rows, hour=1)) == {"unchanged": 50}
     assert (row_versions("provider_model"), row_versions("provider_model_change")) == before
 
 
@@ -91,7 +64,7 @@ def test_a_changed_model_is_updated_and_each_changed_field_is_recorded(session, 
     before = row_versions("provider_model")
     changed = {"context_length": 200_000, "input_price": None, "capabilities": {"chat": True}, "family": None}
     result = write([model("a", **{**FULL, **changed}), model("b")], hour=1)
-    assert _counts(result) == {"updated": 1, "unchanged": 1}
+    assert counts(result) == {"updated": 1, "unchanged": 1}
     assert result.changes == (
         ModelChange(
             "a",
@@ -112,7 +85,7 @@ def test_a_changed_model_is_updated_and_each_changed_field_is_recorded(session, 
 
 def test_a_model_left_out_is_missing_then_removed_after_the_given_number_of_listings(session, provider, write):
     write([model("kept"), model("gone")])
-    seen = [_counts(write([model("kept")], hour=hour)) for hour in (1, 2, 3, 4)]
+    seen = [counts(write([model("kept")], hour=hour)) for hour in (1, 2, 3, 4)]
     assert seen == [{"unchanged": 1, "missing": 1}, {"unchanged": 1}, {"unchanged": 1, "removed": 1}, {"unchanged": 1}]
     gone = load_models(session, provider.id, status="removed")
     assert [(row["model_id"], row["missing_count"], row["removed_at"]) for row in gone] == [("gone", 3, hours_later(3))]
@@ -129,7 +102,7 @@ def test_a_model_left_out_is_missing_then_removed_after_the_given_number_of_list
 def test_a_model_that_is_listed_again_in_time_starts_to_count_anew(write):
     both, one = [model("kept"), model("wavering")], [model("kept")]
     write(both)
-    seen = [_counts(write(rows, hour=hour)) for hour, rows in enumerate([one, one, both, one, one, one], start=1)]
+    seen = [counts(write(rows, hour=hour)) for hour, rows in enumerate([one, one, both, one, one, one], start=1)]
     assert [counts.get("removed", 0) for counts in seen] == [0, 0, 0, 0, 0, 1]
     assert seen[2] == {"unchanged": 1, "restored": 1}
 
@@ -138,7 +111,7 @@ def test_a_removed_model_that_comes_back_is_restored_with_its_new_values(session
     write([model("kept"), model("back", family="old")])
     write([model("kept")], hour=1, removal_after=1)
     result = write([model("kept"), model("back", family="new")], hour=2)
-    assert _counts(result) == {"unchanged": 1, "restored": 1}
+    assert counts(result) == {"unchanged": 1, "restored": 1}
     assert result.changes[0] == ModelChange(
         "back", "restored", {"status": ["removed", "active"], "family": ["old", "new"]}
     )
@@ -196,7 +169,7 @@ def test_duplicate_ids_are_refused_by_name_and_nothing_is_written(session, provi
 
 
 def test_an_empty_listing_cannot_replace_active_models(session, provider, write):
-    assert _counts(write([])) == {}
+    assert counts(write([])) == {}
     write([model("a")])
     with pytest.raises(CatalogError, match="an empty listing"):
         write([], hour=1)
@@ -244,7 +217,7 @@ def test_an_error_while_the_listing_arrives_is_passed_on_and_leaves_the_rows(ses
         write(interrupted(), hour=1)
     session.rollback()
     assert row_versions("provider_model") == before
-    assert _counts(write([model("a")], hour=1)) == {"unchanged": 1}
+    assert counts(write([model("a")], hour=1)) == {"unchanged": 1}
 
 
 def test_a_rolled_back_write_only_had_a_look(session, provider, write, row_versions):
@@ -252,7 +225,7 @@ def test_a_rolled_back_write_only_had_a_look(session, provider, write, row_versi
     before = row_versions("provider_model")
     result = write_models(session, provider.id, [model("a", family="x"), model("b")], rule_version=1, now=NOON)
     session.rollback()
-    assert _counts(result) == {"created": 1, "updated": 1}
+    assert counts(result) == {"created": 1, "updated": 1}
     assert row_versions("provider_model") == before
 
 
@@ -261,7 +234,7 @@ def test_two_writes_in_one_transaction_do_not_mix(session, provider):
     first = write_models(session, provider.id, [model("a"), model("b")], rule_version=1, now=NOON)
     second = write_models(session, other.id, [model("b"), model("c")], rule_version=1, now=NOON)
     session.commit()
-    assert _counts(first) == _counts(second) == {"created": 2}
+    assert counts(first) == counts(second) == {"created": 2}
     assert [row["model_id"] for row in load_models(session, other.id)] == ["b", "c"]
 
 
@@ -305,95 +278,8 @@ def test_a_listing_of_many_models_is_read_once_and_not_kept(write):
             nonlocal alive
             alive -= 1
 
-    assert _counts(write(Row(model(f"model-{number}")) for number in range(5_000))) == {"created": 5_000}
+    assert counts(write(Row(model(f"model-{number}")) for number in range(5_000))) == {"created": 5_000}
     assert most < 10
-
-
-def test_a_second_writer_of_the_same_provider_waits_for_the_first(database: Database, session, provider, write):
-    rows = [model("a"), model("b")]
-    write_models(session, provider.id, rows, rule_version=1, now=NOON)
-    results = []
-
-    def second_writer():
-        with database.session() as other, other.begin():
-            results.append(write_models(other, provider.id, rows, rule_version=1, now=hours_later(1)))
-
-    writer = threading.Thread(target=second_writer)
-    writer.start()
-    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
-        waiting = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        deadline = time.monotonic() + 10
-        while observer.scalar(waiting) != 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    assert results == []
-    session.commit()
-    writer.join(timeout=10)
-    assert _counts(results[0]) == {"unchanged": 2}
-
-
-WRITER = """
-import sys, time
-from provider_pipeline.catalog import open_database, write_models
-from provider_pipeline_tests.catalog.builders import hours_later, model
-
-def rows(stop_after):
-    for number in range(20_000):
-        if number == stop_after:
-            print("here", flush=True)
-            time.sleep(60)
-        yield model(f"model-{number}", family="new")
-
-url, provider_id, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-with open_database(url) as database, database.session() as session, session.begin():
-    write_models(
-        session, provider_id, rows(15_000 if when == "arriving" else None), rule_version=1, now=hours_later(1)
-    )
-    print("here", flush=True)
-    time.sleep(60)
-"""
-
-
-@pytest.mark.parametrize("when", ["arriving", "written"])
-def test_a_process_killed_in_the_middle_of_a_write_leaves_the_old_rows(
-    database: Database, provider, write, row_versions, when
-):
-    old = [model(f"model-{number}") for number in range(500)]
-    write(old)
-    before = row_versions("provider_model")
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, database.url, str(provider.id), when], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "here\n"
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert _counts(write(old, hour=2)) == {"unchanged": 500}
-    after = row_versions("provider_model")
-    assert {place: after[place] for place in before} == before
-    assert len(after) == 500
-
-
-def test_an_override_is_kept_by_a_sync(session, provider, write, row_versions):
-    set_override(session, provider.id, "a", {"family": "mine"}, "the listing is wrong")
-    session.commit()
-    before = row_versions("provider_model_override")
-    write([model("a")])
-    write([model("b")], hour=1, removal_after=1)
-    assert overrides(session, provider.id) == {"a": {"family": "mine"}}
-    assert row_versions("provider_model_override") == before
-
-
-def test_setting_the_same_override_again_touches_no_row_and_another_replaces_it(session, provider, row_versions):
-    set_override(session, provider.id, "a", {"family": "mine"}, "wrong")
-    session.commit()
-    before = row_versions("provider_model_override")
-    set_override(session, provider.id, "a", {"family": "mine"}, "wrong")
-    session.commit()
-    assert row_versions("provider_model_override") == before
-    set_override(session, provider.id, "a", {"context_length": 5}, "wrong")
-    assert overrides(session, provider.id) == {"a": {"context_length": 5}}
 
 
 LISTING = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([None, "x", "y"]), min_size=1)
@@ -422,7 +308,7 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
             now=hours_later(hour),
             removal_after=removal_after,
         )
-        assert _counts(result) == {
+        assert counts(result) == {
             kind: count
             for kind, count in {
                 "created": len(expected) - len(before),
