@@ -11,12 +11,14 @@ from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.matching import CapabilityMatcher
 from provider_pipeline.rules.pagination import Pagination, parse_pagination
+from provider_pipeline.rules.plausibility import PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.profile import Profile
 from provider_pipeline.rules.rows import ROW_COLUMNS, apply_override, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 
 __all__ = [
+    "PLAUSIBILITY_ISSUES",
     "ROW_COLUMNS",
     "CapabilityMatcher",
     "CapabilityRule",

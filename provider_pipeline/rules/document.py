@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import parse_pagination
-from provider_pipeline.rules.patterns import compile_pattern
+from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.units import Unit, parse_unit
 
@@ -33,7 +33,7 @@ def _expression(text: str) -> str:
 
 def _pattern(text: str) -> str:
     try:
-        compile_pattern(text.removeprefix("!"))
+        compile_pattern(parse_pattern(text)[1])
     except InvalidRuleError as error:
         raise ValueError(error.message) from error
     return text
@@ -49,8 +49,8 @@ class Patterns(BaseModel):
     """What tells that a model has a capability.
 
     `evidence` and `counter_evidence` are JMESPath predicates on the raw model object; `lookup_table` gives a model id
-    its capabilities; `regex` holds RE2 patterns in order, where the first that matches decides and a leading `!` makes
-    it decide that the model does not have the capability.
+    its capabilities; `regex` holds RE2 patterns in order, of which the first that matches decides: that the model has
+    the capability, with a leading `!` that it does not, and with a leading `?` that it stays unknown.
     """
 
     model_config = _MODEL

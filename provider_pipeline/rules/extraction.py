@@ -113,8 +113,8 @@ class ItemReader:
             return Rejected(error.reason, column, error.detail, get(item))
         row["family"] = family_of(model_id)
         decisions = self._capabilities.of_item(item, model_id)
-        row["capabilities"] = {capability: decisions[capability][0] for capability in sorted(decisions)}
-        row["capability_sources"] = {capability: decisions[capability][1] for capability in sorted(decisions)}
+        row["capabilities"] = {capability: has for capability, (has, _) in decisions.items()}
+        row["capability_sources"] = {capability: source for capability, (_, source) in decisions.items()}
         row["metadata_json"] = metadata
         row["meta_hash"] = meta_hash(row)
         return row

@@ -21,12 +21,13 @@ class Family:
     Args:
         name: The family's name; None for a pattern that cuts across families, such as `.*embed.*`.
         match: RE2 patterns on the normalised id.
-        says: Capability to whether the models have it; capabilities not named are unknown.
+        says: Capability to whether the models have it, None for what stays unknown whatever a later family says;
+            capabilities not named are left to later families.
     """
 
     name: str | None
     match: tuple[str, ...]
-    says: Mapping[str, bool]
+    says: Mapping[str, bool | None]
 
 
 @functools.cache
@@ -36,20 +37,22 @@ def families() -> tuple[Family, ...]:
     kinds: Mapping[str, Mapping[str, list[str]]] = data["kind"]
     found = []
     for entry in data["family"]:
-        says: dict[str, bool] = {}
+        says: dict[str, bool | None] = {}
         for source in (kinds.get(entry.get("kind", ""), {}), entry):
             says.update(dict.fromkeys(source.get("lacks", ()), False))
             says.update(dict.fromkeys(source.get("has", ()), True))
+            says.update(dict.fromkeys(source.get("unsure", ()), None))
         found.append(Family(entry.get("name"), tuple(entry["match"]), says))
     return tuple(found)
 
 
 def capability_patterns() -> dict[str, list[str]]:
-    """The families as a rule's ordered patterns: capability to patterns, `!` before those that deny it."""
+    """The families as a rule's ordered patterns: `!` before those that deny the capability, `?` before the unsure."""
+    prefixes = {True: "", False: "!", None: "?"}
     patterns: dict[str, list[str]] = {}
     for family in families():
         for capability, has in family.says.items():
-            patterns.setdefault(capability, []).extend(pattern if has else f"!{pattern}" for pattern in family.match)
+            patterns.setdefault(capability, []).extend(prefixes[has] + pattern for pattern in family.match)
     return patterns
 
 

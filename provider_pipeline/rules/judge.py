@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.capabilities import exclusive_pairs
+from provider_pipeline.rules.capabilities import contradicts
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
@@ -164,8 +164,7 @@ class ListingJudge:
             self._both_limits += 1
             if output > context:
                 self._over_context[row["model_id"]] += 1
-        capabilities = row["capabilities"]
-        if any(capabilities.get(first) and capabilities.get(second) for first, second in exclusive_pairs()):
+        if contradicts(row["capabilities"]):
             self._contradictions[row["model_id"]] += 1
 
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """The rule language: JMESPath, compiled once, bounded, and fast on plain paths.
 
-Here: parsing with limits, three extra functions, and closures with the semantics of the `jmespath` interpreter.
-Not here: what a rule's expressions mean (`document.py`, `extraction.py`). The language is explained in docs/rules.md.
+Here: parsing with limits, and three extra functions. Not here: the closures that run common expressions fast
+(`closures.py`), and what a rule's expressions mean (`document.py`, `extraction.py`). Explained in docs/rules.md.
 """
 
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import jmespath
@@ -15,6 +15,7 @@ from jmespath import exceptions as jmespath_exceptions
 from jmespath import functions, visitor
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.closures import Getter, closure_of, is_true
 
 MAX_EXPRESSION_LENGTH: Final = 2_000
 MAX_NESTING: Final = 24
@@ -22,7 +23,7 @@ MAX_NODES: Final = 400
 MAX_COPIES: Final = 256
 """How many copies of one value an expression may make, as the product of its multi-select widths."""
 
-Getter = Callable[[Any], Any]
+__all__ = ["Getter", "RuleFunctions", "compile_expression", "is_true", "literal", "path_expression", "quote_key"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -92,22 +93,28 @@ def compile_expression(expression: str) -> Getter:
         InvalidRuleError: The expression does not parse, or is over a limit.
     """
     tree = _parse(expression)
-    closure = _closure(tree)
-    if closure is not None:
+    closure = closure_of(tree)
+    if closure is not None and not _calls_functions(tree):
         return closure
+    evaluate = closure if closure is not None else functools.partial(_INTERPRETER.visit, tree)
 
-    def interpret(value: Any) -> Any:
+    def guarded(value: Any) -> Any:
         try:
-            return _INTERPRETER.visit(tree, value)
+            return evaluate(value)
         except _RUNTIME_ERRORS:
             return None
 
-    return interpret
+    return guarded
 
 
-def is_true(value: Any) -> bool:
-    """Whether JMESPath takes the value for true (false, null and the empty string, list and object are not)."""
-    return not (value is None or value is False or value in ("", [], {}))
+def _calls_functions(tree: Mapping[str, Any]) -> bool:
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if node["type"] == "function_expression":
+            return True
+        pending.extend(child for child in node.get("children", ()) if isinstance(child, dict))
+    return False
 
 
 def _parse(expression: str) -> Mapping[str, Any]:
@@ -155,118 +162,3 @@ def _check_size(tree: Mapping[str, Any], expression: str) -> None:
 def _shown(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-def _closure(node: Mapping[str, Any]) -> Getter | None:  # noqa: PLR0911  # one return for each kind of node
-    """The node as nested functions, or None where only the interpreter knows the semantics."""
-    kind = node["type"]
-    path = _plain_path(node)
-    if path is not None:
-        return _path_getter(path)
-    if kind == "literal":
-        constant = node["value"]
-        return lambda _value: constant
-    if kind == "or_expression":
-        return _or_getter(node)
-    if kind == "comparator" and node["value"] in ("eq", "ne"):
-        return _equality_getter(node)
-    if kind == "function_expression" and node["value"] == "contains":
-        return _contains_getter(node)
-    if kind == "projection":
-        return _items_getter(node)
-    return None
-
-
-def _plain_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
-    kind = node["type"]
-    if kind == "field":
-        return (str(node["value"]),)
-    if kind in ("current", "identity"):
-        return ()
-    if kind == "subexpression":
-        parts = [_plain_path(child) for child in node["children"]]
-        if all(part is not None for part in parts):
-            return tuple(key for part in parts if part is not None for key in part)
-    return None
-
-
-def _path_getter(path: tuple[str, ...]) -> Getter:
-    if not path:
-        return lambda value: value
-    if len(path) == 1:
-        (only,) = path
-        return lambda value: value.get(only) if isinstance(value, dict) else None
-
-    def follow(value: Any) -> Any:
-        for key in path:
-            if not isinstance(value, dict):
-                return None
-            value = value.get(key)
-        return value
-
-    return follow
-
-
-def _or_getter(node: Mapping[str, Any]) -> Getter | None:
-    left, right = (_closure(child) for child in node["children"])
-    if left is None or right is None or not all(_cannot_fail(child) for child in node["children"]):
-        return None
-
-    def either(value: Any) -> Any:
-        found = left(value)
-        return found if is_true(found) else right(value)
-
-    return either
-
-
-def _cannot_fail(node: Mapping[str, Any]) -> bool:
-    """Functions abort a whole expression on a wrong type; paths, literals and comparisons do not."""
-    return node["type"] != "function_expression" and all(
-        _cannot_fail(child) for child in node.get("children", ()) if isinstance(child, dict)
-    )
-
-
-def _equality_getter(node: Mapping[str, Any]) -> Getter | None:
-    left, right = (_closure(child) for child in node["children"])
-    if left is None or right is None or not all(_cannot_fail(child) for child in node["children"]):
-        return None
-    negated = node["value"] == "ne"
-    equals: Callable[[Any, Any], Any] = vars(visitor)["_equals"]
-
-    def compare(value: Any) -> bool:
-        return bool(equals(left(value), right(value))) is not negated
-
-    return compare
-
-
-def _contains_getter(node: Mapping[str, Any]) -> Getter | None:
-    if len(node["children"]) != 2:
-        return None
-    subject_node, wanted_node = node["children"]
-    path = _plain_path(subject_node)
-    if path is None or wanted_node["type"] != "literal" or not isinstance(wanted_node["value"], str):
-        return None
-    subject, wanted = _path_getter(path), wanted_node["value"]
-
-    def contains(value: Any) -> bool | None:
-        found = subject(value)
-        return wanted in found if isinstance(found, (list, str)) else None
-
-    return contains
-
-
-def _items_getter(node: Mapping[str, Any]) -> Getter | None:
-    """`path[*]`: the list itself, without its nulls."""
-    base, rest = node["children"]
-    path = _plain_path(base)
-    if path is None or rest["type"] != "identity":
-        return None
-    source = _path_getter(path)
-
-    def items(value: Any) -> list[Any] | None:
-        found = source(value)
-        if not isinstance(found, list):
-            return None
-        return [item for item in found if item is not None] if None in found else found
-
-    return items

@@ -46,6 +46,18 @@ def compile_pattern(pattern: str) -> Any:
         raise InvalidRuleError(f"not an RE2 pattern: {shown!r}: {reason}") from error
 
 
+def parse_pattern(text: str) -> tuple[bool | None, str]:
+    """A rule's pattern as what it decides and the RE2 pattern itself.
+
+    A leading `!` decides that the model does not have the capability, a leading `?` that it stays unknown.
+    """
+    if text.startswith("!"):
+        return False, text[1:]
+    if text.startswith("?"):
+        return None, text[1:]
+    return True, text
+
+
 class PatternSet:
     """Many patterns, matched against a whole text in one pass."""
 

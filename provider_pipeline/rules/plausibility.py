@@ -17,6 +17,19 @@ _PRICES: Final = ("input_price", "output_price")
 _LIMITS: Final = ("context_length", "max_output_tokens")
 _HOLD: Final = "Look at the provider's listing. If the change is genuine, accept it; otherwise repair the rule."
 
+PLAUSIBILITY_ISSUES: Final = frozenset(
+    {
+        "field_vanished",
+        "id_form_changed",
+        "limits_shrank",
+        "listing_shrunk",
+        "listing_turned_over",
+        "one_value_for_all",
+        "prices_jumped",
+    }
+)
+"""The issue types that only a comparison with the last accepted listing raises."""
+
 
 def compare_profiles(current: Profile, previous: Profile, thresholds: Thresholds) -> list[dict[str, Any]]:
     """What is implausible about a listing as a whole, beside the last accepted one."""

@@ -5,6 +5,7 @@ Here: counts, fill rates, distributions and a sketch of the ids, built row by ro
 estimated however many models they have (exactly, up to `SKETCH_SIZE` models).
 """
 
+import functools
 import hashlib
 import heapq
 import math
@@ -19,7 +20,8 @@ from provider_pipeline.errors import ConfigurationError
 SKETCH_SIZE: Final = 2_048
 DISTINCT_CAP: Final = 16
 NUMERIC: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
-FILLED: Final = ("display_name", *NUMERIC, "input_modalities", "output_modalities")
+_TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities")
+FILLED: Final = (*_TEXTUAL, *NUMERIC)
 _BUCKETS_PER_DECADE: Final = 8
 
 
@@ -78,13 +80,12 @@ class ProfileBuilder:
     """Builds a profile row by row."""
 
     def __init__(self) -> None:
-        self._count = self._with_slash = self._covered = 0
+        self._count = self._with_slash = 0
         self._heap: list[int] = []
         self._kept: set[int] = set()
         self._filled: Counter[str] = Counter()
-        self._capabilities: Counter[str] = Counter()
-        self._values: dict[str, set[Any]] = {column: set() for column in NUMERIC}
-        self._buckets: dict[str, Counter[int]] = {column: Counter() for column in NUMERIC}
+        self._combinations: Counter[tuple[tuple[str, bool], ...]] = Counter()
+        self._numbers: list[tuple[str, set[float], Counter[int]]] = [(column, set(), Counter()) for column in NUMERIC]
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one row. Missing columns count as empty."""
@@ -93,33 +94,38 @@ class ProfileBuilder:
         self._with_slash += "/" in model_id
         self._keep(int.from_bytes(hashlib.blake2b(_bytes(model_id.lower()), digest_size=6).digest(), "big"))
         filled = self._filled
-        for column in FILLED:
+        for column in _TEXTUAL:
             if row.get(column) is not None:
                 filled[column] += 1
-        for column, values in self._values.items():
+        for column, values, buckets in self._numbers:
             value = row.get(column)
-            if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+            if value is None:
                 continue
-            if len(values) < DISTINCT_CAP:
-                values.add(value)
-            if value > 0:
-                self._buckets[column][round(_BUCKETS_PER_DECADE * math.log10(value))] += 1
-        capabilities = row.get("capabilities") or {}
-        held = [capability for capability, has in capabilities.items() if has]
-        self._covered += bool(held)
-        self._capabilities.update(held)
+            filled[column] += 1
+            if type(value) is int or type(value) is float:
+                if len(values) < DISTINCT_CAP:
+                    values.add(value)
+                if value > 0:
+                    buckets[_bucket(value)] += 1
+        self._combinations[tuple((row.get("capabilities") or {}).items())] += 1
 
     def profile(self) -> Profile:
         """The profile of the rows so far."""
+        capabilities: Counter[str] = Counter()
+        covered = 0
+        for combination, count in self._combinations.items():
+            held = [capability for capability, has in combination if has]
+            covered += count if held else 0
+            capabilities.update(dict.fromkeys(held, count))
         return Profile(
             count=self._count,
             sketch=tuple(sorted(self._kept)),
             with_slash=self._with_slash,
             filled=dict(sorted(self._filled.items())),
-            distinct={column: len(values) for column, values in self._values.items() if values},
-            medians={column: _median(buckets) for column, buckets in self._buckets.items() if buckets},
-            capabilities=dict(sorted(self._capabilities.items())),
-            covered=self._covered,
+            distinct={column: len(values) for column, values, _ in self._numbers if values},
+            medians={column: _median(buckets) for column, _, buckets in self._numbers if buckets},
+            capabilities=dict(sorted(capabilities.items())),
+            covered=covered,
         )
 
     def _keep(self, value: int) -> None:
@@ -130,6 +136,11 @@ class ProfileBuilder:
         elif value < -self._heap[0] and value not in self._kept:
             self._kept.discard(-heapq.heapreplace(self._heap, -value))
             self._kept.add(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _bucket(value: float) -> int:
+    return round(_BUCKETS_PER_DECADE * math.log10(value))
 
 
 def _reach(profile: Profile) -> float:

@@ -14,6 +14,7 @@ from provider_pipeline.rules.language import literal, path_expression, quote_key
 from provider_pipeline.rules.values import read_modalities
 
 _MAX_VALUES: Final = 40
+_NEARLY_ALL: Final = 0.95
 
 
 @dataclass
@@ -47,6 +48,18 @@ def capability_evidence(shape: Shape, fields: Mapping[str, str]) -> dict[str, Pr
 
 Statement = tuple[str, str, bool]
 """A capability, a predicate, and whether the predicate states it or denies it."""
+
+
+def only_text(shape: Shape, fields: Mapping[str, str]) -> bool:
+    """Whether nearly every item says that its model takes text and gives text."""
+    for side in ("input_modalities", "output_modalities"):
+        column = next((one for one in shape.columns.values() if path_expression(one.path) == fields.get(side)), None)
+        if column is None:
+            return False
+        texts = sum("text" in (read_modalities(value) or ()) for value in column.values)
+        if texts < _NEARLY_ALL * shape.count:
+            return False
+    return True
 
 
 def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
@@ -98,14 +111,18 @@ def _list(column: Column) -> Iterator[Statement]:
     for kind in ("features", "parameters", "endpoints"):
         if key not in signals[kind]["keys"]:
             continue
+        weak = signals[kind].get("weak", {})
         for capability, tokens in signals[kind]["values"].items():
+            if key in signals[kind].get("loose", ()) and capability not in signals[kind]["loose_capabilities"]:
+                continue
             held = [text for text in texts if squashed(text) in tokens]
             for text in held:
                 yield capability, f"contains({path}, {literal(text)})", True
             if kind == "parameters":
                 yield from _denied(capability, path, held or list(tokens[:1]))
             elif kind == "endpoints" and held and capability in ("chat", "embedding", "rerank"):
-                yield from _denied(capability, path, held)
+                unsure = [text for text in texts if squashed(text) in weak.get(capability, ())]
+                yield from _denied(capability, path, [*held, *unsure])
 
 
 def _denied(capability: str, path: str, texts: list[str]) -> Iterator[Statement]:

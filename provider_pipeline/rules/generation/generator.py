@@ -9,7 +9,7 @@ from typing import Any, Final
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.generation.calibration import calibrated
-from provider_pipeline.rules.generation.evidence import capability_evidence
+from provider_pipeline.rules.generation.evidence import capability_evidence, only_text
 from provider_pipeline.rules.generation.fieldmap import (
     FieldChoice,
     accepted,
@@ -81,7 +81,7 @@ def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
     kind = detect_kind(sample, listing)
     fields, units, alternatives, junk = _fields(listing)
     predicates = capability_evidence(listing.shape, fields)
-    rules, coverage, naming_issues = capability_rules(listing, predicates)
+    rules, coverage, naming_issues = capability_rules(listing, predicates, only_text=only_text(listing.shape, fields))
     pagination, pagination_from = infer_pagination(sample, len(listing.items), kind["kind"])
     confidence, ambiguities = _confidence(listing, found)
     expect: dict[str, Any] = {"id_type": listing.ids[0].id_type}

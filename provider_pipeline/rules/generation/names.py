@@ -7,7 +7,7 @@ the patterns (`../families.py`) and the predicates (`evidence.py`).
 from collections.abc import Mapping
 from typing import Any, Final
 
-from provider_pipeline.rules.capabilities import exclusive_pairs
+from provider_pipeline.rules.capabilities import contradicts
 from provider_pipeline.rules.document import CapabilityRule, Patterns
 from provider_pipeline.rules.families import capability_patterns
 from provider_pipeline.rules.generation.evidence import Predicates
@@ -19,11 +19,16 @@ _MAX_MODELS: Final = 20_000
 
 
 def capability_rules(
-    listing: Candidate, predicates: Mapping[str, Predicates]
+    listing: Candidate, predicates: Mapping[str, Predicates], *, only_text: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
     """The rule's capability part, a report on it, and its issues.
 
     Every rule carries all known patterns, for the next listing may have models of families this sample lacks.
+
+    Args:
+        listing: The list that was chosen as the listing.
+        predicates: What the metadata says.
+        only_text: Whether nearly every model takes and gives text: then a name that says nothing is a chat model's.
     """
     patterns = capability_patterns()
     rules = []
@@ -35,7 +40,7 @@ def capability_rules(
         if known.counter:
             entry["counter_evidence"] = known.counter
         if patterns.get(capability):
-            entry["regex"] = patterns[capability]
+            entry["regex"] = [*patterns[capability], *([".*"] if capability == "chat" and only_text else [])]
         rules.append({"capability": capability, "patterns": entry})
     report, problems = _report(rules, listing)
     return rules, report, problems
@@ -61,7 +66,7 @@ def _report(rules: list[dict[str, Any]], listing: Candidate) -> tuple[dict[str, 
             named = by_name.get(capability)
             if source == "evidence" and named is not None and named[0] is not has:
                 contradicted.append(f"{model_id}: {capability}")
-        if any(decisions.get(a, (False,))[0] and decisions.get(b, (False,))[0] for a, b in exclusive_pairs()):
+        if contradicts({capability: has for capability, (has, _) in decisions.items()}):
             overlapping.append(model_id)
     report = {
         "coverage": round(covered / len(ids), 4) if ids else 0.0,

@@ -1,0 +1,195 @@
+"""Common JMESPath expressions as nested Python functions, with the interpreter's semantics.
+
+Here: paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`. Not here: what else a rule says,
+which is left to the interpreter (`language.py`). A test holds both against each other on arbitrary JSON.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jmespath import exceptions as jmespath_exceptions
+from jmespath import visitor
+
+Getter = Callable[[Any], Any]
+Node = Mapping[str, Any]
+
+
+def is_true(value: Any) -> bool:
+    """Whether JMESPath takes the value for true (false, null and the empty string, list and object are not)."""
+    return not (value is None or value is False or value in ("", [], {}))
+
+
+def closure_of(node: Node) -> Getter | None:
+    """The node as a function, or None where only the interpreter knows the semantics.
+
+    A function that gets a wrong type raises `JMESPathTypeError`, as in the interpreter: it voids the whole expression.
+    """
+    path = plain_path(node)
+    if path is not None:
+        return _path_getter(path)
+    build = _BUILDERS.get(node["type"])
+    return build(node) if build is not None else None
+
+
+def plain_path(node: Node) -> tuple[str, ...] | None:
+    """The keys of a path that only goes down through objects."""
+    kind = node["type"]
+    if kind == "field":
+        return (str(node["value"]),)
+    if kind in ("current", "identity"):
+        return ()
+    if kind == "subexpression":
+        parts = [plain_path(child) for child in node["children"]]
+        if all(part is not None for part in parts):
+            return tuple(key for part in parts if part is not None for key in part)
+    return None
+
+
+def _path_getter(path: tuple[str, ...]) -> Getter:
+    if not path:
+        return lambda value: value
+    if len(path) == 1:
+        (only,) = path
+        return lambda value: value.get(only) if isinstance(value, dict) else None
+
+    def follow(value: Any) -> Any:
+        for key in path:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
+    return follow
+
+
+def _literal(node: Node) -> Getter:
+    constant = node["value"]
+    return lambda _value: constant
+
+
+def _both(node: Node) -> tuple[Getter, Getter] | None:
+    left, right = (closure_of(child) for child in node["children"])
+    return None if left is None or right is None else (left, right)
+
+
+def _or(node: Node) -> Getter | None:
+    sides = _both(node)
+    if sides is None:
+        return None
+    left, right = sides
+
+    def either(value: Any) -> Any:
+        found = left(value)
+        return found if is_true(found) else right(value)
+
+    return either
+
+
+def _and(node: Node) -> Getter | None:
+    sides = _both(node)
+    if sides is None:
+        return None
+    left, right = sides
+
+    def both(value: Any) -> Any:
+        found = left(value)
+        return right(value) if is_true(found) else found
+
+    return both
+
+
+def _not(node: Node) -> Getter | None:
+    inner = closure_of(node["children"][0])
+    if inner is None:
+        return None
+
+    def negated(value: Any) -> bool:
+        found = inner(value)
+        if isinstance(found, (int, float)) and not isinstance(found, bool):
+            return False
+        return not found
+
+    return negated
+
+
+def _equality(node: Node) -> Getter | None:
+    sides = _both(node) if node["value"] in ("eq", "ne") else None
+    if sides is None:
+        return None
+    left, right = sides
+    constant = node["children"][1].get("value") if node["children"][1]["type"] == "literal" else None
+    if node["value"] == "eq" and isinstance(constant, bool):
+        return lambda value: left(value) is constant
+    if node["value"] == "eq" and isinstance(constant, str):
+        return lambda value: bool(left(value) == constant)
+    equals: Callable[[Any, Any], Any] = vars(visitor)["_equals"]
+    wanted = node["value"] == "eq"
+
+    def compare(value: Any) -> bool:
+        return bool(equals(left(value), right(value))) is wanted
+
+    return compare
+
+
+def _contains(node: Node) -> Getter | None:
+    if node["value"] != "contains" or len(node["children"]) != 2:
+        return None
+    subject_node, wanted_node = node["children"]
+    path = plain_path(subject_node)
+    if path is None or wanted_node["type"] != "literal" or not isinstance(wanted_node["value"], str):
+        return None
+    subject, wanted = _path_getter(path), wanted_node["value"]
+
+    def contains(value: Any) -> bool:
+        found = subject(value)
+        if isinstance(found, (list, str)):
+            return wanted in found
+        raise jmespath_exceptions.JMESPathTypeError("contains", found, type(found).__name__, ["array", "string"])
+
+    return contains
+
+
+def _projection(node: Node) -> Getter | None:
+    """`path[*]`: the list itself, without its nulls."""
+    base, rest = node["children"]
+    path = plain_path(base)
+    if path is None or rest["type"] != "identity":
+        return None
+    source = _path_getter(path)
+
+    def items(value: Any) -> list[Any] | None:
+        found = source(value)
+        if not isinstance(found, list):
+            return None
+        return [item for item in found if item is not None] if None in found else found
+
+    return items
+
+
+def _filter(node: Node) -> Getter | None:
+    """`path[?condition]`: the elements for which the condition holds."""
+    base, rest, condition = node["children"]
+    path, holds = plain_path(base), closure_of(condition)
+    if path is None or rest["type"] != "identity" or holds is None:
+        return None
+    source = _path_getter(path)
+
+    def matching(value: Any) -> list[Any] | None:
+        found = source(value)
+        if not isinstance(found, list):
+            return None
+        return [item for item in found if is_true(holds(item)) and item is not None]
+
+    return matching
+
+
+_BUILDERS: Mapping[str, Callable[[Node], Getter | None]] = {
+    "literal": _literal,
+    "or_expression": _or,
+    "and_expression": _and,
+    "not_expression": _not,
+    "comparator": _equality,
+    "function_expression": _contains,
+    "projection": _projection,
+    "filter_projection": _filter,
+}
