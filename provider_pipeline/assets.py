@@ -6,7 +6,8 @@ Here: which providers a run takes, and which events it records for them. Not her
 Three launches share one step: one partition from the UI, a backfill of many, and the scheduled fleet run without any
 partition key, which takes every provider that is due. One step for many providers, because a run costs seconds to
 start and every stored event tens of milliseconds; events with a partition of their own, because the results a
-multi-partition step returns would mark failed providers as materialized.
+multi-partition step returns would mark failed providers as materialized. The rule is part of the step, and of every
+job, because Dagster cannot run a step without partitions below a partitioned asset that is not in the run.
 """
 
 from collections.abc import Iterator
@@ -28,11 +29,17 @@ CODE_VERSION = "1"
 
 RULE = dg.AssetKey("extraction_rule")
 
+_Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 _Metadata = dg.MetadataValue[Any] | str | int | bool
 
 
 def _spec(
-    key: dg.AssetKey, description: str, *, deps: list[dg.AssetKey], kinds: set[str], **metadata: object
+    key: dg.AssetKey,
+    description: str,
+    *,
+    deps: list[dg.AssetKey],
+    kinds: set[str],
+    metadata: dict[str, object] | None = None,
 ) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
@@ -50,11 +57,18 @@ def _spec(
 
 SPECS = (
     _spec(
+        RULE,
+        "The provider's extraction rule: written from the response that failed, active once it proved better.",
+        deps=[],
+        kinds={"python", "postgres"},
+        metadata={"dagster/table_name": "rule_version"},
+    ),
+    _spec(
         RAW,
         "The provider's listing as it was sent: every page, content-addressed, replayable.",
         deps=[],
         kinds={"http", "postgres"},
-        **{"dagster/table_name": "raw_response"},
+        metadata={"dagster/table_name": "raw_response"},
     ),
     _spec(
         EXTRACTION,
@@ -67,7 +81,7 @@ SPECS = (
         "The table of models: one row per provider and model id, changed in one transaction or not at all.",
         deps=[EXTRACTION],
         kinds={"postgres", "table"},
-        **{
+        metadata={
             "dagster/table_name": "provider_model",
             "dagster/column_schema": column_schema(catalog.tables.provider_model),
         },
@@ -83,24 +97,31 @@ SPECS = (
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def provider_catalog(
-    context: dg.AssetExecutionContext, provider_database: CatalogResource, listings: ListingResource
-) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
+    context: dg.AssetExecutionContext,
+    provider_database: CatalogResource,
+    listings: ListingResource,
+) -> Iterator[_Event | dg.Output[None]]:
     """Syncs providers side by side and records each one truthfully.
 
-    With a partition key or range, every provider of it leaves events. Without, the due providers are synced and only
-    those whose listing or rows changed, that failed, or that recovered leave events.
+    With a partition key or range, open RULE_GEN tasks are answered first where `extraction_rule` is selected, and every
+    provider leaves events. Without, the due providers are synced, no rule is renewed, and only providers whose listing
+    or rows changed, that failed, or that recovered leave events.
     """
     for_partitions = context.has_partition_key or context.has_partition_key_range
+    selected = context.selected_asset_keys
     troubled: dict[str, str] = {}
     with provider_database.open() as database:
         slugs = sorted(context.partition_keys) if for_partitions else _due(context, database)
-        context.log.info(f"syncing {len(slugs)} providers, {listings.max_concurrency} at a time")
+        if for_partitions and RULE in selected:
+            yield from _renew_rules(database, slugs, troubled, unasked=selected == {RULE})
+        to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
+        context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
         for outcome in attempt_many(
             database.session,
-            slugs,
+            to_sync,
             client=listings.client(),
             max_workers=listings.max_concurrency,
-            keep="all" if TABLE in context.selected_asset_keys else "raw",
+            keep="all" if TABLE in selected else "raw",
         ):
             if outcome.status != "synced":
                 troubled[outcome.slug] = outcome.reason or outcome.status
@@ -111,11 +132,30 @@ def provider_catalog(
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
     if troubled:
         raise dg.Failure(
-            description=f"{len(troubled)} of {len(slugs)} providers were not written (all others were): "
+            description=f"{len(troubled)} of {len(slugs)} providers were not written; every other one was. "
             + "; ".join(troubled[slug] for slug in sorted(troubled)),
             metadata={"providers": dg.MetadataValue.json(troubled)},
             allow_retries=False,
         )
+
+
+def _renew_rules(
+    database: catalog.Database, slugs: list[str], troubled: dict[str, str], *, unasked: bool
+) -> Iterator[dg.AssetMaterialization]:
+    """Renews the rules that open tasks ask for, or all; a provider that no rule fits is in trouble, and not synced."""
+    for slug in slugs:
+        with database.session() as session:
+            if not unasked and not catalog.open_tasks(session, slug):
+                continue
+            try:
+                generated = regenerate_rule(session, slug)
+            except ProviderPipelineError as error:
+                troubled[slug] = str(error)
+                continue
+        if generated.fits:
+            yield dg.AssetMaterialization(RULE, partition=slug, metadata=_rule_metadata(generated))
+        else:
+            troubled[slug] = f"{slug}: no rule fits the newest response: {generated.reason}"
 
 
 def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[str]:
@@ -132,9 +172,7 @@ def _crash(outcome: SyncOutcome) -> Exception | None:
     return None if isinstance(outcome.error, ProviderPipelineError) else outcome.error
 
 
-def _selected(
-    context: dg.AssetExecutionContext, events: Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]
-) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+def _selected(context: dg.AssetExecutionContext, events: Iterator[_Event]) -> Iterator[_Event]:
     for event in events:
         if isinstance(event, dg.AssetMaterialization):
             if event.asset_key in context.selected_asset_keys:
@@ -147,7 +185,7 @@ def _is_news(outcome: SyncOutcome) -> bool:
     return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
 
 
-def _events(outcome: SyncOutcome) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+def _events(outcome: SyncOutcome) -> Iterator[_Event]:
     if outcome.status != "failed":
         yield dg.AssetMaterialization(
             RAW,
@@ -190,46 +228,6 @@ def _events(outcome: SyncOutcome) -> Iterator[dg.AssetMaterialization | dg.Asset
                 "dagster/partition_row_count": outcome.models,
             },
         )
-
-
-@dg.asset(
-    key=RULE,
-    partitions_def=PROVIDERS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "postgres"},
-    code_version=CODE_VERSION,
-    metadata={"dagster/table_name": "rule_version"},
-)
-def extraction_rule(
-    context: dg.AssetExecutionContext, provider_database: CatalogResource
-) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[None]]:
-    """The provider's extraction rule: written from the response that failed, active once it proved better."""
-    written: dict[str, dict[str, _Metadata]] = {}
-    troubled: dict[str, str] = {}
-    with provider_database.open() as database, database.session() as session:
-        for slug in sorted(context.partition_keys):
-            try:
-                generated = regenerate_rule(session, slug)
-            except ProviderPipelineError as error:
-                session.rollback()
-                troubled[slug] = str(error)
-                continue
-            written[slug] = _rule_metadata(generated)
-            if not generated.fits:
-                troubled[slug] = f"{slug}: no rule fits the newest response: {generated.reason}"
-    if not troubled:
-        # The returned result counts for every partition of the run.
-        yield dg.MaterializeResult(metadata=written.popitem()[1] if len(written) == 1 else None)
-        return
-    for slug in sorted(written.keys() - troubled.keys()):
-        yield dg.AssetMaterialization(RULE, partition=slug, metadata=written[slug])
-    raise dg.Failure(
-        description="; ".join(troubled[slug] for slug in sorted(troubled)),
-        metadata={"providers": dg.MetadataValue.json(troubled)},
-        allow_retries=False,
-    )
 
 
 def _rule_metadata(generated: GeneratedRule) -> dict[str, _Metadata]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from provider_pipeline.assets import extraction_rule, provider_catalog
+from provider_pipeline.assets import provider_catalog
 from provider_pipeline.jobs import regenerate_provider_rules_job, sync_all_providers_job
 from provider_pipeline.resources import CatalogResource, ListingResource
 from provider_pipeline.schedules import hourly_sync_schedule
@@ -21,7 +21,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None) -> dg.Definitio
         resources: Replacements for `provider_database` and `listings`, by name.
     """
     return dg.Definitions(
-        assets=[extraction_rule, provider_catalog],
+        assets=[provider_catalog],
         jobs=[sync_all_providers_job, regenerate_provider_rules_job],
         schedules=[hourly_sync_schedule],
         sensors=SENSORS,

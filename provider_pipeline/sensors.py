@@ -107,10 +107,12 @@ def rule_generation_sensor(
         return dg.SkipReason("no new check evaluations")
     failed = list(_failed_evaluations(records))
     requests: dict[str, dg.RunRequest] = {}
+    partitions = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
     if failed:
         with provider_database.open() as database, database.session() as session:
             for evaluation in failed:
-                if (request := _request(session, evaluation)) is not None:
+                request = _request(session, evaluation)
+                if request is not None and request.partition_key in partitions:
                     requests[str(request.run_key)] = request
             session.commit()
     return dg.SensorResult(run_requests=list(requests.values()), cursor=str(records[-1].storage_id))

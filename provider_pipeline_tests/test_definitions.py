@@ -44,7 +44,7 @@ def test_every_definition_says_what_it_is():
 
 
 def test_the_table_shows_its_columns_with_their_comments():
-    schema = GRAPH.get(TABLE).metadata["dagster/column_schema"].value
+    schema = GRAPH.get(TABLE).metadata["dagster/column_schema"]
     columns = {column.name: column.description for column in schema.columns}
     assert "model_id" in columns
     assert all(columns.values())

@@ -23,10 +23,9 @@ def tick(sensor: dg.SensorDefinition, fleet: Fleet, instance: dg.DagsterInstance
     with dg.build_sensor_context(
         instance=instance,
         cursor=cursor,
-        definitions=definitions(fleet.database.url),
         resources={"provider_database": CatalogResource(database_url=fleet.database.url)},
     ) as context:
-        return sensor.evaluate_tick(context)
+        return sensor(context)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +83,17 @@ def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, insta
     assert {each.run_key for each in again.run_requests + from_the_start.run_requests} == {request.run_key}
     assert len(fleet.tasks("acme")) == 1
     assert fleet.tasks("good") == []
+
+
+def test_a_provider_without_a_partition_gets_its_task_but_no_run_that_could_not_start(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    fleet.serve("acme", {})
+    run_fleet(definitions(fleet.database.url), instance)
+    instance.delete_dynamic_partition("providers", "acme")
+    assert tick(rule_generation_sensor, fleet, instance).run_requests == []
+    assert len(fleet.tasks("acme")) == 1
 
 
 def test_without_new_evaluations_the_sensor_skips_and_keeps_its_cursor(fleet: Fleet, instance: dg.DagsterInstance):

@@ -50,6 +50,7 @@ from provider_pipeline.catalog.tasks import (
     failure_signature,
     list_tasks,
     open_rule_gen_task,
+    open_tasks,
     set_task_status,
 )
 
@@ -86,6 +87,7 @@ __all__ = [
     "open_catalog",
     "open_database",
     "open_rule_gen_task",
+    "open_tasks",
     "overrides",
     "previous_rows",
     "prune_raw_responses",

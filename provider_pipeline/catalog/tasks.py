@@ -135,6 +135,11 @@ def list_tasks(session: Session, *, status: str | None = None, slug: str | None 
     return [Task(**row) for row in session.execute(query.order_by(agent_task.c.id)).mappings()]
 
 
+def open_tasks(session: Session, slug: str) -> list[Task]:
+    """A provider's open tasks, oldest first."""
+    return [task for task in list_tasks(session, slug=slug) if task.status in OPEN_STATUSES]
+
+
 def set_task_status(session: Session, task_id: int, status: str, result: Mapping[str, Any] | None = None) -> None:
     """Move an open task on; a finished one stays as it is.
 

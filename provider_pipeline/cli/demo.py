@@ -19,10 +19,10 @@ from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_table, stdout
 from provider_pipeline.cli.tasks import task_document, task_table
 from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged, workbench
-from provider_pipeline.errors import ProviderPipelineError, RuleMissingError
+from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.samples import SampleProvider, SampleServer
-from provider_pipeline.sync import SyncOutcome, fetch_sample, generate_rule
+from provider_pipeline.sync import SyncOutcome, active_endpoint, fetch_sample, generate_rule
 
 SAMPLE_PORT = 8377
 
@@ -103,9 +103,12 @@ def _run(bench: Workbench, server: SampleServer) -> _Result:
     without_rule: dict[str, SyncOutcome] = {}
     with bench.database.session() as session:
         for provider in server.providers:
-            register(session, provider, server)
-            if (failure := _ensure_rule(session, provider, client)) is not None:
-                without_rule[provider.slug] = failure
+            try:
+                register(session, provider, server)
+                _ensure_rule(session, provider, client)
+            except ProviderPipelineError as error:
+                session.rollback()
+                without_rule[provider.slug] = SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}")
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
     run_logged(
         bench, dagster_command("job", "execute", *MODULE, "-j", "sync_all_providers_job"), "demo-run", extra=keys
@@ -116,8 +119,9 @@ def _run(bench: Workbench, server: SampleServer) -> _Result:
     )
     with bench.database.session() as session:
         summaries = [
-            _last_result(session, provider.slug, since=started)
-            or without_rule.get(provider.slug, _not_run(provider.slug)).summary()
+            without_rule[provider.slug].summary()
+            if provider.slug in without_rule
+            else _last_result(session, provider.slug, since=started) or _not_run(provider.slug).summary()
             for provider in server.providers
         ]
         tasks = [task for task in catalog.list_tasks(session) if task.status in catalog.OPEN_STATUSES]
@@ -126,26 +130,16 @@ def _run(bench: Workbench, server: SampleServer) -> _Result:
     return _Result(summaries, tasks, not_written == broken)
 
 
-def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient) -> SyncOutcome | None:
-    """Writes the first rule; None when there is one, an outcome that says why when there is none."""
-    provider_id = catalog.get_provider(session, provider.slug).id
-    try:
-        catalog.active_rule(session, provider_id)
-    except RuleMissingError:
-        pass
+def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient) -> None:
+    """Writes the first rule of a provider that has none. Commits."""
+    if active_endpoint(session, provider.slug) is not None:
+        return
+    if provider.rule_sample is None:
+        sample, sample_id = fetch_sample(session, provider.slug, endpoint=provider.path, client=client)
     else:
-        return None
-    try:
-        if provider.rule_sample is None:
-            sample, sample_id = fetch_sample(session, provider.slug, endpoint=provider.path, client=client)
-        else:
-            sample, sample_id = provider.rule_sample, None
-        generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id)
-    except ProviderPipelineError as error:
-        session.rollback()
-        return SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}", error=error)
+        sample, sample_id = provider.rule_sample, None
+    generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id)
     session.commit()
-    return None
 
 
 def _last_result(session: Session, slug: str, *, since: datetime) -> dict[str, Any] | None:

@@ -248,10 +248,8 @@ def _record(session: Session, target: _Target, outcome: SyncOutcome, profile: Pr
         result=outcome.summary(),
     )
     if outcome.recovered:
-        for task in catalog.list_tasks(session, slug=outcome.slug):
-            if task.status in catalog.OPEN_STATUSES:
-                catalog.set_task_status(
-                    session, task.id, "CANCELLED", result={"reason": f"rule version {target.version} fits again"}
-                )
+        for task in catalog.open_tasks(session, outcome.slug):
+            reason = {"reason": f"rule version {target.version} fits again"}
+            catalog.set_task_status(session, task.id, "CANCELLED", result=reason)
     if outcome.listing_changed:
         catalog.prune_raw_responses(session, provider_id)

@@ -212,7 +212,7 @@ def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
         ModelSyncerError: There is no stored response to learn from.
     """
     provider = catalog.get_provider(session, slug)
-    tasks = [task for task in catalog.list_tasks(session, slug=slug) if task.status in catalog.OPEN_STATUSES]
+    tasks = catalog.open_tasks(session, slug)
     sample_id = _newest_response(session, provider.id, tasks)
     if sample_id is None:
         raise ModelSyncerError(
