@@ -14,6 +14,7 @@ from provider_pipeline.rules.knowledge import read_table
 
 MAX_ID_LENGTH: Final = 512
 _RUNS = re.compile(r"[\s_]+")
+_POINT = re.compile(r"(?<=\d)p(?=\d)")
 
 
 @functools.cache
@@ -43,7 +44,7 @@ def normalise_id(model_id: str) -> str:
         'llama-3.1-8b-instruct'
     """
     tables = _tables()
-    name = _RUNS.sub("-", model_id[:MAX_ID_LENGTH].strip().lower())
+    name = _POINT.sub(".", _RUNS.sub("-", model_id[:MAX_ID_LENGTH].strip().lower()))
     prefix = tables["prefix"].match(name)
     if prefix:
         name = name[prefix.end() :]

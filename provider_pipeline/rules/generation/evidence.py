@@ -75,9 +75,12 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
             yield from _tasks(column)
         elif column.share(str) > 0.9:
             yield from _tasks(column)
+            yield from _joined_list(column)
     for column in shape.nested.values():
         if column.share(bool) > 0.9:
             yield from _nested_boolean(column)
+        elif column.share(str) > 0.9:
+            yield from _nested_text(column)
 
 
 def _boolean(column: Column) -> Iterator[Statement]:
@@ -102,6 +105,35 @@ def _nested_boolean(column: Column) -> Iterator[Statement]:
         if _key(column) in names:
             yield capability, f"{array}[?{key} == `true`]", True
             yield capability, f"{array}[?{key} == `false`]", False
+
+
+def _joined_list(column: Column) -> Iterator[Statement]:
+    """A text that holds a list of features with commas between them."""
+    signals = read_table("signals.toml")["features"]
+    if _key(column) not in signals["keys"] or not any(
+        "," in value for value in column.values if isinstance(value, str)
+    ):
+        return
+    path = path_expression(column.path)
+    parts = {part for value in column.values if isinstance(value, str) for part in value.split(",")}
+    for text in sorted(part for part in parts if 0 < len(part) <= 100):
+        for capability, tokens in signals["values"].items():
+            if squashed(text) in tokens:
+                yield capability, f"contains(split({path}, ','), {literal(text)})", True
+
+
+def _nested_text(column: Column) -> Iterator[Statement]:
+    """A list of objects that name features or tasks: `functions[].id`."""
+    signals = read_table("signals.toml")
+    array = squashed(column.path[-2])
+    if _key(column) not in ("id", "name", "type", "key") or array not in signals["features"]["arrays"]:
+        return
+    path, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
+    for text in _texts(column):
+        predicate = f"{path}[?{key} == {literal(text)}]"
+        for capability, tokens in signals["features"]["values"].items():
+            if squashed(text) in tokens:
+                yield capability, predicate, True
 
 
 def _list(column: Column) -> Iterator[Statement]:

@@ -18,6 +18,7 @@ from provider_pipeline.rules.values import BadValueError, read_limit
 _DEPTH: Final = 0.9
 _RANK: Final = 0.004
 _MIN_SCORE: Final = 0.15
+_AMBIGUOUS: Final = 0.5
 _MAX_ALTERNATIVES: Final = 6
 _MAX_TOKENS: Final = int(Thresholds.model_fields["max_tokens"].default)
 
@@ -65,14 +66,16 @@ def alias_rank(column: Column, aliases: list[str]) -> int | None:
 def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: int = 0) -> list[FieldChoice]:
     """The paths whose name fits a field of `data/fields.toml`, the best first."""
     aliases: list[str] = _aliases(name)
+    ambiguous = read_table("fields.toml")["max_output_tokens"]["needs_context"]
     found = []
     for column in shape.columns.values():
         rank = alias_rank(column, aliases)
-        if rank is None:
+        if rank is None or column.path[-1].startswith("_"):
             continue
         good = sum(plausible(value) for value in column.values) / len(column.values)
         fill = shape.fill(column)
-        score = (1 - _RANK * rank) * _DEPTH ** max(0, len(column.path) - 1 - depth) * math.sqrt(fill) * good
+        doubt = _AMBIGUOUS if column.leaf in ambiguous else 1.0
+        score = doubt * (1 - _RANK * rank) * _DEPTH ** max(0, len(column.path) - 1 - depth) * math.sqrt(fill) * good
         found.append(FieldChoice(path_expression(column.path), score, fill, good, column.values[0], column))
     found.sort(key=lambda choice: (-choice.score, choice.expression))
     return found[:_MAX_ALTERNATIVES]
@@ -111,12 +114,20 @@ def name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldChoi
     ]
     for choice in found:
         distinct = len({value for value in choice.column.values if isinstance(value, str)})
-        if choice.plausible < 0.9 or choice.fill < 0.1:
+        if choice.plausible < 0.9 or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
             continue
         if len(choice.column.values) >= 4 and distinct < 0.25 * len(choice.column.values):
             continue
         return choice, found
     return None, found
+
+
+def _names_the_model(column: Column, depth: int) -> bool:
+    """A plain `name` inside another object names that object, unless the object is about the model."""
+    table = read_table("fields.toml")["display_name"]
+    if len(column.path) - 1 <= depth or column.leaf not in table["plain"]:
+        return True
+    return snake(column.path[-2]) in table["parents"]
 
 
 def modality_choice(shape: Shape, name: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:

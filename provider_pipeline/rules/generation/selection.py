@@ -20,6 +20,8 @@ MAX_CANDIDATES: Final = 60
 _MAX_KEYS: Final = 60
 _DEPTH: Final = 0.93
 _RIVAL: Final = 0.85
+_MAX_JOINED: Final = 8
+"""More sibling lists than this are not named one by one in a selector."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,17 @@ def rival(chosen: Candidate, others: list[Candidate]) -> Candidate | None:
     for other in others:
         if other is chosen or other.score < _RIVAL * chosen.score or chosen.kind == "several_arrays":
             continue
+        if _holds(other, chosen):
+            continue
         theirs = set(other.ids[0].values)
-        if len(ids & theirs) < 0.5 * max(len(ids), len(theirs)):
+        if len(ids & theirs) < 0.5 * len(theirs):
             return other
     return None
+
+
+def _holds(outer: Candidate, inner: Candidate) -> bool:
+    """Whether one list is inside the items of the other: then they are no rivals, but groups and their members."""
+    return inner.kind in ("groups", "member_groups") and inner.path[: len(outer.path)] == outer.path
 
 
 def _lists(node: Any, path: Path) -> Iterator[tuple[str, str, Path, list[Any]]]:
@@ -120,7 +129,7 @@ def _maps(node: dict[str, Any], path: Path, values: list[Any]) -> Iterator[tuple
         for key in _common_keys(objects, dict):
             yield from _member_group(f"{prefix}.{quote_key(key)}", (*path, key), [value.get(key) for value in objects])
     lists = [value for value in values if isinstance(value, list)]
-    if len(lists) >= 2 and len(lists) == len(values):
+    if len(lists) > _MAX_JOINED and len(lists) == len(values):
         inner = [entry for value in lists for entry in value]
         yield f"{base}.*[]" if path else "*[]", "groups", path, inner
 
@@ -166,7 +175,8 @@ def _scored(selector: str, kind: str, path: Path, items: list[Any]) -> Candidate
     if not ids:
         return None
     data = read_table("selection.toml")
-    weights = [float(data["containers"].get(snake(key), 0.9)) for key in path]
+    named = path[-1:] if kind in ("groups", "member_groups") else path
+    weights = [float(data["containers"].get(snake(key), 0.9)) for key in named]
     container = min(weights) if weights and min(weights) < 0.5 else (weights[-1] if weights else 1.1)
     top = {snake(column.path[-1]) for column in shape.columns.values() if len(column.path) <= ids[0].depth + 1}
     known = len(top & set(data["model_keys"]))
@@ -198,7 +208,7 @@ def _joined(found: list[Candidate]) -> Candidate | None:
             continue
         if _same_form(best, other) and not any(_overlap(member, other) > 0.2 for member in members):
             members.append(other)
-    if len(members) < 2:
+    if not 2 <= len(members) <= _MAX_JOINED:
         return None
     members.sort(key=lambda candidate: candidate.path)
     parts = [f"labelled({path_expression(one.path)}, {literal(one.path[-1])})" for one in members]
@@ -210,7 +220,7 @@ def _joined(found: list[Candidate]) -> Candidate | None:
 def _same_form(first: Candidate, second: Candidate) -> bool:
     keys = [{path[0] for path in one.shape.columns} for one in (first, second)]
     alike = len(keys[0] & keys[1]) / max(1, len(keys[0] | keys[1]))
-    return alike >= 0.4 and first.ids[0].expression == second.ids[0].expression
+    return alike >= 0.25 and first.ids[0].expression == second.ids[0].expression
 
 
 def _overlap(first: Candidate, second: Candidate) -> float:
