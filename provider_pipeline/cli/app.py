@@ -3,7 +3,6 @@
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from provider_pipeline.cli import db, demo, dev, providers, rules, sync, tasks
@@ -12,7 +11,6 @@ from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
 
 EXIT_TROUBLE = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="provider-pipeline",
@@ -40,20 +38,9 @@ def main() -> None:
     """Runs the command line: one line for an error that has a name, the traceback only with --debug."""
     debug = "--debug" in sys.argv[1:]
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(EXIT_USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        fail("interrupted; what was already written is complete")
-        sys.exit(EXIT_INTERRUPTED)
+        app()
     except ProviderPipelineError as error:
         if debug:
             raise
         fail(error.message, hint=error.hint)
         sys.exit(EXIT_USAGE if isinstance(error, UnknownProviderError) else EXIT_TROUBLE)
-    except BrokenPipeError:  # the reader of our output went away
-        sys.stderr.close()
-        sys.exit(EXIT_TROUBLE)
