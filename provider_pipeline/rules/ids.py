@@ -44,7 +44,7 @@ def normalise_id(model_id: str) -> str:
         'llama-3.1-8b-instruct'
     """
     tables = _tables()
-    name = _POINT.sub(".", _RUNS.sub("-", model_id[:MAX_ID_LENGTH].strip().lower()))
+    name = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).strip().lower()))
     prefix = tables["prefix"].match(name)
     if prefix:
         name = name[prefix.end() :]
@@ -62,6 +62,11 @@ def normalise_id(model_id: str) -> str:
     if suffix and suffix.start(1) > 0:
         name = name[: suffix.start(1)]
     return name.replace(":", "-")
+
+
+def encodable(text: str) -> str:
+    """The text with halves of surrogate pairs replaced, for RE2, which reads UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_opaque(model_id: str) -> bool:

@@ -43,8 +43,10 @@ def issue(
     }
 
 
-def shown(value: Any) -> Any:
+def shown(value: Any, depth: int = 3) -> Any:  # noqa: PLR0911  # one return for each JSON type
     """A value from outside, short and safe to print and to store as JSON."""
+    if depth == 0 and isinstance(value, (list, tuple, dict)):
+        return "..."
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -52,9 +54,9 @@ def shown(value: Any) -> Any:
     if isinstance(value, float):
         return value if value - value == 0 else str(value)
     if isinstance(value, (list, tuple)):
-        return [shown(entry) for entry in value[:SAMPLE_SIZE]]
+        return [shown(entry, depth - 1) for entry in value[:SAMPLE_SIZE]]
     if isinstance(value, dict):
-        return {str(shown(str(key))): shown(entry) for key, entry in list(value.items())[:SAMPLE_SIZE]}
+        return {str(shown(str(key))): shown(entry, depth - 1) for key, entry in list(value.items())[:SAMPLE_SIZE]}
     text = str(value)
     text = text if len(text) <= _TEXT_SIZE else text[: _TEXT_SIZE - 3] + "..."
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\u0000")

@@ -11,6 +11,7 @@ import re2
 
 from provider_pipeline.rules.generation.selection import Candidate
 from provider_pipeline.rules.generation.shape import snake
+from provider_pipeline.rules.ids import encodable
 from provider_pipeline.rules.knowledge import read_table
 
 _MOST: Final = 0.8
@@ -70,7 +71,7 @@ def _holds(mark: Mapping[str, Any], sample: Any, listing: Candidate) -> str | No
             else None
         )
     ids = listing.ids[0].values
-    matching = sum(re2.fullmatch(mark["id"], text) is not None for text in ids[:200])
+    matching = sum(re2.fullmatch(mark["id"], encodable(text)) is not None for text in ids[:200])
     return f"ids match {mark['id']}" if matching >= _MOST * min(len(ids), 200) else None
 
 

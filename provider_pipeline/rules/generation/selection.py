@@ -20,6 +20,7 @@ MAX_CANDIDATES: Final = 60
 _MAX_KEYS: Final = 60
 _DEPTH: Final = 0.93
 _RIVAL: Final = 0.85
+_GROUP: Final = 0.6
 _MAX_JOINED: Final = 8
 """More sibling lists than this are not named one by one in a selector."""
 
@@ -72,6 +73,7 @@ def candidates(sample: Any) -> list[Candidate]:
     joined = _joined(found)
     if joined:
         found.append(joined)
+    found = [_less_if_group(candidate, found) for candidate in found]
     return sorted(found, key=lambda candidate: (-candidate.score, len(candidate.path), candidate.selector))
 
 
@@ -92,6 +94,23 @@ def rival(chosen: Candidate, others: list[Candidate]) -> Candidate | None:
 def _holds(outer: Candidate, inner: Candidate) -> bool:
     """Whether one list is inside the items of the other: then they are no rivals, but groups and their members."""
     return inner.kind in ("groups", "member_groups") and inner.path[: len(outer.path)] == outer.path
+
+
+def _less_if_group(outer: Candidate, found: list[Candidate]) -> Candidate:
+    """Items that each hold a list of models are groups of models, not models."""
+    weights = read_table("selection.toml")["containers"]
+    inner = [
+        one
+        for one in found
+        if one is not outer
+        and one.kind in ("groups", "member_groups")
+        and one.path[:-1] == outer.path
+        and float(weights.get(snake(one.path[-1]), 0.0)) >= 1
+        and one.shape.count >= outer.shape.count
+    ]
+    if not inner or outer.kind not in ("array", "members"):
+        return outer
+    return replace(outer, score=_GROUP * outer.score, reasons={**outer.reasons, "holds": inner[0].selector})
 
 
 def _lists(node: Any, path: Path) -> Iterator[tuple[str, str, Path, list[Any]]]:

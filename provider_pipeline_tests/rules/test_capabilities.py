@@ -1,0 +1,168 @@
+import pytest
+
+from provider_pipeline.rules import CapabilityMatcher, RuleGenerator, RuleValidator, capability_names
+from provider_pipeline.rules.capabilities import contradicts
+from provider_pipeline.rules.families import families, family_of
+from provider_pipeline.rules.patterns import compile_pattern
+from provider_pipeline_tests.rules import samples
+
+
+def rows_of(items):
+    sample = {"data": items}
+    result = RuleValidator().validate_rule(RuleGenerator().analyze_sample(sample), sample)
+    return {row["model_id"]: row for row in result["extracted_models"]}
+
+
+def test_the_documented_example_matches():
+    rules = [{"capability": "chat", "patterns": {"regex": ["gpt-.*"]}}]
+    assert CapabilityMatcher().match_capabilities("gpt-4-turbo", rules) == ["chat"]
+    assert CapabilityMatcher().match_capabilities("my-gpt-4", rules) == []
+
+
+def test_patterns_match_whole_names_without_regard_to_case_vendor_or_packing():
+    rules = {"chat": {"patterns": {"regex": ["llama-3\\.1-8b-instruct"]}}}
+    for model_id in ("meta-llama/Llama-3.1-8B-Instruct", "LLAMA-3.1-8B-Instruct-FP8", "llama-3.1-8b-instruct:free"):
+        assert CapabilityMatcher().match_capabilities(model_id, rules) == ["chat"]
+    assert CapabilityMatcher().match_capabilities("llama-3.1-8b", rules) == []
+
+
+def test_a_pattern_may_also_be_written_for_the_id_as_it_is():
+    rules = {"chat": {"patterns": {"regex": ["openai/gpt-4o:free"]}}}
+    assert CapabilityMatcher().match_capabilities("openai/gpt-4o:free", rules) == ["chat"]
+
+
+def test_the_first_pattern_that_matches_decides():
+    rules = {"chat": {"patterns": {"regex": ["!gpt-4o-audio.*", "?gpt-4o-odd", "gpt-4o.*"]}}}
+    matcher = CapabilityMatcher()
+    assert matcher.match_capabilities("gpt-4o", rules) == ["chat"]
+    assert matcher.match_capabilities("gpt-4o-audio-preview", rules) == []
+    assert matcher.match_capabilities("gpt-4o-odd", rules) == []
+
+
+def test_a_lookup_table_wins_over_patterns():
+    rules = {"chat": {"patterns": {"regex": ["!custom-.*"], "lookup_table": {"custom-model": ["chat", "vision"]}}}}
+    assert CapabilityMatcher().match_capabilities("custom-model", rules) == ["chat", "vision"]
+
+
+def test_opaque_ids_match_no_pattern_but_may_be_looked_up():
+    uuid = "de7d3faf-762f-48e0-b3b7-9d0ac3a3fcf3"
+    rules = {"chat": {"patterns": {"regex": [".*"], "lookup_table": {uuid: ["chat"]}}}}
+    assert CapabilityMatcher().match_capabilities("ep-20240101-abcdef", {"chat": {"patterns": {"regex": [".*"]}}}) == []
+    assert CapabilityMatcher().match_capabilities(uuid, rules) == ["chat"]
+
+
+def test_evidence_wins_over_names_and_its_provenance_is_kept():
+    rows = rows_of(
+        [
+            {"id": "gpt-4o", "capabilities": {"vision": False, "function_calling": True}},
+            {"id": "gpt-4.1", "capabilities": {"vision": True, "function_calling": True}},
+        ]
+    )
+    assert rows["gpt-4o"]["capabilities"]["vision"] is False
+    assert rows["gpt-4o"]["capability_sources"]["vision"] == "evidence"
+    assert rows["gpt-4o"]["capability_sources"]["chat"] == "regex"
+    assert rows["gpt-4.1"]["capabilities"]["vision"] is True
+
+
+def test_what_nothing_speaks_of_is_unknown_and_not_false():
+    assert rows_of([{"id": "quux"}, {"id": "quuz"}])["quux"]["capabilities"] == {}
+
+
+@pytest.mark.parametrize(
+    ("item", "capability", "state"),
+    [
+        ({"supports_tools": True}, "tools", True),
+        ({"supports_tools": False}, "tools", False),
+        ({"thinking": {"supported": True}}, "reasoning", True),
+        ({"features": ["tool-calling"]}, "tools", True),
+        ({"features": "vision,json_mode"}, "vision", True),
+        ({"type": "embedding"}, "embedding", True),
+        ({"type": "embedding"}, "chat", False),
+        ({"task": {"name": "Text-to-Image"}}, "image_generation", True),
+        ({"endpoints": ["rerank"]}, "rerank", True),
+        ({"supported_parameters": ["temperature"]}, "tools", False),
+        ({"functions": [{"id": "text_chat"}]}, "chat", True),
+        ({"offers": [{"supports_tools": False}, {"supports_tools": True}]}, "tools", True),
+        ({"input_modalities": ["TEXT", "IMAGE"], "output_modalities": ["TEXT"]}, "vision", True),
+        ({"input_modalities": ["TEXT"], "output_modalities": ["VIDEO"]}, "video_generation", True),
+        ({"input_modalities": ["TEXT"], "output_modalities": ["VIDEO"]}, "chat", False),
+    ],
+)
+def test_structured_metadata_speaks_of_capabilities(item, capability, state):
+    rows = rows_of([{"id": "quux", **item}, {"id": "quuz", **item}])
+    assert rows["quux"]["capabilities"][capability] is state
+    assert rows["quux"]["capability_sources"][capability] == "evidence"
+
+
+def test_free_tags_state_but_never_deny():
+    rows = rows_of([{"id": "quux", "tags": ["vision"]}, {"id": "quuz", "tags": ["fast"]}])
+    assert rows["quux"]["capabilities"] == {"vision": True}
+    assert rows["quuz"]["capabilities"] == {}
+
+
+def test_a_listing_of_text_models_only_takes_unknown_names_for_chat_models():
+    assert rows_of([{"id": name, **text_only()} for name in ("quux", "quuz")])["quux"]["capabilities"]["chat"] is True
+    mixed = [
+        {"id": "quux", **text_only()},
+        {"id": "quuz", "input_modalities": ["text"], "output_modalities": ["image"]},
+    ]
+    assert "chat" not in rows_of(mixed)["quux"]["capabilities"]
+
+
+def text_only():
+    return {"input_modalities": ["text"], "output_modalities": ["text"]}
+
+
+def test_the_label_of_a_list_is_evidence():
+    result = RuleValidator().validate_rule(
+        RuleGenerator().analyze_sample(samples.SEVERAL_ARRAYS), samples.SEVERAL_ARRAYS
+    )
+    assert result["matched_capabilities"]["nimbus-general"] == ["audio_transcription"]
+    assert result["matched_capabilities"]["stratus-zeus-en"] == ["text_to_speech"]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "family"),
+    [
+        ("openai/gpt-4o-2024-08-06", "gpt-4o"),
+        ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude"),
+        ("accounts/fireworks/models/llama-v3p1-8b-instruct", "llama-3.1"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "qwen-vl"),
+        ("qwen-72b-chat", "qwen"),
+        ("google/gemma-3-27b-it", "gemma"),
+        ("something-else", None),
+        ("00000000-0000-4000-8000-000000000000", None),
+    ],
+)
+def test_an_id_belongs_to_a_family(model_id, family):
+    assert family_of(model_id) == family
+
+
+def test_every_known_family_compiles_and_speaks_of_documented_capabilities_only():
+    names = set(capability_names())
+    for family in families():
+        assert set(family.says) <= names
+        assert not contradicts({capability: bool(has) for capability, has in family.says.items()})
+        for pattern in family.match:
+            compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "has", "lacks"),
+    [
+        ("text-embedding-3-large", {"embedding"}, {"chat", "tools"}),
+        ("BAAI/bge-reranker-v2-m3", {"rerank"}, {"embedding", "chat"}),
+        ("openai/whisper-large-v3", {"audio_transcription"}, {"chat"}),
+        ("fal-ai/kling-video/v2/image-to-video", {"video_generation"}, {"image_generation", "chat"}),
+        ("black-forest-labs/FLUX.1-schnell", {"image_generation"}, {"chat", "vision"}),
+        ("gpt-4o-mini-tts", {"text_to_speech"}, {"chat", "vision"}),
+        ("deepseek-ai/DeepSeek-R1", {"chat", "reasoning"}, {"vision"}),
+        ("llama-3.2-90b-vision-instruct", {"chat", "vision"}, {"reasoning"}),
+        ("omni-moderation-latest", {"moderation"}, {"chat"}),
+        ("gpt-3.5-turbo-instruct", {"completion"}, {"chat"}),
+    ],
+)
+def test_names_tell_what_models_can_do(model_id, has, lacks):
+    capabilities = rows_of([{"id": model_id}, {"id": "quux"}])[model_id]["capabilities"]
+    assert {name for name, state in capabilities.items() if state} >= has
+    assert {name for name, state in capabilities.items() if state is False} >= lacks

@@ -1,0 +1,71 @@
+import pytest
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules import RuleGenerator, parse_pagination
+from provider_pipeline_tests.rules import samples
+
+DATA = samples.OPENAI_LIKE["data"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "pagination"),
+    [
+        (samples.OPENAI_LIKE, {"type": "none"}),
+        (samples.OPENAI_LIKE["data"], {"type": "none"}),
+        (samples.CURSOR, {"type": "cursor", "param": "after_id", "token": "last_id", "more": "has_more"}),
+        (samples.METHODS, {"type": "page_token", "param": "pageToken", "token": "nextPageToken"}),
+        (
+            {"models": DATA, "next_page_token": "x"},
+            {"type": "page_token", "param": "page_token", "token": "next_page_token"},
+        ),
+        (
+            {"data": DATA, "next_cursor": "Mg", "has_more": True},
+            {"type": "cursor", "param": "cursor", "token": "next_cursor", "more": "has_more"},
+        ),
+        (samples.COMPOSITE, {"type": "next_url", "token": "next"}),
+        (
+            {"items": DATA, "pagination": {"page": 1, "totalPage": 3}},
+            {"type": "page_number", "param": "page", "page": "pagination.page", "total_pages": "pagination.totalPage"},
+        ),
+        ({"data": DATA, "total": 500}, {"type": "offset", "param": "offset", "limit_param": "limit", "total": "total"}),
+        ({"data": DATA, "total": 3}, {"type": "none"}),
+    ],
+)
+def test_the_pagination_is_told_from_the_answer(sample, pagination):
+    inferred = RuleGenerator().analyze_sample(sample)["pagination"]
+    assert inferred == pagination
+    assert parse_pagination(inferred).type == pagination["type"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"type": "cursor"}, {"type": "warp"}, {}, {"type": "none", "extra": 1}, {"type": "next_url", "token": "a["}, [1]],
+)
+def test_a_pagination_that_cannot_be_followed_is_refused(document):
+    with pytest.raises(InvalidRuleError, match="pagination"):
+        parse_pagination(document)
+
+
+@pytest.mark.parametrize(
+    ("sample", "kind"),
+    [
+        (samples.OPENAI_LIKE, "openai-compatible"),
+        (samples.CURSOR, "anthropic"),
+        (samples.METHODS, "google"),
+        ({"data": [{"id": "m", "created": 1677610602, "object": "model", "owned_by": "x"}] * 2}, "litellm"),
+        ({"data": [{"id": f"m{n}", "created": 1626777600, "object": "model"} for n in range(3)]}, "one-api"),
+        ({"models": [{"name": "qwen3:latest", "digest": "x", "modified_at": "2025", "details": {}}]}, "ollama"),
+        ({"object": "list", "data": [{"id": "m", "owned_by": "vllm", "object": "model", "max_model_len": 4}]}, "vllm"),
+        ({"things": [{"name": "alpha"}, {"name": "beta"}]}, None),
+    ],
+)
+def test_the_kind_of_api_is_told_from_the_answer(sample, kind):
+    found = RuleGenerator().analyze_sample(sample)["metadata"]["provider_kind"]
+    assert found["kind"] == kind
+    assert bool(found["evidence"]) is (kind is not None)
+
+
+def test_the_kind_gives_hints_on_where_and_how_to_ask():
+    hints = RuleGenerator().analyze_sample(samples.CURSOR)["metadata"]["provider_kind"]["hints"]
+    assert hints["base_url"] == "https://api.anthropic.com"
+    assert hints["auth"] == {"type": "header", "name": "x-api-key"}
