@@ -7,6 +7,7 @@ Here: parsing with limits, and three extra functions. Not here: the closures tha
 import functools
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -133,7 +134,9 @@ def _parse(expression: str) -> Mapping[str, Any]:
             f"expression nested {deepest} deep; at most {MAX_NESTING} are read: {_shown(expression)}"
         )
     try:
-        tree: Mapping[str, Any] = jmespath.compile(expression).parsed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PendingDeprecationWarning)  # unquoted literals: old, and well defined
+            tree: Mapping[str, Any] = jmespath.compile(expression).parsed
     except (jmespath_exceptions.JMESPathError, RecursionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidRuleError(f"not a JMESPath expression: {_shown(expression)}: {reason}") from error

@@ -1,0 +1,147 @@
+import json
+
+import pytest
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules import ExtractionRule, RuleGenerator, apply_override, meta_hash
+from provider_pipeline_tests.rules import samples
+
+
+@pytest.mark.parametrize("name", sorted(samples.ALL))
+def test_both_written_forms_convert_into_each_other_without_loss(name):
+    analysis = RuleGenerator().analyze_sample(samples.ALL[name])
+    rule = ExtractionRule.parse(analysis)
+    config, endpoints = json.loads(json.dumps(rule.to_stored()))
+    again = ExtractionRule.parse({"model_list_config": config, "endpoints_config": endpoints})
+    assert again == rule
+    assert again.to_analysis() == analysis
+    assert again.digest == rule.digest
+
+
+def test_the_digest_ignores_how_the_rule_came_to_be_and_sees_what_it_does():
+    analysis = RuleGenerator().analyze_sample(samples.RICH)
+    digest = ExtractionRule.parse(analysis).digest
+    assert ExtractionRule.parse({**analysis, "metadata": {}, "confidence": None}).digest == digest
+    assert ExtractionRule.parse({**analysis, "jmespath_rule": "items[*]"}).digest != digest
+
+
+def test_several_endpoints_are_kept_in_both_forms():
+    stored = {
+        "model_list_config": {
+            "endpoint": [
+                {"endpoint": "/v1/models", "selector": "data[*]", "fields": {"id": "id"}},
+                {"endpoint": "/v1/voices", "selector": "voices[*]", "fields": {"id": "voice_id"}},
+            ]
+        },
+        "endpoints_config": {"chat": {"patterns": {"regex": ["gpt-.*"]}}},
+    }
+    rule = ExtractionRule.parse(stored)
+    assert [endpoint.path for endpoint in rule.endpoints] == ["/v1/models", "/v1/voices"]
+    assert rule.to_stored()._asdict() == stored
+    assert ExtractionRule.parse(rule.to_analysis()) == rule
+
+
+def test_a_rule_may_name_capabilities_of_its_own():
+    rules = {"haiku_writing": {"patterns": {"regex": [".*"]}}}
+    assert ExtractionRule.parse({"model_list_config": {"selector": "[*]"}, "endpoints_config": rules})
+
+
+def rule(**parts):
+    return {"jmespath_rule": "data[*]", "capability_rules": [], **parts}
+
+
+def patterns(**parts):
+    return rule(capability_rules=[{"capability": "chat", "patterns": parts}])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"model_list_config": None},
+        {"model_list_config": {}},
+        rule(selecter="data[*]"),
+        rule(jmespath_rule=""),
+        rule(jmespath_rule="data[*"),
+        rule(jmespath_rule="nope(data)"),
+        rule(jmespath_rule="(" * 500 + "a" + ")" * 500),
+        rule(jmespath_rule="!" * 1500 + "a"),
+        rule(jmespath_rule="a." * 900 + "a"),
+        rule(jmespath_rule="x" * 3000),
+        rule(jmespath_rule="|".join(["[@,@][]"] * 60)),
+        rule(jmespath_rule="to_string(to_string(to_string(to_string(to_string(@)))))"),
+        rule(fields={"name": "name"}),
+        rule(fields={"id": "id", "Bad Name": "x"}),
+        rule(units={"input_price": "doubloons"}),
+        rule(units={"input_price": {"by": "unit"}}),
+        rule(pagination={"type": "warp"}),
+        rule(capability_rules=3),
+        rule(capability_rules=[{"patterns": {}}]),
+        rule(capability_rules=[{"capability": "Chat!", "patterns": {}}]),
+        patterns(regex=["("]),
+        patterns(regex=["((a{100}){100}){100}"]),
+        patterns(regex=["a" * 5000]),
+        patterns(regex=["(?=x)"]),
+        patterns(regex=["\ud800"]),
+        patterns(regex=["a"] * 5000),
+        patterns(evidence=["contains("]),
+        patterns(evidence=["a"] * 500),
+        patterns(regexes=["a"]),
+    ],
+)
+def test_a_rule_that_cannot_be_understood_or_could_hurt_is_refused_in_one_line(document):
+    with pytest.raises(InvalidRuleError) as caught:
+        ExtractionRule.parse(document)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+ROW = {
+    "model_id": "m",
+    "display_name": None,
+    "family": None,
+    "context_length": 10,
+    "max_output_tokens": None,
+    "input_modalities": None,
+    "output_modalities": None,
+    "input_price": 1.0,
+    "output_price": 2.0,
+    "capabilities": {"chat": True, "vision": False},
+    "capability_sources": {"chat": "regex", "vision": "evidence"},
+    "metadata_json": {"owned_by": "acme"},
+    "meta_hash": "x",
+}
+
+
+def test_an_override_replaces_columns_merges_capabilities_and_changes_the_hash():
+    row = apply_override(
+        ROW, {"context_length": 20, "capabilities": {"vision": True, "chat": None}, "metadata_json": {"note": "x"}}
+    )
+    assert row["context_length"] == 20
+    assert row["capabilities"] == {"vision": True}
+    assert row["capability_sources"] == {"vision": "override"}
+    assert row["metadata_json"] == {"owned_by": "acme", "note": "x"}
+    assert row["meta_hash"] == meta_hash(row) != meta_hash(ROW)
+    assert ROW["capabilities"] == {"chat": True, "vision": False}
+
+
+def test_an_override_is_idempotent():
+    override = {"capabilities": {"tools": True}, "input_price": 3.0}
+    once = apply_override(ROW, override)
+    assert apply_override(once, override) == once
+
+
+@pytest.mark.parametrize(
+    "override", [{"model_id": "y"}, {"meta_hash": "z"}, {"colour": "red"}, {"capabilities": {"chat": "yes"}}]
+)
+def test_an_override_of_what_cannot_be_overridden_is_refused(override):
+    with pytest.raises(InvalidRuleError):
+        apply_override(ROW, override)
+
+
+def test_the_hash_ignores_provenance_and_key_order_and_sees_meaningful_changes():
+    same = {**dict(reversed(ROW.items())), "capability_sources": {}, "meta_hash": "y"}
+    assert meta_hash(same) == meta_hash(ROW)
+    assert meta_hash({**ROW, "input_price": 1.5}) != meta_hash(ROW)

@@ -1,0 +1,253 @@
+import copy
+import json
+
+import pytest
+
+from provider_pipeline.rules import (
+    ROW_COLUMNS,
+    ExtractionRule,
+    ListingJudge,
+    Profile,
+    RuleGenerator,
+    RuleValidator,
+    Thresholds,
+    meta_hash,
+)
+from provider_pipeline_tests.rules import samples
+
+RICH_RULE = RuleGenerator().analyze_sample(samples.RICH)
+
+
+def judged(sample, *, rule=None, previous=None, thresholds=None):
+    return RuleValidator(thresholds).validate_rule(rule or RICH_RULE, sample, previous=previous)
+
+
+def types(result, severity="error"):
+    return [issue["type"] for issue in result["issues"] if issue["severity"] == severity]
+
+
+def changed(change):
+    sample = copy.deepcopy(samples.RICH)
+    for position, item in enumerate(sample["data"]):
+        change(position, item)
+    return sample
+
+
+def many(count, **fields):
+    return {"data": [{"id": f"model-{n}", "context_length": 1024 * (n % 9 + 1), **fields} for n in range(count)]}
+
+
+ROWS = judged(samples.RICH)["extracted_models"]
+
+
+def test_a_row_has_exactly_the_documented_columns_in_their_order():
+    assert ROWS
+    for row in ROWS:
+        assert tuple(row) == ROW_COLUMNS
+        assert row["meta_hash"] == meta_hash(row)
+    json.dumps(ROWS, allow_nan=False)
+
+
+def test_the_rule_s_own_sample_is_valid_with_and_without_history():
+    assert judged(samples.RICH)["valid"]
+    assert judged(samples.RICH, previous=ROWS)["valid"]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "<html></html>", 3, True, [], {}, {"error": {"code": 1}}, {"data": {"error": 1}}]
+)
+def test_an_answer_that_is_no_listing_fails_the_extraction(answer):
+    result = judged(answer)
+    assert not result["valid"]
+    assert types(result) == ["extraction_failed"]
+    assert result["extracted_models"] == []
+
+
+def test_an_empty_listing_is_never_valid():
+    assert types(judged({"data": []})) == ["empty_listing"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("id", None, "missing_id"),
+        ("id", "", "missing_id"),
+        ("id", 7, "id_form"),
+        ("id", True, "id_form"),
+        ("id", ["a"], "id_form"),
+        ("id", "nul\x00", "unstorable_id"),
+        ("id", "half\ud800", "unstorable_id"),
+        ("id", "x" * 513, "id_too_long"),
+        ("context_length", -5, "negative_limit"),
+        ("context_length", "large", "not_a_limit"),
+        ("context_length", 10**400, "implausible_limit"),
+        ("context_length", float("nan"), "not_a_limit"),
+        ("name", "nul\x00", "unstorable_text"),
+        ("pricing", {"prompt": "-3"}, "negative_price"),
+        ("pricing", {"prompt": "1"}, "implausible_price"),
+        ("pricing", {"prompt": float("inf")}, "not_a_price"),
+        ("pricing", {"prompt": "cheap"}, "not_a_price"),
+    ],
+)
+def test_one_bad_row_of_many_is_rejected_alone_with_its_reason(field, value, reason):
+    sample = {"data": [{**copy.deepcopy(samples.RICH["data"][0]), "id": f"m-{n}"} for n in range(100)]}
+    sample["data"][3][field] = value
+    result = judged(sample)
+    assert result["valid"]
+    assert types(result, "warning") == [reason]
+    assert len(result["extracted_models"]) == 99
+    json.dumps(result, allow_nan=False)
+
+
+def test_too_many_bad_rows_make_the_listing_invalid():
+    result = judged(changed(lambda n, item: item.update(id=None) if n < 2 else None))
+    assert not result["valid"]
+    assert types(result) == ["missing_id"]
+
+
+@pytest.mark.parametrize("none", [None, 0, -1, "0", ""])
+def test_a_limit_of_zero_or_minus_one_is_no_limit(none):
+    rows = judged(changed(lambda _, item: item.update(context_length=none)))["extracted_models"]
+    assert {row["context_length"] for row in rows} == {None}
+
+
+def test_a_price_of_minus_one_is_no_price_and_zero_is_free():
+    rows = judged(changed(lambda n, item: item["pricing"].update(prompt="-1" if n else "0")))["extracted_models"]
+    assert [row["input_price"] for row in rows[:2]] == [0.0, None]
+
+
+def test_of_rows_with_one_id_the_fullest_is_taken_whatever_the_order():
+    poor = {"id": "acme/model-1b-instruct"}
+    first, last = copy.deepcopy(samples.RICH), copy.deepcopy(samples.RICH)
+    first["data"].insert(0, poor)
+    last["data"].append(poor)
+    assert judged(first)["extracted_models"] == judged(last)["extracted_models"] == ROWS
+    assert types(judged(first), "warning") == ["duplicate_ids"]
+
+
+def test_many_repeated_ids_make_the_listing_invalid():
+    assert "duplicate_ids" in types(judged(changed(lambda n, item: item.update(id=f"same-{n % 15}"))))
+
+
+def test_pages_are_judged_together_and_repeats_across_pages_are_seen():
+    rule = ExtractionRule.parse(RICH_RULE)
+    whole, paged = ListingJudge(rule), ListingJudge(rule)
+    rows = whole.add_page(samples.RICH)
+    first = {"data": samples.RICH["data"][:20]}
+    second = {"data": samples.RICH["data"][19:]}
+    assert paged.add_page(first) + paged.add_page(second) == rows
+    assert paged.verdict().profile == whole.verdict().profile
+    assert [issue["type"] for issue in paged.verdict().issues] == ["duplicate_ids"]
+
+
+def test_an_output_limit_above_the_context_in_most_models_is_an_error():
+    assert "output_above_context" in types(judged(changed(lambda _, item: item.update(context_length=10))))
+
+
+def test_the_issue_says_what_was_expected_what_came_and_what_to_do():
+    for problem in judged({"data": []})["issues"]:
+        assert set(problem) == {"type", "severity", "message", "expected", "actual", "sample", "recovery"}
+        assert problem["recovery"]
+
+
+def test_a_rule_that_cannot_be_understood_is_an_issue():
+    result = judged(samples.RICH, rule={"jmespath_rule": "data[", "capability_rules": []})
+    assert types(result) == ["invalid_rule"]
+
+
+def test_a_minimal_rule_extracts_ids_and_names():
+    rule = {
+        "jmespath_rule": "data[*]",
+        "capability_rules": [{"capability": "chat", "patterns": {"regex": ["gpt-.*"]}}],
+        "metadata": {},
+    }
+    result = judged(samples.OPENAI_LIKE, rule=rule)
+    assert result["valid"]
+    assert result["matched_capabilities"]["gpt-4o"] == ["chat"]
+
+
+# ---- with history
+
+
+def test_a_listing_that_shrank_is_held_and_a_small_loss_is_not():
+    assert "listing_shrunk" in types(judged({"data": samples.RICH["data"][:20]}, previous=ROWS))
+    assert judged({"data": samples.RICH["data"][:28]}, previous=ROWS)["valid"]
+
+
+def test_thresholds_are_per_provider():
+    shrunk = {"data": samples.RICH["data"][:20]}
+    assert judged(shrunk, previous=ROWS, thresholds=Thresholds(min_count_ratio=0.5))["valid"]
+
+
+def test_turnover_of_nearly_all_ids_has_its_own_type():
+    other = changed(lambda n, item: item.update(id=f"other/brand-{n}"))
+    assert types(judged(other, previous=ROWS)) == ["listing_turned_over"]
+
+
+def test_ids_written_in_another_form_are_told_from_turnover():
+    other = changed(lambda n, item: item.update(id=f"brand-{n}"))
+    assert types(judged(other, previous=ROWS)) == ["id_form_changed"]
+
+
+def test_ids_that_differ_only_in_case_are_the_same_ids():
+    assert judged(changed(lambda _, item: item.update(id=item["id"].upper())), previous=ROWS)["valid"]
+
+
+def test_prices_that_jump_in_many_models_are_held_and_in_one_model_are_a_warning():
+    def cheaper(factor, models):
+        def change(n, item):
+            if n < models:
+                item["pricing"]["prompt"] = f"{float(item['pricing']['prompt']) * factor:.10f}"
+
+        return change
+
+    assert types(judged(changed(cheaper(0.01, 30)), previous=ROWS)) == ["prices_jumped"]
+    one = judged(changed(cheaper(0.01, 1)), previous=ROWS)
+    assert one["valid"]
+    assert types(one, "warning") == ["prices_jumped"]
+    assert judged(changed(cheaper(2, 30)), previous=ROWS)["valid"]
+
+
+def test_prices_that_become_free_have_crossed_zero():
+    free = changed(lambda _, item: item["pricing"].update(prompt="0", completion="0"))
+    assert "prices_jumped" in types(judged(free, previous=ROWS))
+
+
+def test_limits_that_shrink_for_many_are_held():
+    small = changed(lambda _, item: item.update(context_length=item["context_length"] // 4))
+    assert "limits_shrank" in types(judged(small, previous=ROWS))
+
+
+def test_a_field_that_vanishes_is_held():
+    assert types(judged(changed(lambda _, item: item.pop("context_length")), previous=ROWS)) == ["field_vanished"]
+    assert judged(changed(lambda n, item: item.pop("context_length") if n % 5 == 0 else None), previous=ROWS)["valid"]
+
+
+def test_one_value_for_all_models_is_held():
+    same = changed(lambda _, item: item.update(context_length=10**6))
+    assert types(judged(same, previous=ROWS)) == ["one_value_for_all"]
+
+
+def test_the_profile_alone_sees_what_it_can():
+    rule = ExtractionRule.parse(RICH_RULE)
+    profile = Profile.from_json(json.loads(json.dumps(Profile.of_rows(ROWS).to_json())))
+    dearer = changed(
+        lambda _, item: item["pricing"].update({k: str(float(v) * 50) for k, v in item["pricing"].items()})
+    )
+    judge = ListingJudge(rule, previous_profile=profile)
+    judge.add_page(dearer)
+    assert {issue["type"] for issue in judge.verdict().issues} == {"prices_jumped"}
+
+
+def test_a_profile_is_bounded_and_still_estimates_the_overlap():
+    old = Profile.of_rows({"model_id": f"m{n}"} for n in range(20_000))
+    new = Profile.of_rows({"model_id": f"m{n}"} for n in range(10_000, 30_000))
+    assert len(json.dumps(old.to_json())) < 60_000
+    assert new.overlap(old) == pytest.approx(0.5, abs=0.05)
+    assert old.overlap(old) == 1
+
+
+def test_a_missing_capability_is_a_warning_not_an_error():
+    result = judged(many(10), rule={"jmespath_rule": "data[*]", "capability_rules": []})
+    assert result["valid"]
+    assert types(result, "warning") == ["capabilities_uncovered"]

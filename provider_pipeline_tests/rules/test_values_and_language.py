@@ -1,0 +1,74 @@
+import pytest
+
+from provider_pipeline.rules.language import compile_expression, literal, path_expression
+from provider_pipeline.rules.values import BadValueError, read_limit, read_modalities, read_price
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"),
+    [
+        (4096, 4096),
+        (4096.0, 4096),
+        ("4096", 4096),
+        ("128K", 128_000),
+        ("1.5M", 1_500_000),
+        ("32,768", 32_768),
+        (None, None),
+        (0, None),
+    ],
+)
+def test_a_limit_is_read_however_it_is_written(value, limit):
+    assert read_limit(value, 10**8) == limit
+
+
+@pytest.mark.parametrize("value", [True, [], {}, 1.5, "many", float("nan"), -2, 10**9, "\u0664\u0662"])
+def test_what_is_no_limit_is_refused(value):
+    with pytest.raises(BadValueError):
+        read_limit(value, 10**8)
+
+
+def test_prices_are_converted_without_the_dust_of_binary_fractions():
+    assert read_price("0.00000035", 1e6, 1000) == 0.35
+    assert read_price("$1.10", 1, 1000) == 1.1
+
+
+@pytest.mark.parametrize(
+    ("value", "modalities"),
+    [
+        (["TEXT", "Image"], ["image", "text"]),
+        ("text,image", ["image", "text"]),
+        ("text+image", ["image", "text"]),
+        (["speech", "pdf"], ["audio", "file"]),
+        ({"text": True, "image": False}, ["text"]),
+        ([], None),
+        (5, None),
+    ],
+)
+def test_modalities_are_read_by_their_common_names(value, modalities):
+    assert read_modalities(value) == modalities
+
+
+def test_the_extra_functions_say_what_plain_jmespath_cannot():
+    listing = {"m": {"a": {"x": 1}, "b": 3}, "l": [{"y": 2}, 4], "t": "text+image->text"}
+    assert compile_expression("with_keys(m)")(listing) == [{"_key": "a", "x": 1}]
+    assert compile_expression("labelled(l, 'stt')")(listing) == [{"_label": "stt", "y": 2}, 4]
+    assert compile_expression("split(split(t, '->')[0], '+')")(listing) == ["text", "image"]
+    assert compile_expression("with_keys(t)")(listing) is None
+
+
+@pytest.mark.parametrize(
+    "path", [("a",), ("a", "b c"), ('q"uote', "new\nline"), ("", "x"), ("\ud800",), ("back\\slash",)]
+)
+def test_any_path_can_be_written_as_an_expression(path):
+    value = "found"
+    for key in reversed(path):
+        value = {key: value}
+    assert compile_expression(path_expression(path))(value) == "found"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "it's", "back\\slash", "tick`tick", 'quo"te', "new\nline", "\ud800", "", "\x00"]
+)
+def test_any_text_can_be_written_as_a_literal(text):
+    assert compile_expression(f"a == {literal(text)}")({"a": text}) is True
+    assert compile_expression(f"a == {literal(text)}")({"a": text + "x"}) is False
