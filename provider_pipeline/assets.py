@@ -109,11 +109,12 @@ def provider_catalog(
     """
     for_partitions = context.has_partition_key or context.has_partition_key_range
     selected = context.selected_asset_keys
+    renewed: set[str] = set()
     troubled: dict[str, str] = {}
     with provider_database.open() as database:
         slugs = sorted(context.partition_keys) if for_partitions else _due(context, database)
         if for_partitions and RULE in selected:
-            yield from _renew_rules(database, slugs, troubled, unasked=selected == {RULE})
+            yield from _renew_rules(database, slugs, renewed, troubled, unasked=selected == {RULE})
         to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
         context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
         for outcome in attempt_many(
@@ -127,7 +128,7 @@ def provider_catalog(
                 troubled[outcome.slug] = outcome.reason or outcome.status
                 context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=_crash(outcome))
             if for_partitions or _is_news(outcome):
-                yield from _selected(context, _events(outcome))
+                yield from _selected(context, _events(outcome, new_rule=outcome.slug not in renewed))
     for key in context.selected_asset_check_keys:  # check outputs are not optional
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
     if troubled:
@@ -140,7 +141,7 @@ def provider_catalog(
 
 
 def _renew_rules(
-    database: catalog.Database, slugs: list[str], troubled: dict[str, str], *, unasked: bool
+    database: catalog.Database, slugs: list[str], renewed: set[str], troubled: dict[str, str], *, unasked: bool
 ) -> Iterator[dg.AssetMaterialization]:
     """Renews the rules that open tasks ask for, or all; a provider that no rule fits is in trouble, and not synced."""
     for slug in slugs:
@@ -152,10 +153,11 @@ def _renew_rules(
             except ProviderPipelineError as error:
                 troubled[slug] = str(error)
                 continue
-        if generated.fits:
-            yield dg.AssetMaterialization(RULE, partition=slug, metadata=_rule_metadata(generated))
-        else:
+        if not generated.fits:
             troubled[slug] = f"{slug}: no rule fits the newest response: {generated.reason}"
+        else:
+            renewed.add(slug)
+            yield dg.AssetMaterialization(RULE, partition=slug, metadata=_rule_metadata(generated))
 
 
 def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[str]:
@@ -185,7 +187,9 @@ def _is_news(outcome: SyncOutcome) -> bool:
     return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
 
 
-def _events(outcome: SyncOutcome) -> Iterator[_Event]:
+def _events(outcome: SyncOutcome, *, new_rule: bool) -> Iterator[_Event]:
+    if outcome.status == "synced" and outcome.rule_changed and new_rule:
+        yield dg.AssetMaterialization(RULE, partition=outcome.slug, metadata={"version": outcome.rule_version or 0})
     if outcome.status != "failed":
         yield dg.AssetMaterialization(
             RAW,

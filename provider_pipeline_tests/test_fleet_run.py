@@ -11,6 +11,7 @@ from provider_pipeline.asset_checks import (
     RULE_EXTRACTS_MODELS,
     TABLE,
 )
+from provider_pipeline.assets import RULE
 from provider_pipeline_tests.dagster_instance import (
     check_statuses,
     definitions,
@@ -153,6 +154,31 @@ def test_an_implausible_listing_fails_the_check_of_history_and_not_that_of_the_r
     assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"acme": "SUCCEEDED"}
     assert check_statuses(instance, LISTING_IS_PLAUSIBLE) == {"acme": "FAILED"}
     assert len(fleet.rows("acme")) == 40
+
+
+def test_a_rule_is_recorded_when_a_sync_first_uses_it_and_not_again(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    first = run_fleet(defs, instance).get_asset_materialization_events()
+    assert [event.asset_key for event in first].count(RULE) == 1
+    fleet.serve("acme", listing(*CHAT_MODELS, "gpt-5"))
+    second = run_fleet(defs, instance).get_asset_materialization_events()
+    assert [event.asset_key for event in second].count(RULE) == 0
+
+
+def test_materializing_the_rule_alone_learns_from_the_newest_response_and_syncs_nothing(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    before = fleet.rows("acme")
+    fleet.answer("acme", "down", status=503)
+    job = defs.resolve_job_def("regenerate_provider_rules_job")
+    result = job.execute_in_process(instance=instance, partition_key="acme", asset_selection=[RULE])
+    assert result.success
+    assert {event.asset_key for event in result.get_asset_materialization_events()} == {RULE}
+    assert fleet.rows("acme") == before
 
 
 def test_a_fleet_run_makes_the_partitions_it_reports_on(fleet: Fleet, instance: dg.DagsterInstance):

@@ -24,7 +24,9 @@ def dev(
     ] = None,
 ) -> None:
     """Run `dagster dev`: UI, daemon, schedule and sensors. Ctrl-C ends everything."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where a shell started us in the background, with Ctrl-C ignored; the children inherit that otherwise.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
     with ExitStack() as stack:
         bench = stack.enter_context(
             workbench(

@@ -110,7 +110,8 @@ def attempt_sync(
         outcome = replace(
             outcome,
             recovered=outcome.status == "synced" and state.consecutive_failures > 0,
-            last_success_at=now if outcome.status == "synced" else state.last_success_at,
+            rule_changed=target.version != state.rule_version,
+            last_success_at=now if outcome.status == "synced" and keep == "all" else state.last_success_at,
             seconds=time.monotonic() - started,
             dry_run=keep == "nothing",
         )

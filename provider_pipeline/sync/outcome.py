@@ -40,6 +40,7 @@ class SyncOutcome:
         raw_response_id: The stored listing; None for a dry run and for a failed fetch.
         listing_changed: Whether the listing's bytes differ from every stored one.
         recovered: Whether the attempt before this one did not succeed.
+        rule_changed: Whether the last accepted listing was read with another rule version, or there was none.
         last_success_at: When the provider was last synced, this attempt included.
         rule_version: The rule that was applied.
         capability_coverage: Share of the models with at least one capability known to be true, 0 to 1.
@@ -67,6 +68,7 @@ class SyncOutcome:
     raw_response_id: int | None = None
     listing_changed: bool = False
     recovered: bool = False
+    rule_changed: bool = False
     last_success_at: datetime | None = None
     rule_version: int | None = None
     capability_coverage: float | None = None

@@ -122,11 +122,11 @@ def dev(folder: Path, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]
             process.wait()
 
 
-def graphql(port: int, query: str) -> dict:
+def graphql(port: int, query: str, **variables) -> dict:
     """Asks the UI's server."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
-        data=json.dumps({"query": query}).encode(),
+        data=json.dumps({"query": query, "variables": variables}).encode(),
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
@@ -145,28 +145,57 @@ def eventually(question, *, seconds: int = 120):
 
 
 LOCATIONS = "{workspaceOrError{... on Workspace{locationEntries{name loadStatus locationOrLoadError{__typename}}}}}"
-REGENERATED = """{runsOrError(filter:{pipelineName:"regenerate_provider_rules_job"}){... on Runs{results{status}}}}"""
+RUNS = "query($job: String!) {runsOrError(filter: {pipelineName: $job}) {... on Runs {results {status}}}}"
+LAUNCH = """mutation($run: ExecutionParams!) {
+    launchPipelineExecution(executionParams: $run) {__typename ... on LaunchRunSuccess {run {runId}}}
+}"""
+BACKFILL = """mutation($backfill: LaunchBackfillParams!) {
+    launchPartitionBackfill(backfillParams: $backfill) {__typename ... on LaunchBackfillSuccess {backfillId}}
+}"""
+BACKFILLS = "{partitionBackfillsOrError {... on PartitionBackfills {results {status numPartitions}}}}"
+ASSETS = [{"path": [name]} for name in ("raw_models_response", "validated_extraction", "provider_model")]
 
 
-def test_make_dev_loads_the_code_location_repairs_the_changed_provider_and_ends_every_child(
-    clone: Path, tmp_path: Path
-):
+def finished_runs(port: int, job: str) -> list[str]:
+    """How the runs of a job ended, those that have."""
+    runs = graphql(port, RUNS, job=job)["runsOrError"]["results"]
+    return [run["status"] for run in runs if run["status"] in ("SUCCESS", "FAILURE", "CANCELED")]
+
+
+def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_every_child(clone: Path, tmp_path: Path):
     if not (clone / ".venv").exists():
         assert make(clone, "demo").returncode == 0
     port = free_port()
     log = tmp_path / "dev.log"
     with dev(clone, port, log) as process:
         (entry,) = eventually(lambda: graphql(port, LOCATIONS)["workspaceOrError"]["locationEntries"])
-        assert (entry["name"], entry["locationOrLoadError"]["__typename"]) == ("provider_pipeline", "RepositoryLocation")
+        assert entry["name"] == "provider_pipeline"
+        assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+        assert eventually(lambda: finished_runs(port, "regenerate_provider_rules_job")) == ["SUCCESS"], log.read_text()
 
-        runs = eventually(
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "provider_pipeline",
+            "pipelineName": "__ASSET_JOB",
+            "assetSelection": ASSETS,
+        }
+        tags = [{"key": "dagster/partition", "value": "openai"}]
+        run = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+        assert graphql(port, LAUNCH, run=run)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
+        assert eventually(lambda: finished_runs(port, "__ASSET_JOB")) == ["SUCCESS"], log.read_text()
+
+        backfill = {"assetSelection": ASSETS, "partitionNames": ["anthropic", "cohere", "deepseek"]}
+        launched = graphql(port, BACKFILL, backfill=backfill)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess"
+        backfills = eventually(
             lambda: [
-                run
-                for run in graphql(port, REGENERATED)["runsOrError"]["results"]
-                if run["status"] in ("SUCCESS", "FAILURE")
+                each
+                for each in graphql(port, BACKFILLS)["partitionBackfillsOrError"]["results"]
+                if each["status"].startswith(("COMPLETED", "FAILED"))
             ]
         )
-        assert [run["status"] for run in runs] == ["SUCCESS"], log.read_text()
+        assert backfills == [{"status": "COMPLETED_SUCCESS", "numPartitions": 3}], log.read_text()
+        assert finished_runs(port, "__ASSET_JOB") == ["SUCCESS", "SUCCESS"]
 
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0, log.read_text()
