@@ -53,7 +53,7 @@ Statement = tuple[str, str, bool]
 def only_text(shape: Shape, fields: Mapping[str, str]) -> bool:
     """Whether nearly every item says that its model takes text and gives text."""
     for side in ("input_modalities", "output_modalities"):
-        column = next((one for one in shape.columns.values() if path_expression(one.path) == fields.get(side)), None)
+        column = next((one for one in shape.columns.values() if one.expression == fields.get(side)), None)
         if column is None:
             return False
         texts = sum("text" in (read_modalities(value) or ()) for value in column.values)
@@ -66,9 +66,9 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     yield from _modalities(shape, fields)
     modalities = {fields.get("input_modalities"), fields.get("output_modalities")}
     for column in shape.columns.values():
-        if path_expression(column.path) in modalities:
+        if column.expression in modalities:
             continue
-        if column.share(bool) > 0.9:
+        if column.share(bool) > 0.9 or _says_true_or_false(column):
             yield from _boolean(column)
         elif column.share(list) > 0.9:
             yield from _list(column)
@@ -88,14 +88,19 @@ def _boolean(column: Column) -> Iterator[Statement]:
     key = _key(column)
     if key in ("supported", "issupported", "enabled") and len(column.path) > 1:
         key = squashed(column.path[-2])
-    path = path_expression(column.path)
+    path = column.expression
+    true, false = ("'true'", "'false'") if _says_true_or_false(column) else ("`true`", "`false`")
     for capability, names in signals["boolean"].items():
         if key in names:
-            yield capability, f"{path} == `true`", True
-            yield capability, f"{path} == `false`", False
+            yield capability, f"{path} == {true}", True
+            yield capability, f"{path} == {false}", False
     for capability, names in signals["boolean_denies"].items():
         if key in names:
-            yield capability, f"{path} == `true`", False
+            yield capability, f"{path} == {true}", False
+
+
+def _says_true_or_false(column: Column) -> bool:
+    return all(isinstance(value, str) and value in ("true", "false") for value in column.values)
 
 
 def _nested_boolean(column: Column) -> Iterator[Statement]:
@@ -114,7 +119,7 @@ def _joined_list(column: Column) -> Iterator[Statement]:
         "," in value for value in column.values if isinstance(value, str)
     ):
         return
-    path = path_expression(column.path)
+    path = column.expression
     parts = {part for value in column.values if isinstance(value, str) for part in value.split(",")}
     for text in sorted(part for part in parts if 0 < len(part) <= 100):
         for capability, tokens in signals["values"].items():
@@ -138,7 +143,7 @@ def _nested_text(column: Column) -> Iterator[Statement]:
 
 def _list(column: Column) -> Iterator[Statement]:
     signals = read_table("signals.toml")
-    key, path = _key(column), path_expression(column.path)
+    key, path = _key(column), column.expression
     texts = _texts(column)
     for kind in ("features", "parameters", "endpoints"):
         if key not in signals[kind]["keys"]:
@@ -169,7 +174,7 @@ def _tasks(column: Column) -> Iterator[Statement]:
         _key(column) in ("name", "id", "key") and parent in signals["parents"]
     ):
         return
-    path = path_expression(column.path)
+    path = column.expression
     listed = column.share(list) > 0.9
     for text in _texts(column):
         token = squashed(text)
@@ -226,7 +231,7 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Any] | None:
     """A modality path, and how the listing spells a modality there."""
     if expression is None:
         return None
-    column = next((one for one in shape.columns.values() if path_expression(one.path) == expression), None)
+    column = next((one for one in shape.columns.values() if one.expression == expression), None)
     if column is None:
         return expression, lambda modality: modality
     if column.share((list, str)) < 0.9:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from provider_pipeline.rules.generation.shape import Column, Shape, snake, squashed
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import BadValueError, read_limit
 
@@ -76,7 +75,7 @@ def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: in
         fill = shape.fill(column)
         doubt = _AMBIGUOUS if column.leaf in ambiguous else 1.0
         score = doubt * (1 - _RANK * rank) * _DEPTH ** max(0, len(column.path) - 1 - depth) * math.sqrt(fill) * good
-        found.append(FieldChoice(path_expression(column.path), score, fill, good, column.values[0], column))
+        found.append(FieldChoice(column.expression, score, fill, good, column.values[0], column))
     found.sort(key=lambda choice: (-choice.score, choice.expression))
     return found[:_MAX_ALTERNATIVES]
 
@@ -144,7 +143,7 @@ def arrow_modalities(shape: Shape) -> dict[str, str]:
     for column in shape.columns.values():
         arrows = sum(isinstance(value, str) and table["arrow"] in value for value in column.values)
         if column.leaf in table["aliases"] and arrows > 0.9 * len(column.values):
-            whole = f"split({path_expression(column.path)}, '{table['arrow']}')"
+            whole = f"split({column.expression}, '{table['arrow']}')"
             return {"input_modalities": f"{whole}[0]", "output_modalities": f"{whole}[1]"}
     return {}
 

@@ -13,7 +13,7 @@ from provider_pipeline.rules.families import family_of
 from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression, quote_key
+from provider_pipeline.rules.language import quote_key
 
 _UNKNOWN_NAME: Final = 0.15
 _DEPTH: Final = 0.85
@@ -51,7 +51,7 @@ def id_choices(shape: Shape) -> list[IdChoice]:
 
 
 def _single(column: Column, shape: Shape) -> IdChoice | None:
-    if len(column.path) > _MAX_ID_DEPTH:
+    if len(column.path) > _MAX_ID_DEPTH or column.lookup:
         return None
     weight = float(read_table("selection.toml")["ids"].get(_key_of(column), _UNKNOWN_NAME))
     values = [value for value in column.values if _may_be_id(value)]
@@ -62,7 +62,7 @@ def _single(column: Column, shape: Shape) -> IdChoice | None:
         return None
     texts = tuple(str(value) for value in values)
     depth = len(column.path) - 1
-    return _choice(path_expression(column.path), "integer" if integers else "string", weight, texts, depth, shape)
+    return _choice(column.expression, "integer" if integers else "string", weight, texts, depth, shape)
 
 
 def _key_of(column: Column) -> str:
@@ -107,8 +107,8 @@ def _form_of(text: str) -> float:
 
 def _composites(shape: Shape) -> Iterable[IdChoice]:
     data = read_table("selection.toml")["composite"]
-    for owner in (column for column in shape.columns.values() if column.leaf in data["owners"]):
-        for name in (column for column in shape.columns.values() if column.leaf in data["names"]):
+    for owner in (column for column in shape.columns.values() if column.leaf in data["owners"] and not column.lookup):
+        for name in (column for column in shape.columns.values() if column.leaf in data["names"] and not column.lookup):
             if owner.path[:-1] == name.path[:-1] and len(name.path) <= _MAX_ID_DEPTH:
                 choice = _composite(owner, name, shape)
                 if choice:

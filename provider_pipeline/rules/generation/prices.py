@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from provider_pipeline.rules.generation.shape import Column, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression
 from provider_pipeline.rules.units import Unit, UnitByRow, number, unit_factors
 
 _TYPICAL: Final = 0.6
@@ -79,7 +78,7 @@ def price_choices(shape: Shape) -> dict[str, list[PriceChoice]]:
             partners = [theirs for _, theirs in other if theirs.path[:-1] == column.path[:-1]]
             unit, why = infer_unit(column, partners, shape)
             if unit is not None:
-                chosen.append(PriceChoice(path_expression(column.path), score, shape.fill(column), unit, why, column))
+                chosen.append(PriceChoice(column.expression, score, shape.fill(column), unit, why, column))
         found[side] = chosen
     return found
 
@@ -107,7 +106,7 @@ def infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Un
     if named is not None:
         by_row = _unit_by_row(columns, named)
         if by_row is not None:
-            return by_row, f"the text at {path_expression(named.path)}"
+            return by_row, f"the text at {named.expression}"
     amounts = _positive(columns)
     unit = _unit_by_words(column.words)
     if unit is not None and (not amounts or _is_plausible(amounts, unit)):
@@ -141,7 +140,7 @@ def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
         unit = _unit_by_text(text, _positive(rows), columns[0].words)
         if unit is not None:
             values[text] = unit
-    return UnitByRow(by=path_expression(named.path), values=values) if values else None
+    return UnitByRow(by=named.expression, values=values) if values else None
 
 
 def _unit_by_text(text: str, amounts: list[float], words: tuple[str, ...]) -> str | None:

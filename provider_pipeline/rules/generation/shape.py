@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from provider_pipeline.rules.language import literal, path_expression
+
 MAX_DEPTH: Final = 4
 MAX_PATHS: Final = 600
 MAX_ITEMS: Final = 20_000
+_MAX_PROPERTIES: Final = 40
+_PROPERTY_NAMES: Final = ("property_id", "key", "name", "id")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 
@@ -42,11 +46,18 @@ class Column:
         path: Object keys from the item to the value.
         values: The values, in the items' order.
         owners: The position of each value's item.
+        lookup: JMESPath to the value, where it is not simply the path: a named entry of a list of properties.
     """
 
     path: Path
     values: list[Any] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
+    lookup: str | None = None
+
+    @property
+    def expression(self) -> str:
+        """JMESPath from the item to the value."""
+        return self.lookup or path_expression(self.path)
 
     @property
     def leaf(self) -> str:
@@ -117,6 +128,25 @@ def _walk(
                 _walk(value, here, owner, columns, nested)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             _note_nested(value, here, owner, nested)
+            _note_properties(value, here, owner, columns)
+
+
+def _note_properties(elements: list[Any], path: Path, owner: int, columns: dict[Path, Column]) -> None:
+    """Entries such as `{"property_id": "context_window", "value": 4096}` are columns of their own."""
+    for element in elements[:_MAX_PROPERTIES]:
+        if not isinstance(element, dict) or isinstance(element.get("value"), (list, dict, type(None))):
+            continue
+        name = next((key for key in _PROPERTY_NAMES if isinstance(element.get(key), str)), None)
+        if name is None:
+            continue
+        here = (*path, element[name])
+        if here not in columns and len(columns) >= MAX_PATHS:
+            continue
+        entry = f"({path_expression(path)}[?{name} == {literal(element[name])}].value | [0])"
+        column = columns.setdefault(here, Column(here, lookup=entry))
+        if column.lookup and owner not in column.owners[-1:]:
+            column.values.append(element["value"])
+            column.owners.append(owner)
 
 
 def _note_nested(elements: list[Any], path: Path, owner: int, nested: dict[Path, Column]) -> None:
