@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.forms import ANALYSIS_KEYS, PROVENANCE, analysis_parts, stored_parts
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
@@ -161,7 +162,7 @@ class ExtractionRule(BaseModel):
             return document
         if not isinstance(document, Mapping):
             raise InvalidRuleError(f"expected a rule document, got {type(document).__name__}")
-        parts = _stored_parts(document) if "model_list_config" in document else _analysis_parts(document)
+        parts = stored_parts(document) if "model_list_config" in document else analysis_parts(document)
         try:
             return cls.model_validate(parts)
         except ValidationError as error:
@@ -175,7 +176,7 @@ class ExtractionRule(BaseModel):
         document: dict[str, Any] = {"jmespath_rule": first.selector}
         if len(self.endpoints) == 1:
             dumped = _dump(first)
-            document |= {key: dumped[name] for name, key in _ANALYSIS_KEYS.items() if name in dumped}
+            document |= {key: dumped[name] for name, key in ANALYSIS_KEYS.items() if name in dumped}
         else:
             document["endpoints"] = [_dump(endpoint) for endpoint in self.endpoints]
         document["capability_rules"] = [_dump(rule) for rule in self.capability_rules]
@@ -197,18 +198,7 @@ class ExtractionRule(BaseModel):
     def digest(self) -> str:
         """SHA-256 of what the rule does: the stored form without how it came to be."""
         config, capabilities = self.to_stored()
-        return digest_of([{key: config[key] for key in config if key not in _PROVENANCE}, capabilities])
-
-
-_ANALYSIS_KEYS: Final = {
-    "path": "endpoint",
-    "fields": "fields",
-    "units": "units",
-    "pagination": "pagination",
-    "expect": "expect",
-}
-_PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
-_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "pagination", "expect")
+        return digest_of([{key: config[key] for key in config if key not in PROVENANCE}, capabilities])
 
 
 def _dump(model: BaseModel) -> dict[str, Any]:
@@ -217,95 +207,11 @@ def _dump(model: BaseModel) -> dict[str, Any]:
 
 def _provenance(rule: ExtractionRule) -> dict[str, Any]:
     dumped = _dump(rule)
-    return {key: dumped[key] for key in _PROVENANCE if key in dumped}
+    return {key: dumped[key] for key in PROVENANCE if key in dumped}
 
 
 def _stored_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     return {("endpoint" if key == "path" else key): value for key, value in _dump(endpoint).items()}
-
-
-def _analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"jmespath_rule", "endpoints", "capability_rules", *_ANALYSIS_KEYS.values(), *_PROVENANCE}
-    _no_others(document, known)
-    if "endpoints" in document:
-        endpoints = document["endpoints"]
-    else:
-        if "jmespath_rule" not in document:
-            raise InvalidRuleError("expected a rule with 'jmespath_rule' or 'model_list_config'")
-        endpoint = {name: document[key] for name, key in _ANALYSIS_KEYS.items() if key in document}
-        endpoints = [{"selector": document["jmespath_rule"], **endpoint}]
-    return {
-        "endpoints": endpoints,
-        "capability_rules": merged_capability_rules(document.get("capability_rules", [])),
-        **{key: document[key] for key in _PROVENANCE if key in document},
-    }
-
-
-def _stored_parts(document: Mapping[str, Any]) -> dict[str, Any]:
-    _no_others(document, {"model_list_config", "endpoints_config", "metadata"})
-    config = document["model_list_config"]
-    if not isinstance(config, Mapping):
-        raise InvalidRuleError(f"model_list_config: expected an object, got {type(config).__name__}")
-    _no_others(config, {*_STORED_ENDPOINT, *_PROVENANCE})
-    listed = config.get("endpoint")
-    if not isinstance(listed, list):
-        listed = [{key: config[key] for key in _STORED_ENDPOINT if key in config}]
-    if not all(isinstance(entry, Mapping) for entry in listed):
-        raise InvalidRuleError("model_list_config: every entry of endpoint must be an object")
-    provenance = {key: config[key] for key in _PROVENANCE if key in config}
-    if "metadata" in document and "metadata" not in provenance:
-        provenance["metadata"] = document["metadata"]
-    return {
-        "endpoints": [{("path" if key == "endpoint" else key): entry[key] for key in entry} for entry in listed],
-        "capability_rules": merged_capability_rules(document.get("endpoints_config") or {}),
-        **provenance,
-    }
-
-
-def merged_capability_rules(rules: Any) -> list[Any]:
-    """Capability rules of either form as a list sorted by capability, entries of one capability joined in order.
-
-    Raises:
-        InvalidRuleError: The rules are neither a list nor an object, or an entry is not an object.
-    """
-    if isinstance(rules, Mapping):
-        rules = [
-            {"capability": name, **entry} if isinstance(entry, Mapping) else entry for name, entry in rules.items()
-        ]
-    if not isinstance(rules, (list, tuple)):
-        raise InvalidRuleError(f"capability rules: expected a list or an object, got {type(rules).__name__}")
-    merged: dict[str, dict[str, Any]] = {}
-    for rule in rules:
-        entry = _dump(rule) if isinstance(rule, CapabilityRule) else rule
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("capability"), str):
-            raise InvalidRuleError("capability rules: every entry must be an object that names its capability")
-        seen = merged.get(entry["capability"])
-        if seen is None:
-            merged[entry["capability"]] = {"patterns": {}, **entry}
-        else:
-            seen["patterns"] = _joined(seen["patterns"], entry.get("patterns"))
-    return [merged[name] for name in sorted(merged)]
-
-
-def _joined(first: Any, second: Any) -> dict[str, Any]:
-    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
-        raise InvalidRuleError("capability rules: patterns must be an object")
-    joined = dict(first)
-    for key, value in second.items():
-        present = joined.get(key)
-        if isinstance(present, Mapping) and isinstance(value, Mapping):
-            joined[key] = {**present, **value}
-        elif isinstance(present, (list, tuple)) and isinstance(value, (list, tuple)):
-            joined[key] = [*present, *value]
-        else:
-            joined[key] = value
-    return joined
-
-
-def _no_others(document: Mapping[str, Any], known: set[str]) -> None:
-    others = sorted(str(key) for key in document if key not in known)
-    if others:
-        raise InvalidRuleError(f"unknown key {others[0]!r} in the rule; known keys: {', '.join(sorted(known))}")
 
 
 def _first_reason(error: ValidationError) -> str:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, merged_capability_rules
+from provider_pipeline.rules.document import CapabilityRule, ExtractionRule
+from provider_pipeline.rules.forms import merged_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.language import Getter, compile_expression, is_true
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern

@@ -166,3 +166,22 @@ def test_a_rule_written_by_hand_can_be_explained_too():
     explained = explain_rule({"jmespath_rule": "data[*]", "capability_rules": []})
     assert explained["candidates"] == []
     assert explained["summary"]["pagination"] == {"type": "none"}
+
+
+def test_named_properties_in_a_list_are_fields_and_evidence():
+    def item(n, **properties):
+        return {
+            "id": f"m{n}",
+            "properties": [{"property_id": key, "value": value} for key, value in properties.items()],
+        }
+
+    rows = rows_of(
+        {
+            "result": [
+                item(1, context_window="24000", function_calling="true"),
+                item(2, context_window="8000", function_calling="false"),
+            ]
+        }
+    )
+    assert (rows["m1"]["context_length"], rows["m2"]["context_length"]) == (24000, 8000)
+    assert (rows["m1"]["capabilities"]["tools"], rows["m2"]["capabilities"]["tools"]) == (True, False)
