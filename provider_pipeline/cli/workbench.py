@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,22 +139,26 @@ def running(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:
             process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=5)
+            process.kill()
+            process.wait()
+    _, alive = psutil.wait_procs(_session_of(process), timeout=5)
     for child in alive:
         child.terminate()
     _, alive = psutil.wait_procs(alive, timeout=5)
     for child in alive:
         child.kill()
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+
+
+def _session_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes of the child's session: those that outlive it are nobody's children any more."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.Error):
+            if os.getsid(each.pid) == process.pid and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each)
+    return found

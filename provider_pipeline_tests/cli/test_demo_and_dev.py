@@ -184,7 +184,7 @@ def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_ev
         assert graphql(port, LAUNCH, run=run)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
         assert eventually(lambda: finished_runs(port, "__ASSET_JOB")) == ["SUCCESS"], log.read_text()
 
-        backfill = {"assetSelection": ASSETS, "partitionNames": ["anthropic", "cohere", "deepseek"]}
+        backfill = {"assetSelection": ASSETS, "partitionNames": ["anthropic", "azure", "bedrock"]}
         launched = graphql(port, BACKFILL, backfill=backfill)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess"
         backfills = eventually(
