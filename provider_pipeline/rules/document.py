@@ -18,8 +18,10 @@ from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.units import Unit, parse_unit
 
-MAX_PATTERNS: Final = 4_000
-"""Patterns and predicates of one capability."""
+MAX_PATTERNS: Final = 2_000
+"""Patterns of one capability."""
+MAX_PATTERN_TEXT: Final = 150_000
+"""Characters of all different patterns of a rule together."""
 
 _MODEL = ConfigDict(frozen=True, extra="forbid")
 
@@ -146,6 +148,14 @@ class ExtractionRule(BaseModel):
     evidence: dict[str, Any] = Field(default_factory=dict)
     confidence: float | None = None
     issues: tuple[dict[str, Any], ...] = ()
+
+    @field_validator("capability_rules")
+    @classmethod
+    def _bounded_together(cls, rules: tuple[CapabilityRule, ...]) -> tuple[CapabilityRule, ...]:
+        size = sum(len(pattern) for pattern in {text for rule in rules for text in rule.patterns.regex})
+        if size > MAX_PATTERN_TEXT:
+            raise ValueError(f"the patterns have {size} characters together; at most {MAX_PATTERN_TEXT} are read")
+        return rules
 
     @classmethod
     def parse(cls, document: "Mapping[str, Any] | ExtractionRule") -> "ExtractionRule":

@@ -14,7 +14,7 @@ from provider_pipeline.errors import InvalidRuleError
 
 MAX_PATTERN_LENGTH: Final = 2_000
 _MAX_MEMORY: Final = 4 << 20
-_SET_MEMORY: Final = 256 << 20
+_SET_MEMORY: Final = 16 << 20
 
 
 def _options(memory: int) -> Any:
@@ -59,16 +59,23 @@ def parse_pattern(text: str) -> tuple[bool | None, str]:
 
 
 class PatternSet:
-    """Many patterns, matched against a whole text in one pass."""
+    """Many patterns, matched against a whole text in one pass.
+
+    Raises:
+        InvalidRuleError: A pattern does not compile, or all together are too large.
+    """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._count = len(patterns)
         self._set: Any = None
         if patterns:
             self._set = re2.Set.FullMatchSet(_options(_SET_MEMORY))
-            for pattern in patterns:
-                self._set.Add(pattern)
-            self._set.Compile()
+            try:
+                for pattern in patterns:
+                    self._set.Add(pattern)
+                self._set.Compile()
+            except re2.error as error:
+                raise InvalidRuleError(f"the {len(patterns)} patterns of the rule are too large together") from error
 
     def matches(self, text: str) -> list[int]:
         """The positions of the patterns that match the whole text."""

@@ -40,16 +40,16 @@ class RuleValidator:
         """
         try:
             parsed = ExtractionRule.parse(rule)
+            judge = ListingJudge(
+                parsed,
+                thresholds=self._thresholds,
+                previous_profile=Profile.of_rows(previous) if previous is not None else None,
+                previous_rows=_lookup(previous) if previous is not None else None,
+            )
         except InvalidRuleError as error:
             return _result(
                 False, [], [issue("invalid_rule", "error", error.message, recovery="Repair or regenerate it.")]
             )
-        judge = ListingJudge(
-            parsed,
-            thresholds=self._thresholds,
-            previous_profile=Profile.of_rows(previous) if previous is not None else None,
-            previous_rows=_lookup(previous) if previous is not None else None,
-        )
         rows = [row for index in range(len(parsed.endpoints)) for row in judge.add_page(sample, endpoint=index)]
         verdict = judge.verdict()
         return _result(verdict.valid, rows, list(verdict.issues))

@@ -86,6 +86,7 @@ def patterns(**parts):
         patterns(regex=["(?=x)"]),
         patterns(regex=["\ud800"]),
         patterns(regex=["a"] * 5000),
+        patterns(regex=[f"{n}{'x' * 1000}" for n in range(400)]),
         patterns(evidence=["contains("]),
         patterns(evidence=["a"] * 500),
         patterns(regexes=["a"]),

@@ -251,3 +251,9 @@ def test_a_missing_capability_is_a_warning_not_an_error():
     result = judged(many(10), rule={"jmespath_rule": "data[*]", "capability_rules": []})
     assert result["valid"]
     assert types(result, "warning") == ["capabilities_uncovered"]
+
+
+def test_patterns_that_are_too_large_together_are_refused_and_do_not_hang():
+    heavy = [f".*[a-z]{{1,200}}{n}.*" for n in range(1500)]
+    rule = {"jmespath_rule": "data[*]", "capability_rules": [{"capability": "chat", "patterns": {"regex": heavy}}]}
+    assert types(judged(samples.OPENAI_LIKE, rule=rule)) == ["invalid_rule"]
