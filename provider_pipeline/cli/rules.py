@@ -8,10 +8,14 @@ import typer
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import RuleGenerator, RuleValidator
+from provider_pipeline.rules import RuleGenerator, RuleValidator, explain_rule
 from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule
+
+_RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect")
+_SHOWN_PATTERNS = 400
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
 
@@ -61,7 +65,7 @@ def show(slug: str, as_json: JsonOption = False) -> None:
     if as_json:
         emit_json({"version": stored.version, **_stored(stored)})
         return
-    config = stored.model_list_config
+    config = {name: stored.model_list_config[name] for name in _RULE_PARTS if name in stored.model_list_config}
     console = stdout()
     console.print(
         table(
@@ -74,9 +78,30 @@ def show(slug: str, as_json: JsonOption = False) -> None:
         table(
             "capabilities",
             ("capability", "patterns"),
-            ((name, json.dumps(value, ensure_ascii=False)) for name, value in stored.endpoints_config.items()),
+            (
+                (name, _shortened(json.dumps(value, ensure_ascii=False)))
+                for name, value in stored.endpoints_config.items()
+            ),
         )
     )
+
+
+@app.command()
+def explain(
+    target: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A response to write a rule for, or a provider.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a rule chose and why, with the alternatives it rejected."""
+    if Path(target).is_file():
+        rule = RuleGenerator().analyze_sample(read_json(Path(target)))
+    else:
+        with catalog.open_catalog() as database, database.session() as session:
+            rule = _stored(catalog.active_rule(session, catalog.get_provider(session, target).id))
+    explained = explain_rule(rule)
+    if as_json:
+        emit_json(explained)
+    else:
+        stdout().print(explanation(target, explained))
 
 
 @app.command()
@@ -96,6 +121,10 @@ def check(
         for issue in result["issues"]:
             typer.echo(f"  {issue['severity']}: {issue['message']}")
     raise typer.Exit(0 if result["valid"] else 1)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_PATTERNS else f"{text[:_SHOWN_PATTERNS]} ... (all of it with --json)"
 
 
 def read_json(path: Path) -> Any:

@@ -69,6 +69,23 @@ def test_a_rule_can_be_looked_at_and_tried_without_touching_a_provider(run: Comm
     assert (tried.code, tried.json["valid"]) == (1, False)
 
 
+def test_a_rule_is_explained_with_the_alternatives_it_rejected(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    sample = listing(*CHAT_MODELS)
+    for model in sample["data"]:
+        model["top_provider"] = {"context_length": 32_000}
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(sample))
+    explained = run("rules", "explain", str(file), "--json").json
+    (context,) = [each for each in explained["fields"] if each["field"] == "context_length"]
+    assert context["expression"] == "context_length"
+    assert "top_provider.context_length" in [each["expression"] for each in context["alternatives"]]
+    drawn = run("rules", "explain", str(file)).out
+    for shown in ("data[*]", "top_provider.context_length", "chosen", "usd_per_token", "capabilities"):
+        assert shown in drawn
+    fleet.add("acme", sample)
+    assert "top_provider.context_length" in run("rules", "explain", "acme").out
+
+
 def test_the_schema_is_upgraded_once(run: CommandLine, empty_database_url: str):
     first = run("db", "upgrade", PROVIDER_PIPELINE_DATABASE_URL=empty_database_url)
     assert (first.code, "applied" in first.out) == (0, True)

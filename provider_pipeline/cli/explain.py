@@ -1,0 +1,137 @@
+"""How `rules explain` draws a rule: what was chosen, why, and what was not.
+
+Here: tables. Not here: the reasons themselves (`provider_pipeline.rules.explain_rule`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from provider_pipeline.cli.console import table
+
+_SHOWN_PREDICATES = 3
+
+
+def explanation(title: str, explained: Mapping[str, Any]) -> Group:
+    """The tables of one explained rule.
+
+    Args:
+        title: What is explained: a provider or a file.
+        explained: What `explain_rule` returned.
+    """
+    return Group(*_parts(title, explained))
+
+
+def _parts(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
+    summary = explained["summary"]
+    kind = summary["provider_kind"]
+    if kind and summary["provider_kind_confidence"] is not None:
+        kind = f"{kind} ({summary['provider_kind_confidence']:.0%}: {'; '.join(summary['provider_kind_evidence'])})"
+    yield table(
+        title,
+        ("decision", "choice"),
+        (
+            ("selector", summary["selector"]),
+            ("id", summary["id"]),
+            ("models in the sample", summary["models"]),
+            ("confidence", _share(summary["confidence"])),
+            ("kind of API", kind),
+            ("pagination", f"{_document(summary['pagination'])} ({summary['pagination_from'] or 'given'})"),
+        ),
+    )
+    if explained["candidates"]:
+        yield _candidates(explained["candidates"])
+    if explained["ids"]:
+        yield _choices("which field is the id", [("id", each) for each in explained["ids"]])
+    alternatives = [(field["field"], each) for field in explained["fields"] for each in field["alternatives"]]
+    if alternatives:
+        yield _choices("fields", alternatives)
+    if explained["left_out"]:
+        yield table(
+            "left out",
+            ("field", "why"),
+            ((each["expression"], each["reason"]) for each in explained["left_out"]),
+        )
+    yield _capabilities(explained)
+    for issue in explained["issues"]:
+        yield Text(
+            f"{issue['severity']}: {issue['message']}", style="red" if issue["severity"] == "error" else "yellow"
+        )
+
+
+def _candidates(candidates: list[dict[str, Any]]) -> Table:
+    return table(
+        "which list is the listing",
+        ("", "selector", "items", "id", "score", "reasons"),
+        (
+            (
+                _mark(each),
+                each["selector"],
+                each["items"],
+                each["id"],
+                f"{each['score']:.2f}",
+                _document(each["reasons"]),
+            )
+            for each in candidates
+        ),
+        right=("items", "score"),
+    )
+
+
+def _choices(title: str, entries: list[tuple[str, dict[str, Any]]]) -> Table:
+    known = {"expression", "score", "chosen", "reasons"}
+    return table(
+        title,
+        ("", "field", "expression", "score", "reasons"),
+        (
+            (
+                _mark(each),
+                name,
+                each["expression"],
+                f"{each['score']:.2f}",
+                _document(each.get("reasons") or {key: value for key, value in each.items() if key not in known}),
+            )
+            for name, each in entries
+        ),
+        right=("score",),
+    )
+
+
+def _capabilities(explained: Mapping[str, Any]) -> Table:
+    covered = explained["coverage"]
+    return table(
+        "capabilities" + ("" if covered is None else f" ({covered:.0%} of the sample's models have a known one)"),
+        ("capability", "by evidence", "by name", "denied", "patterns", "predicates"),
+        (
+            (
+                each["capability"],
+                each["models_by_evidence"],
+                each["models_by_name"],
+                each["models_denied"],
+                each["patterns"],
+                _predicates(each["evidence"] + [f"not if {each_not}" for each_not in each["counter_evidence"]]),
+            )
+            for each in explained["capabilities"]
+        ),
+        right=("by evidence", "by name", "denied", "patterns"),
+    )
+
+
+def _predicates(predicates: list[str]) -> str:
+    more = len(predicates) - _SHOWN_PREDICATES
+    return "\n".join(predicates[:_SHOWN_PREDICATES]) + (f"\nand {more} more" if more > 0 else "")
+
+
+def _mark(entry: Mapping[str, Any]) -> Text:
+    return Text("chosen", style="green") if entry["chosen"] else Text("")
+
+
+def _document(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.0%}"
