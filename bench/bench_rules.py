@@ -1,95 +1,100 @@
-"""How fast rules are made and run: megabytes of JSON a second, and how many times `json.loads` of the same bytes.
+"""How fast rules are written and applied, beside `json.loads` of the same bytes.
 
-Run with `python bench/bench_rules.py`. The listings are made up: one with many fields per model, one with few.
+Prints a table of ratios; absolute figures only tell about the machine. Run it: make bench
 """
 
+import gc
 import json
-import sys
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator
+from rich.console import Console
+from rich.table import Table
 
-FAMILIES = (
-    "llama-3.1-8b-instruct",
-    "qwen3-32b",
-    "gpt-4o",
-    "text-embedding-3",
-    "mistral-small",
-    "claude-sonnet-4",
-    "flux-dev",
-)
+from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
+
+ROUNDS = 7
+VENDORS = ("openai", "anthropic", "google", "mistralai", "meta-llama", "qwen", "deepseek", "cohere")
+NAMES = ("gpt-4.1", "claude-sonnet-4-5", "gemini-2.5-flash", "mistral-large", "llama-3.3-70b-instruct", "qwen3-32b")
 
 
-def rich_listing(count: int) -> dict[str, Any]:
-    """Models with prices, modalities, limits and parameters: about 1.1 kB each."""
-    return {
-        "data": [
-            {
-                "id": f"vendor-{n % 40}/{FAMILIES[n % 7]}-{n}",
-                "name": f"Vendor {n % 40}: Model {n}",
-                "created": 1_700_000_000 + 3_600 * n,
-                "description": "A model of some kind, described at some length. " * 10,
-                "context_length": 1024 * (1 + n % 128),
-                "architecture": {"input_modalities": ["text", "image"][: 1 + n % 2], "output_modalities": ["text"]},
-                "pricing": {
-                    "prompt": f"{1e-7 * (1 + n % 50):.8f}",
-                    "completion": f"{4e-7 * (1 + n % 50):.8f}",
-                    "image": "0",
-                },
-                "top_provider": {"context_length": 4096, "max_completion_tokens": 1024, "is_moderated": False},
-                "supported_parameters": ["max_tokens", "temperature", "tools", "top_p", "seed", "stop"][: 2 + n % 5],
-            }
-            for n in range(count)
-        ]
-    }
+def rich_listing(count: int) -> bytes:
+    """A listing as rich as an aggregator's: nested metadata, string prices, long descriptions."""
+    models = [
+        {
+            "id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{n}",
+            "name": f"Model {n}",
+            "created": 1_700_000_000 + n * 3600,
+            "description": "A model that answers questions and writes programs. " * 8,
+            "context_length": 32_768 * (1 + n % 8),
+            "architecture": {
+                "input_modalities": ["text", "image"] if n % 3 else ["text"],
+                "output_modalities": ["text"],
+                "tokenizer": "Other",
+            },
+            "pricing": {"prompt": f"0.{n % 9 + 1:07d}", "completion": f"0.{n % 9 + 3:07d}", "request": "0"},
+            "top_provider": {"context_length": 32_768, "max_completion_tokens": 8_192, "is_moderated": False},
+            "supported_parameters": ["max_tokens", "temperature", "tools", "structured_outputs"][: 2 + n % 3],
+        }
+        for n in range(count)
+    ]
+    return json.dumps({"data": models}).encode()
 
 
-def narrow_listing(count: int) -> dict[str, Any]:
-    """Models with an id and three more fields: about 130 bytes each."""
-    return {
-        "object": "list",
-        "data": [
-            {
-                "id": f"vendor-{n % 400}/{FAMILIES[n % 7]}-{n}",
-                "object": "model",
-                "created": 1_700_000_000 + n,
-                "owned_by": "vendor",
-            }
-            for n in range(count)
-        ],
-    }
+def bare_listing(count: int) -> bytes:
+    """A listing as bare as most: ids, and little else."""
+    models = [
+        {"id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{n}", "object": "model", "owned_by": "x"}
+        for n in range(count)
+    ]
+    return json.dumps({"object": "list", "data": models}).encode()
 
 
-def best_of(runs: int, work: Callable[[], object]) -> float:
-    """The shortest of several runs, in seconds."""
-    shortest = float("inf")
-    for _ in range(runs):
+def median_seconds(work: Callable[[], Any]) -> float:
+    """The median time of some rounds, after one that warms caches."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        gc.collect()
         started = time.perf_counter()
         work()
-        shortest = min(shortest, time.perf_counter() - started)
-    return shortest
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def judge(rule: ExtractionRule, document: Any) -> None:
+    """Extraction and validation of one page."""
+    one = ListingJudge(rule)
+    one.add_page(document)
+    if not one.verdict().valid:
+        raise SystemExit("the bench's own listing is not valid")
 
 
 def main() -> None:
-    """Measure both listings and print one line for each."""
-    for name, listing in (("rich, 6,500 models", rich_listing(6_500)), ("narrow, 6,500 models", narrow_listing(6_500))):
-        text = json.dumps(listing)
-        started = time.perf_counter()
-        analysis = RuleGenerator().analyze_sample(listing)
-        generation = time.perf_counter() - started
-        rule = ExtractionRule.parse(analysis)
-        loading = best_of(5, lambda text=text: json.loads(text))
-        started = time.perf_counter()
-        RuleValidator().validate_rule(rule, listing)
-        first = time.perf_counter() - started
-        again = best_of(5, lambda rule=rule, listing=listing: RuleValidator().validate_rule(rule, listing))
-        megabytes = len(text) / 1e6
-        sys.stdout.write(
-            f"{name}: {megabytes:.1f} MB; generation {generation:.2f} s; validation {megabytes / first:.0f} MB/s "
-            f"at first, {megabytes / again:.0f} MB/s again, {again / loading:.1f} times json.loads\n"
+    """Measures both listings and prints the table."""
+    table = Table(title="rules, beside json.loads of the same bytes", title_justify="left")
+    for column in ("listing", "MB", "json.loads", "extract and validate", "ratio", "MB/s", "generate", "ratio"):
+        table.add_column(column, justify="left" if column == "listing" else "right")
+    for name, body in (("6,500 rich models", rich_listing(6500)), ("6,500 bare models", bare_listing(6500))):
+        document = json.loads(body)
+        rule = ExtractionRule.parse(RuleGenerator().analyze_sample(document))
+        parsing = median_seconds(lambda body=body: json.loads(body))
+        judging = median_seconds(lambda rule=rule, document=document: judge(rule, document))
+        generating = median_seconds(lambda document=document: RuleGenerator().analyze_sample(document))
+        megabytes = len(body) / 1e6
+        table.add_row(
+            name,
+            f"{megabytes:.1f}",
+            f"{parsing * 1000:.0f} ms",
+            f"{judging * 1000:.0f} ms",
+            f"{judging / parsing:.1f}x",
+            f"{megabytes / judging:.0f}",
+            f"{generating * 1000:.0f} ms",
+            f"{generating / parsing:.1f}x",
         )
+    Console().print(table)
 
 
 if __name__ == "__main__":
