@@ -89,6 +89,8 @@ class Expectation(BaseModel):
     rejected_share: float = Field(0.0, ge=0, le=1)
     duplicate_share: float = Field(0.0, ge=0, le=1)
     violations_share: float = Field(0.0, ge=0, le=1)
+    unreadable: tuple[Name, ...] = Field((), max_length=64)
+    """Columns of which the sample itself held values that cannot be read: there such a value is no value."""
 
 
 class Endpoint(BaseModel):

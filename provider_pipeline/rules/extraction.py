@@ -3,7 +3,7 @@
 Here: one endpoint's compiled selector, field map and units. Not here: what the rows amount to (`judge.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.document import Endpoint
@@ -57,6 +57,10 @@ class ItemReader:
         self._id_type = endpoint.expect.id_type
         self._capabilities = capabilities
         self._name = fields.get("display_name")
+        self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
+        for column in endpoint.expect.unreadable:
+            if column in ("context_length", "max_output_tokens") and column in fields:
+                fields[column] = _forgiving(fields[column], lambda value: read_limit(value, thresholds.max_tokens))
         self._limits = _present(fields, "context_length", "max_output_tokens")
         self._modalities = _present(fields, "input_modalities", "output_modalities")
         self._prices: list[tuple[str, Getter, Factor]] = [
@@ -64,7 +68,7 @@ class ItemReader:
             for column, get in _present(fields, "input_price", "output_price")
         ]
         self._metadata = [(name, get) for name, get in fields.items() if name not in set(FIELD_COLUMNS.values())]
-        self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
+        self._forgiven_prices = frozenset(endpoint.expect.unreadable) & {"input_price", "output_price"}
 
     def items(self, document: Any) -> list[Any] | None:
         """The items the selector finds on a page; None where it finds no list."""
@@ -104,7 +108,7 @@ class ItemReader:
             for column, get, factor in self._prices:
                 value = get(item)
                 if value is not None and (worth := factor(item)) is not None:
-                    row[column] = read_price(value, worth, self._max_price)
+                    row[column] = self._price(column, value, worth)
             for column, get in self._metadata:
                 value = read_metadata(get(item))
                 if value is not None:
@@ -118,6 +122,28 @@ class ItemReader:
         row["metadata_json"] = metadata
         row["meta_hash"] = meta_hash(row)
         return row
+
+    def _price(self, column: str, value: Any, factor: float) -> float | None:
+        try:
+            return read_price(value, factor, self._max_price)
+        except BadValueError:
+            if column in self._forgiven_prices:
+                return None
+            raise
+
+
+def _forgiving(get: Getter, read: Callable[[Any], Any]) -> Getter:
+    """The getter, with null for what cannot be read."""
+
+    def readable(item: Any) -> Any:
+        value = get(item)
+        try:
+            read(value)
+        except BadValueError:
+            return None
+        return value
+
+    return readable
 
 
 def _present(fields: Mapping[str, Getter], *columns: str) -> list[tuple[str, Getter]]:

@@ -76,6 +76,7 @@ class ListingJudge:
         self._duplicates: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
+        self._rejected_fields: Counter[str] = Counter()
         self._over_context: Counter[str] = Counter()
         self._both_limits = 0
         self._contradictions: Counter[str] = Counter()
@@ -136,6 +137,10 @@ class ListingJudge:
             profile=profile,
         )
 
+    def rejected_fields(self) -> dict[str, int]:
+        """How many items each column rejected so far; the empty name stands for items that are no objects."""
+        return dict(sorted(self._rejected_fields.items()))
+
     def shares(self) -> dict[str, float]:
         """The shares of rejected, repeated and contradictory rows so far, by the names a rule's `expect` has."""
         kept = max(1, len(self._seen))
@@ -148,6 +153,7 @@ class ListingJudge:
 
     def _reject(self, rejected: Rejected) -> None:
         self._reasons[rejected.reason, rejected.detail] += 1
+        self._rejected_fields[rejected.field] += 1
         if len(self._rejected) < REJECTED_SAMPLE:
             self._rejected.append(
                 {

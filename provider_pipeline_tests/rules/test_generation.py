@@ -185,3 +185,14 @@ def test_named_properties_in_a_list_are_fields_and_evidence():
     )
     assert (rows["m1"]["context_length"], rows["m2"]["context_length"]) == (24000, 8000)
     assert (rows["m1"]["capabilities"]["tools"], rows["m2"]["capabilities"]["tools"]) == (True, False)
+
+
+def test_a_model_is_not_lost_for_an_odd_value_that_the_sample_itself_holds():
+    items = [{"id": f"m{n}", "context_length": 4096, "pricing": {"input": 0.5, "output": 1}} for n in range(30)]
+    items[3]["context_length"], items[7]["pricing"]["input"] = "unknown", -7
+    sample = {"data": items}
+    rule = RuleGenerator().analyze_sample(sample)
+    assert rule["expect"]["unreadable"] == ["context_length", "input_price"]
+    rows = rows_of(sample)
+    assert len(rows) == 30
+    assert (rows["m3"]["context_length"], rows["m7"]["input_price"], rows["m4"]["context_length"]) == (None, None, 4096)

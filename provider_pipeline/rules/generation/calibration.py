@@ -3,19 +3,31 @@
 Here: running a draft over the sample once. Not here: the judgement (`../judge.py`).
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 
+_FORGIVEN: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
 
-def calibrated(draft: ExtractionRule, sample: Any) -> tuple[dict[str, float], list[dict[str, Any]], int]:
-    """The shares that the sample itself contains, issues with the sample, and how many models it gives."""
-    judge = ListingJudge(draft)
-    rows = judge.add_page(sample)
+
+def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+    """What a draft's `expect` should say of its own sample, issues with the sample, and how many models it gives.
+
+    A model is not lost for an odd limit or price that the sample itself holds: such columns are named `unreadable`.
+    """
+    expect: dict[str, Any] = dict(draft["expect"])
+    for _ in range(1 + len(_FORGIVEN)):
+        judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
+        rows = judge.add_page(sample)
+        unreadable = [column for column in judge.rejected_fields() if column in _FORGIVEN]
+        if not unreadable:
+            break
+        expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})
     shares = judge.shares()
-    expect = {name: round(share, 4) for name, share in shares.items() if share > 0}
+    expect |= {name: round(share, 4) for name, share in shares.items() if share > 0}
     problems = []
     if shares["rejected_share"] > 0.2:
         problems.append(

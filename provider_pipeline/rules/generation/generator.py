@@ -6,7 +6,6 @@ one. The document is explained in docs/rules.md.
 
 from typing import Any, Final
 
-from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.generation.calibration import calibrated
 from provider_pipeline.rules.generation.evidence import capability_evidence, only_text
@@ -93,10 +92,10 @@ def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
         "expect": expect,
         "capability_rules": rules,
     }
-    shares, sample_issues, model_count = calibrated(ExtractionRule.parse(draft), sample)
+    expect, sample_issues, model_count = calibrated(draft, sample)
     return {
         **draft,
-        "expect": {**expect, **shares},
+        "expect": expect,
         "metadata": {
             "sample_model_count": model_count,
             "sample_item_count": len(listing.items),
