@@ -34,11 +34,8 @@ def rules_from_a_sample() -> None:
     result = RuleValidator().validate_rule(rule, SAMPLE)
     print("valid:", result["valid"])
     for model in result["extracted_models"]:
-        print(
-            f"{model['model_id']}: context {model['context_length']}, {model['input_price']:g} USD per million tokens in,",
-            "can:",
-            ", ".join(result["matched_capabilities"][model["model_id"]]),
-        )
+        can = ", ".join(result["matched_capabilities"][model["model_id"]])
+        print(f"{model['model_id']}: context {model['context_length']}, {model['input_price']:g} USD/M in, can: {can}")
 
     changed = {"models": {"error": "moved"}}
     result = RuleValidator().validate_rule(rule, changed)

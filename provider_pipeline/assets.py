@@ -127,7 +127,7 @@ def provider_catalog(
             if outcome.status != "synced":
                 troubled[outcome.slug] = outcome.reason or outcome.status
                 context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=_crash(outcome))
-            if for_partitions or _is_news(outcome):
+            if _crash(outcome) is None and (for_partitions or _is_news(outcome)):  # a crash says nothing of the data
                 yield from _selected(context, _events(outcome, new_rule=outcome.slug not in renewed))
     for key in context.selected_asset_check_keys:  # check outputs are not optional
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")

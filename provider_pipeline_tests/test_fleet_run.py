@@ -1,6 +1,7 @@
 """The fleet asset in its three launches, on a real Dagster instance."""
 
 import dagster as dg
+from sqlalchemy import text
 
 from provider_pipeline.asset_checks import (
     EXTRACTION,
@@ -201,19 +202,30 @@ def test_selecting_only_the_raw_response_stores_it_and_writes_no_model(fleet: Fl
     assert fleet.rows("acme") == {}
 
 
+BROKEN_TABLE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''disk on fire''; END';
+CREATE TRIGGER refuse BEFORE INSERT ON provider_model FOR EACH ROW
+    WHEN (NEW.model_id = 'gpt-5-of-odd') EXECUTE FUNCTION refuse();
+"""
+
+
 def test_a_crash_in_one_provider_is_reported_as_a_crash_and_stops_no_other(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("good")
     fleet.add("odd")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
     with fleet.database.session() as session:
-        from sqlalchemy import text
-
-        session.execute(text("UPDATE provider SET thresholds = '{\"no_such_threshold\": 1}' WHERE slug = 'odd'"))
+        session.execute(text(BROKEN_TABLE))
         session.commit()
-    result = run_fleet(definitions(fleet.database.url), instance)
+    fleet.serve("odd", listing(*CHAT_MODELS, "gpt-5-of-odd"))
+    fleet.serve("good", listing(*CHAT_MODELS, "gpt-5"))
+    result = run_fleet(defs, instance)
     assert not result.success
-    assert "odd: " in failure(result)
-    assert len(fleet.rows("good")) == 5
-    assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"good": "SUCCEEDED"}
+    assert "odd: the sync crashed" in failure(result)
+    assert len(fleet.rows("good")) == 6
+    assert len(fleet.rows("odd")) == 5
+    for spec in (LISTING_WAS_FETCHED, RULE_EXTRACTS_MODELS):
+        assert check_statuses(instance, spec) == {"good": "SUCCEEDED", "odd": "SUCCEEDED"}
 
 
 def test_secrets_reach_no_event_log_or_table(fleet: Fleet, instance: dg.DagsterInstance, monkeypatch):
@@ -223,8 +235,6 @@ def test_secrets_reach_no_event_log_or_table(fleet: Fleet, instance: dg.DagsterI
     fleet.answer("acme", f"the key {secret} is not valid", status=401)
     result = run_fleet(definitions(fleet.database.url), instance)
     assert not result.success
-    from sqlalchemy import text
-
     for engine in (fleet.database.engine, instance.event_log_storage._engine):
         with engine.connect() as connection:
             tables = connection.execute(

@@ -37,7 +37,7 @@ def test_the_example_runs_and_prints_what_it_says(tmp_path: Path):
     printed = process.stdout
     assert "selector: data[*]\n" in printed or "selector: data[]\n" in printed
     assert "models in the sample: 3\nvalid: True\n" in printed
-    assert re.search(r"gpt-4o: context 128000, 2\.5 USD per million tokens in, can: .*chat", printed)
+    assert re.search(r"gpt-4o: context 128000, 2\.5 USD/M in, can: .*chat", printed)
     assert re.search(r"text-embedding-3-small: .* can: embedding\n", printed)
     assert "valid on a changed response: False\n" in printed
     assert "text-embedding-3-large can: embedding\n" in printed

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
 from provider_pipeline.listing import AuthConfig
+from provider_pipeline.sync import parse_thresholds
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
 
@@ -29,11 +30,17 @@ def add(
     header: Annotated[
         list[str] | None, typer.Option(help="A further header without secrets, as NAME=VALUE; may be repeated.")
     ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="How far a listing may stray, as NAME=NUMBER (see docs/rules.md); may be repeated."),
+    ] = None,
     every_minutes: Annotated[
         int | None, typer.Option(min=1, help="Shortest time between two syncs; every fleet run when left out.")
     ] = None,
 ) -> None:
     """Add a provider, or change the one with this slug."""
+    thresholds = dict(_threshold(each) for each in threshold or [])
+    parse_thresholds(slug, thresholds)
     auth = _auth(slug, key_env=key_env, key_header=key_header, key_query=key_query, headers=header or [])
     with catalog.open_catalog() as database, database.session() as session:
         provider = catalog.add_provider(
@@ -43,6 +50,7 @@ def add(
             base_url=base_url,
             auth_config=auth.model_dump(mode="json", exclude_defaults=True),
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
+            thresholds=thresholds or None,
         )
         session.commit()
         has_rule = provider.active_rule_version is not None
@@ -157,6 +165,14 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise typer.BadParameter(f"expected --threshold NAME=NUMBER, got {text!r}") from None
+
+
 def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
     state = catalog.get_sync_state(session, provider.id)
     return {
@@ -165,6 +181,7 @@ def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
         "enabled": provider.enabled,
         "base_url": provider.base_url,
         "auth": provider.auth_config,
+        "thresholds": provider.thresholds,
         "rule_version": provider.active_rule_version,
         "active_models": catalog.count_models(session, provider.id),
         "last_checked_at": _iso(state.last_checked_at),

@@ -4,7 +4,7 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 (Dagster, the command line).
 """
 
-from provider_pipeline.sync.attempt import Keep, attempt_sync, blocking_reason, listing_source
+from provider_pipeline.sync.attempt import Keep, attempt_sync, blocking_reason, listing_source, parse_thresholds
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.regenerate import (
@@ -35,5 +35,6 @@ __all__ = [
     "generate_rule",
     "listing_source",
     "open_task_for",
+    "parse_thresholds",
     "regenerate_rule",
 ]

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
 from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds, Verdict, apply_override
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -87,7 +88,7 @@ def attempt_sync(
             verdict = _fetch_and_judge(session, _judge(session, target, accept=accept), target, client, pages, rows)
         except ProviderPipelineError as error:
             session.rollback()
-            outcome = SyncOutcome(slug, "failed", reason=str(error), error=error, rule_version=target.version)
+            outcome = SyncOutcome(slug, "failed", reason=_named(slug, error), error=error, rule_version=target.version)
         else:
             raw = catalog.store_raw_response(session, provider.id, pages, complete=True)
             outcome = SyncOutcome(
@@ -124,11 +125,32 @@ def attempt_sync(
     return outcome
 
 
+def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
+    """The provider's thresholds: the defaults, but for what the document names.
+
+    Raises:
+        ConfigurationError: It names a threshold that does not exist, or gives one a value it cannot have.
+    """
+    try:
+        return Thresholds.model_validate(dict(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigurationError(
+            f"{slug}: the threshold {'.'.join(map(str, first['loc']))} is not understood: {first['msg']}",
+            hint=f"the thresholds are {', '.join(sorted(Thresholds.model_fields))}",
+        ) from error
+
+
 def stored_rule(version: catalog.StoredRuleVersion) -> ExtractionRule:
     """The rule that a stored version holds."""
     return ExtractionRule.parse(
         {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config}
     )
+
+
+def _named(slug: str, error: ProviderPipelineError) -> str:
+    text = str(error)
+    return text if slug in text else f"{slug}: {text}"
 
 
 def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
@@ -148,7 +170,7 @@ def _target(session: Session, slug: str) -> _Target:
 
 def _judge(session: Session, target: _Target, *, accept: bool) -> ListingJudge:
     provider, profile = target.provider, target.state.profile
-    thresholds = Thresholds.model_validate(provider.thresholds)
+    thresholds = parse_thresholds(provider.slug, provider.thresholds)
     if accept or profile is None:
         return ListingJudge(target.rule, thresholds=thresholds)
     return ListingJudge(

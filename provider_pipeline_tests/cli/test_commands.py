@@ -93,10 +93,23 @@ def test_the_schema_is_upgraded_once(run: CommandLine, empty_database_url: str):
     assert second.json["applied"] == []
 
 
+def test_thresholds_are_set_by_name(run: CommandLine):
+    add = ("providers", "add", "acme", "--base-url", "http://127.0.0.1:9")
+    assert run(*add, "--threshold", "min_models=3").code == 0
+    assert run("providers", "show", "acme", "--json").json["thresholds"] == {"min_models": 3}
+    refused = run(*add, "--threshold", "no_such=1")
+    assert refused.code == 1
+    assert "min_models" in refused.err
+
+
 USAGE = {
     "no provider named": (["sync"], "--all"),
     "providers and --all": (["sync", "acme", "--all"], "not both"),
     "an unknown slug": (["sync", "nobody"], "nobody"),
+    "a threshold without a number": (
+        ["providers", "add", "acme", "--base-url", "http://127.0.0.1:9", "--threshold", "min_models"],
+        "NAME=NUMBER",
+    ),
     "an unknown command": (["sing"], "sing"),
     "a key header without a variable": (
         ["providers", "add", "acme", "--base-url", "http://127.0.0.1:9", "--key-header", "x-api-key"],

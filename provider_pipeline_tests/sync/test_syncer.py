@@ -1,9 +1,11 @@
 """ModelSyncer, against real HTTP and a real PostgreSQL."""
 
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
 from provider_pipeline.errors import (
+    ConfigurationError,
     ListingRefusedError,
     ListingUnreachableError,
     ListingUnreadableError,
@@ -196,6 +198,20 @@ def test_an_unknown_slug_and_a_provider_without_a_rule_have_names(fleet: Fleet):
         session.commit()
     with pytest.raises(RuleMissingError, match="rules generate new"):
         sync(fleet, "new")
+
+
+def test_a_threshold_that_does_not_exist_is_named_and_one_that_does_is_used(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider SET thresholds = '{\"no_such\": 1}'"))
+        session.commit()
+    with pytest.raises(ConfigurationError, match=r"acme: the threshold no_such .*min_models"):
+        sync(fleet, "acme")
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider SET thresholds = '{\"min_models\": 6}'"))
+        session.commit()
+    with pytest.raises(RuleValidationError, match="5 models"):
+        sync(fleet, "acme")
 
 
 def test_an_override_survives_every_sync(fleet: Fleet):
