@@ -158,8 +158,9 @@ def test_the_explanation_marks_the_winners_and_keeps_the_losers():
     assert [entry["selector"] for entry in explained["candidates"] if entry["chosen"]] == ["result[*]"]
     assert any(entry["selector"] == "errors[*]" for entry in explained["candidates"])
     assert explained["summary"]["models"] == 3
-    chat = next(entry for entry in explained["capabilities"] if entry["capability"] == "embedding")
-    assert chat["models_by_name"] == 1
+    embedding = next(entry for entry in explained["capabilities"] if entry["capability"] == "embedding")
+    assert embedding["models_by_name"] == 1
+    assert 0 < embedding["patterns_matching"] < embedding["patterns"]
 
 
 def test_a_rule_written_by_hand_can_be_explained_too():

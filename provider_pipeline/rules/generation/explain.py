@@ -70,6 +70,7 @@ def _capability(entry: Any, report: Mapping[str, Any]) -> dict[str, Any]:
         "evidence": list(entry.patterns.evidence),
         "counter_evidence": list(entry.patterns.counter_evidence),
         "patterns": len(entry.patterns.regex),
+        "patterns_matching": report.get("patterns", {}).get(entry.capability, {}).get("matching"),
         "lookup_entries": len(entry.patterns.lookup_table),
         "models_by_evidence": counts.get("evidence", 0),
         "models_by_name": counts.get("regex", 0),

@@ -12,10 +12,13 @@ from provider_pipeline.rules.document import CapabilityRule, Patterns
 from provider_pipeline.rules.families import capability_patterns
 from provider_pipeline.rules.generation.evidence import Predicates
 from provider_pipeline.rules.generation.selection import Candidate
+from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.patterns import PatternSet, parse_pattern
 
 _MAX_MODELS: Final = 20_000
+_MAX_NAMES: Final = 1_000
 
 
 def capability_rules(
@@ -71,8 +74,25 @@ def _report(rules: list[dict[str, Any]], listing: Candidate) -> tuple[dict[str, 
     report = {
         "coverage": round(covered / len(ids), 4) if ids else 0.0,
         "by_capability": {capability: counts[capability] for capability in sorted(counts)},
+        "patterns": _matching(rules, ids[:_MAX_NAMES]),
     }
     return report, [*_contradictions(contradicted, len(ids)), *_overlaps(overlapping, len(ids))]
+
+
+def _matching(rules: list[dict[str, Any]], ids: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """How many patterns of each capability match anything in the sample; the others are for models it lacks."""
+    texts = {
+        rule["capability"]: [parse_pattern(text)[1] for text in rule["patterns"].get("regex", ())] for rule in rules
+    }
+    patterns = sorted({pattern for listed in texts.values() for pattern in listed})
+    matcher = PatternSet(patterns)
+    names = {normalise_id(model_id) for model_id in ids} - {""}
+    used = {patterns[position] for name in names for position in matcher.matches(name)}
+    return {
+        capability: {"known": len(listed), "matching": sum(pattern in used for pattern in listed)}
+        for capability, listed in texts.items()
+        if listed
+    }
 
 
 def _contradictions(found: list[str], total: int) -> list[dict[str, Any]]:
