@@ -197,3 +197,10 @@ def test_a_model_is_not_lost_for_an_odd_value_that_the_sample_itself_holds():
     rows = rows_of(sample)
     assert len(rows) == 30
     assert (rows["m3"]["context_length"], rows["m7"]["input_price"], rows["m4"]["context_length"]) == (None, None, 4096)
+
+
+def test_a_very_long_listing_is_read_from_a_sample_and_chosen_as_surely():
+    items = [{"id": f"org/model-{n}", "object": "model", "owned_by": "org", "created": n} for n in range(25_000)]
+    analysis = RuleGenerator().analyze_sample({"data": items, "errors": [{"id": "w"}]})
+    assert analysis["jmespath_rule"] == "data[*]"
+    assert analysis["confidence"] > 0.8

@@ -4,8 +4,9 @@ Here: scoring every column, and pairs of owner and name. Not here: which list th
 The names and their weights are data (`data/selection.toml`).
 """
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ _UNKNOWN_NAME: Final = 0.15
 _DEPTH: Final = 0.85
 _MAX_ID_DEPTH: Final = 3
 _SAMPLE: Final = 400
+_MAX_COMPOSITES: Final = 12
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
 
@@ -105,14 +107,20 @@ def _form_of(text: str) -> float:
     return 0.5 if is_opaque(text) and not text.startswith("<") else 1.0
 
 
-def _composites(shape: Shape) -> Iterable[IdChoice]:
+def _composites(shape: Shape) -> Iterator[IdChoice]:
     data = read_table("selection.toml")["composite"]
-    for owner in (column for column in shape.columns.values() if column.leaf in data["owners"] and not column.lookup):
-        for name in (column for column in shape.columns.values() if column.leaf in data["names"] and not column.lookup):
-            if owner.path[:-1] == name.path[:-1] and len(name.path) <= _MAX_ID_DEPTH:
-                choice = _composite(owner, name, shape)
-                if choice:
-                    yield choice
+    near = [column for column in shape.columns.values() if len(column.path) <= 2 and not column.lookup]
+    pairs = (
+        (owner, name)
+        for owner in near
+        if owner.leaf in data["owners"]
+        for name in near
+        if name.leaf in data["names"] and name.path[:-1] == owner.path[:-1]
+    )
+    for owner, name in itertools.islice(pairs, _MAX_COMPOSITES):
+        choice = _composite(owner, name, shape)
+        if choice:
+            yield choice
 
 
 def _composite(owner: Column, name: Column, shape: Shape) -> IdChoice | None:

@@ -205,7 +205,7 @@ def _scored(selector: str, kind: str, path: Path, items: list[Any]) -> Candidate
         "known_keys": known,
         "size": len(items),
         "depth": len(path),
-        "objects": round(shape.count / len(items), 4) if shape.count <= len(items) else 1.0,
+        "objects": round(shape.count / shape.seen, 4),
     }
     likeness = 0.55 + 0.45 * min(1.0, known / 5)
     size = 0.8 + 0.2 * min(1.0, math.log10(1 + len(items)) / 2)

@@ -82,11 +82,13 @@ class Shape:
     """All columns of a list of items.
 
     Args:
-        count: How many of the items are objects.
+        seen: How many items were looked at.
+        count: How many of them are objects.
         columns: By path, in the order in which they were first met.
         nested: Columns of objects in arrays inside the items: the array's path and the key, one value per element.
     """
 
+    seen: int
     count: int
     columns: dict[Path, Column]
     nested: dict[Path, Column]
@@ -102,11 +104,12 @@ def shape_of(items: Sequence[Any]) -> Shape:
     columns: dict[Path, Column] = {}
     nested: dict[Path, Column] = {}
     count = 0
-    for item in items[::step]:
+    sample = items[::step]
+    for item in sample:
         if isinstance(item, dict):
             _walk(item, (), count, columns, nested)
             count += 1
-    return Shape(count, columns, nested)
+    return Shape(len(sample), count, columns, nested)
 
 
 def _walk(
