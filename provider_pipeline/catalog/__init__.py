@@ -14,6 +14,7 @@ from provider_pipeline.catalog.models import (
     count_models,
     load_models,
     previous_rows,
+    stated_capabilities,
     write_models,
 )
 from provider_pipeline.catalog.opening import open_catalog
@@ -97,6 +98,7 @@ __all__ = [
     "set_enabled",
     "set_override",
     "set_task_status",
+    "stated_capabilities",
     "store_raw_response",
     "upgrade",
     "write_models",

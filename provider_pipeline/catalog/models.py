@@ -5,13 +5,14 @@ may be written at all (`provider_pipeline.rules` judges, `provider_pipeline.sync
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import ARRAY, Text, any_, func, literal, select
+from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
@@ -170,6 +171,26 @@ def count_models(session: Session, provider_id: int) -> int:
     """How many active models a provider has."""
     query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return int(session.scalars(query).one())
+
+
+def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]]:
+    """What listings and people state about active models: provider's slug, model id, capability, has or lacks.
+
+    What was concluded from names is left out, so that patterns can be learnt from these.
+    """
+    stated = func.jsonb_each(provider_model.c.capabilities).table_valued("key", column("value", JSONB))
+    query = (
+        select(provider.c.slug, provider_model.c.model_id, stated.c.key, stated.c.value)
+        .join(provider, provider.c.id == provider_model.c.provider_id)
+        .join(stated, true())
+        .where(
+            provider_model.c.status == "active",
+            provider_model.c.capability_sources[stated.c.key].astext.in_(("evidence", "override")),
+        )
+        .order_by(provider.c.slug, provider_model.c.model_id.collate("C"), stated.c.key)
+    )
+    for row in session.execute(query):
+        yield row.slug, row.model_id, row.key, row.value is True
 
 
 def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:

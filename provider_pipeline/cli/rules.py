@@ -12,6 +12,7 @@ from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import RuleGenerator, RuleValidator, explain_rule
+from provider_pipeline.rules.mining import MIN_PRECISION, MIN_SUPPORT, Fact, propose_patterns
 from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule
 
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect")
@@ -102,6 +103,45 @@ def explain(
         emit_json(explained)
     else:
         stdout().print(explanation(target, explained))
+
+
+@app.command()
+def learn(
+    min_support: Annotated[int, typer.Option(min=1, help="Fewest names that a pattern must match.")] = MIN_SUPPORT,
+    min_precision: Annotated[
+        float, typer.Option(min=0.5, max=1, help="Smallest share of its names for which a pattern must be right.")
+    ] = MIN_PRECISION,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose name patterns that the catalogue's models speak for: what listings and people stated, not names.
+
+    Each comes with its support and its precision on names that were held back. Nothing is changed.
+    """
+    with catalog.open_catalog() as database, database.session() as session:
+        facts = [Fact(model_id, name, has, slug) for slug, model_id, name, has in catalog.stated_capabilities(session)]
+    proposals = propose_patterns(facts, min_support=min_support, min_precision=min_precision)
+    if as_json:
+        emit_json([proposal.to_json() for proposal in proposals])
+        return
+    stdout().print(
+        table(
+            f"patterns learnt from {len(facts)} statements",
+            ("capability", "pattern", "support", "providers", "held back", "precision", "for example"),
+            (
+                (
+                    each.capability,
+                    each.as_rule_pattern(),
+                    each.support,
+                    each.providers,
+                    each.held_back,
+                    None if each.precision is None else f"{each.precision:.0%}",
+                    ", ".join(each.examples),
+                )
+                for each in proposals
+            ),
+            right=("support", "providers", "held back", "precision"),
+        )
+    )
 
 
 @app.command()

@@ -93,6 +93,21 @@ def test_the_schema_is_upgraded_once(run: CommandLine, empty_database_url: str):
     assert second.json["applied"] == []
 
 
+def test_patterns_are_learnt_from_what_listings_state_and_not_from_names(run: CommandLine, fleet: Fleet):
+    seers = [f"zorb-seer-{number}b" for number in range(1, 17)]
+    talkers = [f"zorb-talk-{number}b" for number in range(1, 17)]
+    sample = listing(*seers, *talkers)
+    for model in sample["data"]:
+        model["supports_vision"] = model["id"] in seers
+    fleet.add("acme", sample)
+    assert run("sync", "acme").code == 0
+    proposals = run("rules", "learn", "--json").json
+    assert {each["capability"] for each in proposals} == {"vision"}
+    told = {(each["has"], example.split("-")[1]) for each in proposals for example in each["examples"]}
+    assert told == {(True, "seer"), (False, "talk")}
+    assert "seer" in run("rules", "learn").out
+
+
 def test_thresholds_are_set_by_name(run: CommandLine):
     add = ("providers", "add", "acme", "--base-url", "http://127.0.0.1:9")
     assert run(*add, "--threshold", "min_models=3").code == 0
