@@ -14,6 +14,7 @@ from provider_pipeline.rules.generation.evidence import Predicates
 from provider_pipeline.rules.generation.selection import Candidate
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
+from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern
 
@@ -55,11 +56,12 @@ def _report(rules: list[dict[str, Any]], listing: Candidate) -> tuple[dict[str, 
         for rule in rules
     ]
     compiled = CompiledCapabilities(parsed)
-    ids = listing.ids[0].values[:_MAX_MODELS]
-    items = [item for item in listing.items if isinstance(item, dict)][: len(ids)]
+    read_id = compile_expression(listing.ids[0].expression)
+    pairs = [(str(read_id(item)), item) for item in listing.items[:_MAX_MODELS] if read_id(item) is not None]
+    ids = tuple(model_id for model_id, _ in pairs)
     counts: dict[str, dict[str, int]] = {}
     covered, contradicted, overlapping = 0, [], []
-    for model_id, item in zip(ids, items, strict=False):
+    for model_id, item in pairs:
         by_name = compiled.of_name(model_id)
         decisions = compiled.of_item(item, model_id)
         covered += any(has for has, _ in decisions.values())
