@@ -18,23 +18,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
 from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
-
-LISTED_COLUMNS = (
-    "model_id",
-    "display_name",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "input_price",
-    "output_price",
-    "capabilities",
-    "capability_sources",
-    "metadata_json",
-    "meta_hash",
-)
-"""The columns of a row that come from the listing; the others are the catalogue's own."""
+from provider_pipeline.rules import ROW_COLUMNS
 
 _DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
 _MOST_CHANGES = 50
@@ -142,7 +126,7 @@ def write_models(
 
 def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The listed columns of the given models, as last accepted, by model id; removed models are left out."""
-    query = select(*(provider_model.c[name] for name in LISTED_COLUMNS)).where(
+    query = select(*(provider_model.c[name] for name in ROW_COLUMNS)).where(
         provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
     )
     wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
@@ -213,7 +197,7 @@ def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
 def _send(copy: psycopg.Copy, row: Mapping[str, Any]) -> None:
     try:
         copy.write_row(
-            [json.dumps(row[name], allow_nan=False) if name in _DOCUMENTS else row[name] for name in LISTED_COLUMNS]
+            [json.dumps(row[name], allow_nan=False) if name in _DOCUMENTS else row[name] for name in ROW_COLUMNS]
         )
     except ValueError as error:  # NaN in a document, or half a surrogate pair in a text
         raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error

@@ -8,16 +8,14 @@ from provider_pipeline.sync.attempt import Keep, attempt_sync, blocking_reason, 
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.regenerate import (
-    Choice,
     GeneratedRule,
-    Trial,
     active_endpoint,
-    choose_rule,
     fetch_sample,
     generate_rule,
     regenerate_rule,
 )
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
+from provider_pipeline.sync.trial import Choice, Trial, choose_rule
 
 __all__ = [
     "Choice",

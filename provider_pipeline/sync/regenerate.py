@@ -1,7 +1,7 @@
 """New rules for a provider: generated, tried beside the old ones, activated only if better.
 
-Here: where the sample comes from, the trial, and the decision. Not here: how a rule is written from a sample or judged
-(`provider_pipeline.rules`). The life of a rule is explained in `docs/rules.md`.
+Here: where the sample comes from, and what becomes of a new rule. Not here: how a rule is written from a sample or
+judged (`provider_pipeline.rules`), and which of two is better (`trial.py`).
 """
 
 import json
@@ -14,40 +14,11 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, ModelSyncerError, RuleMissingError, RuleValidationError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator, Verdict
+from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
 from provider_pipeline.sync.attempt import blocking_reason, stored_rule
+from provider_pipeline.sync.trial import Choice, Trial, choose_rule, try_rule
 
 TRIAL_RESPONSES = 5
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one rule made of one stored response.
-
-    Attributes:
-        valid: The verdict, without history.
-        models: Accepted rows.
-        filled: Filled cells among the mapped columns, summed over the rows.
-    """
-
-    valid: bool
-    models: int
-    filled: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which rule to keep.
-
-    Attributes:
-        activate: Whether the candidate becomes the active rule.
-        fits: Whether the rule that is active then fits the newest response.
-        reason: The sentence that says why.
-    """
-
-    activate: bool
-    fits: bool
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -75,32 +46,6 @@ class GeneratedRule:
     analysis: dict[str, Any]
     models: int
     raw_response_id: int | None
-
-
-def choose_rule(old: Sequence[Trial] | None, new: Sequence[Trial]) -> Choice:
-    """Decides between the active rule and a candidate, tried on the same responses, newest first.
-
-    A candidate must fit the newest response: that is the shape the provider sends now. Where both fit it, the candidate
-    must extract at least as many models from every response that the old rule fits, and fill more cells in all.
-
-    Args:
-        old: Trials of the active rule; None when there is none.
-        new: Trials of the candidate, in the same order.
-    """
-    old_fits = old is not None and old[0].valid
-    if not new[0].valid:
-        return Choice(False, old_fits, "the new rule does not fit the newest response")
-    if old is None:
-        return Choice(True, True, "first rule of this provider")
-    if not old_fits:
-        return Choice(True, True, "the new rule fits the newest response, the old one does not")
-    pairs = [(before, after) for before, after in zip(old, new, strict=True) if before.valid]
-    lost = sum(before.models > after.models or not after.valid for before, after in pairs)
-    if lost:
-        return Choice(False, True, f"the new rule loses models in {lost} of {len(pairs)} stored responses")
-    if sum(after.filled for _, after in pairs) <= sum(before.filled for before, _ in pairs):
-        return Choice(False, True, "the new rule is no better than the active one on the stored responses")
-    return Choice(True, True, "the new rule fills more fields of the same models")
 
 
 def generate_rule(
@@ -137,7 +82,9 @@ def generate_rule(
             [],
             hint="give a sample of the listing, or write the rule by hand",
         ) from error
-    verdict = _judge(rule, [sample])
+    judge = ListingJudge(rule)
+    judge.add_page(sample)
+    verdict = judge.verdict()
     if not verdict.valid:
         raise RuleValidationError(
             blocking_reason(slug, verdict.issues),
@@ -145,7 +92,7 @@ def generate_rule(
             hint="no rule was stored; the sample must be a listing with at least one model",
         )
     samples = [[sample], *_stored_documents(session, provider.id, skip=sample_id)]
-    choice = choose_rule(_active_trials(session, provider.id, samples), [_try(rule, pages) for pages in samples])
+    choice = choose_rule(_active_trials(session, provider.id, samples), [try_rule(rule, pages) for pages in samples])
     if activate is not None:
         choice = Choice(activate, activate or choice.fits, "as asked")
     stored = rule.to_stored()
@@ -193,12 +140,22 @@ def fetch_sample(session: Session, slug: str, *, endpoint: str, client: ListingC
 
 
 def active_endpoint(session: Session, slug: str) -> str | None:
-    """The listing's path in the provider's active rule; None when it has no rule."""
+    """The listing's path in the provider's active rule; None when it has no rule.
+
+    Raises:
+        ModelSyncerError: The rule reads several endpoints; one sample cannot replace it.
+    """
     try:
         active = catalog.active_rule(session, catalog.get_provider(session, slug).id)
     except RuleMissingError:
         return None
-    return stored_rule(active).endpoints[0].path
+    endpoints = stored_rule(active).endpoints
+    if len(endpoints) > 1:
+        raise ModelSyncerError(
+            f"{slug}: its rule reads {len(endpoints)} endpoints, and a rule is written from a sample of one",
+            hint="write the new rule by hand (docs/rules.md)",
+        )
+    return endpoints[0].path
 
 
 def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
@@ -264,7 +221,7 @@ def _active_trials(session: Session, provider_id: int, samples: Sequence[Sequenc
         rule = stored_rule(catalog.active_rule(session, provider_id))
     except RuleMissingError:
         return None
-    return [_try(rule, pages) for pages in samples]
+    return [try_rule(rule, pages) for pages in samples]
 
 
 def _stored_documents(session: Session, provider_id: int, *, skip: int | None) -> list[list[Any]]:
@@ -274,20 +231,3 @@ def _stored_documents(session: Session, provider_id: int, *, skip: int | None) -
         for raw_response_id in newest
         if raw_response_id != skip
     ]
-
-
-def _judge(rule: ExtractionRule, documents: Sequence[Any]) -> Verdict:
-    judge = ListingJudge(rule)
-    for document in documents:
-        judge.add_page(document)
-    return judge.verdict()
-
-
-def _try(rule: ExtractionRule, documents: Sequence[Any]) -> Trial:
-    judge = ListingJudge(rule)
-    models = filled = 0
-    for document in documents:
-        rows = judge.add_page(document)
-        models += len(rows)
-        filled += sum(value not in (None, {}, []) for row in rows for value in row.values())
-    return Trial(judge.verdict().valid, models, filled)

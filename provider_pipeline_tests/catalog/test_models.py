@@ -11,9 +11,7 @@ from provider_pipeline.catalog import (
     record_success,
     write_models,
 )
-from provider_pipeline.catalog.models import LISTED_COLUMNS
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules import ROW_COLUMNS
 from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, register
 
 FULL = {
@@ -29,10 +27,6 @@ FULL = {
     "capability_sources": {"chat": "evidence", "embedding": "regex"},
     "metadata_json": {"owned_by": "openai", "note": 'quotes " and \\ and \t tab and { braces } and ünï'},
 }
-
-
-def test_the_listed_columns_are_the_rules_row_columns():
-    assert LISTED_COLUMNS == ROW_COLUMNS
 
 
 def test_a_new_model_is_stored_as_it_was_handed_over(session, provider, write):

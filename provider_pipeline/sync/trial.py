@@ -1,0 +1,82 @@
+"""Trying a rule on stored responses, and choosing between two rules by it.
+
+Here: pure decisions. Not here: where rules and responses come from (`regenerate.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provider_pipeline.rules import ExtractionRule, ListingJudge
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one rule made of one stored response.
+
+    Attributes:
+        valid: The verdict, without history.
+        models: Accepted rows.
+        filled: Filled cells among the mapped columns, summed over the rows.
+    """
+
+    valid: bool
+    models: int
+    filled: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rule to keep.
+
+    Attributes:
+        activate: Whether the candidate becomes the active rule.
+        fits: Whether the rule that is active then fits the newest response.
+        reason: The sentence that says why.
+    """
+
+    activate: bool
+    fits: bool
+    reason: str
+
+
+def choose_rule(old: Sequence[Trial] | None, new: Sequence[Trial]) -> Choice:
+    """Decides between the active rule and a candidate, tried on the same responses, newest first.
+
+    A candidate must fit the newest response: that is the shape the provider sends now. Where both fit it, the candidate
+    must extract at least as many models from every response that the old rule fits, and fill more cells in all.
+
+    Args:
+        old: Trials of the active rule; None when there is none.
+        new: Trials of the candidate, in the same order.
+    """
+    old_fits = old is not None and old[0].valid
+    if not new[0].valid:
+        return Choice(False, old_fits, "the new rule does not fit the newest response")
+    if old is None:
+        return Choice(True, True, "first rule of this provider")
+    if not old_fits:
+        return Choice(True, True, "the new rule fits the newest response, the old one does not")
+    pairs = [(before, after) for before, after in zip(old, new, strict=True) if before.valid]
+    lost = sum(before.models > after.models or not after.valid for before, after in pairs)
+    if lost:
+        return Choice(False, True, f"the new rule loses models in {lost} of {len(pairs)} stored responses")
+    if sum(after.filled for _, after in pairs) <= sum(before.filled for before, _ in pairs):
+        return Choice(False, True, "the new rule is no better than the active one on the stored responses")
+    return Choice(True, True, "the new rule fills more fields of the same models")
+
+
+def try_rule(rule: ExtractionRule, documents: Sequence[Any]) -> Trial:
+    """What a rule of one endpoint makes of a response.
+
+    Args:
+        rule: The rule.
+        documents: The response's pages, parsed.
+    """
+    judge = ListingJudge(rule)
+    models = filled = 0
+    for document in documents:
+        rows = judge.add_page(document)
+        models += len(rows)
+        filled += sum(value not in (None, {}, []) for row in rows for value in row.values())
+    return Trial(judge.verdict().valid, models, filled)
