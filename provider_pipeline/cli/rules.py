@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout, table
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing import ListingClient
@@ -55,6 +55,9 @@ def generate(
         emit_json(_document(generated))
     else:
         state = "active" if generated.activated else "stored, not active"
+        for issue in generated.analysis["issues"]:
+            if issue["severity"] != "info":
+                note(f"{issue['severity']}: {issue['message']}")
         typer.echo(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
 
 

@@ -5,14 +5,14 @@ judged (`provider_pipeline.rules`), and which of two is better (`trial.py`).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import InvalidRuleError, ModelSyncerError, RuleMissingError, RuleValidationError
+from provider_pipeline.errors import ModelSyncerError, RuleMissingError, RuleValidationError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
 from provider_pipeline.sync.attempt import blocking_reason, stored_rule
@@ -74,25 +74,16 @@ def generate_rule(
     """
     provider = catalog.get_provider(session, slug)
     analysis = RuleGenerator().analyze_sample(sample)
-    try:
-        rule = _at_endpoint(ExtractionRule.parse(analysis), endpoint)
-    except InvalidRuleError as error:
-        raise RuleValidationError(
-            f"{slug}: no model list was found in the sample: {error.message}",
-            [],
-            hint="give a sample of the listing, or write the rule by hand",
-        ) from error
+    _refuse_errors(slug, analysis["issues"])
+    rule = _at_endpoint(ExtractionRule.parse(analysis), endpoint)
     judge = ListingJudge(rule)
     judge.add_page(sample)
     verdict = judge.verdict()
-    if not verdict.valid:
-        raise RuleValidationError(
-            blocking_reason(slug, verdict.issues),
-            verdict.issues,
-            hint="no rule was stored; the sample must be a listing with at least one model",
-        )
+    _refuse_errors(slug, verdict.issues)
     samples = [[sample], *_stored_documents(session, provider.id, skip=sample_id)]
-    choice = choose_rule(_active_trials(session, provider.id, samples), [try_rule(rule, pages) for pages in samples])
+    doubt = next((issue["message"] for issue in analysis["issues"] if issue["type"] == "ambiguous"), None)
+    active = _active_trials(session, provider.id, samples)
+    choice = choose_rule(active, [try_rule(rule, pages) for pages in samples], doubt=doubt)
     if activate is not None:
         choice = Choice(activate, activate or choice.fits, "as asked")
     stored = rule.to_stored()
@@ -197,6 +188,15 @@ def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
     )
     session.commit()
     return generated
+
+
+def _refuse_errors(slug: str, issues: Sequence[Mapping[str, Any]]) -> None:
+    if any(issue["severity"] == "error" for issue in issues):
+        raise RuleValidationError(
+            blocking_reason(slug, issues),
+            issues,
+            hint="no rule was stored; give a sample of the listing, with at least one model",
+        )
 
 
 def _newest_response(session: Session, provider_id: int, tasks: Sequence[catalog.Task]) -> int | None:

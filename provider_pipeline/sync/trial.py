@@ -40,7 +40,7 @@ class Choice:
     reason: str
 
 
-def choose_rule(old: Sequence[Trial] | None, new: Sequence[Trial]) -> Choice:
+def choose_rule(old: Sequence[Trial] | None, new: Sequence[Trial], *, doubt: str | None = None) -> Choice:
     """Decides between the active rule and a candidate, tried on the same responses, newest first.
 
     A candidate must fit the newest response: that is the shape the provider sends now. Where both fit it, the candidate
@@ -49,15 +49,22 @@ def choose_rule(old: Sequence[Trial] | None, new: Sequence[Trial]) -> Choice:
     Args:
         old: Trials of the active rule; None when there is none.
         new: Trials of the candidate, in the same order.
+        doubt: Why the candidate may be a wrong guess. A rule in doubt replaces no other by itself.
     """
     old_fits = old is not None and old[0].valid
     if not new[0].valid:
         return Choice(False, old_fits, "the new rule does not fit the newest response")
     if old is None:
         return Choice(True, True, "first rule of this provider")
+    if doubt:
+        return Choice(False, old_fits, f"{doubt}: a person must decide")
     if not old_fits:
         return Choice(True, True, "the new rule fits the newest response, the old one does not")
-    pairs = [(before, after) for before, after in zip(old, new, strict=True) if before.valid]
+    return _compared([(before, after) for before, after in zip(old, new, strict=True) if before.valid])
+
+
+def _compared(pairs: Sequence[tuple[Trial, Trial]]) -> Choice:
+    """Chooses between two rules that both fit the newest response, by the responses that the old one fits."""
     lost = sum(before.models > after.models or not after.valid for before, after in pairs)
     if lost:
         return Choice(False, True, f"the new rule loses models in {lost} of {len(pairs)} stored responses")

@@ -30,6 +30,21 @@ def test_a_rule_is_activated_only_if_it_is_better(old, new, activate):
     assert choose_rule(old, new).activate is activate
 
 
+def test_a_rule_in_doubt_replaces_no_other_by_itself():
+    assert choose_rule([MISFIT], [FITS], doubt="two lists are alike").activate is False
+    assert choose_rule(None, [FITS], doubt="two lists are alike").activate is True
+
+
+@pytest.mark.parametrize("sample", [None, {}, [], ["a", "b"], {"data": []}, {"error": {"message": "x"}}, 3, "text"])
+def test_a_sample_without_models_gives_no_rule_and_one_clear_line(fleet: Fleet, sample):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        with pytest.raises(RuleValidationError, match=r"^acme: [^\n]+$"):
+            generate_rule(session, "acme", sample, endpoint="/v1/models")
+        session.rollback()
+        assert catalog.active_rule(session, catalog.get_provider(session, "acme").id).version == 1
+
+
 def test_a_changed_shape_is_blocked_then_repaired_from_the_stored_response(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
