@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from contextlib import ExitStack
 from types import FrameType
 from typing import Annotated
@@ -12,7 +13,10 @@ from provider_pipeline import catalog
 from provider_pipeline.cli.console import note
 from provider_pipeline.cli.demo import ListingsOption, home_for, register, sample_server
 from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
+from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.samples import SampleServer
+
+HOST = "127.0.0.1"
 
 
 def dev(
@@ -24,6 +28,7 @@ def dev(
     ] = None,
 ) -> None:
     """Run `dagster dev`: UI, daemon, schedule and sensors. Ctrl-C ends everything."""
+    _check_port(port)
     # Also where a shell started us in the background, with Ctrl-C ignored; the children inherit that otherwise.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _interrupt)
@@ -44,8 +49,8 @@ def dev(
                     register(session, provider, server)
                     keys |= provider.env
             note(f"the sample providers are served at {server.url}")
-        note(f"the UI comes up at http://127.0.0.1:{port} (Ctrl-C ends it)")
-        command = dagster_command("dev", *WORKSPACE, "-h", "127.0.0.1", "-p", str(port))
+        note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
+        command = dagster_command("dev", *WORKSPACE, "-h", HOST, "-p", str(port))
         process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
         try:
             code = process.wait()
@@ -53,6 +58,17 @@ def dev(
             note("stopping")
             code = 0
     raise typer.Exit(code)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the UI cannot listen on {HOST}:{port}: {error.strerror}", hint="choose another port with --port"
+            ) from error
 
 
 def _are_registered(bench: Workbench, server: SampleServer) -> bool:

@@ -197,8 +197,23 @@ def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_ev
         assert backfills == [{"status": "COMPLETED_SUCCESS", "numPartitions": 3}], log.read_text()
         assert finished_runs(port, "__ASSET_JOB") == ["SUCCESS", "SUCCESS"]
 
+        taken = subprocess.run(
+            [clone / ".venv" / "bin" / "provider-pipeline", "dev", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (taken.returncode, "--port" in taken.stderr) == (1, True)
+
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0, log.read_text()
     eventually(lambda: not processes_of(clone), seconds=20)
     assert untracked(clone) == ""
     assert "PreviewWarning" not in log.read_text()
+
+    repaired = make(clone, "demo", "ARGS=--json")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert [each["provider"] for each in json.loads(repaired.stdout)["providers"] if each["status"] != "synced"] == [
+        "sambanova"
+    ]
