@@ -9,7 +9,7 @@ from sqlalchemy import text
 from werkzeug import Response
 
 from provider_pipeline import catalog
-from provider_pipeline.sync import generate_rule
+from provider_pipeline.sync import generate_rule, store_sample
 
 
 def listing(*model_ids: str, context_length: int = 128_000, price: str = "0.000002") -> dict[str, Any]:
@@ -64,7 +64,8 @@ class Fleet:
                 base_url=self.server.url_for(f"/{slug}"),
                 auth_config=auth or {"type": "none"},
             )
-            generate_rule(session, slug, sample, endpoint="/v1/models")
+            sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
+            generate_rule(session, slug, sample, endpoint="/v1/models", sample_id=sample_id)
             session.commit()
         self.serve(slug, sample)
 

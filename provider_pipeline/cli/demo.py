@@ -5,6 +5,7 @@ its own, against real HTTP and a real PostgreSQL.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagste
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.samples import SampleProvider, SampleServer
-from provider_pipeline.sync import SyncOutcome, active_endpoint, fetch_sample, generate_rule
+from provider_pipeline.sync import SyncOutcome, active_endpoint, fetch_sample, generate_rule, store_sample
 
 SAMPLE_PORT = 8377
 
@@ -138,7 +139,9 @@ def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClie
     if provider.rule_sample is None:
         sample, sample_id = fetch_sample(session, provider.slug, endpoint=provider.path, client=client)
     else:
-        sample, sample_id = provider.rule_sample, None
+        sample = provider.rule_sample
+        content = json.dumps(sample, ensure_ascii=False).encode()
+        sample_id = store_sample(session, provider.slug, content, url=f"sample:{provider.slug}")
     generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id)
     session.commit()
 

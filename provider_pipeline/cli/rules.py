@@ -13,7 +13,7 @@ from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import RuleGenerator, RuleValidator, explain_rule
 from provider_pipeline.rules.mining import MIN_PRECISION, MIN_SUPPORT, Fact, propose_patterns
-from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule
+from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule, store_sample
 
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect")
 _SHOWN_PATTERNS = 400
@@ -48,7 +48,8 @@ def generate(
         if from_file is None:
             sample, sample_id = fetch_sample(session, slug, endpoint=path, client=ListingClient())
         else:
-            sample, sample_id = read_json(from_file), None
+            sample = read_json(from_file)
+            sample_id = store_sample(session, slug, from_file.read_bytes(), url=f"sample:{from_file.name}")
         generated = generate_rule(session, slug, sample, endpoint=path, sample_id=sample_id, activate=activate)
         session.commit()
     if as_json:

@@ -13,6 +13,7 @@ from provider_pipeline.sync.regenerate import (
     fetch_sample,
     generate_rule,
     regenerate_rule,
+    store_sample,
 )
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
 from provider_pipeline.sync.trial import Choice, Trial, choose_rule
@@ -35,4 +36,5 @@ __all__ = [
     "open_task_for",
     "parse_thresholds",
     "regenerate_rule",
+    "store_sample",
 ]

@@ -16,9 +16,10 @@ from provider_pipeline.errors import ModelSyncerError, RuleMissingError, RuleVal
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
 from provider_pipeline.sync.attempt import blocking_reason, stored_rule
-from provider_pipeline.sync.trial import Choice, Trial, choose_rule, try_rule
+from provider_pipeline.sync.trial import Choice, choose_rule, try_rule
 
 TRIAL_RESPONSES = 5
+KNOWN_IDS_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,19 @@ def generate_rule(
     _refuse_errors(slug, analysis["issues"])
     rule = _at_endpoint(ExtractionRule.parse(analysis), endpoint)
     judge = ListingJudge(rule)
-    judge.add_page(sample)
+    model_ids = [row["model_id"] for row in judge.add_page(sample)]
     verdict = judge.verdict()
     _refuse_errors(slug, verdict.issues)
-    samples = [[sample], *_stored_documents(session, provider.id, skip=sample_id)]
+    responses = [[sample], *_stored_documents(session, provider.id, skip=sample_id)]
     doubt = next((issue["message"] for issue in analysis["issues"] if issue["type"] == "ambiguous"), None)
-    active = _active_trials(session, provider.id, samples)
-    choice = choose_rule(active, [try_rule(rule, pages) for pages in samples], doubt=doubt)
+    if doubt is not None and _are_known(session, provider.id, model_ids):
+        doubt = None
+    active = _active_rule(session, provider.id)
+    choice = choose_rule(
+        None if active is None else [try_rule(stored_rule(active), pages) for pages in responses],
+        [try_rule(rule, pages) for pages in responses],
+        doubt=doubt,
+    )
     if activate is not None:
         choice = Choice(activate, activate or choice.fits, "as asked")
     stored = rule.to_stored()
@@ -125,9 +132,21 @@ def fetch_sample(session: Session, slug: str, *, endpoint: str, client: ListingC
         endpoints=(ListingEndpoint(path=endpoint),),
     )
     page = next(client.pages(source))
-    stored = catalog.StoredPage(page.endpoint, page.number, page.url, page.content)
-    raw = catalog.store_raw_response(session, provider.id, [stored], complete=False)
-    return page.document, raw.id
+    return page.document, store_sample(session, slug, page.content, url=page.url)
+
+
+def store_sample(session: Session, slug: str, content: bytes, *, url: str) -> int:
+    """Keeps a sample as a raw response, so that its rule can be tried on it again; returns the raw response's id.
+
+    Args:
+        session: An open session.
+        slug: The provider.
+        content: The sample's bytes.
+        url: Where it came from, without secrets.
+    """
+    provider = catalog.get_provider(session, slug)
+    page = catalog.StoredPage(endpoint=0, number=1, url=url, content=content)
+    return catalog.store_raw_response(session, provider.id, [page], complete=False).id
 
 
 def active_endpoint(session: Session, slug: str) -> str | None:
@@ -136,9 +155,8 @@ def active_endpoint(session: Session, slug: str) -> str | None:
     Raises:
         ModelSyncerError: The rule reads several endpoints; one sample cannot replace it.
     """
-    try:
-        active = catalog.active_rule(session, catalog.get_provider(session, slug).id)
-    except RuleMissingError:
+    active = _active_rule(session, catalog.get_provider(session, slug).id)
+    if active is None:
         return None
     endpoints = stored_rule(active).endpoints
     if len(endpoints) > 1:
@@ -171,7 +189,7 @@ def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
         generated = generate_rule(
             session,
             slug,
-            json.loads(catalog.load_raw_response(session, sample_id)[0].content),
+            _documents(session, sample_id)[0],
             endpoint=active_endpoint(session, slug) or "",
             sample_id=sample_id,
             origin="regenerated",
@@ -216,18 +234,31 @@ def _at_endpoint(rule: ExtractionRule, path: str) -> ExtractionRule:
     return rule.model_copy(update={"endpoints": endpoints})
 
 
-def _active_trials(session: Session, provider_id: int, samples: Sequence[Sequence[Any]]) -> list[Trial] | None:
+def _active_rule(session: Session, provider_id: int) -> catalog.StoredRuleVersion | None:
     try:
-        rule = stored_rule(catalog.active_rule(session, provider_id))
+        return catalog.active_rule(session, provider_id)
     except RuleMissingError:
         return None
-    return [try_rule(rule, pages) for pages in samples]
+
+
+def _are_known(session: Session, provider_id: int, model_ids: Sequence[str]) -> bool:
+    """Whether most of the ids are models the provider is known to have, which no wrong list or field would give.
+
+    Known are its rows or, before the first sync, what the active rule reads from the sample it was written from.
+    """
+    known = set(catalog.previous_rows(session, provider_id, model_ids))
+    active = _active_rule(session, provider_id)
+    if not known and active is not None and active.sample_id is not None:
+        judge = ListingJudge(stored_rule(active))
+        pages = _documents(session, active.sample_id)
+        known = {row["model_id"] for page in pages for row in judge.add_page(page)}.intersection(model_ids)
+    return len(known) >= KNOWN_IDS_SHARE * len(model_ids)
+
+
+def _documents(session: Session, raw_response_id: int) -> list[Any]:
+    return [json.loads(page.content) for page in catalog.load_raw_response(session, raw_response_id)]
 
 
 def _stored_documents(session: Session, provider_id: int, *, skip: int | None) -> list[list[Any]]:
     newest = catalog.recent_raw_response_ids(session, provider_id, limit=TRIAL_RESPONSES)
-    return [
-        [json.loads(page.content) for page in catalog.load_raw_response(session, raw_response_id)]
-        for raw_response_id in newest
-        if raw_response_id != skip
-    ]
+    return [_documents(session, raw_response_id) for raw_response_id in newest if raw_response_id != skip]

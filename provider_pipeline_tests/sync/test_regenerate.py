@@ -65,6 +65,38 @@ def test_a_changed_shape_is_blocked_then_repaired_from_the_stored_response(fleet
     assert {status for _, status, _ in fleet.rows("acme").values()} == {"active"}
 
 
+def odd(*model_ids: str) -> dict:
+    """Models in a shape that no known name speaks for."""
+    entries = [{"handle": model_id, "label": f"Nr. {number}"} for number, model_id in enumerate(model_ids)]
+    return {"status": "ok", "result": {"catalogue": {"entries": entries}}}
+
+
+@pytest.mark.parametrize("synced_before", [True, False])
+def test_known_ids_remove_the_doubt_about_an_odd_shape(fleet: Fleet, synced_before: bool):
+    fleet.add("acme", listing(*CHAT_MODELS, price="0"))
+    with fleet.database.session() as session:
+        if synced_before:
+            ModelSyncer(session).sync_provider_models("acme")
+        fleet.serve("acme", odd(*CHAT_MODELS))
+        with pytest.raises(RuleValidationError):
+            ModelSyncer(session).sync_provider_models("acme")
+        generated = regenerate_rule(session, "acme")
+    assert [issue["type"] for issue in generated.analysis["issues"]] == ["ambiguous"]
+    assert (generated.activated, generated.models) == (True, 5)
+
+
+def test_unknown_ids_in_an_odd_shape_wait_for_a_person(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme")
+        fleet.serve("acme", odd("red", "green", "blue", "black", "white"))
+        with pytest.raises(RuleValidationError):
+            ModelSyncer(session).sync_provider_models("acme")
+        generated = regenerate_rule(session, "acme")
+    assert (generated.activated, "a person must decide" in generated.reason) == (False, True)
+    assert [task.status for task in fleet.tasks("acme")] == ["PENDING"]
+
+
 def test_a_response_without_models_keeps_the_rule_and_leaves_the_task_open_with_the_reason(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
