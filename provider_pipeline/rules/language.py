@@ -30,10 +30,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class RuleFunctions(functions.Functions):
-    """JMESPath's own functions, and the three that listings need.
+    """JMESPath's own functions, and the four that listings need.
 
     - `with_keys(object)`: the object's members as a list of objects, each with its key under `_key`.
     - `labelled(array, 'text')`: the array's objects, each with the text under `_label`.
+    - `records(names, rows)`: an array of arrays as objects, for tables of columns and rows.
     - `split(string, 'separator')`: the parts of a string.
     """
 
@@ -48,6 +49,13 @@ class RuleFunctions(functions.Functions):
         if items is None:
             return None
         return [{"_label": label, **item} if isinstance(item, dict) else item for item in items]
+
+    @functions.signature({"types": ["array", "null"]}, {"types": ["array", "null"]})
+    def _func_records(self, names: list[Any] | None, rows: list[Any] | None) -> list[Any] | None:
+        if names is None or rows is None:
+            return None
+        keys = [name if isinstance(name, str) else "" for name in names]
+        return [dict(zip(keys, row, strict=False)) if isinstance(row, list) else row for row in rows]
 
     @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})
     def _func_split(self, text: str | None, separator: str) -> list[str] | None:

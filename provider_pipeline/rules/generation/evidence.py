@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, squashed
+from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.generation.words import squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
 from provider_pipeline.rules.values import read_modalities

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, snake, squashed
+from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.generation.words import snake, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import BadValueError, read_limit
@@ -62,6 +63,13 @@ def alias_rank(column: Column, aliases: list[str]) -> int | None:
     return None
 
 
+def _has_words(column: Column, name: str) -> bool:
+    """Whether the last key has words that make it the field, though it is none of the known names."""
+    table: Any = read_table("fields.toml").get(name, {})
+    words = set(words_of(column.path[-1]))
+    return not words & set(table.get("never", ())) and any(words >= set(row) for row in table.get("words", ()))
+
+
 def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: int = 0) -> list[FieldChoice]:
     """The paths whose name fits a field of `data/fields.toml`, the best first."""
     aliases: list[str] = _aliases(name)
@@ -69,6 +77,8 @@ def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: in
     found = []
     for column in shape.columns.values():
         rank = alias_rank(column, aliases)
+        if rank is None and _has_words(column, name):
+            rank = len(aliases)
         if rank is None or column.path[-1].startswith("_"):
             continue
         good = sum(plausible(value) for value in column.values) / len(column.values)

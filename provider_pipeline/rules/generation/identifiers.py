@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from provider_pipeline.rules.families import family_of
 from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.generation.words import snake, words_of
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import quote_key
@@ -55,7 +56,7 @@ def id_choices(shape: Shape) -> list[IdChoice]:
 def _single(column: Column, shape: Shape) -> IdChoice | None:
     if len(column.path) > _MAX_ID_DEPTH or column.lookup:
         return None
-    weight = float(read_table("selection.toml")["ids"].get(_key_of(column), _UNKNOWN_NAME))
+    weight = _weight(column)
     values = [value for value in column.values if _may_be_id(value)]
     if not values or len(values) < 0.5 * len(column.values):
         return None
@@ -65,6 +66,20 @@ def _single(column: Column, shape: Shape) -> IdChoice | None:
     texts = tuple(str(value) for value in values)
     depth = len(column.path) - 1
     return _choice(column.expression, "integer" if integers else "string", weight, texts, depth, shape)
+
+
+def _weight(column: Column) -> float:
+    """How likely the key is the model's id, by its name and by the object it is in."""
+    data = read_table("selection.toml")
+    key = _key_of(column)
+    words = set(column.path[-1:] if key.startswith("_") else words_of(column.path[-1]))
+    weight = data["ids"].get(key)
+    if weight is None:
+        fitting = [row["weight"] for row in data["id_words"] if all(words & set(row_words) for row_words in row["all"])]
+        weight = max(fitting, default=_UNKNOWN_NAME)
+    parents = (snake(parent) for parent in column.path[:-1])
+    foreign = any(parent not in data["id_parents"]["names"] for parent in parents)
+    return float(weight) * (float(data["id_parents"]["other"]) if foreign else 1.0)
 
 
 def _key_of(column: Column) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import re2
 
 from provider_pipeline.rules.generation.selection import Candidate
-from provider_pipeline.rules.generation.shape import snake
+from provider_pipeline.rules.generation.words import snake
 from provider_pipeline.rules.ids import encodable
 from provider_pipeline.rules.knowledge import read_table
 

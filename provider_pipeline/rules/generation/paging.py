@@ -6,7 +6,7 @@ listing client). Which token belongs to which parameter is data (`data/paginatio
 
 from typing import Any
 
-from provider_pipeline.rules.generation.shape import Path, snake
+from provider_pipeline.rules.generation.words import Path, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import path_expression
 

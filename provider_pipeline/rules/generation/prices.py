@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, squashed
+from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.generation.words import squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.units import Unit, UnitByRow, number, unit_factors
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.identifiers import IdChoice, id_choices
-from provider_pipeline.rules.generation.shape import Path, Shape, shape_of, snake
+from provider_pipeline.rules.generation.shape import Shape, shape_of
+from provider_pipeline.rules.generation.tabular import bare_ids, headed_table, tables
+from provider_pipeline.rules.generation.words import Path, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
 
@@ -21,6 +23,7 @@ _MAX_KEYS: Final = 60
 _DEPTH: Final = 0.93
 _RIVAL: Final = 0.85
 _GROUP: Final = 0.6
+_TEXTS: Final = 0.6
 _MAX_JOINED: Final = 8
 """More sibling lists than this are not named one by one in a selector."""
 
@@ -31,7 +34,7 @@ class Candidate:
 
     Args:
         selector: JMESPath on the answer.
-        kind: How the items are held: `array`, `members`, `groups`, `member_groups` or `several_arrays`.
+        kind: How the items are held: `array`, `members`, `groups`, `member_groups`, `several_arrays`, `texts`, `table`.
         path: Keys from the answer to the container.
         items: The items.
         shape: Their shape.
@@ -97,8 +100,20 @@ def _holds(outer: Candidate, inner: Candidate) -> bool:
 
 
 def _less_if_group(outer: Candidate, found: list[Candidate]) -> Candidate:
-    """Items that each hold a list of models are groups of models, not models."""
+    """Items that each hold a list of models are groups of models, not models; so are the parts of an envelope."""
     weights = read_table("selection.toml")["containers"]
+    depth = len(outer.path)
+    held = [
+        one
+        for one in found
+        if outer.kind == "members"
+        and one.path[:depth] == outer.path
+        and len(one.path) > depth
+        and one.kind not in ("groups", "member_groups")
+        and one.shape.count > outer.shape.count
+    ]
+    if held:
+        return replace(outer, score=_GROUP * outer.score, reasons={**outer.reasons, "holds": held[0].selector})
     inner = [
         one
         for one in found
@@ -116,6 +131,7 @@ def _less_if_group(outer: Candidate, found: list[Candidate]) -> Candidate:
 def _lists(node: Any, path: Path) -> Iterator[tuple[str, str, Path, list[Any]]]:
     if isinstance(node, list):
         objects = [item for item in node if isinstance(item, dict)]
+        yield from _flat_lists(node, path)
         if objects and len(objects) >= 0.5 * len(node):
             base = path_expression(path) if path else ""
             yield f"{base}[*]", "array", path, node
@@ -131,9 +147,20 @@ def _lists(node: Any, path: Path) -> Iterator[tuple[str, str, Path, list[Any]]]:
         return
     values = list(node.values())
     yield from _maps(node, path, values)
+    yield from ((selector, kind, (*path, *inner), items) for selector, kind, inner, items in tables(node, path))
     for key, value in list(node.items())[:_MAX_KEYS]:
         if isinstance(value, (dict, list)):
             yield from _lists(value, (*path, key))
+
+
+def _flat_lists(node: list[Any], path: Path) -> Iterator[tuple[str, str, Path, list[Any]]]:
+    base = path_expression(path) if path else ""
+    texts = bare_ids(node, named=bool(path) and snake(path[-1]) in read_table("selection.toml")["texts"]["containers"])
+    if texts:
+        yield f"{base}[*].{{id: @}}", "texts", path, texts
+    rows = headed_table(node)
+    if rows:
+        yield f"records({base}[0], {base}[1:])", "table", path, rows
 
 
 def _maps(node: dict[str, Any], path: Path, values: list[Any]) -> Iterator[tuple[str, str, Path, list[Any]]]:
@@ -162,6 +189,9 @@ def _member_group(prefix: str, path: Path, maps: list[Any]) -> Iterator[tuple[st
         if isinstance(value, dict)
     ]
     total = sum(len(held) for held in maps if isinstance(held, dict))
+    different = len({member["_key"] for member in members})
+    if len(maps) >= 3 and different <= 1.5 * total / len(maps):
+        return  # the same keys in every item: parts of the item, not members of a map
     if len(members) >= 2 and len(members) == total and _alike(members):
         yield f"{prefix}.with_keys(@)[]", "member_groups", path, members
 
@@ -182,7 +212,8 @@ def _alike(objects: list[dict[str, Any]]) -> bool:
         for key in item:
             counts[key] = counts.get(key, 0) + 1
     sizes = sum(len(item) for item in sample)
-    shared = sum(count for key, count in counts.items() if key != "_key" and count >= 0.5 * len(sample))
+    common = max(2, 0.5 * len(sample))
+    shared = sum(count for key, count in counts.items() if key != "_key" and count >= common)
     return sizes > 0 and shared >= 0.5 * (sizes - counts.get("_key", 0)) and shared > 0
 
 
@@ -212,6 +243,8 @@ def _scored(selector: str, kind: str, path: Path, items: list[Any]) -> Candidate
     score = ids[0].score * container * likeness * size * _DEPTH ** len(path) * reasons["objects"]
     if kind in ("members", "groups", "member_groups"):
         score *= 0.95
+    elif kind == "texts":
+        score *= _TEXTS
     return Candidate(selector, kind, path, items, shape, tuple(ids[:6]), score, reasons)
 
 

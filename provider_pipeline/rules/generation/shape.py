@@ -3,39 +3,17 @@
 Here: one walk over the items, which every later decision reads. Not here: the decisions.
 """
 
-import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from provider_pipeline.rules.language import literal, path_expression
+from provider_pipeline.rules.generation.entries import named_entries
+from provider_pipeline.rules.generation.words import Path, snake, words_of
+from provider_pipeline.rules.language import path_expression
 
 MAX_DEPTH: Final = 4
 MAX_PATHS: Final = 600
 MAX_ITEMS: Final = 20_000
-_MAX_PROPERTIES: Final = 40
-_PROPERTY_NAMES: Final = ("property_id", "key", "name", "id")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_OTHER = re.compile(r"[^A-Za-z0-9]+")
-
-Path = tuple[str, ...]
-
-
-@functools.lru_cache(maxsize=16_384)
-def words_of(key: str) -> tuple[str, ...]:
-    """The words of an object key, in lower case: `maxInputTokens` and `max_input_tokens` have the same."""
-    return tuple(word.lower() for word in _OTHER.split(_CAMEL.sub(" ", key)) if word)
-
-
-def snake(key: str) -> str:
-    """An object key in snake_case, for comparison with the aliases in the data files."""
-    return "_".join(words_of(key))
-
-
-def squashed(text: str) -> str:
-    """A text as lower-case letters and digits only, for comparison with the tokens in the data files."""
-    return "".join(character for character in text.lower() if character.isalnum())
 
 
 @dataclass
@@ -131,24 +109,17 @@ def _walk(
                 _walk(value, here, owner, columns, nested)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             _note_nested(value, here, owner, nested)
-            _note_properties(value, here, owner, columns)
+            _note_entries(value, here, owner, columns)
 
 
-def _note_properties(elements: list[Any], path: Path, owner: int, columns: dict[Path, Column]) -> None:
-    """Entries such as `{"property_id": "context_window", "value": 4096}` are columns of their own."""
-    for element in elements[:_MAX_PROPERTIES]:
-        if not isinstance(element, dict) or isinstance(element.get("value"), (list, dict, type(None))):
-            continue
-        name = next((key for key in _PROPERTY_NAMES if isinstance(element.get(key), str)), None)
-        if name is None:
-            continue
-        here = (*path, element[name])
+def _note_entries(elements: list[Any], path: Path, owner: int, columns: dict[Path, Column]) -> None:
+    """Named entries of a list are columns of their own."""
+    for here, lookup, value in named_entries(elements, path, path_expression(path)):
         if here not in columns and len(columns) >= MAX_PATHS:
             continue
-        entry = f"({path_expression(path)}[?{name} == {literal(element[name])}].value | [0])"
-        column = columns.setdefault(here, Column(here, lookup=entry))
-        if column.lookup and owner not in column.owners[-1:]:
-            column.values.append(element["value"])
+        column = columns.setdefault(here, Column(here, lookup=lookup))
+        if column.lookup == lookup and owner not in column.owners[-1:]:
+            column.values.append(value)
             column.owners.append(owner)
 
 
