@@ -5,7 +5,7 @@ catalogue is an error of the tick, never an empty list.
 """
 
 import json
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -110,15 +110,17 @@ def rule_generation_sensor(
     partitions = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
     if failed:
         with provider_database.open() as database, database.session() as session:
-            for evaluation in failed:
-                request = _request(session, evaluation)
+            for failed_at, evaluation in failed:
+                request = _request(session, evaluation, failed_at)
                 if request is not None and request.partition_key in partitions:
                     requests[str(request.run_key)] = request
             session.commit()
     return dg.SensorResult(run_requests=list(requests.values()), cursor=str(records[-1].storage_id))
 
 
-def _failed_evaluations(records: Iterable[dg.EventLogRecord]) -> Iterable[dg.AssetCheckEvaluation]:
+def _failed_evaluations(
+    records: Iterable[dg.EventLogRecord],
+) -> Iterator[tuple[datetime, dg.AssetCheckEvaluation]]:
     for record in records:
         event = record.event_log_entry.dagster_event
         evaluation = event.event_specific_data if event else None
@@ -128,17 +130,20 @@ def _failed_evaluations(records: Iterable[dg.EventLogRecord]) -> Iterable[dg.Ass
             and evaluation.check_name in BLOCKING_CHECKS
             and evaluation.partition is not None
         ):
-            yield evaluation
+            yield datetime.fromtimestamp(record.timestamp, UTC), evaluation
 
 
-def _request(session: Session, evaluation: dg.AssetCheckEvaluation) -> dg.RunRequest | None:
-    """Opens the task, or finds the open one, and asks for a run.
+def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: datetime) -> dg.RunRequest | None:
+    """Opens the task, or finds the open one, and asks for a run; None where the provider was synced since.
 
     Dagster launches a run key once: a response is learnt from once, however often it comes and fails.
     """
     slug = str(evaluation.partition)
     provider_id = catalog.find_provider_id(session, slug)
     if provider_id is None:  # deleted since
+        return None
+    last_success_at = catalog.get_sync_state(session, provider_id).last_success_at
+    if last_success_at is not None and last_success_at > failed_at:
         return None
     issues, raw = evaluation.metadata.get("issues"), evaluation.metadata.get("raw_response_id")
     raw_response_id = raw.value or None if isinstance(raw, dg.IntMetadataValue) else None

@@ -15,7 +15,7 @@ from provider_pipeline.sensors import (
     rule_generation_sensor,
 )
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
-from provider_pipeline_tests.fleet import Fleet, moved
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
 def tick(sensor: dg.SensorDefinition, fleet: Fleet, instance: dg.DagsterInstance, cursor: str | None = None):
@@ -94,6 +94,17 @@ def test_a_provider_without_a_partition_gets_its_task_but_no_run_that_could_not_
     instance.delete_dynamic_partition("providers", "acme")
     assert tick(rule_generation_sensor, fleet, instance).run_requests == []
     assert len(fleet.tasks("acme")) == 1
+
+
+def test_a_failure_that_is_over_when_the_sensor_sees_it_makes_no_task(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    fleet.serve("acme", {})
+    run_fleet(defs, instance)
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    assert run_fleet(defs, instance).success
+    assert tick(rule_generation_sensor, fleet, instance).run_requests == []
+    assert fleet.tasks("acme") == []
 
 
 def test_without_new_evaluations_the_sensor_skips_and_keeps_its_cursor(fleet: Fleet, instance: dg.DagsterInstance):
