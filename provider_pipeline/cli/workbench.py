@@ -139,19 +139,22 @@ def running(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
+    """Asks the child to end, and its session after it; an impatient second Ctrl-C kills them at once."""
+    try:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
             process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    _, alive = psutil.wait_procs(_session_of(process), timeout=5)
-    for child in alive:
-        child.terminate()
-    _, alive = psutil.wait_procs(alive, timeout=5)
-    for child in alive:
-        child.kill()
+        _, alive = psutil.wait_procs(_session_of(process), timeout=3)
+        for each in alive:
+            each.terminate()
+        psutil.wait_procs(alive, timeout=3)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for each in _session_of(process):
+            with suppress(psutil.Error):
+                each.kill()
+        process.wait()
 
 
 def _session_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
