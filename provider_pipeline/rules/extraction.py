@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.families import family_of
+from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.language import Getter, compile_expression
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.rows import meta_hash
@@ -54,6 +55,7 @@ class ItemReader:
         fields = {FIELD_COLUMNS.get(name, name): compile_expression(text) for name, text in endpoint.fields.items()}
         self._selector = compile_expression(endpoint.selector)
         self._id = fields["model_id"]
+        self._base_model = fields.get("base_model")
         self._id_type = endpoint.expect.id_type
         self._capabilities = capabilities
         self._name = fields.get("display_name")
@@ -115,13 +117,21 @@ class ItemReader:
                     metadata[column] = value
         except BadValueError as error:
             return Rejected(error.reason, column, error.detail, get(item))
-        row["family"] = family_of(model_id)
-        decisions = self._capabilities.of_item(item, model_id)
+        name = model_id if self._base_model is None else self._telling_name(item, model_id)
+        row["family"] = family_of(name)
+        decisions = self._capabilities.of_item(item, name)
         row["capabilities"] = {capability: has for capability, (has, _) in decisions.items()}
         row["capability_sources"] = {capability: source for capability, (_, source) in decisions.items()}
         row["metadata_json"] = metadata
         row["meta_hash"] = meta_hash(row)
         return row
+
+    def _telling_name(self, item: Any, model_id: str) -> str:
+        """The model's id, or the name of the model behind it where the id says nothing."""
+        if self._base_model is None or self._capabilities.of_name(model_id):
+            return model_id
+        behind = self._base_model(item)
+        return behind if isinstance(behind, str) and 0 < len(behind) <= MAX_ID_LENGTH else model_id
 
     def _price(self, column: str, value: Any, factor: float) -> float | None:
         try:

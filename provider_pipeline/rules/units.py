@@ -6,6 +6,7 @@ are data (`data/units.toml`).
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -27,6 +28,13 @@ class UnitByRow(BaseModel):
     by: Annotated[str, Field(min_length=1)]
     values: dict[str, str]
 
+
+_PRICE_TEXT = re.compile(
+    r"(?:usd|us\$|\$)?\s*(\d{1,9}(?:,\d{3})*(?:\.\d{1,15})?)\s*(?:usd|\$)?"
+    r"\s*(?:(?:/|per)\s*(?:1\s?)?(?:[mkb]|million|thousand|billion|1,?000(?:,?000)?)?\s*(?:input|output|prompt|completion)?\s*(?:tokens?|toks?)?)?",
+    re.IGNORECASE,
+)
+"""A price as people write it: `$0.59 / 1M tokens`."""
 
 Unit = str | UnitByRow
 Factor = Callable[[Any], float | None]
@@ -77,13 +85,19 @@ def unit_factor(unit: Unit | None) -> Factor:
 
 
 def number(value: Any) -> float | None:
-    """The finite number a JSON value states, as itself or as text; None for anything else. A boolean is no number."""
+    """The finite number a JSON value states, as itself or as text (`$0.59 / 1M tokens`); None for anything else.
+
+    A boolean is no number.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         found = float(value.strip().lstrip("$").replace("_", "x")) if isinstance(value, str) else float(value)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
+    except ValueError:
+        written = _PRICE_TEXT.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= 80 else None
+        return float(written[1].replace(",", "")) if written else None
     return found if math.isfinite(found) else None
 
 

@@ -14,7 +14,8 @@ from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.units import converted, number
 
 MAX_TEXT: Final = 20_000
-_SCALED = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*([km])", re.IGNORECASE)
+_SCALED = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([km])", re.IGNORECASE)
+_TOKENS = re.compile(r"\s*(?:tokens?|context)$", re.IGNORECASE)
 _SCALES: Final = {"k": 1_000, "m": 1_000_000}
 _NO_PRICE: Final = -1
 _NO_LIMIT: Final = (0, -1)
@@ -66,7 +67,7 @@ def read_text(value: Any) -> str | None:
 
 
 def read_limit(value: Any, largest: int) -> int | None:
-    """A limit in tokens. Zero and -1 say that there is none; "128K" is read as 128,000."""
+    """A limit in tokens. Zero and -1 say that there is none; "128K" and "128K tokens" are read as 128,000."""
     if value is None:
         return None
     if type(value) is int:
@@ -74,7 +75,7 @@ def read_limit(value: Any, largest: int) -> int | None:
     elif isinstance(value, float) and value.is_integer():
         found = int(value)
     elif isinstance(value, str):
-        text = value.strip().replace(",", "")
+        text = _TOKENS.sub("", value.strip()[:64].replace(",", ""))
         scaled = _SCALED.fullmatch(text)
         if scaled:
             found = round(float(scaled[1]) * _SCALES[scaled[2].lower()])

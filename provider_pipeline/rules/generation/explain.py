@@ -60,7 +60,7 @@ def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]
 
 
 def _chosen(entries: list[Mapping[str, Any]], key: str, value: str) -> list[dict[str, Any]]:
-    return [{**entry, "chosen": entry.get(key) == value} for entry in entries]
+    return [{**entry, "chosen": entry.get(key) in (value, *value.split(" || "))} for entry in entries]
 
 
 def _capability(entry: Any, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ unit must be found with them (`prices.py`). The names are data (`data/fields.tom
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.shape import Column, Shape
@@ -18,6 +18,7 @@ from provider_pipeline.rules.values import BadValueError, read_limit
 _DEPTH: Final = 0.9
 _RANK: Final = 0.004
 _MIN_SCORE: Final = 0.15
+_AGREEING: Final = 0.8
 _AMBIGUOUS: Final = 0.5
 _MAX_ALTERNATIVES: Final = 6
 _MAX_TOKENS: Final = int(Thresholds.model_fields["max_tokens"].default)
@@ -93,6 +94,25 @@ def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: in
 def accepted(found: list[FieldChoice], least: float = 0.9) -> FieldChoice | None:
     """The best choice whose values are nearly all plausible."""
     return next((choice for choice in found if choice.plausible >= least and choice.score >= _MIN_SCORE), None)
+
+
+def joined(choice: FieldChoice | None, found: list[FieldChoice]) -> FieldChoice | None:
+    """The choice, with the alternatives that hold the same where both are, and a value where it has none."""
+    if choice is None:
+        return None
+    held = dict(zip(choice.column.owners, choice.column.values, strict=True))
+    parts = [choice.expression]
+    ambiguous = read_table("fields.toml")["max_output_tokens"]["needs_context"]
+    for other in found:
+        if other is choice or other.plausible < 0.9 or other.column.leaf in ambiguous:
+            continue
+        theirs = dict(zip(other.column.owners, other.column.values, strict=True))
+        shared = [owner for owner in theirs if owner in held]
+        agreeing = sum(theirs[owner] == held[owner] for owner in shared)
+        if len(shared) < len(theirs) and agreeing >= _AGREEING * len(shared):
+            parts.append(other.expression)
+            held = {**theirs, **held}
+    return replace(choice, expression=" || ".join(parts))
 
 
 def limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:

@@ -7,12 +7,14 @@ one. The document is explained in docs/rules.md.
 from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
+from provider_pipeline.rules.generation.base_models import base_model
 from provider_pipeline.rules.generation.calibration import calibrated
 from provider_pipeline.rules.generation.evidence import capability_evidence, only_text
 from provider_pipeline.rules.generation.fieldmap import (
     FieldChoice,
     accepted,
     arrow_modalities,
+    joined,
     limit_choices,
     metadata_choices,
     modality_choice,
@@ -135,14 +137,16 @@ def _fields(listing: Candidate) -> tuple[dict[str, str], dict[str, Any], dict[st
         if choice is not None:
             fields[name] = choice.expression
 
-    take("name", *name_choice(shape, identity.expression, identity.depth))
+    name, names = name_choice(shape, identity.expression, identity.depth)
+    take("name", joined(name, names), names)
     contexts = limit_choices(shape, "context_length", identity.depth)
     context = accepted(contexts)
-    take("context_length", context, contexts)
+    take("context_length", joined(context, contexts), contexts)
     outputs = limit_choices(shape, "max_output_tokens", identity.depth)
-    take("max_output_tokens", output_choice(outputs, context), outputs)
+    take("max_output_tokens", joined(output_choice(outputs, context), outputs), outputs)
     for side in ("input_modalities", "output_modalities"):
-        take(side, *modality_choice(shape, side, identity.depth))
+        chosen, sides = modality_choice(shape, side, identity.depth)
+        take(side, joined(chosen, sides), sides)
     for side, expression in arrow_modalities(shape).items():
         fields.setdefault(side, expression)
     for side, prices in price_choices(shape).items():
@@ -150,11 +154,14 @@ def _fields(listing: Candidate) -> tuple[dict[str, str], dict[str, Any], dict[st
         if prices:
             unit = prices[0].unit
             units[side] = unit.model_dump() if isinstance(unit, UnitByRow) else unit
+    base = base_model(shape, identity)
+    if base is not None:
+        fields["base_model"] = base
     junk: dict[str, str] = {}
-    for name, choice in metadata_choices(shape, set(fields.values())):
-        reason = junk_reason(choice.column) if name == "created" else None
+    for field, choice in metadata_choices(shape, set(fields.values())):
+        reason = junk_reason(choice.column) if field == "created" else None
         if reason is None:
-            fields[name] = choice.expression
+            fields[field] = choice.expression
         else:
             junk[choice.expression] = reason
     return fields, units, alternatives, junk

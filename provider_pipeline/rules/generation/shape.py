@@ -43,6 +43,11 @@ class Column:
         return snake(self.path[-1])
 
     @property
+    def parent(self) -> str:
+        """The last key but one in snake_case; empty at the top."""
+        return snake(self.path[-2]) if len(self.path) > 1 else ""
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words of all keys on the path."""
         return tuple(word for key in self.path for word in words_of(key))
