@@ -178,9 +178,11 @@ class ExtractionRule(BaseModel):
         try:
             return cls.model_validate(parts)
         except ValidationError as error:
-            raise InvalidRuleError(_first_reason(error)) from error
+            raise InvalidRuleError(first_reason(error, "rule")) from error
         except RecursionError as error:
             raise InvalidRuleError("the rule document is nested too deeply") from error
+        except UnicodeEncodeError as error:
+            raise InvalidRuleError("the rule document holds half of a surrogate pair") from error
 
     def to_analysis(self) -> dict[str, Any]:
         """The form `RuleGenerator.analyze_sample` returns."""
@@ -226,7 +228,9 @@ def _stored_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     return {("endpoint" if key == "path" else key): value for key, value in _dump(endpoint).items()}
 
 
-def _first_reason(error: ValidationError) -> str:
+def first_reason(error: ValidationError, what: str) -> str:
+    """The first thing that is wrong with a document, in one printable line; `what` names the document itself."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "rule"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    where = ".".join(str(part) for part in first["loc"]) or what
+    text = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())

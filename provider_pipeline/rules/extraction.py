@@ -11,7 +11,7 @@ from provider_pipeline.rules.families import family_of
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.language import Getter, compile_expression
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.rows import meta_hash
+from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.units import Factor, unit_factor
 from provider_pipeline.rules.values import (
@@ -37,6 +37,8 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "output_price": "output_price",
 }
 """Names of a rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
+
+_EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
 class Rejected(NamedTuple):
@@ -81,24 +83,15 @@ class ItemReader:
         """The row of one item, or why there is none."""
         if not isinstance(item, dict):
             return Rejected("not_an_object", "", f"the item is a JSON {json_type(item)}; expected an object", item)
-        column, get = "model_id", self._id
-        row: dict[str, Any] = {
-            "model_id": None,
-            "display_name": None,
-            "family": None,
-            "context_length": None,
-            "max_output_tokens": None,
-            "input_modalities": None,
-            "output_modalities": None,
-            "input_price": None,
-            "output_price": None,
-        }
+        column = "model_id"
+        row = _EMPTY_ROW.copy()
         metadata: dict[str, Any] = {}
         try:
-            row["model_id"] = model_id = read_id(get(item), self._id_type)
+            value = self._id(item)
+            row["model_id"] = model_id = read_id(value, self._id_type)
             if self._name is not None:
-                column, get = "display_name", self._name
-                row[column] = read_text(get(item))
+                column, value = "display_name", self._name(item)
+                row[column] = read_text(value)
             for column, get in self._limits:
                 value = get(item)
                 if value is not None:
@@ -112,16 +105,14 @@ class ItemReader:
                 if value is not None and (worth := factor(item)) is not None:
                     row[column] = self._price(column, value, worth)
             for column, get in self._metadata:
-                value = read_metadata(get(item))
-                if value is not None:
-                    metadata[column] = value
+                value = get(item)
+                if value is not None and (kept := read_metadata(value)) is not None:
+                    metadata[column] = kept
         except BadValueError as error:
-            return Rejected(error.reason, column, error.detail, get(item))
+            return Rejected(error.reason, column, error.detail, value)
         name = model_id if self._base_model is None else self._telling_name(item, model_id)
         row["family"] = family_of(name)
-        decisions = self._capabilities.of_item(item, name)
-        row["capabilities"] = {capability: has for capability, (has, _) in decisions.items()}
-        row["capability_sources"] = {capability: source for capability, (_, source) in decisions.items()}
+        row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name)
         row["metadata_json"] = metadata
         row["meta_hash"] = meta_hash(row)
         return row

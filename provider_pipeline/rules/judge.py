@@ -44,6 +44,20 @@ class Verdict:
     profile: Profile
 
 
+class Offenders:
+    """How many models break an invariant, and the first few of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, model_id: str) -> None:
+        """Count one model."""
+        self.count += 1
+        if len(self.first) < SAMPLE_SIZE:
+            self.first.append(model_id)
+
+
 class ListingJudge:
     """Judges one listing by one rule. Not to be shared between threads; make one per listing.
 
@@ -77,9 +91,9 @@ class ListingJudge:
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
         self._rejected_fields: Counter[str] = Counter()
-        self._over_context: Counter[str] = Counter()
+        self._over_context = Offenders()
         self._both_limits = 0
-        self._contradictions: Counter[str] = Counter()
+        self._contradictions = Offenders()
 
     def add_page(self, document: Any, *, endpoint: int = 0) -> list[dict[str, Any]]:
         """The accepted rows of one page; whatever is wrong with the rest goes into the verdict."""
@@ -104,9 +118,8 @@ class ListingJudge:
             rows[model_id] = row
         self._items += len(items)
         accepted = list(rows.values())
-        for row in accepted:
-            self._profile.add(row)
-            self._check_invariants(row)
+        self._profile.add(accepted)
+        self._check_invariants(accepted)
         if self._previous_rows is not None and accepted:
             before = self._previous_rows([row["model_id"] for row in accepted])
             for row in accepted:
@@ -144,7 +157,7 @@ class ListingJudge:
     def shares(self) -> dict[str, float]:
         """The shares of rejected, repeated and contradictory rows so far, by the names a rule's `expect` has."""
         kept = max(1, len(self._seen))
-        violations = max(len(self._over_context) / max(1, self._both_limits), len(self._contradictions) / kept)
+        violations = max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / kept)
         return {
             "rejected_share": self._reasons.total() / max(1, self._items),
             "duplicate_share": self._duplicates.total() / max(1, self._items),
@@ -164,14 +177,15 @@ class ListingJudge:
                 }
             )
 
-    def _check_invariants(self, row: Mapping[str, Any]) -> None:
-        context, output = row["context_length"], row["max_output_tokens"]
-        if context is not None and output is not None:
-            self._both_limits += 1
-            if output > context:
-                self._over_context[row["model_id"]] += 1
-        if contradicts(row["capabilities"]):
-            self._contradictions[row["model_id"]] += 1
+    def _check_invariants(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        for row in rows:
+            output = row["max_output_tokens"]
+            if output is not None and (context := row["context_length"]) is not None:
+                self._both_limits += 1
+                if output > context:
+                    self._over_context.add(row["model_id"])
+            if contradicts(row["capabilities"]):
+                self._contradictions.add(row["model_id"])
 
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
         if self._unmatched:
@@ -253,15 +267,15 @@ class ListingJudge:
             ("output_above_context", self._over_context, self._both_limits, "an output limit above the context length"),
             ("contradictory_capabilities", self._contradictions, profile.count, "capabilities that exclude each other"),
         ):
-            if offenders:
-                share = len(offenders) / among
+            if offenders.count:
+                share = offenders.count / among
                 yield issue(
                     kind,
-                    "error" if share > allowed and len(offenders) > 1 else "warning",
-                    f"{len(offenders)} of {among} models have {message}",
+                    "error" if share > allowed and offenders.count > 1 else "warning",
+                    f"{offenders.count} of {among} models have {message}",
                     expected=f"at most {allowed:.0%} of them",
                     actual=f"{share:.0%}",
-                    sample=list(offenders)[:SAMPLE_SIZE],
+                    sample=offenders.first,
                     recovery="Check the fields and the capability patterns in the rule.",
                 )
 

@@ -6,12 +6,13 @@ The precedence is explained in docs/rules.md.
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.document import CapabilityRule, ExtractionRule
+from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, first_reason
 from provider_pipeline.rules.forms import merged_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.language import Getter, compile_expression, is_true
@@ -19,9 +20,20 @@ from provider_pipeline.rules.patterns import PatternSet, parse_pattern
 
 _RULES: Final = TypeAdapter(tuple[CapabilityRule, ...])
 _KNOWN_NAMES: Final = 100_000
+_KNOWN_COLUMNS: Final = 10_000
 
 Decision = tuple[bool, str]
 """Whether the model has the capability, and what says so."""
+
+Columns = tuple[dict[str, bool], dict[str, str]]
+"""A row's `capabilities` and `capability_sources`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Named:
+    """What a rule's patterns say of some names; names that are told the same share one."""
+
+    decisions: Mapping[str, Decision]
 
 
 class NamePatterns:
@@ -38,30 +50,36 @@ class NamePatterns:
                     self._votes.append([])
                 self._votes[position].append((order, capability, has))
         self._patterns = PatternSet(list(positions))
-        self._known: dict[str, Mapping[str, Decision]] = {}
+        self._known: dict[str, Named] = {}
+        self._shared: dict[tuple[tuple[str, Decision], ...], Named] = {}
 
-    def decide(self, model_id: str) -> Mapping[str, Decision]:
+    def decide(self, model_id: str) -> Named:
         """What the patterns say of an id: for each capability, the first that matches its name or itself."""
         known = self._known.get(model_id)
         if known is None:
-            known = self._judge(model_id)
+            decisions = self._judge(model_id)
+            known = self._shared.get(decisions)
+            if known is None:
+                known = Named(dict(decisions))
+                if len(self._shared) < _KNOWN_COLUMNS:
+                    self._shared[decisions] = known
             if len(self._known) < _KNOWN_NAMES:
                 self._known[model_id] = known
         return known
 
-    def _judge(self, model_id: str) -> Mapping[str, Decision]:
+    def _judge(self, model_id: str) -> tuple[tuple[str, Decision], ...]:
         normal, raw = normalise_id(model_id), model_id.lower()
         if not normal:
-            return {}
-        positions = set(self._patterns.matches(normal))
+            return ()
+        positions = self._patterns.matches(normal)
         if raw != normal:
-            positions.update(self._patterns.matches(raw))
+            positions = [*positions, *self._patterns.matches(raw)]
         first: dict[str, tuple[int, bool | None]] = {}
         for position in positions:
             for order, capability, has in self._votes[position]:
                 if capability not in first or order < first[capability][0]:
                     first[capability] = (order, has)
-        return {name: (has, "regex") for name, (_, has) in sorted(first.items()) if has is not None}
+        return tuple((name, (has, "regex")) for name, (_, has) in sorted(first.items()) if has is not None)
 
 
 @functools.lru_cache(maxsize=64)
@@ -85,10 +103,11 @@ class CompiledCapabilities:
                 entry = self._lookup.setdefault(model_id.lower(), {})
                 entry.update(dict.fromkeys(capabilities, (True, "lookup_table")))
         self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
+        self._columns: dict[tuple[Named, tuple[tuple[str, bool], ...]], Columns] = {}
 
     def of_name(self, model_id: str) -> Mapping[str, Decision]:
         """What lookup tables and patterns say of an id; capabilities they do not speak of are absent."""
-        named = self._names.decide(model_id)
+        named = self._names.decide(model_id).decisions
         if not self._lookup:
             return named
         tables = (self._lookup.get(key, {}) for key in (normalise_id(model_id), model_id.lower()))
@@ -96,23 +115,47 @@ class CompiledCapabilities:
 
     def of_item(self, item: Any, model_id: str) -> Mapping[str, Decision]:
         """What the rule says of a raw model object and its id, sorted by capability."""
-        named = self.of_name(model_id)
-        told = self._evidence(item)
-        return dict(sorted({**named, **told}.items())) if told else named
+        return _together(self.of_name(model_id), self._evidence(item))
 
-    def _evidence(self, item: Any) -> dict[str, Decision]:
-        decisions: dict[str, Decision] = {}
+    def columns_of(self, item: Any, model_id: str) -> Columns:
+        """What `of_item` says, as the columns of a row. Models that are told the same are worked out once."""
+        told = self._evidence(item) if self._predicates else ()
+        if self._lookup:
+            return _columns(_together(self.of_name(model_id), told))
+        named = self._names.decide(model_id)
+        known = self._columns.get((named, told))
+        if known is None:
+            known = _columns(_together(named.decisions, told))
+            if len(self._columns) < _KNOWN_COLUMNS:
+                self._columns[named, told] = known
+        return known[0].copy(), known[1].copy()
+
+    def _evidence(self, item: Any) -> tuple[tuple[str, bool], ...]:
+        told: list[tuple[str, bool]] = []
         for capability, evidence, counter in self._predicates:
             for holds in evidence:
                 if is_true(holds(item)):
-                    decisions[capability] = (True, "evidence")
+                    told.append((capability, True))
                     break
             else:
                 for holds in counter:
                     if is_true(holds(item)):
-                        decisions[capability] = (False, "evidence")
+                        told.append((capability, False))
                         break
-        return decisions
+        return tuple(told)
+
+
+def _together(named: Mapping[str, Decision], told: Sequence[tuple[str, bool]]) -> Mapping[str, Decision]:
+    if not told:
+        return named
+    return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in told}}.items()))
+
+
+def _columns(decisions: Mapping[str, Decision]) -> Columns:
+    return (
+        {capability: has for capability, (has, _) in decisions.items()},
+        {capability: source for capability, (_, source) in decisions.items()},
+    )
 
 
 class CapabilityMatcher:
@@ -142,9 +185,9 @@ def compiled_capabilities(rules: Any) -> CompiledCapabilities:
     try:
         return CompiledCapabilities(_RULES.validate_python(tuple(merged_capability_rules(rules))))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidRuleError(f"capability rules: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise InvalidRuleError(f"capability rules: {first_reason(error, 'rules')}") from error
+    except UnicodeEncodeError as error:
+        raise InvalidRuleError("capability rules: a text holds half of a surrogate pair") from error
 
 
 @functools.lru_cache(maxsize=256)

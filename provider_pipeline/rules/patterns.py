@@ -43,7 +43,7 @@ def compile_pattern(pattern: str) -> Any:
     except (re2.error, UnicodeError) as error:
         reason = error.args[0] if error.args else "not understood"
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise InvalidRuleError(f"not an RE2 pattern: {shown!r}: {reason}") from error
+        raise InvalidRuleError(f"not an RE2 pattern: {shown!r}: {' '.join(reason.split())}") from error
 
 
 def parse_pattern(text: str) -> tuple[bool | None, str]:

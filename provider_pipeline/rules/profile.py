@@ -10,12 +10,13 @@ import hashlib
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.rules.rows import ROW_COLUMNS
 
 SKETCH_SIZE: Final = 2_048
 DISTINCT_CAP: Final = 16
@@ -23,6 +24,8 @@ NUMERIC: Final = ("context_length", "max_output_tokens", "input_price", "output_
 _TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities")
 FILLED: Final = (*_TEXTUAL, *NUMERIC)
 _BUCKETS_PER_DECADE: Final = 8
+_DIGEST_SIZE: Final = 6
+_EMPTY_ROW: Final[Mapping[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
 class Profile(BaseModel):
@@ -43,8 +46,7 @@ class Profile(BaseModel):
     def of_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "Profile":
         """The profile of rows held in memory."""
         builder = ProfileBuilder()
-        for row in rows:
-            builder.add(row)
+        builder.add([row if len(row) >= len(ROW_COLUMNS) else {**_EMPTY_ROW, **row} for row in rows])
         return builder.profile()
 
     def to_json(self) -> dict[str, Any]:
@@ -77,37 +79,41 @@ class Profile(BaseModel):
 
 
 class ProfileBuilder:
-    """Builds a profile row by row."""
+    """Builds a profile page by page."""
 
     def __init__(self) -> None:
         self._count = self._with_slash = 0
         self._heap: list[int] = []
         self._kept: set[int] = set()
+        self._bound = b"\xff" * (_DIGEST_SIZE + 1)
+        """The largest digest that is kept; a longer one while there is room for any."""
         self._filled: Counter[str] = Counter()
         self._combinations: Counter[tuple[tuple[str, bool], ...]] = Counter()
         self._numbers: list[tuple[str, set[float], Counter[int]]] = [(column, set(), Counter()) for column in NUMERIC]
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Count one row. Missing columns count as empty."""
-        self._count += 1
-        model_id = str(row.get("model_id"))
-        self._with_slash += "/" in model_id
-        self._keep(int.from_bytes(hashlib.blake2b(_bytes(model_id.lower()), digest_size=6).digest(), "big"))
-        filled = self._filled
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Count some rows, column by column."""
+        self._count += len(rows)
+        ids = [str(row["model_id"]) for row in rows]
+        self._with_slash += sum("/" in model_id for model_id in ids)
+        for model_id in ids:
+            self._keep(hashlib.blake2b(_bytes(model_id.lower()), digest_size=_DIGEST_SIZE).digest())
         for column in _TEXTUAL:
-            if row.get(column) is not None:
-                filled[column] += 1
-        for column, values, buckets in self._numbers:
-            value = row.get(column)
-            if value is None:
-                continue
-            filled[column] += 1
-            if type(value) is int or type(value) is float:
-                if len(values) < DISTINCT_CAP:
-                    values.add(value)
-                if value > 0:
-                    buckets[_bucket(value)] += 1
-        self._combinations[tuple((row.get("capabilities") or {}).items())] += 1
+            self._fill(column, len(rows) - [row[column] for row in rows].count(None))
+        for column, distinct, buckets in self._numbers:
+            values = [value for row in rows if (value := row[column]) is not None]
+            self._fill(column, len(values))
+            numbers = Counter(value for value in values if type(value) is int or type(value) is float)
+            for value, count in numbers.items():
+                if len(distinct) < DISTINCT_CAP:
+                    distinct.add(value)
+                if 0 < value < math.inf:
+                    buckets[_bucket(value)] += count
+        self._combinations.update(tuple((row["capabilities"] or {}).items()) for row in rows)
+
+    def _fill(self, column: str, count: int) -> None:
+        if count:
+            self._filled[column] += count
 
     def profile(self) -> Profile:
         """The profile of the rows so far."""
@@ -128,14 +134,19 @@ class ProfileBuilder:
             covered=covered,
         )
 
-    def _keep(self, value: int) -> None:
+    def _keep(self, digest: bytes) -> None:
+        if digest >= self._bound:
+            return
+        value = int.from_bytes(digest, "big")
         if len(self._heap) < SKETCH_SIZE:
             if value not in self._kept:
                 heapq.heappush(self._heap, -value)
                 self._kept.add(value)
-        elif value < -self._heap[0] and value not in self._kept:
+        elif value not in self._kept:
             self._kept.discard(-heapq.heapreplace(self._heap, -value))
             self._kept.add(value)
+        if len(self._heap) == SKETCH_SIZE:
+            self._bound = (-self._heap[0]).to_bytes(_DIGEST_SIZE, "big")
 
 
 @functools.lru_cache(maxsize=4096)

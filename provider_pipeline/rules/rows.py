@@ -5,8 +5,11 @@ Here: what a row is once it is extracted. Not here: how it is extracted (`extrac
 
 import hashlib
 import json
+import operator
 from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from provider_pipeline.errors import InvalidRuleError
 
@@ -27,6 +30,7 @@ ROW_COLUMNS: Final = (
 )
 
 _MEANINGFUL: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
+_meaningful = operator.itemgetter(*_MEANINGFUL)
 _FIXED: Final = frozenset({"model_id", "meta_hash", "capability_sources"})
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
@@ -47,7 +51,12 @@ def meta_hash(row: Mapping[str, Any]) -> str:
     Provenance (`capability_sources`) and the hash itself are not meaningful; fields that change by themselves never get
     into a row.
     """
-    return digest_of([row.get(column) for column in _MEANINGFUL])
+    values = _meaningful(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in _MEANINGFUL)
+    try:
+        text = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # integers of more than 64 bits and halves of surrogate pairs, which overrides may hold
+        return digest_of(values)
+    return hashlib.sha256(text).hexdigest()
 
 
 def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

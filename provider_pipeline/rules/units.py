@@ -101,9 +101,10 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
+@functools.lru_cache(maxsize=4096)
 def converted(value: float, factor: float) -> float:
-    """The price in USD per million tokens, without the dust of binary fractions."""
-    return float(f"{value * factor:.10g}")
+    """The price in USD per million tokens, without the dust of binary fractions and without a sign on zero."""
+    return float(f"{value * factor:.10g}") + 0.0
 
 
 def _known(name: Any) -> None:

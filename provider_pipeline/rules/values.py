@@ -130,6 +130,8 @@ def read_modalities(value: Any) -> list[str] | None:
 
 def read_metadata(value: Any) -> Any:
     """A further value as stored in `metadata_json`: scalars, and lists and objects of them; None for what cannot be."""
+    if type(value) is str and len(value) <= MAX_TEXT and value.isascii() and "\x00" not in value:
+        return value
     return _clean(value, 4)
 
 

@@ -146,3 +146,24 @@ def test_the_hash_ignores_provenance_and_key_order_and_sees_meaningful_changes()
     same = {**dict(reversed(ROW.items())), "capability_sources": {}, "meta_hash": "y"}
     assert meta_hash(same) == meta_hash(ROW)
     assert meta_hash({**ROW, "input_price": 1.5}) != meta_hash(ROW)
+
+
+def test_the_hash_is_the_same_in_every_release_for_what_no_number_or_text_breaks():
+    plain = {**ROW, "display_name": "Prüfung", "input_price": 1e-7, "output_price": 0.1 + 0.2}
+    assert meta_hash(plain) == "30838357dbb655e7e569ac8e2de5c113036e3fbd04f19ecfdce813a5ce1142b2"
+    for odd in ("\ud800", 10**30):
+        row = apply_override(ROW, {"metadata_json": {"note": odd}})
+        assert row["meta_hash"] == meta_hash(dict(reversed(row.items()))) != meta_hash(ROW)
+
+
+def test_whatever_is_wrong_with_a_document_is_said_in_one_printable_line():
+    for document in (
+        {"jmespath_rule": "data[*]", "fields": {"\ud800": "id"}},
+        {"jmespath_rule": "\ud800", "metadata": {"\ud800": 1}, "confidence": "\ud800"},
+        {"jmespath_rule": "data[*]", "capability_rules": {"chat": {"patterns": {"regex": ["[[\n\n\x00"]}}}},
+        {"jmespath_rule": "data[*]", "capability_rules": {"chat": {"patterns": {"lookup_table": {"a\nb": [1]}}}}},
+    ):
+        with pytest.raises(InvalidRuleError) as caught:
+            ExtractionRule.parse(document)
+        assert len(caught.value.message.splitlines()) == 1
+        assert caught.value.message.encode("utf-8")

@@ -13,6 +13,7 @@ from provider_pipeline.rules import (
     Thresholds,
     meta_hash,
 )
+from provider_pipeline.rules.profile import ProfileBuilder
 from provider_pipeline_tests.rules import samples
 
 RICH_RULE = RuleGenerator().analyze_sample(samples.RICH)
@@ -257,3 +258,25 @@ def test_patterns_that_are_too_large_together_are_refused_and_do_not_hang():
     heavy = [f".*[a-z]{{1,200}}{n}.*" for n in range(1500)]
     rule = {"jmespath_rule": "data[*]", "capability_rules": [{"capability": "chat", "patterns": {"regex": heavy}}]}
     assert types(judged(samples.OPENAI_LIKE, rule=rule)) == ["invalid_rule"]
+
+
+def test_a_profile_is_the_same_however_the_rows_come_in_pages():
+    rows = judged(many(60, price="0.5"))["extracted_models"]
+    builder = ProfileBuilder()
+    for start in range(0, len(rows), 7):
+        builder.add(rows[start : start + 7])
+    assert builder.profile() == Profile.of_rows(rows) == Profile.of_rows(reversed(rows))
+
+
+def test_a_profile_of_partial_rows_counts_what_is_missing_as_empty():
+    profile = Profile.of_rows([{"model_id": "a", "context_length": 8}, {"model_id": "b", "input_price": float("inf")}])
+    assert (profile.count, profile.filled) == (2, {"context_length": 1, "input_price": 1})
+
+
+def test_rows_do_not_share_what_can_be_changed():
+    rows = judged({"data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]})["extracted_models"]
+    rows[0]["capabilities"].clear()
+    rows[0]["capability_sources"].clear()
+    assert rows[1]["capabilities"]["chat"] is True
+    assert rows[1]["capability_sources"]["chat"] == "regex"
+    assert judged({"data": [{"id": "gpt-4o"}]})["extracted_models"][0]["capabilities"]["chat"] is True

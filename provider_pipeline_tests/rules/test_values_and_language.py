@@ -27,6 +27,10 @@ def test_what_is_no_limit_is_refused(value):
         read_limit(value, 10**8)
 
 
+def test_a_price_of_nothing_has_no_sign():
+    assert str(read_price("-0", 1.0, 100.0)) == str(read_price(0, 1.0, 100.0)) == "0.0"
+
+
 def test_prices_are_converted_without_the_dust_of_binary_fractions():
     assert read_price("0.00000035", 1e6, 1000) == 0.35
     assert read_price("$1.10", 1, 1000) == 1.1
