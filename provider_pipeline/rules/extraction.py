@@ -42,12 +42,13 @@ _EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
 class Rejected(NamedTuple):
-    """An item that gave no row."""
+    """An item that gave no row; `model_id` where at least that could be read."""
 
     reason: str
     field: str
     detail: str
     value: Any
+    model_id: str | None = None
 
 
 class ItemReader:
@@ -109,7 +110,7 @@ class ItemReader:
                 if value is not None and (kept := read_metadata(value)) is not None:
                     metadata[column] = kept
         except BadValueError as error:
-            return Rejected(error.reason, column, error.detail, value)
+            return Rejected(error.reason, column, error.detail, value, row["model_id"])
         name = model_id if self._base_model is None else self._telling_name(item, model_id)
         row["family"] = family_of(name)
         row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name)

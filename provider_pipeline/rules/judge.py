@@ -34,6 +34,7 @@ class Verdict:
         issues: Everything that was found, errors first.
         rejected: The first rejected items, each with reason, field, detail and value.
         rejected_count: How many items were rejected in all.
+        rejected_ids: Ids of models that are listed, but only in items that were rejected: they are not missing.
         profile: What the accepted rows look like as a whole.
     """
 
@@ -41,6 +42,7 @@ class Verdict:
     issues: tuple[dict[str, Any], ...]
     rejected: tuple[dict[str, Any], ...]
     rejected_count: int
+    rejected_ids: frozenset[str]
     profile: Profile
 
 
@@ -90,6 +92,7 @@ class ListingJudge:
         self._duplicates: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
+        self._rejected_ids: set[str] = set()
         self._rejected_fields: Counter[str] = Counter()
         self._over_context = Offenders()
         self._both_limits = 0
@@ -147,6 +150,7 @@ class ListingJudge:
             issues=tuple(found),
             rejected=tuple(self._rejected),
             rejected_count=self._reasons.total(),
+            rejected_ids=frozenset(self._rejected_ids - self._seen),
             profile=profile,
         )
 
@@ -166,6 +170,8 @@ class ListingJudge:
 
     def _reject(self, rejected: Rejected) -> None:
         self._reasons[rejected.reason, rejected.detail] += 1
+        if rejected.model_id is not None:
+            self._rejected_ids.add(rejected.model_id)
         self._rejected_fields[rejected.field] += 1
         if len(self._rejected) < REJECTED_SAMPLE:
             self._rejected.append(

@@ -6,10 +6,11 @@ Why the steps are in this order: README, "How a sync keeps the table safe".
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -106,7 +107,7 @@ def attempt_sync(
             )
             if verdict.valid and keep != "raw":
                 profile = verdict.profile
-                outcome = _write(session, target, outcome, rows, clock())
+                outcome = _write(session, target, outcome, rows, verdict.rejected_ids, clock())
         now = clock()
         outcome = replace(
             outcome,
@@ -198,14 +199,21 @@ def _fetch_and_judge(
 
 
 def _write(
-    session: Session, target: _Target, outcome: SyncOutcome, rows: Spool[list[Row]], now: datetime
+    session: Session,
+    target: _Target,
+    outcome: SyncOutcome,
+    rows: Spool[list[Row]],
+    rejected_ids: frozenset[str],
+    now: datetime,
 ) -> SyncOutcome:
     provider = target.provider
+    # A model whose item was refused is still listed: its last good row stays, and it is not missing.
+    kept = catalog.previous_rows(session, provider.id, sorted(rejected_ids)).values()
     coverage = _Coverage()
     written = catalog.write_models(
         session,
         provider.id,
-        coverage.counting(_overridden(rows, catalog.overrides(session, provider.id))),
+        coverage.counting(_overridden(chain(rows, [kept]), catalog.overrides(session, provider.id))),
         rule_version=target.version,
         now=now,
     )
@@ -223,8 +231,8 @@ def _write(
     )
 
 
-def _overridden(rows: Spool[list[Row]], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
-    for page in rows:
+def _overridden(pages: Iterable[Iterable[Row]], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+    for page in pages:
         for row in page:
             override = overrides.get(row["model_id"])
             yield row if override is None else apply_override(row, override)

@@ -200,6 +200,19 @@ def test_an_unknown_slug_and_a_provider_without_a_rule_have_names(fleet: Fleet):
         sync(fleet, "new")
 
 
+def test_a_model_whose_item_is_refused_keeps_its_last_good_row_and_is_not_missing(fleet: Fleet):
+    many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)))
+    fleet.add("acme", many)
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    many["data"][7]["context_length"] = -5
+    fleet.serve("acme", many)
+    for _ in range(4):
+        result = sync(fleet, "acme")
+        assert (result["models_rejected"], result["models_missing"], result["models_removed"]) == (1, 0, 0)
+    assert fleet.rows("acme") == before
+
+
 def test_a_threshold_that_does_not_exist_is_named_and_one_that_does_is_used(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
