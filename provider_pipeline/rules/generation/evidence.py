@@ -12,10 +12,20 @@ from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.generation.words import squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
-from provider_pipeline.rules.values import read_modalities
+from provider_pipeline.rules.values import BadValueError, read_modalities
 
 _MAX_VALUES: Final = 40
 _NEARLY_ALL: Final = 0.95
+_WRITTEN: Final = (
+    ("true", "false"),
+    ("True", "False"),
+    ("yes", "no"),
+    ("Yes", "No"),
+    ("YES", "NO"),
+    ("Y", "N"),
+    (1, 0),
+    ("1", "0"),
+)
 
 
 @dataclass
@@ -57,7 +67,7 @@ def only_text(shape: Shape, fields: Mapping[str, str]) -> bool:
         column = next((one for one in shape.columns.values() if one.expression == fields.get(side)), None)
         if column is None:
             return False
-        texts = sum("text" in (read_modalities(value) or ()) for value in column.values)
+        texts = sum("text" in _named_modalities(value) for value in column.values)
         if texts < _NEARLY_ALL * shape.count:
             return False
     return True
@@ -69,7 +79,7 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     for column in shape.columns.values():
         if column.expression in modalities:
             continue
-        if column.share(bool) > 0.9 or _says_true_or_false(column):
+        if column.share(bool) > 0.9 or _two_ways(column):
             yield from _boolean(column)
         elif column.share(list) > 0.9:
             yield from _list(column)
@@ -87,12 +97,13 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
 def _boolean(column: Column) -> Iterator[Statement]:
     signals = read_table("signals.toml")
     key = _key(column)
-    if key in ("supported", "issupported", "enabled") and len(column.path) > 1:
+    if key in signals["boolean_parts"]["bare"] and len(column.path) > 1:
         key = squashed(column.path[-2])
     path = column.expression
-    true, false = ("'true'", "'false'") if _says_true_or_false(column) else ("`true`", "`false`")
+    true, false = _two_ways(column) or ("`true`", "`false`")
+    stems = _stems(key)
     for capability, names in signals["boolean"].items():
-        if key in names:
+        if stems & set(names):
             yield capability, f"{path} == {true}", True
             yield capability, f"{path} == {false}", False
     for capability, names in signals["boolean_denies"].items():
@@ -100,15 +111,27 @@ def _boolean(column: Column) -> Iterator[Statement]:
             yield capability, f"{path} == {true}", False
 
 
-def _says_true_or_false(column: Column) -> bool:
-    return all(isinstance(value, str) and value in ("true", "false") for value in column.values)
+def _stems(key: str) -> set[str]:
+    """The key, and what is left of it without the words that only say that a model has something."""
+    parts = read_table("signals.toml")["boolean_parts"]
+    found = {key, *(key.removeprefix(prefix) for prefix in parts["prefixes"])}
+    return found | {text.removesuffix(suffix) for text in found for suffix in parts["suffixes"]}
+
+
+def _two_ways(column: Column) -> tuple[str, str] | None:
+    """How the column writes true and false, where it does not use booleans."""
+    for true, false in _WRITTEN:
+        if all(type(value) is type(true) and value in (true, false) for value in column.values):
+            return literal(true), literal(false)
+    return None
 
 
 def _nested_boolean(column: Column) -> Iterator[Statement]:
     """A boolean in each of an item's offers: true if any offer has it, false if all that say so lack it."""
     array, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
+    stems = _stems(_key(column))
     for capability, names in read_table("signals.toml")["boolean"].items():
-        if _key(column) in names:
+        if stems & set(names):
             yield capability, f"{array}[?{key} == `true`]", True
             yield capability, f"{array}[?{key} == `false`]", False
 
@@ -228,6 +251,14 @@ def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
         yield "chat", f"{path} && !contains({path}, {text})", False
 
 
+def _named_modalities(value: Any) -> list[str]:
+    """The modalities a value names; none where it cannot be stored."""
+    try:
+        return read_modalities(value) or []
+    except BadValueError:
+        return []
+
+
 def _spelling(shape: Shape, expression: str | None) -> tuple[str, Any] | None:
     """A modality path, and how the listing spells a modality there."""
     if expression is None:
@@ -239,7 +270,7 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Any] | None:
         return None
     by_name: dict[str, str] = {}
     for text in _texts(column):
-        for name in read_modalities([text]) or []:
+        for name in _named_modalities([text]):
             by_name.setdefault(name, text)
     upper = all(text.isupper() for text in by_name.values()) and bool(by_name)
     return expression, lambda modality: by_name.get(modality, modality.upper() if upper else modality)

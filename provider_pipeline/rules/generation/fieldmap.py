@@ -67,8 +67,12 @@ def alias_rank(column: Column, aliases: list[str]) -> int | None:
 def _has_words(column: Column, name: str) -> bool:
     """Whether the last key has words that make it the field, though it is none of the known names."""
     table: Any = read_table("fields.toml").get(name, {})
-    words = set(words_of(column.path[-1]))
-    return not words & set(table.get("never", ())) and any(words >= set(row) for row in table.get("words", ()))
+    if "words" not in table:
+        return False
+    generic = read_table("fields.toml")["generic"]["keys"]
+    near = column.path[-2:] if column.leaf in generic else column.path[-1:]
+    words = {word for key in near for word in words_of(key)}
+    return not set(column.words) & set(table["never"]) and any(words >= set(row) for row in table["words"])
 
 
 def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: int = 0) -> list[FieldChoice]:

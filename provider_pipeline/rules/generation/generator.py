@@ -51,10 +51,24 @@ class RuleGenerator:
             came to be: `metadata`, `evidence`, `confidence` and `issues`. A sample that holds no listing gives a rule
             that matches nothing, with confidence 0 and an issue of type `no_listing_found`.
         """
-        found = candidates(sample)
+        found = candidates(sample) if _is_json(sample) else []
         if not found:
             return _nothing(sample)
         return _document(sample, found)
+
+
+def _is_json(sample: Any) -> bool:
+    """Whether all keys of all objects are texts, as in everything that was parsed from JSON."""
+    pending = [sample]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            if not all(isinstance(key, str) for key in node):
+                return False
+            pending.extend(value for value in node.values() if isinstance(value, (dict, list)))
+        elif isinstance(node, list):
+            pending.extend(value for value in node if isinstance(value, (dict, list)))
+    return True
 
 
 def _nothing(sample: Any) -> dict[str, Any]:

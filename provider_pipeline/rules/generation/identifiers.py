@@ -117,6 +117,8 @@ def _form(texts: tuple[str, ...]) -> float:
 def _form_of(text: str) -> float:
     if "://" in text:
         return 0.3
+    if text.startswith("/"):
+        return 0.6
     if not _NAME.match(text):
         return 0.35
     return 0.5 if is_opaque(text) and not text.startswith("<") else 1.0

@@ -65,6 +65,8 @@ def infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Un
         by_row = _unit_by_row(columns, named)
         if by_row is not None:
             return by_row, f"the text at {named.expression}"
+        if all(_counts_no_tokens(text) for text in named.values):
+            return None, f"the text at {named.expression} speaks of no tokens"
     return _one_unit(columns)
 
 
@@ -90,14 +92,19 @@ def _one_unit(columns: list[Column]) -> tuple[str | None, str]:
 
 
 def _beside(column: Column, shape: Shape, kind: str, levels: int) -> Column | None:
-    """The text beside the prices, or in an object around them, that says what they count."""
+    """The texts beside the prices, or in an object around them, that say what they count."""
     keys = set(read_table("fields.toml")["price"][kind])
     around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
     for parent in around:
         for other in shape.columns.values():
             if other.path[:-1] == parent and other.leaf in keys and other.share(str) > 0.9:
-                return other
+                return _texts(other)
     return None
+
+
+def _texts(column: Column) -> Column:
+    pairs = [pair for pair in zip(column.owners, column.values, strict=True) if isinstance(pair[1], str)]
+    return Column(column.path, [value for _, value in pairs], [owner for owner, _ in pairs], column.lookup)
 
 
 def _rows_where(column: Column, texts: Column, wanted: set[str]) -> Column:
@@ -116,10 +123,15 @@ def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
     return UnitByRow(by=named.expression, values=values) if values else None
 
 
+def _counts_no_tokens(text: object) -> bool:
+    plain = squashed(str(text))
+    return any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"])
+
+
 def _unit_by_text(text: str, amounts: list[float], words: tuple[str, ...]) -> str | None:
-    plain = squashed(text)
-    if any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"]):
+    if _counts_no_tokens(text):
         return None
+    plain = squashed(text)
     scale = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
     if scale is None and (amount := _scale_of(words_of(text))):
         scale = f"usd_per_{amount}" if amount == "token" else f"usd_per_{amount}_tokens"

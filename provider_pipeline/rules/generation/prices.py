@@ -73,7 +73,8 @@ def _score(column: Column, shape: Shape, side: str) -> float:
     table = read_table("fields.toml")["price"]
     wanted = set(table["input" if side == "input_price" else "output"])
     unwanted = set(table["output" if side == "input_price" else "input"]) - set(table["neutral"])
-    if not set(words) & set(table["money"]) or not set(words) & wanted:
+    money = set(words) & set(table["money"]) or ("per" in words and set(words) & set(table["scales"]))
+    if not money or not set(words) & wanted:
         return 0
     if set(words) & (set(table["others"]) | unwanted):
         return 0

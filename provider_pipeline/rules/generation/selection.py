@@ -34,7 +34,9 @@ class Candidate:
 
     Args:
         selector: JMESPath on the answer.
-        kind: How the items are held: `array`, `members`, `groups`, `member_groups`, `several_arrays`, `texts`, `table`.
+        kind: How the items are held: `array`, `members`, `groups`, `member_groups`, `several_arrays`,
+            `texts`,
+            `text_groups`, `table` or `single`.
         path: Keys from the answer to the container.
         items: The items.
         shape: Their shape.
@@ -76,8 +78,19 @@ def candidates(sample: Any) -> list[Candidate]:
     joined = _joined(found)
     if joined:
         found.append(joined)
+    if not found:
+        found = _single_model(sample)
     found = [_less_if_group(candidate, found) for candidate in found]
     return sorted(found, key=lambda candidate: (-candidate.score, len(candidate.path), candidate.selector))
+
+
+def _single_model(sample: Any) -> list[Candidate]:
+    """An answer that is itself one model, of a known family."""
+    if not isinstance(sample, dict):
+        return []
+    candidate = _scored("[@]", "single", (), [sample])
+    sure = candidate is not None and candidate.ids[0].reasons["known"] == 1 and candidate.ids[0].depth == 0
+    return [candidate] if candidate is not None and sure else []
 
 
 def rival(chosen: Candidate, others: list[Candidate]) -> Candidate | None:
@@ -175,6 +188,9 @@ def _maps(node: dict[str, Any], path: Path, values: list[Any]) -> Iterator[tuple
         for key in _common_keys(objects, dict):
             yield from _member_group(f"{prefix}.{quote_key(key)}", (*path, key), [value.get(key) for value in objects])
     lists = [value for value in values if isinstance(value, list)]
+    texts = bare_ids([entry for value in lists for entry in value], named=False)
+    if texts and len(lists) >= 2 and len(lists) == len(values):
+        yield (f"{base}.*[].{{id: @}}" if path else "*[].{id: @}"), "text_groups", path, texts
     if len(lists) > _MAX_JOINED and len(lists) == len(values):
         inner = [entry for value in lists for entry in value]
         yield f"{base}.*[]" if path else "*[]", "groups", path, inner
@@ -189,7 +205,7 @@ def _member_group(prefix: str, path: Path, maps: list[Any]) -> Iterator[tuple[st
         if isinstance(value, dict)
     ]
     total = sum(len(held) for held in maps if isinstance(held, dict))
-    different = len({member["_key"] for member in members})
+    different = len({key for held in maps if isinstance(held, dict) for key in held})
     if len(maps) >= 3 and different <= 1.5 * total / len(maps):
         return  # the same keys in every item: parts of the item, not members of a map
     if len(members) >= 2 and len(members) == total and _alike(members):
@@ -243,7 +259,7 @@ def _scored(selector: str, kind: str, path: Path, items: list[Any]) -> Candidate
     score = ids[0].score * container * likeness * size * _DEPTH ** len(path) * reasons["objects"]
     if kind in ("members", "groups", "member_groups"):
         score *= 0.95
-    elif kind == "texts":
+    elif kind in ("texts", "text_groups"):
         score *= _TEXTS
     return Candidate(selector, kind, path, items, shape, tuple(ids[:6]), score, reasons)
 
