@@ -9,10 +9,11 @@ import typer
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout, table
 from provider_pipeline.cli.explain import explanation
-from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.errors import ConfigurationError, ListingUnreadableError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import RuleGenerator, RuleValidator, explain_rule
 from provider_pipeline.rules.mining import MIN_PRECISION, MIN_SUPPORT, Fact, propose_patterns
+from provider_pipeline.rules.shipped import LEARNT_FILE, Learnt, learn_shipped, learnt_text, shipped_facts
 from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule, store_sample
 
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect")
@@ -111,6 +112,9 @@ def explain(
 
 @app.command()
 def learn(
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="Learn from the project's own facts, and rewrite rules/data/learnt.toml.")
+    ] = False,
     min_support: Annotated[int, typer.Option(min=1, help="Fewest names that a pattern must match.")] = MIN_SUPPORT,
     min_precision: Annotated[
         float, typer.Option(min=0.5, max=1, help="Smallest share of its names for which a pattern must be right.")
@@ -119,17 +123,26 @@ def learn(
 ) -> None:
     """Propose name patterns that the catalogue's models speak for: what listings and people stated, not names.
 
-    Each comes with its support and its precision on names that were held back. Nothing is changed.
+    Each comes with its support and its precision on names that were held back. Nothing is changed, except with
+    `--shipped`, which takes the project's own facts instead of the catalogue and keeps only what is beyond doubt.
     """
-    with catalog.open_catalog() as database, database.session() as session:
-        facts = [Fact(model_id, name, has, slug) for slug, model_id, name, has in catalog.stated_capabilities(session)]
-    proposals = propose_patterns(facts, min_support=min_support, min_precision=min_precision)
+    if shipped:
+        learnt = learn_shipped(shipped_facts())
+        _refuse_contradictions(learnt)
+        LEARNT_FILE.write_text(learnt_text(learnt), encoding="utf-8")
+        proposals, count = list(learnt.proposals), learnt.facts
+    else:
+        with catalog.open_catalog() as database, database.session() as session:
+            stated = catalog.stated_capabilities(session)
+            facts = [Fact(model_id, name, has, slug) for slug, model_id, name, has in stated]
+        proposals = propose_patterns(facts, min_support=min_support, min_precision=min_precision)
+        count = len(facts)
     if as_json:
         emit_json([proposal.to_json() for proposal in proposals])
         return
     stdout().print(
         table(
-            f"patterns learnt from {len(facts)} statements",
+            f"patterns learnt from {count} statements",
             ("capability", "pattern", "support", "providers", "held back", "precision", "for example"),
             (
                 (
@@ -144,6 +157,28 @@ def learn(
                 for each in proposals
             ),
             right=("support", "providers", "held back", "precision"),
+        )
+    )
+    if shipped:
+        _print_coverage(learnt)
+
+
+def _refuse_contradictions(learnt: Learnt) -> None:
+    problems = [*learnt.contradictions, *(f"{name}: capabilities that exclude each other" for name in learnt.overlaps)]
+    if problems:
+        raise ConfigurationError(
+            f"the facts contradict what is shipped {len(problems)} times: {'; '.join(problems[:5])}",
+            hint="correct rules/data/facts.toml or rules/data/families.toml; nothing was written",
+        )
+
+
+def _print_coverage(learnt: Learnt) -> None:
+    stdout().print(
+        table(
+            f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors",
+            ("capability", "decided"),
+            ((name, f"{share:.0%}") for name, share in learnt.coverage.items()),
+            right=("decided",),
         )
     )
 

@@ -1,7 +1,8 @@
 """Model families: what a bare model name says about the model.
 
-Here: reading `data/families.toml`, which holds the families in order, the particular before the general. Not here: the
-matching of a rule's own patterns (`matching.py`).
+Here: reading `data/families.toml`, which holds the families in order, the particular before the general, and
+`data/learnt.toml`, which speaks after them. Not here: the matching of a rule's own patterns (`matching.py`), and how
+patterns are learnt (`mining.py`, `shipped.py`).
 """
 
 import functools
@@ -47,6 +48,14 @@ def families() -> tuple[Family, ...]:
 
 
 def capability_patterns() -> dict[str, list[str]]:
+    """What is known of names, as a rule's ordered patterns: the families, then what was learnt."""
+    patterns = family_patterns()
+    for entry in read_table("learnt.toml").get("pattern", ()):
+        patterns.setdefault(entry["capability"], []).append(("" if entry["has"] else "!") + entry["match"])
+    return patterns
+
+
+def family_patterns() -> dict[str, list[str]]:
     """The families as a rule's ordered patterns: `!` before those that deny the capability, `?` before the unsure."""
     prefixes = {True: "", False: "!", None: "?"}
     patterns: dict[str, list[str]] = {}
