@@ -69,3 +69,42 @@ def test_the_kind_gives_hints_on_where_and_how_to_ask():
     hints = RuleGenerator().analyze_sample(samples.CURSOR)["metadata"]["provider_kind"]["hints"]
     assert hints["base_url"] == "https://api.anthropic.com"
     assert hints["auth"] == {"type": "header", "name": "x-api-key"}
+
+
+@pytest.mark.parametrize(
+    ("envelope", "pagination"),
+    [
+        (
+            {"page_info": {"end_cursor": "x", "has_next_page": True}},
+            {
+                "type": "cursor",
+                "param": "after",
+                "token": "data.page_info.end_cursor",
+                "more": "data.page_info.has_next_page",
+            },
+        ),
+        (
+            {"pageNo": 1, "totalPages": 3},
+            {"type": "page_number", "param": "pageNo", "page": "data.pageNo", "total_pages": "data.totalPages"},
+        ),
+        ({"next": {"href": "https://a/b?page=2"}}, {"type": "next_url", "token": "data.next.href"}),
+        ({"next_page": 2}, {"type": "page_token", "param": "page", "token": "data.next_page"}),
+        ({"NextToken": "x"}, {"type": "page_token", "param": "NextToken", "token": "data.NextToken"}),
+        (
+            {"paging": {"cursors": {"after": "x"}}},
+            {"type": "page_token", "param": "after", "token": "data.paging.cursors.after"},
+        ),
+    ],
+)
+def test_pages_are_told_by_what_is_beside_the_listing_at_any_depth(envelope, pagination):
+    sample = {"data": {"items": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}], **envelope}}
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert analysis["pagination"] == pagination
+    assert analysis["issues"] == []
+
+
+@pytest.mark.parametrize("envelope", [{"has_more": True}, {"page": 1, "per_page": 2, "total": 40}])
+def test_a_listing_that_says_it_goes_on_without_saying_how_is_reported(envelope):
+    analysis = RuleGenerator().analyze_sample({"data": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}], **envelope})
+    assert analysis["pagination"] == {"type": "none"}
+    assert [entry["type"] for entry in analysis["issues"]] == ["pagination_unclear"]

@@ -24,7 +24,7 @@ from provider_pipeline.rules.generation.fieldmap import (
 from provider_pipeline.rules.generation.junk import junk_reason
 from provider_pipeline.rules.generation.kinds import detect_kind
 from provider_pipeline.rules.generation.names import capability_rules
-from provider_pipeline.rules.generation.paging import infer_pagination
+from provider_pipeline.rules.generation.paging import infer_pagination, says_more
 from provider_pipeline.rules.generation.prices import PriceChoice, price_choices
 from provider_pipeline.rules.generation.selection import Candidate, candidates, rival
 from provider_pipeline.rules.issues import issue
@@ -97,8 +97,10 @@ def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
     fields, units, alternatives, junk = _fields(listing)
     predicates = capability_evidence(listing.shape, fields)
     rules, coverage, naming_issues = capability_rules(listing, predicates, only_text=only_text(listing.shape, fields))
-    pagination, pagination_from = infer_pagination(sample, len(listing.items), kind["kind"])
+    pagination, pagination_from = infer_pagination(sample, len(listing.items), kind["kind"], listing.path)
     confidence, ambiguities = _confidence(listing, found)
+    if pagination["type"] == "none" and (told := says_more(sample, len(listing.items), listing.path)):
+        ambiguities.append(_unclear_pages(told))
     expect: dict[str, Any] = {"id_type": listing.ids[0].id_type}
     draft: dict[str, Any] = {
         "jmespath_rule": listing.selector,
@@ -132,6 +134,17 @@ def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
         "confidence": confidence,
         "issues": [*ambiguities, *naming_issues, *sample_issues],
     }
+
+
+def _unclear_pages(field: str) -> dict[str, Any]:
+    return issue(
+        "pagination_unclear",
+        "warning",
+        f"the answer's {field} says that there is more, but nothing says how to ask for it",
+        expected="a token, an address or page numbers for the next page",
+        actual="none that is known",
+        recovery="Look the pages up in the provider's documentation, and put them into the rule's pagination.",
+    )
 
 
 def _field_position(name: str) -> tuple[int, str]:

@@ -11,17 +11,20 @@ from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import path_expression
 
 
-def infer_pagination(sample: Any, item_count: int, kind: str | None = None) -> tuple[dict[str, Any], str]:
+def infer_pagination(
+    sample: Any, item_count: int, kind: str | None = None, listing: Path = ()
+) -> tuple[dict[str, Any], str]:
     """The pagination document for a rule, and what it was told from.
 
     Args:
         sample: The answer.
         item_count: How many items its listing has.
         kind: The kind of API, where it is known.
+        listing: Keys from the answer to the listing; what is beside it speaks of pages too.
     """
     if not isinstance(sample, dict):
         return {"type": "none"}, "the answer is a bare list"
-    fields = _page_fields(sample)
+    fields = _page_fields(sample, listing)
     for style in (
         _cursor(fields, kind),
         _page_token(fields),
@@ -34,15 +37,33 @@ def infer_pagination(sample: Any, item_count: int, kind: str | None = None) -> t
     return {"type": "none"}, "no field speaks of further pages"
 
 
-def _page_fields(sample: dict[str, Any]) -> dict[str, list[tuple[Path, Any]]]:
-    """Scalar fields beside the listing, by snake_case key: at the top, and in the containers pagination is found in."""
+def says_more(sample: Any, item_count: int, listing: Path = ()) -> str | None:
+    """The field by which an answer says that it is not the whole listing."""
+    if not isinstance(sample, dict):
+        return None
+    fields = _page_fields(sample, listing)
+    data = read_table("pagination.toml")
+    for key in data["more"]["keys"]:
+        for path, value in fields.get(key, []):
+            if value is True:
+                return path_expression(path)
+    total = _whole(fields, data["offsets"]["total"])
+    paged = any(
+        key in fields for key in (*data["numbers"]["page"], *data["offsets"]["limit"], *data["offsets"]["offset"])
+    )
+    return total[0] if total is not None and paged and total[1] > item_count else None
+
+
+def _page_fields(sample: dict[str, Any], listing: Path) -> dict[str, list[tuple[Path, Any]]]:
+    """Scalar fields beside and around the listing, by snake_case key, and in the containers pagination is found in."""
     containers = set(read_table("pagination.toml")["offsets"]["containers"])
     found: dict[str, list[tuple[Path, Any]]] = {}
     pending: list[tuple[Path, dict[str, Any]]] = [((), sample)]
     for path, node in pending:
         for key, value in list(node.items())[:200]:
             if isinstance(value, dict):
-                if len(path) < 2 and snake(key) in containers:
+                around = (*path, key) == listing[: len(path) + 1]
+                if around or (len(path) < 2 + len(listing) and snake(key) in containers):
                     pending.append(((*path, key), value))
             elif not isinstance(value, list):
                 found.setdefault(snake(key), []).append(((*path, key), value))
@@ -70,17 +91,21 @@ def _page_token(fields: dict[str, list[tuple[Path, Any]]]) -> dict[str, Any] | N
                 isinstance(value, (str, int)) and not isinstance(value, bool) and "://" not in str(value)
             ):
                 camel = "_" not in path[-1] and any(character.isupper() for character in path[-1])
-                return {
-                    "type": "page_token",
-                    "param": _camel(param) if camel else param,
-                    "token": path_expression(path),
-                }
+                written = _camel(param) if camel else param
+                if path[-1][:1].isupper():
+                    written = written[:1].upper() + written[1:]
+                return {"type": "page_token", "param": written, "token": path_expression(path)}
     return None
 
 
 def _next_url(fields: dict[str, list[tuple[Path, Any]]]) -> dict[str, Any] | None:
-    for key in read_table("pagination.toml")["urls"]["keys"]:
+    urls = read_table("pagination.toml")["urls"]
+    for key in (*urls["keys"], *urls["inside_next"]):
         for path, value in fields.get(key, []):
+            if key in urls["inside_next"] and snake(path[-2:][0]) != "next":
+                continue
+            if key == "next_page" and isinstance(value, int) and not isinstance(value, bool):
+                return {"type": "page_token", "param": "page", "token": path_expression(path)}
             if value is None or (
                 isinstance(value, str) and ("://" in value or value.startswith(("/", "?")) or not value)
             ):
@@ -94,13 +119,16 @@ def _numbered(fields: dict[str, list[tuple[Path, Any]]]) -> dict[str, Any] | Non
     total = _whole(fields, numbers["total_pages"])
     if page is None or total is None:
         return None
-    return {"type": "page_number", "param": numbers["param"], "page": page[0], "total_pages": total[0]}
+    param = page[2] if snake(page[2]) in numbers["as_written"] else numbers["param"]
+    return {"type": "page_number", "param": param, "page": page[0], "total_pages": total[0]}
 
 
 def _counted(fields: dict[str, list[tuple[Path, Any]]], item_count: int) -> dict[str, Any] | None:
     offsets = read_table("pagination.toml")["offsets"]
     total = _whole(fields, offsets["total"])
     offset, limit = _whole(fields, offsets["offset"]), _whole(fields, offsets["limit"])
+    if offset is None and _whole(fields, read_table("pagination.toml")["numbers"]["page"]):
+        return None  # numbered pages without their number: no style continues them
     if total is None or (offset is None and total[1] <= item_count):
         return None
     param = offset[2] if offset else "offset"

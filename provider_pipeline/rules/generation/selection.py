@@ -181,6 +181,7 @@ def _maps(node: dict[str, Any], path: Path, values: list[Any]) -> Iterator[tuple
     objects = [value for value in values if isinstance(value, dict)]
     if objects and len(objects) == len(values) and _alike(objects):
         yield f"with_keys({base})", "members", path, [{"_key": key, **value} for key, value in node.items()]
+    if len(objects) >= 2 and len(objects) == len(values) and _alike(objects):
         prefix = f"{base}.*" if path else "*"
         for key in _common_keys(objects, list):
             inner = [entry for value in objects if isinstance(value.get(key), list) for entry in value[key]]
