@@ -114,7 +114,7 @@ def measure(listings: Path, alone: Database, fleet: Database, instance: dg.Dagst
             by_hand = seconds(lambda: plain(alone))
             by_dagster = seconds(lambda: job.execute_in_process(instance=instance))
         table.add_row(title, f"{by_hand:.1f} s", f"{by_dagster:.1f} s", f"{by_dagster / by_hand:.1f}x")
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":
