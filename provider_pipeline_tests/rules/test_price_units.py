@@ -117,3 +117,14 @@ def test_where_ids_say_nothing_the_model_behind_them_tells_the_capabilities():
 def test_where_ids_say_enough_no_second_name_is_asked():
     sample = {"data": [{"id": "gpt-4o", "model": "whisper-1"}, {"id": "claude-3-haiku", "model": "whisper-1"}]}
     assert "base_model" not in RuleGenerator().analyze_sample(sample)["fields"]
+
+
+def test_a_currency_beside_the_listing_counts_for_all_of_it():
+    models = [{"id": n, "price_input": i, "price_output": o} for n, (i, o) in PRICES.items()]
+    assert prices_of({"currency": "USD", "models": models}) == PRICES
+    assert set(prices_of({"currency": "EUR", "models": models}).values()) == {(None, None)}
+
+
+def test_the_default_of_a_request_is_no_limit_of_the_model():
+    models = [{"id": f"m{n}", "context_length": 8192, "default_parameters": {"max_tokens": 512}} for n in range(3)]
+    assert "max_output_tokens" not in RuleGenerator().analyze_sample({"data": models})["fields"]

@@ -121,7 +121,13 @@ def joined(choice: FieldChoice | None, found: list[FieldChoice]) -> FieldChoice 
 
 def limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
     """Paths that could be a limit in tokens."""
-    return [choice for choice in choices(shape, name, _is_limit, depth) if _any_limit(choice.column.values)]
+    settings = set(read_table("fields.toml")["settings"]["words"])
+    return [
+        choice
+        for choice in choices(shape, name, _is_limit, depth)
+        if _any_limit(choice.column.values)
+        and not settings & {word for key in choice.column.path[:-1] for word in words_of(key)}
+    ]
 
 
 def output_choice(found: list[FieldChoice], context: FieldChoice | None) -> FieldChoice | None:

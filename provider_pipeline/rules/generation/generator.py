@@ -25,6 +25,7 @@ from provider_pipeline.rules.generation.junk import junk_reason
 from provider_pipeline.rules.generation.kinds import detect_kind
 from provider_pipeline.rules.generation.names import capability_rules
 from provider_pipeline.rules.generation.paging import infer_pagination, says_more
+from provider_pipeline.rules.generation.price_units import billed_otherwise
 from provider_pipeline.rules.generation.prices import PriceChoice, price_choices
 from provider_pipeline.rules.generation.selection import Candidate, candidates, rival
 from provider_pipeline.rules.issues import issue
@@ -94,7 +95,7 @@ def _nothing(sample: Any) -> dict[str, Any]:
 def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
     listing = found[0]
     kind = detect_kind(sample, listing)
-    fields, units, alternatives, junk = _fields(listing)
+    fields, units, alternatives, junk = _fields(listing, sample)
     predicates = capability_evidence(listing.shape, fields)
     rules, coverage, naming_issues = capability_rules(listing, predicates, only_text=only_text(listing.shape, fields))
     pagination, pagination_from = infer_pagination(sample, len(listing.items), kind["kind"], listing.path)
@@ -151,7 +152,9 @@ def _field_position(name: str) -> tuple[int, str]:
     return (_FIELD_ORDER.index(name) if name in _FIELD_ORDER else len(_FIELD_ORDER), name)
 
 
-def _fields(listing: Candidate) -> tuple[dict[str, str], dict[str, Any], dict[str, list[Any]], dict[str, str]]:
+def _fields(
+    listing: Candidate, sample: Any
+) -> tuple[dict[str, str], dict[str, Any], dict[str, list[Any]], dict[str, str]]:
     """The field map, its units, all alternatives that were found, and what was left out as junk."""
     shape, identity = listing.shape, listing.ids[0]
     fields = {"id": identity.expression}
@@ -176,7 +179,8 @@ def _fields(listing: Candidate) -> tuple[dict[str, str], dict[str, Any], dict[st
         take(side, joined(chosen, sides), sides)
     for side, expression in arrow_modalities(shape).items():
         fields.setdefault(side, expression)
-    for side, prices in price_choices(shape).items():
+    prices_of = {} if billed_otherwise(sample, listing.path) else price_choices(shape)
+    for side, prices in prices_of.items():
         take(side, prices[0] if prices else None, prices)
         if prices:
             unit = prices[0].unit

@@ -7,10 +7,10 @@ they are in USD at all. Not here: which paths are prices (`prices.py`). The word
 import math
 import re
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 from provider_pipeline.rules.generation.shape import Column, Shape
-from provider_pipeline.rules.generation.words import squashed, words_of
+from provider_pipeline.rules.generation.words import Path, snake, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.units import Unit, UnitByRow, number, unit_factors
 
@@ -68,6 +68,20 @@ def infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Un
         if all(_counts_no_tokens(text) for text in named.values):
             return None, f"the text at {named.expression} speaks of no tokens"
     return _one_unit(columns)
+
+
+def billed_otherwise(sample: Any, listing: Path) -> str | None:
+    """The currency that an answer names beside or around its listing, where it is not USD."""
+    table = read_table("fields.toml")["price"]
+    node = sample
+    for key in (*listing, None):
+        if not isinstance(node, dict):
+            return None
+        for name, value in node.items():
+            if snake(name) in table["currency_keys"] and isinstance(value, str):
+                return None if value.strip().lower() in table["usd"] else value
+        node = node.get(key)
+    return None
 
 
 def _usd_texts(currency: Column) -> set[str]:
