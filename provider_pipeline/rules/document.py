@@ -4,7 +4,7 @@ Here: parsing, limits and conversion. Not here: running a rule (`extraction.py`,
 (`generation/`). Both forms are explained in docs/rules.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -22,6 +22,8 @@ MAX_PATTERNS: Final = 2_000
 """Patterns of one capability."""
 MAX_PATTERN_TEXT: Final = 150_000
 """Characters of all different patterns of a rule together."""
+MAX_DEPTH: Final = 100
+"""Nesting of what a rule says about how it came to be, beyond which it could not be written down again."""
 
 _MODEL = ConfigDict(frozen=True, extra="forbid")
 
@@ -159,6 +161,16 @@ class ExtractionRule(BaseModel):
             raise ValueError(f"the patterns have {size} characters together; at most {MAX_PATTERN_TEXT} are read")
         return rules
 
+    @field_validator("metadata", "evidence", "issues")
+    @classmethod
+    def _can_be_written(cls, provenance: Any) -> Any:
+        level: list[Any] = [provenance]
+        for _ in range(MAX_DEPTH):
+            level = [inner for value in level for inner in _inner(value)]
+            if not level:
+                return provenance
+        raise ValueError(f"nested too deeply; at most {MAX_DEPTH} levels are read")
+
     @classmethod
     def parse(cls, document: "Mapping[str, Any] | ExtractionRule") -> "ExtractionRule":
         """The rule a document states, in either written form.
@@ -213,6 +225,12 @@ class ExtractionRule(BaseModel):
         """SHA-256 of what the rule does: the stored form without how it came to be."""
         config, capabilities = self.to_stored()
         return digest_of([{key: config[key] for key in config if key not in PROVENANCE}, capabilities])
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _dump(model: BaseModel) -> dict[str, Any]:

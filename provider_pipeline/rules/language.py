@@ -23,6 +23,8 @@ MAX_NESTING: Final = 24
 MAX_NODES: Final = 400
 MAX_COPIES: Final = 256
 """How many copies of one value an expression may make, as the product of its multi-select widths."""
+MAX_JOINED: Final = 65_536
+"""Characters that `join()` may give; joins within joins multiply, so each is bounded on its own."""
 
 __all__ = ["Getter", "RuleFunctions", "compile_expression", "is_true", "literal", "path_expression", "quote_key"]
 
@@ -62,6 +64,13 @@ class RuleFunctions(functions.Functions):
         if text is None or not separator:
             return None
         return text.split(separator)
+
+    @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, texts: list[str]) -> str:
+        size = sum(map(len, texts)) + len(separator) * len(texts)
+        if size > MAX_JOINED:
+            raise ValueError(f"join() of {size} characters; at most {MAX_JOINED} are given")
+        return separator.join(texts)
 
 
 _OPTIONS: Final = jmespath.Options(custom_functions=RuleFunctions())

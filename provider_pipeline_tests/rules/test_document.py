@@ -156,10 +156,24 @@ def test_the_hash_is_the_same_in_every_release_for_what_no_number_or_text_breaks
         assert row["meta_hash"] == meta_hash(dict(reversed(row.items()))) != meta_hash(ROW)
 
 
+def nested(depth):
+    value = {}
+    for _ in range(depth):
+        value = {"in": value}
+    return value
+
+
+def test_what_a_rule_says_about_itself_may_be_nested_as_long_as_it_can_be_written():
+    rule = ExtractionRule.parse({"jmespath_rule": "data[*]", "metadata": nested(60)})
+    assert ExtractionRule.parse(rule.to_analysis()) == rule
+
+
 def test_whatever_is_wrong_with_a_document_is_said_in_one_printable_line():
     for document in (
         {"jmespath_rule": "data[*]", "fields": {"\ud800": "id"}},
         {"jmespath_rule": "\ud800", "metadata": {"\ud800": 1}, "confidence": "\ud800"},
+        {"jmespath_rule": "data[*]", "metadata": nested(120)},
+        {"jmespath_rule": "data[*]", "issues": [nested(5000)]},
         {"jmespath_rule": "data[*]", "capability_rules": {"chat": {"patterns": {"regex": ["[[\n\n\x00"]}}}},
         {"jmespath_rule": "data[*]", "capability_rules": {"chat": {"patterns": {"lookup_table": {"a\nb": [1]}}}}},
     ):

@@ -76,3 +76,9 @@ def test_any_path_can_be_written_as_an_expression(path):
 def test_any_text_can_be_written_as_a_literal(text):
     assert compile_expression(f"a == {literal(text)}")({"a": text}) is True
     assert compile_expression(f"a == {literal(text)}")({"a": text + "x"}) is False
+
+
+def test_joins_within_joins_give_nothing_instead_of_filling_the_memory():
+    item = {"id": "x", "a": ["y"] * 2000}
+    assert compile_expression("join('/', [id, id])")(item) == "x/x"
+    assert compile_expression("join(join(join(join(id, a), a), a), a)")(item) is None
