@@ -1,0 +1,70 @@
+import pytest
+
+from provider_pipeline.rules.families import capability_patterns, family_of
+from provider_pipeline.rules.matching import CompiledCapabilities, compiled_capabilities
+
+KNOWN: CompiledCapabilities = compiled_capabilities(
+    {name: {"patterns": {"regex": patterns}} for name, patterns in capability_patterns().items()}
+)
+
+
+def told(model_id, has=True):
+    return {name for name, (state, _) in KNOWN.of_name(model_id).items() if state is has}
+
+
+@pytest.mark.parametrize(
+    ("known", "later"),
+    [
+        ("gpt-5", "gpt-6.1"),
+        ("gpt-5-mini", "gpt-10-mini"),
+        ("o3", "o5"),
+        ("claude-opus-4-5", "claude-opus-10"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-5-20271101"),
+        ("gemini-3-pro-preview", "gemini-10-pro-preview"),
+        ("grok-4", "grok-11"),
+        ("deepseek-v3.2", "deepseek-v10"),
+        ("deepseek-r1", "deepseek-r3"),
+        ("kimi-k2.5", "kimi-k4"),
+        ("glm-4.6", "glm-7"),
+        ("glm-4.6v", "glm-7v"),
+        ("minimax-m2", "minimax-m5"),
+        ("nova-2-lite", "nova-4-lite"),
+        ("imagen-4.0-generate-001", "imagen-7.0-generate-001"),
+        ("veo-3.0-generate-001", "veo-9.0-generate-001"),
+        ("flux-2-pro", "flux-5-pro"),
+        ("whisper-large-v3", "whisper-large-v7"),
+        ("rerank-v3.5", "rerank-v9"),
+        ("embed-v4.0", "embed-v9.0"),
+    ],
+)
+def test_a_later_version_inherits_what_its_family_can_do(known, later):
+    assert told(later) == told(known) != set()
+    assert family_of(later) == family_of(known)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "only"),
+    [
+        ("kling-image-o1", "image_generation"),
+        ("kling-v3", "video_generation"),
+        ("wan2.6-image", "image_generation"),
+        ("wan2.6-t2v", "video_generation"),
+        ("vibevoice-1.5b", "text_to_speech"),
+        ("vibevoice-asr", "audio_transcription"),
+        ("minimax-speech-02-hd", "text_to_speech"),
+        ("minimax-hailuo-2.3", "video_generation"),
+        ("zerank-2", "rerank"),
+        ("qwen3-vl-embedding-8b", "embedding"),
+        ("qwen3-asr-flash", "audio_transcription"),
+    ],
+)
+def test_a_model_that_does_one_thing_is_told_from_its_namesakes(model_id, only):
+    assert told(model_id) == {only}
+
+
+def test_what_is_not_certain_is_not_claimed():
+    assert "vision" not in told("ernie-4.5-300b-a47b")
+    assert "vision" in told("ernie-5.0")
+    assert "reasoning" in told("jamba-reasoning-3b")
+    assert not told("qwen3-forced-aligner-0.6b")
+    assert {"vision", "reasoning"}.isdisjoint(told("llama-5-70b-instruct") | told("llama-5-70b-instruct", has=False))
