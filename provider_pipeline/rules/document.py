@@ -166,6 +166,9 @@ class ExtractionRule(BaseModel):
     def _can_be_written(cls, provenance: Any) -> Any:
         level: list[Any] = [provenance]
         for _ in range(MAX_DEPTH):
+            for value in level:
+                if isinstance(value, str):
+                    value.encode("utf-8")
             level = [inner for value in level for inner in _inner(value)]
             if not level:
                 return provenance
@@ -229,7 +232,7 @@ class ExtractionRule(BaseModel):
 
 def _inner(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return value.values()
+        return (*value.keys(), *value.values())
     return value if isinstance(value, (list, tuple)) else ()
 
 

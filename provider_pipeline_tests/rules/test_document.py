@@ -173,6 +173,8 @@ def test_whatever_is_wrong_with_a_document_is_said_in_one_printable_line():
         {"jmespath_rule": "data[*]", "fields": {"\ud800": "id"}},
         {"jmespath_rule": "\ud800", "metadata": {"\ud800": 1}, "confidence": "\ud800"},
         {"jmespath_rule": "data[*]", "metadata": nested(120)},
+        {"jmespath_rule": "data[*]", "evidence": {"in": [{"\ud800": False}]}},
+        {"jmespath_rule": "data[*]", "evidence": {"in": [["\ud800"]]}},
         {"jmespath_rule": "data[*]", "issues": [nested(5000)]},
         {"jmespath_rule": "data[*]", "capability_rules": {"chat": {"patterns": {"regex": ["[[\n\n\x00"]}}}},
         {"jmespath_rule": "data[*]", "capability_rules": {"chat": {"patterns": {"lookup_table": {"a\nb": [1]}}}}},
