@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo dev test check bench lock clean
+.PHONY: install demo dev test check bench patterns lock clean
 
 install: $(STAMP)
 
@@ -32,6 +32,9 @@ check: install
 
 bench: install
 	@for each in bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
+
+patterns: install
+	$(BIN)/provider-pipeline rules learn --shipped
 
 # Resolves the newest versions that pyproject.toml allows; commit the result with the reason.
 lock:
