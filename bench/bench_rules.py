@@ -120,7 +120,7 @@ def main() -> None:
             f"{generating * 1000:.0f} ms",
             f"{generating / parsing:.1f}x",
         )
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main() -> None:
             )
     if not judge.verdict().valid:
         raise SystemExit("the bench's own listing is not valid")
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":
