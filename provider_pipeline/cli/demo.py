@@ -57,7 +57,7 @@ def demo(
     note(f"starting the embedded PostgreSQL in {home}")
     with workbench(home) as bench, server:
         note(f"{len(server.providers)} sample providers are served at {server.url}")
-        result = _run(bench, server)
+        result = _run(bench, server, whole=listings is not None)
     if as_json:
         emit_json(
             {
@@ -97,7 +97,14 @@ def home_for(listings: Path | None) -> Path:
     return catalog.home() / "listings" / f"{resolved.name}-{digest}"
 
 
-def _run(bench: Workbench, server: SampleServer) -> _Result:
+def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
+    """Runs the demo.
+
+    Args:
+        bench: Where it runs.
+        server: The providers.
+        whole: Each sample is its provider's whole listing: a file of a folder has no further pages.
+    """
     started = datetime.now(UTC)
     keys = {name: value for provider in server.providers for name, value in provider.env.items()}
     client = ListingClient(environ=keys)
@@ -106,7 +113,7 @@ def _run(bench: Workbench, server: SampleServer) -> _Result:
         for provider in server.providers:
             try:
                 register(session, provider, server)
-                _ensure_rule(session, provider, client)
+                _ensure_rule(session, provider, client, whole=whole)
             except ProviderPipelineError as error:
                 session.rollback()
                 without_rule[provider.slug] = SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}")
@@ -132,7 +139,7 @@ def _run(bench: Workbench, server: SampleServer) -> _Result:
     return _Result(summaries, tasks, not_written <= broken)
 
 
-def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient) -> None:
+def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient, *, whole: bool) -> None:
     """Writes the first rule of a provider that has none. Commits."""
     if active_endpoint(session, provider.slug) is not None:
         return
@@ -142,7 +149,7 @@ def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClie
         sample = provider.rule_sample
         content = json.dumps(sample, ensure_ascii=False).encode()
         sample_id = store_sample(session, provider.slug, content, url=f"sample:{provider.slug}")
-    generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id)
+    generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id, whole=whole)
     session.commit()
 
 

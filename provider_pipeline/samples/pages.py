@@ -52,21 +52,6 @@ def cut(
     return page, {}
 
 
-def after_the_last(body: Any) -> Any:
-    """The page that follows the only one there is: the body's shape, with nothing in it and nothing to come."""
-    match body:
-        case dict():
-            return {key: after_the_last(value) for key, value in body.items()}
-        case list():
-            return []
-        case bool():
-            return False
-        case int() | float():
-            return 0
-        case _:
-            return None
-
-
 def _start(paging: Mapping[str, Any], items: Sequence[Any], query: Mapping[str, str]) -> int:
     match paging["style"]:
         case "after_id":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.samples.pages import after_the_last, cut
+from provider_pipeline.samples.pages import cut
 
 DIRECTORY_PATH: Final = "/v1/models"
 
@@ -125,11 +125,7 @@ class BundledProvider:
 
 @dataclass(frozen=True)
 class FileProvider:
-    """A provider that answers with a file as it is, whatever is in it.
-
-    The file may be the first page of a longer listing. What it says of further pages leads to an empty one: they are
-    not in the folder.
-    """
+    """A provider that answers with a file as it is, whatever is in it."""
 
     described: SampleProvider
     content: bytes = field(repr=False)
@@ -147,10 +143,8 @@ class FileProvider:
         )
         return cls(described, content)
 
-    def reply(self, asked: Asked) -> Reply:
-        """Answer with the file, and a request for a further page with an empty one."""
-        if asked.query and self.described.rule_sample is not None:
-            return Reply.of(after_the_last(self.described.rule_sample))
+    def reply(self, asked: Asked) -> Reply:  # noqa: ARG002 - every provider answers the same call
+        """Answer any request with the file."""
         return Reply(200, self.content)
 
 

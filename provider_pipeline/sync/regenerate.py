@@ -58,6 +58,7 @@ def generate_rule(
     sample_id: int | None = None,
     origin: str = "generated",
     activate: bool | None = None,
+    whole: bool = False,
 ) -> GeneratedRule:
     """Writes a rule from a sample, stores it as a version, and activates it if it is better. Commits nothing.
 
@@ -69,6 +70,7 @@ def generate_rule(
         sample_id: The stored raw response that the sample is from.
         origin: Where the rule comes from, for the version's record.
         activate: True or False overrules the comparison with the active rule.
+        whole: The sample is all there is, whatever it says of further pages: the rule does not look for them.
 
     Raises:
         RuleValidationError: No valid rule can be written from this sample; nothing was stored.
@@ -76,7 +78,7 @@ def generate_rule(
     provider = catalog.get_provider(session, slug)
     analysis = RuleGenerator().analyze_sample(sample)
     _refuse_errors(slug, analysis["issues"])
-    rule = _at_endpoint(ExtractionRule.parse(analysis), endpoint)
+    rule = _at_endpoint(ExtractionRule.parse(analysis), {"path": endpoint} | ({"pagination": None} if whole else {}))
     judge = ListingJudge(rule)
     model_ids = [row["model_id"] for row in judge.add_page(sample)]
     verdict = judge.verdict()
@@ -229,8 +231,8 @@ def _answer(session: Session, tasks: Sequence[catalog.Task], status: str, result
         catalog.set_task_status(session, task.id, status, result=result)
 
 
-def _at_endpoint(rule: ExtractionRule, path: str) -> ExtractionRule:
-    endpoints = tuple(endpoint.model_copy(update={"path": path}) for endpoint in rule.endpoints)
+def _at_endpoint(rule: ExtractionRule, where: Mapping[str, Any]) -> ExtractionRule:
+    endpoints = tuple(endpoint.model_copy(update=dict(where)) for endpoint in rule.endpoints)
     return rule.model_copy(update={"endpoints": endpoints})
 
 

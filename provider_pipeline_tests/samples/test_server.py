@@ -141,21 +141,6 @@ def test_a_folder_of_listings_is_served_as_it_is(tmp_path: Path) -> None:
             assert provider.rule_sample == ({"data": []} if provider.slug == "fine" else None)
 
 
-def test_a_file_that_speaks_of_further_pages_is_followed_by_an_empty_one(tmp_path: Path) -> None:
-    first = {"data": [{"id": "a"}, {"id": "b"}], "has_more": True, "last_id": "b", "total": 7, "meta": {"next": "x"}}
-    (tmp_path / "paged.json").write_text(json.dumps(first))
-    with SampleServer.from_directory(tmp_path) as server:
-        url = server.base_url("paged") + "/v1/models"
-        assert requests.get(url, timeout=10).json() == first
-        assert requests.get(url, params={"after_id": "b"}, timeout=10).json() == {
-            "data": [],
-            "has_more": False,
-            "last_id": None,
-            "total": 0,
-            "meta": {"next": None},
-        }
-
-
 def test_a_slug_that_is_no_plain_word_is_reached_by_its_base_url(tmp_path: Path) -> None:
     (tmp_path / "my models é.json").write_text("[]")
     with SampleServer.from_directory(tmp_path) as server:
