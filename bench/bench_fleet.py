@@ -17,6 +17,7 @@ from rich.table import Table
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
+from provider_pipeline.cli.demo import register as register_sample
 from provider_pipeline.definitions import build_defs
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.resources import CatalogResource
@@ -49,13 +50,7 @@ def register(database: Database, server: SampleServer) -> None:
     """Adds every provider with its rule, or points it to where it is served now."""
     with database.session() as session:
         for provider in server.providers:
-            catalog.add_provider(
-                session,
-                slug=provider.slug,
-                name=provider.name,
-                base_url=server.base_url(provider.slug),
-                auth_config=provider.auth,
-            )
+            register_sample(session, provider, server)
             if active_endpoint(session, provider.slug) is None:
                 generate_rule(session, provider.slug, provider.rule_sample, endpoint=provider.path)
         session.commit()

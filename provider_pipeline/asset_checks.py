@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from provider_pipeline.rules import PLAUSIBILITY_ISSUES
+from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Thresholds
 from provider_pipeline.sync import SyncOutcome
 
 PROVIDERS = dg.DynamicPartitionsDefinition(name="providers")
@@ -22,7 +22,7 @@ RAW = dg.AssetKey("raw_models_response")
 EXTRACTION = dg.AssetKey("validated_extraction")
 TABLE = dg.AssetKey("provider_model")
 
-MIN_CAPABILITY_COVERAGE = 0.5
+MIN_CAPABILITY_COVERAGE: float = Thresholds.model_fields["min_coverage"].default
 MAX_AGE = timedelta(hours=26)
 
 _SAMPLE_ISSUES = 20

@@ -1,5 +1,6 @@
 """`provider-pipeline sync`: providers, now, without Dagster."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -42,7 +43,9 @@ def sync(
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
     if as_json:
-        emit_json([outcome.summary() | {"changes": _changes(outcome)} for outcome in outcomes])
+        emit_json(
+            [outcome.summary() | {"changes": [asdict(change) for change in outcome.changes]} for outcome in outcomes]
+        )
     else:
         stdout().print(outcome_table("dry run" if dry_run else "sync", (outcome.summary() for outcome in outcomes)))
         if dry_run:
@@ -69,10 +72,6 @@ def _sync(database: catalog.Database, slugs: list[str], *, workers: int, keep: K
             if not console.is_terminal:
                 console.print(outcome_line(outcome))
     return outcomes
-
-
-def _changes(outcome: SyncOutcome) -> list[dict[str, object]]:
-    return [{"model_id": change.model_id, "kind": change.kind, "changed": change.changed} for change in outcome.changes]
 
 
 def _print_changes(outcomes: list[SyncOutcome]) -> None:

@@ -37,15 +37,13 @@ class _Target:
     state: catalog.SyncState
 
 
-def listing_source(provider: catalog.Provider, rule: ExtractionRule) -> ListingSource:
-    """Where and how the provider's listing is fetched under this rule."""
+def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
+    """Where and how these endpoints of a provider are asked."""
     return ListingSource(
         slug=provider.slug,
         base_url=provider.base_url,
         auth=AuthConfig.parse(provider.auth_config, slug=provider.slug),
-        endpoints=tuple(
-            ListingEndpoint(path=endpoint.path or "", pagination=endpoint.pagination) for endpoint in rule.endpoints
-        ),
+        endpoints=tuple(endpoints),
     )
 
 
@@ -97,7 +95,7 @@ def attempt_sync(
                 "synced" if verdict.valid else "blocked",
                 reason=None if verdict.valid else blocking_reason(slug, verdict.issues),
                 issues=verdict.issues,
-                models=sum(len(page) for page in rows),
+                models=verdict.profile.count,
                 rejected=verdict.rejected_count,
                 page_count=raw.page_count,
                 byte_count=raw.byte_count,
@@ -190,7 +188,10 @@ def _fetch_and_judge(
     pages: Spool[catalog.StoredPage],
     rows: Spool[list[Row]],
 ) -> Verdict:
-    for page in client.pages(listing_source(target.provider, target.rule)):
+    endpoints = (
+        ListingEndpoint(path=endpoint.path or "", pagination=endpoint.pagination) for endpoint in target.rule.endpoints
+    )
+    for page in client.pages(listing_source(target.provider, endpoints)):
         pages.append(catalog.StoredPage(page.endpoint, page.number, page.url, page.content))
         rows.append(judge.add_page(page.document, endpoint=page.endpoint))
         # A page may take seconds to arrive: no transaction stays open while it does.

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, RuleMissingError, RuleValidationError
-from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
+from provider_pipeline.listing import ListingClient, ListingEndpoint
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
-from provider_pipeline.sync.attempt import blocking_reason, stored_rule
+from provider_pipeline.sync.attempt import blocking_reason, listing_source, stored_rule
 from provider_pipeline.sync.trial import Choice, choose_rule, try_rule
 
 TRIAL_RESPONSES = 5
@@ -127,13 +127,7 @@ def fetch_sample(session: Session, slug: str, *, endpoint: str, client: ListingC
         ModelSyncerError: The page could not be fetched or read.
     """
     provider = catalog.get_provider(session, slug)
-    source = ListingSource(
-        slug=slug,
-        base_url=provider.base_url,
-        auth=AuthConfig.parse(provider.auth_config, slug=provider.slug),
-        endpoints=(ListingEndpoint(path=endpoint),),
-    )
-    page = next(client.pages(source))
+    page = next(client.pages(listing_source(provider, [ListingEndpoint(path=endpoint)])))
     return page.document, store_sample(session, slug, page.content, url=page.url)
 
 

@@ -4,6 +4,7 @@ Here: the documented result and the exceptions of `sync_provider_models`. Not he
 generation of rules (`regenerate.py`).
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -93,8 +94,6 @@ def _documented(outcome: SyncOutcome) -> dict[str, Any]:
         "rule_version": outcome.rule_version,
         "raw_response_id": outcome.raw_response_id,
         "issues": [dict(issue) for issue in outcome.issues],
-        "changes": [
-            {"model_id": change.model_id, "kind": change.kind, "changed": change.changed} for change in outcome.changes
-        ],
+        "changes": [asdict(change) for change in outcome.changes],
         "seconds": outcome.seconds,
     }
