@@ -63,6 +63,7 @@ class Fleet:
                 name=slug,
                 base_url=self.server.url_for(f"/{slug}"),
                 auth_config=auth or {"type": "none"},
+                request_config={"allow_private": True},
             )
             sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
             generate_rule(session, slug, sample, endpoint="/v1/models", sample_id=sample_id)

@@ -1,7 +1,7 @@
 """Providers: registering them, finding them, and which of them are due.
 
-Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule_versions`), and what `auth_config` and
-`thresholds` mean, which the listing client and the rules know.
+Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule_versions`), and what `auth_config`,
+`request_config` and `thresholds` mean, which the listing client and the rules know.
 """
 
 import difflib
@@ -32,6 +32,7 @@ class Provider:
         name: Name for people.
         base_url: Address its endpoints start with.
         auth_config: How requests are authenticated; names environment variables only.
+        request_config: What requests may do and their own limits.
         enabled: Whether scheduled syncs include it.
         check_every: Least time between scheduled syncs; None for every run.
         thresholds: Plausibility thresholds that differ from the defaults.
@@ -43,6 +44,7 @@ class Provider:
     name: str
     base_url: str
     auth_config: dict[str, Any]
+    request_config: dict[str, Any]
     enabled: bool
     check_every: timedelta | None
     thresholds: dict[str, Any]
@@ -56,13 +58,14 @@ def add_provider(
     name: str,
     base_url: str,
     auth_config: Mapping[str, Any],
+    request_config: Mapping[str, Any] | None = None,
     check_every: timedelta | None = None,
     thresholds: Mapping[str, Any] | None = None,
 ) -> Provider:
     """Register a provider, or bring an existing one of that slug up to date.
 
-    Rows that already say so are left untouched. For an existing provider, None keeps the stored `check_every` and
-    `thresholds`; a disabled provider stays disabled.
+    Rows that already say so are left untouched. For an existing provider, None keeps the stored `request_config`,
+    `check_every` and `thresholds`; a disabled provider stays disabled.
 
     Raises:
         ConfigurationError: The slug, name, address or interval is not acceptable.
@@ -74,6 +77,8 @@ def add_provider(
             _upsert(session, provider, key={"slug": slug}, values=given)
             provider_id = session.scalars(select(provider.c.id).where(provider.c.slug == slug)).one()
             address = {"base_url": base_url, "auth_config": dict(auth_config)}
+            if request_config is not None:
+                address["request_config"] = dict(request_config)
             _upsert(session, provider_metadata, key={"provider_id": provider_id, "slug": slug}, values=address)
     except (IntegrityError, DataError) as error:
         raise ConfigurationError(
@@ -157,6 +162,7 @@ def _providers() -> Select[Any]:
         provider.c.name,
         provider_metadata.c.base_url,
         provider_metadata.c.auth_config,
+        provider_metadata.c.request_config,
         provider.c.enabled,
         provider.c.check_every,
         provider.c.thresholds,

@@ -121,6 +121,7 @@ provider_metadata = Table(
     _json("endpoints_config", nullable=True),
     Column("version", Integer),
     _stamped("updated_at"),
+    _json("request_config", server_default=_EMPTY_OBJECT),
     UniqueConstraint("slug", name="provider_metadata_slug_key"),
     ForeignKeyConstraint(
         ["provider_id", "slug"],

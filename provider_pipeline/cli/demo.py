@@ -79,6 +79,7 @@ def register(session: Session, provider: SampleProvider, server: SampleServer) -
         name=provider.name,
         base_url=server.base_url(provider.slug),
         auth_config=provider.auth,
+        request_config={"allow_private": True},  # it is served on this machine
     )
     session.commit()
 

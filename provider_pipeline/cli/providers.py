@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
-from provider_pipeline.listing import AuthConfig
+from provider_pipeline.listing import AuthConfig, RequestPolicy
 from provider_pipeline.sync import parse_thresholds
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
@@ -34,14 +34,35 @@ def add(
         list[str] | None,
         typer.Option(help="How far a listing may stray, as NAME=NUMBER (see docs/rules.md); may be repeated."),
     ] = None,
+    allow_private: Annotated[
+        bool | None,
+        typer.Option(help="Ask it at a private, loopback or link-local address too, by plain http if its URL says so."),
+    ] = None,
+    allow_http: Annotated[
+        bool | None, typer.Option(help="Ask it by plain http at a public address: its key can be read on the way.")
+    ] = None,
+    requests_per_second: Annotated[float | None, typer.Option(help="Most requests per second to its host.")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds that one whole listing may take.")] = None,
     every_minutes: Annotated[
         int | None, typer.Option(min=1, help="Shortest time between two syncs; every fleet run when left out.")
     ] = None,
 ) -> None:
-    """Add a provider, or change the one with this slug."""
+    """Add a provider, or change the one with this slug.
+
+    Of an existing provider, thresholds that are left out stay as they are, and so do --allow-private, --allow-http,
+    --requests-per-second and --deadline if all of them are left out.
+    """
     thresholds = dict(_threshold(each) for each in threshold or [])
     parse_thresholds(slug, thresholds)
     auth = _auth(slug, key_env=key_env, key_header=key_header, key_query=key_query, headers=header or [])
+    asked = {
+        "allow_private": allow_private,
+        "allow_http": allow_http,
+        "requests_per_second": requests_per_second,
+        "deadline": deadline,
+    }
+    given = {setting: value for setting, value in asked.items() if value is not None}
+    policy = RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
     with catalog.open_catalog() as database, database.session() as session:
         provider = catalog.add_provider(
             session,
@@ -49,6 +70,7 @@ def add(
             name=name or slug,
             base_url=base_url,
             auth_config=auth.model_dump(mode="json", exclude_defaults=True),
+            request_config=policy if given else None,
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
             thresholds=thresholds or None,
         )
@@ -181,6 +203,7 @@ def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
         "enabled": provider.enabled,
         "base_url": provider.base_url,
         "auth": provider.auth_config,
+        "requests": provider.request_config,
         "thresholds": provider.thresholds,
         "rule_version": provider.active_rule_version,
         "active_models": catalog.count_models(session, provider.id),

@@ -7,8 +7,9 @@ what a page's models are (`provider_pipeline.rules`) and where pages are kept (`
 from provider_pipeline.listing.auth import AuthConfig, Credentials
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import redact, redacted_url
-from provider_pipeline.listing.source import FetchLimits, ListingEndpoint, ListingSource, Page
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource, Page
 
 __all__ = [
     "AuthConfig",
@@ -22,6 +23,7 @@ __all__ = [
     "NextRequest",
     "Page",
     "PageInfo",
+    "RequestPolicy",
     "next_request",
     "redact",
     "redacted_url",

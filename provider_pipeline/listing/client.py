@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.paging import Broken, NextRequest, PageInfo, next_request
-from provider_pipeline.listing.source import FetchLimits, ListingEndpoint, ListingSource, Page
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource, Page
 from provider_pipeline.listing.transport import Answer, Transport
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from provider_pipeline.listing.source import FetchLimits
+from provider_pipeline.listing.policy import FetchLimits
 
 
 def why_unreachable(error: requests.RequestException, limits: FetchLimits) -> tuple[str, bool, str]:

@@ -1,53 +1,23 @@
-"""What to fetch and within which limits, and what a fetch hands back.
+"""What to fetch, and what a fetch hands back.
 
-Here: plain data. Not here: the fetching (`client`) and the pagination documents' models (`provider_pipeline.rules`).
+Here: plain data. Not here: the fetching (`client`), within which limits (`policy`) and the pagination documents' models
+(`provider_pipeline.rules`).
 The concept: a listing is everything one fetch of a provider returned, all pages of all its endpoints; it is whole, or
 an error says why not.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.auth import AuthConfig
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
 from provider_pipeline.listing.urls import join_url, query_names
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
-
-MEBIBYTE: Final = 1024 * 1024
-
-
-class FetchLimits(BaseModel):
-    """What one listing may cost us. Seconds and bytes; bytes are counted after decompression.
-
-    Attributes:
-        connect_timeout: Until the connection stands.
-        read_timeout: Between two bytes.
-        deadline: For all of a listing's requests and waits together; the time its consumer takes between two pages is
-            not counted.
-        retries: Further attempts per page after a failure that may pass.
-        backoff: The wait before the first retry; it doubles each time.
-        longest_wait: The longest single wait. A server that asks (Retry-After) for more is not asked again in this
-            listing.
-        max_page_bytes: Of one page.
-        max_total_bytes: Of all pages.
-        max_pages: Of all endpoints together.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    connect_timeout: Annotated[float, Field(gt=0)] = 5.0
-    read_timeout: Annotated[float, Field(gt=0)] = 20.0
-    deadline: Annotated[float, Field(gt=0)] = 120.0
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    backoff: Annotated[float, Field(ge=0)] = 0.5
-    longest_wait: Annotated[float, Field(ge=0)] = 30.0
-    max_page_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
-    max_total_bytes: Annotated[int, Field(gt=0)] = 512 * MEBIBYTE
-    max_pages: Annotated[int, Field(gt=0)] = 2000
 
 
 class ListingEndpoint(BaseModel):
@@ -79,6 +49,7 @@ class ListingSource(BaseModel):
     base_url: str
     auth: AuthConfig = Field(default_factory=AuthConfig)
     endpoints: tuple[ListingEndpoint, ...] = (ListingEndpoint(),)
+    policy: RequestPolicy = Field(default_factory=RequestPolicy)
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:

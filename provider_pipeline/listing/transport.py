@@ -24,9 +24,9 @@ from provider_pipeline.listing.answers import refused_hint, retry_after_seconds,
 from provider_pipeline.listing.auth import Credentials
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.failures import is_caused_by, why_unreachable
+from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.redaction import one_line, redact, redact_body, redacted_url
 from provider_pipeline.listing.session import listing_session
-from provider_pipeline.listing.source import FetchLimits
 from provider_pipeline.listing.urls import may_follow, with_params
 
 MOST_REDIRECTS: Final = 3

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
-from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
+from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource, RequestPolicy
 from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds, Verdict, apply_override
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.spool import Spool
@@ -44,6 +44,7 @@ def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoi
         base_url=provider.base_url,
         auth=AuthConfig.parse(provider.auth_config, slug=provider.slug),
         endpoints=tuple(endpoints),
+        policy=RequestPolicy.parse(provider.request_config, slug=provider.slug),
     )
 
 

@@ -16,7 +16,7 @@ from provider_pipeline.catalog.tables import metadata
 from provider_pipeline.errors import MigrationMissingError
 
 PROJECT = Path(__file__).parents[2]
-EVERY = ["0001_providers_and_rules", "0002_models", "0003_tasks_and_sync_state"]
+EVERY = [path.stem for path in sorted((PROJECT / "sql").glob("*.sql"))]
 
 
 def _differences(connection: Connection) -> list:
@@ -111,14 +111,14 @@ def test_a_schema_that_was_never_made_is_reported_with_what_to_run(empty_databas
     with open_database(empty_database_url) as database, pytest.raises(MigrationMissingError) as caught:
         check_schema(database.engine)
     assert str(caught.value) == (
-        f"the database schema lacks 3 migration(s): {', '.join(EVERY)} (run: provider-pipeline db upgrade)"
+        f"the database schema lacks {len(EVERY)} migration(s): {', '.join(EVERY)} (run: provider-pipeline db upgrade)"
     )
 
 
 def test_an_older_schema_is_reported_with_the_migrations_it_lacks(database: Database):
     with database.engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0002'")
-    with pytest.raises(MigrationMissingError, match=r"lacks 1 migration\(s\): 0003_tasks_and_sync_state"):
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{EVERY[-2][:4]}'")
+    with pytest.raises(MigrationMissingError, match=rf"lacks 1 migration\(s\): {EVERY[-1]}"):
         check_schema(database.engine)
 
 
@@ -143,7 +143,7 @@ def test_dagsters_own_revisions_in_the_same_database_do_not_interfere(empty_data
 def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database_url: str):
     with open_database(empty_database_url) as database:
         with database.engine.begin() as connection:
-            # The view of the last migration cannot be made; everything before it in that file must go again.
+            # The view of the third migration cannot be made; everything before it in its file must go again.
             connection.exec_driver_sql("CREATE TABLE provider_model_current (x int)")
         with pytest.raises(Exception, match="provider_model_current"):
             upgrade(database.engine)

@@ -39,6 +39,13 @@ def test_registering_the_same_provider_again_touches_no_row(session, row_version
     assert (row_versions("provider"), row_versions("provider_metadata")) == before
 
 
+def test_what_requests_may_do_is_kept_until_it_is_said_anew(session):
+    assert add_provider(session, **OPENAI).request_config == {}
+    assert add_provider(session, **OPENAI, request_config={"deadline": 5}).request_config == {"deadline": 5}
+    assert add_provider(session, **OPENAI).request_config == {"deadline": 5}
+    assert add_provider(session, **OPENAI, request_config={}).request_config == {}
+
+
 def test_registering_a_known_slug_with_new_values_updates_it_and_keeps_its_rule(session, provider):
     changed = add_provider(session, **{**OPENAI, "name": "Open AI"}, thresholds={})
     assert (changed.id, changed.name, changed.base_url) == (provider.id, "Open AI", OPENAI["base_url"])

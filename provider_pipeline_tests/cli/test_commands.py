@@ -117,6 +117,20 @@ def test_thresholds_are_set_by_name(run: CommandLine):
     assert "min_models" in refused.err
 
 
+def test_what_requests_may_do_is_set_by_option(run: CommandLine):
+    add = ("providers", "add", "acme", "--base-url", "http://127.0.0.1:9")
+    assert run(*add, "--allow-private", "--requests-per-second", "2.5", "--deadline", "30").code == 0
+    settings = {"allow_private": True, "requests_per_second": 2.5, "deadline": 30}
+    assert run("providers", "show", "acme", "--json").json["requests"] == settings
+    assert run(*add, "--key-env", "ACME_KEY").code == 0
+    assert run("providers", "show", "acme", "--json").json["requests"] == settings
+    assert run(*add, "--no-allow-private").code == 0
+    assert run("providers", "show", "acme", "--json").json["requests"] == {}
+    refused = run(*add, "--deadline", "0")
+    assert refused.code == 1
+    assert "deadline" in refused.err
+
+
 USAGE = {
     "no provider named": (["sync"], "--all"),
     "providers and --all": (["sync", "acme", "--all"], "not both"),

@@ -5,12 +5,22 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient, ListingEndpoint, ListingSource, Page
+from provider_pipeline.listing import (
+    AuthConfig,
+    FetchLimits,
+    ListingClient,
+    ListingEndpoint,
+    ListingSource,
+    Page,
+    RequestPolicy,
+)
 
 Fetch = Callable[..., list[Page]]
 
 QUICK = FetchLimits(connect_timeout=5, read_timeout=5, deadline=30, retries=2, backoff=0.01, longest_wait=2)
 """Small waits between attempts; time-outs that no slow machine hits by accident."""
+LOOPBACK = RequestPolicy(allow_private=True)
+"""For servers on this machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +56,14 @@ def fetch() -> Fetch:
         params: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
         limits: FetchLimits = QUICK,
+        policy: RequestPolicy = LOOPBACK,
     ) -> list[Page]:
         source = ListingSource(
             slug="acme",
             base_url=base_url,
             auth=AuthConfig.parse(auth or {"type": "none"}),
             endpoints=(ListingEndpoint(path=path, params=dict(params or {}), pagination=pagination),),
+            policy=policy,
         )
         return list(ListingClient(limits, environ=environ or {}).pages(source))
 

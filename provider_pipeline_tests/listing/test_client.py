@@ -17,7 +17,7 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
 )
 from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient, ListingEndpoint, ListingSource
-from provider_pipeline_tests.listing.conftest import QUICK, Fetch
+from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 LISTING = {"object": "list", "data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}
 KEY = "sk-demo-0123456789/+abcdef"
@@ -66,6 +66,7 @@ def test_pages_come_lazily(httpserver: HTTPServer) -> None:
         slug="acme",
         base_url=httpserver.url_for(""),
         endpoints=(ListingEndpoint(path="/models", pagination={"type": "next_url", "token": "next"}),),
+        policy=LOOPBACK,
     )
     pages = ListingClient(QUICK, environ={}).pages(source)
     assert len(httpserver.log) == 0
@@ -85,6 +86,7 @@ def test_endpoints_are_fetched_in_order_and_pages_are_numbered_within_each(https
             ListingEndpoint(path="/chat", pagination={"type": "next_url", "token": "next"}),
             ListingEndpoint(path="/speech"),
         ),
+        policy=LOOPBACK,
     )
     pages = list(ListingClient(QUICK, environ={}).pages(source))
     assert [(page.endpoint, page.number, page.document["data"]) for page in pages] == [
@@ -105,7 +107,9 @@ def test_one_client_serves_many_threads_and_never_mixes_their_keys(httpserver: H
     def digest_sent(number: int) -> str:
         auth = AuthConfig(type="bearer", env=f"KEY_{number}")
         endpoints = (ListingEndpoint(path="/models"),)
-        source = ListingSource(slug=f"p{number}", base_url=httpserver.url_for(""), auth=auth, endpoints=endpoints)
+        source = ListingSource(
+            slug=f"p{number}", base_url=httpserver.url_for(""), auth=auth, endpoints=endpoints, policy=LOOPBACK
+        )
         return next(iter(client.pages(source))).document["digest"]
 
     with ThreadPoolExecutor(6) as pool:

@@ -15,7 +15,7 @@ from provider_pipeline.errors import (
     MissingCredentialError,
 )
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
-from provider_pipeline_tests.listing.conftest import QUICK, Fetch
+from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 LISTING = {"object": "list", "data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}
 KEY = "sk-demo-0123456789/+abcdef"
@@ -56,7 +56,8 @@ def test_the_process_environment_is_read_at_call_time(httpserver: HTTPServer, mo
     monkeypatch.setenv("ACME_KEY", KEY)
     endpoints = (ListingEndpoint(path="/models"),)
     auth = AuthConfig(type="bearer", env="ACME_KEY")
-    list(client.pages(ListingSource(slug="acme", base_url=httpserver.url_for(""), auth=auth, endpoints=endpoints)))
+    base_url = httpserver.url_for("")
+    list(client.pages(ListingSource(slug="acme", base_url=base_url, auth=auth, endpoints=endpoints, policy=LOOPBACK)))
     assert httpserver.log[0][0].headers["Authorization"] == f"Bearer {KEY}"
 
 

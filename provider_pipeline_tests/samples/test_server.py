@@ -10,7 +10,15 @@ import pytest
 import requests
 
 from provider_pipeline.errors import ConfigurationError, ListingRefusedError, MissingCredentialError
-from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient, ListingEndpoint, ListingSource, Page
+from provider_pipeline.listing import (
+    AuthConfig,
+    FetchLimits,
+    ListingClient,
+    ListingEndpoint,
+    ListingSource,
+    Page,
+    RequestPolicy,
+)
 from provider_pipeline.samples import SampleProvider, SampleServer
 
 PAGINATED: dict[str, dict[str, Any]] = {
@@ -42,6 +50,7 @@ def fetch(server: SampleServer, provider: SampleProvider, environ: dict[str, str
         base_url=f"{server.url}/{provider.slug}",
         auth=AuthConfig.parse(provider.auth, slug=provider.slug),
         endpoints=(ListingEndpoint(path=provider.path, pagination=PAGINATED.get(provider.slug)),),
+        policy=RequestPolicy(allow_private=True),
     )
     limits = FetchLimits(backoff=0.01)
     return list(ListingClient(limits, environ=dict(provider.env) if environ is None else environ).pages(source))
