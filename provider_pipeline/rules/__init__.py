@@ -4,12 +4,13 @@ Pure: no input or output besides this package's own data files, no dagster, no d
 """
 
 from provider_pipeline.rules.capabilities import capability_names
-from provider_pipeline.rules.document import CapabilityRule, Endpoint, ExtractionRule, StoredRule
+from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, ExtractionRule, StoredRule
 from provider_pipeline.rules.generation.explain import explain_rule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.matching import CapabilityMatcher
+from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.pagination import Pagination, parse_pagination
 from provider_pipeline.rules.plausibility import PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.profile import Profile
@@ -22,6 +23,7 @@ __all__ = [
     "ROW_COLUMNS",
     "CapabilityMatcher",
     "CapabilityRule",
+    "Detail",
     "Endpoint",
     "ExtractionRule",
     "ListingJudge",
@@ -35,6 +37,7 @@ __all__ = [
     "apply_override",
     "capability_names",
     "explain_rule",
+    "last_of_each",
     "meta_hash",
     "normalise_id",
     "parse_pagination",

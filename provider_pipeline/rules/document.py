@@ -47,6 +47,7 @@ def _pattern(text: str) -> str:
 Expression = Annotated[str, AfterValidator(_expression)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+ID_PLACEHOLDER: Final = "{id}"
 DEFAULT_ID: Final = "id || model_id || modelId || name || model || slug"
 
 
@@ -95,6 +96,27 @@ class Expectation(BaseModel):
     """Columns of which the sample itself held values that cannot be read: there such a value is no value."""
 
 
+class Detail(BaseModel):
+    """Where the answer about one model of a listing is: one request for each listed model.
+
+    Attributes:
+        path: The path with `{id}` where the model's id goes, percent-encoded as a whole: a slash in it becomes `%2F`.
+        concurrency: Requests at a time.
+    """
+
+    model_config = _MODEL
+
+    path: str = Field(max_length=2_000)
+    concurrency: int = Field(4, ge=1, le=16)
+
+    @field_validator("path")
+    @classmethod
+    def _names_the_id_once(cls, path: str) -> str:
+        if path.count(ID_PLACEHOLDER) != 1 or any(brace in path.replace(ID_PLACEHOLDER, "") for brace in "{}"):
+            raise ValueError(f"the path must hold {ID_PLACEHOLDER} exactly once, and no other braces")
+        return path
+
+
 class Endpoint(BaseModel):
     """Where one listing endpoint is, where its models are in the answer, and what their fields mean."""
 
@@ -105,6 +127,7 @@ class Endpoint(BaseModel):
     fields: dict[Name, Expression] = Field(default_factory=lambda: {"id": DEFAULT_ID, "name": "name"}, max_length=64)
     units: dict[Name, Unit] = Field(default_factory=dict)
     pagination: dict[str, Any] | None = None
+    detail: Detail | None = None
     expect: Expectation = Expectation()
 
     @field_validator("fields")

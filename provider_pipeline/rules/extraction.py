@@ -57,6 +57,7 @@ class ItemReader:
     def __init__(self, endpoint: Endpoint, capabilities: CompiledCapabilities, thresholds: Thresholds) -> None:
         fields = {FIELD_COLUMNS.get(name, name): compile_expression(text) for name, text in endpoint.fields.items()}
         self._selector = compile_expression(endpoint.selector)
+        self._with_details = endpoint.detail is not None
         self._id = fields["model_id"]
         self._base_model = fields.get("base_model")
         self._id_type = endpoint.expect.id_type
@@ -76,9 +77,32 @@ class ItemReader:
         self._forgiven_prices = frozenset(endpoint.expect.unreadable) & {"input_price", "output_price"}
 
     def items(self, document: Any) -> list[Any] | None:
-        """The items the selector finds on a page; None where it finds no list."""
+        """The items the selector finds on a page; None where it finds no list.
+
+        A page of an endpoint with details is `{"listing": ..., "details": {id: ...}}`; its items have theirs under
+        `detail`, null where there is none.
+        """
+        if self._with_details:
+            return self._detailed(document)
         found = self._selector(document)
         return found if isinstance(found, list) else None
+
+    def _detailed(self, document: Any) -> list[Any] | None:
+        if not isinstance(document, dict) or not isinstance(document.get("details"), dict):
+            return None
+        found, details = self._selector(document.get("listing")), document["details"]
+        if not isinstance(found, list):
+            return None
+        return [
+            {**item, "detail": details.get(self._readable_id(item))} if isinstance(item, dict) else item
+            for item in found
+        ]
+
+    def _readable_id(self, item: Any) -> str | None:
+        try:
+            return read_id(self._id(item), self._id_type) if isinstance(item, dict) else None
+        except BadValueError:
+            return None
 
     def row(self, item: Any) -> dict[str, Any] | Rejected:
         """The row of one item, or why there is none."""

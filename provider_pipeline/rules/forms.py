@@ -16,10 +16,11 @@ ANALYSIS_KEYS: Final = {
     "fields": "fields",
     "units": "units",
     "pagination": "pagination",
+    "detail": "detail",
     "expect": "expect",
 }
 PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
-_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "pagination", "expect")
+_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
 
 
 def analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:

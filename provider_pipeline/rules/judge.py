@@ -1,28 +1,30 @@
 """The one judgement of a listing: pages in, verdict out, for a list in memory and for a million models alike.
 
 Here: collecting rows, rejections and duplicates page by page, and the verdict. Not here: reading one item
-(`extraction.py`) and comparing with history (`plausibility.py`). Explained in docs/rules.md.
+(`extraction.py`), what the rows amount to (`tally.py`), joining the rows of several endpoints (`merging.py`) and
+comparing with history (`plausibility.py`). Explained in docs/rules.md.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.capabilities import contradicts
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import compiled_rule
-from provider_pipeline.rules.plausibility import Movement, compare_medians, compare_profiles
-from provider_pipeline.rules.profile import Profile, ProfileBuilder
+from provider_pipeline.rules.merging import merged_row
+from provider_pipeline.rules.plausibility import compare_medians, compare_profiles
+from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.tally import PreviousRows, Tally
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 
 REJECTED_SAMPLE: Final = 50
+_AT_ONCE: Final = 1_000
+"""Kept rows that are compared with history at a time."""
 _REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
-
-PreviousRows = Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Verdict:
         rejected_count: How many items were rejected in all.
         rejected_ids: Ids of models that are listed, but only in items that were rejected: they are not missing.
         profile: What the accepted rows look like as a whole.
+        superseded: Ids of which `add_page` gave more than one version, with how many before the last: a later endpoint
+            lists the model too. `last_of_each` leaves the earlier ones out.
     """
 
     valid: bool
@@ -44,24 +48,14 @@ class Verdict:
     rejected_count: int
     rejected_ids: frozenset[str]
     profile: Profile
-
-
-class Offenders:
-    """How many models break an invariant, and the first few of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[str] = []
-
-    def add(self, model_id: str) -> None:
-        """Count one model."""
-        self.count += 1
-        if len(self.first) < SAMPLE_SIZE:
-            self.first.append(model_id)
+    superseded: Mapping[str, int]
 
 
 class ListingJudge:
     """Judges one listing by one rule. Not to be shared between threads; make one per listing.
+
+    A rule of one endpoint is judged in a stream. With several, rows are kept until the verdict, for a model that two
+    endpoints list is one row: the pages come endpoint by endpoint, in the rule's order.
 
     Args:
         rule: The rule that reads the listing.
@@ -84,9 +78,10 @@ class ListingJudge:
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds) for endpoint in rule.endpoints]
         self._previous_profile = previous_profile
         self._previous_rows = previous_rows
-        self._movement = Movement(self._thresholds)
-        self._profile = ProfileBuilder()
-        self._seen: set[str] = set()
+        self._tally = Tally(self._thresholds, previous_rows)
+        self._seen: list[set[str]] = [set() for _ in rule.endpoints]
+        self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
+        self._superseded: Counter[str] = Counter()
         self._unmatched: list[str] = []
         self._items = 0
         self._duplicates: Counter[str] = Counter()
@@ -94,64 +89,65 @@ class ListingJudge:
         self._rejected: list[dict[str, Any]] = []
         self._rejected_ids: set[str] = set()
         self._rejected_fields: Counter[str] = Counter()
-        self._over_context = Offenders()
-        self._both_limits = 0
-        self._contradictions = Offenders()
 
     def add_page(self, document: Any, *, endpoint: int = 0) -> list[dict[str, Any]]:
-        """The accepted rows of one page; whatever is wrong with the rest goes into the verdict."""
+        """The accepted rows of one page; whatever is wrong with the rest goes into the verdict.
+
+        A model that an earlier endpoint listed comes again, joined with what was known of it.
+        """
         reader = self._readers[endpoint]
         items = reader.items(document)
         if items is None:
             self._unmatched.append(_described(document))
             return []
         rows: dict[str, dict[str, Any]] = {}
+        seen = self._seen[endpoint]
         for item in items:
             row = reader.row(item)
             if isinstance(row, Rejected):
                 self._reject(row)
                 continue
             model_id = row["model_id"]
-            if model_id in self._seen:
+            if model_id in seen:
                 self._duplicates[model_id] += 1
                 if model_id in rows:
                     rows[model_id] = max(rows[model_id], row, key=_completeness)
                 continue
-            self._seen.add(model_id)
+            seen.add(model_id)
             rows[model_id] = row
         self._items += len(items)
+        if self._kept is not None:
+            return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
-        self._profile.add(accepted)
-        self._check_invariants(accepted)
-        if self._previous_rows is not None and accepted:
-            before = self._previous_rows([row["model_id"] for row in accepted])
-            for row in accepted:
-                if row["model_id"] in before:
-                    self._movement.compare(row, before[row["model_id"]])
+        self._tally.add(accepted)
         return accepted
 
     def verdict(self) -> Verdict:
         """The judgement of all pages so far."""
-        profile = self._profile.profile()
+        tally = self._whole()
+        profile = tally.profile()
         found = [
             *self._extraction_issues(profile),
             *self._rejection_issues(),
             *self._duplicate_issues(),
-            *self._invariant_issues(profile),
+            *tally.invariant_issues(
+                profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
+            ),
         ]
         if self._previous_profile is not None:
             found += compare_profiles(profile, self._previous_profile, self._thresholds)
             if self._previous_rows is None:
                 found += compare_medians(profile, self._previous_profile, self._thresholds)
-        found += self._movement.issues()
+        found += tally.movement_issues()
         found.sort(key=lambda entry: ("error", "warning", "info").index(entry["severity"]))
         return Verdict(
             valid=not any(entry["severity"] == "error" for entry in found),
             issues=tuple(found),
             rejected=tuple(self._rejected),
             rejected_count=self._reasons.total(),
-            rejected_ids=frozenset(self._rejected_ids - self._seen),
+            rejected_ids=frozenset(self._rejected_ids.difference(*self._seen)),
             profile=profile,
+            superseded=dict(self._superseded),
         )
 
     def rejected_fields(self) -> dict[str, int]:
@@ -160,13 +156,30 @@ class ListingJudge:
 
     def shares(self) -> dict[str, float]:
         """The shares of rejected, repeated and contradictory rows so far, by the names a rule's `expect` has."""
-        kept = max(1, len(self._seen))
-        violations = max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / kept)
+        tally = self._whole()
         return {
             "rejected_share": self._reasons.total() / max(1, self._items),
             "duplicate_share": self._duplicates.total() / max(1, self._items),
-            "violations_share": violations,
+            "violations_share": tally.violations_share(tally.profile().count),
         }
+
+    def _joined(self, row: dict[str, Any], kept: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        known = kept.get(row["model_id"])
+        if known is not None:
+            self._superseded[row["model_id"]] += 1
+            row = merged_row(known, row)
+        kept[row["model_id"]] = row
+        return row
+
+    def _whole(self) -> Tally:
+        """The tally of all rows so far, each in its last version."""
+        if self._kept is None:
+            return self._tally
+        tally = Tally(self._thresholds, self._previous_rows)
+        rows = list(self._kept.values())
+        for start in range(0, len(rows), _AT_ONCE):
+            tally.add(rows[start : start + _AT_ONCE])
+        return tally
 
     def _reject(self, rejected: Rejected) -> None:
         self._reasons[rejected.reason, rejected.detail] += 1
@@ -182,16 +195,6 @@ class ListingJudge:
                     "value": shown(rejected.value),
                 }
             )
-
-    def _check_invariants(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        for row in rows:
-            output = row["max_output_tokens"]
-            if output is not None and (context := row["context_length"]) is not None:
-                self._both_limits += 1
-                if output > context:
-                    self._over_context.add(row["model_id"])
-            if contradicts(row["capabilities"]):
-                self._contradictions.add(row["model_id"])
 
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
         if self._unmatched:
@@ -266,24 +269,6 @@ class ListingJudge:
             sample=sorted(self._duplicates)[:SAMPLE_SIZE],
             recovery="Check that the rule's id is what callers pass to the API." if share > allowed else "None needed.",
         )
-
-    def _invariant_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
-        allowed = self._allowed(self._thresholds.max_violations_share, "violations_share")
-        for kind, offenders, among, message in (
-            ("output_above_context", self._over_context, self._both_limits, "an output limit above the context length"),
-            ("contradictory_capabilities", self._contradictions, profile.count, "capabilities that exclude each other"),
-        ):
-            if offenders.count:
-                share = offenders.count / among
-                yield issue(
-                    kind,
-                    "error" if share > allowed and offenders.count > 1 else "warning",
-                    f"{offenders.count} of {among} models have {message}",
-                    expected=f"at most {allowed:.0%} of them",
-                    actual=f"{share:.0%}",
-                    sample=offenders.first,
-                    recovery="Check the fields and the capability patterns in the rule.",
-                )
 
 
 def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.profile import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
@@ -31,7 +32,8 @@ class RuleValidator:
 
         Args:
             rule: A rule in either written form.
-            sample: Parsed JSON of any shape. With several endpoints in the rule, each selector reads the same sample.
+            sample: Parsed JSON of any shape. With several endpoints in the rule, each selector reads the same sample;
+                for an endpoint with details it is `{"listing": ..., "details": {id: ...}}`.
             previous: The rows last accepted for this provider; with them, the change is judged too.
 
         Returns:
@@ -52,7 +54,7 @@ class RuleValidator:
             )
         rows = [row for index in range(len(parsed.endpoints)) for row in judge.add_page(sample, endpoint=index)]
         verdict = judge.verdict()
-        return _result(verdict.valid, rows, list(verdict.issues))
+        return _result(verdict.valid, list(last_of_each(rows, verdict.superseded)), list(verdict.issues))
 
 
 def _lookup(previous: Sequence[Mapping[str, Any]]) -> Any:

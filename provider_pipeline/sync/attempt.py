@@ -19,7 +19,15 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource, RequestPolicy
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds, Verdict, apply_override
+from provider_pipeline.rules import (
+    ExtractionRule,
+    ListingJudge,
+    Profile,
+    Thresholds,
+    Verdict,
+    apply_override,
+    last_of_each,
+)
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.spool import Spool
 
@@ -106,7 +114,7 @@ def attempt_sync(
             )
             if verdict.valid and keep != "raw":
                 profile = verdict.profile
-                outcome = _write(session, target, outcome, rows, verdict.rejected_ids, clock())
+                outcome = _write(session, target, outcome, rows, verdict, clock())
         now = clock()
         outcome = replace(
             outcome,
@@ -205,17 +213,18 @@ def _write(
     target: _Target,
     outcome: SyncOutcome,
     rows: Spool[list[Row]],
-    rejected_ids: frozenset[str],
+    verdict: Verdict,
     now: datetime,
 ) -> SyncOutcome:
     provider = target.provider
     # A model whose item was refused is still listed: its last good row stays, and it is not missing.
-    kept = catalog.previous_rows(session, provider.id, sorted(rejected_ids)).values()
+    kept = catalog.previous_rows(session, provider.id, sorted(verdict.rejected_ids)).values()
+    listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
     coverage = _Coverage()
     written = catalog.write_models(
         session,
         provider.id,
-        coverage.counting(_overridden(chain(rows, [kept]), catalog.overrides(session, provider.id))),
+        coverage.counting(_overridden(chain(listed, kept), catalog.overrides(session, provider.id))),
         rule_version=target.version,
         now=now,
     )
@@ -233,11 +242,10 @@ def _write(
     )
 
 
-def _overridden(pages: Iterable[Iterable[Row]], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
-    for page in pages:
-        for row in page:
-            override = overrides.get(row["model_id"])
-            yield row if override is None else apply_override(row, override)
+def _overridden(rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+    for row in rows:
+        override = overrides.get(row["model_id"])
+        yield row if override is None else apply_override(row, override)
 
 
 class _Coverage:

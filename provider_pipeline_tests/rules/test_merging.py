@@ -1,0 +1,182 @@
+"""Several endpoints of one rule: a model that two of them list is one row; and answers about single models."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_pipeline import RuleValidator
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, last_of_each, meta_hash
+
+CAPABILITIES = {
+    "chat": {"patterns": {"regex": ["gpt-.*"]}},
+    "embedding": {"patterns": {"evidence": ["kind == 'embedding'"], "counter_evidence": ["kind == 'chat'"]}},
+    "tools": {"patterns": {"evidence": ["tools"]}},
+}
+
+
+def rule(*endpoints: dict[str, Any]) -> ExtractionRule:
+    return ExtractionRule.parse(
+        {"model_list_config": {"endpoint": list(endpoints)}, "endpoints_config": CAPABILITIES},
+    )
+
+
+def endpoint(path: str, **fields: str) -> dict[str, Any]:
+    return {"endpoint": path, "selector": "data[*]", "fields": {"id": "id", **fields}}
+
+
+TWO = rule(
+    endpoint("/v1/models", name="name", context_length="context", owned_by="owner"),
+    endpoint("/v1/priced-models", context_length="context", input_price="price", region="region"),
+)
+
+
+def judged(pages: list[tuple[int, list[Any]]], **options: Any):
+    judge = ListingJudge(TWO, **options)
+    rows = [row for number, items in pages for row in judge.add_page({"data": items}, endpoint=number)]
+    verdict = judge.verdict()
+    return list(last_of_each(rows, verdict.superseded)), verdict
+
+
+def test_a_model_of_two_endpoints_is_one_row_of_the_first_ones_values_with_its_gaps_filled():
+    rows, verdict = judged(
+        [
+            (0, [{"id": "gpt-4o", "name": "GPT-4o", "context": 128_000, "owner": "acme"}, {"id": "gpt-3.5-turbo"}]),
+            (1, [{"id": "gpt-4o", "context": 4096, "price": 2.5, "region": "eu", "tools": True}]),
+        ]
+    )
+    merged = {row["model_id"]: row for row in rows}["gpt-4o"]
+    assert [row["model_id"] for row in rows] == ["gpt-3.5-turbo", "gpt-4o"]
+    assert (merged["display_name"], merged["context_length"], merged["input_price"]) == ("GPT-4o", 128_000, 2.5)
+    assert merged["metadata_json"] == {"owned_by": "acme", "region": "eu"}
+    assert merged["capabilities"] == {"chat": True, "tools": True}
+    assert merged["capability_sources"] == {"chat": "regex", "tools": "evidence"}
+    assert merged["meta_hash"] == meta_hash(merged)
+    assert (verdict.valid, verdict.profile, verdict.issues) == (True, Profile.of_rows(rows), ())
+
+
+def test_of_two_endpoints_that_decide_a_capability_the_stronger_source_is_believed_then_the_first():
+    rows, _ = judged([(0, [{"id": "a", "kind": "chat"}]), (1, [{"id": "a", "kind": "embedding"}])])
+    assert rows[0]["capabilities"] == {"embedding": False}
+    named = ExtractionRule.parse(
+        {
+            "model_list_config": {"endpoint": [endpoint("/a"), endpoint("/b")]},
+            "endpoints_config": {"chat": {"patterns": {"regex": ["gpt-.*"], "counter_evidence": ["kind == 'image'"]}}},
+        }
+    )
+    judge = ListingJudge(named)
+    judge.add_page({"data": [{"id": "gpt-image"}]}, endpoint=0)
+    (row,) = judge.add_page({"data": [{"id": "gpt-image", "kind": "image"}]}, endpoint=1)
+    assert (row["capabilities"], row["capability_sources"]) == ({"chat": False}, {"chat": "evidence"})
+
+
+def test_an_id_that_one_endpoint_repeats_is_still_a_duplicate():
+    _, verdict = judged([(0, [{"id": "gpt-4o"}, {"id": "gpt-4o"}]), (1, [{"id": "gpt-4o"}])])
+    (problem,) = verdict.issues
+    assert (problem["type"], problem["message"].split()[0]) == ("duplicate_ids", "1")
+    assert verdict.profile.count == 1
+
+
+def test_what_is_judged_against_history_is_the_merged_row():
+    before = {"gpt-4o": {"model_id": "gpt-4o", "input_price": 2.5, "context_length": 128_000}}
+    pages = [(0, [{"id": "gpt-4o", "context": 128_000}]), (1, [{"id": "gpt-4o", "context": 9, "price": 250.0}])]
+    _, verdict = judged(pages, previous_rows=lambda _: before)
+    assert [(issue["type"], issue["actual"]) for issue in verdict.issues] == [("prices_jumped", "100%")]
+
+
+def test_an_item_refused_at_one_endpoint_is_a_row_if_another_lists_it_readably():
+    rows, verdict = judged([(0, [{"id": "gpt-4o", "context": -7}]), (1, [{"id": "gpt-4o", "context": 8192}])])
+    assert [row["context_length"] for row in rows] == [8192]
+    assert (verdict.rejected_count, verdict.rejected_ids) == (1, frozenset())
+
+
+def test_the_validator_reads_one_sample_with_every_endpoint_and_gives_each_model_once():
+    sample = {"data": [{"id": "gpt-4o", "name": "GPT-4o", "price": 2.5}]}
+    result = RuleValidator().validate_rule(TWO, sample)
+    (row,) = result["extracted_models"]
+    assert (result["valid"], row["display_name"], row["input_price"]) == (True, "GPT-4o", 2.5)
+
+
+ITEMS = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.sampled_from(["gpt-a", "gpt-b", "c"])},
+        optional={
+            "name": st.sampled_from(["A", "B"]),
+            "context": st.sampled_from([1000, 2000, -1, -7]),
+            "price": st.sampled_from([1.0, 2.0]),
+            "owner": st.sampled_from(["x", "y"]),
+            "kind": st.sampled_from(["chat", "embedding"]),
+        },
+    ),
+    max_size=4,
+)
+
+
+@given(first=ITEMS, second=ITEMS)
+def test_every_model_comes_out_once_and_the_profile_counts_what_comes_out(first: list[Any], second: list[Any]):
+    rows, verdict = judged([(0, first), (1, second)])
+    assert len({row["model_id"] for row in rows}) == len(rows)
+    assert verdict.profile == Profile.of_rows(rows)
+    alone = {row["model_id"]: row for row in judged([(0, first)])[0]}
+    for row in rows:
+        assert row["meta_hash"] == meta_hash(row)
+        own = alone.get(row["model_id"], {})
+        assert all(row[column] == own[column] for column in ("display_name", "context_length") if own.get(column))
+
+
+DETAILED = {
+    "model_list_config": {
+        "endpoint": "/v1/models",
+        "selector": "data[*]",
+        "fields": {"id": "id", "context_length": "detail.limits.context", "name": "detail.title || name"},
+        "detail": {"path": "/v1/models/{id}", "concurrency": 2},
+    },
+    "endpoints_config": {"vision": {"patterns": {"evidence": ["detail.vision"]}}},
+}
+
+
+def test_a_row_is_read_from_the_list_and_from_the_models_own_answer():
+    listing = {"data": [{"id": "a/b", "name": "list a"}, {"id": "gone", "name": "list gone"}, {"id": "late"}]}
+    details = {"a/b": {"title": "A", "limits": {"context": 8192}, "vision": True}, "gone": None}
+    result = RuleValidator().validate_rule(DETAILED, {"listing": listing, "details": details})
+    rows = {row["model_id"]: row for row in result["extracted_models"]}
+    assert (rows["a/b"]["display_name"], rows["a/b"]["context_length"]) == ("A", 8192)
+    assert rows["a/b"]["capabilities"] == {"vision": True}
+    assert (rows["gone"]["display_name"], rows["gone"]["context_length"]) == ("list gone", None)
+    assert rows["late"]["context_length"] is None
+
+
+@pytest.mark.parametrize("document", [{"data": [{"id": "a"}]}, {"listing": {}, "details": {}}, {"details": []}, None])
+def test_a_page_without_the_form_of_a_detailed_one_has_no_listing(document: Any):
+    result = RuleValidator().validate_rule(DETAILED, document)
+    assert [issue["type"] for issue in result["issues"]] == ["extraction_failed"]
+
+
+def test_a_detail_is_kept_in_both_written_forms_and_belongs_to_the_digest():
+    parsed = ExtractionRule.parse(DETAILED)
+    assert parsed.to_stored()._asdict() == DETAILED
+    assert ExtractionRule.parse(parsed.to_analysis()) == parsed
+    assert parsed.to_analysis()["detail"] == {"path": "/v1/models/{id}", "concurrency": 2}
+    config = DETAILED["model_list_config"]
+    other = {**DETAILED, "model_list_config": {**config, "detail": {"path": "/v2/models/{id}"}}}
+    assert ExtractionRule.parse(other).digest != parsed.digest
+    assert ExtractionRule.parse(other).endpoints[0].detail.concurrency == 4
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {},
+        {"path": "/v1/models"},
+        {"path": "/v1/{id}/{id}"},
+        {"path": "/v1/{id}/{name}"},
+        {"path": "/v1/{id}", "concurrency": 0},
+        {"path": "/v1/{id}", "concurrency": 17},
+        {"path": "/v1/{id}", "method": "POST"},
+    ],
+)
+def test_a_detail_that_cannot_be_asked_is_refused_in_one_line(detail: dict[str, Any]):
+    with pytest.raises(InvalidRuleError, match=r"detail[^\n]*$"):
+        ExtractionRule.parse({"jmespath_rule": "data[*]", "capability_rules": [], "detail": detail})
