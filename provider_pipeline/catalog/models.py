@@ -151,6 +151,13 @@ def load_models(session: Session, provider_id: int, status: str | None = None) -
     return [dict(row) for row in session.execute(query).mappings()]
 
 
+def known_model_ids(session: Session, provider_id: int) -> set[str]:
+    """The ids of a provider's models that are not removed."""
+    query = select(provider_model.c.model_id)
+    query = query.where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
+    return set(session.scalars(query))
+
+
 def count_models(session: Session, provider_id: int) -> int:
     """How many active models a provider has."""
     query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")

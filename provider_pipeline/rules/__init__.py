@@ -4,7 +4,9 @@ Pure: no input or output besides this package's own data files, no dagster, no d
 """
 
 from provider_pipeline.rules.capabilities import capability_names
+from provider_pipeline.rules.comparison import Comparison, FieldComparison, RowComparer
 from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, ExtractionRule, StoredRule
+from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.explain import explain_rule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.ids import normalise_id
@@ -12,23 +14,28 @@ from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.matching import CapabilityMatcher
 from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.pagination import Pagination, parse_pagination
-from provider_pipeline.rules.plausibility import PLAUSIBILITY_ISSUES
+from provider_pipeline.rules.plausibility import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.profile import Profile
 from provider_pipeline.rules.rows import ROW_COLUMNS, apply_override, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 
 __all__ = [
+    "GUARDS",
     "PLAUSIBILITY_ISSUES",
     "ROW_COLUMNS",
     "CapabilityMatcher",
     "CapabilityRule",
+    "Comparison",
     "Detail",
+    "Difference",
     "Endpoint",
     "ExtractionRule",
+    "FieldComparison",
     "ListingJudge",
     "Pagination",
     "Profile",
+    "RowComparer",
     "RuleGenerator",
     "RuleValidator",
     "StoredRule",
@@ -36,6 +43,7 @@ __all__ = [
     "Verdict",
     "apply_override",
     "capability_names",
+    "describe_drift",
     "explain_rule",
     "last_of_each",
     "meta_hash",

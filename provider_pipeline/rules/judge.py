@@ -6,7 +6,7 @@ comparing with history (`plausibility.py`). Explained in docs/rules.md.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from provider_pipeline.rules.extraction import ItemReader, Rejected
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import compiled_rule
 from provider_pipeline.rules.merging import merged_row
-from provider_pipeline.rules.plausibility import compare_medians, compare_profiles
+from provider_pipeline.rules.plausibility import accepted_by_hand, compare_medians, compare_profiles
 from provider_pipeline.rules.profile import Profile
 from provider_pipeline.rules.tally import PreviousRows, Tally
 from provider_pipeline.rules.thresholds import Thresholds
@@ -62,6 +62,7 @@ class ListingJudge:
         thresholds: How far the listing may stray; the documented defaults if None.
         previous_profile: The profile of the last accepted listing, for the comparisons as a whole.
         previous_rows: Gives the last accepted rows of the ids it is asked for, for the comparisons row by row.
+        accepted: Guards of `plausibility.GUARDS` whose findings a person has accepted: they warn, and do not hold.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class ListingJudge:
         thresholds: Thresholds | None = None,
         previous_profile: Profile | None = None,
         previous_rows: PreviousRows | None = None,
+        accepted: Collection[str] = (),
     ) -> None:
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
@@ -78,6 +80,7 @@ class ListingJudge:
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds) for endpoint in rule.endpoints]
         self._previous_profile = previous_profile
         self._previous_rows = previous_rows
+        self._accepted = accepted
         self._tally = Tally(self._thresholds, previous_rows)
         self._seen: list[set[str]] = [set() for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
@@ -139,6 +142,7 @@ class ListingJudge:
             if self._previous_rows is None:
                 found += compare_medians(profile, self._previous_profile, self._thresholds)
         found += tally.movement_issues()
+        found = accepted_by_hand(found, self._accepted)
         found.sort(key=lambda entry: ("error", "warning", "info").index(entry["severity"]))
         return Verdict(
             valid=not any(entry["severity"] == "error" for entry in found),

@@ -4,7 +4,7 @@ Here: comparing two profiles, and rows with their last accepted selves. Not here
 The guards and their defaults are explained in docs/rules.md.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
@@ -17,18 +17,28 @@ _PRICES: Final = ("input_price", "output_price")
 _LIMITS: Final = ("context_length", "max_output_tokens")
 _HOLD: Final = "Look at the provider's listing. If the change is genuine, accept it; otherwise repair the rule."
 
-PLAUSIBILITY_ISSUES: Final = frozenset(
-    {
-        "field_vanished",
-        "id_form_changed",
-        "limits_shrank",
-        "listing_shrunk",
-        "listing_turned_over",
-        "one_value_for_all",
-        "prices_jumped",
-    }
-)
+GUARDS: Final[Mapping[str, frozenset[str]]] = {
+    "shrink": frozenset({"listing_shrunk"}),
+    "turnover": frozenset({"listing_turned_over", "id_form_changed"}),
+    "prices": frozenset({"prices_jumped"}),
+    "limits": frozenset({"limits_shrank"}),
+    "fields": frozenset({"field_vanished", "one_value_for_all"}),
+}
+"""The guards by the names under which a person accepts what they hold, and the issue types that each raises."""
+
+PLAUSIBILITY_ISSUES: Final = frozenset().union(*GUARDS.values())
 """The issue types that only a comparison with the last accepted listing raises."""
+
+
+def accepted_by_hand(issues: Iterable[dict[str, Any]], guards: Collection[str]) -> list[dict[str, Any]]:
+    """The issues, with those that a person accepted as warnings that say so."""
+    taken = frozenset().union(*(GUARDS[guard] for guard in guards))
+    return [
+        {**entry, "severity": "warning", "recovery": "Accepted by hand."}
+        if entry["type"] in taken and entry["severity"] == "error"
+        else entry
+        for entry in issues
+    ]
 
 
 def compare_profiles(current: Profile, previous: Profile, thresholds: Thresholds) -> list[dict[str, Any]]:

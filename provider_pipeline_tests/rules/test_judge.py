@@ -4,6 +4,8 @@ import json
 import pytest
 
 from provider_pipeline.rules import (
+    GUARDS,
+    PLAUSIBILITY_ISSUES,
     ROW_COLUMNS,
     ExtractionRule,
     ListingJudge,
@@ -280,3 +282,37 @@ def test_rows_do_not_share_what_can_be_changed():
     assert rows[1]["capabilities"]["chat"] is True
     assert rows[1]["capability_sources"]["chat"] == "regex"
     assert judged({"data": [{"id": "gpt-4o"}]})["extracted_models"][0]["capabilities"]["chat"] is True
+
+
+def _twenty_times(_position, item):
+    item["pricing"] = {name: str(20 * float(value)) for name, value in item["pricing"].items()}
+
+
+@pytest.mark.parametrize(
+    ("guard", "kind", "listing"),
+    [
+        ("shrink", "listing_shrunk", {"data": samples.RICH["data"][:20]}),
+        ("prices", "prices_jumped", changed(_twenty_times)),
+    ],
+)
+def test_what_a_person_accepted_warns_and_every_other_guard_still_holds(guard, kind, listing):
+    def verdict(*accepted):
+        judge = ListingJudge(
+            ExtractionRule.parse(RICH_RULE),
+            previous_profile=Profile.of_rows(ROWS),
+            previous_rows=lambda ids: {row["model_id"]: row for row in ROWS if row["model_id"] in ids},
+            accepted=accepted,
+        )
+        judge.add_page(listing)
+        return judge.verdict()
+
+    severities = {issue["type"]: issue["severity"] for issue in verdict(guard).issues}
+    assert severities[kind] == "warning"
+    assert verdict(guard).valid
+    others = set(GUARDS) - {guard}
+    assert not verdict(*others).valid
+
+
+def test_every_guard_names_issues_that_exist_and_none_twice():
+    kinds = [kind for guard in GUARDS.values() for kind in guard]
+    assert sorted(kinds) == sorted(PLAUSIBILITY_ISSUES)

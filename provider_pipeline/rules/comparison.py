@@ -1,0 +1,175 @@
+"""Two readings of the same models, side by side.
+
+Here: counting, field by field, where two sets of rows agree, contradict each other, or one knows what the other does
+not. Not here: how good is good enough (the gates of a new rule, in `sync`). The concept: rows are compared page by page
+and only counted, so a listing of any length can be compared.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from provider_pipeline.rules.issues import SAMPLE_SIZE
+from provider_pipeline.rules.profile import FILLED
+
+COMPARED_FIELDS: Final = FILLED
+"""The columns that are compared one by one; capabilities are compared pair by pair beside them."""
+
+
+@dataclass(frozen=True)
+class FieldComparison:
+    """One field of the models that both readings have.
+
+    Attributes:
+        agree: Both know it, and say the same.
+        differ: Both know it, and contradict each other.
+        lost: Only the first reading knows it.
+        gained: Only the second reading knows it.
+        sample: The first few contradictions and losses, as `model: before -> after`.
+    """
+
+    agree: int = 0
+    differ: int = 0
+    lost: int = 0
+    gained: int = 0
+    sample: tuple[str, ...] = ()
+
+    @property
+    def known_before(self) -> int:
+        """How many models the first reading knows the field of."""
+        return self.agree + self.differ + self.lost
+
+    @property
+    def contradictions(self) -> float:
+        """Share of contradictions where both know the field; 0 where none is known to both."""
+        both = self.agree + self.differ
+        return self.differ / both if both else 0.0
+
+    @property
+    def losses(self) -> float:
+        """Share of what the first reading knows that the second does not know."""
+        return self.lost / self.known_before if self.known_before else 0.0
+
+    @property
+    def kept(self) -> float:
+        """Share of what the first reading knows that the second says too; 1 where nothing was known."""
+        return self.agree / self.known_before if self.known_before else 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as plain JSON."""
+        counts = {"agree": self.agree, "differ": self.differ, "lost": self.lost, "gained": self.gained}
+        return {**counts, "sample": list(self.sample)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two readings of the same models.
+
+    Attributes:
+        before: Models of the first reading.
+        after: Models of the second.
+        shared: Models of both.
+        gone: The first few ids that only the first has.
+        new: The first few ids that only the second has.
+        fields: Column to comparison, over the shared models.
+        capabilities: Over all pairs of a shared model and a capability that either reading knows.
+    """
+
+    before: int
+    after: int
+    shared: int
+    gone: tuple[str, ...]
+    new: tuple[str, ...]
+    fields: Mapping[str, FieldComparison]
+    capabilities: FieldComparison
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as plain JSON."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "shared": self.shared,
+            "gone": list(self.gone),
+            "new": list(self.new),
+            "fields": {name: each.to_json() for name, each in self.fields.items()},
+            "capabilities": self.capabilities.to_json(),
+        }
+
+
+@dataclass
+class _Count:
+    agree: int = 0
+    differ: int = 0
+    lost: int = 0
+    gained: int = 0
+    sample: list[str] = field(default_factory=list)
+
+    def add(self, name: str, was: Any, now: Any) -> None:
+        if was is None and now is None:
+            return
+        if was is None:
+            self.gained += 1
+        elif was == now:
+            self.agree += 1
+        else:
+            self.lost += now is None
+            self.differ += now is not None
+            if len(self.sample) < SAMPLE_SIZE:
+                self.sample.append(f"{name}: {was} -> {now}")
+
+    def done(self) -> FieldComparison:
+        return FieldComparison(self.agree, self.differ, self.lost, self.gained, tuple(self.sample))
+
+
+class RowComparer:
+    """Compares rows page by page. Not to be shared between threads."""
+
+    def __init__(self) -> None:
+        self._fields = {name: _Count() for name in COMPARED_FIELDS}
+        self._capabilities = _Count()
+        self._before = self._after = self._shared = 0
+        self._gone: list[str] = []
+        self._new: list[str] = []
+
+    def add(self, before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> None:
+        """Compare the rows of one page; the same model must be in the same call on both sides."""
+        old = {row["model_id"]: row for row in before}
+        new = {row["model_id"]: row for row in after}
+        self._before += len(old)
+        self._after += len(new)
+        _note(self._gone, (model_id for model_id in old if model_id not in new))
+        _note(self._new, (model_id for model_id in new if model_id not in old))
+        for model_id, was in old.items():
+            now = new.get(model_id)
+            if now is None:
+                continue
+            self._shared += 1
+            for name, count in self._fields.items():
+                count.add(model_id, _plain(was[name]), _plain(now[name]))
+            for capability in was["capabilities"].keys() | now["capabilities"].keys():
+                told = f"{model_id} {capability}"
+                self._capabilities.add(told, was["capabilities"].get(capability), now["capabilities"].get(capability))
+
+    def comparison(self) -> Comparison:
+        """What was counted so far."""
+        return Comparison(
+            self._before,
+            self._after,
+            self._shared,
+            tuple(self._gone),
+            tuple(self._new),
+            {name: count.done() for name, count in self._fields.items()},
+            self._capabilities.done(),
+        )
+
+
+def _note(sample: list[str], ids: Iterable[str]) -> None:
+    for model_id in ids:
+        if len(sample) >= SAMPLE_SIZE:
+            return
+        sample.append(model_id)
+
+
+def _plain(value: Any) -> Any:
+    """A stored number, which the database gives as a decimal, as the float that a rule gives."""
+    return value if value is None or isinstance(value, (str, int, list)) else float(value)

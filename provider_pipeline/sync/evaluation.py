@@ -1,0 +1,164 @@
+"""The evidence for and against a candidate rule: both rules on stored responses, and beside the catalogue.
+
+Here: applying rules to responses and gathering what the gates look at. Not here: the verdict (`gates.py`), where
+candidates come from and what becomes of them (`regenerate.py`). Nothing here writes or uses the network.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override
+from provider_pipeline.sync.gates import SHADOW_RESPONSES, Evidence, Reading, Shadow
+
+Page = tuple[int, Any]
+"""A page of a response: its endpoint's position in the rule, and its parsed body."""
+
+
+def evaluate_candidate(
+    session: Session,
+    provider_id: int,
+    candidate: ExtractionRule,
+    active: ExtractionRule | None,
+    failing: Sequence[Page],
+    *,
+    failing_id: int | None,
+    doubt: str | None = None,
+) -> Evidence:
+    """Tries a candidate beside the active rule on the failing response, on stored ones, and on what is known.
+
+    Args:
+        session: An open session; only read.
+        provider_id: The provider.
+        candidate: The rule on trial.
+        active: The rule it would replace, if there is one.
+        failing: The pages of the response that the active rule does not fit.
+        failing_id: Where that response is stored.
+        doubt: Why the candidate may be a wrong guess; it counts only while most of its models are unknown ones.
+    """
+    beside = _BesideCatalogue(session, provider_id)
+    shadow = run_shadow(active, candidate, failing, raw_response_id=failing_id, watch=beside)
+    stored = () if active is None else tuple(_stored_shadows(session, provider_id, active, candidate, skip=failing_id))
+    dropped = _not_named(beside.unseen, failing)
+    mostly_known = beside.found > 0 and 2 * beside.found >= shadow.candidate.models
+    return Evidence(
+        failing=shadow,
+        stored=stored,
+        known=beside.known,
+        found=beside.found,
+        dropped=dropped,
+        catalogue=beside.comparer.comparison() if beside.known else None,
+        doubt=None if mostly_known else doubt,
+    )
+
+
+def run_shadow(
+    active: ExtractionRule | None,
+    candidate: ExtractionRule,
+    pages: Iterable[Page],
+    *,
+    raw_response_id: int | None,
+    watch: "_BesideCatalogue | None" = None,
+) -> Shadow:
+    """Both rules on one response, page by page, without history.
+
+    Args:
+        active: The rule that writes; None when there is none.
+        candidate: The rule that does not.
+        pages: The response.
+        raw_response_id: Where the response is stored.
+        watch: Is shown the candidate's rows.
+    """
+    ours, theirs = None if active is None else _Reader(active), _Reader(candidate)
+    comparer = RowComparer()
+    for endpoint, document in pages:
+        before = [] if ours is None else ours.rows(endpoint, document)
+        after = theirs.rows(endpoint, document)
+        comparer.add(before, after)
+        if watch is not None:
+            watch.add(after)
+    return Shadow(
+        raw_response_id,
+        None if ours is None else ours.reading(),
+        theirs.reading(),
+        None if ours is None else comparer.comparison(),
+    )
+
+
+def stored_pages(session: Session, raw_response_id: int) -> list[Page]:
+    """The pages of a stored response, parsed."""
+    return [(page.endpoint, json.loads(page.content)) for page in catalog.load_raw_response(session, raw_response_id)]
+
+
+class _Reader:
+    """A rule applied to one response."""
+
+    def __init__(self, rule: ExtractionRule) -> None:
+        self._judge = ListingJudge(rule)
+        self._endpoints = len(rule.endpoints)
+
+    def rows(self, endpoint: int, document: Any) -> list[dict[str, Any]]:
+        """The page's rows; none from an endpoint that the rule does not have."""
+        return self._judge.add_page(document, endpoint=endpoint) if endpoint < self._endpoints else []
+
+    def reading(self) -> Reading:
+        verdict = self._judge.verdict()
+        first = next((str(each["message"]) for each in verdict.issues if each["severity"] == "error"), None)
+        count = verdict.profile.count
+        return Reading(verdict.valid, count + verdict.rejected_count, count, first)
+
+
+class _BesideCatalogue:
+    """Compares a candidate's rows with the catalogue's, and counts which of its models are found again."""
+
+    def __init__(self, session: Session, provider_id: int) -> None:
+        self._session = session
+        self._provider_id = provider_id
+        self._overrides = catalog.overrides(session, provider_id)
+        self.unseen = catalog.known_model_ids(session, provider_id)
+        self.known = len(self.unseen)
+        self.comparer = RowComparer()
+
+    @property
+    def found(self) -> int:
+        """How many known models were found so far."""
+        return self.known - len(self.unseen)
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Compares the rows of one page."""
+        known = catalog.previous_rows(self._session, self._provider_id, [row["model_id"] for row in rows])
+        self.comparer.add(known.values(), [self._as_written(row) for row in rows if row["model_id"] in known])
+        self.unseen.difference_update(known)
+
+    def _as_written(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        override = self._overrides.get(row["model_id"])
+        return row if override is None else apply_override(row, override)
+
+
+def _stored_shadows(
+    session: Session, provider_id: int, active: ExtractionRule, candidate: ExtractionRule, *, skip: int | None
+) -> Iterator[Shadow]:
+    for raw_response_id in catalog.recent_raw_response_ids(session, provider_id, limit=SHADOW_RESPONSES + 1):
+        if raw_response_id != skip:
+            pages = stored_pages(session, raw_response_id)
+            yield run_shadow(active, candidate, pages, raw_response_id=raw_response_id)
+
+
+def _not_named(ids: set[str], pages: Iterable[Page]) -> int:
+    """How many of the ids stand nowhere in a response, as a text or as a key."""
+    left = set(ids)
+    for _, document in pages:
+        pending = [document]
+        while pending and left:
+            node = pending.pop()
+            if isinstance(node, dict):
+                left.difference_update(node)
+                pending.extend(node.values())
+            elif isinstance(node, list):
+                pending.extend(node)
+            elif isinstance(node, str):
+                left.discard(node)
+    return len(left)

@@ -1,0 +1,260 @@
+"""Whether a new rule may take the place of the active one: the gates, their bounds, and what each of them found.
+
+Here: pure decisions on evidence that was gathered elsewhere (`evaluation.py`). Not here: applying rules to responses.
+The concept: a rule that was written by itself, by a person or by an agent passes the same gates, and a rule that fails
+one is never activated by itself; a person may still approve it, with the report at hand.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provider_pipeline.rules import Comparison, FieldComparison
+
+SHADOW_RESPONSES: Final = 10
+"""How many stored responses a candidate is tried on, beside the one that failed."""
+_TOLD_APART: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
+_PRICES: Final = ("input_price", "output_price")
+
+
+class Gates(BaseModel):
+    """The bounds of the gates; shares are fractions of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_known_ids: float = Field(
+        0.9, ge=0, le=1, description="Known models that must be found again, among those the response names at all."
+    )
+    max_dropped_ids: float = Field(
+        0.5, ge=0, le=1, description="Known models that the response may not name at all; beyond, a person decides."
+    )
+    max_contradictions: float = Field(
+        0.02, ge=0, le=1, description="Values of a field that may differ on stored responses that both rules read."
+    )
+    max_losses: float = Field(0.05, ge=0, le=1, description="Known values of a field that may be lost.")
+    max_moved: float = Field(
+        0.2, ge=0, le=1, description="Known values of a field that the failing response may state otherwise."
+    )
+    min_capabilities_kept: float = Field(
+        0.98, ge=0, le=1, description="Known capabilities of known models that must come out the same."
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one rule makes of one response, without comparison with history.
+
+    Attributes:
+        valid: Whether the rule fits.
+        items: Items that its selectors found, accepted or not.
+        models: Accepted rows.
+        reason: The first error, when it does not fit.
+    """
+
+    valid: bool
+    items: int
+    models: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """Two rules on the same response, side by side.
+
+    Attributes:
+        raw_response_id: The response; None for a sample that is not stored.
+        active: What the active rule makes of it; None when there is none.
+        candidate: What the candidate makes of it.
+        comparison: Their rows, compared; None when there is no active rule.
+    """
+
+    raw_response_id: int | None
+    active: Reading | None
+    candidate: Reading
+    comparison: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The shadow run as plain JSON."""
+        return {
+            "raw_response_id": self.raw_response_id,
+            "active": None if self.active is None else vars(self.active),
+            "candidate": vars(self.candidate),
+            "comparison": None if self.comparison is None else self.comparison.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the gates look at.
+
+    Attributes:
+        failing: Both rules on the response that the active rule does not fit, or on the newest one.
+        stored: Both rules on earlier responses, newest first.
+        known: Models the catalogue has of this provider, that are not removed.
+        found: How many of them the candidate finds in the failing response.
+        dropped: How many of them the failing response does not name anywhere.
+        catalogue: The catalogue's rows beside the candidate's, over the failing response; None without known models.
+        doubt: Why the candidate may be a wrong guess.
+    """
+
+    failing: Shadow
+    stored: tuple[Shadow, ...] = ()
+    known: int = 0
+    found: int = 0
+    dropped: int = 0
+    catalogue: Comparison | None = None
+    doubt: str | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate and what came of it; `expected` and `actual` are sentences' ends, for people."""
+
+    name: str
+    passed: bool
+    expected: str
+    actual: str
+    sample: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The gate as plain JSON."""
+        return {**vars(self), "sample": list(self.sample)}
+
+
+def judge_candidate(evidence: Evidence, gates: Gates | None = None) -> tuple[Gate, ...]:
+    """Holds a candidate against the gates that apply to it; it may be activated when every one is passed.
+
+    Without an active rule and without known models only the fit counts: there is nothing to lose.
+    """
+    bounds = gates or Gates()
+    return tuple(_gates(evidence, bounds))
+
+
+def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
+    failing = evidence.failing
+    yield Gate(
+        "fits_the_failing_response",
+        failing.candidate.valid,
+        "the candidate reads the response, and its rows are valid",
+        f"{failing.candidate.models} models" if failing.candidate.valid else failing.candidate.reason or "it does not",
+    )
+    if failing.active is not None and failing.active.valid:
+        yield _improves(failing)
+    if evidence.known:
+        yield _keeps_known_ids(evidence, bounds)
+    if evidence.doubt is not None and failing.active is not None:
+        yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
+    yield from _stored_gates(evidence.stored, bounds)
+    if evidence.catalogue is not None and evidence.catalogue.shared:
+        yield from _catalogue_gates(evidence.catalogue, bounds)
+
+
+def _improves(failing: Shadow) -> Gate:
+    comparison, active = failing.comparison, failing.active
+    gained = lost = 0
+    if comparison is not None:
+        cells = [*comparison.fields.values(), comparison.capabilities]
+        gained, lost = sum(each.gained for each in cells), sum(each.lost for each in cells)
+    more = failing.candidate.models - (active.models if active is not None else 0)
+    return Gate(
+        "is_better_than_the_active_rule",
+        more > 0 or (more == 0 and gained > lost),
+        "the active rule reads the response too, so the candidate must read more of it",
+        f"{more:+d} models, {gained} values gained, {lost} lost",
+    )
+
+
+def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:
+    named = evidence.known - evidence.dropped
+    share = evidence.found / named if named else 0.0
+    gone = evidence.dropped / evidence.known
+    return Gate(
+        "keeps_known_ids",
+        share >= bounds.min_known_ids and gone <= bounds.max_dropped_ids,
+        f"at least {bounds.min_known_ids:.0%} of the known models that the response names, and at most "
+        f"{bounds.max_dropped_ids:.0%} of them not named",
+        f"{evidence.found} of {named} found again; {evidence.dropped} of {evidence.known} are not named at all",
+    )
+
+
+def _stored_gates(shadows: Iterable[Shadow], bounds: Gates) -> Iterator[Gate]:
+    # A response of another shape, in which the candidate finds no item, says nothing of the candidate.
+    handled = [each for each in shadows if each.active is not None and each.active.valid and each.candidate.items]
+    if not handled:
+        return
+    fewer = [each for each in handled if not each.candidate.valid or _lost_models(each)]
+    yield Gate(
+        "keeps_models_of_stored_responses",
+        not fewer,
+        f"every model of the {len(handled)} stored responses that both rules read",
+        "all of them" if not fewer else f"fewer in {len(fewer)} of them",
+        tuple(f"raw response {each.raw_response_id}: {_why(each)}" for each in fewer[:5]),
+    )
+    worse: dict[str, str] = {}
+    for each in handled:
+        for name, compared in _cells(each.comparison):
+            if compared.contradictions > bounds.max_contradictions or compared.losses > bounds.max_losses:
+                worse.setdefault(
+                    name, f"{name}: {compared.differ} differ, {compared.lost} lost of {compared.known_before}"
+                )
+    yield Gate(
+        "no_field_gets_worse",
+        not worse,
+        f"per field at most {bounds.max_contradictions:.0%} other values and {bounds.max_losses:.0%} lost ones",
+        "no field" if not worse else f"{len(worse)} fields",
+        tuple(worse.values())[:5],
+    )
+
+
+def _lost_models(shadow: Shadow) -> bool:
+    return shadow.comparison is not None and shadow.comparison.shared < shadow.comparison.before
+
+
+def _why(shadow: Shadow) -> str:
+    if not shadow.candidate.valid:
+        return shadow.candidate.reason or "the candidate does not fit"
+    gone = ", ".join(shadow.comparison.gone[:3]) if shadow.comparison is not None else ""
+    return f"{shadow.candidate.models} models instead of {shadow.active.models if shadow.active else 0}, without {gone}"
+
+
+def _cells(comparison: Comparison | None) -> Iterator[tuple[str, FieldComparison]]:
+    if comparison is not None:
+        yield from comparison.fields.items()
+        yield "capabilities", comparison.capabilities
+
+
+def _catalogue_gates(catalogue: Comparison, bounds: Gates) -> Iterator[Gate]:
+    lost = [
+        f"{name}: {each.lost} of {each.known_before}"
+        for name, each in catalogue.fields.items()
+        if each.losses > bounds.max_losses
+    ]
+    yield Gate(
+        "no_known_field_is_lost",
+        not lost,
+        f"at most {bounds.max_losses:.0%} of what the catalogue knows of a field is missing",
+        "nothing is lost" if not lost else f"{len(lost)} fields are",
+        tuple(lost[:5]),
+    )
+    moved = [
+        (name, catalogue.fields[name])
+        for name in (*_PRICES, *_TOLD_APART)
+        if catalogue.fields[name].contradictions > bounds.max_moved
+    ]
+    yield Gate(
+        "known_values_hold",
+        not moved,
+        f"at most {bounds.max_moved:.0%} of the known prices, limits and modalities are others",
+        "they hold" if not moved else ", ".join(f"{each.differ} of {name}" for name, each in moved),
+        tuple(entry for _, each in moved for entry in each.sample)[:5],
+    )
+    kept = catalogue.capabilities.kept
+    yield Gate(
+        "capabilities_agree",
+        kept >= bounds.min_capabilities_kept,
+        f"at least {bounds.min_capabilities_kept:.0%} of the known capabilities of known models come out the same",
+        f"{kept:.1%}",
+        catalogue.capabilities.sample,
+    )

@@ -1,0 +1,120 @@
+"""Each gate lets a good candidate through, stops a worse one, and says why in words."""
+
+from dataclasses import replace
+
+import pytest
+
+from provider_pipeline.rules import Comparison, FieldComparison
+from provider_pipeline.rules.comparison import COMPARED_FIELDS
+from provider_pipeline.sync.gates import Evidence, Gates, Reading, Shadow, judge_candidate
+from provider_pipeline.sync.report import report_markdown
+
+GOOD = Reading(valid=True, items=100, models=100)
+MISFIT = Reading(valid=False, items=0, models=0, reason="the selector data[*] finds no list in 1 page(s)")
+SAME = FieldComparison(agree=100)
+
+
+def comparison(**fields: FieldComparison) -> Comparison:
+    capabilities = fields.pop("capabilities", FieldComparison(agree=300))
+    columns = {name: fields.get(name, SAME) for name in COMPARED_FIELDS}
+    return Comparison(100, 100, 100, (), (), columns, capabilities)
+
+
+REPAIR = Evidence(
+    failing=Shadow(7, MISFIT, GOOD, comparison()),
+    stored=(Shadow(6, GOOD, MISFIT, None), Shadow(5, GOOD, GOOD, comparison())),
+    known=100,
+    found=100,
+    catalogue=comparison(),
+)
+
+
+def failed(evidence: Evidence, gates: Gates | None = None) -> list[str]:
+    return [gate.name for gate in judge_candidate(evidence, gates) if not gate.passed]
+
+
+def test_a_true_repair_passes_every_gate():
+    assert failed(REPAIR) == []
+
+
+def test_a_first_rule_needs_only_to_fit():
+    assert failed(Evidence(failing=Shadow(1, None, GOOD, None), doubt="two lists are alike")) == []
+    assert failed(Evidence(failing=Shadow(1, None, MISFIT, None))) == ["fits_the_failing_response"]
+
+
+@pytest.mark.parametrize(
+    ("worse", "gate"),
+    [
+        (replace(REPAIR, failing=Shadow(7, MISFIT, MISFIT, None)), "fits_the_failing_response"),
+        (replace(REPAIR, found=89), "keeps_known_ids"),
+        (replace(REPAIR, found=40, dropped=60), "keeps_known_ids"),
+        (replace(REPAIR, found=0, dropped=100), "keeps_known_ids"),
+        (replace(REPAIR, doubt="two lists are alike"), "is_unambiguous"),
+        (
+            replace(REPAIR, stored=(Shadow(5, GOOD, replace(GOOD, valid=False), comparison()),)),
+            "keeps_models_of_stored_responses",
+        ),
+        (
+            replace(REPAIR, stored=(Shadow(5, GOOD, GOOD, replace(comparison(), shared=99)),)),
+            "keeps_models_of_stored_responses",
+        ),
+        (
+            replace(
+                REPAIR,
+                stored=(Shadow(5, GOOD, GOOD, comparison(input_price=FieldComparison(agree=97, differ=3))),),
+            ),
+            "no_field_gets_worse",
+        ),
+        (
+            replace(
+                REPAIR,
+                stored=(Shadow(5, GOOD, GOOD, comparison(context_length=FieldComparison(agree=94, lost=6))),),
+            ),
+            "no_field_gets_worse",
+        ),
+        (replace(REPAIR, catalogue=comparison(context_length=FieldComparison(lost=100))), "no_known_field_is_lost"),
+        (replace(REPAIR, catalogue=comparison(input_price=FieldComparison(differ=100))), "known_values_hold"),
+        (
+            replace(REPAIR, catalogue=comparison(capabilities=FieldComparison(agree=97, differ=2, lost=1))),
+            "capabilities_agree",
+        ),
+        (replace(REPAIR, failing=Shadow(7, GOOD, GOOD, comparison())), "is_better_than_the_active_rule"),
+    ],
+)
+def test_a_worse_candidate_is_stopped_by_the_gate_that_names_what_is_worse(worse, gate):
+    assert failed(worse) == [gate]
+
+
+def test_models_that_the_provider_truly_dropped_are_not_held_against_the_candidate():
+    assert failed(replace(REPAIR, found=70, dropped=30)) == []
+
+
+def test_a_candidate_that_reads_more_than_a_rule_that_fits_is_better():
+    gained = comparison(context_length=FieldComparison(agree=50, gained=50))
+    assert failed(replace(REPAIR, failing=Shadow(7, GOOD, GOOD, gained), stored=())) == []
+
+
+def test_a_response_of_another_shape_says_nothing_of_the_candidate():
+    gates = judge_candidate(replace(REPAIR, stored=(Shadow(6, GOOD, MISFIT, None),)))
+    assert "keeps_models_of_stored_responses" not in [gate.name for gate in gates]
+
+
+def test_the_bounds_are_settings():
+    assert failed(replace(REPAIR, found=89), Gates(min_known_ids=0.8)) == []
+
+
+def test_the_report_shows_each_gate_and_cannot_be_broken_out_of():
+    evidence = replace(REPAIR, found=10, doubt="a|b\n<script>")
+    report = report_markdown(
+        "acme",
+        reason="the candidate fails 2 gates",
+        differences=(),
+        gates=judge_candidate(evidence),
+        evidence=evidence,
+        next_steps=("provider-pipeline tasks approve 3",),
+    )
+    assert "| keeps known ids | **no** |" in report
+    assert "10 of 100 found again" in report
+    assert "a\\|b &lt;script>" in report
+    assert "| 6 | 100 models | does not fit" in report
+    assert "- `provider-pipeline tasks approve 3`" in report
