@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
-from provider_pipeline.listing import AuthConfig, RequestPolicy
-from provider_pipeline.sync import parse_thresholds
+from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
+from provider_pipeline.sync import listing_source, parse_thresholds
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
 
@@ -74,6 +74,7 @@ def add(
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
             thresholds=thresholds or None,
         )
+        listing_source(provider, [ListingEndpoint()])  # refuses what no sync could ask
         session.commit()
         has_rule = provider.active_rule_version is not None
     typer.echo(f"{slug}: added" + ("" if has_rule else f"; next: provider-pipeline rules generate {slug}"))

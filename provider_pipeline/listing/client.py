@@ -48,13 +48,14 @@ class ListingClient:
         credentials = source.auth.credentials(source.slug, os.environ if self._environ is None else self._environ)
         env = source.auth.env
         secret_hint = f"check the key in {env}" if env else "the provider wants a key: name its variable in auth_config"
-        spent = _Spent()
-        with Transport(source.slug, credentials, secret_hint, self._limits) as transport:
+        limits = source.policy.limits(self._limits)
+        with Transport(source.slug, credentials, secret_hint, limits, source.policy) as transport:
+            budget = _Budget(limits)
             for index, endpoint in enumerate(source.endpoints):
-                yield from self._endpoint_pages(transport, source, index, endpoint, spent)
+                yield from self._endpoint_pages(transport, source, index, endpoint, budget)
 
     def _endpoint_pages(
-        self, transport: Transport, source: ListingSource, index: int, endpoint: ListingEndpoint, spent: "_Spent"
+        self, transport: Transport, source: ListingSource, index: int, endpoint: ListingEndpoint, budget: "_Budget"
     ) -> Iterator[Page]:
         url = source.url(endpoint)
         asked: set[str] = set()
@@ -63,7 +64,7 @@ class ListingClient:
         while url not in asked:
             asked.add(url)
             number += 1
-            answer = self._fetch(transport, url, spent)
+            answer = budget.fetch(transport, url)
             digest = hashlib.sha256(answer.content).digest()
             if digest in bodies:
                 raise ListingUnreadableError(
@@ -96,23 +97,24 @@ class ListingClient:
             hint="the listing is incomplete; check the rule's pagination",
         )
 
-    def _fetch(self, transport: Transport, url: str, spent: "_Spent") -> Answer:
-        limits = self._limits
-        if spent.pages >= limits.max_pages:
-            raise ListingUnreadableError(
-                f"{transport.where(url)} would be page {spent.pages + 1:,}; a listing may have {limits.max_pages:,}",
-                hint="if this listing really is that long, raise the limits or its page size",
-            )
-        left = limits.max_total_bytes - spent.bytes
-        answer = transport.get(url, most_bytes=min(limits.max_page_bytes, left))
-        spent.pages += 1
-        spent.bytes += len(answer.content)
-        return answer
-
 
 @dataclass
-class _Spent:
-    """What a listing has cost so far."""
+class _Budget:
+    """What a listing may cost, and has cost so far."""
 
+    limits: FetchLimits
     pages: int = field(default=0)
     bytes: int = field(default=0)
+
+    def fetch(self, transport: Transport, url: str) -> Answer:
+        """Fetch one more page, if the limits leave room for it."""
+        limits = self.limits
+        if self.pages >= limits.max_pages:
+            raise ListingUnreadableError(
+                f"{transport.where(url)} would be page {self.pages + 1:,}; a listing may have {limits.max_pages:,}",
+                hint="if this listing really is that long, raise the limits or its page size",
+            )
+        answer = transport.get(url, most_bytes=min(limits.max_page_bytes, limits.max_total_bytes - self.bytes))
+        self.pages += 1
+        self.bytes += len(answer.content)
+        return answer

@@ -1,6 +1,7 @@
 """A clock that can cut a connection.
 
-Here: how long a listing has left, and ending a blocked read when it is over. Not here: the requests (`transport`).
+Here: how long a listing has left, and ending a blocked read when it is over. Not here: the connections it ends
+(`connections`) and the requests (`transport`).
 The concept: a read time-out starts anew with every byte, so a server that drips one byte a second is never late; only
 shutting the socket down from outside ends such a read, in the TLS handshake and in the headers too.
 """
@@ -10,11 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
-
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class Deadline:
@@ -71,44 +67,6 @@ class Deadline:
             self.expired = True
             if self._wire is not None:
                 _shut_down(self._wire)
-
-
-class DeadlineAdapter(HTTPAdapter):
-    """Lets a `Deadline` watch every connection that is made, directly or to a proxy. Never retries on its own."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        class Connection(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return _watched(deadline, super()._new_conn())
-
-        class SecureConnection(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return _watched(deadline, super()._new_conn())
-
-        class Pool(HTTPConnectionPool):
-            ConnectionCls = Connection
-
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = SecureConnection
-
-        self._pools = {"http": Pool, "https": SecurePool}
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Create the pools of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Create, or find, the pools of connections through one proxy."""
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-
-def _watched(deadline: Deadline, connection: socket.socket) -> socket.socket:
-    deadline.watch(connection)
-    return connection
 
 
 def _shut_down(connection: socket.socket) -> None:

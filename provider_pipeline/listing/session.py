@@ -10,20 +10,22 @@ from typing import Final
 import requests
 from requests.auth import AuthBase
 
-from provider_pipeline.listing.deadline import Deadline, DeadlineAdapter
+from provider_pipeline.listing.connections import GuardedAdapter
+from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import quiet_url_logging
 
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "provider-pipeline"}
 
 
-def listing_session(deadline: Deadline, headers: Mapping[str, str]) -> requests.Session:
-    """A session whose connections the deadline can cut, with these headers on every request."""
+def listing_session(deadline: Deadline, policy: RequestPolicy, headers: Mapping[str, str]) -> requests.Session:
+    """A session whose connections a deadline cuts and a policy forbids, with these headers on every request."""
     quiet_url_logging()
     session = _Session()
     session.auth = _OnlyOurs()
     session.headers.update({**_HEADERS, **headers})
     for scheme in ("http://", "https://"):
-        session.mount(scheme, DeadlineAdapter(deadline))
+        session.mount(scheme, GuardedAdapter(deadline, policy))
     return session
 
 

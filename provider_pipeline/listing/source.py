@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing.addresses import url_refusal
 from provider_pipeline.listing.auth import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
@@ -40,7 +41,8 @@ class ListingSource(BaseModel):
     """Where a provider's listing is, and how to ask for it; holds no secret.
 
     Raises:
-        ConfigurationError: On construction, when a URL cannot be asked or would carry a secret.
+        ConfigurationError: On construction, when a URL cannot be asked, would carry a secret, or is one that the policy
+            does not allow.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -64,6 +66,11 @@ class ListingSource(BaseModel):
                     hint="an endpoint is a path such as /v1/models",
                 )
             _check_url(self.slug, join_url(self.base_url, endpoint.path, endpoint.params))
+        refusal = url_refusal(self.base_url, self.policy)
+        if refusal is not None:
+            raise ConfigurationError(
+                f"{self.slug}: a request to {redacted_url(self.base_url)} {refusal.reason}", hint=refusal.hint
+            )
         return self
 
     def url(self, endpoint: ListingEndpoint) -> str:

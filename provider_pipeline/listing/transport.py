@@ -22,9 +22,10 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.answers import refused_hint, retry_after_seconds, status_may_pass, what_it_says
 from provider_pipeline.listing.auth import Credentials
+from provider_pipeline.listing.connections import AddressRefused
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.failures import is_caused_by, why_unreachable
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import one_line, redact, redact_body, redacted_url
 from provider_pipeline.listing.session import listing_session
 from provider_pipeline.listing.urls import may_follow, with_params
@@ -69,13 +70,15 @@ class _Failure:
 class Transport:
     """The HTTP side of one listing; a context manager, for one thread."""
 
-    def __init__(self, slug: str, credentials: Credentials, secret_hint: str, limits: FetchLimits) -> None:
+    def __init__(
+        self, slug: str, credentials: Credentials, secret_hint: str, limits: FetchLimits, policy: RequestPolicy
+    ) -> None:
         self._slug = slug
         self._credentials = credentials
         self._secret_hint = secret_hint
         self._limits = limits
         self._deadline = Deadline(limits.deadline)
-        self._session = listing_session(self._deadline, credentials.headers)
+        self._session = listing_session(self._deadline, policy, credentials.headers)
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +165,9 @@ class Transport:
                 allow_redirects=False,
                 timeout=timeouts,
             )
+        except AddressRefused as refused:
+            refusal = refused.refusal
+            return _Failure(refusal.reason, ListingUnreachableError, transient=False, hint=refusal.hint)
         except requests.RequestException as error:
             return self._no_answer(error)
         except (urllib3_errors.HTTPError, OSError, ValueError) as error:

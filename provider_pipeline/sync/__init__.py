@@ -4,7 +4,7 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 (Dagster, the command line).
 """
 
-from provider_pipeline.sync.attempt import Keep, attempt_sync, parse_thresholds
+from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.regenerate import (
@@ -31,6 +31,7 @@ __all__ = [
     "choose_rule",
     "fetch_sample",
     "generate_rule",
+    "listing_source",
     "open_task_for",
     "parse_thresholds",
     "regenerate_rule",

@@ -12,7 +12,7 @@ from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 def test_a_provider_goes_from_nothing_to_a_table_by_commands_alone(run: CommandLine, fleet: Fleet):
     fleet.serve("acme", listing(*CHAT_MODELS))
     url = fleet.server.url_for("/acme")
-    added = run("providers", "add", "acme", "--base-url", url, "--name", "Acme")
+    added = run("providers", "add", "acme", "--base-url", url, "--name", "Acme", "--allow-private")
     assert (added.code, "rules generate acme" in added.out) == (0, True)
     generated = run("rules", "generate", "acme", "--json").json
     assert (generated["version"], generated["activated"], generated["models"]) == (1, True, 5)
@@ -109,7 +109,7 @@ def test_patterns_are_learnt_from_what_listings_state_and_not_from_names(run: Co
 
 
 def test_thresholds_are_set_by_name(run: CommandLine):
-    add = ("providers", "add", "acme", "--base-url", "http://127.0.0.1:9")
+    add = ("providers", "add", "acme", "--base-url", "https://models.invalid")
     assert run(*add, "--threshold", "min_models=3").code == 0
     assert run("providers", "show", "acme", "--json").json["thresholds"] == {"min_models": 3}
     refused = run(*add, "--threshold", "no_such=1")
@@ -124,7 +124,11 @@ def test_what_requests_may_do_is_set_by_option(run: CommandLine):
     assert run("providers", "show", "acme", "--json").json["requests"] == settings
     assert run(*add, "--key-env", "ACME_KEY").code == 0
     assert run("providers", "show", "acme", "--json").json["requests"] == settings
-    assert run(*add, "--no-allow-private").code == 0
+    refused = run(*add, "--no-allow-private")
+    assert refused.code == 1
+    assert "127.0.0.1 is a loopback address (if the provider really is" in refused.err
+    assert "--allow-private" in refused.err
+    assert run(*add[:-1], "https://models.invalid", "--no-allow-private").code == 0
     assert run("providers", "show", "acme", "--json").json["requests"] == {}
     refused = run(*add, "--deadline", "0")
     assert refused.code == 1

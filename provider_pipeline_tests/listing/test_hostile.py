@@ -14,7 +14,7 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
     ModelSyncerError,
 )
-from provider_pipeline.listing import FetchLimits
+from provider_pipeline.listing import FetchLimits, RequestPolicy
 from provider_pipeline_tests.listing.conftest import Fetch
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer
 
@@ -78,7 +78,7 @@ def test_a_proxy_that_drips_is_cut_off_at_the_deadline(fetch: Fetch, monkeypatch
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "")
         with pytest.raises(ListingUnreachableError, match="took too long"):
-            fetch("http://models.invalid", limits=IMPATIENT)
+            fetch("http://models.invalid", limits=IMPATIENT, policy=RequestPolicy(allow_http=True))
     assert proxy.requests[0].startswith(b"GET http://models.invalid/models HTTP/1.1")
 
 
