@@ -164,6 +164,14 @@ def count_models(session: Session, provider_id: int) -> int:
     return int(session.scalars(query).one())
 
 
+def any_missing(session: Session, provider_id: int) -> bool:
+    """Whether any model was left out by the last accepted listing without counting as removed yet."""
+    query = select(provider_model.c.id).where(
+        provider_model.c.provider_id == provider_id, provider_model.c.status == "missing"
+    )
+    return session.scalars(select(query.exists())).one()
+
+
 def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]]:
     """What listings and people state about active models: provider's slug, model id, capability, has or lacks.
 

@@ -36,6 +36,8 @@ class Provider:
         enabled: Whether scheduled syncs include it.
         check_every: Least time between scheduled syncs; None for every run.
         thresholds: Plausibility thresholds that differ from the defaults.
+        raw_keep_count: How many of its listings are kept.
+        raw_keep_for: How long a listing is kept after it last came; None for no such limit.
         active_rule_version: Version of the active rule; None before the first.
     """
 
@@ -48,6 +50,8 @@ class Provider:
     enabled: bool
     check_every: timedelta | None
     thresholds: dict[str, Any]
+    raw_keep_count: int
+    raw_keep_for: timedelta | None
     active_rule_version: int | None
 
 
@@ -61,18 +65,26 @@ def add_provider(
     request_config: Mapping[str, Any] | None = None,
     check_every: timedelta | None = None,
     thresholds: Mapping[str, Any] | None = None,
+    raw_keep_count: int | None = None,
+    raw_keep_for: timedelta | None = None,
 ) -> Provider:
     """Register a provider, or bring an existing one of that slug up to date.
 
-    Rows that already say so are left untouched. For an existing provider, None keeps the stored `request_config`,
-    `check_every` and `thresholds`; a disabled provider stays disabled.
+    Rows that already say so are left untouched. For an existing provider, None keeps what is stored; a disabled
+    provider stays disabled.
 
     Raises:
         ConfigurationError: The slug, name, address or interval is not acceptable.
     """
     try:
         with session.begin_nested():
-            wanted: dict[str, Any] = {"name": name, "check_every": check_every, "thresholds": thresholds}
+            wanted: dict[str, Any] = {
+                "name": name,
+                "check_every": check_every,
+                "thresholds": thresholds,
+                "raw_keep_count": raw_keep_count,
+                "raw_keep_for": raw_keep_for,
+            }
             given = {column: value for column, value in wanted.items() if value is not None}
             _upsert(session, provider, key={"slug": slug}, values=given)
             provider_id = session.scalars(select(provider.c.id).where(provider.c.slug == slug)).one()
@@ -166,6 +178,8 @@ def _providers() -> Select[Any]:
         provider.c.enabled,
         provider.c.check_every,
         provider.c.thresholds,
+        provider.c.raw_keep_count,
+        provider.c.raw_keep_for,
         provider_metadata.c.version.label("active_rule_version"),
     ).join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
 

@@ -1,31 +1,26 @@
 """Listings as they were received, so that any of them can be read again with another rule.
 
-Here: storing a listing once however often it comes, loading it, and forgetting old ones. Not here: fetching
-(`provider_pipeline.listing`).
+Here: storing a listing once however often it comes, reading it page by page, and finding what is stored. Not here:
+forgetting old ones (`retention`), fetching (`provider_pipeline.listing`), files (`provider_pipeline.sync.archive`).
+The concept: a listing's content is its JSON, so whitespace and the order of keys make no new content.
 """
 
 import hashlib
-import tempfile
+import json
+import math
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NoReturn, Protocol
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import (
-    agent_task,
-    provider,
-    provider_sync,
-    raw_response,
-    raw_response_page,
-    rule_version,
-)
+from provider_pipeline.catalog.tables import provider, provider_sync, raw_response, raw_response_page
 from provider_pipeline.errors import CatalogError
-
-_SPOOL_BYTES = 16 * 2**20
+from provider_pipeline.rules import content_digest
 
 
 @dataclass(frozen=True)
@@ -37,126 +32,269 @@ class StoredPage:
         number: Position of the page within the endpoint's answer.
         url: Where it came from, without secrets.
         content: The bytes as received.
+        status: The HTTP status it was answered with.
+        headers: Headers worth keeping, by name in lower case; without secrets.
+        digest: `content_digest` of the content's JSON, if it is known already; None to have it computed.
     """
 
     endpoint: int
     number: int
     url: str
     content: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    digest: str | None = field(default=None, compare=False)
+
+
+class Pages(Protocol):
+    """A listing's pages in order, which can be gone through more than once."""
+
+    def __iter__(self) -> Iterator[StoredPage]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
-class RawResponseRef:
+class ListingContent:
+    """What a listing is told apart by.
+
+    Attributes:
+        sha256: Digest over all pages.
+        byte_count: Bytes of all pages, before compression.
+        page_count: Number of pages.
+    """
+
+    sha256: str
+    byte_count: int
+    page_count: int
+
+
+@dataclass(frozen=True)
+class RawResponseRef(ListingContent):
     """Where a listing is stored.
 
     Attributes:
         id: Its key.
-        sha256: Digest over all pages.
-        byte_count: Bytes of all pages, before compression.
-        page_count: Number of pages.
         is_new: Whether this content was not stored before.
     """
 
     id: int
-    sha256: str
-    byte_count: int
-    page_count: int
     is_new: bool
 
 
+@dataclass(frozen=True)
+class StoredResponse(ListingContent):
+    """A stored listing, without its pages.
+
+    Attributes:
+        id: Its key.
+        slug: The provider that sent it.
+        complete: Whether every page of every endpoint is there.
+        fetched_at: When this content first came.
+        last_fetched_at: When it last came, as far as that is noted: every time for the last accepted listing, and
+            otherwise each time it followed another.
+        accepted: Whether it is the last accepted listing.
+    """
+
+    id: int
+    slug: str
+    complete: bool
+    fetched_at: datetime
+    last_fetched_at: datetime
+    accepted: bool
+
+
+def listing_content(pages: Pages) -> ListingContent:
+    """What a listing is told apart by.
+
+    Args:
+        pages: Its pages in order.
+    """
+    sha256 = hashlib.sha256()
+    byte_count = 0
+    for page in pages:
+        sha256.update(f"{page.endpoint} {page.number} {page.digest or _digest(page.content)}\n".encode())
+        byte_count += len(page.content)
+    return ListingContent(sha256.hexdigest(), byte_count, len(pages))
+
+
 def store_raw_response(
-    session: Session, provider_id: int, pages: Iterable[StoredPage], *, complete: bool
+    session: Session,
+    provider_id: int,
+    pages: Pages,
+    *,
+    complete: bool,
+    fetched_at: datetime | None = None,
 ) -> RawResponseRef:
-    """Store a listing; content the provider sent before is found again, and nothing is written.
+    """Store a listing; content the provider sent before is found again, and only noted to have come again.
 
     Args:
         session: Session to write with.
         provider_id: The provider that sent it.
-        pages: Its pages in order; read once, and beyond some megabytes kept on disk meanwhile.
+        pages: Its pages, one in memory at a time: gone through for the digest and, if the content is new, once more to
+            be compressed and written.
         complete: Whether all pages are there. A part and a whole of the same content are stored apart.
+        fetched_at: When it came; now if None.
 
     Raises:
         CatalogError: There is no page.
     """
-    digest = hashlib.sha256()
-    waiting: list[tuple[dict[str, Any], int]] = []
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+    if not len(pages):
+        raise CatalogError("a listing without a page cannot be stored")
+    content = listing_content(pages)
+    came = func.now() if fetched_at is None else fetched_at
+    adding = insert(raw_response).values(
+        provider_id=provider_id,
+        sha256=content.sha256,
+        complete=complete,
+        byte_count=content.byte_count,
+        page_count=content.page_count,
+        fetched_at=came,
+        last_fetched_at=came,
+    )
+    response_id = session.scalar(adding.on_conflict_do_nothing().returning(raw_response.c.id))
+    is_new = response_id is not None
+    if response_id is None:
+        response_id = _note_again(session, provider_id, content.sha256, complete, came)
+    else:
         for page in pages:
-            byte_count = len(page.content)
-            digest.update(f"{page.endpoint} {page.number} {byte_count}\n".encode())
-            digest.update(page.content)
-            size = spool.write(zlib.compress(page.content))
-            columns = {"endpoint": page.endpoint, "number": page.number, "url": page.url, "byte_count": byte_count}
-            waiting.append((columns, size))
-        if not waiting:
-            raise CatalogError("a listing without a page cannot be stored")
-        values = {"provider_id": provider_id, "sha256": digest.hexdigest(), "complete": complete}
-        counts = {"byte_count": sum(columns["byte_count"] for columns, _ in waiting), "page_count": len(waiting)}
-        known = select(raw_response.c.id).filter_by(**values)
-        response_id, is_new = session.scalar(known), False
-        if response_id is None:
-            adding = insert(raw_response).values(**values, **counts).on_conflict_do_nothing()
-            response_id, is_new = session.scalar(adding.returning(raw_response.c.id)), True
-        if response_id is None:  # another process stored it just now
-            response_id, is_new = session.scalars(known).one(), False
-        if is_new:
-            spool.seek(0)
-            for columns, size in waiting:
-                session.execute(
-                    insert(raw_response_page).values(raw_response_id=response_id, content=spool.read(size), **columns)
-                )
-    return RawResponseRef(id=response_id, sha256=digest.hexdigest(), is_new=is_new, **counts)
+            session.execute(insert(raw_response_page), _columns(response_id, page))
+    return RawResponseRef(**vars(content), id=response_id, is_new=is_new)
 
 
-def load_raw_response(session: Session, raw_response_id: int) -> list[StoredPage]:
-    """The pages of a stored listing, in order.
+def stored_pages(session: Session, raw_response_id: int) -> Iterator[StoredPage]:
+    """The pages of a stored listing, in order, one in memory at a time.
 
     Raises:
         CatalogError: It is not stored (any more).
     """
-    rows = session.execute(
-        select(
-            raw_response_page.c.endpoint,
-            raw_response_page.c.number,
-            raw_response_page.c.url,
-            raw_response_page.c.content,
-        )
+    keys = session.execute(
+        select(raw_response_page.c.endpoint, raw_response_page.c.number)
         .where(raw_response_page.c.raw_response_id == raw_response_id)
         .order_by(raw_response_page.c.endpoint, raw_response_page.c.number)
     ).all()
-    if not rows:
-        raise CatalogError(f"raw response {raw_response_id} is not stored", hint="it may have been pruned")
-    return [StoredPage(row.endpoint, row.number, row.url, zlib.decompress(row.content)) for row in rows]
+    if not keys:
+        raise _not_stored(raw_response_id)
+    for key in keys:
+        yield load_page(session, raw_response_id, endpoint=key.endpoint, number=key.number)
+
+
+def load_page(session: Session, raw_response_id: int, *, endpoint: int, number: int) -> StoredPage:
+    """One page of a stored listing.
+
+    Raises:
+        CatalogError: It is not stored (any more).
+    """
+    names = ("endpoint", "number", "url", "content", "status", "headers")
+    query = select(*(raw_response_page.c[name] for name in names)).filter_by(
+        raw_response_id=raw_response_id, endpoint=endpoint, number=number
+    )
+    row = session.execute(query).mappings().one_or_none()
+    if row is None:
+        raise _not_stored(raw_response_id)
+    return StoredPage(**{**row, "content": zlib.decompress(row["content"])})
+
+
+def load_raw_response(session: Session, raw_response_id: int) -> list[StoredPage]:
+    """The pages of a stored listing, in order, all in memory.
+
+    Raises:
+        CatalogError: It is not stored (any more).
+    """
+    return list(stored_pages(session, raw_response_id))
+
+
+def list_raw_responses(session: Session, slug: str | None = None) -> list[StoredResponse]:
+    """What is stored, the latest first.
+
+    Args:
+        session: Session to read with.
+        slug: Only listings of this provider.
+    """
+    found = [StoredResponse(**row) for row in session.execute(_described(slug=slug)).mappings()]
+    return sorted(found, key=lambda each: (each.last_fetched_at, each.id), reverse=True)
+
+
+def get_raw_response(session: Session, raw_response_id: int) -> StoredResponse:
+    """A stored listing, without its pages.
+
+    Raises:
+        CatalogError: It is not stored (any more).
+    """
+    row = session.execute(_described(raw_response_id=raw_response_id)).mappings().one_or_none()
+    if row is None:
+        raise _not_stored(raw_response_id)
+    return StoredResponse(**row)
 
 
 def recent_raw_response_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
-    """Keys of a provider's complete listings, newest first."""
+    """Keys of a provider's complete listings, those that came last first."""
     query = select(raw_response.c.id).where(raw_response.c.provider_id == provider_id, raw_response.c.complete)
-    return list(session.scalars(query.order_by(raw_response.c.id.desc()).limit(limit)))
-
-
-def prune_raw_responses(session: Session, provider_id: int, keep: int = 20) -> int:
-    """Forget a provider's listings but the newest, and those something refers to.
-
-    A rule's sample, a task's listing and the last accepted listing stay, however old.
-
-    Returns:
-        How many were deleted.
-    """
-    # The syncs that could begin to refer to one of them hold this lock too.
-    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
-    newest = (
-        select(raw_response.c.id)
-        .where(raw_response.c.provider_id == provider_id)
-        .order_by(raw_response.c.id.desc())
-        .limit(keep)
+    return list(
+        session.scalars(query.order_by(raw_response.c.last_fetched_at.desc(), raw_response.c.id.desc()).limit(limit))
     )
-    statement = delete(raw_response).where(
-        raw_response.c.provider_id == provider_id,
-        raw_response.c.id.not_in(newest),
-        ~select(rule_version.c.version).where(rule_version.c.sample_id == raw_response.c.id).exists(),
-        ~select(agent_task.c.id).where(agent_task.c.raw_response_id == raw_response.c.id).exists(),
-        ~select(provider_sync.c.provider_id).where(provider_sync.c.raw_response_id == raw_response.c.id).exists(),
+
+
+def _described(**wanted: Any) -> Any:
+    accepted = provider_sync.c.raw_response_id.is_not(None)
+    last_accepted = func.greatest(raw_response.c.last_fetched_at, provider_sync.c.last_success_at)
+    query = (
+        select(
+            *(raw_response.c[name] for name in ("id", "sha256", "byte_count", "page_count", "complete", "fetched_at")),
+            provider.c.slug,
+            case((accepted, last_accepted), else_=raw_response.c.last_fetched_at).label("last_fetched_at"),
+            accepted.label("accepted"),
+        )
+        .join(provider, provider.c.id == raw_response.c.provider_id)
+        .outerjoin(provider_sync, provider_sync.c.raw_response_id == raw_response.c.id)
     )
-    deleted = statement.returning(raw_response.c.id).cte("deleted")
-    return session.scalars(select(func.count()).select_from(deleted)).one()
+    if (slug := wanted.get("slug")) is not None:
+        query = query.where(provider.c.slug == slug)
+    if (raw_response_id := wanted.get("raw_response_id")) is not None:
+        query = query.where(raw_response.c.id == raw_response_id)
+    return query
+
+
+def _note_again(session: Session, provider_id: int, sha256: str, complete: bool, came: Any) -> int:
+    again = (
+        update(raw_response)
+        .filter_by(provider_id=provider_id, sha256=sha256, complete=complete)
+        .values(
+            fetched_at=func.least(raw_response.c.fetched_at, came),
+            last_fetched_at=func.greatest(raw_response.c.last_fetched_at, came),
+        )
+    )
+    return int(session.scalars(again.returning(raw_response.c.id)).one())
+
+
+def _columns(response_id: int, page: StoredPage) -> dict[str, Any]:
+    return {
+        "raw_response_id": response_id,
+        "endpoint": page.endpoint,
+        "number": page.number,
+        "url": page.url,
+        "status": page.status,
+        "headers": dict(page.headers),
+        "byte_count": len(page.content),
+        "content": zlib.compress(page.content),
+    }
+
+
+def _digest(content: bytes) -> str:
+    try:
+        return content_digest(json.loads(content, parse_constant=_refuse, parse_float=_finite))
+    except (ValueError, RecursionError):
+        return hashlib.sha256(content).hexdigest()
+
+
+def _refuse(token: str) -> NoReturn:
+    raise ValueError(f"{token} is not JSON")
+
+
+def _finite(token: str) -> float:
+    number = float(token)
+    return number if math.isfinite(number) else _refuse(token)
+
+
+def _not_stored(raw_response_id: int) -> CatalogError:
+    return CatalogError(f"raw response {raw_response_id} is not stored", hint="it may have been pruned")

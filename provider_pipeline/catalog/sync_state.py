@@ -4,40 +4,50 @@ Here: the rows of `provider_sync`. Not here: what the syncs changed (`models`), 
 (`providers`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import provider, provider_sync
+from provider_pipeline.catalog.tables import provider, provider_sync, raw_response
 
 _LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True)
 class SyncState:
-    """A provider's row of `provider_sync`, or what stands for it before the first sync."""
+    """A provider's row of `provider_sync`, or what stands for it before the first sync.
+
+    `content` is the digest of the last accepted listing, as `ListingContent.sha256`.
+    """
 
     last_checked_at: datetime | None = None
     last_success_at: datetime | None = None
     consecutive_failures: int = 0
     last_error_kind: str | None = None
     last_error: str | None = None
-    etag: str | None = None
+    validators: list[dict[str, Any]] = field(default_factory=list)
+    basis: str | None = None
     profile: dict[str, Any] | None = None
     raw_response_id: int | None = None
+    content: str | None = None
     rule_version: int | None = None
     last_result: dict[str, Any] = field(default_factory=dict)
 
 
 def get_sync_state(session: Session, provider_id: int) -> SyncState:
     """How the provider's latest sync went; all None and zero before the first."""
-    columns = [provider_sync.c[name] for name in SyncState.__dataclass_fields__]
-    row = session.execute(select(*columns).where(provider_sync.c.provider_id == provider_id)).mappings().one_or_none()
+    columns = [provider_sync.c[name] for name in SyncState.__dataclass_fields__ if name != "content"]
+    query = (
+        select(*columns, raw_response.c.sha256.label("content"))
+        .outerjoin(raw_response, raw_response.c.id == provider_sync.c.raw_response_id)
+        .where(provider_sync.c.provider_id == provider_id)
+    )
+    row = session.execute(query).mappings().one_or_none()
     return SyncState(**row) if row is not None else SyncState()
 
 
@@ -61,7 +71,8 @@ def record_success(
     raw_response_id: int | None,
     rule_version: int,
     result: Mapping[str, Any],
-    etag: str | None = None,
+    validators: Sequence[Mapping[str, Any]] = (),
+    basis: str | None = None,
 ) -> None:
     """Note that a complete listing was accepted.
 
@@ -75,14 +86,16 @@ def record_success(
         raw_response_id: The stored listing.
         rule_version: The rule version that read it.
         result: What the sync came to, as plain JSON.
-        etag: The server's validator, for the next conditional request.
+        validators: What the server gave to recognise each page by; see the comment on the column.
+        basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
     """
     statement = insert(provider_sync).values(
         provider_id=provider_id,
         last_checked_at=now,
         last_success_at=now,
         consecutive_failures=0,
-        etag=etag,
+        validators=[dict(each) for each in validators],
+        basis=basis,
         profile=None if profile is None else dict(profile),
         raw_response_id=raw_response_id,
         rule_version=rule_version,
@@ -98,7 +111,8 @@ def record_success(
                 "consecutive_failures": 0,
                 "last_error_kind": None,
                 "last_error": None,
-                "etag": new.etag,
+                "validators": new.validators,
+                "basis": new.basis,
                 "profile": func.coalesce(new.profile, old.profile),
                 "raw_response_id": new.raw_response_id,
                 "rule_version": new.rule_version,
@@ -106,6 +120,40 @@ def record_success(
             },
         )
     )
+
+
+def record_repeat(
+    session: Session,
+    provider_id: int,
+    *,
+    state: SyncState,
+    now: datetime,
+    result: Mapping[str, Any],
+    validators: Sequence[Mapping[str, Any]],
+) -> bool:
+    """Note that the last accepted listing came once more and nothing follows from it; no other row is touched.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        state: What was read before the listing was fetched.
+        now: When the listing was fetched.
+        result: What the sync came to, as plain JSON.
+        validators: As in `record_success`.
+
+    Returns:
+        False, and nothing is written, if another sync of the provider ended since `state` was read.
+    """
+    old = provider_sync.c
+    same = [old[name].is_not_distinct_from(getattr(state, name)) for name in ("raw_response_id", "basis")]
+    statement = update(provider_sync).where(old.provider_id == provider_id, old.consecutive_failures == 0, *same)
+    values = {
+        "last_checked_at": func.greatest(old.last_checked_at, now),
+        "last_success_at": func.greatest(old.last_success_at, now),
+        "validators": [dict(each) for each in validators],
+        "last_result": dict(result),
+    }
+    return session.scalar(statement.values(**values).returning(old.provider_id)) is not None
 
 
 def record_failure(

@@ -64,6 +64,8 @@ provider = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("check_every", Interval),
     _json("thresholds", server_default=_EMPTY_OBJECT),
+    Column("raw_keep_count", Integer, nullable=False, server_default=text("20")),
+    Column("raw_keep_for", Interval),
     _stamped("created_at"),
     _stamped("updated_at"),
     UniqueConstraint("slug", name="provider_slug_key"),
@@ -80,6 +82,7 @@ raw_response = Table(
     Column("byte_count", BigInteger, nullable=False),
     Column("page_count", Integer, nullable=False),
     _stamped("fetched_at"),
+    _stamped("last_fetched_at"),
     UniqueConstraint("provider_id", "sha256", "complete", name="raw_response_content_key"),
 )
 
@@ -90,6 +93,8 @@ raw_response_page = Table(
     Column("endpoint", Integer, primary_key=True),
     Column("number", Integer, primary_key=True),
     _text("url"),
+    Column("status", Integer, nullable=False, server_default=text("200")),
+    _json("headers", server_default=_EMPTY_OBJECT),
     Column("byte_count", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
@@ -279,7 +284,9 @@ provider_sync = Table(
     Column("consecutive_failures", Integer, nullable=False, server_default=text("0")),
     _text("last_error_kind", nullable=True),
     _text("last_error", nullable=True),
-    _text("etag", nullable=True),
+    Column("validators", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("etag", Text, Computed("((validators -> 0) ->> 'etag'::text)", persisted=True)),
+    _text("basis", nullable=True),
     _json("profile", nullable=True),
     Column("raw_response_id", BigInteger, ForeignKey("raw_response.id")),
     Column("rule_version", Integer),

@@ -16,7 +16,7 @@ from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.pagination import Pagination, parse_pagination
 from provider_pipeline.rules.plausibility import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.rows import ROW_COLUMNS, apply_override, meta_hash
+from provider_pipeline.rules.rows import ROW_COLUMNS, apply_override, content_digest, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 
@@ -43,6 +43,7 @@ __all__ = [
     "Verdict",
     "apply_override",
     "capability_names",
+    "content_digest",
     "describe_drift",
     "explain_rule",
     "last_of_each",

@@ -45,18 +45,27 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()
 
 
+def content_digest(value: Any) -> str:
+    """A SHA-256 that equal values share, whatever the order of their keys: `digest_of`, several times as fast.
+
+    The two are not comparable with each other. Numbers must be finite.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # integers of more than 64 bits and halves of surrogate pairs
+        return digest_of(value)
+    return hashlib.sha256(text).hexdigest()
+
+
 def meta_hash(row: Mapping[str, Any]) -> str:
     """The hash that changes exactly when a meaningful column of the row does.
 
     Provenance (`capability_sources`) and the hash itself are not meaningful; fields that change by themselves never get
     into a row.
     """
-    values = _meaningful(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in _MEANINGFUL)
-    try:
-        text = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # integers of more than 64 bits and halves of surrogate pairs, which overrides may hold
-        return digest_of(values)
-    return hashlib.sha256(text).hexdigest()
+    return content_digest(
+        _meaningful(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in _MEANINGFUL)
+    )
 
 
 def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

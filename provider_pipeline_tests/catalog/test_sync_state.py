@@ -1,12 +1,17 @@
+from sqlalchemy import text
+
 from provider_pipeline.catalog import (
     SyncState,
     get_sync_state,
     last_successes,
     record_failure,
+    record_repeat,
     record_success,
     set_enabled,
 )
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+
+PAGE = {"endpoint": 0, "number": 1, "url": "https://x.example", "etag": '"abc"', "last_modified": None}
 
 
 def _succeed(session, provider, hour: int, **options) -> None:
@@ -23,22 +28,22 @@ def test_a_provider_never_synced_has_an_empty_state(session, provider):
 
 
 def test_a_success_is_remembered_with_what_the_next_sync_needs(session, provider):
-    _succeed(session, provider, 0, etag='"abc"')
+    _succeed(session, provider, 0, validators=[PAGE])
     state = get_sync_state(session, provider.id)
     assert (state.last_checked_at, state.last_success_at) == (NOON, NOON)
-    assert (state.profile, state.etag, state.rule_version) == ({"count": 3}, '"abc"', 1)
+    assert (state.profile, state.validators, state.rule_version) == ({"count": 3}, [PAGE], 1)
     assert state.consecutive_failures == 0
 
 
 def test_failures_are_counted_and_leave_what_is_known_of_the_last_success(session, provider):
-    _succeed(session, provider, 0, etag='"abc"')
+    _succeed(session, provider, 0, validators=[PAGE])
     _fail(session, provider, 1)
     _fail(session, provider, 2, message="still\nno answer\x00")
     state = get_sync_state(session, provider.id)
     assert (state.last_checked_at, state.last_success_at) == (hours_later(2), NOON)
     assert (state.consecutive_failures, state.last_error_kind) == (2, "Unreachable")
     assert state.last_error == "still no answer"
-    assert (state.profile, state.etag) == ({"count": 3}, '"abc"')
+    assert (state.profile, state.validators) == ({"count": 3}, [PAGE])
 
 
 def test_a_success_ends_the_failures(session, provider):
@@ -76,3 +81,36 @@ def test_the_last_success_of_every_enabled_provider_is_known(session, provider):
     found = last_successes(session)
     assert sorted(found) == ["never", "openai"]
     assert found["openai"] == hours_later(2)
+
+
+def _repeat(session, provider, hour: int, state: SyncState) -> bool:
+    return record_repeat(
+        session, provider.id, state=state, now=hours_later(hour), result={"unchanged": 3}, validators=[PAGE]
+    )
+
+
+def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session, provider):
+    _succeed(session, provider, 0, basis="a" * 64)
+    before = get_sync_state(session, provider.id)
+    assert _repeat(session, provider, 2, before)
+    after = get_sync_state(session, provider.id)
+    assert (after.last_checked_at, after.last_success_at) == (hours_later(2), hours_later(2))
+    assert (after.last_result, after.validators) == ({"unchanged": 3}, [PAGE])
+    assert (after.profile, after.basis, after.rule_version) == (before.profile, "a" * 64, 1)
+
+
+def test_a_repeat_of_what_is_not_the_last_accepted_listing_any_more_is_refused(session, provider):
+    assert not _repeat(session, provider, 0, SyncState())
+    _succeed(session, provider, 0, basis="a" * 64)
+    before = get_sync_state(session, provider.id)
+    _succeed(session, provider, 1, basis="b" * 64)
+    assert not _repeat(session, provider, 2, before)
+    before = get_sync_state(session, provider.id)
+    _fail(session, provider, 2)
+    assert not _repeat(session, provider, 3, before)
+    assert get_sync_state(session, provider.id).last_success_at == hours_later(1)
+
+
+def test_the_etag_of_the_first_page_is_a_column_of_its_own(session, provider):
+    _succeed(session, provider, 0, validators=[PAGE])
+    assert session.scalar(text("SELECT etag FROM provider_sync")) == '"abc"'

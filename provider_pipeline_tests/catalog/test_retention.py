@@ -1,0 +1,86 @@
+from datetime import UTC, datetime, timedelta
+
+from provider_pipeline.catalog import (
+    StoredPage,
+    add_provider,
+    add_rule_version,
+    get_provider,
+    load_raw_response,
+    open_rule_gen_task,
+    prune_raw_responses,
+    recent_raw_response_ids,
+    record_success,
+    store_raw_response,
+)
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+
+
+def _store(session, provider, content: bytes, fetched_at: datetime) -> int:
+    pages = [StoredPage(0, 1, "https://x.example", content)]
+    return store_raw_response(session, provider.id, pages, complete=True, fetched_at=fetched_at).id
+
+
+def _keep(session, count: int | None = None, age: timedelta | None = None) -> None:
+    add_provider(
+        session,
+        slug="openai",
+        name="Openai",
+        base_url="https://api.example.com",
+        auth_config={"type": "none"},
+        raw_keep_count=count,
+        raw_keep_for=age,
+    )
+
+
+def test_pruning_keeps_the_newest_and_every_one_something_refers_to(session, provider):
+    other = register(session, "anthropic")
+    _keep(session, 3)
+    foreign = _store(session, other, b"foreign", NOON)
+    sample, failed, accepted, *rest = [_store(session, provider, b"%d" % n, hours_later(n)) for n in range(10)]
+    add_rule_version(
+        session,
+        provider.id,
+        model_list_config={},
+        endpoints_config={},
+        metadata={},
+        digest="2" * 64,
+        sample_id=sample,
+        origin="generated",
+        activate=False,
+    )
+    open_rule_gen_task(session, provider.id, raw_response_id=failed, issues=[{"type": "x", "severity": "error"}])
+    record_success(session, provider.id, now=NOON, profile=None, raw_response_id=accepted, rule_version=1, result={})
+    assert prune_raw_responses(session, provider.id) == 4
+    assert recent_raw_response_ids(session, provider.id, limit=20) == [*reversed(rest[-3:]), accepted, failed, sample]
+    assert load_raw_response(session, foreign)
+    assert session.connection().exec_driver_sql("SELECT count(*) FROM raw_response_page").scalar() == 7
+    assert prune_raw_responses(session, provider.id) == 0
+
+
+def test_twenty_listings_are_kept_unless_the_provider_says_otherwise(session, provider):
+    for number in range(22):
+        _store(session, provider, b"%d" % number, hours_later(number))
+    assert prune_raw_responses(session, provider.id) == 2
+    _keep(session, 5)
+    assert prune_raw_responses(session, provider.id) == 15
+    assert (get_provider(session, "openai").raw_keep_count, get_provider(session, "openai").raw_keep_for) == (5, None)
+
+
+def test_listings_that_came_too_long_ago_are_forgotten_however_few_there_are(session, provider):
+    now = datetime.now(UTC)
+    old, again, new = (_store(session, provider, each, now - timedelta(days=9)) for each in (b"old", b"again", b"new"))
+    _store(session, provider, b"again", now - timedelta(days=1))
+    _store(session, provider, b"new", now)
+    _keep(session, age=timedelta(days=7))
+    assert prune_raw_responses(session, provider.id) == 1
+    assert recent_raw_response_ids(session, provider.id, limit=9) == [new, again]
+    assert old not in (new, again)
+
+
+def test_the_listing_that_came_again_counts_as_new(session, provider):
+    first, second, third = (_store(session, provider, b"%d" % n, hours_later(n)) for n in range(3))
+    _store(session, provider, b"0", hours_later(5))
+    _keep(session, 2)
+    assert prune_raw_responses(session, provider.id) == 1
+    assert recent_raw_response_ids(session, provider.id, limit=9) == [first, third]
+    assert second not in (first, third)
