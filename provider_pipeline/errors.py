@@ -5,7 +5,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
 
     ProviderPipelineError
     |-- ConfigurationError              what the operator set up does not hold
-    |   |-- MissingCredentialError      a key's environment variable is not set
+    |   |-- MissingCredentialError      no usable key where it is expected
     |   `-- InvalidRuleError            a rule document cannot be understood or compiled
     |-- CatalogError                    the database
     |   |-- DatabaseUnavailableError    no answer at the database URL
@@ -47,7 +47,7 @@ class ConfigurationError(ProviderPipelineError):
 
 
 class MissingCredentialError(ConfigurationError):
-    """A provider names an environment variable for its key, and it is not set."""
+    """A provider names an environment variable or a file for its key, and there is no usable one."""
 
 
 class InvalidRuleError(ConfigurationError):

@@ -4,7 +4,7 @@ Here: the public names. `ListingClient.pages` turns a `ListingSource` into `Page
 what a page's models are (`provider_pipeline.rules`) and where pages are kept (`provider_pipeline.catalog`).
 """
 
-from provider_pipeline.listing.auth import AuthConfig, Credentials
+from provider_pipeline.listing.auth import Auth, AuthConfig, Authorizer, NoAuth, TokenCache
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
@@ -12,18 +12,21 @@ from provider_pipeline.listing.redaction import redact, redacted_url
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource, Page
 
 __all__ = [
+    "Auth",
     "AuthConfig",
+    "Authorizer",
     "Broken",
-    "Credentials",
     "FetchLimits",
     "Finished",
     "ListingClient",
     "ListingEndpoint",
     "ListingSource",
     "NextRequest",
+    "NoAuth",
     "Page",
     "PageInfo",
     "RequestPolicy",
+    "TokenCache",
     "next_request",
     "redact",
     "redacted_url",

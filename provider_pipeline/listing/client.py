@@ -9,8 +9,10 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.auth import TokenCache
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.paging import Broken, NextRequest, PageInfo, next_request
 from provider_pipeline.listing.policy import FetchLimits
@@ -19,7 +21,7 @@ from provider_pipeline.listing.transport import Answer, Transport
 
 
 class ListingClient:
-    """Fetches listings; thread-safe, since each listing has its own connections and nothing is shared.
+    """Fetches listings; thread-safe, since each listing has its own connections, and only access tokens are shared.
 
     Args:
         limits: What one listing may cost.
@@ -29,6 +31,7 @@ class ListingClient:
     def __init__(self, limits: FetchLimits | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._limits = limits or FetchLimits()
         self._environ = environ
+        self._tokens = TokenCache()
 
     def pages(self, source: ListingSource) -> Iterator[Page]:
         """Fetch a listing page by page, in order, each when it is asked for.
@@ -39,17 +42,16 @@ class ListingClient:
             The pages of the first endpoint, then of the next.
 
         Raises:
-            MissingCredentialError: The key's environment variable is not usable; nothing was sent.
+            MissingCredentialError: The key's environment variable or file is not usable; nothing was sent.
             ListingUnreachableError: No answer came.
             ListingRefusedError: The server answered with an error status, or redirects elsewhere.
             ListingUnreadableError: The server answered with something that is not a complete JSON listing within the
                 limits.
         """
-        credentials = source.auth.credentials(source.slug, os.environ if self._environ is None else self._environ)
-        env = source.auth.env
-        secret_hint = f"check the key in {env}" if env else "the provider wants a key: name its variable in auth_config"
+        environ = os.environ if self._environ is None else self._environ
+        authorize = partial(source.auth.authorizer, source.slug, environ, self._tokens)
         limits = source.policy.limits(self._limits)
-        with Transport(source.slug, credentials, secret_hint, limits, source.policy) as transport:
+        with Transport(source.slug, authorize, limits, source.policy) as transport:
             budget = _Budget(limits)
             for index, endpoint in enumerate(source.endpoints):
                 yield from self._endpoint_pages(transport, source, index, endpoint, budget)

@@ -4,12 +4,11 @@ Here: what requests must and must not do on its own. Not here: when requests are
 following redirects and finding logins are decisions about credentials, and those are ours.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import requests
-from requests.auth import AuthBase
 
+from provider_pipeline.listing.auth import Authorizer
 from provider_pipeline.listing.connections import GuardedAdapter
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.policy import RequestPolicy
@@ -18,12 +17,15 @@ from provider_pipeline.listing.redaction import quiet_url_logging
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "provider-pipeline"}
 
 
-def listing_session(deadline: Deadline, policy: RequestPolicy, headers: Mapping[str, str]) -> requests.Session:
-    """A session whose connections a deadline cuts and a policy forbids, with these headers on every request."""
+def listing_session(deadline: Deadline, policy: RequestPolicy, authorizer: Authorizer) -> requests.Session:
+    """A session whose connections a deadline cuts and a policy forbids, and whose requests an authorizer lets in.
+
+    That it always has one also keeps requests from adding a login of its own, from the user's netrc file or the URL.
+    """
     quiet_url_logging()
     session = _Session()
-    session.auth = _OnlyOurs()
-    session.headers.update({**_HEADERS, **headers})
+    session.auth = authorizer
+    session.headers.update(_HEADERS)
     for scheme in ("http://", "https://"):
         session.mount(scheme, GuardedAdapter(deadline, policy))
     return session
@@ -38,10 +40,3 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the overridden signature
         return None
-
-
-class _OnlyOurs(AuthBase):
-    """Keeps requests from adding a login of its own: from the user's netrc file, or from the URL."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request

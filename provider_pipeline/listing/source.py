@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.addresses import url_refusal
-from provider_pipeline.listing.auth import AuthConfig
+from provider_pipeline.listing.auth import Auth, NoAuth
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
 from provider_pipeline.listing.urls import join_url, query_names
@@ -49,7 +49,7 @@ class ListingSource(BaseModel):
 
     slug: str
     base_url: str
-    auth: AuthConfig = Field(default_factory=AuthConfig)
+    auth: Auth = NoAuth()
     endpoints: tuple[ListingEndpoint, ...] = (ListingEndpoint(),)
     policy: RequestPolicy = Field(default_factory=RequestPolicy)
 

@@ -6,9 +6,9 @@ else; each failure is classified once, as transient or permanent, where it is se
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urljoin
 
 import requests
@@ -21,18 +21,20 @@ from provider_pipeline.errors import (
     ModelSyncerError,
 )
 from provider_pipeline.listing.answers import refused_hint, retry_after_seconds, status_may_pass, what_it_says
-from provider_pipeline.listing.auth import Credentials
+from provider_pipeline.listing.auth import Authorizer, TokenExchange
 from provider_pipeline.listing.connections import AddressRefused
 from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.failures import is_caused_by, why_unreachable
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import one_line, redact, redact_body, redacted_url
 from provider_pipeline.listing.session import listing_session
-from provider_pipeline.listing.urls import may_follow, with_params
+from provider_pipeline.listing.urls import may_follow
 
 MOST_REDIRECTS: Final = 3
 _CHUNK: Final = 64 * 1024
 _ERROR_BODY: Final = 16 * 1024
+_TOKEN_BODY: Final = 256 * 1024
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ANSWERS: Final = frozenset({200, 203})
@@ -67,18 +69,47 @@ class _Failure:
     retry_after: float | None = None
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A request: a GET of a listing's page, or a form for a token endpoint."""
+
+    url: str = field(repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.form is None else "POST"
+
+
 class Transport:
-    """The HTTP side of one listing; a context manager, for one thread."""
+    """The HTTP side of one listing; a context manager, for one thread.
+
+    Args:
+        slug: The provider.
+        authorize: Makes what lets its requests in, given the way to ask a token endpoint.
+        limits: What the listing may cost.
+        policy: Which addresses may be asked.
+        seconds: How long all requests and waits may take, if it is less than the limits say.
+
+    Raises:
+        MissingCredentialError: See `AuthConfig.authorizer`.
+    """
 
     def __init__(
-        self, slug: str, credentials: Credentials, secret_hint: str, limits: FetchLimits, policy: RequestPolicy
+        self,
+        slug: str,
+        authorize: Callable[[TokenExchange], Authorizer],
+        limits: FetchLimits,
+        policy: RequestPolicy,
+        seconds: float | None = None,
     ) -> None:
         self._slug = slug
-        self._credentials = credentials
-        self._secret_hint = secret_hint
         self._limits = limits
-        self._deadline = Deadline(limits.deadline)
-        self._session = listing_session(self._deadline, policy, credentials.headers)
+        self._policy = policy
+        self._authorizer = authorize(self.post_form)
+        self._deadline = Deadline(limits.deadline if seconds is None else seconds)
+        self._session = listing_session(self._deadline, policy, self._authorizer)
 
     def __enter__(self) -> Self:
         return self
@@ -87,12 +118,12 @@ class Transport:
         self._session.close()
         self._deadline.release()
 
-    def where(self, url: str) -> str:
+    def where(self, url: str, method: str = "GET") -> str:
         """Provider and redacted URL, as every error's text begins."""
-        return f"{self._slug}: GET {self._shown(url)}"
+        return f"{self._slug}: {method} {self._shown(url)}"
 
     def _shown(self, url: str) -> str:
-        return redacted_url(url, self._credentials.secrets)
+        return redacted_url(url, self._authorizer.secrets)
 
     def get(self, url: str, *, most_bytes: int) -> Answer:
         """Fetch a URL, trying again where that may help.
@@ -106,44 +137,71 @@ class Transport:
             ListingRefusedError: An error status came, or a redirect that is not followed.
             ListingUnreadableError: A body began that is too large, in an unknown encoding, or broke off.
         """
+        return self._ask(_Wanted(url), most_bytes)
+
+    def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        """Send a form to a token endpoint, within this listing's time, and read its JSON answer.
+
+        On a connection of its own, so that the listing's stays watched. Redirects are not followed.
+
+        Raises:
+            ListingUnreachableError: See `get`.
+            ListingRefusedError: See `get`.
+            ListingUnreadableError: See `get`; or the answer is not a JSON document.
+        """
+        bystander = Authorizer(hint=self._authorizer.hint, secrets=self._authorizer.secrets)
+        with Transport(self._slug, lambda _: bystander, self._limits, self._policy, self._deadline.left) as transport:
+            answer = transport._ask(_Wanted(url, form, headers), _TOKEN_BODY)
+        kind = answer.headers.get("Content-Type")
+        return parse_document(answer.content, where=answer.where, content_type=kind)
+
+    def _ask(self, wanted: _Wanted, most_bytes: int) -> Answer:
+        renewed = False
         with self._deadline.running():
-            outcome, attempts = self._attempt(url, most_bytes), 1
+            outcome, attempts = self._attempt(wanted, most_bytes), 1
             while isinstance(outcome, _Failure):
-                wait = retry_wait(attempts, outcome.retry_after, self._limits) if outcome.transient else None
-                if wait is None or wait >= self._deadline.left:
+                if outcome.status == 401 and not renewed and self._authorizer.renew():
+                    wait, renewed = 0.0, True
+                elif (
+                    outcome.transient and (pause := retry_wait(attempts, outcome.retry_after, self._limits)) is not None
+                ):
+                    wait = pause
+                else:
+                    break
+                if wait >= self._deadline.left:
                     break
                 time.sleep(wait)
-                outcome, attempts = self._attempt(url, most_bytes), attempts + 1
+                outcome, attempts = self._attempt(wanted, most_bytes), attempts + 1
         # Outside of any handler, so that no original exception, whose text may hold the key, hangs on to the error.
         if isinstance(outcome, _Failure):
-            raise self._error(url, outcome, attempts)
+            raise self._error(wanted, outcome, attempts)
         return outcome
 
-    def _error(self, url: str, failure: _Failure, attempts: int) -> ModelSyncerError:
+    def _error(self, wanted: _Wanted, failure: _Failure, attempts: int) -> ModelSyncerError:
         tries = f", after {attempts} attempts" if attempts > 1 else ""
-        text = redact(f"{self.where(url)} {failure.reason}{tries}", self._credentials.secrets)
+        text = redact(f"{self.where(wanted.url, wanted.method)} {failure.reason}{tries}", self._authorizer.secrets)
         if failure.kind is ListingRefusedError:
             return ListingRefusedError(text, status=failure.status or 0, hint=failure.hint, transient=failure.transient)
         return failure.kind(text, hint=failure.hint, transient=failure.transient)
 
-    def _attempt(self, url: str, most_bytes: int) -> Answer | _Failure:
-        start = url
-        outcome = self._exchange(url, most_bytes)
+    def _attempt(self, wanted: _Wanted, most_bytes: int) -> Answer | _Failure:
+        url = wanted.url
+        outcome = self._exchange(wanted, most_bytes)
         for _ in range(MOST_REDIRECTS):
             if not isinstance(outcome, _Redirect):
                 return outcome
             target = _resolved(url, outcome.location)
-            if target is None or not may_follow(start, target):
+            if wanted.form is not None or target is None or not may_follow(wanted.url, target):
                 return _Failure(
                     f"answered {outcome.status} with a redirect to {self._shown(target or outcome.location)}, "
                     "which is not followed: credentials stay on the configured host",
                     ListingRefusedError,
                     transient=False,
-                    hint="if the provider has moved, change its base URL",
+                    hint="if the provider has moved, change its configured URL",
                     status=outcome.status,
                 )
             url = target
-            outcome = self._exchange(url, most_bytes)
+            outcome = self._exchange(_Wanted(url), most_bytes)
         if not isinstance(outcome, _Redirect):
             return outcome
         return _Failure(
@@ -154,13 +212,16 @@ class Transport:
             status=outcome.status,
         )
 
-    def _exchange(self, url: str, most_bytes: int) -> "Answer | _Failure | _Redirect":
+    def _exchange(self, wanted: _Wanted, most_bytes: int) -> "Answer | _Failure | _Redirect":
         # Only a connection that stands can be cut at the deadline, so connecting gets no more than what is left, and a
         # little, for the deadline to be the reason.
         timeouts = (min(self._limits.connect_timeout, self._deadline.left + 0.1), self._limits.read_timeout)
         try:
-            response = self._session.get(
-                with_params(url, self._credentials.params),
+            response = self._session.request(
+                wanted.method,
+                wanted.url,
+                data=wanted.form,
+                headers=wanted.headers,
                 stream=True,
                 allow_redirects=False,
                 timeout=timeouts,
@@ -183,14 +244,14 @@ class Transport:
             if self._deadline.expired:
                 # The cut connection looked like the end of the headers.
                 return self._late("no answer came", ListingUnreachableError)
-            return self._read(url, response, most_bytes)
+            return self._read(wanted, response, most_bytes)
 
-    def _read(self, url: str, response: requests.Response, most_bytes: int) -> "Answer | _Failure | _Redirect":
+    def _read(self, wanted: _Wanted, response: requests.Response, most_bytes: int) -> "Answer | _Failure | _Redirect":
         status = response.status_code
         if status in _REDIRECTS and "Location" in response.headers:
             return _Redirect(status, response.headers["Location"])
         if status not in _ANSWERS:
-            return self._refusal(response)
+            return self._refusal(wanted, response)
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
             return _Failure(
@@ -203,11 +264,11 @@ class Transport:
         if isinstance(body, _Failure):
             return body
         return Answer(
-            url=url,
-            shown_url=self._shown(url),
-            where=self.where(url),
+            url=wanted.url,
+            shown_url=self._shown(wanted.url),
+            where=self.where(wanted.url, wanted.method),
             headers=response.headers,
-            content=redact_body(body, self._credentials.secrets),
+            content=redact_body(body, self._authorizer.secrets),
         )
 
     def _body(self, response: requests.Response, most_bytes: int) -> bytes | _Failure:
@@ -248,7 +309,7 @@ class Transport:
             hint="the next scheduled check tries again" if transient else "a proxy in between may be misconfigured",
         )
 
-    def _refusal(self, response: requests.Response) -> _Failure:
+    def _refusal(self, wanted: _Wanted, response: requests.Response) -> _Failure:
         status = response.status_code
         says = what_it_says(_beginning(response), response.headers.get("Content-Type"))
         if self._deadline.expired:
@@ -260,7 +321,8 @@ class Transport:
             f"answered {status}{f' {reason}' if reason else ''} ({says}){asks}",
             ListingRefusedError,
             transient=status_may_pass(status),
-            hint=refused_hint(status, self._secret_hint),
+            # A token endpoint says 400, too, when it does not know the client (RFC 6749, 5.2).
+            hint=refused_hint(401 if wanted.form and status == 400 else status, self._authorizer.hint),
             status=status,
             retry_after=wait,
         )

@@ -105,7 +105,7 @@ def test_one_client_serves_many_threads_and_never_mixes_their_keys(httpserver: H
     client = ListingClient(QUICK, environ={f"KEY_{n}": f"value-{n}" for n in range(12)})
 
     def digest_sent(number: int) -> str:
-        auth = AuthConfig(type="bearer", env=f"KEY_{number}")
+        auth = AuthConfig.parse({"type": "bearer", "env": f"KEY_{number}"})
         endpoints = (ListingEndpoint(path="/models"),)
         source = ListingSource(
             slug=f"p{number}", base_url=httpserver.url_for(""), auth=auth, endpoints=endpoints, policy=LOOPBACK

@@ -55,7 +55,7 @@ def test_the_process_environment_is_read_at_call_time(httpserver: HTTPServer, mo
     client = ListingClient(QUICK)
     monkeypatch.setenv("ACME_KEY", KEY)
     endpoints = (ListingEndpoint(path="/models"),)
-    auth = AuthConfig(type="bearer", env="ACME_KEY")
+    auth = AuthConfig.parse({"type": "bearer", "env": "ACME_KEY"})
     base_url = httpserver.url_for("")
     list(client.pages(ListingSource(slug="acme", base_url=base_url, auth=auth, endpoints=endpoints, policy=LOOPBACK)))
     assert httpserver.log[0][0].headers["Authorization"] == f"Bearer {KEY}"

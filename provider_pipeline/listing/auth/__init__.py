@@ -1,0 +1,12 @@
+"""How a provider's requests are authorised, as data.
+
+Here: the public names. A stored document becomes a kind (`AuthConfig.parse`), and at call time an `Authorizer` that
+puts what is needed on each request. Not here: sending requests (`provider_pipeline.listing.transport`). The kinds are
+explained in docs/authentication.md.
+"""
+
+from provider_pipeline.listing.auth.authorizer import Authorizer
+from provider_pipeline.listing.auth.kinds import Auth, AuthConfig, NoAuth
+from provider_pipeline.listing.auth.tokens import TokenCache, TokenExchange
+
+__all__ = ["Auth", "AuthConfig", "Authorizer", "NoAuth", "TokenCache", "TokenExchange"]

@@ -1,0 +1,150 @@
+"""Where a secret is, and fetching it from there.
+
+Here: the documents that name an environment variable or a file, and reading those at call time. Not here: what becomes
+of the value (`kinds`). The concept: tables and configuration hold the name of a secret's place, never the secret; a
+mounted secret that is replaced is seen by the next listing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from provider_pipeline.errors import MissingCredentialError
+
+HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
+"""What a header's value can carry."""
+ONE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+"""Text of any alphabet without line breaks and control characters."""
+ANY_TEXT: Final = re.compile(r"[^\x00\ud800-\udfff]+")
+"""Text of several lines."""
+MOST_BYTES: Final = 64 * 1024
+"""How large a secret's file may be."""
+
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+FileName = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]+$", max_length=4000)]
+
+
+class Secret(BaseModel):
+    """The place of a secret.
+
+    Attributes:
+        env: The environment variable that holds it; or
+        file: the file that does, by its absolute path, such as a mounted secret.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    env: EnvName | None = None
+    file: FileName | None = None
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        one_place(self.env, self.file)
+        return self
+
+    @property
+    def name(self) -> str:
+        """The variable or the file, for a hint."""
+        return self.env or self.file or ""
+
+    def resolve(
+        self, slug: str, environ: Mapping[str, str], *, what: str = "key", fits: re.Pattern[str] = HEADER_TEXT
+    ) -> str:
+        """Read the secret; white space around it is not part of it.
+
+        Args:
+            slug: The provider, for the error's text.
+            environ: Where variables are looked up.
+            what: What the secret is to the provider, for the error's text.
+            fits: What it must be made of.
+
+        Raises:
+            MissingCredentialError: It is not there, is empty, or is nothing that could be sent. The value is never
+                shown.
+        """
+        if self.env is not None:
+            found = _in_environment(self.env, environ)
+            place, remedy = f"environment variable {self.env}", f"set {self.env} where the sync runs"
+        else:
+            found = read_secret_file(self.name)
+            place, remedy = f"file {self.file}", "check that the secret is mounted where the sync runs"
+        problem = found.problem
+        if not problem and not found.text:
+            problem = "is empty"
+        if not problem and not fits.fullmatch(found.text):
+            problem = "holds a line break or another character that no request can carry"
+        if problem:
+            raise MissingCredentialError(f"{slug}: its {what} is expected in {place}, which {problem}", hint=remedy)
+        return found.text
+
+
+def one_place(env: str | None, file: str | None) -> None:
+    """Refuse a document that names no place of its secret, or two."""
+    if (env is None) == (file is None):
+        raise ValueError("needs an 'env' or a 'file', the place of its secret, and not both")
+
+
+class Setting(Secret):
+    """A value that may be public, such as a user's name or a client's id.
+
+    Attributes:
+        value: The value itself, in place of `env` or `file`.
+    """
+
+    value: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if sum(given is not None for given in (self.env, self.file, self.value)) != 1:
+            raise ValueError("needs one of 'value', 'env' and 'file'")
+        if self.value is not None and not ONE_LINE.fullmatch(self.value):
+            raise ValueError("its 'value' holds a line break or another control character")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The variable or the file, for a hint; 'auth_config' for a value that stands there."""
+        return self.env or self.file or "auth_config"
+
+    def resolve(
+        self, slug: str, environ: Mapping[str, str], *, what: str = "key", fits: re.Pattern[str] = HEADER_TEXT
+    ) -> str:
+        """The value, or what the variable or the file holds; see `Secret.resolve`."""
+        return self.value if self.value is not None else super().resolve(slug, environ, what=what, fits=fits)
+
+    def secrets(self, resolved: str) -> tuple[str, ...]:
+        """What of it no text may show: nothing, when it stands in the table anyway."""
+        return () if self.value is not None else (resolved,)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a secret's place: a text, or a problem that continues "which ..."."""
+
+    text: str = field(default="", repr=False)
+    problem: str = ""
+
+
+def read_secret_file(name: str) -> Found:
+    """Read a small text file."""
+    path = Path(name)
+    try:
+        if not path.is_file():  # asked first: opening a pipe would wait for its writer
+            return Found(problem="is not a file" if path.exists() else "does not exist")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            return Found(problem=f"is larger than the {MOST_BYTES:,} bytes a secret may have")
+        return Found(content.decode("utf-8-sig").strip())
+    except OSError as error:
+        return Found(problem=f"cannot be read ({error.strerror or type(error).__name__})")
+    except UnicodeDecodeError:
+        return Found(problem="is not UTF-8 text")
+
+
+def _in_environment(name: str, environ: Mapping[str, str]) -> Found:
+    return Found(environ[name].strip()) if name in environ else Found(problem="is not set")
