@@ -39,9 +39,32 @@ def _parts(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]
             ("models in the sample", summary["models"]),
             ("confidence", _share(summary["confidence"])),
             ("kind of API", kind),
-            ("pagination", f"{_document(summary['pagination'])} ({summary['pagination_from'] or 'given'})"),
+            *_paging(summary),
         ),
     )
+    yield from _endpoint_parts(explained)
+    for further in explained["further_endpoints"]:
+        one = further["summary"]
+        yield table(
+            f"{title}: {one['endpoint']}",
+            ("decision", "choice"),
+            (("selector", one["selector"]), ("id", one["id"]), *_paging(one)),
+        )
+        yield from _endpoint_parts(further)
+    yield _capabilities(explained)
+    for issue in explained["issues"]:
+        yield Text(
+            f"{issue['severity']}: {issue['message']}", style="red" if issue["severity"] == "error" else "yellow"
+        )
+
+
+def _paging(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "pagination", f"{_document(summary['pagination'])} ({summary['pagination_from'] or 'given'})"
+    if summary["detail"]:
+        yield "detail", _document(summary["detail"])
+
+
+def _endpoint_parts(explained: Mapping[str, Any]) -> Iterator[RenderableType]:
     if explained["candidates"]:
         yield _candidates(explained["candidates"])
     if explained["ids"]:
@@ -54,11 +77,6 @@ def _parts(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]
             "left out",
             ("field", "why"),
             ((each["expression"], each["reason"]) for each in explained["left_out"]),
-        )
-    yield _capabilities(explained)
-    for issue in explained["issues"]:
-        yield Text(
-            f"{issue['severity']}: {issue['message']}", style="red" if issue["severity"] == "error" else "yellow"
         )
 
 

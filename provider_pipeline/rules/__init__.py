@@ -9,6 +9,7 @@ from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, E
 from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.explain import explain_rule
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.matching import CapabilityMatcher
@@ -30,6 +31,7 @@ __all__ = [
     "Detail",
     "Difference",
     "Endpoint",
+    "EndpointSample",
     "ExtractionRule",
     "FieldComparison",
     "ListingJudge",

@@ -22,6 +22,8 @@ MAX_PATTERNS: Final = 2_000
 """Patterns of one capability."""
 MAX_PATTERN_TEXT: Final = 150_000
 """Characters of all different patterns of a rule together."""
+MAX_PREDICATES: Final = 200
+"""Predicates of one capability that state it, and as many that deny it."""
 MAX_DEPTH: Final = 100
 """Nesting of what a rule says about how it came to be, beyond which it could not be written down again."""
 
@@ -63,8 +65,8 @@ class Patterns(BaseModel):
 
     regex: tuple[Pattern, ...] = Field((), max_length=MAX_PATTERNS)
     lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=100_000)
-    evidence: tuple[Expression, ...] = Field((), max_length=200)
-    counter_evidence: tuple[Expression, ...] = Field((), max_length=200)
+    evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
+    counter_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
 
     @field_validator("lookup_table", mode="before")
     @classmethod

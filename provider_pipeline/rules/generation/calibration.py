@@ -13,8 +13,8 @@ from provider_pipeline.rules.judge import ListingJudge
 _FORGIVEN: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
 
 
-def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
-    """What a draft's `expect` should say of its own sample, issues with the sample, and how many models it gives.
+def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    """What a draft's `expect` should say of its own sample, issues with the sample, and the ids of its models.
 
     A model is not lost for an odd limit or price that the sample itself holds: such columns are named `unreadable`.
     """
@@ -40,4 +40,4 @@ def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], l
                 recovery="Check the selector and the id; use a cleaner sample if there is one.",
             )
         )
-    return expect, problems, len(rows)
+    return expect, problems, [row["model_id"] for row in rows]

@@ -6,7 +6,8 @@ Here: `explain_rule`, which gives the structure that a table is drawn from. Not 
 from collections.abc import Mapping
 from typing import Any
 
-from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.document import Endpoint, ExtractionRule
+from provider_pipeline.rules.generation.joining import labelled_selector
 
 
 def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]:
@@ -20,42 +21,61 @@ def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]
         could be the listing, best first, `chosen` on the winner), `ids` (fields that could be the id, likewise),
         `fields` (per field: expression, unit, and the alternatives with score, fill and plausibility), `left_out` (junk
         fields and why), `capabilities` (per capability: predicates, pattern count, and how many models of the sample
-        each source decided) and `issues`.
+        each source decided) and `issues`. With several endpoints, `further_endpoints` has the parts that are an
+        endpoint's own for each but the first.
     """
     rule = ExtractionRule.parse(analysis)
-    document = rule.to_analysis()
-    endpoint = rule.endpoints[0]
     evidence: Mapping[str, Any] = rule.evidence
     kind = rule.metadata.get("provider_kind") or {}
-    units = document.get("units", {})
+    told = evidence.get("endpoints") or [evidence]
+    first, *further = [
+        _endpoint(endpoint, told[place] if place < len(told) else {}) for place, endpoint in enumerate(rule.endpoints)
+    ]
     return {
+        **first,
         "summary": {
-            "selector": endpoint.selector,
-            "id": endpoint.fields["id"],
+            **first["summary"],
             "models": rule.metadata.get("sample_model_count"),
             "confidence": rule.confidence,
             "provider_kind": kind.get("title") or kind.get("kind"),
             "provider_kind_confidence": kind.get("confidence"),
             "provider_kind_evidence": kind.get("evidence", []),
             "hints": kind.get("hints", {}),
+        },
+        "further_endpoints": further,
+        "capabilities": [_capability(entry, evidence.get("capabilities", {})) for entry in rule.capability_rules],
+        "coverage": evidence.get("capabilities", {}).get("coverage"),
+        "issues": [dict(entry) for entry in rule.issues],
+    }
+
+
+def _endpoint(endpoint: Endpoint, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    written = endpoint.model_dump(mode="json", exclude_unset=True)
+    found = [entry["selector"] for entry in evidence.get("candidates", [])]
+    labelled = {labelled_selector(selector, endpoint.path or ""): selector for selector in found}
+    return {
+        "summary": {
+            "endpoint": endpoint.path,
+            "selector": endpoint.selector,
+            "id": endpoint.fields["id"],
             "pagination": endpoint.pagination or {"type": "none"},
             "pagination_from": evidence.get("pagination"),
+            "detail": written.get("detail"),
         },
-        "candidates": _chosen(evidence.get("candidates", []), "selector", endpoint.selector),
+        "candidates": _chosen(
+            evidence.get("candidates", []), "selector", labelled.get(endpoint.selector, endpoint.selector)
+        ),
         "ids": _chosen(evidence.get("ids", []), "expression", endpoint.fields["id"]),
         "fields": [
             {
                 "field": name,
                 "expression": expression,
-                "unit": units.get(name),
+                "unit": written.get("units", {}).get(name),
                 "alternatives": _chosen(evidence.get("fields", {}).get(name, []), "expression", expression),
             }
             for name, expression in endpoint.fields.items()
         ],
         "left_out": [{"expression": path, "reason": reason} for path, reason in evidence.get("junk", {}).items()],
-        "capabilities": [_capability(entry, evidence.get("capabilities", {})) for entry in rule.capability_rules],
-        "coverage": evidence.get("capabilities", {}).get("coverage"),
-        "issues": [dict(entry) for entry in rule.issues],
     }
 
 

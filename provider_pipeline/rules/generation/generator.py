@@ -4,38 +4,21 @@ Here: the order of the decisions and the document they make. Not here: the decis
 one. The document is explained in docs/rules.md.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from provider_pipeline.rules.extraction import FIELD_COLUMNS
-from provider_pipeline.rules.generation.base_models import base_model
 from provider_pipeline.rules.generation.calibration import calibrated
-from provider_pipeline.rules.generation.evidence import capability_evidence, only_text
-from provider_pipeline.rules.generation.fieldmap import (
-    FieldChoice,
-    accepted,
-    arrow_modalities,
-    joined,
-    limit_choices,
-    metadata_choices,
-    modality_choice,
-    name_choice,
-    output_choice,
-)
-from provider_pipeline.rules.generation.junk import junk_reason
-from provider_pipeline.rules.generation.kinds import detect_kind
+from provider_pipeline.rules.generation.drafting import Draft, drafted
+from provider_pipeline.rules.generation.joining import joined_predicates, labelled_selector
 from provider_pipeline.rules.generation.names import capability_rules
-from provider_pipeline.rules.generation.paging import infer_pagination, says_more
-from provider_pipeline.rules.generation.price_units import billed_otherwise
-from provider_pipeline.rules.generation.prices import PriceChoice, price_choices
-from provider_pipeline.rules.generation.selection import Candidate, candidates, rival
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.generation.selection import candidates
 from provider_pipeline.rules.issues import issue
-from provider_pipeline.rules.units import UnitByRow
+from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
-AMBIGUOUS_BELOW: Final = 0.5
-_SHOWN_CANDIDATES: Final = 8
-_FIELD_ORDER: Final = ("id", "name", *list(FIELD_COLUMNS)[3:])
 
 
 class RuleGenerator:
@@ -52,10 +35,25 @@ class RuleGenerator:
             came to be: `metadata`, `evidence`, `confidence` and `issues`. A sample that holds no listing gives a rule
             that matches nothing, with confidence 0 and an issue of type `no_listing_found`.
         """
-        found = candidates(sample) if _is_json(sample) else []
-        if not found:
-            return _nothing(sample)
-        return _document(sample, found)
+        return self.analyze_endpoints([EndpointSample(sample)])
+
+    def analyze_endpoints(self, samples: Sequence[EndpointSample]) -> dict[str, Any]:
+        """The rule for a provider that lists its models at several endpoints, or has an answer of its own for each.
+
+        Args:
+            samples: One page of each endpoint, in the order in which their rows are believed.
+
+        Returns:
+            A rule document as `analyze_sample` gives it; with several samples, with the parts of each endpoint under
+            `endpoints`, and with its evidence under `evidence.endpoints`. The first sample without a listing decides.
+        """
+        drafts = []
+        for sample in samples:
+            found = candidates(sample.listing) if _is_json(sample.document) else []
+            if not found:
+                return _nothing(sample)
+            drafts.append(drafted(sample, found))
+        return _document(drafts)
 
 
 def _is_json(sample: Any) -> bool:
@@ -72,13 +70,13 @@ def _is_json(sample: Any) -> bool:
     return True
 
 
-def _nothing(sample: Any) -> dict[str, Any]:
+def _nothing(sample: EndpointSample) -> dict[str, Any]:
     problem = issue(
         "no_listing_found",
         "error",
-        "the sample holds no list of objects with an id",
+        f"the sample{f' of {sample.path}' if sample.path else ''} holds no list of objects with an id",
         expected="a list of model objects, or a map of id to object, at any depth",
-        actual=f"a JSON {json_type(sample)}",
+        actual=f"a JSON {json_type(sample.listing)}",
         recovery="Check that the endpoint lists models, and that the answer is not an error or a login page.",
     )
     return {
@@ -92,154 +90,61 @@ def _nothing(sample: Any) -> dict[str, Any]:
     }
 
 
-def _document(sample: Any, found: list[Candidate]) -> dict[str, Any]:
-    listing = found[0]
-    kind = detect_kind(sample, listing)
-    fields, units, alternatives, junk = _fields(listing, sample)
-    predicates = capability_evidence(listing.shape, fields)
-    rules, coverage, naming_issues = capability_rules(listing, predicates, only_text=only_text(listing.shape, fields))
-    pagination, pagination_from = infer_pagination(sample, len(listing.items), kind["kind"], listing.path)
-    confidence, ambiguities = _confidence(listing, found)
-    if pagination["type"] == "none" and (told := says_more(sample, len(listing.items), listing.path)):
-        ambiguities.append(_unclear_pages(told))
-    expect: dict[str, Any] = {"id_type": listing.ids[0].id_type}
-    draft: dict[str, Any] = {
-        "jmespath_rule": listing.selector,
-        "fields": {name: fields[name] for name in sorted(fields, key=_field_position)},
-        "units": {name: units[name] for name in sorted(units)},
-        "pagination": pagination,
-        "expect": expect,
-        "capability_rules": rules,
-    }
-    expect, sample_issues, model_count = calibrated(draft, sample)
+def _document(drafts: Sequence[Draft]) -> dict[str, Any]:
+    """The rule of all endpoints: capability rules that tell each one's models what its own sample says."""
+    together = joined_predicates([draft.told for draft in drafts])
+    drafts = [_labelled(draft) if place in together.labelled else draft for place, draft in enumerate(drafts)]
+    # A name that says nothing is a chat model's only if that holds wherever the provider lists models.
+    rules, coverage, naming_issues = capability_rules(
+        [draft.listing for draft in drafts], together.predicates, only_text=all(draft.only_text for draft in drafts)
+    )
+    written, calibration_issues, model_ids = [], [], set[str]()
+    for draft in drafts:
+        expect, problems, ids = calibrated({**draft.parts, "capability_rules": rules}, draft.sample.document)
+        written.append({**draft.parts, "expect": expect})
+        calibration_issues += _named(problems, draft, drafts)
+        model_ids.update(ids)
+    best = max(drafts, key=lambda draft: float(draft.kind["confidence"]))
     return {
-        **draft,
-        "expect": expect,
+        **_written(written),
+        "capability_rules": rules,
         "metadata": {
-            "sample_model_count": model_count,
-            "sample_item_count": len(listing.items),
-            "provider_kind": kind,
+            "sample_model_count": len(model_ids),
+            "sample_item_count": sum(draft.item_count for draft in drafts),
+            "provider_kind": best.kind,
             "generator_version": GENERATOR_VERSION,
         },
         "evidence": {
-            "candidates": [candidate.summary() for candidate in found[:_SHOWN_CANDIDATES]],
-            "ids": [
-                {"expression": choice.expression, "score": choice.score, "reasons": choice.reasons}
-                for choice in listing.ids
-            ],
-            "fields": alternatives,
-            "junk": junk,
-            "pagination": pagination_from,
+            **(drafts[0].evidence if len(drafts) == 1 else {"endpoints": [draft.evidence for draft in drafts]}),
             "capabilities": coverage,
         },
-        "confidence": confidence,
-        "issues": [*ambiguities, *naming_issues, *sample_issues],
+        "confidence": min(draft.confidence for draft in drafts),
+        "issues": [
+            *(problem for draft in drafts for problem in _named(draft.issues, draft, drafts)),
+            *naming_issues,
+            *calibration_issues,
+        ],
     }
 
 
-def _unclear_pages(field: str) -> dict[str, Any]:
-    return issue(
-        "pagination_unclear",
-        "warning",
-        f"the answer's {field} says that there is more, but nothing says how to ask for it",
-        expected="a token, an address or page numbers for the next page",
-        actual="none that is known",
-        recovery="Look the pages up in the provider's documentation, and put them into the rule's pagination.",
-    )
+def _labelled(draft: Draft) -> Draft:
+    label = draft.told.label
+    items = compile_expression(labelled_selector("@", label))(draft.listing.items)
+    selector = labelled_selector(draft.parts["jmespath_rule"], label)
+    return replace(draft, listing=replace(draft.listing, items=items), parts={**draft.parts, "jmespath_rule": selector})
 
 
-def _field_position(name: str) -> tuple[int, str]:
-    return (_FIELD_ORDER.index(name) if name in _FIELD_ORDER else len(_FIELD_ORDER), name)
+def _written(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The parts of the endpoints as a rule's document has them."""
+    if len(parts) == 1:
+        return parts[0]
+    names = {"endpoint": "path", "jmespath_rule": "selector"}
+    endpoints = [{names.get(key, key): value for key, value in part.items()} for part in parts]
+    return {"jmespath_rule": parts[0]["jmespath_rule"], "endpoints": endpoints}
 
 
-def _fields(
-    listing: Candidate, sample: Any
-) -> tuple[dict[str, str], dict[str, Any], dict[str, list[Any]], dict[str, str]]:
-    """The field map, its units, all alternatives that were found, and what was left out as junk."""
-    shape, identity = listing.shape, listing.ids[0]
-    fields = {"id": identity.expression}
-    units: dict[str, Any] = {}
-    alternatives: dict[str, list[Any]] = {}
-
-    def take(name: str, choice: FieldChoice | PriceChoice | None, found: list[Any]) -> None:
-        if found:
-            alternatives[name] = [one.summary() for one in found]
-        if choice is not None:
-            fields[name] = choice.expression
-
-    name, names = name_choice(shape, identity.expression, identity.depth)
-    take("name", joined(name, names), names)
-    contexts = limit_choices(shape, "context_length", identity.depth)
-    context = accepted(contexts)
-    take("context_length", joined(context, contexts), contexts)
-    outputs = limit_choices(shape, "max_output_tokens", identity.depth)
-    take("max_output_tokens", joined(output_choice(outputs, context), outputs), outputs)
-    for side in ("input_modalities", "output_modalities"):
-        chosen, sides = modality_choice(shape, side, identity.depth)
-        take(side, joined(chosen, sides), sides)
-    for side, expression in arrow_modalities(shape).items():
-        fields.setdefault(side, expression)
-    prices_of = {} if billed_otherwise(sample, listing.path) else price_choices(shape)
-    for side, prices in prices_of.items():
-        take(side, prices[0] if prices else None, prices)
-        if prices:
-            unit = prices[0].unit
-            units[side] = unit.model_dump() if isinstance(unit, UnitByRow) else unit
-    base = base_model(shape, identity)
-    if base is not None:
-        fields["base_model"] = base
-    junk: dict[str, str] = {}
-    for field, choice in metadata_choices(shape, set(fields.values())):
-        reason = junk_reason(choice.column) if field == "created" else None
-        if reason is None:
-            fields[field] = choice.expression
-        else:
-            junk[choice.expression] = reason
-    return fields, units, alternatives, junk
-
-
-def _confidence(listing: Candidate, found: list[Candidate]) -> tuple[float, list[dict[str, Any]]]:
-    """How sure the choice of the listing and its id is, and what makes it unsure."""
-    problems = []
-    confidence = min(1.0, listing.score / 0.75)
-    other = rival(listing, found)
-    if other is not None:
-        confidence *= 1 - 0.6 * other.score / listing.score
-        problems.append(
-            issue(
-                "ambiguous",
-                "warning",
-                f"two lists could be the listing: {listing.selector} and {other.selector}",
-                expected="one list that is clearly the listing",
-                actual=f"scores {listing.score:.2f} and {other.score:.2f}",
-                sample=other.ids[0].values,
-                recovery="Check the chosen selector; put the other one into the rule if it is the listing.",
-            )
-        )
-    rivals = [choice for choice in listing.ids[1:] if choice.score >= 0.95 * listing.ids[0].score]
-    if any(set(choice.values) != set(listing.ids[0].values) for choice in rivals):
-        confidence *= 0.6
-        problems.append(
-            issue(
-                "ambiguous",
-                "warning",
-                f"two fields could be the id: {listing.ids[0].expression} and {rivals[0].expression}",
-                expected="one field that callers pass to the API",
-                actual=f"scores {listing.ids[0].score:.2f} and {rivals[0].score:.2f}",
-                sample=rivals[0].values,
-                recovery="Check which of the two the provider's API takes, and put it into the rule's fields.id.",
-            )
-        )
-    confidence = round(confidence, 3)
-    if confidence < AMBIGUOUS_BELOW and not problems:
-        problems.append(
-            issue(
-                "ambiguous",
-                "warning",
-                f"the listing {listing.selector} was chosen with a confidence of only {confidence:.2f}",
-                expected=f"at least {AMBIGUOUS_BELOW:.2f}",
-                actual=confidence,
-                recovery="Look at the rule and at the sample before the rule is used.",
-            )
-        )
-    return confidence, problems
+def _named(problems: list[dict[str, Any]], draft: Draft, drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+    """The issues of one endpoint; of several, each says which."""
+    if len(drafts) == 1:
+        return problems
+    return [{**problem, "message": f"{draft.sample.name}: {problem['message']}"} for problem in problems]

@@ -4,7 +4,7 @@ Here: which of the known name patterns go into a rule, and the report on coverag
 the patterns (`../families.py`) and the predicates (`evidence.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.rules.capabilities import contradicts
@@ -23,14 +23,14 @@ _MAX_NAMES: Final = 1_000
 
 
 def capability_rules(
-    listing: Candidate, predicates: Mapping[str, Predicates], *, only_text: bool
+    listings: Sequence[Candidate], predicates: Mapping[str, Predicates], *, only_text: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
     """The rule's capability part, a report on it, and its issues.
 
     Every rule carries all known patterns, for the next listing may have models of families this sample lacks.
 
     Args:
-        listing: The list that was chosen as the listing.
+        listings: The list that was chosen as the listing, of each endpoint.
         predicates: What the metadata says.
         only_text: Whether nearly every model takes and gives text: then a name that says nothing is a chat model's.
     """
@@ -46,18 +46,17 @@ def capability_rules(
         if patterns.get(capability):
             entry["regex"] = [*patterns[capability], *([".*"] if capability == "chat" and only_text else [])]
         rules.append({"capability": capability, "patterns": entry})
-    report, problems = _report(rules, listing)
+    report, problems = _report(rules, listings)
     return rules, report, problems
 
 
-def _report(rules: list[dict[str, Any]], listing: Candidate) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _report(rules: list[dict[str, Any]], listings: Sequence[Candidate]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     parsed = [
         CapabilityRule(capability=rule["capability"], patterns=Patterns.model_validate(rule["patterns"]))
         for rule in rules
     ]
     compiled = CompiledCapabilities(parsed)
-    read_id = compile_expression(listing.ids[0].expression)
-    pairs = [(str(read_id(item)), item) for item in listing.items[:_MAX_MODELS] if read_id(item) is not None]
+    pairs = [pair for listing in listings for pair in _models(listing)]
     ids = tuple(model_id for model_id, _ in pairs)
     counts: dict[str, dict[str, int]] = {}
     covered, contradicted, overlapping = 0, [], []
@@ -79,6 +78,11 @@ def _report(rules: list[dict[str, Any]], listing: Candidate) -> tuple[dict[str, 
         "patterns": _matching(rules, ids[:_MAX_NAMES]),
     }
     return report, [*_contradictions(contradicted, len(ids)), *_overlaps(overlapping, len(ids))]
+
+
+def _models(listing: Candidate) -> list[tuple[str, Any]]:
+    read_id = compile_expression(listing.ids[0].expression)
+    return [(str(read_id(item)), item) for item in listing.items[:_MAX_MODELS] if read_id(item) is not None]
 
 
 def _matching(rules: list[dict[str, Any]], ids: tuple[str, ...]) -> dict[str, dict[str, int]]:
