@@ -9,7 +9,8 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |   `-- InvalidRuleError            a rule document cannot be understood or compiled
     |-- CatalogError                    the database
     |   |-- DatabaseUnavailableError    no answer at the database URL
-    |   `-- MigrationMissingError       the schema is older or newer than this code
+    |   |-- MigrationMissingError       the schema is older or newer than this code
+    |   `-- TaskClaimLostError          a task is not, or no longer, the caller's to answer
     |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
     |   |-- UnknownProviderError        no provider with that slug
     |   |-- RuleMissingError            the provider has no active extraction rule
@@ -64,6 +65,10 @@ class DatabaseUnavailableError(CatalogError):
 
 class MigrationMissingError(CatalogError):
     """The database schema is not the one this version of the code works with."""
+
+
+class TaskClaimLostError(CatalogError):
+    """A task is with another worker, or closed, and cannot be answered by this one."""
 
 
 class ModelSyncerError(ProviderPipelineError):

@@ -7,14 +7,22 @@ number and by age; what something still refers to stays whatever they say.
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import agent_task, provider, provider_sync, raw_response, rule_version
+from provider_pipeline.catalog.tables import (
+    agent_task,
+    provider,
+    provider_sync,
+    raw_response,
+    rule_trial,
+    rule_trial_result,
+    rule_version,
+)
 
 
 def prune_raw_responses(session: Session, provider_id: int) -> int:
     """Forget a provider's listings beyond `raw_keep_count`, and those that last came longer than `raw_keep_for` ago.
 
-    A rule's sample, a task's listing and the last accepted listing stay, however old. A sync that stores new content
-    calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
+    A rule's sample, a task's listing, the listings of a running trial and the last accepted one stay, however old. A
+    sync that stores new content calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
 
     Returns:
         How many were deleted.
@@ -40,6 +48,10 @@ def prune_raw_responses(session: Session, provider_id: int) -> int:
         ~select(rule_version.c.version).where(rule_version.c.sample_id == raw_response.c.id).exists(),
         ~select(agent_task.c.id).where(agent_task.c.raw_response_id == raw_response.c.id).exists(),
         ~select(provider_sync.c.provider_id).where(provider_sync.c.raw_response_id == raw_response.c.id).exists(),
+        ~select(rule_trial_result.c.id)
+        .join(rule_trial, rule_trial.c.id == rule_trial_result.c.trial_id)
+        .where(rule_trial_result.c.raw_response_id == raw_response.c.id, rule_trial.c.status == "running")
+        .exists(),
     )
     deleted = statement.returning(raw_response.c.id).cte("deleted")
     return session.scalars(select(func.count()).select_from(deleted)).one()

@@ -111,8 +111,18 @@ rule_version = Table(
     Column("sample_id", BigInteger, ForeignKey("raw_response.id")),
     _text("origin"),
     _stamped("created_at"),
+    Column("parent_version", Integer),
+    _text("author", server_default=text("'generator'::text")),
+    Column("created_by_id", BigInteger),
+    _text("status", server_default=text("'candidate'::text")),
     UniqueConstraint("provider_id", "digest", name="rule_version_digest_key"),
+    ForeignKeyConstraint(
+        ["provider_id", "parent_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="rule_version_parent_fkey",
+    ),
     Index("rule_version_sample_id_idx", "sample_id"),
+    Index("rule_version_one_active_idx", "provider_id", unique=True, postgresql_where=text("status = 'active'")),
 )
 
 provider_metadata = Table(
@@ -264,15 +274,89 @@ agent_task = Table(
     _stamped("created_at"),
     _time("started_at", nullable=True),
     _time("finished_at", nullable=True),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _time("next_attempt_at", nullable=True),
+    _text("claimed_by", nullable=True),
+    _time("claimed_until", nullable=True),
+    Column("proposed_version", Integer),
+    _text("report", nullable=True),
+    ForeignKeyConstraint(
+        ["provider_id", "proposed_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="agent_task_proposed_version_fkey",
+    ),
     Index(
         "agent_task_one_open_idx",
         "provider_id",
         "signature",
         unique=True,
-        postgresql_where=text("type = 'RULE_GEN' AND status IN ('PENDING', 'RUNNING')"),
+        postgresql_where=text("type = 'RULE_GEN' AND status IN ('PENDING', 'RUNNING', 'NEEDS_REVIEW')"),
     ),
     Index("agent_task_status_idx", "status", "created_at"),
     Index("agent_task_raw_response_id_idx", "raw_response_id"),
+)
+
+rule_version_event = Table(
+    "rule_version_event",
+    metadata,
+    _id(),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    _text("status"),
+    _text("reason"),
+    _json("scores", nullable=True),
+    Column("task_id", BigInteger, ForeignKey("agent_task.id")),
+    Column("created_by_id", BigInteger),
+    _stamped("created_at"),
+    ForeignKeyConstraint(
+        ["provider_id", "version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="rule_version_event_rule_version_fkey",
+    ),
+    Index("rule_version_event_rule_version_idx", "provider_id", "version"),
+    Index("rule_version_event_task_id_idx", "task_id"),
+)
+
+rule_trial = Table(
+    "rule_trial",
+    metadata,
+    _id(),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    _time("started_at"),
+    Column("until_syncs", Integer),
+    _time("until_at", nullable=True),
+    _text("policy"),
+    _text("status", server_default=text("'running'::text")),
+    _text("reason"),
+    Column("created_by_id", BigInteger),
+    _time("ended_at", nullable=True),
+    _text("end_reason", nullable=True),
+    ForeignKeyConstraint(
+        ["provider_id", "version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="rule_trial_rule_version_fkey",
+    ),
+    Index(
+        "rule_trial_one_running_idx",
+        "provider_id",
+        "version",
+        unique=True,
+        postgresql_where=text("status = 'running'"),
+    ),
+)
+
+rule_trial_result = Table(
+    "rule_trial_result",
+    metadata,
+    _id(),
+    Column("trial_id", BigInteger, ForeignKey("rule_trial.id"), nullable=False),
+    Column("raw_response_id", BigInteger, ForeignKey("raw_response.id", ondelete="SET NULL")),
+    _time("seen_at"),
+    Column("times_seen", Integer, nullable=False, server_default=text("1")),
+    _json("scores"),
+    UniqueConstraint("trial_id", "raw_response_id", name="rule_trial_result_response_key"),
+    Index("rule_trial_result_raw_response_id_idx", "raw_response_id"),
 )
 
 provider_sync = Table(

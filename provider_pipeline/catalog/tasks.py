@@ -1,24 +1,35 @@
 """Tasks for an agent: what a failed check asks for.
 
-Here: opening, listing and finishing the rows of `agent_task`. Not here: who works on them.
+Here: opening, reading and deciding about the rows of `agent_task`, and the statuses they go through. Not here: how
+workers share them (`task_claims`), and what they do about them.
+
+    PENDING -> RUNNING -> SUCCEEDED     answered
+       ^          |-----> FAILED        given up after its last attempt
+       |          |-----> NEEDS_REVIEW  a person must decide
+       |----------'       (released: tried again later)
+       '--- a person's retry of a FAILED, CANCELLED or NEEDS_REVIEW one, and a proposal for an open one
+
+Any open task is CANCELLED when the provider is synced well without it. Open are PENDING, RUNNING and NEEDS_REVIEW.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Select, cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import agent_task, provider
 from provider_pipeline.errors import CatalogError
 
-OPEN_STATUSES = ("PENDING", "RUNNING")
-_FINISHED = ("SUCCEEDED", "FAILED", "CANCELLED")
+OPEN_STATUSES = ("PENDING", "RUNNING", "NEEDS_REVIEW")
+FINISHED_STATUSES = ("SUCCEEDED", "FAILED", "CANCELLED")
+UNCLAIMED: Mapping[str, Any] = {"claimed_by": None, "claimed_until": None}
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class Task:
     """A task as stored; see the comments on the table for what each column means."""
 
     id: int
+    provider_id: int
     slug: str
     type: str
     status: str
@@ -46,6 +58,12 @@ class Task:
     config: dict[str, Any]
     raw_response_id: int | None
     result: dict[str, Any] | None
+    report: str | None
+    proposed_version: int | None
+    attempts: int
+    next_attempt_at: datetime | None
+    claimed_by: str | None
+    claimed_until: datetime | None
     created_by_id: int | None
     created_at: datetime
     started_at: datetime | None
@@ -88,6 +106,7 @@ def open_rule_gen_task(
     """
     listed = [dict(issue) for issue in issues]
     signature = failure_signature(listed)
+    is_open = (agent_task.c.type == "RULE_GEN") & agent_task.c.status.in_(OPEN_STATUSES)
     adding = (
         insert(agent_task)
         .values(
@@ -97,17 +116,11 @@ def open_rule_gen_task(
             config={"raw_response_id": raw_response_id, "issues": listed},
             created_by_id=created_by_id,
         )
-        .on_conflict_do_nothing(
-            index_elements=["provider_id", "signature"],
-            index_where=(agent_task.c.type == "RULE_GEN") & agent_task.c.status.in_(OPEN_STATUSES),
-        )
+        .on_conflict_do_nothing(index_elements=["provider_id", "signature"], index_where=is_open)
         .returning(agent_task.c.id)
     )
     existing = select(agent_task.c.id).where(
-        agent_task.c.provider_id == provider_id,
-        agent_task.c.signature == signature,
-        agent_task.c.type == "RULE_GEN",
-        agent_task.c.status.in_(OPEN_STATUSES),
+        agent_task.c.provider_id == provider_id, agent_task.c.signature == signature, is_open
     )
     for _ in range(3):
         if (task_id := session.scalar(adding)) is not None:
@@ -118,56 +131,150 @@ def open_rule_gen_task(
     raise CatalogError("the RULE_GEN task keeps changing", hint="try again")
 
 
-def list_tasks(session: Session, *, status: str | None = None, slug: str | None = None) -> list[Task]:
+def add_task_evidence(session: Session, task_id: int, evidence: Mapping[str, Any]) -> None:
+    """Add what is known of the failure to an open task's `config["evidence"]`; a key that is there is replaced.
+
+    Raises:
+        CatalogError: No such task, or it is finished.
+    """
+    present = func.coalesce(agent_task.c.config["evidence"], func.jsonb_build_object())
+    merged = present.op("||")(cast(dict(evidence), JSONB))
+    _change(
+        session,
+        task_id,
+        agent_task.c.status.in_(OPEN_STATUSES),
+        {"config": agent_task.c.config.op("||")(func.jsonb_build_object("evidence", merged))},
+    )
+
+
+def get_task(session: Session, task_id: int) -> Task:
+    """One task.
+
+    Raises:
+        CatalogError: There is none of that number.
+    """
+    row = session.execute(_tasks().where(agent_task.c.id == task_id)).one_or_none()
+    if row is None:
+        raise CatalogError(f"no task {task_id}")
+    return Task(**row._mapping)
+
+
+def list_tasks(
+    session: Session,
+    *,
+    status: str | Collection[str] | None = None,
+    slug: str | None = None,
+    limit: int | None = None,
+) -> list[Task]:
     """Tasks, oldest first.
 
     Args:
         session: Session to read with.
-        status: Only tasks of this status.
+        status: Only tasks of this status, or of one of these.
         slug: Only tasks about this provider.
+        limit: Only the newest so many.
     """
-    columns = [agent_task.c[name] for name in Task.__dataclass_fields__ if name != "slug"]
-    query = select(provider.c.slug, *columns).join(provider, provider.c.id == agent_task.c.provider_id)
+    query = _tasks()
     if status is not None:
-        query = query.where(agent_task.c.status == status)
+        query = query.where(agent_task.c.status.in_([status] if isinstance(status, str) else status))
     if slug is not None:
         query = query.where(provider.c.slug == slug)
-    return [Task(**row) for row in session.execute(query.order_by(agent_task.c.id)).mappings()]
+    newest_first = session.execute(query.order_by(agent_task.c.id.desc()).limit(limit)).all()
+    return [Task(**row._mapping) for row in reversed(newest_first)]
 
 
 def open_tasks(session: Session, slug: str) -> list[Task]:
     """A provider's open tasks, oldest first."""
-    return [task for task in list_tasks(session, slug=slug) if task.status in OPEN_STATUSES]
+    return list_tasks(session, slug=slug, status=OPEN_STATUSES)
 
 
 def set_task_status(session: Session, task_id: int, status: str, result: Mapping[str, Any] | None = None) -> None:
-    """Move an open task on; a finished one stays as it is.
+    """Decide about an open task, whoever has it: a worker at it loses its claim. A finished one stays as it is.
 
     Args:
         session: Session to write with.
         task_id: The task.
-        status: PENDING, RUNNING, SUCCEEDED, FAILED or CANCELLED.
+        status: PENDING, NEEDS_REVIEW, SUCCEEDED, FAILED or CANCELLED; only `claim_task` makes a task RUNNING.
         result: What came of it; None keeps what is stored.
 
     Raises:
         CatalogError: There is no such status, no such task, or it is finished already.
     """
-    if status not in OPEN_STATUSES + _FINISHED:
-        raise CatalogError(f"no task status {status!r}", hint=f"one of {', '.join(OPEN_STATUSES + _FINISHED)}")
-    values: dict[str, Any] = {
-        "status": status,
-        "finished_at": func.now() if status in _FINISHED else None,
-    }
-    if status == "RUNNING":
-        values["started_at"] = func.now()
+    allowed = ("PENDING", "NEEDS_REVIEW", *FINISHED_STATUSES)
+    if status not in allowed:
+        raise CatalogError(f"a task cannot be given the status {status!r}", hint=f"one of {', '.join(allowed)}")
+    values: dict[str, Any] = {"status": status, **UNCLAIMED}
+    if status in FINISHED_STATUSES:
+        values["finished_at"] = func.now()
     if result is not None:
         values["result"] = dict(result)
-    changed = session.scalar(
+    _change(session, task_id, agent_task.c.status.in_(OPEN_STATUSES), values)
+
+
+def cancel_open_tasks(session: Session, provider_id: int, reason: str) -> list[int]:
+    """Close every open task of a provider that needs no answer any more; a worker at one loses its claim.
+
+    Returns:
+        The tasks that were open.
+    """
+    cancelled = session.scalars(
         update(agent_task)
-        .where(agent_task.c.id == task_id, agent_task.c.status.in_(OPEN_STATUSES))
-        .values(**values)
+        .where(agent_task.c.provider_id == provider_id, agent_task.c.status.in_(OPEN_STATUSES))
+        .values(status="CANCELLED", finished_at=func.now(), result={"reason": reason}, **UNCLAIMED)
         .returning(agent_task.c.id)
     )
+    return sorted(cancelled)
+
+
+def retry_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
+    """Have a task taken up again at once, from the beginning: all its attempts are before it, and no proposal.
+
+    Args:
+        session: Session to write with.
+        task_id: A task that is not RUNNING and did not succeed.
+        reason: Why, for its result, which keeps what the last attempt said besides.
+        created_by_id: Who asked.
+
+    Raises:
+        CatalogError: No such task, it runs or succeeded, or another is open for the same failure.
+    """
+    asked = {"retried": {"reason": reason, "created_by_id": created_by_id}}
+    present = func.coalesce(agent_task.c.result, func.jsonb_build_object())
+    try:
+        with session.begin_nested():
+            _change(
+                session,
+                task_id,
+                agent_task.c.status.in_(("PENDING", "NEEDS_REVIEW", "FAILED", "CANCELLED")),
+                {
+                    "status": "PENDING",
+                    "attempts": 0,
+                    "next_attempt_at": None,
+                    "proposed_version": None,
+                    "finished_at": None,
+                    "result": present.op("||")(cast(asked, JSONB)),
+                },
+            )
+    except IntegrityError as error:
+        raise CatalogError(
+            f"task {task_id} cannot be retried: another task is open for the same failure",
+            hint="see provider-pipeline tasks",
+        ) from error
+
+
+def _change(session: Session, task_id: int, allowed: ColumnElement[bool], values: Mapping[str, Any]) -> None:
+    """Change a task that is as it must be, or say how it is.
+
+    Raises:
+        CatalogError: It is not there, or not as it must be.
+    """
+    changed = session.scalar(
+        update(agent_task).where(agent_task.c.id == task_id, allowed).values(**values).returning(agent_task.c.id)
+    )
     if changed is None:
-        found = session.scalar(select(agent_task.c.status).where(agent_task.c.id == task_id))
-        raise CatalogError(f"task {task_id} is {found} already" if found else f"no task {task_id}")
+        raise CatalogError(f"task {task_id} is {get_task(session, task_id).status} already")
+
+
+def _tasks() -> Select[Any]:
+    columns = [agent_task.c[name] for name in Task.__dataclass_fields__ if name != "slug"]
+    return select(provider.c.slug, *columns).join(provider, provider.c.id == agent_task.c.provider_id)

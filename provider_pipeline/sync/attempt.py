@@ -289,8 +289,6 @@ def _record(session: Session, target: _Target, outcome: SyncOutcome, profile: Pr
         result=outcome.summary(),
     )
     if outcome.recovered:
-        for task in catalog.open_tasks(session, outcome.slug):
-            reason = {"reason": f"rule version {target.version} fits again"}
-            catalog.set_task_status(session, task.id, "CANCELLED", result=reason)
+        catalog.cancel_open_tasks(session, provider_id, f"rule version {target.version} fits again")
     if outcome.listing_changed:
         catalog.prune_raw_responses(session, provider_id)

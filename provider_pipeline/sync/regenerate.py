@@ -106,6 +106,7 @@ def generate_rule(
         sample_id=sample_id,
         origin=origin,
         activate=choice.activate,
+        reason=choice.reason,
     )
     return GeneratedRule(
         slug=slug,

@@ -1,0 +1,235 @@
+"""Trials: a rule version that reads every listing beside the active one, before anybody decides.
+
+Here: the rows of `rule_trial` and `rule_trial_result`, and when a trial is over. Not here: the comparison whose scores
+are stored, and the promotion of a version that did well (`rule_versions.activate_rule`, which ends its trial).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.rule_versions import get_rule_version
+from provider_pipeline.catalog.tables import provider, rule_trial, rule_trial_result
+from provider_pipeline.errors import CatalogError
+
+TRIAL_POLICIES = ("report", "promote")
+_ENDS = ("finished", "promoted", "stopped")
+
+
+@dataclass(frozen=True)
+class RuleTrial:
+    """A trial as stored, and how far it is.
+
+    Attributes:
+        id: Its key.
+        provider_id: The provider.
+        slug: The provider's slug.
+        version: The rule version on trial.
+        started_at: When it began.
+        until_syncs: It ends after so many syncs; None if only time ends it.
+        until_at: It ends then at the latest; None if only syncs end it.
+        policy: report or promote.
+        status: running, finished, promoted or stopped.
+        reason: Why it was begun.
+        created_by_id: Who began it.
+        ended_at: When it ended.
+        end_reason: Why it ended as it did.
+        syncs: Syncs so far.
+        responses: Different listings among them.
+    """
+
+    id: int
+    provider_id: int
+    slug: str
+    version: int
+    started_at: datetime
+    until_syncs: int | None
+    until_at: datetime | None
+    policy: str
+    status: str
+    reason: str
+    created_by_id: int | None
+    ended_at: datetime | None
+    end_reason: str | None
+    syncs: int
+    responses: int
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it has run for as long as it was meant to."""
+        enough = self.until_syncs is not None and self.syncs >= self.until_syncs
+        return enough or (self.until_at is not None and now >= self.until_at)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How the version on trial did on one listing.
+
+    Attributes:
+        raw_response_id: The stored listing; None once it was forgotten.
+        seen_at: When this content was first read in the trial.
+        times_seen: Syncs that brought it.
+        scores: The comparison with the active rule.
+    """
+
+    raw_response_id: int | None
+    seen_at: datetime
+    times_seen: int
+    scores: dict[str, Any]
+
+
+def start_trial(
+    session: Session,
+    provider_id: int,
+    version: int,
+    *,
+    now: datetime,
+    reason: str,
+    until_syncs: int | None = None,
+    until_at: datetime | None = None,
+    policy: str = "report",
+    created_by_id: int | None = None,
+) -> RuleTrial:
+    """Put a version on trial, for so many syncs, until a time, or until whichever comes first.
+
+    Raises:
+        CatalogError: The version is active, or on trial already; no end is given, or one that has passed; no such
+            policy.
+        RuleMissingError: The provider has no such version.
+    """
+    if policy not in TRIAL_POLICIES:
+        raise CatalogError(f"no trial policy {policy!r}", hint=f"one of {', '.join(TRIAL_POLICIES)}")
+    if (until_syncs or 0) < 1 and until_at is None:
+        raise CatalogError("a trial needs an end", hint="give a number of syncs, a time, or both")
+    if until_at is not None and until_at <= now:
+        raise CatalogError(f"a trial cannot end at {until_at.isoformat()}: that has passed")
+    if get_rule_version(session, provider_id, version).status == "active":
+        raise CatalogError(f"rule version {version} is the active one", hint="a trial compares another version with it")
+    trial_id = session.scalar(
+        insert(rule_trial)
+        .values(
+            provider_id=provider_id,
+            version=version,
+            started_at=now,
+            until_syncs=until_syncs,
+            until_at=until_at,
+            policy=policy,
+            reason=reason,
+            created_by_id=created_by_id,
+        )
+        .on_conflict_do_nothing(index_elements=["provider_id", "version"], index_where=rule_trial.c.status == "running")
+        .returning(rule_trial.c.id)
+    )
+    if trial_id is None:
+        raise CatalogError(f"rule version {version} is on trial already", hint="stop that trial first")
+    return get_trial(session, trial_id)
+
+
+def get_trial(session: Session, trial_id: int) -> RuleTrial:
+    """One trial.
+
+    Raises:
+        CatalogError: There is none of that number.
+    """
+    row = session.execute(_trials().where(rule_trial.c.id == trial_id)).one_or_none()
+    if row is None:
+        raise CatalogError(f"no trial {trial_id}")
+    return RuleTrial(**row._mapping)
+
+
+def list_trials(session: Session, *, slug: str | None = None, status: str | None = None) -> list[RuleTrial]:
+    """Trials, oldest first; with a slug or a status, only those that have it."""
+    query = _trials()
+    if slug is not None:
+        query = query.where(provider.c.slug == slug)
+    if status is not None:
+        query = query.where(rule_trial.c.status == status)
+    return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
+
+
+def running_trials(session: Session, provider_id: int) -> list[RuleTrial]:
+    """A provider's trials that a sync has to serve, oldest first."""
+    query = _trials().where(rule_trial.c.provider_id == provider_id, rule_trial.c.status == "running")
+    return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
+
+
+def record_trial_result(
+    session: Session, trial_id: int, *, raw_response_id: int, now: datetime, scores: Mapping[str, Any]
+) -> RuleTrial:
+    """Note how the version did in one sync; content it has read before is only counted again.
+
+    Returns:
+        The trial as it is now.
+
+    Raises:
+        CatalogError: There is no such trial, or it has ended.
+    """
+    # Locked, so that a trial that ends meanwhile has no result after its end.
+    status = session.scalar(select(rule_trial.c.status).where(rule_trial.c.id == trial_id).with_for_update(read=True))
+    if status != "running":
+        raise CatalogError(f"trial {trial_id} is {status}" if status else f"no trial {trial_id}")
+    adding = insert(rule_trial_result).values(
+        trial_id=trial_id, raw_response_id=raw_response_id, seen_at=now, scores=dict(scores)
+    )
+    session.execute(
+        adding.on_conflict_do_update(
+            index_elements=["trial_id", "raw_response_id"],
+            set_={"times_seen": rule_trial_result.c.times_seen + 1},
+        )
+    )
+    return get_trial(session, trial_id)
+
+
+def trial_results(session: Session, trial_id: int) -> list[TrialResult]:
+    """What a trial found, oldest first."""
+    query = select(*(rule_trial_result.c[name] for name in TrialResult.__dataclass_fields__)).where(
+        rule_trial_result.c.trial_id == trial_id
+    )
+    return [TrialResult(**row._mapping) for row in session.execute(query.order_by(rule_trial_result.c.id))]
+
+
+def end_trial(session: Session, trial_id: int, *, status: str, now: datetime, reason: str) -> RuleTrial:
+    """End a trial; one that has ended this way already stays as it is.
+
+    Args:
+        session: Session to write with.
+        trial_id: The trial.
+        status: finished: it ran to its end; promoted: its version was activated; stopped: ended early.
+        now: The time.
+        reason: Why.
+
+    Raises:
+        CatalogError: No such trial or status, or it has ended another way.
+    """
+    if status not in _ENDS:
+        raise CatalogError(f"a trial cannot end as {status!r}", hint=f"one of {', '.join(_ENDS)}")
+    session.execute(
+        update(rule_trial)
+        .where(rule_trial.c.id == trial_id, rule_trial.c.status == "running")
+        .values(status=status, ended_at=now, end_reason=reason)
+    )
+    trial = get_trial(session, trial_id)
+    if trial.status != status:
+        raise CatalogError(f"trial {trial_id} is {trial.status} already")
+    return trial
+
+
+def _trials() -> Select[Any]:
+    results = (
+        select(
+            func.coalesce(func.sum(rule_trial_result.c.times_seen), 0).label("syncs"),
+            func.count().label("responses"),
+        )
+        .where(rule_trial_result.c.trial_id == rule_trial.c.id)
+        .lateral()
+    )
+    columns = [rule_trial.c[name] for name in RuleTrial.__dataclass_fields__ if name in rule_trial.c]
+    return (
+        select(*columns, provider.c.slug, results.c.syncs, results.c.responses)
+        .join(provider, provider.c.id == rule_trial.c.provider_id)
+        .join(results, func.true())
+    )
