@@ -116,7 +116,8 @@ def open_rule_gen_task(
             config={"raw_response_id": raw_response_id, "issues": listed},
             created_by_id=created_by_id,
         )
-        .on_conflict_do_nothing(index_elements=["provider_id", "signature"], index_where=is_open)
+        # Naming the partial index would need its predicate without parameters: a prepared plan cannot match those.
+        .on_conflict_do_nothing()
         .returning(agent_task.c.id)
     )
     existing = select(agent_task.c.id).where(

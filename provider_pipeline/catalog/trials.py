@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -121,7 +121,7 @@ def start_trial(
             reason=reason,
             created_by_id=created_by_id,
         )
-        .on_conflict_do_nothing(index_elements=["provider_id", "version"], index_where=rule_trial.c.status == "running")
+        .on_conflict_do_nothing()
         .returning(rule_trial.c.id)
     )
     if trial_id is None:
@@ -231,5 +231,5 @@ def _trials() -> Select[Any]:
     return (
         select(*columns, provider.c.slug, results.c.syncs, results.c.responses)
         .join(provider, provider.c.id == rule_trial.c.provider_id)
-        .join(results, func.true())
+        .join(results, true())
     )

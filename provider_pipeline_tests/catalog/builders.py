@@ -4,6 +4,9 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import Provider, WriteResult, add_provider, add_rule_version, get_provider
@@ -51,6 +54,30 @@ def register(session: Session, slug: str = "openai") -> Provider:
     )
     session.commit()
     return get_provider(session, slug)
+
+
+def add_rule(session: Session, provider: Provider, digit: str, **options) -> int:
+    """Stores a rule that a digit tells from others."""
+    values = {
+        "model_list_config": {"selector": digit},
+        "endpoints_config": {"chat": {"patterns": {"regex": [digit]}}},
+        "metadata": {"sample_model_count": 2},
+        "sample_id": None,
+        "origin": "generated",
+        "activate": True,
+        **options,
+    }
+    return add_rule_version(session, provider.id, digest=digit * 64, **values)
+
+
+def upgrade_to(engine: Engine, revision: str) -> None:
+    """Brings the schema to an older revision than the newest."""
+    config = Config()
+    config.set_main_option("script_location", "provider_pipeline.catalog:migrations")
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
 
 
 def counts(result: WriteResult) -> dict[str, int]:

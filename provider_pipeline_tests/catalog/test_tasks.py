@@ -7,9 +7,13 @@ from sqlalchemy.exc import IntegrityError
 
 from provider_pipeline.catalog import (
     StoredPage,
+    add_task_evidence,
+    cancel_open_tasks,
     failure_signature,
+    get_task,
     list_tasks,
     open_rule_gen_task,
+    retry_task,
     set_task_status,
     store_raw_response,
 )
@@ -19,6 +23,10 @@ from provider_pipeline_tests.catalog.builders import register
 SHRINK = {"type": "listing_shrank", "severity": "error", "message": "3 of 100", "actual": 3}
 EMPTY = {"type": "extraction_failed", "severity": "error", "message": "nothing found"}
 NOTE = {"type": "unmapped_field", "severity": "info", "message": "x"}
+
+
+def _open(session, provider, issue=EMPTY) -> int:
+    return open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[issue]).id
 
 
 def test_a_failure_becomes_a_task_that_says_what_failed(session, provider):
@@ -56,7 +64,7 @@ def test_another_failure_or_another_provider_gets_its_own_task(session, provider
     assert len(list_tasks(session, slug="anthropic")) == 2
 
 
-@pytest.mark.parametrize(("status", "created"), [("RUNNING", False), ("SUCCEEDED", True), ("CANCELLED", True)])
+@pytest.mark.parametrize(("status", "created"), [("NEEDS_REVIEW", False), ("SUCCEEDED", True), ("CANCELLED", True)])
 def test_a_failure_after_its_task_was_finished_opens_a_new_one(session, provider, status, created):
     first = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY])
     set_task_status(session, first.id, status)
@@ -72,28 +80,97 @@ def test_many_processes_reporting_one_failure_at_once_open_one_task(database, se
         assert sorted(threads.map(report, range(16))) == [False] * 15 + [True]
 
 
-def test_a_task_runs_and_ends_with_a_result(session, provider):
-    task_id = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY]).id
-    set_task_status(session, task_id, "RUNNING")
-    (running,) = list_tasks(session, status="RUNNING")
-    assert running.started_at is not None
-    assert running.finished_at is None
-    set_task_status(session, task_id, "SUCCEEDED", result={"version": 2})
-    assert list_tasks(session, status="RUNNING") == []
+def test_a_person_ends_a_task_with_a_result(session, provider):
+    task_id = _open(session, provider)
+    set_task_status(session, task_id, "NEEDS_REVIEW", result={"version": 2})
+    assert get_task(session, task_id).finished_at is None
+    set_task_status(session, task_id, "SUCCEEDED")
     (done,) = list_tasks(session, status="SUCCEEDED")
     assert done.result == {"version": 2}
     assert done.finished_at is not None
 
 
 def test_an_impossible_move_is_refused_by_name(session, provider):
-    task_id = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[EMPTY]).id
-    with pytest.raises(CatalogError, match="no task status 'DONE'"):
-        set_task_status(session, task_id, "DONE")
+    task_id = _open(session, provider)
+    for status in ("DONE", "RUNNING"):  # a task runs only for a worker that claimed it
+        with pytest.raises(CatalogError, match=f"cannot be given the status '{status}'"):
+            set_task_status(session, task_id, status)
     with pytest.raises(CatalogError, match="no task 4711"):
-        set_task_status(session, 4711, "RUNNING")
+        set_task_status(session, 4711, "FAILED")
     set_task_status(session, task_id, "FAILED")
     with pytest.raises(CatalogError, match=f"task {task_id} is FAILED already"):
-        set_task_status(session, task_id, "RUNNING")
+        set_task_status(session, task_id, "PENDING")
+
+
+def test_evidence_is_added_to_an_open_task_key_by_key(session, provider):
+    task_id = _open(session, provider)
+    add_task_evidence(session, task_id, {"differences": ["`data` became `models`"], "items": 312})
+    add_task_evidence(session, task_id, {"items": 313})
+    assert get_task(session, task_id).config == {
+        "raw_response_id": None,
+        "issues": [EMPTY],
+        "evidence": {"differences": ["`data` became `models`"], "items": 313},
+    }
+    set_task_status(session, task_id, "CANCELLED")
+    with pytest.raises(CatalogError, match="is CANCELLED already"):
+        add_task_evidence(session, task_id, {"items": 1})
+
+
+def test_a_provider_that_is_well_again_has_no_open_task_left(session, provider):
+    other = register(session, "anthropic")
+    kept = _open(session, other)
+    answered = _open(session, provider, SHRINK)
+    set_task_status(session, answered, "SUCCEEDED", result={"version": 2})
+    waiting = _open(session, provider)
+    review = _open(session, provider, SHRINK)
+    set_task_status(session, review, "NEEDS_REVIEW")
+    assert cancel_open_tasks(session, provider.id, "rule version 1 fits again") == [waiting, review]
+    assert {task.id: task.status for task in list_tasks(session)} == {
+        kept: "PENDING",
+        answered: "SUCCEEDED",
+        waiting: "CANCELLED",
+        review: "CANCELLED",
+    }
+    assert get_task(session, review).result == {"reason": "rule version 1 fits again"}
+    assert get_task(session, answered).result == {"version": 2}
+
+
+@pytest.mark.parametrize("status", ["PENDING", "NEEDS_REVIEW", "FAILED", "CANCELLED"])
+def test_a_person_has_a_task_tried_again_from_the_beginning(session, provider, status):
+    task_id = _open(session, provider)
+    set_task_status(session, task_id, status, result={"reason": "no rule fits"})
+    retry_task(session, task_id, reason="the provider says it is repaired", created_by_id=7)
+    task = get_task(session, task_id)
+    assert (task.status, task.attempts, task.next_attempt_at, task.finished_at) == ("PENDING", 0, None, None)
+    assert task.result == {
+        "reason": "no rule fits",
+        "retried": {"reason": "the provider says it is repaired", "created_by_id": 7},
+    }
+
+
+def test_a_task_that_succeeded_is_not_retried(session, provider):
+    task_id = _open(session, provider)
+    set_task_status(session, task_id, "SUCCEEDED")
+    with pytest.raises(CatalogError, match="is SUCCEEDED already"):
+        retry_task(session, task_id, reason="x")
+
+
+def test_a_task_is_not_retried_beside_an_open_one_for_the_same_failure(session, provider):
+    first = _open(session, provider)
+    set_task_status(session, first, "FAILED")
+    _open(session, provider)
+    with pytest.raises(CatalogError, match="another task is open for the same failure"):
+        retry_task(session, first, reason="x")
+    assert get_task(session, first).status == "FAILED"
+
+
+def test_the_newest_tasks_are_listed_oldest_first(session, provider):
+    issues = [{"type": kind, "severity": "error"} for kind in "abcd"]
+    tasks = [_open(session, provider, issue) for issue in issues]
+    set_task_status(session, tasks[2], "FAILED")
+    assert [task.id for task in list_tasks(session, limit=3)] == tasks[1:]
+    assert [task.id for task in list_tasks(session, status=("PENDING", "FAILED"), limit=2)] == tasks[2:]
+    assert [task.id for task in list_tasks(session, status="PENDING")] == [*tasks[:2], tasks[3]]
 
 
 def test_a_task_cannot_name_a_listing_that_is_not_stored(session, provider):

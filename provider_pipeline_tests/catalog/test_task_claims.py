@@ -1,0 +1,254 @@
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_pipeline.catalog import (
+    Retries,
+    cancel_open_tasks,
+    claim_task,
+    extend_claim,
+    finish_task,
+    get_task,
+    open_rule_gen_task,
+    propose,
+    release_task,
+    retry_task,
+    set_task_status,
+)
+from provider_pipeline.errors import CatalogError, RuleMissingError, TaskClaimLostError
+from provider_pipeline_tests.catalog.builders import NOON, add_rule, hours_later, register
+
+MINUTE = timedelta(minutes=1)
+LEASE = 10 * MINUTE
+
+
+def _open(session, provider, kind: str = "extraction_failed") -> int:
+    issue = {"type": kind, "severity": "error", "message": kind}
+    task_id = open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[issue]).id
+    session.commit()
+    return task_id
+
+
+def _claim(session, worker: str = "one", now=NOON, **options):
+    task = claim_task(session, worker=worker, now=now, lease=LEASE, **options)
+    session.commit()
+    return task
+
+
+def test_a_claimed_task_runs_for_its_worker_until_its_lease_ends(session, provider):
+    task_id = _open(session, provider)
+    task = _claim(session)
+    assert (task.id, task.status, task.attempts) == (task_id, "RUNNING", 1)
+    assert (task.claimed_by, task.claimed_until) == ("one", NOON + LEASE)
+    assert task.started_at is not None
+    assert _claim(session, "two", NOON + LEASE - MINUTE) is None
+
+
+def test_the_oldest_task_is_taken_first_unless_one_is_asked_for(session, provider):
+    other = register(session, "anthropic")
+    tasks = [_open(session, owner, kind) for owner, kind in ((provider, "a"), (provider, "b"), (other, "c"))]
+    session.commit()
+    assert _claim(session, slug="anthropic").id == tasks[2]
+    assert _claim(session, slug="anthropic") is None
+    assert _claim(session, task_id=tasks[1]).id == tasks[1]
+    assert _claim(session, task_id=tasks[1]) is None
+    assert _claim(session).id == tasks[0]
+    assert _claim(session) is None
+
+
+def test_a_task_whose_worker_vanished_is_taken_over_and_its_late_answer_changes_nothing(session, provider):
+    task_id = _open(session, provider)
+    _claim(session, "gone")
+    taken = _claim(session, "two", NOON + LEASE)
+    assert (taken.id, taken.claimed_by, taken.attempts) == (task_id, "two", 2)
+    late = [
+        lambda: finish_task(session, task_id, worker="gone", status="SUCCEEDED", result={"version": 9}),
+        lambda: extend_claim(session, task_id, worker="gone", now=NOON, lease=LEASE),
+        lambda: release_task(session, task_id, worker="gone", now=NOON, reason="x"),
+        lambda: propose(session, task_id, 1, worker="gone"),
+        lambda: propose(session, task_id, 1),
+    ]
+    for call in late:
+        with pytest.raises(TaskClaimLostError, match=f"task {task_id} is with two"):
+            call()
+    session.commit()
+    assert get_task(session, task_id) == taken
+
+
+def test_an_answer_after_the_lease_counts_as_long_as_nobody_took_over(session, provider):
+    task_id = _open(session, provider)
+    _claim(session)
+    finish_task(session, task_id, worker="one", status="SUCCEEDED", result={"version": 2})
+    assert _claim(session, "two", NOON + 2 * LEASE) is None
+    assert get_task(session, task_id).status == "SUCCEEDED"
+
+
+def test_a_worker_that_says_it_is_alive_keeps_its_task(session, provider):
+    task_id = _open(session, provider)
+    _claim(session)
+    extend_claim(session, task_id, worker="one", now=NOON + 9 * MINUTE, lease=LEASE)
+    assert _claim(session, "two", NOON + 18 * MINUTE) is None
+    assert _claim(session, "two", NOON + 19 * MINUTE).id == task_id
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "CANCELLED", "NEEDS_REVIEW"])
+def test_a_task_is_answered_with_a_result_a_report_and_a_version(session, provider, status):
+    task_id = _open(session, provider)
+    _claim(session)
+    add_rule(session, provider, "2", activate=False)
+    answer = {"result": {"ids_kept": 0.4}, "report": "# Two rules\n", "proposed_version": 2}
+    finish_task(session, task_id, worker="one", status=status, **answer)
+    session.commit()
+    task = get_task(session, task_id)
+    assert {name: getattr(task, name) for name in answer} == answer
+    assert (task.status, task.claimed_by, task.claimed_until) == (status, None, None)
+    assert (task.finished_at is None) == (status == "NEEDS_REVIEW")
+    assert _claim(session, "two", hours_later(100)) is None
+
+
+def test_a_task_does_not_end_as_something_unheard_of(session, provider):
+    task_id = _open(session, provider)
+    _claim(session)
+    with pytest.raises(CatalogError, match="cannot end as 'PENDING'"):
+        finish_task(session, task_id, worker="one", status="PENDING", result={})
+
+
+def test_a_task_that_was_closed_meanwhile_is_not_answered(session, provider):
+    task_id = _open(session, provider)
+    _claim(session)
+    cancel_open_tasks(session, provider.id, "rule version 1 fits again")
+    session.commit()
+    with pytest.raises(TaskClaimLostError, match=f"task {task_id} is CANCELLED, and not with one any more"):
+        finish_task(session, task_id, worker="one", status="SUCCEEDED", result={})
+
+
+def test_a_task_given_back_waits_longer_each_time_and_fails_after_its_last_attempt(session, provider):
+    task_id = _open(session, provider)
+    retries = Retries(base=MINUTE, cap=3 * MINUTE, attempts=4)
+    now, pauses = NOON, []
+    for attempt in range(1, 5):
+        assert _claim(session, now=now, retries=retries).attempts == attempt
+        task = release_task(session, task_id, worker="one", now=now, reason="no network", retries=retries)
+        session.commit()
+        assert task.result == {"reason": "no network", "attempts": attempt}
+        if task.status == "PENDING":
+            pauses.append(task.next_attempt_at - now)
+            assert _claim(session, now=task.next_attempt_at - timedelta(seconds=1), retries=retries) is None
+            now = task.next_attempt_at
+    assert pauses == [MINUTE, 2 * MINUTE, 3 * MINUTE]
+    assert (task.status, task.claimed_by) == ("FAILED", None)
+    retry_task(session, task_id, reason="the network is back")
+    assert _claim(session, now=now, retries=retries).attempts == 1
+
+
+def test_a_task_that_kills_every_worker_fails_in_the_end_and_the_next_one_is_taken(session, provider):
+    deadly, harmless = _open(session, provider, "a"), _open(session, provider, "b")
+    retries = Retries(attempts=2)
+    now = NOON
+    for _ in range(2):
+        assert _claim(session, now=now, retries=retries).id == deadly
+        now += LEASE
+    assert _claim(session, now=now, retries=retries).id == harmless
+    task = get_task(session, deadly)
+    assert task.status == "FAILED"
+    assert "2 attempts ended without a word" in task.result["reason"]
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_pauses_never_shrink_and_never_exceed_their_cap(fewer, more):
+    retries = Retries()
+    fewer, more = sorted((fewer, more))
+    assert retries.base <= retries.pause(fewer) <= retries.pause(more) <= retries.cap
+
+
+@pytest.mark.parametrize("status", ["PENDING", "NEEDS_REVIEW"])
+def test_anybody_may_answer_a_task_that_nobody_works_on(session, provider, status):
+    task_id = _open(session, provider)
+    set_task_status(session, task_id, status)
+    add_rule(session, provider, "2", activate=False, author="agent")
+    propose(session, task_id, 2, report="`data` became `models`")
+    session.commit()
+    task = _claim(session)
+    assert (task.id, task.proposed_version, task.report) == (task_id, 2, "`data` became `models`")
+
+
+def test_a_worker_from_outside_claims_a_task_and_its_proposal_is_due_at_once(session, provider):
+    task_id = _open(session, provider)
+    _claim(session, "agent")
+    propose(session, task_id, 1, worker="agent")
+    task = get_task(session, task_id)
+    assert (task.status, task.proposed_version, task.claimed_by, task.attempts) == ("PENDING", 1, None, 0)
+
+
+def test_a_proposal_that_is_not_stored_or_comes_too_late_is_refused(session, provider):
+    task_id = _open(session, provider)
+    with pytest.raises(RuleMissingError, match="no rule version 9"):
+        propose(session, task_id, 9)
+    set_task_status(session, task_id, "SUCCEEDED")
+    with pytest.raises(TaskClaimLostError, match=f"task {task_id} is SUCCEEDED"):
+        propose(session, task_id, 1)
+
+
+def test_many_workers_share_the_tasks_without_taking_one_twice(database, session, provider):
+    tasks = [_open(session, provider, f"kind {number}") for number in range(40)]
+
+    def work(worker: int) -> list[int]:
+        taken = []
+        while True:
+            with database.session() as own, own.begin():
+                task = claim_task(own, worker=f"worker {worker}", now=NOON, lease=LEASE)
+            if task is None:
+                return taken
+            taken.append(task.id)
+
+    with ThreadPoolExecutor(8) as threads:
+        shares = list(threads.map(work, range(8)))
+    assert Counter(task_id for share in shares for task_id in share) == Counter(tasks)
+
+
+def test_a_task_that_somebody_is_taking_right_now_is_passed_over_without_waiting(database, session, provider):
+    first, second = _open(session, provider, "a"), _open(session, provider, "b")
+    with database.session() as other:
+        assert claim_task(other, worker="other", now=NOON, lease=LEASE).id == first
+        assert _claim(session).id == second
+        other.rollback()
+    assert _claim(session).id == first
+
+
+WORKER = """
+import os, sys, time
+from provider_pipeline.catalog import claim_task, open_database
+from provider_pipeline_tests.catalog.builders import NOON
+from provider_pipeline_tests.catalog.test_task_claims import LEASE
+
+with open_database(sys.argv[1]) as database, database.session() as session:
+    task = claim_task(session, worker=f"process {os.getpid()}", now=NOON, lease=LEASE)
+    if sys.argv[2] == "after its claim":
+        session.commit()
+    print(task.id, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("when", "attempt"), [("within its claim", 1), ("after its claim", 2)])
+def test_the_task_of_a_killed_worker_is_taken_over(database, session, provider, when, attempt):
+    task_id = _open(session, provider)
+    process = subprocess.Popen([sys.executable, "-c", WORKER, database.url, when], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == f"{task_id}\n"
+    assert _claim(session, "next", NOON) is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    task = None
+    while task is None:  # the server notices the closed connection in its own time
+        task = _claim(session, "next", NOON + LEASE)
+    assert (task.id, task.claimed_by, task.attempts) == (task_id, "next", attempt)
+    with pytest.raises(TaskClaimLostError, match="is with next"):
+        finish_task(session, task_id, worker=f"process {process.pid}", status="SUCCEEDED", result={})
