@@ -21,8 +21,8 @@ from provider_pipeline.catalog.tables import (
 def prune_raw_responses(session: Session, provider_id: int) -> int:
     """Forget a provider's listings beyond `raw_keep_count`, and those that last came longer than `raw_keep_for` ago.
 
-    A rule's sample, a task's listing, the listings of a running trial and the last accepted one stay, however old. A
-    sync that stores new content calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
+    A rule's sample, a task's listing, a running trial's listings and the last accepted one stay, however old. A sync
+    that stores new content calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
 
     Returns:
         How many were deleted.

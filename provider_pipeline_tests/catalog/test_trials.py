@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline.catalog import (
     StoredPage,
@@ -25,8 +26,9 @@ def candidate(session, provider) -> int:
     return add_rule(session, provider, "2", activate=False)
 
 
-def _response(session, provider, content: bytes) -> int:
-    return store_raw_response(session, provider.id, [StoredPage(0, 1, "https://x.example", content)], complete=True).id
+def _response(session, provider, content: bytes, fetched_at=NOON) -> int:
+    pages = [StoredPage(0, 1, "https://x.example", content)]
+    return store_raw_response(session, provider.id, pages, complete=True, fetched_at=fetched_at).id
 
 
 def _start(session, provider, version: int = 2, **options):
@@ -136,12 +138,13 @@ def test_a_version_is_on_one_trial_however_many_start_one_at_once(database, sess
 
 def test_pruning_keeps_the_listings_of_a_running_trial_and_forgets_those_of_an_ended_one(session, provider, candidate):
     trial = _start(session, provider)
-    responses = [_response(session, provider, b"%d" % number) for number in range(4)]
+    session.execute(text("UPDATE provider SET raw_keep_count = 1"))
+    responses = [_response(session, provider, b"%d" % number, hours_later(number)) for number in range(4)]
     record_trial_result(session, trial.id, raw_response_id=responses[0], now=NOON, scores={"agreement": 1})
-    prune_raw_responses(session, provider.id, keep=1)
+    prune_raw_responses(session, provider.id)
     assert recent_raw_response_ids(session, provider.id, limit=9) == [responses[3], responses[0]]
     end_trial(session, trial.id, status="stopped", now=NOON, reason="enough")
-    prune_raw_responses(session, provider.id, keep=1)
+    prune_raw_responses(session, provider.id)
     assert recent_raw_response_ids(session, provider.id, limit=9) == [responses[3]]
     (result,) = trial_results(session, trial.id)
     assert (result.raw_response_id, result.scores) == (None, {"agreement": 1})
