@@ -61,6 +61,16 @@ def database(database_url: str) -> Iterator[Database]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def shared_database(postgres_server: EmbeddedPostgres) -> Iterator[Database]:
+    """A migrated database that the tests of a module share, connected to."""
+    with (
+        contextlib.contextmanager(_own_database)(postgres_server, "migrated") as url,
+        open_database(url) as opened,
+    ):
+        yield opened
+
+
 @contextlib.contextmanager
 def _working_folder() -> Iterator[Path]:
     # A server makes hundreds of small files per database; in memory that takes a twentieth of the time.

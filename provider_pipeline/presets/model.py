@@ -1,0 +1,312 @@
+"""What a provider file says.
+
+Here: the model of the file, and filling in its placeholders. Not here: reading YAML (`reading`), where the shipped
+files are (`library`), and what an authorisation or a pagination means, which `provider_pipeline.listing` and
+`provider_pipeline.rules` check. The concept: one model for shipped and for users' own files; a file that was read can
+be registered, but for the values of its placeholders.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from provider_pipeline.errors import ConfigurationError, InvalidRuleError
+from provider_pipeline.listing import AuthConfig, ListingEndpoint, ListingSource, RequestPolicy
+from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
+from provider_pipeline.rules.thresholds import Thresholds
+
+FACTS: Final = ("base_url", "endpoints", "auth")
+"""What every shipped file must name a source for."""
+
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_VALUE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+
+_MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+Slug = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+((\.|[_-]+)[a-z0-9]+)*$")]
+Link = Annotated[str, Field(max_length=500, pattern=r"^https://[^\s]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=300)]
+VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Value = Annotated[str, Field(pattern=f"^{_VALUE.pattern}$", max_length=200)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is None:
+            raise ValueError("expected a number of minutes, hours or days, such as 30m, 6h or 1d")
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError("expected a text such as 30m, 6h or 1d")
+
+
+def _written(value: timedelta) -> str:
+    minutes = int(value.total_seconds()) // 60
+    return f"{minutes}m"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_written)]
+"""A span of time, written as 30m, 6h or 1d."""
+
+
+def _pagination(document: Any) -> Any:
+    try:
+        return parse_pagination(document)
+    except InvalidRuleError as error:
+        raise ValueError(error.message.removeprefix("pagination: ")) from error
+
+
+class Variable(BaseModel):
+    """A placeholder's meaning: what differs from one account of a provider to the next.
+
+    Attributes:
+        description: What to fill in, for people.
+        example: What a value looks like.
+        default: The value when none is given.
+        env: The environment variable that usually holds it.
+    """
+
+    model_config = _MODEL
+
+    description: Text
+    example: Value
+    default: Value | None = None
+    env: EnvironmentName | None = None
+
+
+class FileEndpoint(BaseModel):
+    """One endpoint that lists models.
+
+    Attributes:
+        path: Below the base URL; may hold a query and placeholders.
+        pagination: How the listing goes on, as in a rule.
+    """
+
+    model_config = _MODEL
+
+    path: Annotated[str, Field(max_length=2_000)]
+    pagination: Annotated[Pagination, BeforeValidator(_pagination)] = NoPagination()
+
+
+class Source(BaseModel):
+    """The page that states facts of the file, and when it was looked up."""
+
+    model_config = _MODEL
+
+    facts: Annotated[tuple[str, ...], Field(min_length=1)]
+    url: Link
+    looked_up: date
+
+
+class ProviderFile(BaseModel):
+    """A provider: where its models are listed and how to ask for them.
+
+    Attributes:
+        slug: Short name in lower case.
+        name: Name for people.
+        kind: Whose service it is: a maker's or a host's own, a gateway to others', a cloud's, or one that users run.
+        variables: What the placeholders of `base_url`, of the endpoints' paths and of `auth` stand for.
+        base_url: Where its API is; may hold placeholders such as `{region}`.
+        auth: How requests are authorised, as `auth_config` stores it; names where secrets are, never a secret.
+        endpoints: Where the models are listed.
+        request: What requests may do.
+        check_every: Least time between scheduled syncs; every fleet run when left out.
+        thresholds: How far a listing may stray, where it differs from the defaults.
+        works_without_key: Whether the listing answers without a key; False also where nobody says so.
+        key_page: Where a user gets a key.
+        docs: The documentation.
+        sources: The pages that state these facts.
+        sample_rows: What the shipped sample holds: for each model id the columns the sample states. Only for files
+            that ship with a sample.
+    """
+
+    model_config = _MODEL
+
+    slug: Slug
+    name: Text
+    kind: Literal["commercial", "gateway", "cloud", "self_hosted"] = "commercial"
+    variables: dict[VariableName, Variable] = Field(default_factory=dict)
+    base_url: Annotated[str, Field(min_length=1, max_length=2_000)]
+    auth: dict[str, Any] = Field(default_factory=lambda: {"type": "none"})
+    endpoints: Annotated[tuple[FileEndpoint, ...], Field(min_length=1, max_length=32)]
+    request: RequestPolicy = RequestPolicy()
+    check_every: Duration | None = None
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    works_without_key: bool = False
+    key_page: Link | None = None
+    docs: Link | None = None
+    sources: tuple[Source, ...] = ()
+    sample_rows: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
+
+    @field_validator("base_url")
+    @classmethod
+    def _can_be_asked(cls, base_url: str, info: ValidationInfo) -> str:
+        _source(base_url=_exemplified(base_url, info))
+        return base_url
+
+    @field_validator("auth")
+    @classmethod
+    def _can_be_authorised(cls, auth: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        try:
+            AuthConfig.parse(_exemplified(auth, info), slug="auth")
+        except ConfigurationError as error:
+            raise ValueError(error.message.removeprefix("auth: auth_config is not understood: ")) from error
+        return auth
+
+    @field_validator("endpoints")
+    @classmethod
+    def _are_paths(cls, endpoints: tuple[FileEndpoint, ...], info: ValidationInfo) -> tuple[FileEndpoint, ...]:
+        for endpoint in endpoints:
+            _source(endpoints=(ListingEndpoint(path=_exemplified(endpoint.path, info)),))
+        return endpoints
+
+    @field_validator("thresholds")
+    @classmethod
+    def _are_thresholds(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        try:
+            Thresholds.model_validate(thresholds)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        return thresholds
+
+    @model_validator(mode="after")
+    def _uses_its_variables(self) -> Self:
+        used = set(_names((self.base_url, self.auth, [endpoint.path for endpoint in self.endpoints])))
+        unused = [name for name in self.variables if name not in used]
+        if unused:
+            raise ValueError(f"no placeholder uses the variable {unused[0]!r}")
+        return self
+
+    @property
+    def without_source(self) -> tuple[str, ...]:
+        """The facts that no source states, of those that must have one."""
+        stated = {fact for source in self.sources for fact in source.facts}
+        claims = [
+            *FACTS,
+            *(["works_without_key"] if self.works_without_key else []),
+            *(["key_page"] if self.key_page else []),
+        ]
+        return tuple(fact for fact in claims if fact not in stated)
+
+    def filled(self, values: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> Self:
+        """The file with its placeholders replaced: it has no variables any more.
+
+        Args:
+            values: By the variables' names; they come first.
+            environ: Where a variable's `env` is looked up; then comes its default.
+
+        Raises:
+            ConfigurationError: A value is missing, is not one of the file's variables, or holds what could lead the
+                request elsewhere.
+        """
+        chosen = {name: self._value(name, values or {}, environ or {}) for name in self.variables}
+        unknown = sorted(set(values or {}) - set(self.variables))
+        if unknown:
+            raise ConfigurationError(
+                f"{self.slug} has no variable {unknown[0]!r}",
+                hint=f"it has {', '.join(self.variables)}" if self.variables else "it has none",
+            )
+        if not self.variables:
+            return self
+        document = self.model_dump(mode="json", exclude={"variables"})
+        for part in ("base_url", "auth"):
+            document[part] = _replaced(document[part], chosen)
+        for endpoint in document["endpoints"]:
+            endpoint["path"] = _replaced(endpoint["path"], chosen)
+        return type(self).model_validate(document)
+
+    def source(self, values: Mapping[str, str] | None = None) -> ListingSource:
+        """What the listing client fetches.
+
+        Args:
+            values: The placeholders' values.
+
+        Raises:
+            ConfigurationError: The authorisation or an address is not usable.
+        """
+        given = values or {}
+        return ListingSource(
+            slug=self.slug,
+            base_url=_replaced(self.base_url, given),
+            auth=AuthConfig.parse(_replaced(self.auth, given), slug=self.slug),
+            endpoints=tuple(
+                ListingEndpoint(path=_replaced(endpoint.path, given), pagination=endpoint.pagination)
+                for endpoint in self.endpoints
+            ),
+            policy=self.request,
+        )
+
+    def _value(self, name: str, values: Mapping[str, str], environ: Mapping[str, str]) -> str:
+        variable = self.variables[name]
+        value = values.get(name) or environ.get(variable.env or "") or variable.default
+        if value is None:
+            where = f", or set {variable.env}" if variable.env else ""
+            raise ConfigurationError(
+                f"{self.slug} needs a value for {name}: {variable.description}",
+                hint=f"for example {name}={variable.example}{where}",
+            )
+        if not _VALUE.fullmatch(value):
+            raise ConfigurationError(
+                f"{self.slug}: the value of {name} can only hold letters, digits, '.', '-' and '_'",
+                hint=f"for example {variable.example}",
+            )
+        return value
+
+
+def _source(**parts: Any) -> None:
+    """Refuse what the listing client would refuse, as pydantic collects it."""
+    try:
+        ListingSource(**({"slug": "it", "base_url": "https://example.com"} | parts))
+    except ConfigurationError as error:
+        raise ValueError(error.message.removeprefix("it: ")) from error
+
+
+def _exemplified(part: Any, info: ValidationInfo) -> Any:
+    """A part of the file with its variables' examples filled in."""
+    variables: Mapping[str, Variable] = info.data.get("variables", {})
+    unknown = [name for name in _names(part) if name not in variables]
+    if unknown and "variables" in info.data:
+        raise ValueError(f"the placeholder {{{unknown[0]}}} has no entry in 'variables'")
+    return _replaced(part, {name: variable.example for name, variable in variables.items()})
+
+
+def _names(part: Any) -> list[str]:
+    match part:
+        case str():
+            return _PLACEHOLDER.findall(part)
+        case Mapping():
+            return [name for value in part.values() for name in _names(value)]
+        case list() | tuple():
+            return [name for value in part for name in _names(value)]
+        case _:
+            return []
+
+
+def _replaced(part: Any, values: Mapping[str, str]) -> Any:
+    match part:
+        case str():
+            return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), part)
+        case Mapping():
+            return {key: _replaced(value, values) for key, value in part.items()}
+        case list() | tuple():
+            return [_replaced(value, values) for value in part]
+        case _:
+            return part

@@ -1,0 +1,133 @@
+"""Each shipped preset: its facts, its sample, and a sync of the sample over HTTP."""
+
+import json
+import re
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from provider_pipeline import ModelSyncer, catalog
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient
+from provider_pipeline.presets import ProviderFile, find_preset, first_rule, preset_sample, presets
+from provider_pipeline.rules import RuleValidator
+from provider_pipeline.sync import generate_rule, store_sample
+from provider_pipeline_tests.presets.vendor import Vendor
+
+SLUGS = tuple(presets())
+WITH_SAMPLE = tuple(slug for slug in SLUGS if preset_sample(slug) is not None)
+
+
+def filled(slug: str) -> ProviderFile:
+    """A preset with its variables' examples filled in."""
+    preset = find_preset(slug)
+    return preset.filled({name: variable.example for name, variable in preset.variables.items()})
+
+
+def test_there_are_many():
+    assert len(SLUGS) >= 30
+    assert len(WITH_SAMPLE) >= 20
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_preset_says_where_each_of_its_facts_is_from(slug: str):
+    preset = find_preset(slug)
+    assert preset.without_source == ()
+    assert all(source.looked_up <= date(2026, 11, 23) for source in preset.sources)
+    assert bool(preset.sample_rows) == (slug in WITH_SAMPLE)
+    if preset.sample_rows:
+        assert any("shape" in source.facts for source in preset.sources)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_preset_can_be_asked_as_it_is(slug: str):
+    preset = filled(slug)
+    source = preset.source()
+    AuthConfig.parse(preset.auth, slug=slug)
+    for endpoint in source.endpoints:
+        url = urlsplit(source.url(endpoint))
+        assert url.hostname
+        assert "{" not in source.url(endpoint)
+        assert url.scheme == ("http" if preset.kind == "self_hosted" else "https")
+    assert source.policy.allow_private == (preset.kind == "self_hosted")
+
+
+@pytest.mark.parametrize("slug", WITH_SAMPLE)
+def test_the_sample_gives_a_first_rule_that_reads_what_it_states(slug: str):
+    preset, sample = find_preset(slug), preset_sample(slug)
+    rule = first_rule(preset)
+    assert rule is not None
+    assert [endpoint.path for endpoint in rule.endpoints] == [endpoint.path for endpoint in preset.endpoints]
+    assert not [issue for issue in rule.issues if issue["severity"] != "info"]
+    result = RuleValidator().validate_rule(rule.to_analysis(), sample)
+    assert result["valid"], result["issues"]
+    assert_rows(result["extracted_models"], preset)
+
+
+@pytest.mark.parametrize("slug", WITH_SAMPLE)
+def test_a_preset_is_registered_and_synced_over_http(
+    slug: str, shared_database: catalog.Database, httpserver: HTTPServer
+):
+    preset, sample = filled(slug), preset_sample(slug)
+    vendor = Vendor(preset, sample, httpserver.url_for(f"/{slug}"))
+    httpserver.expect_request(re.compile(f"/{re.escape(slug)}/.*")).respond_with_handler(vendor.answer)
+    with shared_database.session() as session:
+        catalog.add_provider(
+            session,
+            slug=slug,
+            name=preset.name,
+            base_url=vendor.base_url,
+            auth_config=preset.auth,
+            request_config={"allow_private": True},
+        )
+        sample_id = store_sample(session, slug, json.dumps(sample).encode(), url=f"sample:{slug}")
+        generated = generate_rule(session, slug, sample, endpoint=preset.endpoints[0].path, sample_id=sample_id)
+        session.commit()
+        assert generated.activated
+        client = ListingClient(FetchLimits(retries=0), environ=vendor.environ())
+        result = ModelSyncer(session, client=client).sync_provider_models(slug)
+        assert (result["success"], vendor.refused) == (True, [])
+        rows = catalog.load_models(session, catalog.get_provider(session, slug).id)
+    assert_rows(rows, preset)
+
+
+def test_an_unknown_name_is_answered_with_close_ones():
+    with pytest.raises(ConfigurationError, match="did you mean openai"):
+        find_preset("openia")
+    with pytest.raises(ConfigurationError, match="did you mean gemini"):
+        find_preset("google")
+    with pytest.raises(ConfigurationError, match=r"there are \d+ presets"):
+        find_preset("zzzzzz")
+
+
+def test_a_preset_is_found_by_its_display_name_too():
+    assert find_preset("OpenAI").slug == "openai"
+    assert find_preset(" mistral AI ").slug == "mistral"
+
+
+def test_names_cost_no_reading_and_an_unknown_one_is_no_member():
+    assert "openai" in presets()
+    assert "nobody" not in presets()
+    assert list(presets()) == sorted(presets())
+
+
+def test_without_a_sample_there_is_no_first_rule():
+    assert first_rule(find_preset("perplexity")) is None
+
+
+def assert_rows(rows: list[dict[str, Any]], preset: ProviderFile) -> None:
+    """The rows are those the preset states, column by column."""
+    found = {row["model_id"]: row for row in rows}
+    assert set(found) == set(preset.sample_rows)
+    stated = {
+        (model_id, column): value
+        for model_id, columns in preset.sample_rows.items()
+        for column, value in columns.items()
+    }
+    read = {(model_id, column): found[model_id][column] for model_id, column in stated}
+    assert {key: value if isinstance(value, str) else pytest.approx(value) for key, value in stated.items()} == {
+        key: value if isinstance(value, str) else None if value is None else float(value) for key, value in read.items()
+    }

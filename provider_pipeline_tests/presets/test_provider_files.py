@@ -1,0 +1,190 @@
+"""A user's own provider files: what they may say, and how they are refused."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.presets import ProviderFile, load_provider_file, load_provider_folder
+
+ACME = """\
+slug: acme
+name: Acme
+base_url: https://api.acme.example
+auth: {type: bearer, env: ACME_API_KEY}
+endpoints:
+  - path: /v1/models
+"""
+REGIONAL = """\
+slug: acme
+name: Acme
+variables:
+  region: {description: the region of the account, example: eu-1, env: ACME_REGION}
+  tier: {description: the tier, example: gold, default: silver}
+base_url: https://{region}.acme.example
+auth: {type: header, name: "x-{tier}-key", env: ACME_API_KEY}
+endpoints:
+  - path: "/{tier}/models"
+"""
+
+
+def written(tmp_path: Path, text: str, name: str = "acme.yaml") -> Path:
+    """A file with this text."""
+    file = tmp_path / name
+    file.write_text(text)
+    return file
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    """The one line by which a text is refused, without the folder."""
+    with pytest.raises(ConfigurationError) as raised:
+        load_provider_file(written(tmp_path, text))
+    line = str(raised.value)
+    assert "\n" not in line
+    assert line.startswith(f"{tmp_path}/acme.yaml")
+    return line.removeprefix(f"{tmp_path}/")
+
+
+def test_a_few_lines_describe_a_provider_and_need_no_sources(tmp_path: Path):
+    acme = load_provider_file(written(tmp_path, ACME))
+    source = acme.source()
+    assert source.url(source.endpoints[0]) == "https://api.acme.example/v1/models"
+    assert (acme.kind, acme.works_without_key, acme.check_every) == ("commercial", False, None)
+    assert acme.without_source == ("base_url", "endpoints", "auth")
+
+
+def test_everything_a_provider_can_be_registered_with_can_be_written(tmp_path: Path):
+    acme = load_provider_file(
+        written(
+            tmp_path,
+            ACME
+            + "    pagination: {type: page_token, param: page_token, token: next_page_token}\n"
+            + "request: {allow_private: true, requests_per_second: 2}\n"
+            + "check_every: 6h\nthresholds: {min_models: 5}\n",
+        )
+    )
+    assert acme.check_every == timedelta(hours=6)
+    assert acme.thresholds == {"min_models": 5}
+    source = acme.source()
+    assert source.policy.requests_per_second == 2
+    assert source.endpoints[0].pagination.type == "page_token"
+    assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme
+
+
+def test_placeholders_are_filled_from_what_is_given_then_the_environment_then_the_default(tmp_path: Path):
+    acme = load_provider_file(written(tmp_path, REGIONAL))
+    assert acme.filled({"region": "us-2", "tier": "gold"}).base_url == "https://us-2.acme.example"
+    found = acme.filled(environ={"ACME_REGION": "eu-3"})
+    assert (found.base_url, found.auth["name"], found.endpoints[0].path, found.variables) == (
+        "https://eu-3.acme.example",
+        "x-silver-key",
+        "/silver/models",
+        {},
+    )
+    assert found.filled() is found
+
+
+def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
+    acme = load_provider_file(written(tmp_path, REGIONAL))
+    with pytest.raises(ConfigurationError, match=r"acme needs a value for region: .*region=eu-1, or set ACME_REGION"):
+        acme.filled()
+    with pytest.raises(ConfigurationError, match="acme has no variable 'zone'"):
+        acme.filled({"region": "eu-1", "zone": "a"})
+    for value in ("evil.example/", "a@evil.example", "a b", "", "..", "a?b", "a#b", "{tier}"):
+        with pytest.raises(ConfigurationError, match="acme"):
+            acme.filled({"region": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    {
+        "a field that does not exist": (ACME + "modles: 3\n", "acme.yaml:7: modles: Extra inputs are not permitted"),
+        "a missing field": (ACME.replace("name: Acme\n", ""), "acme.yaml:1: name: Field required"),
+        "a slug in capitals": (ACME.replace("slug: acme", "slug: ACME"), "acme.yaml:1: slug: "),
+        "an address that is none": (
+            ACME.replace("https://api.acme.example", "ftp://acme.example"),
+            "acme.yaml:3: base_url: ",
+        ),
+        "a secret in the address": (
+            ACME.replace("https://api.acme.example", "https://api.acme.example?api_key=1234"),
+            "acme.yaml:3: base_url: ",
+        ),
+        "an unknown kind of key": (ACME.replace("bearer", "barer"), "acme.yaml:4: auth: "),
+        "an endpoint elsewhere": (
+            ACME.replace("/v1/models", "https://evil.example/models"),
+            "acme.yaml:5: endpoints: endpoint https://evil.example/models is not a path",
+        ),
+        "a pagination that is none": (
+            ACME + "    pagination: {type: magic}\n",
+            "acme.yaml:7: endpoints.0.pagination: ",
+        ),
+        "a threshold that does not exist": (ACME + "thresholds: {no_such: 1}\n", "acme.yaml:7: thresholds: no_such: "),
+        "a request setting that does not exist": (
+            ACME + "request:\n  allow_privat: true\n",
+            "acme.yaml:8: request.allow_privat: ",
+        ),
+        "a time without unit": (ACME + "check_every: 90\n", "acme.yaml:7: check_every: expected a text such as 30m"),
+        "a time in words": (ACME + "check_every: hourly\n", "acme.yaml:7: check_every: expected a number of minutes"),
+        "a placeholder nobody explains": (
+            ACME.replace("api.acme", "{zone}.acme"),
+            "acme.yaml:3: base_url: the placeholder {zone} has no entry in 'variables'",
+        ),
+        "a variable nobody uses": (
+            ACME + "variables:\n  zone: {description: d, example: e}\n",
+            "acme.yaml:1: no placeholder uses the variable 'zone'",
+        ),
+        "a list": ("- slug: acme\n", "acme.yaml: expected the fields of a provider file, got list"),
+        "nothing": ("", "acme.yaml: expected the fields of a provider file, got NoneType"),
+        "a syntax error": (ACME + "thresholds: {min_models: 5\n", "acme.yaml:8: "),
+        "a key twice": (ACME + "name: Other\n", "acme.yaml:7: 'name' stands there twice"),
+        "a key twice further down": (
+            ACME + "request: {allow_http: true, allow_http: false}\n",
+            "acme.yaml:7: 'allow_http' stands there twice",
+        ),
+        "an alias": (ACME.replace("bearer", "&b bearer") + "kind: *b\n", "acme.yaml:7: aliases (*name) are not read"),
+        "an object": (ACME + "docs: !!python/object:os.system {}\n", "acme.yaml:7: could not determine a constructor"),
+        "depths": (ACME + "x: " + "[" * 5000, "acme.yaml:7: more than 20 levels deep"),
+        "two documents": (ACME + "---\n" + ACME, "acme.yaml:7: "),
+        "too much": (ACME + "#" * 300_000, "acme.yaml: 262,145 bytes"),
+    }.values(),
+    ids=lambda value: value if value.startswith("acme.yaml") else "",
+)
+def test_what_cannot_be_understood_is_refused_with_file_line_and_field(tmp_path: Path, text: str, line: str):
+    assert refusal(tmp_path, text).startswith(line)
+
+
+def test_a_refusal_shows_no_value_that_could_be_a_secret(tmp_path: Path):
+    text = ACME.replace("env: ACME_API_KEY", "env: sk-1234567890abcdef")
+    assert "sk-1234567890abcdef" not in refusal(tmp_path, text)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
+    file = tmp_path / "acme.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match=r"acme\.yaml: it is not text in UTF-8"):
+        load_provider_file(file)
+    with pytest.raises(ConfigurationError, match=r"none\.yaml: No such file"):
+        load_provider_file(tmp_path / "none.yaml")
+
+
+def test_a_folder_is_read_by_slug_and_its_other_files_are_left_alone(tmp_path: Path):
+    written(tmp_path, ACME, "one.yaml")
+    written(tmp_path, ACME.replace("slug: acme", "slug: aardvark"), "two.yml")
+    written(tmp_path, "not yaml: [", "readme.md")
+    (tmp_path / "more.yaml").mkdir()
+    assert [provider.slug for provider in load_provider_folder(tmp_path)] == ["aardvark", "acme"]
+
+
+def test_a_folder_in_which_something_is_wrong_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match="no such folder"):
+        load_provider_folder(tmp_path / "none")
+    with pytest.raises(ConfigurationError, match="no provider file in it"):
+        load_provider_folder(tmp_path)
+    written(tmp_path, ACME, "one.yaml")
+    written(tmp_path, ACME, "two.yaml")
+    with pytest.raises(ConfigurationError, match=r"two\.yaml: slug: 'acme' is described by one\.yaml too"):
+        load_provider_folder(tmp_path)
+    written(tmp_path, "slug: [", "two.yaml")
+    with pytest.raises(ConfigurationError, match=r"two\.yaml:\d"):
+        load_provider_folder(tmp_path)

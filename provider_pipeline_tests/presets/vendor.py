@@ -1,0 +1,151 @@
+"""A provider as its preset describes it: real HTTP, the preset's authorisation and pagination, its sample's models.
+
+The server's side is written from the preset's facts alone and shares no code with the client's.
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from werkzeug import Request, Response
+
+from provider_pipeline.presets import ProviderFile
+
+KEY = "key-0123456789abcdef"
+
+
+@dataclass
+class Vendor:
+    """Answers the listing requests of one preset, and nothing else.
+
+    Attributes:
+        preset: The preset, its placeholders filled in.
+        sample: Its sample.
+        origin: Where the server is, with the preset's own prefix.
+        refused: Why requests were refused, for the test to show.
+    """
+
+    preset: ProviderFile
+    sample: Any
+    origin: str
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def base_url(self) -> str:
+        """Where the preset's API is on this server."""
+        return self.origin + urlsplit(self.preset.base_url).path.rstrip("/")
+
+    def environ(self) -> dict[str, str]:
+        """The variables that the preset's authorisation names, with a key in each."""
+        return dict.fromkeys(_variables(self.preset.auth), KEY)
+
+    def answer(self, request: Request) -> Response:
+        """One answer to a request below the origin."""
+        endpoint = self.preset.endpoints[0]
+        path, _, query = endpoint.path.partition("?")
+        expected = dict(parse_qsl(query, keep_blank_values=True))
+        for problem in (
+            self._wrong_path(request, path),
+            self._wrong_key(request),
+            next((f"no {name}" for name, value in expected.items() if request.args.get(name) != value), None),
+        ):
+            if problem:
+                self.refused.append(problem)
+                return Response(json.dumps({"error": {"message": problem}}), status=401 if "key" in problem else 400)
+        first, second, asked = _pages(
+            self.sample,
+            len(self.preset.sample_rows),
+            endpoint.pagination.model_dump(exclude_none=True),
+            request.base_url + (f"?{query}" if query else ""),
+        )
+        further = {name: value for name, value in request.args.items() if name not in expected and name != "key"}
+        if further and further != asked:
+            self.refused.append(f"page {further} asked for, expected {asked}")
+            return Response("{}", status=400)
+        return Response(json.dumps(second if further else first), content_type="application/json")
+
+    def _wrong_path(self, request: Request, path: str) -> str | None:
+        wanted = urlsplit(self.base_url).path + path
+        return None if request.path == wanted else f"path {request.path}, expected {wanted}"
+
+    def _wrong_key(self, request: Request) -> str | None:
+        auth = self.preset.auth
+        for name, value in auth.get("headers", {}).items():
+            if request.headers.get(name) != value:
+                return f"no header {name}: {value}"
+        match auth["type"]:
+            case "none":
+                return "a key that nobody wants" if "Authorization" in request.headers else None
+            case "bearer":
+                sent, wanted = request.headers.get("Authorization"), f"Bearer {KEY}"
+            case "header":
+                sent, wanted = request.headers.get(auth["name"]), KEY
+            case "query":
+                sent, wanted = request.args.get(auth["name"]), KEY
+            case kind:
+                return f"a kind of key this server does not know: {kind}"
+        return None if sent == wanted else "the key is wrong"
+
+
+def _variables(part: Any) -> list[str]:
+    if isinstance(part, Mapping):
+        own = [part["env"]] if isinstance(part.get("env"), str) else []
+        return own + [name for value in part.values() for name in _variables(value)]
+    return []
+
+
+def _pages(sample: Any, count: int, pagination: Mapping[str, Any], url: str) -> tuple[Any, Any, dict[str, str]]:
+    """The first page, the second, and the query by which the second is asked for."""
+    if pagination["type"] == "none":
+        return sample, None, {}
+    first, second = copy.deepcopy(sample), copy.deepcopy(sample)
+    whole = list(_items(sample, count))
+    _items(first, count)[:] = whole[:-1]
+    _items(second, count)[:] = whole[-1:]
+    match pagination["type"]:
+        case "cursor":
+            last = whole[-2].get("id", "after-first")
+            _put(first, pagination["token"], last)
+            _put(second, pagination["token"], whole[-1].get("id", "after-second"))
+            _put(first, pagination["more"], True)
+            _put(second, pagination["more"], False)
+            return first, second, {pagination["param"]: last}
+        case "page_token":
+            _put(first, pagination["token"], "second-page")
+            _put(second, pagination["token"], None)
+            return first, second, {pagination["param"]: "second-page"}
+        case "next_url":
+            _put(first, pagination["token"], f"{url}{'&' if '?' in url else '?'}start=second-page")
+            _put(second, pagination["token"], None)
+            return first, second, {"start": "second-page"}
+        case "page_number":
+            for number, page in enumerate((first, second), start=1):
+                _put(page, pagination["page"], number)
+                _put(page, pagination["total_pages"], 2)
+            return first, second, {pagination["param"]: "2"}
+        case style:
+            raise AssertionError(f"no preset has pages of style {style} yet")
+
+
+def _items(document: Any, count: int) -> list[Any]:
+    """The list with as many objects as the sample has models, wherever it is."""
+    values = [document]
+    for value in values:
+        if isinstance(value, list) and len(value) == count and all(isinstance(item, dict) for item in value):
+            return value
+        if isinstance(value, dict):
+            values.extend(value.values())
+    raise AssertionError("the sample's models are in no list")
+
+
+def _put(document: Any, path: str, value: Any) -> None:
+    *around, last = path.split(".")
+    for step in around:
+        document = document.setdefault(step, {})
+    if value is None:
+        document.pop(last, None)
+    else:
+        document[last] = value
