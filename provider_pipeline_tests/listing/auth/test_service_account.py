@@ -104,7 +104,7 @@ def test_a_signature_of_another_key_is_refused_without_showing_the_assertion(
     google: Google, asker: Ask, said: Said
 ) -> None:
     other = _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-    with pytest.raises(ListingRefusedError, match="answered 400 .*invalid_grant") as caught:
+    with pytest.raises(ListingRefusedError, match=r"answered 400 .*invalid_grant") as caught:
         asker({"GOOGLE_KEY": google.key(other)}).fetch(AUTH)
     error = caught.value
     assert f"acme: POST {google.url} " in error.message

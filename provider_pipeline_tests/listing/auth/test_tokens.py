@@ -59,7 +59,7 @@ class Authority:
         if client != ("pipe:line", SECRET) or form["grant_type"] != "client_credentials":
             document = {"error": "invalid_client", "error_description": f"no client has {SECRET}"}
             return Response(json.dumps(document), 401, content_type="application/json")
-        token = f"token-{len(self.issued)}-0123456789"
+        token = f"token-{len(self.issued)}-0123456789" * 20  # longer than what an error quotes
         self.issued.append(token)
         self.valid.add(token)
         stated = {} if self.expires_in is None else {"expires_in": self.expires_in}
@@ -208,7 +208,7 @@ def test_an_api_that_refuses_every_token_is_not_asked_for_ever(authority: Author
     assert "token *** is not valid" in error.message
     assert "the client secret in ACME_SECRET" in (error.hint or "")
     said.note(error)
-    for secret in (SECRET, *authority.issued):
+    for secret in (SECRET, *(token[:20] for token in authority.issued)):
         assert secret not in said
 
 
