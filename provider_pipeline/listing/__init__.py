@@ -6,18 +6,23 @@ what a page's models are (`provider_pipeline.rules`) and where pages are kept (`
 
 from provider_pipeline.listing.auth import Auth, AuthConfig, Authorizer, NoAuth, TokenCache
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.pages import Body, KnownPage, Page
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import redact, redacted_url
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource, Page
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.walk import Known
 
 __all__ = [
     "Auth",
     "AuthConfig",
     "Authorizer",
+    "Body",
     "Broken",
     "FetchLimits",
     "Finished",
+    "Known",
+    "KnownPage",
     "ListingClient",
     "ListingEndpoint",
     "ListingSource",

@@ -1,19 +1,40 @@
 """Reading refusals: what an error answer says, whether it may pass, how long to wait.
 
-Here: pure functions on status, headers and error bodies. Not here: acting on them (`transport`). The concept: an
+Here: pure functions on status, headers and bodies. Not here: acting on them (`transport`, `walk`). The concept: an
 operator should see what the server said, in one short line and without any part of a key.
 """
 
 import email.utils
 import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.listing.documents import looks_like_markup, page_title
-from provider_pipeline.listing.redaction import MASK, one_line
+from provider_pipeline.listing.redaction import MASK, one_line, redact
 
 _MAY_PASS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CLOUDFLARE_FIRST: Final = 520
+_NOT_MODIFIED: Final = 304
+_KEPT_HEADERS: Final = (
+    "content-type",
+    "date",
+    "etag",
+    "last-modified",
+    "request-id",
+    "x-request-id",
+    "x-amzn-requestid",
+    "apim-request-id",
+    "cf-ray",
+)
+_VALIDATOR: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
+_LONGEST_HEADER: Final = 200
+_ERRORS: Final = ("error", "errors", "detail", "details")
+_ERROR_WORDS: Final = frozenset({"error", "fail", "failed", "failure"})
+_MESSAGES: Final = frozenset({"message", "msg", "detail", "error_description", "title"})
+_SAYING: Final = ("error", "errors", "message", "msg", "detail", "error_description", "title", "code")
+_MESSAGE_DEPTH: Final = 5
+_BESIDE_A_MESSAGE: Final = frozenset({"code", "status", "statusCode", "status_code", "type", "instance", "request_id"})
 _MASKED_WORD: Final = re.compile(r"\S*(?:\*{3}|\.{3}|…|•{2})\S*")
 
 
@@ -38,6 +59,45 @@ def retry_after_seconds(header: str | None, *, now: float) -> float | None:
         return None
 
 
+def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
+    """The headers worth keeping with a page, by lower-case name, redacted.
+
+    A validator (`etag`, `last-modified`) that cannot be sent back exactly as it came is left out.
+    """
+    kept = {name: redact(headers[name], secrets) for name in _KEPT_HEADERS if name in headers}
+    for name, value in list(kept.items()):
+        if name not in ("etag", "last-modified"):
+            kept[name] = one_line(value, _LONGEST_HEADER)
+        elif len(value) > _LONGEST_HEADER or value != headers[name] or not _VALIDATOR.fullmatch(value):
+            del kept[name]
+    return kept
+
+
+def error_in(document: Any, *, whole: bool) -> str | None:
+    """What a document without items says that is an error, though its status says otherwise; None if it is none.
+
+    An error is told by `error` or `errors` that hold something, by `success` or `ok` that is false, by an `object`,
+    `type` or `status` that is "error", or by a message that is nearly all there is.
+
+    Args:
+        document: The body, parsed.
+        whole: It is known to hold no items; otherwise they could be in any container beside the error.
+    """
+    if not isinstance(document, dict):
+        return None
+    if not whole and any(
+        value and isinstance(value, (dict, list)) for key, value in document.items() if key not in _ERRORS
+    ):
+        return None
+    told = (
+        any(document.get(key) for key in ("error", "errors"))
+        or any(document.get(key) is False for key in ("success", "ok"))
+        or any(str(document.get(key)).lower() in _ERROR_WORDS for key in ("object", "type", "status"))
+        or (bool(document.keys() & _MESSAGES) and document.keys() <= _MESSAGES | _BESIDE_A_MESSAGE)
+    )
+    return (_message_in(document) or "an error without a message") if told else None
+
+
 def what_it_says(body: bytes, content_type: str | None) -> str:
     """Content type, and the title of an error page or the message of a JSON error."""
     kind = one_line(content_type or "no content type", limit=60)
@@ -45,12 +105,13 @@ def what_it_says(body: bytes, content_type: str | None) -> str:
         title = page_title(body)
         return f"{kind}, titled {title!r}" if title else kind
     message = _message(body)
-    # Servers quote a refused key with its middle starred out; its ends are still a part of it.
-    return f"{kind}: {_MASKED_WORD.sub(MASK, message)!r}" if message else kind
+    return f"{kind}: {message!r}" if message else kind
 
 
 def refused_hint(status: int, secret_hint: str) -> str:
     """What to do about an error status; `secret_hint` says what to check about the key."""
+    if status == _NOT_MODIFIED:
+        return "nothing was asked conditionally; a cache in between may be broken"
     if status in (401, 403, 407):
         return secret_hint
     if status in (404, 405, 410):
@@ -65,7 +126,18 @@ def _message(body: bytes) -> str:
         document: Any = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    for key in ("error", "message", "detail", "error_description"):
-        if isinstance(document, dict) and key in document:
-            document = document[key]
-    return one_line(document, limit=160) if isinstance(document, str) else ""
+    return _message_in(document)
+
+
+def _message_in(document: Any) -> str:
+    for _ in range(_MESSAGE_DEPTH):
+        if isinstance(document, list) and document:
+            document = document[0]
+        elif isinstance(document, dict):
+            document = next((document[key] for key in _SAYING if _may_say(document.get(key))), None)
+    # Servers quote a refused key with its middle starred out; its ends are still a part of it.
+    return _MASKED_WORD.sub(MASK, one_line(document, limit=160)) if isinstance(document, str) else ""
+
+
+def _may_say(value: Any) -> bool:
+    return bool(value) and isinstance(value, (str, dict, list))

@@ -34,12 +34,14 @@ class PageInfo:
         document: Its parsed body.
         number: 1 for the endpoint's first page, counting up.
         link_header: The answer's Link header.
+        count: How many items the rule's selector finds on it; None where there is no list.
     """
 
     url: str
     document: Any = field(repr=False)
     number: int = 1
     link_header: str | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ def next_request(pagination: Pagination, page: PageInfo) -> Step:
             return _offset(pagination, page)
         case _:
             assert_never(pagination)
+
+
+def announced_total(pagination: Pagination, document: Any) -> int | None:
+    """How many items the whole listing has, as the page announces it; None where it does not, or nobody knows where."""
+    return _whole(compile_expression(pagination.total)(document)) if pagination.total else None
 
 
 def _cursor(pagination: CursorPagination, page: PageInfo) -> Step:
@@ -141,7 +148,7 @@ def _offset(pagination: OffsetPagination, page: PageInfo) -> Step:
         return Broken(f"does not say how many models there are ({pagination.total} is no number)")
     offset = _whole(param(page.url, pagination.param)) or 0
     # By what came, not by the limit that was asked for: servers cap it silently.
-    count = _longest_list(page.document)
+    count = page.count or 0
     if offset + count >= total:
         return Finished()
     if count == 0:
@@ -175,11 +182,3 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, str) and value.strip().isdecimal() and len(value) < 16:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _longest_list(document: Any) -> int:
-    if isinstance(document, list):
-        return len(document)
-    values = list(document.values()) if isinstance(document, dict) else []
-    inner = [value for container in values if isinstance(container, dict) for value in container.values()]
-    return max((len(value) for value in [*values, *inner] if isinstance(value, list)), default=0)

@@ -1,13 +1,11 @@
-"""What to fetch, and what a fetch hands back.
+"""What to fetch.
 
-Here: plain data. Not here: the fetching (`client`), within which limits (`policy`) and the pagination documents' models
-(`provider_pipeline.rules`).
-The concept: a listing is everything one fetch of a provider returned, all pages of all its endpoints; it is whole, or
-an error says why not.
+Here: plain data. Not here: the fetching (`client`), within which limits (`policy`), what it hands back (`pages`) and
+the pagination documents' models (`provider_pipeline.rules`). The concept: a listing is everything one fetch of a
+provider returned, all pages of all its endpoints; it is whole, or an error says why not.
 """
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -18,7 +16,7 @@ from provider_pipeline.listing.auth import Auth, NoAuth
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
 from provider_pipeline.listing.urls import join_url, query_names
-from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
+from provider_pipeline.rules.pagination import Expression, NoPagination, Pagination, parse_pagination
 
 
 class ListingEndpoint(BaseModel):
@@ -28,6 +26,8 @@ class ListingEndpoint(BaseModel):
         path: Appended to the provider's base URL, e.g. `/v1/models`; may hold a query; empty for the base URL itself.
         params: Query parameters of the first request, such as a page size; not secret.
         pagination: How it goes on; the rule's pagination document, or None, is parsed on construction.
+        selector: The rule's expression for a page's items. It counts them, and tells an error from a listing.
+        id_field: The rule's expression for an item's id, by which a page is seen to bring new ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +35,8 @@ class ListingEndpoint(BaseModel):
     path: str = ""
     params: dict[str, str] = Field(default_factory=dict)
     pagination: Annotated[Pagination, BeforeValidator(parse_pagination)] = NoPagination()
+    selector: Expression | None = None
+    id_field: Expression | None = None
 
 
 class ListingSource(BaseModel):
@@ -76,27 +78,6 @@ class ListingSource(BaseModel):
     def url(self, endpoint: ListingEndpoint) -> str:
         """The URL of an endpoint's first page, without credentials."""
         return join_url(self.base_url, endpoint.path, endpoint.params)
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a listing.
-
-    Attributes:
-        endpoint: Index of its endpoint in the source.
-        number: 1 for an endpoint's first page.
-        url: Where it came from, redacted.
-        content: The body, decompressed; as received, but that an echoed key is masked.
-        document: The body, parsed: any JSON value, null included.
-        etag: The server's ETag, if it sent one.
-    """
-
-    endpoint: int
-    number: int
-    url: str
-    content: bytes = field(repr=False)
-    document: Any = field(repr=False)
-    etag: str | None = None
 
 
 def _check_url(slug: str, url: str) -> None:

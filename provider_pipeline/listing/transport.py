@@ -8,6 +8,7 @@ else; each failure is classified once, as transient or permanent, where it is se
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 from urllib.parse import urljoin
 
@@ -20,7 +21,13 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
     ModelSyncerError,
 )
-from provider_pipeline.listing.answers import refused_hint, retry_after_seconds, status_may_pass, what_it_says
+from provider_pipeline.listing.answers import (
+    kept_headers,
+    refused_hint,
+    retry_after_seconds,
+    status_may_pass,
+    what_it_says,
+)
 from provider_pipeline.listing.auth import Authorizer, TokenExchange
 from provider_pipeline.listing.connections import AddressRefused
 from provider_pipeline.listing.deadline import Deadline
@@ -38,6 +45,8 @@ _TOKEN_BODY: Final = 256 * 1024
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ANSWERS: Final = frozenset({200, 203})
+NOT_MODIFIED: Final = 304
+_UNCONDITIONAL: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,19 @@ class Answer:
         url: Where it came from, after redirects, without credentials.
         shown_url: The same, redacted.
         where: The same, with the provider, as an error's text begins.
+        status: 200, 203, or 304 if that was asked for.
+        headers: As received.
+        content: The body, decompressed, with echoed secrets masked; empty for a 304.
+        received_at: When it was complete.
     """
 
     url: str = field(repr=False)
     shown_url: str
     where: str
+    status: int
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
+    received_at: datetime
 
 
 @dataclass(frozen=True)
@@ -120,24 +135,31 @@ class Transport:
 
     def where(self, url: str, method: str = "GET") -> str:
         """Provider and redacted URL, as every error's text begins."""
-        return f"{self._slug}: {method} {self._shown(url)}"
+        return f"{self._slug}: {method} {self.shown(url)}"
 
-    def _shown(self, url: str) -> str:
+    def shown(self, url: str) -> str:
+        """A URL, redacted."""
         return redacted_url(url, self._authorizer.secrets)
 
-    def get(self, url: str, *, most_bytes: int) -> Answer:
+    def kept_headers(self, answer: Answer) -> dict[str, str]:
+        """An answer's headers that are worth keeping, redacted."""
+        return kept_headers(answer.headers, self._authorizer.secrets)
+
+    def get(self, url: str, *, most_bytes: int, conditions: Mapping[str, str] = _UNCONDITIONAL) -> Answer:
         """Fetch a URL, trying again where that may help.
 
         Args:
             url: Without credentials; they are added for the wire only.
             most_bytes: How large the body may be, decompressed.
+            conditions: Headers that ask whether what this very URL gave before has changed; not sent where it
+                redirects to.
 
         Raises:
             ListingUnreachableError: No answer's headers came: name, connection, TLS, time-out.
             ListingRefusedError: An error status came, or a redirect that is not followed.
             ListingUnreadableError: A body began that is too large, in an unknown encoding, or broke off.
         """
-        return self._ask(_Wanted(url), most_bytes)
+        return self._ask(_Wanted(url, headers=conditions), most_bytes)
 
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """Send a form to a token endpoint, within this listing's time, and read its JSON answer.
@@ -193,7 +215,7 @@ class Transport:
             target = _resolved(url, outcome.location)
             if wanted.form is not None or target is None or not may_follow(wanted.url, target):
                 return _Failure(
-                    f"answered {outcome.status} with a redirect to {self._shown(target or outcome.location)}, "
+                    f"answered {outcome.status} with a redirect to {self.shown(target or outcome.location)}, "
                     "which is not followed: credentials stay on the configured host",
                     ListingRefusedError,
                     transient=False,
@@ -248,6 +270,8 @@ class Transport:
 
     def _read(self, wanted: _Wanted, response: requests.Response, most_bytes: int) -> "Answer | _Failure | _Redirect":
         status = response.status_code
+        if status == NOT_MODIFIED and wanted.headers and wanted.form is None:
+            return self._answer(wanted, response, b"")
         if status in _REDIRECTS and "Location" in response.headers:
             return _Redirect(status, response.headers["Location"])
         if status not in _ANSWERS:
@@ -263,12 +287,17 @@ class Transport:
         body = self._body(response, most_bytes)
         if isinstance(body, _Failure):
             return body
+        return self._answer(wanted, response, redact_body(body, self._authorizer.secrets))
+
+    def _answer(self, wanted: _Wanted, response: requests.Response, content: bytes) -> Answer:
         return Answer(
             url=wanted.url,
-            shown_url=self._shown(wanted.url),
+            shown_url=self.shown(wanted.url),
             where=self.where(wanted.url, wanted.method),
+            status=response.status_code,
             headers=response.headers,
-            content=redact_body(body, self._authorizer.secrets),
+            content=content,
+            received_at=datetime.now(UTC),
         )
 
     def _body(self, response: requests.Response, most_bytes: int) -> bytes | _Failure:
@@ -311,9 +340,7 @@ class Transport:
 
     def _refusal(self, wanted: _Wanted, response: requests.Response) -> _Failure:
         status = response.status_code
-        # Masked before it is cut to a line: of a secret cut in two, the first half would not be known again.
-        body = redact_body(_beginning(response), self._authorizer.secrets)
-        says = what_it_says(body, response.headers.get("Content-Type"))
+        says = what_it_says(_beginning(response), response.headers.get("Content-Type"))
         if self._deadline.expired:
             return self._late(f"status {status} and an error page that was not complete", ListingUnreadableError)
         wait = retry_after_seconds(response.headers.get("Retry-After"), now=time.time())

@@ -2,6 +2,9 @@
 
 Here: one model per pagination style and the parser of a rule's `pagination` document. Not here: sending requests (the
 listing client) and guessing the style from a sample (`generation/paging.py`). Explained in docs/rules.md.
+
+Every style may say where a page announces how many items the whole listing has: a listing whose items are not that many
+is refused.
 """
 
 from collections.abc import Mapping
@@ -29,6 +32,8 @@ Parameter = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-
 
 class _Style(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    total: Expression | None = None
 
 
 class NoPagination(_Style):

@@ -198,7 +198,13 @@ def _fetch_and_judge(
     rows: Spool[list[Row]],
 ) -> Verdict:
     endpoints = (
-        ListingEndpoint(path=endpoint.path or "", pagination=endpoint.pagination) for endpoint in target.rule.endpoints
+        ListingEndpoint(
+            path=endpoint.path or "",
+            pagination=endpoint.pagination,
+            selector=endpoint.selector,
+            id_field=endpoint.fields["id"],
+        )
+        for endpoint in target.rule.endpoints
     )
     for page in client.pages(listing_source(target.provider, endpoints)):
         pages.append(catalog.StoredPage(page.endpoint, page.number, page.url, page.content))

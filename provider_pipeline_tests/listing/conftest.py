@@ -8,6 +8,7 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline.listing import (
     AuthConfig,
     FetchLimits,
+    Known,
     ListingClient,
     ListingEndpoint,
     ListingSource,
@@ -57,14 +58,20 @@ def fetch() -> Fetch:
         environ: Mapping[str, str] | None = None,
         limits: FetchLimits = QUICK,
         policy: RequestPolicy = LOOPBACK,
+        selector: str | None = None,
+        known: Known | None = None,
     ) -> list[Page]:
         source = ListingSource(
             slug="acme",
             base_url=base_url,
             auth=AuthConfig.parse(auth or {"type": "none"}),
-            endpoints=(ListingEndpoint(path=path, params=dict(params or {}), pagination=pagination),),
+            endpoints=(
+                ListingEndpoint(
+                    path=path, params=dict(params or {}), pagination=pagination, selector=selector, id_field="id"
+                ),
+            ),
             policy=policy,
         )
-        return list(ListingClient(limits, environ=environ or {}).pages(source))
+        return list(ListingClient(limits, environ=environ or {}).pages(source, known=known))
 
     return fetch

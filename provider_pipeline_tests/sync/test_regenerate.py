@@ -100,7 +100,7 @@ def test_unknown_ids_in_an_odd_shape_wait_for_a_person(fleet: Fleet):
 def test_a_response_without_models_keeps_the_rule_and_leaves_the_task_open_with_the_reason(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
-        fleet.serve("acme", {"error": {"message": "maintenance"}})
+        fleet.serve("acme", {"status": "maintenance"})
         with pytest.raises(RuleValidationError):
             ModelSyncer(session).sync_provider_models("acme")
         with pytest.raises(RuleValidationError):

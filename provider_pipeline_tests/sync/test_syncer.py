@@ -88,7 +88,6 @@ BROKEN_LISTINGS = {
     "an empty object": "{}",
     "an empty list": '{"object": "list", "data": []}',
     "a list of strings": '{"object": "list", "data": ["gpt-4.1", "gpt-4.1-mini"]}',
-    "an error object": '{"error": {"message": "rate limited"}}',
     "ids under another key": '{"object": "list", "data": [{"name_v2": "gpt-4.1"}, {"name_v2": "gpt-4o"}]}',
 }
 
@@ -111,6 +110,17 @@ def test_a_listing_that_does_not_fit_is_blocked_and_opens_one_task(fleet: Fleet,
     with fleet.database.session() as session:
         (page,) = catalog.load_raw_response(session, task.config["raw_response_id"])
     assert page.content.decode() == body
+
+
+def test_an_error_that_calls_itself_a_success_asks_for_no_new_rule(fleet: Fleet):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    before = fleet.rows("acme")
+    fleet.serve("acme", {"error": {"message": "rate limited"}})
+    with pytest.raises(ListingRefusedError, match="rate limited"):
+        sync(fleet, "acme")
+    assert fleet.rows("acme") == before
+    assert fleet.tasks("acme") == []
 
 
 def test_a_dry_run_of_a_broken_listing_opens_no_task(fleet: Fleet):

@@ -1,0 +1,92 @@
+"""Proofs that the pages of one endpoint go on, and are all there.
+
+Here: what has come so far, held against the next page and against the announced total. Not here: what to do about a
+disproof (`walk`), which request follows (`paging`). The concept: a server that ignores a pagination
+parameter, jumps back or lies about its total gives pages that look fine one by one; only together they do not.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from provider_pipeline.rules.language import compile_expression
+
+
+class SeenIds:
+    """A set of ids that needs 8 bytes for each: their 64-bit hashes, in sorted runs that are merged as they grow."""
+
+    def __init__(self) -> None:
+        self._runs: list[array[int]] = []
+
+    def new_of(self, hashes: Iterable[int]) -> set[int]:
+        """Those that are not in the set."""
+        return {each for each in hashes if not any(_holds(run, each) for run in self._runs)}
+
+    def add(self, hashes: Iterable[int]) -> None:
+        """Put in hashes that are not in the set yet."""
+        run = array("q", sorted(hashes))
+        while self._runs and len(self._runs[-1]) <= 2 * len(run):
+            # Sorting two sorted runs merges them.
+            run = array("q", sorted([*self._runs.pop(), *run]))
+        if run:
+            self._runs.append(run)
+
+
+class PageProofs:
+    """What the pages of one endpoint have brought so far; for one listing.
+
+    Args:
+        selector: The rule's expression for a page's items; without one nothing is counted.
+        id_field: The rule's expression for an item's id.
+    """
+
+    def __init__(self, selector: str | None, id_field: str | None) -> None:
+        self._select = compile_expression(selector) if selector else None
+        self._id = compile_expression(id_field) if id_field else None
+        self._seen = SeenIds()
+        self._items = 0
+        self._first_seen = 0
+        self._repeated_within_pages = 0
+
+    def items(self, document: Any) -> list[Any] | None:
+        """The items on a page; None where the selector finds no list, or there is no selector."""
+        found = self._select(document) if self._select else None
+        return found if isinstance(found, list) else None
+
+    def brings_nothing_new(self, items: list[Any]) -> bool:
+        """Take in the next page's items, and say whether all their ids were on earlier pages."""
+        hashes = list(self._hashes(items))
+        new = self._seen.new_of(set(hashes))
+        without_id = len(items) - len(hashes)
+        self._items += len(items)
+        self._first_seen += len(new) + without_id
+        self._repeated_within_pages += sum(each in new for each in hashes) - len(new)
+        self._seen.add(new)
+        return bool(hashes) and not new
+
+    def disagrees_with(self, total: int) -> str | None:
+        """How the items that came differ from an announced total, if they do.
+
+        A server may count a model that it lists twice as one or as two, and a page may repeat items of the one before
+        because the listing grew meanwhile.
+        """
+        counts = {self._items, self._first_seen, self._first_seen + self._repeated_within_pages}
+        if total in counts:
+            return None
+        came = f"{self._items:,} came"
+        if self._first_seen != self._items:
+            came += f", {self._first_seen:,} of them different"
+        return f"announces a total of {total:,} items, but {came}"
+
+    def _hashes(self, items: list[Any]) -> Iterator[int]:
+        for item in items:
+            value = self._id(item) if self._id else None
+            if isinstance(value, (str, int)) and not isinstance(value, bool):
+                # Numbers hash to themselves; an id is the same as a number and as its digits.
+                yield hash(str(value))
+
+
+def _holds(run: "array[int]", value: int) -> bool:
+    place = bisect_left(run, value)
+    return place < len(run) and run[place] == value

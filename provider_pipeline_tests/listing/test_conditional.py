@@ -1,0 +1,127 @@
+"""Asking whether a page has changed."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from provider_pipeline.errors import ListingRefusedError
+from provider_pipeline.listing import KnownPage
+from provider_pipeline_tests.listing.conftest import Fetch
+
+STORED = b'{"data": [{"id": "a"}]}'
+LAST_MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+class Kept:
+    """What is kept of pages: asked for by endpoint, number and URL; it remembers what was asked for, and loaded."""
+
+    def __init__(self, *pages: bytes, etag: str | None = '"one"', last_modified: str | None = None) -> None:
+        self.asked: list[tuple[int, int, str]] = []
+        self.loaded = 0
+        self._pages = pages
+        self._etag, self._last_modified = etag, last_modified
+
+    def __call__(self, endpoint: int, number: int, url: str) -> KnownPage | None:
+        self.asked.append((endpoint, number, url))
+        if number > len(self._pages):
+            return None
+        return KnownPage(self._etag, self._last_modified, self._loader(self._pages[number - 1]))
+
+    def _loader(self, content: bytes) -> Callable[[], bytes]:
+        def load() -> bytes:
+            self.loaded += 1
+            return content
+
+        return load
+
+
+def unchanged(**headers: str) -> Callable[[Request], Response]:
+    """Answers 304 to whoever asks conditionally."""
+
+    def respond(request: Request) -> Response:
+        if "If-None-Match" in request.headers or "If-Modified-Since" in request.headers:
+            return Response(status=304, headers=headers)
+        return Response(STORED, content_type="application/json")
+
+    return respond
+
+
+def test_an_unchanged_listing_is_not_sent_again_and_not_even_looked_at(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_handler(unchanged(ETag='"one"'))
+    kept = Kept(STORED, last_modified=LAST_MODIFIED)
+    (page,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert (page.not_modified, page.status, page.etag, page.last_modified) == (True, 304, '"one"', LAST_MODIFIED)
+    sent = httpserver.log[0][0].headers
+    assert (sent["If-None-Match"], sent["If-Modified-Since"]) == ('"one"', LAST_MODIFIED)
+    assert kept.asked == [(0, 1, httpserver.url_for("/models"))]
+    assert kept.loaded == 0
+    assert (page.content, page.document, page.document) == (STORED, {"data": [{"id": "a"}]}, {"data": [{"id": "a"}]})
+    assert kept.loaded == 1
+
+
+def test_a_page_that_changed_comes_with_its_new_validators(httpserver: HTTPServer, fetch: Fetch) -> None:
+    headers = {"ETag": '"two"', "Last-Modified": LAST_MODIFIED, "X-Request-Id": "r-1", "Set-Cookie": "a=b"}
+    httpserver.expect_request("/models").respond_with_data(b"[]", headers=headers, content_type="application/json")
+    (page,) = fetch(httpserver.url_for(""), known=Kept(STORED))
+    assert (page.not_modified, page.status, page.content, page.etag) == (False, 200, b"[]", '"two"')
+    assert page.last_modified == LAST_MODIFIED
+    assert page.headers["x-request-id"] == "r-1"
+    assert "set-cookie" not in page.headers
+    assert page.fetched_at.utcoffset() is not None
+
+
+@pytest.mark.parametrize("kept", [None, Kept(), Kept(STORED, etag=None)])
+def test_nothing_is_asked_conditionally_where_nothing_is_known(
+    httpserver: HTTPServer, fetch: Fetch, kept: Kept | None
+) -> None:
+    httpserver.expect_request("/models").respond_with_handler(unchanged())
+    assert [page.not_modified for page in fetch(httpserver.url_for(""), known=kept)] == [False]
+
+
+def test_not_modified_is_no_answer_to_a_question_that_was_not_asked(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"", status=304)
+    with pytest.raises(ListingRefusedError, match=r"answered 304 .*nothing was asked conditionally") as caught:
+        fetch(httpserver.url_for(""))
+    assert not caught.value.transient
+
+
+def test_validators_go_to_the_url_they_belong_to_and_not_where_it_redirects(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"", status=302, headers={"Location": "/v2/models"})
+    httpserver.expect_request("/v2/models").respond_with_handler(unchanged())
+    (page,) = fetch(httpserver.url_for(""), known=Kept(STORED))
+    assert not page.not_modified
+    assert ["If-None-Match" in request.headers for request, _ in httpserver.log] == [True, False]
+
+
+def test_an_unchanged_page_leads_to_the_next_one(httpserver: HTTPServer, fetch: Fetch) -> None:
+    first = b'{"data": [{"id": "a"}], "next": "b"}'
+    httpserver.expect_request("/models", query_string="").respond_with_handler(unchanged())
+    httpserver.expect_request("/models", query_string="after=b").respond_with_json({"data": [{"id": "b"}]})
+    pagination = {"type": "page_token", "param": "after", "token": "next"}
+    kept = Kept(first)
+    pages = fetch(httpserver.url_for(""), known=kept, pagination=pagination, selector="data")
+    assert [(page.not_modified, page.document["data"][0]["id"]) for page in pages] == [(True, "a"), (False, "b")]
+    assert kept.loaded == 1
+
+
+def test_pages_that_go_on_by_a_link_header_are_always_asked_for_whole(httpserver: HTTPServer, fetch: Fetch) -> None:
+    # The body of a last page stays as it is when another page is added after it; only the header changes.
+    link = {"ETag": '"one"', "Link": '</models?page=2>; rel="next"'}
+    httpserver.expect_request("/models", query_string="").respond_with_data(b'["a"]', headers=link)
+    httpserver.expect_request("/models", query_string="page=2").respond_with_data(b'["b"]', headers={"ETag": '"two"'})
+    pages = fetch(httpserver.url_for(""), known=Kept(b'["a"]', b'["b"]'), pagination={"type": "link_header"})
+    assert [page.etag for page in pages] == [None, None]
+    assert not any("If-None-Match" in request.headers for request, _ in httpserver.log)
+    httpserver.clear_log()
+    pages = fetch(httpserver.url_for(""))
+    assert [page.etag for page in pages] == [None, '"two"']
+
+
+@pytest.mark.parametrize("etag", ["\x80\xff", "x" * 300, ""])
+def test_a_validator_that_cannot_be_sent_back_is_not_kept(httpserver: HTTPServer, fetch: Fetch, etag: str) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"[]", headers={"ETag": etag})
+    assert fetch(httpserver.url_for(""))[0].etag is None
