@@ -6,6 +6,7 @@ what a page's models are (`provider_pipeline.rules`) and where pages are kept (`
 
 from provider_pipeline.listing.auth import Auth, AuthConfig, Authorizer, NoAuth, TokenCache
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.pages import Body, KnownPage, Page
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
@@ -33,6 +34,7 @@ __all__ = [
     "RequestPolicy",
     "TokenCache",
     "next_request",
+    "parse_document",
     "redact",
     "redacted_url",
 ]

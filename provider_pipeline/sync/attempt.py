@@ -1,16 +1,17 @@
 """One provider, end to end: fetch, store, judge, write.
 
 Here: the order of the steps and the transactions around them; every decision is a call into `rules`, every effect one
-into `listing` or `catalog`. Not here: what to do about a blocked provider (`syncer.py`, the Dagster sensor).
+into `listing` or `catalog`. Not here: what to do about a blocked provider (`syncer.py`, the Dagster sensor), and what
+makes a listing one that need not be judged again (`basis.py`).
 Why the steps are in this order: README, "How a sync keeps the table safe".
 """
 
+import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -19,30 +20,38 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource, RequestPolicy
-from provider_pipeline.rules import (
-    ExtractionRule,
-    ListingJudge,
-    Profile,
-    Thresholds,
-    Verdict,
-    apply_override,
-    last_of_each,
-)
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds
+from provider_pipeline.sync.basis import is_settled, reading_basis
+from provider_pipeline.sync.fetching import Fetched, fetch_listing
+from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.spool import Spool
+from provider_pipeline.sync.writing import Row, Written, write_listing
 
-Row = dict[str, Any]
 Keep = Literal["all", "raw", "nothing"]
 
 
 @dataclass(frozen=True)
 class _Target:
-    """A provider with all that its sync needs, read before the first request."""
+    """A provider with all that its sync needs, read before the first request.
+
+    `settled` says that nothing would come of the last accepted listing if it came again.
+    """
 
     provider: catalog.Provider
     version: int
     rule: ExtractionRule
     state: catalog.SyncState
+    settled: bool
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """What the next sync will want to know of a listing that was accepted."""
+
+    profile: Profile
+    basis: str
+    validators: tuple[Mapping[str, Any], ...]
 
 
 def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
@@ -86,14 +95,25 @@ def attempt_sync(
         CatalogError: The database failed. A fault of the provider or its listing never raises; it is the outcome.
     """
     started = time.monotonic()
-    target = _target(session, slug)
-    provider, state = target.provider, target.state
-    profile: Profile | None = None
+    target = _target(session, slug, accept=accept)
+    provider = target.provider
+    stamp = functools.partial(_stamped, target=target, keep=keep, started=started)
+    accepted: _Accepted | None = None
     with ExitStack() as stack:
         pages: Spool[catalog.StoredPage] = stack.enter_context(Spool())
         rows: Spool[list[Row]] = stack.enter_context(Spool())
         try:
-            verdict = _fetch_and_judge(session, _judge(session, target, accept=accept), target, client, pages, rows)
+            thresholds = parse_thresholds(slug, provider.thresholds)
+            # A page may take seconds to arrive: no transaction stays open while it does.
+            session.rollback()
+            fetched = fetch_listing(client, _source(target), pages)
+            if target.settled and fetched.content.sha256 == target.state.content:
+                now = clock()
+                repeat = stamp(_repeated(target, fetched.content), now=now)
+                if keep != "all" or _record_repeat(session, target, repeat, fetched, now):
+                    session.commit()
+                    return repeat
+            verdict = judge_pages(_judge(session, target, thresholds, accept=accept), pages, rows)
         except ProviderPipelineError as error:
             session.rollback()
             outcome = SyncOutcome(slug, "failed", reason=_named(slug, error), error=error, rule_version=target.version)
@@ -108,24 +128,21 @@ def attempt_sync(
                 rejected=verdict.rejected_count,
                 page_count=raw.page_count,
                 byte_count=raw.byte_count,
-                raw_response_id=None if keep == "nothing" else raw.id,
+                raw_response_id=raw.id,
                 listing_changed=raw.is_new,
                 rule_version=target.version,
             )
             if verdict.valid and keep != "raw":
-                profile = verdict.profile
-                outcome = _write(session, target, outcome, rows, verdict, clock())
+                written = write_listing(session, provider.id, rows, verdict, rule_version=target.version, now=clock())
+                basis = reading_basis(provider, target.version, written.overrides)
+                accepted = _Accepted(verdict.profile, basis, fetched.validators)
+                outcome = _with_written(outcome, written)
         now = clock()
-        outcome = replace(
-            outcome,
-            recovered=outcome.status == "synced" and state.consecutive_failures > 0,
-            rule_changed=target.version != state.rule_version,
-            last_success_at=now if outcome.status == "synced" and keep == "all" else state.last_success_at,
-            seconds=time.monotonic() - started,
-            dry_run=keep == "nothing",
-        )
+        outcome = stamp(outcome, now=now)
         if keep == "all":
-            _record(session, target, outcome, profile, now)
+            _record(session, target, outcome, accepted, now)
+        if outcome.listing_changed:
+            catalog.prune_raw_responses(session, provider.id)
         if keep == "nothing":
             session.rollback()
         else:
@@ -170,15 +187,33 @@ def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
     return f"{slug}: {errors[0]['message']}{more}"
 
 
-def _target(session: Session, slug: str) -> _Target:
+def _target(session: Session, slug: str, *, accept: bool) -> _Target:
     provider = catalog.get_provider(session, slug)
     active = catalog.active_rule(session, provider.id)
-    return _Target(provider, active.version, stored_rule(active), catalog.get_sync_state(session, provider.id))
+    state = catalog.get_sync_state(session, provider.id)
+    settled = not accept and is_settled(
+        state,
+        reading_basis(provider, active.version, catalog.overrides(session, provider.id)),
+        any_missing=catalog.any_missing(session, provider.id),
+    )
+    return _Target(provider, active.version, stored_rule(active), state, settled)
 
 
-def _judge(session: Session, target: _Target, *, accept: bool) -> ListingJudge:
+def _source(target: _Target) -> ListingSource:
+    endpoints = (
+        ListingEndpoint(
+            path=endpoint.path or "",
+            pagination=endpoint.pagination,
+            selector=endpoint.selector,
+            id_field=endpoint.fields["id"],
+        )
+        for endpoint in target.rule.endpoints
+    )
+    return listing_source(target.provider, endpoints)
+
+
+def _judge(session: Session, target: _Target, thresholds: Thresholds, *, accept: bool) -> ListingJudge:
     provider, profile = target.provider, target.state.profile
-    thresholds = parse_thresholds(provider.slug, provider.thresholds)
     if accept or profile is None:
         return ListingJudge(target.rule, thresholds=thresholds)
     return ListingJudge(
@@ -189,92 +224,57 @@ def _judge(session: Session, target: _Target, *, accept: bool) -> ListingJudge:
     )
 
 
-def _fetch_and_judge(
-    session: Session,
-    judge: ListingJudge,
-    target: _Target,
-    client: ListingClient,
-    pages: Spool[catalog.StoredPage],
-    rows: Spool[list[Row]],
-) -> Verdict:
-    endpoints = (
-        ListingEndpoint(
-            path=endpoint.path or "",
-            pagination=endpoint.pagination,
-            selector=endpoint.selector,
-            id_field=endpoint.fields["id"],
-        )
-        for endpoint in target.rule.endpoints
-    )
-    for page in client.pages(listing_source(target.provider, endpoints)):
-        pages.append(catalog.StoredPage(page.endpoint, page.number, page.url, page.content))
-        rows.append(judge.add_page(page.document, endpoint=page.endpoint))
-        # A page may take seconds to arrive: no transaction stays open while it does.
-        session.rollback()
-    return judge.verdict()
-
-
-def _write(
-    session: Session,
-    target: _Target,
-    outcome: SyncOutcome,
-    rows: Spool[list[Row]],
-    verdict: Verdict,
-    now: datetime,
-) -> SyncOutcome:
-    provider = target.provider
-    # A model whose item was refused is still listed: its last good row stays, and it is not missing.
-    kept = catalog.previous_rows(session, provider.id, sorted(verdict.rejected_ids)).values()
-    listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
-    coverage = _Coverage()
-    written = catalog.write_models(
-        session,
-        provider.id,
-        coverage.counting(_overridden(chain(listed, kept), catalog.overrides(session, provider.id))),
+def _repeated(target: _Target, content: catalog.ListingContent) -> SyncOutcome:
+    """The last accepted listing once more: what was found in it then, and no change."""
+    last = target.state.last_result
+    return SyncOutcome(
+        target.provider.slug,
+        "synced",
+        issues=tuple(last["issues"]),
+        models=last["models"],
+        rejected=last["rejected"],
+        unchanged=sum(last[name] for name in ("created", "updated", "unchanged", "restored")),
+        page_count=content.page_count,
+        byte_count=content.byte_count,
+        raw_response_id=target.state.raw_response_id,
         rule_version=target.version,
-        now=now,
+        capability_coverage=last["capability_coverage"],
+        not_modified=True,
     )
+
+
+def _with_written(outcome: SyncOutcome, written: Written) -> SyncOutcome:
+    counts = {each.name: getattr(written.result, each.name) for each in fields(written.result)}
+    return replace(outcome, **counts, capability_coverage=written.capability_coverage)
+
+
+def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: float, now: datetime) -> SyncOutcome:
+    state, synced = target.state, outcome.status == "synced"
     return replace(
         outcome,
-        created=written.created,
-        updated=written.updated,
-        unchanged=written.unchanged,
-        missing=written.missing,
-        removed=written.removed,
-        restored=written.restored,
-        changes=written.changes,
-        total_changes=written.total_changes,
-        capability_coverage=coverage.share,
+        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
+        recovered=synced and state.consecutive_failures > 0,
+        rule_changed=target.version != state.rule_version,
+        last_success_at=now if synced and keep == "all" else state.last_success_at,
+        seconds=time.monotonic() - started,
+        dry_run=keep == "nothing",
     )
 
 
-def _overridden(rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
-    for row in rows:
-        override = overrides.get(row["model_id"])
-        yield row if override is None else apply_override(row, override)
+def _record_repeat(session: Session, target: _Target, outcome: SyncOutcome, fetched: Fetched, now: datetime) -> bool:
+    return catalog.record_repeat(
+        session,
+        target.provider.id,
+        state=target.state,
+        now=now,
+        result=outcome.summary(),
+        validators=fetched.validators,
+    )
 
 
-class _Coverage:
-    """Counts rows with a known capability while they stream past."""
-
-    def __init__(self) -> None:
-        self._rows = 0
-        self._covered = 0
-
-    def counting(self, rows: Iterator[Row]) -> Iterator[Row]:
-        for row in rows:
-            self._rows += 1
-            self._covered += any(row["capabilities"].values())
-            yield row
-
-    @property
-    def share(self) -> float | None:
-        return self._covered / self._rows if self._rows else None
-
-
-def _record(session: Session, target: _Target, outcome: SyncOutcome, profile: Profile | None, now: datetime) -> None:
+def _record(session: Session, target: _Target, outcome: SyncOutcome, accepted: _Accepted | None, now: datetime) -> None:
     provider_id = target.provider.id
-    if profile is None:
+    if accepted is None:
         kind = "blocked" if outcome.error is None else type(outcome.error).__name__
         catalog.record_failure(
             session,
@@ -289,12 +289,12 @@ def _record(session: Session, target: _Target, outcome: SyncOutcome, profile: Pr
         session,
         provider_id,
         now=now,
-        profile=profile.to_json(),
+        profile=accepted.profile.to_json(),
         raw_response_id=outcome.raw_response_id,
         rule_version=target.version,
         result=outcome.summary(),
+        validators=accepted.validators,
+        basis=accepted.basis,
     )
     if outcome.recovered:
         catalog.cancel_open_tasks(session, provider_id, f"rule version {target.version} fits again")
-    if outcome.listing_changed:
-        catalog.prune_raw_responses(session, provider_id)

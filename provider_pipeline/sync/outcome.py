@@ -38,7 +38,9 @@ class SyncOutcome:
         page_count: Pages fetched.
         byte_count: Bytes fetched, decompressed.
         raw_response_id: The stored listing; None for a dry run and for a failed fetch.
-        listing_changed: Whether the listing's bytes differ from every stored one.
+        listing_changed: Whether the listing's content differs from every stored one.
+        not_modified: Whether it was the last accepted listing again, with nothing left to do for it: then it was not
+            judged and no model was looked at, and `models`, `issues` and the like are those of the time it was.
         recovered: Whether the attempt before this one did not succeed.
         rule_changed: Whether the last accepted listing was read with another rule version, or there was none.
         last_success_at: When the provider was last synced, this attempt included.
@@ -67,6 +69,7 @@ class SyncOutcome:
     byte_count: int = 0
     raw_response_id: int | None = None
     listing_changed: bool = False
+    not_modified: bool = False
     recovered: bool = False
     rule_changed: bool = False
     last_success_at: datetime | None = None
@@ -86,6 +89,7 @@ class SyncOutcome:
             "provider": self.slug,
             "status": self.status,
             "reason": self.reason,
+            "not_modified": self.not_modified,
             "models": self.models,
             "rejected": self.rejected,
             "created": self.created,
@@ -98,6 +102,8 @@ class SyncOutcome:
             "bytes": self.byte_count,
             "raw_response_id": self.raw_response_id,
             "rule_version": self.rule_version,
+            "capability_coverage": self.capability_coverage,
+            "issues": [dict(issue) for issue in self.issues],
             "seconds": round(self.seconds, 3),
             "dry_run": self.dry_run,
         }

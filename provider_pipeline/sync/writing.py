@@ -1,0 +1,91 @@
+"""From accepted rows to the table: overrides on top, rows of refused items kept, coverage counted on the way.
+
+Here: what is put together for a write, in a sync and in a replay alike. Not here: the write itself (`catalog.models`)
+and whether it is kept (the caller's commit).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.rules import Verdict, apply_override, last_of_each
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did.
+
+    Attributes:
+        result: Its counts and changes.
+        capability_coverage: Share of the rows with at least one capability known to be true; None without rows.
+        overrides: The overriding values that were put on top.
+    """
+
+    result: catalog.WriteResult
+    capability_coverage: float | None
+    overrides: Mapping[str, Mapping[str, Any]]
+
+
+def write_listing(
+    session: Session,
+    provider_id: int,
+    rows: Iterable[Iterable[Row]],
+    verdict: Verdict,
+    *,
+    rule_version: int,
+    now: datetime,
+) -> Written:
+    """Makes a provider's models what a listing says, in the session's transaction.
+
+    Args:
+        session: An open session.
+        provider_id: The provider.
+        rows: The accepted rows, page by page.
+        verdict: What became of the listing. A model whose item was refused is still listed: its last good row stays,
+            and it is not missing.
+        rule_version: The rule that read the listing.
+        now: The time that rows are stamped with.
+    """
+    kept = catalog.previous_rows(session, provider_id, sorted(verdict.rejected_ids)).values()
+    listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
+    overrides = catalog.overrides(session, provider_id)
+    coverage = _Coverage()
+    result = catalog.write_models(
+        session,
+        provider_id,
+        coverage.counting(_overridden(chain(listed, kept), overrides)),
+        rule_version=rule_version,
+        now=now,
+    )
+    return Written(result, coverage.share, overrides)
+
+
+def _overridden(rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+    for row in rows:
+        override = overrides.get(row["model_id"])
+        yield row if override is None else apply_override(row, override)
+
+
+class _Coverage:
+    """Counts rows with a known capability while they stream past."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._covered = 0
+
+    def counting(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self._rows += 1
+            self._covered += any(row["capabilities"].values())
+            yield row
+
+    @property
+    def share(self) -> float | None:
+        return self._covered / self._rows if self._rows else None

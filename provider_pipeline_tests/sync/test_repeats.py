@@ -1,0 +1,198 @@
+"""A listing that comes again: what is left out then, and what makes it count as new."""
+
+import json
+
+import pytest
+from sqlalchemy import text
+from werkzeug import Response
+
+from provider_pipeline import catalog
+from provider_pipeline.listing import FetchLimits, ListingClient
+from provider_pipeline.sync import SyncOutcome, attempt_sync, generate_rule
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+PATIENCE = FetchLimits(retries=0, read_timeout=5)
+
+
+def attempt(fleet: Fleet, **options) -> SyncOutcome:
+    with fleet.database.session() as session:
+        return attempt_sync(session, "acme", client=ListingClient(PATIENCE), **options)
+
+
+def execute(fleet: Fleet, statement: str) -> None:
+    with fleet.database.session() as session:
+        session.execute(text(statement))
+        session.commit()
+
+
+def row_versions(fleet: Fleet) -> dict[str, list]:
+    """Which transaction wrote each row of every table but `provider_sync`."""
+    found = {}
+    with fleet.database.engine.connect() as connection:
+        for table in catalog.tables.metadata.tables:
+            if table != "provider_sync":
+                rows = connection.exec_driver_sql(f"SELECT ctid::text, xmin::text FROM {table} ORDER BY 1")
+                found[table] = [tuple(row) for row in rows]
+    return found
+
+
+def state(fleet: Fleet) -> catalog.SyncState:
+    with fleet.database.session() as session:
+        return catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
+
+
+def test_the_same_listing_again_writes_no_row_but_when_it_was_checked(fleet: Fleet):
+    fleet.add("acme")
+    first = attempt(fleet)
+    before, was = row_versions(fleet), state(fleet)
+    again = attempt(fleet)
+    assert (first.not_modified, again.not_modified) == (False, True)
+    assert row_versions(fleet) == before
+    now = state(fleet)
+    assert now.last_success_at == again.last_success_at > was.last_success_at
+    assert now.last_checked_at > was.last_checked_at
+    assert (now.profile, now.raw_response_id, now.basis) == (was.profile, was.raw_response_id, was.basis)
+
+
+def test_its_outcome_says_what_was_found_when_it_was_judged_and_that_nothing_changed(fleet: Fleet):
+    sample = listing(*CHAT_MODELS, *(f"zorb-{number}" for number in range(60)))
+    fleet.add("acme", sample)
+    sample["data"][3]["context_length"] = -5
+    fleet.serve("acme", sample)
+    first, second, third = (attempt(fleet) for _ in range(3))
+    assert first.issues
+    for again in (second, third):
+        assert again.not_modified
+        assert (again.status, again.models, again.rejected) == ("synced", first.models, 1)
+        assert (again.created, again.unchanged, again.total_changes) == (0, first.created, 0)
+        assert list(again.issues) == json.loads(json.dumps(first.issues))
+        assert again.capability_coverage == first.capability_coverage
+        assert (again.page_count, again.byte_count) == (first.page_count, first.byte_count)
+        assert again.raw_response_id == first.raw_response_id
+        assert (again.listing_changed, again.recovered, again.rule_changed) == (False, False, False)
+    assert state(fleet).last_result["unchanged"] == first.models
+
+
+def test_another_order_of_keys_is_the_same_listing(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    sample = listing(*CHAT_MODELS)
+    sample["data"] = [dict(reversed(model.items())) for model in sample["data"]]
+    fleet.answer("acme", json.dumps(sample, indent=2), content_type="application/json")
+    assert attempt(fleet).not_modified
+
+
+def test_another_order_of_models_is_judged_and_changes_no_model(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    before = fleet.rows("acme")
+    fleet.serve("acme", listing(*reversed(CHAT_MODELS)))
+    again = attempt(fleet)
+    assert (again.not_modified, again.listing_changed, again.unchanged) == (False, True, 5)
+    assert fleet.rows("acme") == before
+
+
+NEWS = {
+    "a threshold": "UPDATE provider SET thresholds = '{\"min_models\": 2}'",
+    "an override": "INSERT INTO provider_model_override (provider_id, model_id, override_values, reason) "
+    "SELECT id, 'gpt-4o', '{\"context_length\": 64000}', 'measured' FROM provider",
+    "credentials": 'UPDATE provider_metadata SET auth_config = \'{"type": "none", "headers": {"x-team": "two"}}\'',
+    "a policy": 'UPDATE provider_metadata SET request_config = \'{"allow_private": true, "concurrency": 2}\'',
+    "a reading by other code": "UPDATE provider_sync SET basis = repeat('0', 64)",
+}
+
+
+@pytest.mark.parametrize("statement", NEWS.values(), ids=NEWS.keys())
+def test_what_a_listing_is_read_with_is_news_too(fleet: Fleet, statement: str):
+    fleet.add("acme")
+    attempt(fleet)
+    execute(fleet, statement)
+    assert [attempt(fleet).not_modified for _ in range(2)] == [False, True]
+
+
+def test_an_override_that_is_taken_back_is_news(fleet: Fleet):
+    fleet.add("acme")
+    execute(fleet, NEWS["an override"])
+    attempt(fleet)
+    assert fleet.rows("acme")["gpt-4o"][2] == 64_000
+    execute(fleet, "DELETE FROM provider_model_override")
+    again = attempt(fleet)
+    assert (again.not_modified, again.updated) == (False, 1)
+    assert fleet.rows("acme")["gpt-4o"][2] == 128_000
+
+
+def test_another_rule_is_news(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    sample = listing(*CHAT_MODELS)
+    for model in sample["data"]:
+        model["top"] = {"max_output_tokens": 9}
+    with fleet.database.session() as session:
+        generate_rule(session, "acme", sample, endpoint="/v1/models", activate=True)
+        session.commit()
+    assert [attempt(fleet).not_modified for _ in range(2)] == [False, True]
+
+
+def test_each_listing_without_a_model_counts_towards_its_removal_though_it_is_the_same(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    fleet.serve("acme", listing(*CHAT_MODELS[:4]))
+    assert [attempt(fleet).not_modified for _ in range(4)] == [False, False, False, True]
+    assert fleet.rows("acme")[CHAT_MODELS[4]][1] == "removed"
+
+
+def test_after_a_failure_the_old_listing_is_judged_and_the_provider_recovers(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    fleet.answer("acme", "oops", status=404)
+    assert attempt(fleet).status == "failed"
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    back = attempt(fleet)
+    assert (back.recovered, back.not_modified) == (True, False)
+    assert attempt(fleet).not_modified
+
+
+def test_a_person_who_accepts_has_the_listing_judged(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    assert not attempt(fleet, accept=True).not_modified
+
+
+@pytest.mark.parametrize("keep", ["raw", "nothing"])
+def test_where_nothing_is_to_be_kept_a_repeat_writes_nothing_at_all(fleet: Fleet, keep):
+    fleet.add("acme")
+    first = attempt(fleet)
+    before, was = row_versions(fleet), state(fleet)
+    again = attempt(fleet, keep=keep)
+    assert (again.status, again.not_modified, again.models, again.dry_run) == ("synced", True, 5, keep == "nothing")
+    assert again.raw_response_id == (None if keep == "nothing" else first.raw_response_id)
+    assert (row_versions(fleet), state(fleet)) == (before, was)
+
+
+def test_a_sync_that_ends_while_the_listing_is_fetched_has_it_judged(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    body = json.dumps(listing(*CHAT_MODELS))
+
+    def meanwhile(_request):
+        execute(fleet, "UPDATE provider_sync SET raw_response_id = NULL")
+
+        return Response(body, content_type="application/json")
+
+    fleet.server.clear()
+    fleet.server.expect_request("/acme/v1/models").respond_with_handler(meanwhile)
+    again = attempt(fleet)
+    assert (again.status, again.not_modified, again.unchanged) == ("synced", False, 5)
+    assert state(fleet).raw_response_id == again.raw_response_id
+
+
+def test_a_listing_that_is_blocked_again_and_again_is_pruned_too(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    execute(fleet, "UPDATE provider SET raw_keep_count = 2")
+    for number in range(5):
+        fleet.serve("acme", {"moved": number})
+        assert attempt(fleet).status == "blocked"
+    with fleet.database.session() as session:
+        stored = catalog.list_raw_responses(session, "acme")
+    assert [each.accepted for each in stored if each.complete] == [False, False, True]
