@@ -95,7 +95,8 @@ def open_rule_gen_task(
 ) -> TaskRef:
     """Ask for a new rule, unless an open task already does for the same kind of failure.
 
-    A task that is already open is left exactly as it is, so that reporting the same failure again changes nothing.
+    A task that is already open is left exactly as it is, so that reporting the same failure again changes nothing; but
+    one that waits for a person is due again when another listing fails in the same way: a rule may be found for that.
 
     Args:
         session: Session to write with.
@@ -127,6 +128,7 @@ def open_rule_gen_task(
         if (task_id := session.scalar(adding)) is not None:
             return TaskRef(task_id, created=True)
         if (task_id := session.scalar(existing)) is not None:
+            _ask_again(session, task_id, raw_response_id, listed)
             return TaskRef(task_id, created=False)
         # Somebody finished the open task between the two statements.
     raise CatalogError("the RULE_GEN task keeps changing", hint="try again")
@@ -261,6 +263,25 @@ def retry_task(session: Session, task_id: int, *, reason: str, created_by_id: in
             f"task {task_id} cannot be retried: another task is open for the same failure",
             hint="see provider-pipeline tasks",
         ) from error
+
+
+def _ask_again(session: Session, task_id: int, raw_response_id: int | None, issues: list[dict[str, Any]]) -> None:
+    """Make a task that waits for a person due again, for a listing it was not answered for."""
+    session.execute(
+        update(agent_task)
+        .where(
+            agent_task.c.id == task_id,
+            agent_task.c.status == "NEEDS_REVIEW",
+            agent_task.c.raw_response_id.is_distinct_from(raw_response_id),
+        )
+        .values(
+            status="PENDING",
+            attempts=0,
+            next_attempt_at=None,
+            proposed_version=None,
+            config=agent_task.c.config.op("||")(cast({"raw_response_id": raw_response_id, "issues": issues}, JSONB)),
+        )
+    )
 
 
 def _change(session: Session, task_id: int, allowed: ColumnElement[bool], values: Mapping[str, Any]) -> None:

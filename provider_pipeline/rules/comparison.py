@@ -40,6 +40,11 @@ class FieldComparison:
         return self.agree + self.differ + self.lost
 
     @property
+    def known_after(self) -> int:
+        """How many models the second reading knows the field of."""
+        return self.agree + self.differ + self.gained
+
+    @property
     def contradictions(self) -> float:
         """Share of contradictions where both know the field; 0 where none is known to both."""
         both = self.agree + self.differ

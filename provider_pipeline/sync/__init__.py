@@ -5,6 +5,7 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 """
 
 from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds
+from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.regenerate import (
@@ -15,6 +16,7 @@ from provider_pipeline.sync.regenerate import (
     regenerate_rule,
     store_sample,
 )
+from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
 from provider_pipeline.sync.trial import Choice, Trial, choose_rule
 
@@ -23,17 +25,25 @@ __all__ = [
     "GeneratedRule",
     "Keep",
     "ModelSyncer",
+    "Repair",
     "SyncOutcome",
     "Trial",
     "active_endpoint",
+    "answer_task",
+    "answer_tasks",
+    "approve_task",
     "attempt_many",
     "attempt_sync",
     "choose_rule",
     "fetch_sample",
     "generate_rule",
+    "improve_rule",
     "listing_source",
     "open_task_for",
     "parse_thresholds",
+    "propose_rule",
     "regenerate_rule",
+    "reject_task",
     "store_sample",
+    "worker_name",
 ]

@@ -5,7 +5,7 @@ candidates come from and what becomes of them (`regenerate.py`). Nothing here wr
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from provider_pipeline import catalog
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override
 from provider_pipeline.sync.gates import SHADOW_RESPONSES, Evidence, Reading, Shadow
 
+Row = Mapping[str, Any]
 Page = tuple[int, Any]
 """A page of a response: its endpoint's position in the rule, and its parsed body."""
 
@@ -40,7 +41,7 @@ def evaluate_candidate(
         doubt: Why the candidate may be a wrong guess; it counts only while most of its models are unknown ones.
     """
     beside = _BesideCatalogue(session, provider_id)
-    shadow = run_shadow(active, candidate, failing, raw_response_id=failing_id, watch=beside)
+    shadow = run_shadow(active, candidate, failing, raw_response_id=failing_id, watch=beside.add)
     stored = () if active is None else tuple(_stored_shadows(session, provider_id, active, candidate, skip=failing_id))
     dropped = _not_named(beside.unseen, failing)
     mostly_known = beside.found > 0 and 2 * beside.found >= shadow.candidate.models
@@ -50,7 +51,8 @@ def evaluate_candidate(
         known=beside.known,
         found=beside.found,
         dropped=dropped,
-        catalogue=beside.comparer.comparison() if beside.known else None,
+        catalogue=beside.candidate.comparison() if beside.known else None,
+        catalogue_now=beside.active.comparison() if beside.known and active is not None else None,
         doubt=None if mostly_known else doubt,
     )
 
@@ -61,7 +63,7 @@ def run_shadow(
     pages: Iterable[Page],
     *,
     raw_response_id: int | None,
-    watch: "_BesideCatalogue | None" = None,
+    watch: Callable[[Sequence[Row], Sequence[Row]], None] | None = None,
 ) -> Shadow:
     """Both rules on one response, page by page, without history.
 
@@ -70,7 +72,7 @@ def run_shadow(
         candidate: The rule that does not.
         pages: The response.
         raw_response_id: Where the response is stored.
-        watch: Is shown the candidate's rows.
+        watch: Is shown each page's rows, the active rule's and the candidate's.
     """
     ours, theirs = None if active is None else _Reader(active), _Reader(candidate)
     comparer = RowComparer()
@@ -79,7 +81,7 @@ def run_shadow(
         after = theirs.rows(endpoint, document)
         comparer.add(before, after)
         if watch is not None:
-            watch.add(after)
+            watch(before, after)
     return Shadow(
         raw_response_id,
         None if ours is None else ours.reading(),
@@ -107,8 +109,7 @@ class _Reader:
     def reading(self) -> Reading:
         verdict = self._judge.verdict()
         first = next((str(each["message"]) for each in verdict.issues if each["severity"] == "error"), None)
-        count = verdict.profile.count
-        return Reading(verdict.valid, count + verdict.rejected_count, count, first)
+        return Reading(verdict.valid, verdict.profile.count, first)
 
 
 class _BesideCatalogue:
@@ -120,20 +121,22 @@ class _BesideCatalogue:
         self._overrides = catalog.overrides(session, provider_id)
         self.unseen = catalog.known_model_ids(session, provider_id)
         self.known = len(self.unseen)
-        self.comparer = RowComparer()
+        self.active, self.candidate = RowComparer(), RowComparer()
 
     @property
     def found(self) -> int:
         """How many known models were found so far."""
         return self.known - len(self.unseen)
 
-    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Compares the rows of one page."""
-        known = catalog.previous_rows(self._session, self._provider_id, [row["model_id"] for row in rows])
-        self.comparer.add(known.values(), [self._as_written(row) for row in rows if row["model_id"] in known])
-        self.unseen.difference_update(known)
+    def add(self, before: Sequence[Row], after: Sequence[Row]) -> None:
+        """Compares the rows of one page, the active rule's and the candidate's."""
+        ids = {row["model_id"] for row in (*before, *after)}
+        known = catalog.previous_rows(self._session, self._provider_id, sorted(ids))
+        for comparer, rows in ((self.active, before), (self.candidate, after)):
+            comparer.add(known.values(), [self._as_written(row) for row in rows if row["model_id"] in known])
+        self.unseen.difference_update(row["model_id"] for row in after)
 
-    def _as_written(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _as_written(self, row: Row) -> Row:
         override = self._overrides.get(row["model_id"])
         return row if override is None else apply_override(row, override)
 

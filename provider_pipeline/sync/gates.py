@@ -16,6 +16,7 @@ from provider_pipeline.rules import Comparison, FieldComparison
 SHADOW_RESPONSES: Final = 10
 """How many stored responses a candidate is tried on, beside the one that failed."""
 _TOLD_APART: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
+_CAPABILITIES: Final = "capabilities"
 _PRICES: Final = ("input_price", "output_price")
 
 
@@ -48,13 +49,11 @@ class Reading:
 
     Attributes:
         valid: Whether the rule fits.
-        items: Items that its selectors found, accepted or not.
         models: Accepted rows.
         reason: The first error, when it does not fit.
     """
 
     valid: bool
-    items: int
     models: int
     reason: str | None = None
 
@@ -96,6 +95,7 @@ class Evidence:
         found: How many of them the candidate finds in the failing response.
         dropped: How many of them the failing response does not name anywhere.
         catalogue: The catalogue's rows beside the candidate's, over the failing response; None without known models.
+        catalogue_now: The catalogue's rows beside those of the active rule, over the same response.
         doubt: Why the candidate may be a wrong guess.
     """
 
@@ -105,6 +105,7 @@ class Evidence:
     found: int = 0
     dropped: int = 0
     catalogue: Comparison | None = None
+    catalogue_now: Comparison | None = None
     doubt: str | None = None
 
 
@@ -141,7 +142,7 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
         f"{failing.candidate.models} models" if failing.candidate.valid else failing.candidate.reason or "it does not",
     )
     if failing.active is not None and failing.active.valid:
-        yield _improves(failing)
+        yield _improves(evidence)
     if evidence.known:
         yield _keeps_known_ids(evidence, bounds)
     if evidence.doubt is not None and failing.active is not None:
@@ -151,19 +152,26 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
         yield from _catalogue_gates(evidence.catalogue, bounds)
 
 
-def _improves(failing: Shadow) -> Gate:
-    comparison, active = failing.comparison, failing.active
+def _improves(evidence: Evidence) -> Gate:
+    """A rule that fits is only replaced by one that reads more, or that says again what the catalogue knows."""
+    active, candidate, comparison = evidence.failing.active, evidence.failing.candidate, evidence.failing.comparison
     gained = lost = 0
     if comparison is not None:
         cells = [*comparison.fields.values(), comparison.capabilities]
         gained, lost = sum(each.gained for each in cells), sum(each.lost for each in cells)
-    more = failing.candidate.models - (active.models if active is not None else 0)
+    more = candidate.models - (active.models if active is not None else 0)
+    agrees = _agreeing(evidence.catalogue) - _agreeing(evidence.catalogue_now)
     return Gate(
         "is_better_than_the_active_rule",
-        more > 0 or (more == 0 and gained > lost),
-        "the active rule reads the response too, so the candidate must read more of it",
-        f"{more:+d} models, {gained} values gained, {lost} lost",
+        more > 0 or (more == 0 and (gained > lost or agrees > 0)),
+        "the active rule reads the response too: the candidate must read more, or agree more with what is known",
+        f"{more:+d} models, {gained} values gained, {lost} lost, {agrees:+d} as the catalogue knows them",
     )
+
+
+def _agreeing(catalogue: Comparison | None) -> int:
+    """How many values of known models come out as the catalogue has them."""
+    return 0 if catalogue is None else sum(each.agree for _, each in _cells(catalogue))
 
 
 def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:
@@ -180,8 +188,13 @@ def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:
 
 
 def _stored_gates(shadows: Iterable[Shadow], bounds: Gates) -> Iterator[Gate]:
-    # A response of another shape, in which the candidate finds no item, says nothing of the candidate.
-    handled = [each for each in shadows if each.active is not None and each.active.valid and each.candidate.items]
+    """The gates on responses that the active rule handles.
+
+    A field that the candidate finds nowhere in such a response has moved since, and so may what capabilities are told
+    by: whether they are still known is asked of the failing response, beside the catalogue.
+    """
+    # A response of another shape, in which the candidate finds no model, says nothing of the candidate.
+    handled = [each for each in shadows if each.active is not None and each.active.valid and each.candidate.models]
     if not handled:
         return
     fewer = [each for each in handled if not each.candidate.valid or _lost_models(each)]
@@ -195,7 +208,8 @@ def _stored_gates(shadows: Iterable[Shadow], bounds: Gates) -> Iterator[Gate]:
     worse: dict[str, str] = {}
     for each in handled:
         for name, compared in _cells(each.comparison):
-            if compared.contradictions > bounds.max_contradictions or compared.losses > bounds.max_losses:
+            lost = compared.losses if name != _CAPABILITIES and compared.known_after else 0.0
+            if compared.contradictions > bounds.max_contradictions or lost > bounds.max_losses:
                 worse.setdefault(
                     name, f"{name}: {compared.differ} differ, {compared.lost} lost of {compared.known_before}"
                 )
@@ -222,7 +236,7 @@ def _why(shadow: Shadow) -> str:
 def _cells(comparison: Comparison | None) -> Iterator[tuple[str, FieldComparison]]:
     if comparison is not None:
         yield from comparison.fields.items()
-        yield "capabilities", comparison.capabilities
+        yield _CAPABILITIES, comparison.capabilities
 
 
 def _catalogue_gates(catalogue: Comparison, bounds: Gates) -> Iterator[Gate]:

@@ -9,8 +9,8 @@ from provider_pipeline.rules.comparison import COMPARED_FIELDS
 from provider_pipeline.sync.gates import Evidence, Gates, Reading, Shadow, judge_candidate
 from provider_pipeline.sync.report import report_markdown
 
-GOOD = Reading(valid=True, items=100, models=100)
-MISFIT = Reading(valid=False, items=0, models=0, reason="the selector data[*] finds no list in 1 page(s)")
+GOOD = Reading(valid=True, models=100)
+MISFIT = Reading(valid=False, models=0, reason="the selector data[*] finds no list in 1 page(s)")
 SAME = FieldComparison(agree=100)
 
 
@@ -26,6 +26,7 @@ REPAIR = Evidence(
     known=100,
     found=100,
     catalogue=comparison(),
+    catalogue_now=comparison(),
 )
 
 
@@ -92,6 +93,16 @@ def test_models_that_the_provider_truly_dropped_are_not_held_against_the_candida
 def test_a_candidate_that_reads_more_than_a_rule_that_fits_is_better():
     gained = comparison(context_length=FieldComparison(agree=50, gained=50))
     assert failed(replace(REPAIR, failing=Shadow(7, GOOD, GOOD, gained), stored=())) == []
+
+
+def test_a_field_that_stood_elsewhere_in_earlier_responses_is_not_held_against_the_candidate():
+    moved = comparison(context_length=FieldComparison(lost=100), capabilities=FieldComparison(agree=200, lost=100))
+    assert failed(replace(REPAIR, stored=(Shadow(5, GOOD, GOOD, moved),))) == []
+
+
+def test_a_rule_that_agrees_with_the_catalogue_again_is_better_than_one_that_contradicts_it():
+    wrong = comparison(input_price=FieldComparison(differ=100))
+    assert failed(replace(REPAIR, failing=Shadow(7, GOOD, GOOD, wrong), stored=(), catalogue_now=wrong)) == []
 
 
 def test_a_response_of_another_shape_says_nothing_of_the_candidate():

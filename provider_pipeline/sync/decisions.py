@@ -1,0 +1,133 @@
+"""What people and agents say about a RULE_GEN task: a rule of their own, yes, or no.
+
+Here: the three answers from outside, each one transaction. Not here: how a proposed rule is judged (`repair.py`); it
+passes the same gates as a generated one.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import CatalogError
+from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.sync.repair import LEASE, Repair, answer_task, worker_name
+
+
+def propose_rule(
+    session: Session,
+    task_id: int,
+    document: Mapping[str, Any],
+    *,
+    author: Literal["person", "agent"],
+    worker: str | None = None,
+    note: str | None = None,
+    created_by_id: int | None = None,
+) -> Repair:
+    """Answers a task with a rule from outside, judged by the gates at once. Commits.
+
+    Args:
+        session: A session without pending changes.
+        task_id: An open task: one that this worker has claimed, or that nobody has.
+        document: The rule, in either written form.
+        author: Who wrote it.
+        worker: The name under which the task was claimed; None if it was not.
+        note: What its author says about it.
+        created_by_id: Who submits it, in the operator's own numbering.
+
+    Raises:
+        InvalidRuleError: The rule cannot be understood; the task stays as it was.
+        TaskClaimLostError: Somebody else is at the task, or it is finished.
+    """
+    rule = ExtractionRule.parse(document)
+    task = catalog.get_task(session, task_id)
+    stored = rule.to_stored()
+    version = catalog.add_rule_version(
+        session,
+        task.provider_id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata={**rule.metadata, **({"note": note} if note else {})},
+        digest=rule.digest,
+        sample_id=task.raw_response_id,
+        origin="proposed",
+        activate=False,
+        author=author,
+        created_by_id=created_by_id,
+        reason=note or "proposed",
+        task_id=task_id,
+    )
+    catalog.propose(session, task_id, version, worker=worker)
+    session.commit()
+    judge = worker_name()
+    claimed = catalog.claim_task(session, worker=judge, now=datetime.now(UTC), lease=LEASE, task_id=task_id)
+    session.commit()
+    if claimed is None:
+        raise CatalogError(
+            f"task {task_id} was taken by another worker, which judges the proposed rule version {version}",
+            hint=f"see what came of it: provider-pipeline tasks show {task_id}",
+        )
+    return answer_task(session, claimed, worker=judge)
+
+
+def approve_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> int:
+    """Activates the rule that a task proposes although it failed a gate, and closes the task. Commits.
+
+    Returns:
+        The version that is active now.
+
+    Raises:
+        CatalogError: The task does not wait for a decision, or proposes no rule.
+    """
+    task = _waiting(session, task_id)
+    version = task.proposed_version
+    if version is None:
+        raise CatalogError(
+            f"task {task_id} proposes no rule",
+            hint=f"propose one: provider-pipeline tasks propose {task_id} --rule FILE; or accept what is held: "
+            f"provider-pipeline sync {task.slug} --accept GUARD --reason WHY",
+        )
+    catalog.activate_rule(
+        session, task.provider_id, version, reason=reason, created_by_id=created_by_id, task_id=task_id
+    )
+    decided = {"approved": {"reason": reason, "created_by_id": created_by_id}, "rule_version": version}
+    catalog.set_task_status(session, task_id, "SUCCEEDED", result={**(task.result or {}), **decided})
+    session.commit()
+    return version
+
+
+def reject_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
+    """Rejects the rule that a task proposes. Commits.
+
+    The task stays open: its provider still needs a rule. The rejected one is never activated by itself again.
+
+    Raises:
+        CatalogError: The task does not wait for a decision, or proposes no rule.
+    """
+    task = _waiting(session, task_id)
+    if task.proposed_version is None:
+        raise CatalogError(f"task {task_id} proposes no rule", hint="nothing is there to reject")
+    catalog.set_rule_status(
+        session,
+        task.provider_id,
+        task.proposed_version,
+        "rejected",
+        reason=reason,
+        created_by_id=created_by_id,
+        task_id=task_id,
+    )
+    decided = {"rejected": {"reason": reason, "created_by_id": created_by_id}}
+    catalog.set_task_status(session, task_id, "NEEDS_REVIEW", result={**(task.result or {}), **decided})
+    session.commit()
+
+
+def _waiting(session: Session, task_id: int) -> catalog.Task:
+    task = catalog.get_task(session, task_id)
+    if task.status != "NEEDS_REVIEW":
+        raise CatalogError(
+            f"task {task_id} is {task.status}: only one that NEEDS_REVIEW can be decided",
+            hint=f"see provider-pipeline tasks show {task_id}",
+        )
+    return task

@@ -1,0 +1,215 @@
+"""A task is answered with a rule that passed every gate, or with a report for a person; never with a worse rule."""
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from provider_pipeline import ModelSyncer, RuleValidationError, catalog
+from provider_pipeline.errors import CatalogError, InvalidRuleError, TaskClaimLostError
+from provider_pipeline.rules import RuleGenerator
+from provider_pipeline.sync import answer_tasks, approve_task, improve_rule, propose_rule, reject_task
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+
+
+def blocked(fleet: Fleet, document, *, before=None, slug="acme"):
+    """A provider that was synced, and whose listing is now another one that its rule does not fit."""
+    if slug not in _known(fleet):
+        fleet.add(slug, before)
+        with fleet.database.session() as session:
+            ModelSyncer(session).sync_provider_models(slug)
+    fleet.serve(slug, document)
+    with fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models(slug)
+
+
+def _known(fleet: Fleet) -> list[str]:
+    with fleet.database.session() as session:
+        return [provider.slug for provider in catalog.list_providers(session)]
+
+
+def answered(fleet: Fleet, slug="acme"):
+    with fleet.database.session() as session:
+        (repair,) = answer_tasks(session, slug)
+    return repair
+
+
+def active_version(fleet: Fleet, slug="acme") -> int:
+    with fleet.database.session() as session:
+        return catalog.active_rule(session, catalog.get_provider(session, slug).id).version
+
+
+def test_a_moved_listing_is_repaired_without_a_person(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    fleet.answer("acme", "down", status=503)  # the repair needs no network
+    repair = answered(fleet)
+    assert (repair.status, repair.version, repair.models, repair.fits) == ("activated", 2, 5, True)
+    assert "`data` became `result.models`" in repair.report
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.result["rule_version"], task.proposed_version) == ("SUCCEEDED", 2, None)
+    assert task.config["evidence"]["differences"][0]["kind"] == "list_moved"
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        assert ModelSyncer(session).sync_provider_models("acme")["models_unchanged"] >= 0
+
+
+def test_another_product_needs_review_with_a_report_that_names_the_change(fleet: Fleet):
+    blocked(fleet, {"voices": [{"id": f"voice-{n}", "language": "en"} for n in range(8)]})
+    rows = fleet.rows("acme")
+    repair = answered(fleet)
+    assert repair.status == "needs_review"
+    assert active_version(fleet) == 1
+    (task,) = fleet.tasks("acme")
+    assert task.status == "NEEDS_REVIEW"
+    assert "keeps known ids" in task.report
+    assert "0 of 0 found again; 5 of 5 are not named at all" in task.report
+    assert fleet.rows("acme") == rows
+
+
+def test_a_response_without_models_needs_review_and_proposes_nothing(fleet: Fleet):
+    blocked(fleet, {"data": []})
+    repair = answered(fleet)
+    assert (repair.status, repair.version) == ("needs_review", None)
+    assert "`data` is empty; it had 5 models" in repair.report
+
+
+def test_a_field_that_is_gone_needs_review_and_is_named(fleet: Fleet):
+    after = moved(*CHAT_MODELS)
+    for item in after["result"]["models"]:
+        del item["max_context"]
+    blocked(fleet, after)
+    repair = answered(fleet)
+    assert [gate.name for gate in repair.gates if not gate.passed] == ["no_known_field_is_lost"]
+    assert "`context_length` vanished from all 5 items" in repair.report
+    assert fleet.tasks("acme")[0].proposed_version == 2
+
+
+def test_a_listing_that_only_shrank_is_in_question_itself(fleet: Fleet):
+    blocked(fleet, listing(*CHAT_MODELS[:2]))
+    repair = answered(fleet)
+    assert (repair.status, repair.fits, repair.version) == ("needs_review", True, 1)
+    assert "the listing itself is in question" in repair.reason
+    assert "3 of 5 models are gone" in repair.report
+    assert "provider-pipeline sync acme --accept" in repair.report
+
+
+def test_prices_in_another_unit_are_repaired(fleet: Fleet):
+    before = listing(*CHAT_MODELS)
+    after = copy.deepcopy(before)
+    for item in after["data"]:
+        item["pricing"] = {"prompt_per_million": 2.0, "completion_per_million": 2.0}
+    blocked(fleet, after, before=before)
+    repair = answered(fleet)
+    assert repair.status == "activated", repair.reason
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme")
+        rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+    assert {float(row["input_price"]) for row in rows} == {2.0}
+
+
+def test_the_same_failure_from_another_response_is_looked_at_again(fleet: Fleet):
+    blocked(fleet, {"voices": [{"id": f"voice-{n}"} for n in range(8)]})
+    assert answered(fleet).status == "needs_review"
+    blocked(fleet, moved(*CHAT_MODELS))
+    assert [task.status for task in fleet.tasks("acme")] == ["PENDING"]
+    assert answered(fleet).status == "activated"
+
+
+def test_the_same_response_again_leaves_the_decision_to_the_person(fleet: Fleet):
+    document = {"voices": [{"id": f"voice-{n}"} for n in range(8)]}
+    blocked(fleet, document)
+    answered(fleet)
+    blocked(fleet, document)
+    assert [task.status for task in fleet.tasks("acme")] == ["NEEDS_REVIEW"]
+    with fleet.database.session() as session:
+        assert answer_tasks(session, "acme") == []
+
+
+def reviewed(fleet: Fleet) -> catalog.Task:
+    after = moved(*CHAT_MODELS)
+    for item in after["result"]["models"]:
+        del item["max_context"]
+    blocked(fleet, after)
+    answered(fleet)
+    (task,) = fleet.tasks("acme")
+    return task
+
+
+def test_a_person_approves_what_the_gates_held(fleet: Fleet):
+    task = reviewed(fleet)
+    with fleet.database.session() as session:
+        assert approve_task(session, task.id, reason="announced", created_by_id=7) == 2
+        event = catalog.rule_events(session, task.provider_id, version=2)[-1]
+    assert (event.status, event.reason, event.created_by_id, event.task_id) == ("active", "announced", 7, task.id)
+    assert active_version(fleet) == 2
+    assert fleet.tasks("acme")[0].status == "SUCCEEDED"
+
+
+def test_a_rejected_rule_is_never_activated_by_itself_again(fleet: Fleet):
+    task = reviewed(fleet)
+    with fleet.database.session() as session:
+        reject_task(session, task.id, reason="they will bring it back", created_by_id=7)
+        catalog.retry_task(session, task.id, reason="look again")
+        session.commit()
+    repair = answered(fleet)
+    assert repair.status == "needs_review"
+    with fleet.database.session() as session:
+        assert catalog.get_rule_version(session, task.provider_id, 2).status == "rejected"
+    assert active_version(fleet) == 1
+
+
+def test_only_a_task_that_waits_can_be_decided(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
+        for decide in (approve_task, reject_task):
+            with pytest.raises(CatalogError, match="only one that NEEDS_REVIEW can be decided"):
+                decide(session, task.id, reason="no")
+
+
+def test_a_proposal_passes_the_very_same_gates(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    (task,) = fleet.tasks("acme")
+    good = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
+    worse = {**good, "fields": {"id": "model"}, "units": {}}
+    with fleet.database.session() as session:
+        held = propose_rule(session, task.id, worse, author="agent", note="ids only")
+        assert held.status == "needs_review"
+        assert "no_known_field_is_lost" in [gate.name for gate in held.gates if not gate.passed]
+        assert active_version(fleet) == 1
+        taken = propose_rule(session, task.id, good, author="person", created_by_id=3)
+        assert taken.status == "activated"
+        version = catalog.get_rule_version(session, task.provider_id, taken.version)
+    assert (version.author, version.created_by_id, version.origin) == ("person", 3, "proposed")
+
+
+def test_a_proposal_that_is_no_rule_changes_nothing(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session, pytest.raises(InvalidRuleError):
+        propose_rule(session, task.id, {"jmespath_rule": "data[*"}, author="agent")
+    assert fleet.tasks("acme") == [task]
+
+
+def test_a_task_that_an_agent_claimed_is_not_answered_by_another(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    now = datetime.now(UTC)
+    with fleet.database.session() as session:
+        task = catalog.claim_task(session, worker="agent", now=now, lease=timedelta(hours=1), slug="acme")
+        session.commit()
+        assert answer_tasks(session, "acme") == []
+        good = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
+        with pytest.raises(TaskClaimLostError):
+            propose_rule(session, task.id, good, author="agent", worker="somebody else")
+        session.rollback()
+        assert propose_rule(session, task.id, good, author="agent", worker="agent").status == "activated"
+
+
+def test_a_better_rule_is_found_without_a_task_and_a_repeat_keeps_it(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme")
+        repair = improve_rule(session, "acme")
+        assert (repair.status, repair.version) == ("kept", 1)
+    assert json.dumps([gate.to_json() for gate in repair.gates])
