@@ -1,6 +1,8 @@
 """`provider-pipeline providers`: who is asked for models."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,10 +25,21 @@ def add(
     key_env: Annotated[
         str | None, typer.Option(help="Environment variable that holds its key. The key itself is never stored.")
     ] = None,
+    key_file: Annotated[
+        str | None, typer.Option(help="File that holds its key, such as a mounted secret; in place of --key-env.")
+    ] = None,
     key_header: Annotated[
         str | None, typer.Option(help="Header that carries the key; Authorization: Bearer when left out.")
     ] = None,
     key_query: Annotated[str | None, typer.Option(help="Query parameter that carries the key.")] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="Any kind of authentication, as a document (see docs/authentication.md); in place of the options "
+            "about keys and headers.",
+        ),
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option(help="A further header without secrets, as NAME=VALUE; may be repeated.")
     ] = None,
@@ -54,7 +67,13 @@ def add(
     """
     thresholds = dict(_threshold(each) for each in threshold or [])
     parse_thresholds(slug, thresholds)
-    auth = _auth(slug, key_env=key_env, key_header=key_header, key_query=key_query, headers=header or [])
+    if auth is None:
+        document = _auth_of_options(key_env, key_file, key_header, key_query, header or [])
+    elif key_env or key_file or key_header or key_query or header:
+        raise typer.BadParameter("give --auth, or the options about keys and headers, not both")
+    else:
+        document = _auth_of_json(auth)
+    auth_config = AuthConfig.parse(document, slug=slug).model_dump(mode="json", exclude_defaults=True)
     asked = {
         "allow_private": allow_private,
         "allow_http": allow_http,
@@ -69,7 +88,7 @@ def add(
             slug=slug,
             name=name or slug,
             base_url=base_url,
-            auth_config=auth.model_dump(mode="json", exclude_defaults=True),
+            auth_config=auth_config,
             request_config=policy if given else None,
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
             thresholds=thresholds or None,
@@ -163,22 +182,40 @@ def _set_enabled(slug: str, *, enabled: bool) -> None:
     typer.echo(f"{slug}: {'enabled' if enabled else 'disabled; its rows stay'}")
 
 
-def _auth(
-    slug: str, *, key_env: str | None, key_header: str | None, key_query: str | None, headers: list[str]
-) -> AuthConfig:
-    if (key_header or key_query) and not key_env:
-        raise typer.BadParameter("--key-header and --key-query need --key-env, the variable that holds the key")
+def _auth_of_options(
+    key_env: str | None, key_file: str | None, key_header: str | None, key_query: str | None, headers: list[str]
+) -> dict[str, Any]:
+    if key_env and key_file:
+        raise typer.BadParameter("give --key-env or --key-file, not both")
+    if (key_header or key_query) and not (key_env or key_file):
+        raise typer.BadParameter("--key-header and --key-query need --key-env or --key-file, where the key is")
     if key_header and key_query:
         raise typer.BadParameter("give --key-header or --key-query, not both")
-    extra = dict(_header(each) for each in headers)
     document: dict[str, Any] = {"type": "none"}
     if key_query:
-        document = {"type": "query", "name": key_query, "env": key_env}
+        document = {"type": "query", "name": key_query}
     elif key_header:
-        document = {"type": "header", "name": key_header, "env": key_env}
-    elif key_env:
-        document = {"type": "bearer", "env": key_env}
-    return AuthConfig.parse(document | ({"headers": extra} if extra else {}), slug=slug)
+        document = {"type": "header", "name": key_header}
+    elif key_env or key_file:
+        document = {"type": "bearer"}
+    if key_env:
+        document["env"] = key_env
+    if key_file:
+        document["file"] = str(Path(key_file).absolute())
+    if headers:
+        document["headers"] = dict(_header(each) for each in headers)
+    return document
+
+
+def _auth_of_json(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        # Not quoted: somebody may have put a key there.
+        raise typer.BadParameter('--auth is not a JSON object; expected such as {"type": "bearer", "env": "MY_KEY"}')
+    return document
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -33,6 +33,7 @@ _ERRORS: Final = ("error", "errors", "detail", "details")
 _ERROR_WORDS: Final = frozenset({"error", "fail", "failed", "failure"})
 _MESSAGES: Final = frozenset({"message", "msg", "detail", "error_description", "title"})
 _SAYING: Final = ("error", "errors", "message", "msg", "detail", "error_description", "title", "code")
+_OAUTH: Final = ("error", "error_description")  # a code, and what it means (RFC 6749, 5.2)
 _MESSAGE_DEPTH: Final = 5
 _BESIDE_A_MESSAGE: Final = frozenset({"code", "status", "statusCode", "status_code", "type", "instance", "request_id"})
 _MASKED_WORD: Final = re.compile(r"\S*(?:\*{3}|\.{3}|…|•{2})\S*")
@@ -130,6 +131,8 @@ def _message(body: bytes) -> str:
 
 
 def _message_in(document: Any) -> str:
+    if isinstance(document, dict) and all(isinstance(document.get(key), str) for key in _OAUTH):
+        document = ": ".join(document[key] for key in _OAUTH)
     for _ in range(_MESSAGE_DEPTH):
         if isinstance(document, list) and document:
             document = document[0]

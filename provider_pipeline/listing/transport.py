@@ -340,7 +340,9 @@ class Transport:
 
     def _refusal(self, wanted: _Wanted, response: requests.Response) -> _Failure:
         status = response.status_code
-        says = what_it_says(_beginning(response), response.headers.get("Content-Type"))
+        # Masked before it is cut to a line: of a secret cut in two, the first half would not be known again.
+        body = redact_body(_beginning(response), self._authorizer.secrets)
+        says = what_it_says(body, response.headers.get("Content-Type"))
         if self._deadline.expired:
             return self._late(f"status {status} and an error page that was not complete", ListingUnreadableError)
         wait = retry_after_seconds(response.headers.get("Retry-After"), now=time.time())

@@ -135,6 +135,22 @@ def test_what_requests_may_do_is_set_by_option(run: CommandLine):
     assert "deadline" in refused.err
 
 
+def test_any_kind_of_authentication_is_given_as_a_document(run: CommandLine, tmp_path: Path):
+    add = ("providers", "add", "acme", "--base-url", "https://models.invalid")
+    basic = {"type": "basic", "username": {"value": "me"}, "password": {"env": "ACME_PASSWORD"}}
+    assert run(*add, "--auth", json.dumps(basic)).code == 0
+    assert run("providers", "show", "acme", "--json").json["auth"] == basic
+    (tmp_path / "key").symlink_to("nowhere")
+    assert run(*add, "--key-file", str(tmp_path / "key"), "--key-header", "x-api-key").code == 0
+    stored = {"type": "header", "name": "x-api-key", "file": str(tmp_path / "key")}
+    assert run("providers", "show", "acme", "--json").json["auth"] == stored
+    refused = run(*add, "--auth", '{"type": "kerberos", "env": "hunter2"}')
+    assert (refused.code, "'aws_sigv4'" in refused.err) == (1, True)
+    refused = run(*add, "--auth", "sk-hunter2")
+    assert (refused.code, "is not a JSON object" in refused.err) == (2, True)
+    assert "hunter2" not in refused.err
+
+
 USAGE = {
     "no provider named": (["sync"], "--all"),
     "providers and --all": (["sync", "acme", "--all"], "not both"),
@@ -147,6 +163,14 @@ USAGE = {
     "a key header without a variable": (
         ["providers", "add", "acme", "--base-url", "http://127.0.0.1:9", "--key-header", "x-api-key"],
         "--key-env",
+    ),
+    "a variable and a file": (
+        ["providers", "add", "acme", "--base-url", "http://127.0.0.1:9", "--key-env", "K", "--key-file", "k"],
+        "not both",
+    ),
+    "a document beside the options it replaces": (
+        ["providers", "add", "acme", "--base-url", "http://127.0.0.1:9", "--auth", "{}", "--key-env", "K"],
+        "not both",
     ),
     "a sample that is not there": (["rules", "generate", "acme", "--from", "nowhere.json"], "nowhere.json"),
 }

@@ -252,14 +252,16 @@ class AwsSigV4(AuthConfig):
     def authorizer(self, slug: str, environ: Mapping[str, str], *_: object) -> Authorizer:
         """See `AuthConfig.authorizer`."""
         places = (self.access_key_id, self.secret_access_key, self.session_token)
+        key_id = self.access_key_id.resolve(slug, environ, what="access key id")
+        secret = self.secret_access_key.resolve(slug, environ, what="secret access key")
         token = self.session_token.resolve(slug, environ, what="session token") if self.session_token else None
         return AwsSigner(
             hint=f"check region, service and the keys in {', '.join(place.name for place in places if place)}",
             headers=self.headers,
             service=self.service,
             region=self.region,
-            access_key_id=self.access_key_id.resolve(slug, environ, what="access key id"),
-            secret_access_key=self.secret_access_key.resolve(slug, environ, what="secret access key"),
+            access_key_id=key_id,
+            secret_access_key=secret,
             session_token=token,
         )
 

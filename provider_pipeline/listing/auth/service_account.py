@@ -84,7 +84,9 @@ def assertion_requests(key: str, scopes: Sequence[str], *, slug: str, place: str
             "exp": now + _ASSERTION_LIFETIME,
         }
         assertion = sign(signer, claims).decode("ascii")
-        return TokenRequest(url, {"grant_type": _GRANT, "assertion": assertion}, secrets=(assertion,))
+        return TokenRequest(
+            url, {"grant_type": _GRANT, "assertion": assertion}, secrets=(assertion, document["private_key"])
+        )
 
     return request
 

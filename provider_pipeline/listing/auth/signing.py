@@ -24,7 +24,6 @@ class AwsSigner(Authorizer):
         access_key_id: Names the key.
         secret_access_key: Signs, and is never sent.
         session_token: Sent along with temporary credentials.
-        secrets: Those of the three that no text may show.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import what_it_says
 from provider_pipeline.listing.auth.authorizer import Authorizer
 from provider_pipeline.listing.auth.secrets import HEADER_TEXT
-from provider_pipeline.listing.redaction import redact, redacted_url
+from provider_pipeline.listing.redaction import redact_body, redacted_url
 
 TokenExchange = Callable[[str, Mapping[str, str], Mapping[str, str]], Any]
 """Sends a form (URL, fields, further headers) in one bounded POST and returns the answer's JSON document.
@@ -133,6 +133,7 @@ class TokenAuthorizer(Authorizer):
         self._request = request
         # Of each thread, so that a refusal of an older token does not drop the one that another thread just fetched.
         self._sent = threading.local()
+        self._remembering = threading.Lock()
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Authorise one request; fetches a token first if need be.
@@ -165,14 +166,15 @@ class TokenAuthorizer(Authorizer):
             self._remember((text,))
             return Token(text, lifetime(document.get("expires_in")))
         if isinstance(document, dict) and "error" in document:
-            says = redact(what_it_says(json.dumps(document).encode(), "JSON"), self.secrets)
+            says = what_it_says(redact_body(json.dumps(document).encode(), self.secrets), "JSON")
             raise ListingRefusedError(f"{where} answered 200 with an error ({says})", status=200, hint=self.hint)
         raise ListingUnreadableError(
             f"{where} answered without a usable access_token", hint="check that this URL is a token endpoint"
         )
 
     def _remember(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(dict.fromkeys((*self._secrets, *secrets)))
+        with self._remembering:
+            self._secrets = tuple(dict.fromkeys((*self._secrets, *secrets)))
 
 
 def lifetime(expires_in: object) -> float:
