@@ -123,10 +123,10 @@ class ProviderFile(BaseModel):
         name: Name for people.
         kind: Whose service it is: a maker's or a host's own, a gateway to others', a cloud's, or one that users run.
         variables: What the placeholders of `base_url`, of the endpoints' paths and of `auth` stand for.
+        request: What requests may do; a private address or plain http must be allowed here.
         base_url: Where its API is; may hold placeholders such as `{region}`.
         auth: How requests are authorised, as `auth_config` stores it; names where secrets are, never a secret.
         endpoints: Where the models are listed.
-        request: What requests may do.
         check_every: Least time between scheduled syncs; every fleet run when left out.
         thresholds: How far a listing may stray, where it differs from the defaults.
         works_without_key: Whether the listing answers without a key; False also where nobody says so.
@@ -143,10 +143,10 @@ class ProviderFile(BaseModel):
     name: Text
     kind: Literal["commercial", "gateway", "cloud", "self_hosted"] = "commercial"
     variables: dict[VariableName, Variable] = Field(default_factory=dict)
+    request: RequestPolicy = RequestPolicy()
     base_url: Annotated[str, Field(min_length=1, max_length=2_000)]
     auth: dict[str, Any] = Field(default_factory=lambda: {"type": "none"})
     endpoints: Annotated[tuple[FileEndpoint, ...], Field(min_length=1, max_length=32)]
-    request: RequestPolicy = RequestPolicy()
     check_every: Duration | None = None
     thresholds: dict[str, float] = Field(default_factory=dict)
     works_without_key: bool = False
@@ -158,7 +158,7 @@ class ProviderFile(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _can_be_asked(cls, base_url: str, info: ValidationInfo) -> str:
-        _source(base_url=_exemplified(base_url, info))
+        _source(base_url=_exemplified(base_url, info), policy=info.data.get("request", RequestPolicy()))
         return base_url
 
     @field_validator("auth")
