@@ -34,4 +34,8 @@ def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | N
 
 def _stated(endpoint: FileEndpoint) -> dict[str, Any]:
     pagination = endpoint.pagination.model_dump(mode="json", exclude_none=True)
-    return {"path": endpoint.path, "pagination": None if pagination["type"] == "none" else pagination}
+    return {
+        "path": endpoint.path,
+        "pagination": None if pagination["type"] == "none" else pagination,
+        "detail": endpoint.detail,
+    }

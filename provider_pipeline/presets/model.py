@@ -25,6 +25,7 @@ from pydantic import (
 
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, ListingSource, RequestPolicy
+from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
 from provider_pipeline.rules.thresholds import Thresholds
 
@@ -97,12 +98,14 @@ class FileEndpoint(BaseModel):
     Attributes:
         path: Below the base URL; may hold a query and placeholders.
         pagination: How the listing goes on, as in a rule.
+        detail: Where the answer about one model is, as in a rule; its `{id}` is no placeholder.
     """
 
     model_config = _MODEL
 
     path: Annotated[str, Field(max_length=2_000)]
     pagination: Annotated[Pagination, BeforeValidator(_pagination)] = NoPagination()
+    detail: Detail | None = None
 
 
 class Source(BaseModel):
@@ -203,6 +206,7 @@ class ProviderFile(BaseModel):
             *FACTS,
             *(["works_without_key"] if self.works_without_key else []),
             *(["key_page"] if self.key_page else []),
+            *(["shape"] if self.sample_rows else []),
         ]
         return tuple(fact for fact in claims if fact not in stated)
 

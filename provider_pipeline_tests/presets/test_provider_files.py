@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.presets import ProviderFile, load_provider_file, load_provider_folder
+from provider_pipeline.presets import ProviderFile, first_rule, load_provider_file, load_provider_folder
 
 ACME = """\
 slug: acme
@@ -70,6 +70,34 @@ def test_everything_a_provider_can_be_registered_with_can_be_written(tmp_path: P
     assert source.policy.requests_per_second == 2
     assert source.endpoints[0].pagination.type == "page_token"
     assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme
+
+
+def test_what_the_file_says_of_its_endpoints_stands_in_the_first_rule(tmp_path: Path):
+    acme = load_provider_file(
+        written(
+            tmp_path,
+            ACME
+            + "    pagination: {type: next_url, token: next}\n"
+            + '    detail: {path: "/v1/models/{id}"}\n'
+            + "  - path: /v1/voices\n",
+        )
+    )
+    assert first_rule(acme) is None
+    rule = first_rule(acme, {"data": [{"id": "gpt-4o"}, {"id": "o3"}]})
+    assert rule is not None
+    models, voices = rule.endpoints
+    assert (models.path, models.pagination, models.selector) == (
+        "/v1/models",
+        {"type": "next_url", "token": "next"},
+        "data[*]",
+    )
+    assert models.detail is not None
+    assert (models.detail.path, voices.path, voices.pagination, voices.detail) == (
+        "/v1/models/{id}",
+        "/v1/voices",
+        None,
+        None,
+    )
 
 
 def test_placeholders_are_filled_from_what_is_given_then_the_environment_then_the_default(tmp_path: Path):

@@ -13,8 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from werkzeug import Request, Response
 
 from provider_pipeline.presets import ProviderFile
-
-KEY = "key-0123456789abcdef"
+from provider_pipeline_tests.presets import keys
 
 
 @dataclass
@@ -39,17 +38,19 @@ class Vendor:
         return self.origin + urlsplit(self.preset.base_url).path.rstrip("/")
 
     def environ(self) -> dict[str, str]:
-        """The variables that the preset's authorisation names, with a key in each."""
-        return dict.fromkeys(_variables(self.preset.auth), KEY)
+        """The variables that the preset's authorisation names, with keys in them."""
+        return keys.environ(self.preset.auth, self.origin)
 
     def answer(self, request: Request) -> Response:
         """One answer to a request below the origin."""
+        if request.base_url == self.origin + keys.TOKEN_PATH:
+            return keys.token(request, self.origin)
         endpoint = self.preset.endpoints[0]
         path, _, query = endpoint.path.partition("?")
         expected = dict(parse_qsl(query, keep_blank_values=True))
         for problem in (
             self._wrong_path(request, path),
-            self._wrong_key(request),
+            keys.refusal(self.preset.auth, request),
             next((f"no {name}" for name, value in expected.items() if request.args.get(name) != value), None),
         ):
             if problem:
@@ -61,7 +62,7 @@ class Vendor:
             endpoint.pagination.model_dump(exclude_none=True),
             request.base_url + (f"?{query}" if query else ""),
         )
-        further = {name: value for name, value in request.args.items() if name not in expected and name != "key"}
+        further = {name: value for name, value in request.args.items() if name not in expected}
         if further and further != asked:
             self.refused.append(f"page {further} asked for, expected {asked}")
             return Response("{}", status=400)
@@ -70,31 +71,6 @@ class Vendor:
     def _wrong_path(self, request: Request, path: str) -> str | None:
         wanted = urlsplit(self.base_url).path + path
         return None if request.path == wanted else f"path {request.path}, expected {wanted}"
-
-    def _wrong_key(self, request: Request) -> str | None:
-        auth = self.preset.auth
-        for name, value in auth.get("headers", {}).items():
-            if request.headers.get(name) != value:
-                return f"no header {name}: {value}"
-        match auth["type"]:
-            case "none":
-                return "a key that nobody wants" if "Authorization" in request.headers else None
-            case "bearer":
-                sent, wanted = request.headers.get("Authorization"), f"Bearer {KEY}"
-            case "header":
-                sent, wanted = request.headers.get(auth["name"]), KEY
-            case "query":
-                sent, wanted = request.args.get(auth["name"]), KEY
-            case kind:
-                return f"a kind of key this server does not know: {kind}"
-        return None if sent == wanted else "the key is wrong"
-
-
-def _variables(part: Any) -> list[str]:
-    if isinstance(part, Mapping):
-        own = [part["env"]] if isinstance(part.get("env"), str) else []
-        return own + [name for value in part.values() for name in _variables(value)]
-    return []
 
 
 def _pages(sample: Any, count: int, pagination: Mapping[str, Any], url: str) -> tuple[Any, Any, dict[str, str]]:
