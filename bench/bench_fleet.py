@@ -22,7 +22,7 @@ from provider_pipeline.definitions import build_defs
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.samples import SampleServer
-from provider_pipeline.sync import active_endpoint, attempt_many, generate_rule
+from provider_pipeline.sync import active_places, attempt_many, generate_rule_from
 
 PROVIDERS = 100
 MODELS = 60
@@ -51,8 +51,8 @@ def register(database: Database, server: SampleServer) -> None:
     with database.session() as session:
         for provider in server.providers:
             register_sample(session, provider, server)
-            if active_endpoint(session, provider.slug) is None:
-                generate_rule(session, provider.slug, provider.rule_sample, endpoint=provider.path)
+            if not active_places(session, provider.slug):
+                generate_rule_from(session, provider.slug, provider.endpoints)
         session.commit()
 
 

@@ -6,6 +6,7 @@ its own, against real HTTP and a real PostgreSQL.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +23,16 @@ from provider_pipeline.cli.tasks import task_document, task_table
 from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged, workbench
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.samples import SampleProvider, SampleServer
-from provider_pipeline.sync import SyncOutcome, active_endpoint, fetch_sample, generate_rule, store_sample
+from provider_pipeline.sync import (
+    ListingPlace,
+    SyncOutcome,
+    active_places,
+    fetch_sample,
+    generate_rule_from,
+    store_sample,
+)
 
 SAMPLE_PORT = 8377
 
@@ -142,15 +151,16 @@ def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
 
 def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient, *, whole: bool) -> None:
     """Writes the first rule of a provider that has none. Commits."""
-    if active_endpoint(session, provider.slug) is not None:
+    if active_places(session, provider.slug):
         return
-    if provider.rule_sample is None:
-        sample, sample_id = fetch_sample(session, provider.slug, endpoint=provider.path, client=client)
+    samples: Sequence[EndpointSample] = provider.endpoints
+    if any(sample.document is None for sample in samples):
+        places = [ListingPlace(sample.path or "", sample.detail) for sample in samples]
+        samples, sample_id = fetch_sample(session, provider.slug, places, client=client)
     else:
-        sample = provider.rule_sample
-        content = json.dumps(sample, ensure_ascii=False).encode()
-        sample_id = store_sample(session, provider.slug, content, url=f"sample:{provider.slug}")
-    generate_rule(session, provider.slug, sample, endpoint=provider.path, sample_id=sample_id, whole=whole)
+        contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in samples)
+        sample_id = store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
+    generate_rule_from(session, provider.slug, samples, sample_id=sample_id, whole=whole)
     session.commit()
 
 

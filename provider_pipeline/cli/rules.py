@@ -1,20 +1,31 @@
 """`provider-pipeline rules`: how models are read from a listing."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout, table
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ConfigurationError, ListingUnreadableError
 from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import RuleGenerator, RuleValidator, explain_rule
+from provider_pipeline.rules import Detail, EndpointSample, RuleGenerator, RuleValidator, explain_rule
+from provider_pipeline.rules.document import first_reason
 from provider_pipeline.rules.mining import MIN_PRECISION, MIN_SUPPORT, Fact, propose_patterns
 from provider_pipeline.rules.shipped import LEARNT_FILE, Learnt, learn_shipped, learnt_text, shipped_facts
-from provider_pipeline.sync import GeneratedRule, active_endpoint, fetch_sample, generate_rule, store_sample
+from provider_pipeline.sync import (
+    GeneratedRule,
+    ListingPlace,
+    active_places,
+    fetch_sample,
+    generate_rule_from,
+    store_sample,
+)
 
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect")
 _SHOWN_PATTERNS = 400
@@ -25,12 +36,27 @@ app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
 @app.command()
 def generate(
     slug: Annotated[str | None, typer.Argument(help="The provider; leave it out to only look at a rule.")] = None,
-    from_file: Annotated[
-        Path | None,
-        typer.Option("--from", help="A stored response to learn from, instead of fetching one.", exists=True),
+    from_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="A stored response to learn from, instead of fetching one; one for each endpoint, in their order.",
+            exists=True,
+        ),
     ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="The listing's path; that of the active rule, or /v1/models, when left out.")
+    endpoints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--endpoint",
+            help="The listing's path; those of the active rule, or /v1/models, when left out. Several for a provider "
+            "that lists its models at several places: the first one's values win.",
+        ),
+    ] = None,
+    detail: Annotated[
+        str | None,
+        typer.Option(
+            help="The path of the answer about one model, such as /v1/models/{id}, for a listing that says little."
+        ),
     ] = None,
     activate: Annotated[
         bool | None,
@@ -39,19 +65,23 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Write a rule from a sample: from a file, or by fetching the provider's listing."""
+    given = [ListingPlace(path) for path in endpoints or ()]
+    files = from_files or []
     if slug is None:
-        if from_file is None:
+        if not files:
             raise typer.BadParameter("name a provider, or give --from FILE")
-        emit_json(RuleGenerator().analyze_sample(read_json(from_file)))
+        if len(files) == 1 and not given and detail is None:
+            emit_json(RuleGenerator().analyze_sample(read_json(files[0])))
+        else:
+            emit_json(RuleGenerator().analyze_endpoints(_read_samples(files, _with_detail(given, detail))))
         return
     with catalog.open_catalog() as database, database.session() as session:
-        path = endpoint or active_endpoint(session, slug) or "/v1/models"
-        if from_file is None:
-            sample, sample_id = fetch_sample(session, slug, endpoint=path, client=ListingClient())
+        places = _with_detail(given or active_places(session, slug) or [ListingPlace("/v1/models")], detail)
+        if files:
+            samples, sample_id = _store_samples(session, slug, files, places)
         else:
-            sample = read_json(from_file)
-            sample_id = store_sample(session, slug, from_file.read_bytes(), url=f"sample:{from_file.name}")
-        generated = generate_rule(session, slug, sample, endpoint=path, sample_id=sample_id, activate=activate)
+            samples, sample_id = fetch_sample(session, slug, places, client=ListingClient())
+        generated = generate_rule_from(session, slug, samples, sample_id=sample_id, activate=activate)
         session.commit()
     if as_json:
         emit_json(_document(generated))
@@ -61,6 +91,33 @@ def generate(
             if issue["severity"] != "info":
                 note(f"{issue['severity']}: {issue['message']}")
         typer.echo(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
+
+
+def _with_detail(places: Sequence[ListingPlace], path: str | None) -> Sequence[ListingPlace]:
+    if path is None:
+        return places
+    if len(places) != 1:
+        raise typer.BadParameter(f"--detail goes with one --endpoint, there are {len(places)}")
+    try:
+        return [ListingPlace(places[0].path, Detail(path=path))]
+    except ValidationError as error:
+        raise typer.BadParameter(f"--detail: {first_reason(error, 'detail')}") from error
+
+
+def _read_samples(files: Sequence[Path], places: Sequence[ListingPlace]) -> list[EndpointSample]:
+    if len(files) != len(places):
+        raise typer.BadParameter(f"expected one --from for each endpoint: {len(places)}, got {len(files)}")
+    return [
+        EndpointSample(read_json(file), place.path, place.detail) for file, place in zip(files, places, strict=True)
+    ]
+
+
+def _store_samples(
+    session: Session, slug: str, files: Sequence[Path], places: Sequence[ListingPlace]
+) -> tuple[list[EndpointSample], int]:
+    samples = _read_samples(files, places)
+    names = ", ".join(file.name for file in files)
+    return samples, store_sample(session, slug, *(file.read_bytes() for file in files), url=f"sample:{names}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from provider_pipeline.listing.auth import TokenCache
+from provider_pipeline.listing.details import detailed_pages
 from provider_pipeline.listing.pages import Page
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.source import ListingSource
@@ -51,7 +52,10 @@ class ListingClient:
         environ = os.environ if self._environ is None else self._environ
         authorize = partial(source.auth.authorizer, source.slug, environ, self._tokens)
         limits = source.policy.limits(self._limits)
-        with Transport(source.slug, authorize, limits, source.policy) as transport:
+        opening = partial(Transport, source.slug, authorize, limits, source.policy)
+        with opening() as transport:
             budget = Budget(limits)
-            for index in range(len(source.endpoints)):
-                yield from EndpointWalk(transport, source, index, budget, known).pages()
+            for index, endpoint in enumerate(source.endpoints):
+                # That a page has not changed says nothing of its models' details.
+                pages = EndpointWalk(transport, source, index, budget, None if endpoint.detail else known).pages()
+                yield from detailed_pages(pages, source, endpoint, transport, budget, opening)

@@ -30,6 +30,7 @@ class FetchLimits(BaseModel):
         max_page_bytes: Of one page.
         max_total_bytes: Of all pages.
         max_pages: Of all endpoints together.
+        max_details: Answers about single models, of all endpoints together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class FetchLimits(BaseModel):
     max_page_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
     max_total_bytes: Annotated[int, Field(gt=0)] = 512 * MEBIBYTE
     max_pages: Annotated[int, Field(gt=0)] = 2000
+    max_details: Annotated[int, Field(gt=0)] = 5000
 
 
 class RequestPolicy(BaseModel):

@@ -5,6 +5,7 @@ the pagination documents' models (`provider_pipeline.rules`). The concept: a lis
 provider returned, all pages of all its endpoints; it is whole, or an error says why not.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from provider_pipeline.listing.auth import Auth, NoAuth
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
 from provider_pipeline.listing.urls import join_url, query_names
+from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.pagination import Expression, NoPagination, Pagination, parse_pagination
 
 
@@ -28,6 +30,8 @@ class ListingEndpoint(BaseModel):
         pagination: How it goes on; the rule's pagination document, or None, is parsed on construction.
         selector: The rule's expression for a page's items. It counts them, and tells an error from a listing.
         id_field: The rule's expression for an item's id, by which a page is seen to bring new ones.
+        detail: Where each model's own answer is; needs `selector` and `id_field`.
+        most_details: Ask about so many of a page's models only, for a sample; None for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +41,8 @@ class ListingEndpoint(BaseModel):
     pagination: Annotated[Pagination, BeforeValidator(parse_pagination)] = NoPagination()
     selector: Expression | None = None
     id_field: Expression | None = None
+    detail: Detail | None = None
+    most_details: int | None = None
 
 
 class ListingSource(BaseModel):
@@ -61,19 +67,23 @@ class ListingSource(BaseModel):
             raise ConfigurationError(f"{self.slug}: it has no listing endpoint", hint="generate a rule for it first")
         _check_url(self.slug, self.base_url)
         for endpoint in self.endpoints:
-            if endpoint.path.startswith("//") or urlsplit(endpoint.path).scheme:
-                raise ConfigurationError(
-                    f"{self.slug}: endpoint {redacted_url(endpoint.path)} is not a path below "
-                    f"{redacted_url(self.base_url)}",
-                    hint="an endpoint is a path such as /v1/models",
-                )
-            _check_url(self.slug, join_url(self.base_url, endpoint.path, endpoint.params))
+            self._check_path(endpoint.path, endpoint.params)
+            if endpoint.detail is not None:
+                self._check_path(endpoint.detail.path.replace(ID_PLACEHOLDER, "id"), {})
         refusal = url_refusal(self.base_url, self.policy)
         if refusal is not None:
             raise ConfigurationError(
                 f"{self.slug}: a request to {redacted_url(self.base_url)} {refusal.reason}", hint=refusal.hint
             )
         return self
+
+    def _check_path(self, path: str, params: Mapping[str, str]) -> None:
+        if path.startswith("//") or urlsplit(path).scheme:
+            raise ConfigurationError(
+                f"{self.slug}: endpoint {redacted_url(path)} is not a path below {redacted_url(self.base_url)}",
+                hint="an endpoint is a path such as /v1/models",
+            )
+        _check_url(self.slug, join_url(self.base_url, path, params))
 
     def url(self, endpoint: ListingEndpoint) -> str:
         """The URL of an endpoint's first page, without credentials."""

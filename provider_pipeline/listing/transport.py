@@ -5,8 +5,9 @@ mean (`documents`). The concept: nothing a server does may hang us, burst us, or
 else; each failure is classified once, as transient or permanent, where it is seen.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -132,6 +133,12 @@ class Transport:
     def __exit__(self, *_: object) -> None:
         self._session.close()
         self._deadline.release()
+
+    @contextlib.contextmanager
+    def lending(self) -> Iterator[float]:
+        """Spend the deadline while others work in this transport's stead; gives the seconds that they have."""
+        with self._deadline.running():
+            yield self._deadline.left
 
     def where(self, url: str, method: str = "GET") -> str:
         """Provider and redacted URL, as every error's text begins."""

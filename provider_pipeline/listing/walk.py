@@ -34,6 +34,7 @@ class Budget:
     limits: FetchLimits
     pages: int = field(default=0)
     bytes: int = field(default=0)
+    details: int = field(default=0)
 
     def fetch(self, transport: Transport, url: str, known: KnownPage | None) -> Answer:
         """Fetch one more page, if the limits leave room for it."""

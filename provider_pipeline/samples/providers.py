@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import unquote
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.rules import Detail, EndpointSample
 from provider_pipeline.samples.pages import cut
 
 DIRECTORY_PATH: Final = "/v1/models"
@@ -27,19 +29,18 @@ class SampleProvider:
     Attributes:
         slug: Its name; its base URL is the server's URL and this.
         name: Its name for people.
-        path: Its listing endpoint.
         auth: How it is to be asked; an `auth_config` document.
         env: The environment variables its key is expected in, with demo keys.
-        rule_sample: The document its first rule is made from; None if a folder's file is not JSON.
+        endpoints: Its listing endpoints, with the documents its first rule is made from; None for one of a folder's
+            file that is not JSON.
         broken: How it is broken on purpose, if it is.
     """
 
     slug: str
     name: str
-    path: str
     auth: Mapping[str, Any]
     env: Mapping[str, str]
-    rule_sample: Any = field(repr=False)
+    endpoints: tuple[EndpointSample, ...] = field(repr=False)
     broken: Literal["http_500", "shape_changed"] | None = None
 
 
@@ -49,11 +50,13 @@ class Asked:
 
     Attributes:
         url: The endpoint as the client sees it, without its query.
+        path: The path below the provider's base URL, as it was sent.
         query: The query's parameters.
         headers: By lower-case name.
     """
 
     url: str
+    path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,35 +74,78 @@ class Reply:
         """A JSON answer."""
         return cls(status, json.dumps(document, ensure_ascii=False).encode(), dict(headers or {}))
 
+    @classmethod
+    def nothing(cls, asked: Asked) -> "Reply":
+        """The answer where there is nothing."""
+        return cls.of({"error": {"message": f"nothing at {asked.path}"}}, status=404)
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    """A listing endpoint that a bundled data file describes.
+
+    Its keys: `path`, `body`; and, where needed, `paging` (see `pages.cut`), `body_now` (for one whose shape has changed
+    since), `detail` and `details` (the path of the models' own answers, and these by id).
+    """
+
+    path: str
+    body: Any = field(repr=False)
+    sample: Any = field(repr=False)
+    paging: Mapping[str, Any] | None
+    detail: Detail | None
+    details: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, slug: str, data: Mapping[str, Any]) -> "_Endpoint":
+        paging = data.get("paging")
+        first_page, _ = cut(data["body"], paging, query={}, url=f"http://127.0.0.1/{slug}{data['path']}")
+        detail = Detail(path=data["detail"]) if "detail" in data else None
+        details = data.get("details", {})
+        sample = first_page if detail is None else {"listing": first_page, "details": details}
+        return cls(data["path"], data.get("body_now", data["body"]), sample, paging, detail, details)
+
+    def reply(self, asked: Asked) -> Reply | None:
+        """The answer to a request; None for a path that is not of this endpoint."""
+        if asked.path == self.path:
+            document, headers = cut(self.body, self.paging, query=asked.query, url=asked.url)
+            return Reply.of(document, headers=headers)
+        if self.detail is None:
+            return None
+        before, _, after = self.detail.path.partition("{id}")
+        if not (asked.path.startswith(before) and asked.path.endswith(after)):
+            return None
+        model = self.details.get(unquote(asked.path.removeprefix(before).removesuffix(after)))
+        return None if model is None else Reply.of(model)
+
 
 @dataclass(frozen=True)
 class BundledProvider:
     """A provider that a bundled data file describes.
 
-    Its keys: `name`, `path`, `body`; and, where needed, `auth` and `env`, `paging` (see `pages.cut`), `status` (for one
-    that fails), `body_now` (for one whose shape has changed since).
+    Its keys: `name`; `endpoints`, or the keys of its only one (see `_Endpoint`); and, where needed, `auth` and `env`,
+    and `status` (for one that fails).
     """
 
     described: SampleProvider
-    body: Any = field(repr=False)
-    paging: Mapping[str, Any] | None
+    endpoints: tuple[_Endpoint, ...]
     status: int
 
     @classmethod
     def of(cls, slug: str, data: Mapping[str, Any]) -> "BundledProvider":
         """Read one data file."""
         status = int(data.get("status", 200))
-        first_page, _ = cut(data["body"], data.get("paging"), query={}, url=f"http://127.0.0.1/{slug}{data['path']}")
+        listed = data.get("endpoints", [data])
+        endpoints = tuple(_Endpoint.of(slug, each) for each in listed)
+        changed = any("body_now" in each for each in listed)
         described = SampleProvider(
             slug=slug,
             name=data["name"],
-            path=data["path"],
             auth=data.get("auth", {"type": "none"}),
             env=data.get("env", {}),
-            rule_sample=first_page,
-            broken="http_500" if status == 500 else "shape_changed" if "body_now" in data else None,
+            endpoints=tuple(EndpointSample(each.sample, each.path, each.detail) for each in endpoints),
+            broken="http_500" if status == 500 else "shape_changed" if changed else None,
         )
-        return cls(described, data.get("body_now", data["body"]), data.get("paging"), status)
+        return cls(described, endpoints, status)
 
     def reply(self, asked: Asked) -> Reply:
         """Answer one request."""
@@ -110,10 +156,10 @@ class BundledProvider:
         if self.status != 200:
             return Reply.of({"error": {"message": "The model service is down, on purpose."}}, status=self.status)
         try:
-            document, headers = cut(self.body, self.paging, query=asked.query, url=asked.url)
+            replies = [reply for each in self.endpoints if (reply := each.reply(asked)) is not None]
         except ValueError as error:
             return Reply.of({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
-        return Reply.of(document, headers=headers)
+        return replies[0] if replies else Reply.nothing(asked)
 
     def _lets_in(self, headers: Mapping[str, str]) -> bool:
         auth = self.described.auth
@@ -139,13 +185,17 @@ class FileProvider:
         except (ValueError, RecursionError):
             sample = None
         described = SampleProvider(
-            slug=file.stem, name=file.stem, path=DIRECTORY_PATH, auth={"type": "none"}, env={}, rule_sample=sample
+            slug=file.stem,
+            name=file.stem,
+            auth={"type": "none"},
+            env={},
+            endpoints=(EndpointSample(sample, DIRECTORY_PATH),),
         )
         return cls(described, content)
 
-    def reply(self, asked: Asked) -> Reply:  # noqa: ARG002 - every provider answers the same call
-        """Answer any request with the file."""
-        return Reply(200, self.content)
+    def reply(self, asked: Asked) -> Reply:
+        """Answer with the file."""
+        return Reply(200, self.content) if asked.path == DIRECTORY_PATH else Reply.nothing(asked)
 
 
 def bundled_providers() -> tuple[BundledProvider, ...]:

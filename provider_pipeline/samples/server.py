@@ -98,7 +98,7 @@ class SampleServer:
             httpd.server_close()
 
     def _bind(self) -> "_Server":
-        routes = {(served.described.slug, served.described.path): served for served in self._served}
+        routes = {served.described.slug: served for served in self._served}
         try:
             return _Server(self._port, routes)
         except OSError as error:
@@ -120,7 +120,7 @@ class _Server(ThreadingHTTPServer):
     # Two servers on one port would otherwise be possible on some systems, each getting some of the requests.
     allow_reuse_port = False
 
-    def __init__(self, port: int, routes: dict[tuple[str, str], _Served]) -> None:
+    def __init__(self, port: int, routes: dict[str, _Served]) -> None:
         self.routes = routes
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -157,17 +157,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         slug, _, path = parts.path.lstrip("/").partition("/")
-        served = self.server.routes.get((unquote(slug), f"/{path}"))
-        if served is None:
-            reply = Reply.of({"error": {"message": f"no listing at {parts.path}"}}, status=404)
-        else:
-            reply = served.reply(
-                Asked(
-                    url=f"http://{HOST}:{self.server.server_address[1]}{parts.path}",
-                    query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                )
-            )
+        asked = Asked(
+            url=f"http://{HOST}:{self.server.server_address[1]}{parts.path}",
+            path=f"/{path}",
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            headers={name.lower(): value for name, value in self.headers.items()},
+        )
+        served = self.server.routes.get(unquote(slug))
+        reply = Reply.nothing(asked) if served is None else served.reply(asked)
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply.body)))

@@ -8,15 +8,9 @@ from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, p
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
-from provider_pipeline.sync.regenerate import (
-    GeneratedRule,
-    active_endpoint,
-    fetch_sample,
-    generate_rule,
-    regenerate_rule,
-    store_sample,
-)
+from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from, regenerate_rule
 from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
+from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
 from provider_pipeline.sync.trial import Choice, Trial, choose_rule
 
@@ -24,11 +18,12 @@ __all__ = [
     "Choice",
     "GeneratedRule",
     "Keep",
+    "ListingPlace",
     "ModelSyncer",
     "Repair",
     "SyncOutcome",
     "Trial",
-    "active_endpoint",
+    "active_places",
     "answer_task",
     "answer_tasks",
     "approve_task",
@@ -37,6 +32,7 @@ __all__ = [
     "choose_rule",
     "fetch_sample",
     "generate_rule",
+    "generate_rule_from",
     "improve_rule",
     "listing_source",
     "open_task_for",

@@ -206,6 +206,7 @@ def _source(target: _Target) -> ListingSource:
             pagination=endpoint.pagination,
             selector=endpoint.selector,
             id_field=endpoint.fields["id"],
+            detail=endpoint.detail,
         )
         for endpoint in target.rule.endpoints
     )

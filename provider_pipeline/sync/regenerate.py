@@ -1,10 +1,9 @@
 """New rules for a provider: generated, tried beside the old ones, activated only if better.
 
-Here: where the sample comes from, and what becomes of a new rule. Not here: how a rule is written from a sample or
-judged (`provider_pipeline.rules`), and which of two is better (`trial.py`).
+Here: what becomes of a new rule. Not here: where its sample comes from (`sampling.py`), how a rule is written from a
+sample or judged (`provider_pipeline.rules`), and which of two is better (`trial.py`).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, RuleMissingError, RuleValidationError
-from provider_pipeline.listing import ListingClient, ListingEndpoint
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
-from provider_pipeline.sync.attempt import blocking_reason, listing_source, stored_rule
-from provider_pipeline.sync.trial import Choice, choose_rule, try_rule
+from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
+from provider_pipeline.sync.attempt import blocking_reason, stored_rule
+from provider_pipeline.sync.evaluation import Page, stored_pages
+from provider_pipeline.sync.sampling import ListingPlace, active_places, stored_sample
+from provider_pipeline.sync.trial import Choice, choose_rule, read_response, try_rule
 
 TRIAL_RESPONSES = 5
 KNOWN_IDS_SHARE = 0.5
@@ -60,7 +60,7 @@ def generate_rule(
     activate: bool | None = None,
     whole: bool = False,
 ) -> GeneratedRule:
-    """Writes a rule from a sample, stores it as a version, and activates it if it is better. Commits nothing.
+    """Writes a rule for a provider of one endpoint; see `generate_rule_from`.
 
     Args:
         session: An open session.
@@ -75,17 +75,53 @@ def generate_rule(
     Raises:
         RuleValidationError: No valid rule can be written from this sample; nothing was stored.
     """
+    return generate_rule_from(
+        session,
+        slug,
+        [EndpointSample(sample, endpoint)],
+        sample_id=sample_id,
+        origin=origin,
+        activate=activate,
+        whole=whole,
+    )
+
+
+def generate_rule_from(
+    session: Session,
+    slug: str,
+    samples: Sequence[EndpointSample],
+    *,
+    sample_id: int | None = None,
+    origin: str = "generated",
+    activate: bool | None = None,
+    whole: bool = False,
+) -> GeneratedRule:
+    """Writes a rule from samples, stores it as a version, and activates it if it is better. Commits nothing.
+
+    Args:
+        session: An open session.
+        slug: The provider.
+        samples: The first page of each endpoint.
+        sample_id: The stored raw response that the sample is from.
+        origin: Where the rule comes from, for the version's record.
+        activate: True or False overrules the comparison with the active rule.
+        whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
+
+    Raises:
+        RuleValidationError: No valid rule can be written from these samples; nothing was stored.
+    """
     provider = catalog.get_provider(session, slug)
-    analysis = RuleGenerator().analyze_sample(sample)
+    analysis = RuleGenerator().analyze_endpoints(samples)
     _refuse_errors(slug, analysis["issues"])
-    rule = _at_endpoint(ExtractionRule.parse(analysis), {"path": endpoint} | ({"pagination": None} if whole else {}))
-    judge = ListingJudge(rule)
-    model_ids = [row["model_id"] for row in judge.add_page(sample)]
-    verdict = judge.verdict()
+    rule = ExtractionRule.parse(analysis)
+    if whole:
+        rule = _without_pages(rule)
+    sample = [(position, each.document) for position, each in enumerate(samples)]
+    rows, verdict = read_response(rule, sample)
     _refuse_errors(slug, verdict.issues)
-    responses = [[sample], *_stored_documents(session, provider.id, skip=sample_id)]
+    responses = [sample, *_stored_responses(session, provider.id, skip=sample_id)]
     doubt = next((issue["message"] for issue in analysis["issues"] if issue["type"] == "ambiguous"), None)
-    if doubt is not None and _are_known(session, provider.id, model_ids):
+    if doubt is not None and _are_known(session, provider.id, [row["model_id"] for row in rows]):
         doubt = None
     active = _active_rule(session, provider.id)
     choice = choose_rule(
@@ -121,49 +157,6 @@ def generate_rule(
     )
 
 
-def fetch_sample(session: Session, slug: str, *, endpoint: str, client: ListingClient) -> tuple[Any, int]:
-    """Fetches the first page of a listing, stores it, and returns it parsed with its raw response's id.
-
-    Raises:
-        ModelSyncerError: The page could not be fetched or read.
-    """
-    provider = catalog.get_provider(session, slug)
-    page = next(client.pages(listing_source(provider, [ListingEndpoint(path=endpoint)])))
-    return page.document, store_sample(session, slug, page.content, url=page.url)
-
-
-def store_sample(session: Session, slug: str, content: bytes, *, url: str) -> int:
-    """Keeps a sample as a raw response, so that its rule can be tried on it again; returns the raw response's id.
-
-    Args:
-        session: An open session.
-        slug: The provider.
-        content: The sample's bytes.
-        url: Where it came from, without secrets.
-    """
-    provider = catalog.get_provider(session, slug)
-    page = catalog.StoredPage(endpoint=0, number=1, url=url, content=content)
-    return catalog.store_raw_response(session, provider.id, [page], complete=False).id
-
-
-def active_endpoint(session: Session, slug: str) -> str | None:
-    """The listing's path in the provider's active rule; None when it has no rule.
-
-    Raises:
-        ModelSyncerError: The rule reads several endpoints; one sample cannot replace it.
-    """
-    active = _active_rule(session, catalog.get_provider(session, slug).id)
-    if active is None:
-        return None
-    endpoints = stored_rule(active).endpoints
-    if len(endpoints) > 1:
-        raise ModelSyncerError(
-            f"{slug}: its rule reads {len(endpoints)} endpoints, and a rule is written from a sample of one",
-            hint="write the new rule by hand (docs/rules.md)",
-        )
-    return endpoints[0].path
-
-
 def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
     """Answers the provider's RULE_GEN tasks with a rule from its newest stored response, and commits.
 
@@ -183,11 +176,10 @@ def regenerate_rule(session: Session, slug: str) -> GeneratedRule:
             hint=f"fetch one with: provider-pipeline rules generate {slug}",
         )
     try:
-        generated = generate_rule(
+        generated = generate_rule_from(
             session,
             slug,
-            _documents(session, sample_id)[0],
-            endpoint=active_endpoint(session, slug) or "",
+            stored_sample(session, slug, sample_id, active_places(session, slug) or [ListingPlace("")]),
             sample_id=sample_id,
             origin="regenerated",
         )
@@ -226,8 +218,8 @@ def _answer(session: Session, tasks: Sequence[catalog.Task], status: str, result
         catalog.set_task_status(session, task.id, status, result=result)
 
 
-def _at_endpoint(rule: ExtractionRule, where: Mapping[str, Any]) -> ExtractionRule:
-    endpoints = tuple(endpoint.model_copy(update=dict(where)) for endpoint in rule.endpoints)
+def _without_pages(rule: ExtractionRule) -> ExtractionRule:
+    endpoints = tuple(endpoint.model_copy(update={"pagination": None}) for endpoint in rule.endpoints)
     return rule.model_copy(update={"endpoints": endpoints})
 
 
@@ -246,16 +238,11 @@ def _are_known(session: Session, provider_id: int, model_ids: Sequence[str]) -> 
     known = set(catalog.previous_rows(session, provider_id, model_ids))
     active = _active_rule(session, provider_id)
     if not known and active is not None and active.sample_id is not None:
-        judge = ListingJudge(stored_rule(active))
-        pages = _documents(session, active.sample_id)
-        known = {row["model_id"] for page in pages for row in judge.add_page(page)}.intersection(model_ids)
+        rows, _ = read_response(stored_rule(active), stored_pages(session, active.sample_id))
+        known = {row["model_id"] for row in rows}.intersection(model_ids)
     return len(known) >= KNOWN_IDS_SHARE * len(model_ids)
 
 
-def _documents(session: Session, raw_response_id: int) -> list[Any]:
-    return [json.loads(page.content) for page in catalog.load_raw_response(session, raw_response_id)]
-
-
-def _stored_documents(session: Session, provider_id: int, *, skip: int | None) -> list[list[Any]]:
+def _stored_responses(session: Session, provider_id: int, *, skip: int | None) -> list[list[Page]]:
     newest = catalog.recent_raw_response_ids(session, provider_id, limit=TRIAL_RESPONSES)
-    return [_documents(session, raw_response_id) for raw_response_id in newest if raw_response_id != skip]
+    return [stored_pages(session, raw_response_id) for raw_response_id in newest if raw_response_id != skip]

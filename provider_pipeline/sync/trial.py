@@ -3,11 +3,12 @@
 Here: pure decisions. Not here: where rules and responses come from (`regenerate.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provider_pipeline.rules import ExtractionRule, ListingJudge
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Verdict, last_of_each
+from provider_pipeline.sync.evaluation import Page
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,29 @@ def _compared(pairs: Sequence[tuple[Trial, Trial]]) -> Choice:
     return Choice(True, True, "the new rule fills more fields of the same models")
 
 
-def try_rule(rule: ExtractionRule, documents: Sequence[Any]) -> Trial:
-    """What a rule of one endpoint makes of a response.
+def try_rule(rule: ExtractionRule, pages: Iterable[Page]) -> Trial:
+    """What a rule makes of a response.
 
     Args:
         rule: The rule.
-        documents: The response's pages, parsed.
+        pages: The response's pages.
+    """
+    rows, verdict = read_response(rule, pages)
+    filled = sum(value not in (None, {}, []) for row in rows for value in row.values())
+    return Trial(verdict.valid, len(rows), filled)
+
+
+def read_response(rule: ExtractionRule, pages: Iterable[Page]) -> tuple[list[dict[str, Any]], Verdict]:
+    """The rows a rule gives of a response, and its verdict without history.
+
+    A page of an endpoint that the rule does not have is left out.
     """
     judge = ListingJudge(rule)
-    models = filled = 0
-    for document in documents:
-        rows = judge.add_page(document)
-        models += len(rows)
-        filled += sum(value not in (None, {}, []) for row in rows for value in row.values())
-    return Trial(judge.verdict().valid, models, filled)
+    rows = [
+        row
+        for endpoint, document in pages
+        if endpoint < len(rule.endpoints)
+        for row in judge.add_page(document, endpoint=endpoint)
+    ]
+    verdict = judge.verdict()
+    return list(last_of_each(rows, verdict.superseded)), verdict

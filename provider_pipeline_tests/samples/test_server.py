@@ -49,7 +49,16 @@ def fetch(server: SampleServer, provider: SampleProvider, environ: dict[str, str
         slug=provider.slug,
         base_url=f"{server.url}/{provider.slug}",
         auth=AuthConfig.parse(provider.auth, slug=provider.slug),
-        endpoints=(ListingEndpoint(path=provider.path, pagination=PAGINATED.get(provider.slug)),),
+        endpoints=tuple(
+            ListingEndpoint(
+                path=endpoint.path,
+                pagination=PAGINATED.get(provider.slug),
+                selector="data[*]",
+                id_field="id",
+                detail=endpoint.detail,
+            )
+            for endpoint in provider.endpoints
+        ),
         policy=RequestPolicy(allow_private=True),
     )
     limits = FetchLimits(backoff=0.01)
@@ -72,11 +81,18 @@ def test_a_listing_is_fetched_whole_and_only_a_changed_shape_differs_from_its_sa
     server: SampleServer, provider: SampleProvider
 ) -> None:
     pages = fetch(server, provider)
-    assert (len(pages) >= 2) == (provider.slug in PAGINATED)
+    assert (len(pages) > len(provider.endpoints)) == (provider.slug in PAGINATED)
     if provider.slug == "next-url":
-        assert pages[0].document["results"] == provider.rule_sample["results"]
+        assert pages[0].document["results"] == provider.endpoints[0].document["results"]
     else:
-        assert (pages[0].document == provider.rule_sample) == (provider.broken != "shape_changed")
+        first = [page.document for page in pages if page.number == 1]
+        samples = [endpoint.document for endpoint in provider.endpoints]
+        assert (first == samples) == (provider.broken != "shape_changed")
+
+
+def test_one_provider_lists_at_several_endpoints_and_one_has_an_answer_for_each_model() -> None:
+    assert [provider.slug for provider in BUNDLED if len(provider.endpoints) > 1] == ["xai"]
+    assert [provider.slug for provider in BUNDLED if provider.endpoints[0].detail] == ["cerebras"]
 
 
 @pytest.mark.parametrize("slug", PAGINATED)
@@ -119,6 +135,7 @@ def test_the_provider_with_a_key_refuses_without_it(server: SampleServer) -> Non
         ("/page-number/v1/models?page=99", 400),
         ("/page-number/v1/models?page=x", 400),
         ("/openai", 404),
+        ("/cerebras/public/v1/models/no-such-model", 404),
         ("/nobody/v1/models", 404),
         ("/", 404),
     ],
@@ -145,16 +162,16 @@ def test_a_folder_of_listings_is_served_as_it_is(tmp_path: Path) -> None:
     with SampleServer.from_directory(tmp_path) as server:
         assert [provider.slug for provider in server.providers] == ["empty", "fine", "html", "malformed"]
         for provider in server.providers:
-            response = requests.get(f"{server.url}/{provider.slug}{provider.path}", timeout=10)
+            response = requests.get(f"{server.url}/{provider.slug}{provider.endpoints[0].path}", timeout=10)
             assert response.content == files[provider.slug]
-            assert provider.rule_sample == ({"data": []} if provider.slug == "fine" else None)
+            assert provider.endpoints[0].document == ({"data": []} if provider.slug == "fine" else None)
 
 
 def test_a_slug_that_is_no_plain_word_is_reached_by_its_base_url(tmp_path: Path) -> None:
     (tmp_path / "my models é.json").write_text("[]")
     with SampleServer.from_directory(tmp_path) as server:
         (provider,) = server.providers
-        assert requests.get(server.base_url(provider.slug) + provider.path, timeout=10).json() == []
+        assert requests.get(server.base_url(provider.slug) + provider.endpoints[0].path, timeout=10).json() == []
 
 
 def test_a_folder_without_listings_is_refused_clearly(tmp_path: Path) -> None:

@@ -1,0 +1,186 @@
+"""The models' own answers: one request for each model that a page lists.
+
+Here: which models are asked about, several at a time within the listing's limits, and the page that comes of it. Not
+here: one exchange (`transport`) and reading fields from a detail (`provider_pipeline.rules`). The concept: a page and
+its details are one document, `{"listing": ..., "details": {id: ...}}`, so that what is stored can be read again without
+the network; a model that the server does not know (404) has none, and any other failure fails the listing.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError, ModelSyncerError
+from provider_pipeline.listing.answers import error_in
+from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.pages import Body, Page
+from provider_pipeline.listing.redaction import one_line
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.transport import Transport
+from provider_pipeline.listing.urls import join_url
+from provider_pipeline.listing.walk import Budget
+from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
+from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.values import BadValueError, read_id
+
+OpenTransport = Callable[[float], Transport]
+"""A transport of its own for one thread, for so many seconds."""
+
+_UNKNOWN: Final = 404
+_VALIDATORS: Final = frozenset({"etag", "last-modified"})
+
+
+def detailed_pages(
+    pages: Iterator[Page],
+    source: ListingSource,
+    endpoint: ListingEndpoint,
+    transport: Transport,
+    budget: Budget,
+    opening: OpenTransport,
+) -> Iterator[Page]:
+    """The pages of an endpoint, each with the details of its models; one without a detail is as it was.
+
+    A page loses what it says of its own freshness, which is not its details'.
+
+    Args:
+        pages: The pages as they were sent.
+        source: The provider.
+        endpoint: The endpoint.
+        transport: The listing's own, whose deadline all details are under.
+        budget: What the listing may cost.
+        opening: Opens the transports of the workers.
+
+    Raises:
+        ModelSyncerError: A detail could not be had; the text names the model.
+    """
+    if endpoint.detail is None:
+        yield from pages
+        return
+    desk = _Desk(source, endpoint.detail, transport, budget, opening)
+    for page in pages:
+        model_ids = listed_ids(endpoint, page.document)[: endpoint.most_details]
+        document = {"listing": page.document, "details": desk.ask(model_ids)}
+        content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = {name: value for name, value in page.headers.items() if name not in _VALIDATORS}
+        yield replace(page, headers=headers, body=Body(partial(bytes, content), json.loads))
+
+
+class _Desk:
+    """Asks about models, several at a time."""
+
+    def __init__(
+        self, source: ListingSource, detail: Detail, transport: Transport, budget: Budget, opening: OpenTransport
+    ) -> None:
+        self._source = source
+        self._detail = detail
+        self._transport = transport
+        self._budget = budget
+        self._opening = opening
+        self._lock = threading.Lock()
+
+    def ask(self, model_ids: list[str]) -> dict[str, Any]:
+        """The details by id, null where there is none.
+
+        Raises:
+            ModelSyncerError: One of them could not be had.
+        """
+        budget = self._budget
+        budget.details += len(model_ids)
+        if budget.details > budget.limits.max_details:
+            raise ListingUnreadableError(
+                f"{self._source.slug}: the listing names {budget.details:,} models or more; details are asked for of "
+                f"at most {budget.limits.max_details:,}",
+                hint="raise max_details, or read this provider's listing without details",
+            )
+        found: dict[str, Any] = {}
+        failures: dict[int, ModelSyncerError] = {}
+        waiting = iter(enumerate(model_ids))
+
+        def work(seconds: float) -> None:
+            with self._opening(seconds) as transport:
+                while True:
+                    with self._lock:
+                        place, model_id = next(waiting, (0, None))
+                    if model_id is None or failures:
+                        return
+                    try:
+                        found[model_id] = self._one(transport, model_id)
+                    except ModelSyncerError as error:
+                        failures[place] = error
+
+        workers = min(self._detail.concurrency, len(model_ids))
+        if workers:
+            with self._transport.lending() as seconds, ThreadPoolExecutor(workers) as pool:
+                tasks = [pool.submit(work, seconds) for _ in range(workers)]
+            for task in tasks:
+                task.result()
+        if failures:
+            place = min(failures)
+            raise _about(model_ids[place], failures[place], self._source.slug)
+        return {model_id: found[model_id] for model_id in model_ids}
+
+    def _one(self, transport: Transport, model_id: str) -> Any:
+        url = detail_url(self._source, self._detail, model_id)
+        limits = self._budget.limits
+        try:
+            answer = transport.get(
+                url, most_bytes=min(limits.max_page_bytes, limits.max_total_bytes - self._budget.bytes)
+            )
+        except ListingRefusedError as error:
+            if error.status == _UNKNOWN:
+                return None
+            raise
+        with self._lock:
+            self._budget.bytes += len(answer.content)
+        found = parse_document(answer.content, where=answer.where, content_type=answer.headers.get("Content-Type"))
+        if (message := error_in(found, whole=False)) is not None:
+            raise ListingRefusedError(
+                f"{answer.where} answered {answer.status} with an error instead of a detail: {message!r}",
+                status=answer.status,
+                hint="the server calls its errors successes; check the key and the path of the rule's detail",
+            )
+        return found
+
+
+def listed_ids(endpoint: ListingEndpoint, document: Any) -> list[str]:
+    """The ids of the models on a page, each once, in its order; an item without a readable one is left to the rule."""
+    if endpoint.selector is None or endpoint.id_field is None:
+        return []
+    items, read = compile_expression(endpoint.selector)(document), compile_expression(endpoint.id_field)
+    ids = [read(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return list(dict.fromkeys(text for value in ids if (text := _readable(value)) is not None))
+
+
+def detail_url(source: ListingSource, detail: Detail, model_id: str) -> str:
+    """The URL of a model's own answer: the id is one part of the path, whatever it holds.
+
+    Raises:
+        ListingUnreadableError: The id would mean another place than a part of the path.
+    """
+    if model_id in (".", ".."):
+        raise ListingUnreadableError(
+            f"{source.slug}: {model_id!r} cannot be part of a URL's path",
+            hint="check the rule's id; without details this model can be read",
+        )
+    return join_url(source.base_url, detail.path.replace(ID_PLACEHOLDER, quote(model_id, safe="")))
+
+
+def _readable(value: Any) -> str | None:
+    try:
+        return read_id(value, "integer" if isinstance(value, int) else "string")
+    except BadValueError:
+        return None
+
+
+def _about(model_id: str, error: ModelSyncerError, slug: str) -> ModelSyncerError:
+    """The error, with the model it is about."""
+    text = f"{slug}: the detail of {one_line(model_id, 120)!r}: {error.message.removeprefix(f'{slug}: ')}"
+    hint = error.hint or "check the path of the rule's detail"
+    if isinstance(error, ListingRefusedError):
+        return ListingRefusedError(text, status=error.status, hint=hint, transient=error.transient)
+    return type(error)(text, hint=hint, transient=error.transient)
