@@ -20,9 +20,9 @@ app = typer.Typer(
 )
 app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 app.command("sync")(sync.sync)
-app.command("tasks")(tasks.tasks)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 

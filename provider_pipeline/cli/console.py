@@ -12,6 +12,8 @@ from rich.text import Text
 from provider_pipeline.sync import SyncOutcome
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
+ByOption = Annotated[int | None, typer.Option("--by", help="Who decides, as a number of your own; it is recorded.")]
 
 _PIPE_WIDTH = 160
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
+from provider_pipeline.cli import rule_versions
 from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout, table
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ConfigurationError, ListingUnreadableError
@@ -31,6 +32,10 @@ _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect"
 _SHOWN_PATTERNS = 400
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
+app.command()(rule_versions.versions)
+app.command()(rule_versions.diff)
+app.command()(rule_versions.activate)
+app.command()(rule_versions.rollback)
 
 
 @app.command()

@@ -1,36 +1,83 @@
 """`provider-pipeline tasks`: what waits for somebody."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
+from rich.markdown import Markdown
 from rich.table import Table
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
+
+_OpenOption = Annotated[bool, typer.Option("--open/--all", help="Only open tasks, or all.")]
+_TIMES = ("created_at", "started_at", "finished_at", "next_attempt_at", "claimed_until")
+
+app = typer.Typer(help="The RULE_GEN tasks: what waits for a new rule, or for somebody's decision.")
 
 
-def tasks(
-    open_only: Annotated[bool, typer.Option("--open/--all", help="Only open tasks, or all.")] = True,
-    as_json: JsonOption = False,
-) -> None:
+@app.callback(invoke_without_command=True)
+def tasks(context: typer.Context, open_only: _OpenOption = True, as_json: JsonOption = False) -> None:
+    """List the RULE_GEN tasks."""
+    if context.invoked_subcommand is None:
+        list_tasks(open_only, as_json)
+
+
+@app.command("list")
+def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> None:
     """List the RULE_GEN tasks."""
     with catalog.open_catalog() as database, database.session() as session:
-        found = [task for task in catalog.list_tasks(session) if not open_only or task.status in catalog.OPEN_STATUSES]
+        found = catalog.list_tasks(session, status=catalog.OPEN_STATUSES if open_only else None)
     if as_json:
         emit_json([task_document(task) for task in found])
     else:
         stdout().print(task_table(found))
 
 
+@app.command()
+def show(task_id: int, as_json: JsonOption = False) -> None:
+    """Show what failed, what is known of it, and what came of the task so far."""
+    with catalog.open_catalog() as database, database.session() as session:
+        task = catalog.get_task(session, task_id)
+    if as_json:
+        emit_json(task_document(task))
+        return
+    for part in _drawn(task):
+        stdout().print(part)
+
+
+@app.command()
+def retry(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+    """Have a task that failed, was cancelled or waits for a person taken up again, from the beginning."""
+    with catalog.open_catalog() as database, database.session() as session:
+        catalog.retry_task(session, task_id, reason=reason, created_by_id=by)
+        session.commit()
+        task = catalog.get_task(session, task_id)
+    _say(task, as_json)
+
+
+@app.command()
+def cancel(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+    """Close an open task without an answer; a worker at it is told when it wants to answer."""
+    with catalog.open_catalog() as database, database.session() as session:
+        catalog.set_task_status(session, task_id, "CANCELLED", result={"reason": reason, "created_by_id": by})
+        session.commit()
+        task = catalog.get_task(session, task_id)
+    _say(task, as_json)
+
+
 def task_document(task: catalog.Task) -> dict[str, Any]:
     """A task as plain JSON."""
+    names = ("id", "type", "status", "attempts", "claimed_by", "proposed_version", "created_by_id")
+    times = {name: getattr(task, name) for name in _TIMES}
     return {
-        "id": task.id,
         "provider": task.slug,
-        "type": task.type,
-        "status": task.status,
-        "created_at": task.created_at.isoformat(),
+        **{name: getattr(task, name) for name in names},
+        **{name: time.isoformat() if time else None for name, time in times.items()},
         "config": task.config,
+        "result": task.result,
+        "report": task.report,
     }
 
 
@@ -54,3 +101,38 @@ def task_table(found: list[catalog.Task]) -> Table:
         ),
         right=("task", "raw response"),
     )
+
+
+def _drawn(task: catalog.Task) -> Iterator[RenderableType]:
+    document = task_document(task)
+    config, report = document.pop("config"), document.pop("report")
+    result = document.pop("result") or {}
+    yield table(
+        f"task {task.id}: {task.slug}",
+        ("", "value"),
+        (
+            *((name, value) for name, value in document.items() if value is not None and name not in ("id", "provider")),
+            ("raw_response_id", config.get("raw_response_id")),
+            *(("result", f"{name}: {value}") for name, value in result.items()),
+        ),
+    )
+    yield table(
+        "what failed",
+        ("severity", "issue", "message"),
+        ((issue.get("severity"), issue.get("type"), issue.get("message")) for issue in config.get("issues", ())),
+    )
+    if evidence := config.get("evidence"):
+        yield table("evidence", ("about", "what"), ((name, _lines(value)) for name, value in evidence.items()))
+    if report:
+        yield Markdown(report)
+
+
+def _lines(value: Any) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _say(task: catalog.Task, as_json: bool) -> None:
+    if as_json:
+        emit_json(task_document(task))
+    else:
+        typer.echo(f"task {task.id} of {task.slug} is {task.status}")

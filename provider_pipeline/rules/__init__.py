@@ -5,6 +5,12 @@ Pure: no input or output besides this package's own data files, no dagster, no d
 
 from provider_pipeline.rules.capabilities import capability_names
 from provider_pipeline.rules.comparison import Comparison, FieldComparison, RowComparer
+from provider_pipeline.rules.difference import (
+    RuleDifference,
+    difference_lines,
+    difference_markdown,
+    rule_differences,
+)
 from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, ExtractionRule, StoredRule
 from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.explain import explain_rule
@@ -52,4 +58,5 @@ __all__ = [
     "meta_hash",
     "normalise_id",
     "parse_pagination",
-]
+    "rule_differences",
+ "difference_lines", "difference_markdown", "RuleDifference",]

@@ -4,7 +4,7 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 (Dagster, the command line).
 """
 
-from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds
+from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds, stored_rule
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -41,5 +41,6 @@ __all__ = [
     "regenerate_rule",
     "reject_task",
     "store_sample",
+    "stored_rule",
     "worker_name",
 ]

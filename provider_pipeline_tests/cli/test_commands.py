@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from provider_pipeline_tests.cli.conftest import CommandLine
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
 def test_a_provider_goes_from_nothing_to_a_table_by_commands_alone(run: CommandLine, fleet: Fleet):
@@ -48,6 +48,56 @@ def test_a_blocked_provider_exits_1_and_shows_its_task(run: CommandLine, fleet: 
     (task,) = run("tasks", "--json").json
     assert (task["provider"], task["status"]) == ("acme", "PENDING")
     assert "acme" in run("tasks").out
+
+
+def test_a_person_looks_at_a_task_and_has_it_tried_again_or_closes_it(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    fleet.serve("acme", {"moved": True})
+    assert run("sync", "acme").code == 1
+    (task,) = run("tasks", "list", "--json").json
+    number = str(task["id"])
+    shown = run("tasks", "show", number)
+    assert shown.code == 0
+    for told in ("acme", "PENDING", task["config"]["issues"][0]["message"][:40]):
+        assert told in shown.out
+    assert run("tasks", "cancel", number, "--reason", "they are moving house", "--by", "7").code == 0
+    assert run("tasks", "--json").json == []
+    (closed,) = run("tasks", "list", "--all", "--json").json
+    assert closed["status"] == "CANCELLED"
+    assert closed["result"] == {"reason": "they are moving house", "created_by_id": 7}
+    assert "is CANCELLED already" in run("tasks", "cancel", number, "--reason", "again").err
+    assert "PENDING" in run("tasks", "retry", number, "--reason", "they have moved").out
+    assert run("tasks", "show", number, "--json").json["result"]["retried"]["reason"] == "they have moved"
+    refused = run("tasks", "show", "4711")
+    assert (refused.code, "no task 4711" in refused.err) == (1, True)
+    assert run("tasks", "cancel", number).code == 2
+
+
+def test_rule_versions_are_compared_activated_and_rolled_back(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(moved(*CHAT_MODELS)))
+    assert run("rules", "generate", "acme", "--from", str(file), "--keep").code == 0
+    assert [each["status"] for each in run("rules", "versions", "acme", "--json").json] == ["active", "candidate"]
+
+    compared = run("rules", "diff", "acme", "1", "2")
+    assert "selector: data[*] -> result.models[*]" in compared.out.splitlines()
+    assert "| `selector` | changed | `data[*]` | `result.models[*]` |" in (
+        run("rules", "diff", "acme", "1", "2", "--markdown").out
+    )
+    assert run("rules", "diff", "acme", "1", "1", "--json").json == []
+
+    assert "version 2 is active" in run("rules", "activate", "acme", "2", "--reason", "they moved", "--by", "7").out
+    assert run("rules", "rollback", "acme", "--reason", "they moved back", "--json").json["active"] == 1
+    first, second = run("rules", "versions", "acme", "--json").json
+    assert (first["status"], second["status"], second["parent_version"]) == ("active", "retired", 1)
+    activated = next(event for event in second["events"] if event["status"] == "active")
+    assert (activated["reason"], activated["created_by_id"]) == ("they moved", 7)
+    drawn = run("rules", "versions", "acme").out
+    assert "they moved back" in drawn
+    refused = run("rules", "rollback", "acme", "--reason", "further")
+    assert (refused.code, "no earlier rule version" in refused.err) == (1, True)
+    assert run("rules", "activate", "acme", "9", "--reason", "x").code == 1
 
 
 def test_progress_goes_to_standard_error_and_results_to_standard_output(run: CommandLine, fleet: Fleet):

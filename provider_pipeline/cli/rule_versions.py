@@ -1,0 +1,109 @@
+"""`provider-pipeline rules versions|diff|activate|rollback`: which rule is in use, and how it came to be.
+
+Here: commands on what is stored. Not here: writing and trying rules (`rules.py`), where these commands are registered.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
+from provider_pipeline.rules import (
+    RuleDifference,
+    difference_lines,
+    difference_markdown,
+    rule_differences,
+)
+from provider_pipeline.sync import stored_rule
+
+_Version = Annotated[int, typer.Argument(min=1, help="A rule version of the provider.")]
+
+
+def versions(slug: str, as_json: JsonOption = False) -> None:
+    """List a provider's rule versions: their status, who made them, and why they have it."""
+    with catalog.open_catalog() as database, database.session() as session:
+        provider_id = catalog.get_provider(session, slug).id
+        found = catalog.list_rule_versions(session, provider_id)
+        events = catalog.rule_events(session, provider_id)
+    history = {each.version: [event for event in events if event.version == each.version] for each in found}
+    if as_json:
+        emit_json([_document(each) | {"events": [_event(event) for event in history[each.version]]} for each in found])
+        return
+    stdout().print(
+        table(
+            f"{slug}: rule versions",
+            ("version", "status", "author", "by", "parent", "made", "why"),
+            (
+                (
+                    each.version,
+                    each.status,
+                    each.author,
+                    each.created_by_id,
+                    each.parent_version,
+                    f"{each.created_at:%Y-%m-%d %H:%M}",
+                    history[each.version][-1].reason if history[each.version] else None,
+                )
+                for each in found
+            ),
+            right=("version", "by", "parent"),
+        )
+    )
+
+
+def diff(
+    slug: str,
+    before: _Version,
+    after: _Version,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what one rule version says otherwise than another."""
+    with catalog.open_catalog() as database, database.session() as session:
+        provider_id = catalog.get_provider(session, slug).id
+        old, new = (
+            stored_rule(catalog.get_rule_version(session, provider_id, version)) for version in (before, after)
+        )
+    differences: list[RuleDifference] = rule_differences(old, new)
+    if as_json:
+        emit_json([asdict(each) for each in differences])
+    elif markdown:
+        typer.echo(difference_markdown(differences), nl=False)
+    else:
+        typer.echo("\n".join(difference_lines(differences)))
+
+
+def activate(slug: str, version: _Version, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+    """Make a rule version the active one; the next sync reads with it."""
+    with catalog.open_catalog() as database, database.session() as session:
+        provider_id = catalog.get_provider(session, slug).id
+        catalog.activate_rule(session, provider_id, version, reason=reason, created_by_id=by)
+        session.commit()
+    _say_active(slug, version, as_json)
+
+
+def rollback(slug: str, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+    """Make the version active again that was active before the present one."""
+    with catalog.open_catalog() as database, database.session() as session:
+        provider_id = catalog.get_provider(session, slug).id
+        version = catalog.roll_back_rule(session, provider_id, reason=reason, created_by_id=by)
+        session.commit()
+    _say_active(slug, version, as_json)
+
+
+def _say_active(slug: str, version: int, as_json: bool) -> None:
+    if as_json:
+        emit_json({"provider": slug, "active": version})
+    else:
+        typer.echo(f"{slug}: rule version {version} is active; read the listing with it: provider-pipeline sync {slug}")
+
+
+def _document(version: catalog.StoredRuleVersion) -> dict[str, Any]:
+    names = ("version", "status", "author", "created_by_id", "parent_version", "origin", "digest", "sample_id")
+    return {name: getattr(version, name) for name in names} | {"created_at": version.created_at.isoformat()}
+
+
+def _event(event: catalog.RuleEvent) -> dict[str, Any]:
+    names = ("status", "reason", "scores", "task_id", "created_by_id")
+    return {name: getattr(event, name) for name in names} | {"created_at": event.created_at.isoformat()}
