@@ -5,7 +5,9 @@ mean and what people decide (`tasks`).
 
 A claim is a row lock that outlives its transaction: `claimed_by` and `claimed_until`. Whoever commits a claim has the
 task until then; a worker that was killed simply does not extend it, and another takes the task over. Every later call
-names its worker, and changes nothing when the claim has gone to somebody else. Leases compare the clocks of different
+names its worker, and changes nothing when the claim has gone to somebody else: an activation and the answer that goes
+with it belong in one transaction, the answer last, so that a late worker activates nothing. (Last, because a sync locks
+its provider before it closes tasks; the other order could end in a deadlock.) Leases compare the clocks of different
 machines, so they should be long against the difference between those.
 """
 

@@ -142,7 +142,7 @@ def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
             else _last_result(session, provider.slug, since=started) or _not_run(provider.slug).summary()
             for provider in server.providers
         ]
-        tasks = [task for task in catalog.list_tasks(session) if task.status in catalog.OPEN_STATUSES]
+        tasks = catalog.list_tasks(session, status=catalog.OPEN_STATUSES)
     not_written = {summary["provider"] for summary in summaries if summary["status"] != "synced"}
     broken = {provider.slug for provider in server.providers if provider.broken}
     # A broken one may have been repaired since, by a rule that `dev` had written.

@@ -62,9 +62,7 @@ def diff(
     """Show what one rule version says otherwise than another."""
     with catalog.open_catalog() as database, database.session() as session:
         provider_id = catalog.get_provider(session, slug).id
-        old, new = (
-            stored_rule(catalog.get_rule_version(session, provider_id, version)) for version in (before, after)
-        )
+        old, new = (stored_rule(catalog.get_rule_version(session, provider_id, version)) for version in (before, after))
     differences: list[RuleDifference] = rule_differences(old, new)
     if as_json:
         emit_json([asdict(each) for each in differences])
@@ -74,7 +72,9 @@ def diff(
         typer.echo("\n".join(difference_lines(differences)))
 
 
-def activate(slug: str, version: _Version, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+def activate(
+    slug: str, version: _Version, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False
+) -> None:
     """Make a rule version the active one; the next sync reads with it."""
     with catalog.open_catalog() as database, database.session() as session:
         provider_id = catalog.get_provider(session, slug).id

@@ -111,7 +111,11 @@ def _drawn(task: catalog.Task) -> Iterator[RenderableType]:
         f"task {task.id}: {task.slug}",
         ("", "value"),
         (
-            *((name, value) for name, value in document.items() if value is not None and name not in ("id", "provider")),
+            *(
+                (name, value)
+                for name, value in document.items()
+                if value is not None and name not in ("id", "provider")
+            ),
             ("raw_response_id", config.get("raw_response_id")),
             *(("result", f"{name}: {value}") for name, value in result.items()),
         ),

@@ -44,6 +44,7 @@ __all__ = [
     "Pagination",
     "Profile",
     "RowComparer",
+    "RuleDifference",
     "RuleGenerator",
     "RuleValidator",
     "StoredRule",
@@ -53,10 +54,12 @@ __all__ = [
     "capability_names",
     "content_digest",
     "describe_drift",
+    "difference_lines",
+    "difference_markdown",
     "explain_rule",
     "last_of_each",
     "meta_hash",
     "normalise_id",
     "parse_pagination",
     "rule_differences",
- "difference_lines", "difference_markdown", "RuleDifference",]
+]

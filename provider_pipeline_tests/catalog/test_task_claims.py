@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from provider_pipeline.catalog import (
     Retries,
+    activate_rule,
+    active_rule,
     cancel_open_tasks,
     claim_task,
     extend_claim,
     finish_task,
     get_task,
     open_rule_gen_task,
+    previous_active_version,
     propose,
     release_task,
     retry_task,
@@ -81,6 +84,18 @@ def test_a_task_whose_worker_vanished_is_taken_over_and_its_late_answer_changes_
             call()
     session.commit()
     assert get_task(session, task_id) == taken
+
+
+def test_a_late_worker_activates_nothing(database, session, provider):
+    task_id = _open(session, provider)
+    add_rule(session, provider, "2", activate=False)
+    _claim(session, "gone")
+    _claim(session, "two", NOON + LEASE)
+    with database.session() as late, pytest.raises(TaskClaimLostError), late.begin():
+        activate_rule(late, provider.id, 2, reason="good scores", task_id=task_id)
+        finish_task(late, task_id, worker="gone", status="SUCCEEDED", result={})
+    assert active_rule(session, provider.id).version == 1
+    assert previous_active_version(session, provider.id) is None
 
 
 def test_an_answer_after_the_lease_counts_as_long_as_nobody_took_over(session, provider):
