@@ -22,7 +22,7 @@ from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource, RequestPolicy
 from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds
 from provider_pipeline.sync.basis import is_settled, reading_basis
-from provider_pipeline.sync.fetching import Fetched, fetch_listing
+from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.spool import Spool
@@ -51,7 +51,7 @@ class _Accepted:
 
     profile: Profile
     basis: str
-    validators: tuple[Mapping[str, Any], ...]
+    validators: Sequence[Mapping[str, Any]]
 
 
 def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
@@ -104,15 +104,16 @@ def attempt_sync(
         rows: Spool[list[Row]] = stack.enter_context(Spool())
         try:
             thresholds = parse_thresholds(slug, provider.thresholds)
-            # A page may take seconds to arrive: no transaction stays open while it does.
             session.rollback()
-            fetched = fetch_listing(client, _source(target), pages)
-            if target.settled and fetched.content.sha256 == target.state.content:
+            fetch = ListingFetch(session, pages, target.state if target.settled else None)
+            content = fetch.run(client, _source(target))
+            if target.settled and content.sha256 == target.state.content:
                 now = clock()
-                repeat = stamp(_repeated(target, fetched.content), now=now)
-                if keep != "all" or _record_repeat(session, target, repeat, fetched, now):
+                repeat = stamp(_repeated(target, content), now=now)
+                if keep != "all" or _record_repeat(session, target, repeat, fetch.validators, now):
                     session.commit()
                     return repeat
+                fetch.complete()
             verdict = judge_pages(_judge(session, target, thresholds, accept=accept), pages, rows)
         except ProviderPipelineError as error:
             session.rollback()
@@ -135,7 +136,7 @@ def attempt_sync(
             if verdict.valid and keep != "raw":
                 written = write_listing(session, provider.id, rows, verdict, rule_version=target.version, now=clock())
                 basis = reading_basis(provider, target.version, written.overrides)
-                accepted = _Accepted(verdict.profile, basis, fetched.validators)
+                accepted = _Accepted(verdict.profile, basis, fetch.validators)
                 outcome = _with_written(outcome, written)
         now = clock()
         outcome = stamp(outcome, now=now)
@@ -262,14 +263,16 @@ def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: floa
     )
 
 
-def _record_repeat(session: Session, target: _Target, outcome: SyncOutcome, fetched: Fetched, now: datetime) -> bool:
+def _record_repeat(
+    session: Session, target: _Target, outcome: SyncOutcome, validators: Sequence[Mapping[str, Any]], now: datetime
+) -> bool:
     return catalog.record_repeat(
         session,
         target.provider.id,
         state=target.state,
         now=now,
         result=outcome.summary(),
-        validators=fetched.validators,
+        validators=validators,
     )
 
 

@@ -196,3 +196,125 @@ def test_a_listing_that_is_blocked_again_and_again_is_pruned_too(fleet: Fleet):
     with fleet.database.session() as session:
         stored = catalog.list_raw_responses(session, "acme")
     assert [each.accepted for each in stored if each.complete] == [False, False, True]
+
+
+class Versioned:
+    """A provider whose pages carry validators and are not sent again to who knows them already."""
+
+    def __init__(self, fleet: Fleet, *pages: dict, by: str = "ETag") -> None:
+        self.pages = list(pages)
+        self.asked: list[str] = []
+        self._by = by
+        fleet.server.clear()
+        fleet.server.expect_request("/acme/v1/models").respond_with_handler(self._answer)
+        self.meanwhile = lambda: None
+
+    def _answer(self, request) -> Response:
+        self.meanwhile()
+        number = int(request.args.get("after_id", "0").removeprefix("m"))
+        body = json.dumps(self.pages[number])
+        version = f'"{abs(hash(body))}"' if self._by == "ETag" else "Sun, 01 Nov 2026 12:00:00 GMT"
+        known = request.headers.get("If-None-Match" if self._by == "ETag" else "If-Modified-Since")
+        self.asked.append("new" if known is None else "same" if known == version else "changed")
+        if known == version:
+            return Response(status=304, headers={self._by: version})
+        return Response(body, content_type="application/json", headers={self._by: version})
+
+
+def paged(*names: str, models: int = 3) -> list[dict]:
+    """A listing by cursor, a page for each name."""
+    return [
+        {
+            "data": [{"id": f"{name}-{n}", "type": "model"} for n in range(models)],
+            "has_more": number < len(names),
+            "last_id": f"m{number}",
+        }
+        for number, name in enumerate(names, start=1)
+    ]
+
+
+@pytest.mark.parametrize("by", ["ETag", "Last-Modified"])
+def test_a_listing_that_the_provider_calls_unchanged_is_not_even_loaded(fleet: Fleet, by):
+    fleet.add("acme")
+    server = Versioned(fleet, listing(*CHAT_MODELS), by=by)
+    first = attempt(fleet)
+    execute(fleet, "DELETE FROM raw_response_page")
+    before, was = row_versions(fleet), state(fleet)
+    again = attempt(fleet)
+    assert server.asked == ["new", "same"]
+    assert (again.status, again.not_modified, again.models, again.unchanged) == ("synced", True, 5, 5)
+    assert (again.page_count, again.byte_count) == (first.page_count, first.byte_count)
+    assert row_versions(fleet) == before
+    assert state(fleet).last_success_at == again.last_success_at > was.last_success_at
+    assert state(fleet).validators == was.validators
+    assert attempt(fleet).not_modified
+
+
+def test_the_pages_that_did_not_change_are_judged_with_those_that_did(fleet: Fleet):
+    fleet.add("acme", paged("a", "b")[0])
+    server = Versioned(fleet, *paged("a", "b"))
+    assert attempt(fleet).created == 6
+    assert attempt(fleet).not_modified
+    server.pages[1]["data"].append({"id": "c-0", "type": "model"})
+    third = attempt(fleet)
+    assert server.asked == ["new", "new", "same", "same", "same", "changed"]
+    assert (third.not_modified, third.created, third.unchanged, third.missing) == (False, 1, 6, 0)
+    with fleet.database.session() as session:
+        stored = catalog.load_raw_response(session, third.raw_response_id)
+    assert [json.loads(page.content) for page in stored] == server.pages
+    assert [page.status for page in stored] == [200, 200]
+    assert attempt(fleet).not_modified
+
+
+def test_after_a_page_that_changed_the_later_ones_are_asked_for_in_full(fleet: Fleet):
+    fleet.add("acme", paged("a", "b", "c")[0])
+    server = Versioned(fleet, *paged("a", "b", "c"))
+    attempt(fleet)
+    server.pages[1]["data"].pop()
+    server.asked.clear()
+    assert attempt(fleet).missing == 1
+    assert server.asked == ["same", "changed", "new"]
+
+
+@pytest.mark.parametrize("statement", NEWS.values(), ids=NEWS.keys())
+def test_nothing_is_asked_on_condition_where_the_answer_would_have_to_be_judged(fleet: Fleet, statement: str):
+    fleet.add("acme")
+    server = Versioned(fleet, listing(*CHAT_MODELS))
+    attempt(fleet)
+    execute(fleet, statement)
+    attempt(fleet)
+    attempt(fleet)
+    assert server.asked == ["new", "new", "same"]
+
+
+def test_after_a_failure_the_whole_listing_is_asked_for(fleet: Fleet):
+    fleet.add("acme")
+    attempt(fleet)
+    fleet.answer("acme", "oops", status=404)
+    attempt(fleet)
+    server = Versioned(fleet, listing(*CHAT_MODELS))
+    assert attempt(fleet).recovered
+    assert server.asked == ["new"]
+
+
+def test_an_unchanged_listing_is_judged_if_another_sync_ended_meanwhile(fleet: Fleet):
+    fleet.add("acme")
+    server = Versioned(fleet, listing(*CHAT_MODELS))
+    first = attempt(fleet)
+    server.meanwhile = lambda: execute(fleet, "UPDATE provider_sync SET basis = NULL")
+    again = attempt(fleet)
+    assert server.asked == ["new", "same"]
+    assert (again.status, again.not_modified, again.unchanged) == ("synced", False, 5)
+    assert again.raw_response_id == first.raw_response_id
+
+
+def test_the_validators_of_an_accepted_listing_are_kept_with_its_pages(fleet: Fleet):
+    fleet.add("acme")
+    Versioned(fleet, listing(*CHAT_MODELS))
+    first = attempt(fleet)
+    (known,) = state(fleet).validators
+    assert (known["endpoint"], known["number"], known["last_modified"]) == (0, 1, None)
+    assert known["url"].endswith("/acme/v1/models")
+    with fleet.database.session() as session:
+        (page,) = catalog.load_raw_response(session, first.raw_response_id)
+        assert session.scalar(text("SELECT etag FROM provider_sync")) == known["etag"] == page.headers["etag"]
