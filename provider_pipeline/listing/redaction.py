@@ -7,9 +7,11 @@ come from (`auth`). The concept: a secret exists only in the process environment
 import logging
 import re
 from collections.abc import Iterable
-from json import dumps
+from json import detect_encoding
 from typing import Final
-from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
+
+from provider_pipeline.listing.spellings import Spellings
 
 MASK: Final = "***"
 
@@ -27,9 +29,9 @@ def is_sensitive_name(name: str) -> bool:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in a text, plain or as URLs and JSON spell it, by `***`."""
-    for form in _forms(secrets):
-        text = re.sub(re.escape(form), MASK, text, flags=re.IGNORECASE)
+    """Replace every secret in a text, however URLs, JSON or Base64 spell it, by `***`."""
+    for secret in _longest_first(secrets):
+        text = Spellings.of(secret).replaced(text, MASK)
     return text
 
 
@@ -37,10 +39,22 @@ def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
     """Replace secrets that a server echoes in its body, such as a `next` URL that repeats the key.
 
     Secrets of fewer than 8 characters are left alone: they could be part of a model's name.
+
+    Args:
+        content: Text in any of the encodings of JSON.
+        secrets: What to replace.
     """
-    for form in _forms(secret for secret in secrets if len(secret) >= _SHORTEST_IN_BODY):
-        content = content.replace(form.encode(), MASK.encode())
-    return content
+    long = [secret for secret in _longest_first(secrets) if len(secret) >= _SHORTEST_IN_BODY]
+    encoding = detect_encoding(content)
+    if encoding.startswith("utf-8"):
+        for secret in long:
+            content = Spellings.of(secret).replaced_in_body(content, MASK.encode())
+        return content
+    try:
+        return redact(content.decode(encoding), long).encode(encoding)
+    except UnicodeError:
+        # Not text, so not JSON, which is for the parser to say.
+        return content
 
 
 def redacted_url(url: str, secrets: Iterable[str] = ()) -> str:
@@ -80,9 +94,8 @@ def quiet_url_logging() -> None:
         logging.getLogger(name).addFilter(_LOG_FILTER)
 
 
-def _forms(secrets: Iterable[str]) -> list[str]:
-    forms = {form for s in secrets if s for form in (s, quote(s, safe=""), quote(s), quote_plus(s), dumps(s)[1:-1])}
-    return sorted(forms, key=lambda form: (-len(form), form))
+def _longest_first(secrets: Iterable[str]) -> list[str]:
+    return sorted({secret for secret in secrets if secret}, key=lambda secret: (-len(secret), secret))
 
 
 def _redacted_pair(pair: str) -> str:

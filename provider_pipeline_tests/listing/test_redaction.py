@@ -1,6 +1,8 @@
 """Secrets never reach a text."""
 
 import json
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -17,6 +19,38 @@ SECRETS = st.text(min_size=8, max_size=40).filter(lambda text: text.strip() == t
 def test_a_secret_is_masked_however_it_is_spelt(secret: str, around: str) -> None:
     for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]):
         assert form not in redact(f"{around}{form}{around}", [secret])
+
+
+SPELLINGS = {
+    "plain": lambda text: text,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON without ASCII": lambda text: "".join(f"\\u{ord(char):04X}" for char in text),
+    "JSON of PHP": lambda text: text.replace("/", "\\/"),
+    "URL": lambda text: quote(text, safe=""),
+    "path": quote,
+    "form": quote_plus,
+    "URL in small letters": lambda text: quote(text, safe="").lower(),
+    "every character quoted": lambda text: "".join(f"%{ord(char):02x}" for char in text),
+    "Base64 at the start": lambda text: b64encode(text.encode()).decode().rstrip("="),
+    "Base64 of a login": lambda text: b64encode(f"me:{text}".encode()).decode(),
+    "Base64 in between": lambda text: b64encode(f"user:{text}\n".encode()).decode(),
+    "Base64 for URLs": lambda text: urlsafe_b64encode(f"{{{text}}}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-be"])
+def test_a_body_echoes_no_secret_in_any_spelling_or_encoding(spell: Callable[[str], str], encoding: str) -> None:
+    secret = 'sk-life/5f0c"9d+8e5b=7a>?4~1'
+    content = json.dumps({"you": "SENT"}).replace("SENT", spell(secret)).encode(encoding)
+    shown = redact_body(content, [secret]).decode(encoding)
+    assert "***" in shown
+    assert spell(secret)[4:-4] not in shown
+    assert redact_body(shown.encode(encoding), ["another-secret"]) == shown.encode(encoding)
+
+
+def test_a_body_that_is_no_text_is_left_to_the_parser() -> None:
+    assert redact_body(b"\0{\xd8", ["secret-of-ours"]) == b"\0{\xd8"
 
 
 def test_masking_nothing_changes_nothing() -> None:
