@@ -8,12 +8,14 @@ import email.utils
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any, Final
 
 from provider_pipeline.listing.documents import looks_like_markup, page_title
 from provider_pipeline.listing.redaction import MASK, one_line, redact
 
 _MAY_PASS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 _CLOUDFLARE_FIRST: Final = 520
 _NOT_MODIFIED: Final = 304
 _KEPT_HEADERS: Final = (
@@ -44,18 +46,33 @@ def status_may_pass(status: int) -> bool:
     return status in _MAY_PASS or status >= _CLOUDFLARE_FIRST
 
 
-def retry_after_seconds(header: str | None, *, now: float) -> float | None:
-    """What a Retry-After header asks for, in seconds from `now`; None without a usable one.
+def asked_wait(headers: Mapping[str, str], *, now: float) -> float | None:
+    """The wait a server asks for, in seconds from `now`; None if it asks for none, or nobody can tell which.
 
     Args:
-        header: A number of seconds or an HTTP date (RFC 9110, 10.2.3).
+        headers: `Retry-After` holds a number of seconds, decimals too, or an HTTP date in any of its three forms (RFC
+            9110, 5.6.7 and 10.2.3), of which one that has passed asks for no wait; `retry-after-ms`, of Azure and
+            OpenAI, is finer and goes first.
         now: Seconds since the epoch.
     """
-    text = (header or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
+    in_milliseconds = _number(headers.get("retry-after-ms"))
+    if in_milliseconds is not None:
+        return in_milliseconds / 1000
+    text = headers.get("Retry-After")
+    seconds = _number(text)
+    return _until(text, now) if seconds is None else seconds
+
+
+def _number(text: str | None) -> float | None:
+    found = _DECIMAL.fullmatch((text or "").strip())
+    return float(found.group()) if found else None
+
+
+def _until(date: str | None, now: float) -> float | None:
     try:
-        return max(email.utils.parsedate_to_datetime(text).timestamp() - now, 0.0)
+        moment = email.utils.parsedate_to_datetime((date or "").strip())
+        # The form of C's asctime() names no zone; all HTTP dates are in GMT.
+        return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now, 0.0)
     except (ValueError, OverflowError):
         return None
 

@@ -5,11 +5,13 @@ exchange (`transport`), whether it is a listing that fits its rule (`provider_pi
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from provider_pipeline.listing.auth import TokenCache
 from provider_pipeline.listing.details import detailed_pages
+from provider_pipeline.listing.gates import HostGates
 from provider_pipeline.listing.pages import Page
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.source import ListingSource
@@ -18,17 +20,25 @@ from provider_pipeline.listing.walk import Budget, EndpointWalk, Known
 
 
 class ListingClient:
-    """Fetches listings; thread-safe, since each listing has its own connections and only access tokens are shared.
+    """Fetches listings; thread-safe: each has its own connections, and shares only access tokens and turns at hosts.
 
     Args:
         limits: What one listing may cost.
         environ: Where keys are looked up, at call time; by default the process environment.
+        chance: A random number from 0 to 1, by which waits differ.
     """
 
-    def __init__(self, limits: FetchLimits | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        limits: FetchLimits | None = None,
+        environ: Mapping[str, str] | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._limits = limits or FetchLimits()
         self._environ = environ
+        self._chance = chance
         self._tokens = TokenCache()
+        self._gates = HostGates()
 
     def pages(self, source: ListingSource, *, known: Known | None = None) -> Iterator[Page]:
         """Fetch a listing page by page, in order, each when it is asked for.
@@ -52,7 +62,9 @@ class ListingClient:
         environ = os.environ if self._environ is None else self._environ
         authorize = partial(source.auth.authorizer, source.slug, environ, self._tokens)
         limits = source.policy.limits(self._limits)
-        opening = partial(Transport, source.slug, authorize, limits, source.policy)
+        opening = partial(
+            Transport, source.slug, authorize, limits, source.policy, gates=self._gates, chance=self._chance
+        )
         with opening() as transport:
             budget = Budget(limits)
             for index, endpoint in enumerate(source.endpoints):

@@ -24,13 +24,14 @@ class FetchLimits(BaseModel):
         deadline: For all of a listing's requests and waits together; the time its consumer takes between two pages is
             not counted.
         retries: Further attempts per page after a failure that may pass.
-        backoff: The wait before the first retry; it doubles each time.
+        backoff: The longest wait before the first retry; it doubles each time.
         longest_wait: The longest single wait. A server that asks (Retry-After) for more is not asked again in this
             listing.
         max_page_bytes: Of one page.
         max_total_bytes: Of all pages.
         max_pages: Of all endpoints together.
         max_details: Answers about single models, of all endpoints together.
+        concurrency: Requests that run at once on one host, those of other listings counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class FetchLimits(BaseModel):
     max_total_bytes: Annotated[int, Field(gt=0)] = 512 * MEBIBYTE
     max_pages: Annotated[int, Field(gt=0)] = 2000
     max_details: Annotated[int, Field(gt=0)] = 5000
+    concurrency: Annotated[int, Field(gt=0, le=64)] = 4
 
 
 class RequestPolicy(BaseModel):
@@ -53,9 +55,8 @@ class RequestPolicy(BaseModel):
     Attributes:
         allow_private: Private, loopback, link-local and metadata addresses may be asked, and by plain http too.
         allow_http: Public addresses may be asked by plain http: the key can be read on the way.
-        requests_per_second: The most requests that begin within a second on one host; None for no limit.
-        concurrency: The most requests that run at once on one host; None for the client's.
-        deadline: Overrides `FetchLimits.deadline`, and the three below their namesakes.
+        requests_per_second: How many requests begin within a second on its host, at most; None for no limit.
+        concurrency: Overrides `FetchLimits.concurrency`, and the three below their namesakes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,5 +87,5 @@ class RequestPolicy(BaseModel):
 
     def limits(self, limits: FetchLimits) -> FetchLimits:
         """The limits of this provider's listings, where the client's are `limits`."""
-        own = {name: getattr(self, name) for name in ("deadline", "max_pages", "max_total_bytes")}
+        own = {name: getattr(self, name) for name in ("concurrency", "deadline", "max_pages", "max_total_bytes")}
         return limits.model_copy(update={name: value for name, value in own.items() if value is not None})

@@ -4,6 +4,8 @@ Here: what requests must and must not do on its own. Not here: when requests are
 following redirects and finding logins are decisions about credentials, and those are ours.
 """
 
+import functools
+import importlib.metadata
 from typing import Final
 
 import requests
@@ -14,7 +16,7 @@ from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import quiet_url_logging
 
-_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "provider-pipeline"}
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 
 
 def listing_session(deadline: Deadline, policy: RequestPolicy, authorizer: Authorizer) -> requests.Session:
@@ -25,10 +27,16 @@ def listing_session(deadline: Deadline, policy: RequestPolicy, authorizer: Autho
     quiet_url_logging()
     session = _Session()
     session.auth = authorizer
-    session.headers.update(_HEADERS)
+    session.headers.update({**_HEADERS, "User-Agent": user_agent()})
     for scheme in ("http://", "https://"):
         session.mount(scheme, GuardedAdapter(deadline, policy))
     return session
+
+
+@functools.cache
+def user_agent() -> str:
+    """What every request says it is from."""
+    return f"provider-pipeline/{importlib.metadata.version('provider-pipeline')}"
 
 
 class _Session(requests.Session):

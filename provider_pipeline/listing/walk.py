@@ -13,12 +13,13 @@ from typing import Any
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import error_in
 from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.exchange import NOT_MODIFIED, Answer
 from provider_pipeline.listing.pages import Body, KnownPage, Page
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, announced_total, next_request
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.proofs import PageProofs
 from provider_pipeline.listing.source import ListingSource
-from provider_pipeline.listing.transport import NOT_MODIFIED, Answer, Transport
+from provider_pipeline.listing.transport import Transport
 from provider_pipeline.rules.pagination import LinkHeaderPagination, NoPagination
 
 Known = Callable[[int, int, str], KnownPage | None]

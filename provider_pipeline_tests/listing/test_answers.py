@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_pipeline.listing import FetchLimits
-from provider_pipeline.listing.answers import retry_after_seconds, what_it_says
+from provider_pipeline.listing.answers import asked_wait, what_it_says
 from provider_pipeline.listing.transport import retry_wait
 
 LIMITS = FetchLimits(retries=3, backoff=0.5, longest_wait=4)
+
+
+NOVEMBER_1994 = 784_111_777.0
+"""Seconds since the epoch of the date in RFC 9110, 5.6.7."""
 
 
 @pytest.mark.parametrize(
@@ -16,41 +20,62 @@ LIMITS = FetchLimits(retries=3, backoff=0.5, longest_wait=4)
     [
         ("120", 120.0),
         (" 0 ", 0.0),
-        ("Thu, 01 Jan 1970 00:01:00 GMT", 50.0),
+        ("1.5", 1.5),
+        ("0.25", 0.25),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 50.0),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 50.0),
+        ("Sun Nov  6 08:49:37 1994", 50.0),
+        ("Sun, 06 Nov 1994 08:48:00 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         (None, None),
         ("", None),
         ("-5", None),
-        ("1.5", None),
+        ("1e3", None),
+        ("١٢", None),
         ("soon", None),
         ("9" * 400, None),
         ("Thu, 99 Foo 2020", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, now=10.0) == seconds
+def test_retry_after_is_seconds_or_a_date_in_any_of_its_forms(header: str | None, seconds: float | None) -> None:
+    headers = {} if header is None else {"Retry-After": header}
+    assert asked_wait(headers, now=NOVEMBER_1994 - 50) == seconds
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [("1500", 1.5), ("12.5", 0.0125), ("soon", 7.0), ("", 7.0)])
+def test_a_wait_in_milliseconds_goes_first_if_it_is_one(milliseconds: str, seconds: float) -> None:
+    assert asked_wait({"Retry-After": "7", "retry-after-ms": milliseconds}, now=0.0) == seconds
 
 
 @given(st.text(max_size=60))
 def test_any_retry_after_is_harmless(header: str) -> None:
-    wait = retry_after_seconds(header, now=0.0)
+    wait = asked_wait({"Retry-After": header, "retry-after-ms": header}, now=0.0)
     assert wait is None or wait >= 0
 
 
 def test_waits_double_up_to_the_longest() -> None:
     limits = LIMITS.model_copy(update={"retries": 9})
-    assert [retry_wait(attempts, None, limits) for attempts in range(1, 6)] == [0.5, 1.0, 2.0, 4.0, 4.0]
+    assert [retry_wait(attempts, None, limits, 1.0) for attempts in range(1, 6)] == [0.5, 1.0, 2.0, 4.0, 4.0]
 
 
-def test_a_server_is_never_asked_sooner_than_it_wants() -> None:
-    assert retry_wait(1, 3.0, LIMITS) == 3.0
-    assert retry_wait(1, 0.0, LIMITS) == 0.5
-    assert retry_wait(1, 5.0, LIMITS) is None
+@given(attempts=st.integers(1, 3), chance=st.floats(0, 1))
+def test_waits_differ_by_chance_between_their_half_and_their_whole(attempts: int, chance: float) -> None:
+    least, most = retry_wait(attempts, None, LIMITS, 0.0), retry_wait(attempts, None, LIMITS, 1.0)
+    assert least == most / 2
+    assert least <= retry_wait(attempts, None, LIMITS, chance) <= most
+
+
+@given(st.floats(0, 1))
+def test_a_server_is_never_asked_sooner_than_it_wants(chance: float) -> None:
+    assert retry_wait(1, 3.0, LIMITS, 0.0) == 3.0
+    assert retry_wait(1, 3.0, LIMITS, chance) >= 3.0
+    assert retry_wait(1, 0.0, LIMITS, 0.0) == 0.5
+    assert retry_wait(1, 5.0, LIMITS, chance) is None
 
 
 def test_there_are_no_more_attempts_than_configured() -> None:
-    assert retry_wait(3, None, LIMITS) is not None
-    assert retry_wait(4, None, LIMITS) is None
+    assert retry_wait(3, None, LIMITS, 0.5) is not None
+    assert retry_wait(4, None, LIMITS, 0.5) is None
 
 
 @pytest.mark.parametrize(

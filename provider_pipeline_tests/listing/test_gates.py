@@ -1,0 +1,191 @@
+"""Taking turns at a host: by a clock of the test's own, and over real HTTP."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError
+from provider_pipeline.listing import (
+    AuthConfig,
+    FetchLimits,
+    ListingClient,
+    ListingEndpoint,
+    ListingSource,
+    RequestPolicy,
+)
+from provider_pipeline.listing.gates import LONGEST_PAUSE, HostGate, HostGates, TurnMissed, Turns
+from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
+
+BUSY = Turns(concurrency=2, interval=0.0, longest_pause=30.0)
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def source(httpserver: HTTPServer, slug: str = "acme", policy: RequestPolicy = LOOPBACK) -> ListingSource:
+    endpoints = (ListingEndpoint(path="/models"),)
+    return ListingSource(slug=slug, base_url=httpserver.url_for(""), endpoints=endpoints, policy=policy)
+
+
+def test_no_more_than_the_allowed_number_run_at_once(clock: Clock) -> None:
+    gate = HostGate(clock)
+    with gate.turn(BUSY, 0), gate.turn(BUSY, 0), pytest.raises(TurnMissed) as missed, gate.turn(BUSY, 0):
+        pass
+    assert missed.value.pause is None
+    with gate.turn(BUSY, 0):
+        pass
+
+
+def test_a_turn_that_ends_lets_the_next_one_begin() -> None:
+    gate, entered = HostGate(), threading.Event()
+
+    def second() -> None:
+        with gate.turn(Turns(1, 0.0, 0.0), patience=30):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    with gate.turn(Turns(1, 0.0, 0.0), patience=0):
+        thread.start()
+        assert not entered.is_set()
+    thread.join(30)
+    assert entered.is_set()
+
+
+def test_turns_begin_no_more_often_than_allowed(clock: Clock) -> None:
+    gate, twice_a_second = HostGate(clock), Turns(concurrency=9, interval=0.5, longest_pause=0)
+    with gate.turn(twice_a_second, 0):
+        pass
+    clock.now += 0.4
+    with pytest.raises(TurnMissed), gate.turn(twice_a_second, 0.05):
+        pass
+    clock.now += 0.1
+    with gate.turn(twice_a_second, 0):
+        pass
+
+
+def test_a_pause_is_for_everybody_until_it_is_over(clock: Clock) -> None:
+    gate = HostGate(clock)
+    gate.pause(20, 429)
+    gate.pause(5, 503)
+    with pytest.raises(TurnMissed) as missed, gate.turn(BUSY, 10):
+        pass
+    assert (missed.value.pause, missed.value.status) == (20, 429)
+    clock.now += 20
+    with gate.turn(BUSY, 0):
+        pass
+
+
+def test_a_pause_that_is_not_worth_waiting_for_is_known_at_once_and_has_an_end(clock: Clock) -> None:
+    gate = HostGate(clock)
+    gate.pause(1e9, 503)
+    with pytest.raises(TurnMissed) as missed, gate.turn(BUSY, patience=1e12):
+        pass
+    assert missed.value.pause == LONGEST_PAUSE
+
+
+def test_hosts_have_gates_of_their_own(clock: Clock) -> None:
+    gates = HostGates(clock)
+    gates.at("a").pause(10, 429)
+    with gates.at("b").turn(BUSY, 0):
+        pass
+    assert gates.at("a") is gates.at("a")
+
+
+def test_requests_of_many_listings_are_counted_together_at_their_host() -> None:
+    at_once: list[int] = []
+    running, lock, both = [0], threading.Lock(), threading.Barrier(2)
+
+    def respond(_: Request) -> Response:
+        with lock:
+            running[0] += 1
+            at_once.append(running[0])
+        both.wait(10)
+        with lock:
+            running[0] -= 1
+        return Response("[]", content_type="application/json")
+
+    client = ListingClient(QUICK.model_copy(update={"concurrency": 2}), environ={})
+    with HTTPServer(host="127.0.0.1", port=0, threaded=True) as server, ThreadPoolExecutor(6) as pool:
+        server.expect_request("/models").respond_with_handler(respond)
+        pages = list(pool.map(lambda number: list(client.pages(source(server, f"p{number}"))), range(6)))
+    assert len(pages) == 6
+    assert max(at_once) == 2
+
+
+def test_a_host_that_asks_for_a_pause_is_left_alone_by_every_listing(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/models").respond_with_data("", status=429, headers={"Retry-After": "600"})
+    client = ListingClient(QUICK, environ={})
+    with pytest.raises(ListingRefusedError, match="asks to wait 600 s"):
+        list(client.pages(source(httpserver)))
+    left_alone = r"other: GET .* is not sent: the host answered 429 to another request"
+    with pytest.raises(ListingRefusedError, match=left_alone) as caught:
+        list(client.pages(source(httpserver, "other")))
+    assert (caught.value.status, caught.value.transient) == (429, True)
+    assert len(httpserver.log) == 1
+
+
+def test_a_failure_without_a_wished_for_wait_pauses_nobody(httpserver: HTTPServer) -> None:
+    httpserver.expect_ordered_request("/models").respond_with_data("", status=503)
+    httpserver.expect_ordered_request("/models").respond_with_json([])
+    client = ListingClient(QUICK.model_copy(update={"retries": 0}), environ={})
+    with pytest.raises(ListingRefusedError):
+        list(client.pages(source(httpserver)))
+    assert len(list(client.pages(source(httpserver, "other")))) == 1
+
+
+def test_waiting_for_a_turn_counts_against_the_deadline(httpserver: HTTPServer) -> None:
+    arrived, over = threading.Event(), threading.Event()
+
+    def respond(_: Request) -> Response:
+        arrived.set()
+        over.wait(30)
+        return Response("[]", content_type="application/json")
+
+    httpserver.expect_request("/models").respond_with_handler(respond)
+    client = ListingClient(QUICK.model_copy(update={"concurrency": 1}), environ={})
+    hurried = source(httpserver, "hurried", LOOPBACK.model_copy(update={"deadline": 0.2}))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: list(client.pages(source(httpserver))))
+        assert arrived.wait(10)
+        with pytest.raises(ListingUnreachableError, match="took too long: no turn among the requests to this host"):
+            list(client.pages(hurried))
+        over.set()
+        assert len(first.result()) == 1
+    assert len(httpserver.log) == 1
+
+
+def test_a_token_from_the_same_host_is_fetched_before_the_turn_and_not_during_it(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/token").respond_with_json({"access_token": "t" * 20, "expires_in": 600})
+    httpserver.expect_request("/models").respond_with_json([])
+    auth = {
+        "type": "oauth2_client_credentials",
+        "token_url": httpserver.url_for("/token"),
+        "client_id": {"value": "us"},
+        "client_secret": {"env": "SECRET"},
+    }
+    limits = FetchLimits(concurrency=1, deadline=20)
+    listing = source(httpserver).model_copy(update={"auth": AuthConfig.parse(auth)})
+    assert len(list(ListingClient(limits, environ={"SECRET": "s" * 20}).pages(listing))) == 1
+
+
+def test_requests_name_the_project_and_its_version(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_json([])
+    fetch(httpserver.url_for(""))
+    name, _, version = httpserver.log[0][0].headers["User-Agent"].partition("/")
+    assert name == "provider-pipeline"
+    assert version[0].isdigit()
