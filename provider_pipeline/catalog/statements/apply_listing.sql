@@ -1,22 +1,158 @@
 -- Makes a provider's rows what the listing says, and records what that changed. Rows that stay the same are only read.
 WITH
--- Listed models that are new, back, or different.
-arrived AS MATERIALIZED (
+-- Models the listing leaves out. Removed ones are left alone.
+absent AS MATERIALIZED (
     SELECT
         old.id,
-        new.model_id,
+        old.model_id,
+        old.status AS was,
+        old.missing_count + 1 AS missing_count,
+        seen.last_seen_at,
         CASE
+            WHEN old.missing_count + 1 >= :removal_after
+                AND CAST(:now AS timestamptz) - seen.last_seen_at >= CAST(:removal_age AS interval) THEN 'removed'
+            ELSE 'missing'
+        END AS status
+    FROM provider_model AS old
+    CROSS JOIN LATERAL (
+        -- An active row does not know when it was last seen; the last accepted listing does.
+        SELECT CASE
+            WHEN old.status = 'active' THEN greatest(old.last_seen_at, (
+                SELECT last_success_at FROM provider_sync WHERE provider_id = :provider_id
+            ))
+            ELSE old.last_seen_at
+        END AS last_seen_at
+    ) AS seen
+    WHERE old.provider_id = :provider_id
+        AND old.status <> 'removed'
+        AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
+),
+-- New ids, and active ones just gone: among these a model may have changed its name. Most syncs have none of either.
+nameable AS (
+    SELECT
+        'new' AS side, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
+        input_price, output_price, capabilities, metadata_json
+    FROM pg_temp.listing_row AS new
+    WHERE EXISTS (SELECT FROM absent WHERE was = 'active')
+        AND NOT EXISTS (
+            SELECT FROM provider_model AS old WHERE old.provider_id = :provider_id AND old.model_id = new.model_id
+        )
+    UNION ALL
+    SELECT
+        'old', old.model_id, old.family, old.context_length, old.max_output_tokens, old.input_modalities,
+        old.output_modalities, old.input_price, old.output_price, old.capabilities, old.metadata_json
+    FROM absent
+    JOIN provider_model AS old ON old.id = absent.id
+    WHERE absent.was = 'active'
+),
+described AS MATERIALIZED (
+    SELECT
+        side,
+        model_id,
+        translate(lower(model_id), '_. :', '----') AS name,
+        hash_record_extended(ROW(
+            family, context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price,
+            capabilities, metadata_json
+        ), 0) AS likeness,
+        -- A family and three values more: what many models share proves nothing.
+        family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
+            context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price
+        ) AS telling
+    FROM nameable
+),
+-- By what two ids may be recognised as one model's; of several reasons the lowest rank counts.
+reason AS (
+    SELECT side, model_id, 1 AS rank, name AS key, false AS prefixed, likeness
+    FROM described
+    UNION ALL
+    -- A vendor's prefix that came or went, and nothing else.
+    SELECT side, model_id, 2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), strpos(name, '/') > 0, likeness
+    FROM described
+    UNION ALL
+    -- Another name for the same metadata. Ids with other numbers are other versions or sizes, not other names.
+    SELECT side, model_id, 3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), false, likeness
+    FROM described
+    WHERE telling
+),
+-- What names one id on a side; grouped before they are joined, so that a thousand alike are not a million pairs.
+unambiguous AS MATERIALIZED (
+    SELECT
+        side, rank, key, min(model_id) AS model_id, bool_or(prefixed) AS prefixed, min(likeness) AS likeness
+    FROM reason
+    GROUP BY side, rank, key
+    HAVING count(*) = 1
+),
+pair AS (
+    SELECT
+        new.model_id AS new_id,
+        old.model_id AS old_id,
+        new.rank,
+        min(new.rank) OVER (PARTITION BY new.model_id) AS best_for_new,
+        min(new.rank) OVER (PARTITION BY old.model_id) AS best_for_old
+    FROM unambiguous AS new
+    JOIN unambiguous AS old ON old.rank = new.rank AND old.key = new.key
+    WHERE new.side = 'new'
+        AND old.side = 'old'
+        AND CASE new.rank
+            WHEN 2 THEN new.prefixed <> old.prefixed
+            WHEN 3 THEN NOT EXISTS (
+                SELECT
+                FROM pg_temp.listing_row AS other
+                WHERE other.model_id <> new.model_id
+                    AND new.likeness = hash_record_extended(ROW(
+                        other.family, other.context_length, other.max_output_tokens, other.input_modalities,
+                        other.output_modalities, other.input_price, other.output_price, other.capabilities,
+                        other.metadata_json
+                    ), 0)
+            )
+            ELSE true
+        END
+),
+renamed AS MATERIALIZED (
+    SELECT new_id, old_id
+    FROM pair
+    WHERE rank = best_for_new AND rank = best_for_old
+),
+-- Listed models that are new, back, or different; a renamed one is compared with what it was.
+arrived AS MATERIALIZED (
+    SELECT
+        CASE WHEN renamed.new_id IS NULL THEN old.id END AS id,
+        new.model_id,
+        renamed.old_id AS renamed_from,
+        old.first_seen_at,
+        CASE
+            WHEN renamed.new_id IS NOT NULL THEN 'renamed'
             WHEN old.id IS NULL THEN 'added'
             WHEN old.status <> 'active' THEN 'restored'
             ELSE 'updated'
         END AS kind,
-        difference.changed
+        difference.changed,
+        CASE
+            WHEN difference.is_overridden AND renamed.new_id IS NULL AND old.status = 'active' THEN 'override'
+            ELSE CAST(:cause AS text)
+        END AS cause
     FROM pg_temp.listing_row AS new
-    LEFT JOIN provider_model AS old ON old.provider_id = :provider_id AND old.model_id = new.model_id
+    LEFT JOIN renamed ON renamed.new_id = new.model_id
+    LEFT JOIN provider_model AS old
+        ON old.provider_id = :provider_id AND old.model_id = coalesce(renamed.old_id, new.model_id)
     CROSS JOIN LATERAL (
-        SELECT coalesce(jsonb_object_agg(field, jsonb_build_array(was, is_now)), '{}') AS changed
+        SELECT
+            coalesce(jsonb_object_agg(field, jsonb_build_array(was, is_now)), '{}') AS changed,
+            bool_and(CASE
+                WHEN old.overridden_fields || new.overridden_fields = '{}' THEN false
+                WHEN field = 'overridden_fields' THEN true
+                WHEN field IN ('capabilities', 'capability_sources', 'metadata_json') THEN NOT EXISTS (
+                    SELECT
+                    FROM jsonb_object_keys(was || is_now) AS entry
+                    WHERE was -> entry IS DISTINCT FROM is_now -> entry
+                        AND concat(replace(field, 'capability_sources', 'capabilities'), '.', entry)
+                            <> ALL (old.overridden_fields || new.overridden_fields)
+                )
+                ELSE field = ANY (old.overridden_fields || new.overridden_fields)
+            END) AS is_overridden
         FROM (
             VALUES
+                ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id)),
                 ('status', to_jsonb(old.status), to_jsonb('active'::text)),
                 ('display_name', to_jsonb(old.display_name), to_jsonb(new.display_name)),
                 ('family', to_jsonb(old.family), to_jsonb(new.family)),
@@ -28,38 +164,32 @@ arrived AS MATERIALIZED (
                 ('output_price', to_jsonb(old.output_price), to_jsonb(new.output_price)),
                 ('capabilities', old.capabilities, new.capabilities),
                 ('capability_sources', old.capability_sources, new.capability_sources),
-                ('metadata_json', old.metadata_json, new.metadata_json)
+                ('metadata_json', old.metadata_json, new.metadata_json),
+                ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields)),
+                ('renamed_to', to_jsonb(old.renamed_to), NULL)
         ) AS compared (field, was, is_now)
         WHERE old.id IS NOT NULL AND was IS DISTINCT FROM is_now
     ) AS difference
-    WHERE old.id IS NULL OR old.status <> 'active' OR old.meta_hash <> new.meta_hash
-),
--- Models the listing leaves out. Removed ones are left alone.
-absent AS MATERIALIZED (
-    SELECT
-        old.id,
-        old.model_id,
-        old.status AS was,
-        old.missing_count + 1 AS missing_count,
-        CASE WHEN old.missing_count + 1 >= :removal_after THEN 'removed' ELSE 'missing' END AS status
-    FROM provider_model AS old
-    WHERE old.provider_id = :provider_id
-        AND old.status <> 'removed'
-        AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
+    WHERE old.id IS NULL
+        OR renamed.new_id IS NOT NULL
+        OR old.status <> 'active'
+        OR old.meta_hash <> new.meta_hash
+        OR old.overridden_fields <> new.overridden_fields
 ),
 added_model AS (
     INSERT INTO provider_model (
         provider_id, model_id, display_name, family, context_length, max_output_tokens, input_modalities,
         output_modalities, input_price, output_price, capabilities, capability_sources, metadata_json, meta_hash,
-        first_seen_at, last_seen_at, rule_version
+        overridden_fields, renamed_from, first_seen_at, last_seen_at, rule_version
     )
     SELECT
         :provider_id, new.model_id, new.display_name, new.family, new.context_length, new.max_output_tokens,
         new.input_modalities, new.output_modalities, new.input_price, new.output_price, new.capabilities,
-        new.capability_sources, new.metadata_json, new.meta_hash, :now, :now, :rule_version
+        new.capability_sources, new.metadata_json, new.meta_hash, new.overridden_fields, arrived.renamed_from,
+        coalesce(arrived.first_seen_at, :now), greatest(arrived.first_seen_at, :now), :rule_version
     FROM pg_temp.listing_row AS new
     JOIN arrived ON arrived.model_id = new.model_id
-    WHERE arrived.kind = 'added'
+    WHERE arrived.id IS NULL
     ORDER BY new.model_id COLLATE "C"
 ),
 written_model AS (
@@ -76,9 +206,12 @@ written_model AS (
         capability_sources = new.capability_sources,
         metadata_json = new.metadata_json,
         meta_hash = new.meta_hash,
+        overridden_fields = new.overridden_fields,
         status = 'active',
         missing_count = 0,
+        missing_since = NULL,
         removed_at = NULL,
+        renamed_to = NULL,
         last_seen_at = greatest(old.last_seen_at, :now),
         rule_version = :rule_version
     FROM arrived
@@ -89,29 +222,36 @@ withdrawn_model AS (
     UPDATE provider_model AS old
     SET status = absent.status,
         missing_count = absent.missing_count,
+        missing_since = coalesce(old.missing_since, :now),
         removed_at = CASE WHEN absent.status = 'removed' THEN CAST(:now AS timestamptz) END,
-        -- An active row does not know when it was last seen; the last accepted listing does.
-        last_seen_at = CASE
-            WHEN absent.was = 'active' THEN greatest(old.last_seen_at, (
-                SELECT last_success_at FROM provider_sync WHERE provider_id = :provider_id
-            ))
-            ELSE old.last_seen_at
-        END
+        renamed_to = coalesce(renamed.new_id, old.renamed_to),
+        last_seen_at = absent.last_seen_at
     FROM absent
+    LEFT JOIN renamed ON renamed.old_id = absent.model_id
     WHERE old.id = absent.id
 ),
 change AS (
-    INSERT INTO provider_model_change (provider_id, model_id, kind, changed, rule_version, changed_at)
-    SELECT :provider_id, model_id, kind, changed, :rule_version, :now
+    INSERT INTO provider_model_change (
+        provider_id, model_id, kind, changed, rule_version, raw_response_id, cause, changed_at
+    )
+    SELECT :provider_id, model_id, kind, changed, :rule_version, :raw_response_id, cause, :now
     FROM (
-        SELECT model_id, kind, changed FROM arrived
+        SELECT model_id, kind, changed, cause FROM arrived
         UNION ALL
-        SELECT model_id, status, jsonb_build_object('status', jsonb_build_array(was, status))
+        SELECT
+            model_id,
+            status,
+            jsonb_build_object('status', jsonb_build_array(was, status)) || CASE
+                WHEN renamed.new_id IS NULL THEN '{}'
+                ELSE jsonb_build_object('renamed_to', jsonb_build_array(NULL, renamed.new_id))
+            END,
+            :cause
         FROM absent
+        LEFT JOIN renamed ON renamed.old_id = absent.model_id
         WHERE was <> status
     ) AS noticed
     ORDER BY model_id COLLATE "C"
-    RETURNING model_id, kind, changed
+    RETURNING model_id, kind, changed, cause
 )
 SELECT
     (

@@ -12,5 +12,6 @@ CREATE TEMPORARY TABLE IF NOT EXISTS listing_row (
     capabilities       jsonb NOT NULL,
     capability_sources jsonb NOT NULL,
     metadata_json      jsonb NOT NULL,
-    meta_hash          text NOT NULL
+    meta_hash          text NOT NULL,
+    overridden_fields  text[] NOT NULL
 ) ON COMMIT DELETE ROWS
