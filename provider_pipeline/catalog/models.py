@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, true
@@ -23,6 +23,9 @@ from provider_pipeline.rules import ROW_COLUMNS
 _DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
 _MOST_CHANGES = 50
 
+Cause = Literal["provider", "rule", "override"]
+"""What brings a change about: the provider's listing, another rule that reads it, or a value that people set."""
+
 
 @dataclass(frozen=True)
 class ModelChange:
@@ -30,13 +33,16 @@ class ModelChange:
 
     Attributes:
         model_id: The model.
-        kind: added, updated, missing, removed or restored.
-        changed: Each changed column with its old and new value; empty for an added model.
+        kind: added, renamed, updated, missing, removed or restored.
+        changed: Each changed column with its old and new value; empty for an added model. A renamed one's `model_id` is
+            among them.
+        cause: What brought it about: provider, rule or override.
     """
 
     model_id: str
     kind: str
     changed: dict[str, list[Any]]
+    cause: Cause = "provider"
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,19 @@ class WriteResult:
     """What a write did to a provider's models.
 
     Attributes:
-        created: Models not in the table before.
-        updated: Active models whose `meta_hash` differs.
+        created: Models not in the table before, under any name.
+        renamed: Models in the table before, under another name; their rows are new, the old ones are missing.
+        updated: Active models whose `meta_hash` differs, or the fields that people set.
         unchanged: Listed models whose rows were left untouched.
         missing: Active models the listing leaves out, for the first time.
-        removed: Models now left out by so many listings in a row that they count as removed.
+        removed: Models now left out by so many listings in a row, and for so long, that they count as removed.
         restored: Missing or removed models that are listed again.
         changes: The first 50 changes, by model id.
         total_changes: How many there are in all.
     """
 
     created: int
+    renamed: int
     updated: int
     unchanged: int
     missing: int
@@ -71,9 +79,16 @@ def write_models(
     *,
     rule_version: int,
     now: datetime,
-    removal_after: int = 3,
+    raw_response_id: int | None = None,
+    cause: Literal["provider", "rule"] = "provider",
+    overridden: Mapping[str, Sequence[str]] | None = None,
 ) -> WriteResult:
     """Make a provider's models what a complete, accepted listing says.
+
+    A model it leaves out is missing at first. It is removed when `removal_after` accepted listings in a row left it out
+    and it was listed `removal_age` ago or longer; both are columns of `provider`. A new id is a renamed model if one id
+    that is just gone has the same name but for case and punctuation, or the same metadata; see
+    `statements/find_renames.sql`.
 
     Everything happens inside the session's transaction, which the caller commits, or rolls back to have had a look
     only. A second writer of the same provider waits until that transaction ends. Rows the listing does not change keep
@@ -86,14 +101,21 @@ def write_models(
         rows: A row per model, with the documented columns; read once, and not kept in memory.
         rule_version: The rule version that read the listing.
         now: When the listing was fetched, with a time zone.
-        removal_after: How many listings in a row must leave a model out before it counts as removed.
+        raw_response_id: The stored listing, for the changes' record.
+        cause: What the differences are put down to; `rule` where another rule reads a listing that is known. Those in
+            overridden fields alone are put down to the override in any case.
+        overridden: By model id, the fields that an override has set in the row already, sorted.
 
     Raises:
         CatalogError: A model id comes twice, the listing is empty although models are active, or a row does not fit the
             table. The transaction is then of no further use.
     """
-    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
-    _receive(session, rows)
+    removal = session.execute(
+        select(provider.c.removal_after, provider.c.removal_age)
+        .where(provider.c.id == provider_id)
+        .with_for_update(key_share=True)
+    ).one()
+    _receive(session, rows, overridden or {})
     survey = session.execute(statement("survey_listing"), {"provider_id": provider_id}).one()
     if survey.duplicates:
         raise CatalogError(
@@ -102,18 +124,23 @@ def write_models(
         )
     if not survey.listed and survey.any_active:
         raise CatalogError("an empty listing cannot replace a provider's active models")
+    _find_renames(session, provider_id)
     parameters = {
         "provider_id": provider_id,
         "rule_version": rule_version,
         "now": now,
-        "removal_after": removal_after,
+        "raw_response_id": raw_response_id,
+        "cause": cause,
+        "removal_after": removal.removal_after,
+        "removal_age": removal.removal_age,
         "most_changes": _MOST_CHANGES,
     }
     outcome = session.execute(statement("apply_listing"), parameters).one()
     totals: dict[str, int] = outcome.totals
-    arrived = sum(totals.get(kind, 0) for kind in ("added", "updated", "restored"))
+    arrived = sum(totals.get(kind, 0) for kind in ("added", "renamed", "updated", "restored"))
     return WriteResult(
         created=totals.get("added", 0),
+        renamed=totals.get("renamed", 0),
         updated=totals.get("updated", 0),
         unchanged=survey.listed - arrived,
         missing=totals.get("missing", 0),
@@ -192,7 +219,7 @@ def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]
         yield row.slug, row.model_id, row.key, row.value is True
 
 
-def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+def _receive(session: Session, rows: Iterable[Mapping[str, Any]], overridden: Mapping[str, Sequence[str]]) -> None:
     session.execute(statement("create_listing_row"))
     session.execute(statement("empty_listing_row"))
     connection = session.connection().connection.driver_connection
@@ -201,7 +228,7 @@ def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     try:
         with connection.cursor() as cursor, cursor.copy(statement("copy_listing_row").text) as copy:
             for row in rows:
-                _send(copy, row)
+                _send(copy, row, overridden.get(row["model_id"], ()))
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"the database went away: {_first_line(error)}", transient=True) from error
     except psycopg.Error as error:
@@ -209,11 +236,17 @@ def _receive(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     session.execute(statement("analyze_listing_row"))
 
 
-def _send(copy: psycopg.Copy, row: Mapping[str, Any]) -> None:
+def _find_renames(session: Session, provider_id: int) -> None:
+    session.execute(statement("create_listing_rename"))
+    session.execute(statement("empty_listing_rename"))
+    session.execute(statement("find_renames"), {"provider_id": provider_id})
+    session.execute(statement("analyze_listing_rename"))
+
+
+def _send(copy: psycopg.Copy, row: Mapping[str, Any], overridden: Sequence[str]) -> None:
     try:
-        copy.write_row(
-            [json.dumps(row[name], allow_nan=False) if name in _DOCUMENTS else row[name] for name in ROW_COLUMNS]
-        )
+        values = [json.dumps(row[name], allow_nan=False) if name in _DOCUMENTS else row[name] for name in ROW_COLUMNS]
+        copy.write_row([*values, list(overridden)])
     except ValueError as error:  # NaN in a document, or half a surrogate pair in a text
         raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error
 

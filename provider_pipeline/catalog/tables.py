@@ -66,6 +66,8 @@ provider = Table(
     _json("thresholds", server_default=_EMPTY_OBJECT),
     Column("raw_keep_count", Integer, nullable=False, server_default=text("20")),
     Column("raw_keep_for", Interval),
+    Column("removal_after", Integer, nullable=False, server_default=text("3")),
+    Column("removal_age", Interval, nullable=False, server_default=text("'24:00:00'::interval")),
     _stamped("created_at"),
     _stamped("updated_at"),
     UniqueConstraint("slug", name="provider_slug_key"),
@@ -207,6 +209,30 @@ provider_model = Table(
     ),
     _time("removed_at", nullable=True, comment="When the status became removed; NULL otherwise."),
     Column("rule_version", Integer, nullable=False, comment="The rule version that wrote the row's values."),
+    _time(
+        "missing_since",
+        nullable=True,
+        comment="When the first of the listings without the model was accepted; NULL while it is active.",
+    ),
+    _text(
+        "renamed_from",
+        nullable=True,
+        comment="The id the same model had before, by name or by metadata; its first_seen_at was taken over. NULL if "
+        "unknown.",
+    ),
+    _text(
+        "renamed_to",
+        nullable=True,
+        comment="The id the same model was listed by when this one was listed no more; NULL if there was none.",
+    ),
+    Column(
+        "overridden_fields",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'::text[]"),
+        comment="The fields whose values people set: columns, or keys as capabilities.NAME and metadata_json.NAME; "
+        "sorted.",
+    ),
     UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
     ForeignKeyConstraint(
         ["provider_id", "rule_version"],
@@ -228,6 +254,8 @@ provider_model_change = Table(
     _json("changed", server_default=_EMPTY_OBJECT),
     Column("rule_version", Integer, nullable=False),
     _time("changed_at"),
+    Column("raw_response_id", BigInteger),
+    _text("cause", server_default=text("'provider'::text")),
     ForeignKeyConstraint(
         ["provider_id", "model_id"],
         ["provider_model.provider_id", "provider_model.model_id"],
@@ -240,6 +268,7 @@ provider_model_change = Table(
     ),
     Index("provider_model_change_model_idx", "provider_id", "model_id", "changed_at"),
     Index("provider_model_change_changed_at_idx", "changed_at"),
+    Index("provider_model_change_provider_idx", "provider_id", "changed_at"),
 )
 
 provider_model_override = Table(

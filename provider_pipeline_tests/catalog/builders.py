@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Provider, WriteResult, add_provider, add_rule_version, get_provider
+from provider_pipeline.catalog import Provider, WriteResult, add_provider, add_rule_version, get_provider, tables
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -80,7 +80,16 @@ def upgrade_to(engine: Engine, revision: str) -> None:
         connection.commit()
 
 
+def removes_after(session: Session, provider: Provider, *, misses: int, hours: float) -> None:
+    """Lets a provider's models count as removed after so many misses and hours."""
+    session.execute(
+        update(tables.provider)
+        .where(tables.provider.c.id == provider.id)
+        .values(removal_after=misses, removal_age=timedelta(hours=hours))
+    )
+
+
 def counts(result: WriteResult) -> dict[str, int]:
     """The counts of a write that are not zero."""
-    names = ("created", "updated", "unchanged", "missing", "removed", "restored")
+    names = ("created", "renamed", "updated", "unchanged", "missing", "removed", "restored")
     return {name: getattr(result, name) for name in names if getattr(result, name)}

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import Database, Provider, WriteResult, write_models
-from provider_pipeline_tests.catalog.builders import hours_later, register
+from provider_pipeline_tests.catalog.builders import hours_later, register, removes_after
 
 
 @pytest.fixture
@@ -35,12 +35,11 @@ def row_versions(database: Database) -> Callable[[str], dict]:
 
 @pytest.fixture
 def write(session: Session, provider: Provider) -> Callable[..., WriteResult]:
-    """Writes a listing of that provider and commits."""
+    """Writes a listing of that provider and commits; models are removed after this many misses and hours."""
 
-    def run(rows, *, hour=0, removal_after=3):
-        result = write_models(
-            session, provider.id, rows, rule_version=1, now=hours_later(hour), removal_after=removal_after
-        )
+    def run(rows, *, hour=0, removal_after=3, removal_hours=0, **options):
+        removes_after(session, provider, misses=removal_after, hours=removal_hours)
+        result = write_models(session, provider.id, rows, **{"rule_version": 1, "now": hours_later(hour), **options})
         session.commit()
         return result
 

@@ -12,7 +12,7 @@ from provider_pipeline.catalog import (
     write_models,
 )
 from provider_pipeline.errors import CatalogError
-from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, register
+from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, register, removes_after
 
 FULL = {
     "display_name": "GPT-4o",
@@ -283,6 +283,7 @@ LISTING = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([None, "x",
 @given(listings=st.lists(LISTING, min_size=1, max_size=7), removal_after=st.integers(1, 3))
 def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider, listings, removal_after):
     expected: dict[str, dict] = {}
+    removes_after(session, provider, misses=removal_after, hours=0)
     for hour, listing in enumerate(listings):
         before = {name: dict(entry) for name, entry in expected.items()}
         for name, family in listing.items():
@@ -300,7 +301,6 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
             (model(name, family=family) for name, family in listing.items()),
             rule_version=1,
             now=hours_later(hour),
-            removal_after=removal_after,
         )
         assert counts(result) == {
             kind: count

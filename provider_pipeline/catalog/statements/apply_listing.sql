@@ -27,92 +27,6 @@ absent AS MATERIALIZED (
         AND old.status <> 'removed'
         AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
 ),
--- New ids, and active ones just gone: among these a model may have changed its name. Most syncs have none of either.
-nameable AS (
-    SELECT
-        'new' AS side, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
-        input_price, output_price, capabilities, metadata_json
-    FROM pg_temp.listing_row AS new
-    WHERE EXISTS (SELECT FROM absent WHERE was = 'active')
-        AND NOT EXISTS (
-            SELECT FROM provider_model AS old WHERE old.provider_id = :provider_id AND old.model_id = new.model_id
-        )
-    UNION ALL
-    SELECT
-        'old', old.model_id, old.family, old.context_length, old.max_output_tokens, old.input_modalities,
-        old.output_modalities, old.input_price, old.output_price, old.capabilities, old.metadata_json
-    FROM absent
-    JOIN provider_model AS old ON old.id = absent.id
-    WHERE absent.was = 'active'
-),
-described AS MATERIALIZED (
-    SELECT
-        side,
-        model_id,
-        translate(lower(model_id), '_. :', '----') AS name,
-        hash_record_extended(ROW(
-            family, context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price,
-            capabilities, metadata_json
-        ), 0) AS likeness,
-        -- A family and three values more: what many models share proves nothing.
-        family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
-            context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price
-        ) AS telling
-    FROM nameable
-),
--- By what two ids may be recognised as one model's; of several reasons the lowest rank counts.
-reason AS (
-    SELECT side, model_id, 1 AS rank, name AS key, false AS prefixed, likeness
-    FROM described
-    UNION ALL
-    -- A vendor's prefix that came or went, and nothing else.
-    SELECT side, model_id, 2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), strpos(name, '/') > 0, likeness
-    FROM described
-    UNION ALL
-    -- Another name for the same metadata. Ids with other numbers are other versions or sizes, not other names.
-    SELECT side, model_id, 3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), false, likeness
-    FROM described
-    WHERE telling
-),
--- What names one id on a side; grouped before they are joined, so that a thousand alike are not a million pairs.
-unambiguous AS MATERIALIZED (
-    SELECT
-        side, rank, key, min(model_id) AS model_id, bool_or(prefixed) AS prefixed, min(likeness) AS likeness
-    FROM reason
-    GROUP BY side, rank, key
-    HAVING count(*) = 1
-),
-pair AS (
-    SELECT
-        new.model_id AS new_id,
-        old.model_id AS old_id,
-        new.rank,
-        min(new.rank) OVER (PARTITION BY new.model_id) AS best_for_new,
-        min(new.rank) OVER (PARTITION BY old.model_id) AS best_for_old
-    FROM unambiguous AS new
-    JOIN unambiguous AS old ON old.rank = new.rank AND old.key = new.key
-    WHERE new.side = 'new'
-        AND old.side = 'old'
-        AND CASE new.rank
-            WHEN 2 THEN new.prefixed <> old.prefixed
-            WHEN 3 THEN NOT EXISTS (
-                SELECT
-                FROM pg_temp.listing_row AS other
-                WHERE other.model_id <> new.model_id
-                    AND new.likeness = hash_record_extended(ROW(
-                        other.family, other.context_length, other.max_output_tokens, other.input_modalities,
-                        other.output_modalities, other.input_price, other.output_price, other.capabilities,
-                        other.metadata_json
-                    ), 0)
-            )
-            ELSE true
-        END
-),
-renamed AS MATERIALIZED (
-    SELECT new_id, old_id
-    FROM pair
-    WHERE rank = best_for_new AND rank = best_for_old
-),
 -- Listed models that are new, back, or different; a renamed one is compared with what it was.
 arrived AS MATERIALIZED (
     SELECT
@@ -132,7 +46,7 @@ arrived AS MATERIALIZED (
             ELSE CAST(:cause AS text)
         END AS cause
     FROM pg_temp.listing_row AS new
-    LEFT JOIN renamed ON renamed.new_id = new.model_id
+    LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.new_id = new.model_id
     LEFT JOIN provider_model AS old
         ON old.provider_id = :provider_id AND old.model_id = coalesce(renamed.old_id, new.model_id)
     CROSS JOIN LATERAL (
@@ -227,7 +141,7 @@ withdrawn_model AS (
         renamed_to = coalesce(renamed.new_id, old.renamed_to),
         last_seen_at = absent.last_seen_at
     FROM absent
-    LEFT JOIN renamed ON renamed.old_id = absent.model_id
+    LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.old_id = absent.model_id
     WHERE old.id = absent.id
 ),
 change AS (
@@ -247,7 +161,7 @@ change AS (
             END,
             :cause
         FROM absent
-        LEFT JOIN renamed ON renamed.old_id = absent.model_id
+        LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.old_id = absent.model_id
         WHERE was <> status
     ) AS noticed
     ORDER BY model_id COLLATE "C"

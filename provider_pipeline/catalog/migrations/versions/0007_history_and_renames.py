@@ -3,7 +3,7 @@
 from provider_pipeline.catalog.migrations import run_sql
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0006"
 
 
 def upgrade() -> None:

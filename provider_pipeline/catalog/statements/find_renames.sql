@@ -1,0 +1,106 @@
+-- Finds the models that are listed under another id: new ids beside active ones that are just gone. Ids are grouped by
+-- what they may be recognised by and never joined, so that a thousand alike are not a million pairs.
+INSERT INTO pg_temp.listing_rename (new_id, old_id)
+WITH leaver AS MATERIALIZED (
+    SELECT old.*
+    FROM provider_model AS old
+    WHERE old.provider_id = :provider_id
+        AND old.status = 'active'
+        AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
+),
+candidate AS (
+    SELECT
+        'old' AS side, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
+        input_price, output_price, capabilities, metadata_json
+    FROM leaver
+    UNION ALL
+    SELECT
+        'new', model_id, family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
+        output_price, capabilities, metadata_json
+    FROM pg_temp.listing_row AS new
+    WHERE EXISTS (SELECT FROM leaver)
+        AND NOT EXISTS (
+            SELECT FROM provider_model AS old WHERE old.provider_id = :provider_id AND old.model_id = new.model_id
+        )
+),
+described AS MATERIALIZED (
+    SELECT
+        side,
+        model_id,
+        translate(lower(model_id), '_. :', '----') AS name,
+        hash_record_extended(ROW(
+            family, context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price,
+            capabilities, metadata_json
+        ), 0) AS likeness,
+        -- A family and three values more: what many models share proves nothing.
+        family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
+            context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price
+        ) AS telling
+    FROM candidate
+),
+-- By what two ids may be recognised as one model's; of several reasons the lowest rank counts.
+reason AS (
+    SELECT 1 AS rank, name AS key, likeness, side, model_id, 0 AS prefixed
+    FROM described
+    UNION ALL
+    -- A vendor's prefix that came or went, and nothing else.
+    SELECT
+        2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), likeness, side, model_id,
+        CAST(strpos(name, '/') > 0 AS integer)
+    FROM described
+    UNION ALL
+    -- Another name for the same metadata. Ids with other numbers are other versions or sizes, not other names.
+    SELECT 3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), likeness, side, model_id, 0
+    FROM described
+    WHERE telling
+),
+pair AS MATERIALIZED (
+    SELECT
+        rank,
+        min(likeness) AS likeness,
+        min(model_id) FILTER (WHERE side = 'new') AS new_id,
+        min(model_id) FILTER (WHERE side = 'old') AS old_id
+    FROM reason
+    GROUP BY rank, key
+    HAVING count(*) FILTER (WHERE side = 'new') = 1
+        AND count(*) FILTER (WHERE side = 'old') = 1
+        AND (rank <> 2 OR sum(prefixed) = 1)
+),
+-- Metadata that a third model of the listing shares are no reason.
+alone AS (
+    SELECT min(new_id) AS new_id, min(old_id) AS old_id
+    FROM (
+        SELECT likeness, new_id, old_id, 0 AS listed
+        FROM pair
+        WHERE rank = 3
+        UNION ALL
+        SELECT
+            hash_record_extended(ROW(
+                family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
+                output_price, capabilities, metadata_json
+            ), 0),
+            NULL,
+            NULL,
+            1
+        FROM pg_temp.listing_row
+        WHERE EXISTS (SELECT FROM pair WHERE rank = 3)
+    ) AS compared
+    GROUP BY likeness
+    HAVING count(new_id) = 1 AND sum(listed) = 1
+),
+ranked AS (
+    SELECT
+        new_id,
+        old_id,
+        rank,
+        min(rank) OVER (PARTITION BY new_id) AS best_for_new,
+        min(rank) OVER (PARTITION BY old_id) AS best_for_old
+    FROM (
+        SELECT new_id, old_id, rank FROM pair WHERE rank < 3
+        UNION ALL
+        SELECT new_id, old_id, 3 FROM alone
+    ) AS accepted
+)
+SELECT new_id, old_id
+FROM ranked
+WHERE rank = best_for_new AND rank = best_for_old

@@ -1,0 +1,135 @@
+"""The table as of a past moment, told by undoing what came later."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from provider_pipeline.catalog import add_rule_version, write_models
+from provider_pipeline_tests.catalog.builders import counts, hours_later, model, register, removes_after
+
+COLUMNS = (
+    "slug, id, provider_id, model_id, display_name, family, context_length, max_output_tokens, input_modalities, "
+    "output_modalities, input_price, output_price, capabilities, capability_sources, metadata_json, status, "
+    "first_seen_at, missing_since, removed_at, rule_version, renamed_from, renamed_to, overridden_fields"
+)
+
+
+def _now(session) -> list:
+    return session.execute(text(f"SELECT {COLUMNS} FROM provider_model_current ORDER BY id")).all()
+
+
+def _as_of(session, moment, slug=None) -> list:
+    query = text(f"SELECT {COLUMNS} FROM provider_models_as_of(:moment, :slug) ORDER BY id")
+    return session.execute(query, {"moment": moment, "slug": slug}).all()
+
+
+def _second_rule(session, provider) -> None:
+    add_rule_version(
+        session,
+        provider.id,
+        model_list_config={"selector": "models"},
+        endpoints_config={},
+        metadata={},
+        digest="2" * 64,
+        sample_id=None,
+        origin="generated",
+        activate=True,
+    )
+
+
+VALUES = st.fixed_dictionaries(
+    {},
+    optional={
+        "display_name": st.sampled_from(["A", 'quote " back \\ {brace}', "NULL"]),
+        "family": st.sampled_from(["x", "y"]),
+        "context_length": st.sampled_from([1, 2**40]),
+        "input_modalities": st.sampled_from([[], ["text"], ["image", "te,xt"]]),
+        "input_price": st.sampled_from([0.1 + 0.2, 1e-07, 2]),
+        "capabilities": st.sampled_from([{"chat": True}, {"chat": False, "vision": True}]),
+        "metadata_json": st.sampled_from([{"owner": None}, {"a": [1.5, "é"]}]),
+    },
+)
+# Names that fold together, so that renames happen.
+LISTING = st.dictionaries(st.sampled_from(["a", "A", "b.c", "b-c", "v/d", "d", "e"]), VALUES, min_size=1, max_size=5)
+STEP = st.fixed_dictionaries(
+    {
+        "listing": LISTING,
+        "rule_version": st.sampled_from([1, 2]),
+        "overridden": st.dictionaries(
+            st.sampled_from(["a", "b.c", "d"]), st.sampled_from([["context_length"], ["capabilities.chat", "family"]])
+        ),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, min_size=2, max_size=8), misses=st.integers(1, 2))
+def test_the_table_as_of_each_listing_is_the_table_that_followed_it(session, provider, steps, misses):
+    _second_rule(session, provider)
+    removes_after(session, provider, misses=misses, hours=0)
+    snapshots = []
+    for hour, step in enumerate(steps):
+        write_models(
+            session,
+            provider.id,
+            [model(name, **columns) for name, columns in step["listing"].items()],
+            rule_version=step["rule_version"],
+            now=hours_later(hour),
+            overridden=step["overridden"],
+        )
+        snapshots.append(_now(session))
+    for hour, snapshot in enumerate(snapshots):
+        assert _as_of(session, hours_later(hour)) == snapshot
+        assert _as_of(session, hours_later(hour + 0.99), "openai") == snapshot
+    assert _as_of(session, hours_later(-1)) == []
+    session.rollback()
+
+
+def test_the_past_of_one_provider_is_asked_for_by_its_slug(session, provider, write):
+    other = register(session, "anthropic")
+    write([model("gpt-4o")])
+    write_models(session, other.id, [model("claude")], rule_version=1, now=hours_later(1))
+    assert [row.slug for row in _as_of(session, hours_later(2), "anthropic")] == ["anthropic"]
+    assert _as_of(session, hours_later(0.5), "anthropic") == []
+    assert [row.slug for row in _as_of(session, hours_later(0.5))] == ["openai"]
+    assert _as_of(session, hours_later(2), "nobody") == []
+
+
+def test_a_change_names_the_listing_that_was_read_and_is_not_in_the_way_of_forgetting_it(session, provider, write):
+    write([model("a")], raw_response_id=12345)
+    assert session.execute(text("SELECT raw_response_id, cause FROM provider_model_change")).all() == [
+        (12345, "provider")
+    ]
+
+
+def test_a_change_that_another_rule_made_is_put_down_to_the_rule(write):
+    write([model("a", family="x"), model("b")])
+    result = write([model("a", family="y")], hour=1, cause="rule")
+    assert {change.kind: change.cause for change in result.changes} == {"updated": "rule", "missing": "rule"}
+
+
+def test_a_difference_in_overridden_fields_alone_is_put_down_to_the_override(write):
+    plain = model("a", context_length=5, capabilities={"chat": True}, metadata_json={"x": 1})
+    capability = {"capabilities": {"chat": True, "vision": True}, "capability_sources": {"vision": "override"}}
+    overridden = model("a", context_length=6, metadata_json={"x": 2}, **capability)
+    fields = ["capabilities.vision", "context_length", "metadata_json.x"]
+    write([plain])
+    begun = write([overridden], hour=1, overridden={"a": fields})
+    ended = write([plain], hour=2)
+    assert [begun.changes[0].cause, ended.changes[0].cause] == ["override", "override"]
+    assert begun.changes[0].changed["overridden_fields"] == [[], fields]
+
+
+def test_a_difference_in_another_field_besides_is_the_providers(write):
+    write([model("a", context_length=5, capabilities={"chat": True})])
+    both = model("a", context_length=6, capabilities={"chat": False, "vision": True})
+    result = write([both], hour=1, overridden={"a": ["capabilities.vision", "context_length"]})
+    assert result.changes[0].cause == "provider"
+
+
+def test_an_override_that_agrees_with_the_listing_is_still_noted_on_the_row(session, write):
+    write([model("a", context_length=5)])
+    result = write([model("a", context_length=5)], hour=1, overridden={"a": ["context_length"]})
+    assert counts(result) == {"updated": 1}
+    assert result.changes[0].changed == {"overridden_fields": [[], ["context_length"]]}
+    assert session.scalar(text("SELECT overridden_fields FROM provider_model")) == ["context_length"]
