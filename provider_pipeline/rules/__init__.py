@@ -20,10 +20,17 @@ from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.matching import CapabilityMatcher
 from provider_pipeline.rules.merging import last_of_each
+from provider_pipeline.rules.overriding import (
+    apply_override,
+    checked_value,
+    combined_override,
+    listed_values,
+    override_fields,
+)
 from provider_pipeline.rules.pagination import Pagination, parse_pagination
 from provider_pipeline.rules.plausibility import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.rows import ROW_COLUMNS, apply_override, content_digest, meta_hash
+from provider_pipeline.rules.rows import ROW_COLUMNS, content_digest, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 
@@ -52,14 +59,18 @@ __all__ = [
     "Verdict",
     "apply_override",
     "capability_names",
+    "checked_value",
+    "combined_override",
     "content_digest",
     "describe_drift",
     "difference_lines",
     "difference_markdown",
     "explain_rule",
     "last_of_each",
+    "listed_values",
     "meta_hash",
     "normalise_id",
+    "override_fields",
     "parse_pagination",
     "rule_differences",
 ]

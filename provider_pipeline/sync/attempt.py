@@ -134,7 +134,16 @@ def attempt_sync(
                 rule_version=target.version,
             )
             if verdict.valid and keep != "raw":
-                written = write_listing(session, provider.id, rows, verdict, rule_version=target.version, now=clock())
+                written = write_listing(
+                    session,
+                    provider.id,
+                    rows,
+                    verdict,
+                    rule_version=target.version,
+                    now=clock(),
+                    raw_response_id=outcome.raw_response_id,
+                    cause="provider" if state.rule_version in (None, target.version) else "rule",
+                )
                 basis = reading_basis(provider, target.version, written.overrides)
                 accepted = _Accepted(verdict.profile, basis, fetch.validators)
                 outcome = _with_written(outcome, written)
@@ -235,7 +244,7 @@ def _repeated(target: _Target, content: catalog.ListingContent) -> SyncOutcome:
         issues=tuple(last["issues"]),
         models=last["models"],
         rejected=last["rejected"],
-        unchanged=sum(last[name] for name in ("created", "updated", "unchanged", "restored")),
+        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
         page_count=content.page_count,
         byte_count=content.byte_count,
         raw_response_id=target.state.raw_response_id,

@@ -28,6 +28,7 @@ class SyncOutcome:
         models: Rows the rule extracted and accepted.
         rejected: Items the rule refused one by one.
         created: Rows added.
+        renamed: Rows added for models that the catalogue knew under another id.
         updated: Rows whose `meta_hash` changed.
         unchanged: Rows left untouched.
         missing: Active rows that the listing did not name this time, for the first time.
@@ -58,6 +59,7 @@ class SyncOutcome:
     models: int = 0
     rejected: int = 0
     created: int = 0
+    renamed: int = 0
     updated: int = 0
     unchanged: int = 0
     missing: int = 0
@@ -93,6 +95,7 @@ class SyncOutcome:
             "models": self.models,
             "rejected": self.rejected,
             "created": self.created,
+            "renamed": self.renamed,
             "updated": self.updated,
             "unchanged": self.unchanged,
             "missing": self.missing,

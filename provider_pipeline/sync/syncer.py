@@ -39,10 +39,10 @@ class ModelSyncer:
             dry_run: Do everything but keep it; the result holds the changes that would be made.
 
         Returns:
-            `success` (True), `provider`, `dry_run`, `models_synced`, `models_created`, `models_updated` (rows whose
-            `meta_hash` changed), `models_unchanged`, `models_missing`, `models_removed`, `models_restored`,
-            `models_rejected`, `rule_version`, `raw_response_id`, `issues` (warnings), `changes` (the first 50, as
-            `model_id`, `kind`, `changed`: field to [old, new]), `seconds`.
+            `success` (True), `provider`, `dry_run`, `models_synced`, `models_created`, `models_renamed`,
+            `models_updated` (rows whose `meta_hash` changed), `models_unchanged`, `models_missing`, `models_removed`,
+            `models_restored`, `models_rejected`, `rule_version`, `raw_response_id`, `issues` (warnings), `changes` (the
+            first 50, as `model_id`, `kind`, `changed`: field to [old, new], `cause`), `seconds`.
 
         Raises:
             RuleValidationError: The rule does not fit the listing. Nothing was written; a RULE_GEN task is open
@@ -85,6 +85,7 @@ def _documented(outcome: SyncOutcome) -> dict[str, Any]:
         "dry_run": outcome.dry_run,
         "models_synced": outcome.models,
         "models_created": outcome.created,
+        "models_renamed": outcome.renamed,
         "models_updated": outcome.updated,
         "models_unchanged": outcome.unchanged,
         "models_missing": outcome.missing,

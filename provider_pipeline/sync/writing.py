@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import Verdict, apply_override, last_of_each
+from provider_pipeline.rules import Verdict, apply_override, last_of_each, override_fields
 
 Row = dict[str, Any]
 
@@ -41,6 +41,8 @@ def write_listing(
     *,
     rule_version: int,
     now: datetime,
+    raw_response_id: int | None = None,
+    cause: Literal["provider", "rule"] = "provider",
 ) -> Written:
     """Makes a provider's models what a listing says, in the session's transaction.
 
@@ -52,6 +54,8 @@ def write_listing(
             and it is not missing.
         rule_version: The rule that read the listing.
         now: The time that rows are stamped with.
+        raw_response_id: The stored listing, for the record of what changed.
+        cause: What differences are put down to: the provider, or another rule than the one that read it last.
     """
     kept = catalog.previous_rows(session, provider_id, sorted(verdict.rejected_ids)).values()
     listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
@@ -63,6 +67,9 @@ def write_listing(
         coverage.counting(_overridden(chain(listed, kept), overrides)),
         rule_version=rule_version,
         now=now,
+        raw_response_id=raw_response_id,
+        cause=cause,
+        overridden={model_id: override_fields(values) for model_id, values in overrides.items()},
     )
     return Written(result, coverage.share, overrides)
 

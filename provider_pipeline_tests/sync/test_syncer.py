@@ -52,7 +52,12 @@ def test_only_the_changed_row_is_written(fleet: Fleet):
     result = sync(fleet, "acme")
     assert (result["models_updated"], result["models_unchanged"]) == (1, 4)
     assert result["changes"] == [
-        {"model_id": "gpt-4o", "kind": "updated", "changed": {"context_length": [128_000, 256_000]}}
+        {
+            "model_id": "gpt-4o",
+            "kind": "updated",
+            "changed": {"context_length": [128_000, 256_000]},
+            "cause": "provider",
+        }
     ]
     after = fleet.rows("acme")
     assert {model for model in before if before[model] != after[model]} == {"gpt-4o"}

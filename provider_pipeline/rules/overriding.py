@@ -1,0 +1,156 @@
+"""Manual overrides: what people may set on top of a row, field by field, and a row with it.
+
+Here: pure functions over a row and values. A field is a column, or one key of a column that is merged key by key, as
+`capabilities.vision` and `metadata_json.owner`. Not here: where overrides are kept, since when and until when
+(`provider_pipeline.catalog`).
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.values import BadValueError, check_storable
+
+OVERRIDABLE: Final = tuple(
+    column for column in ROW_COLUMNS if column not in {"model_id", "meta_hash", "capability_sources"}
+)
+_MERGED: Final = ("capabilities", "metadata_json")
+_CAPABILITY: Final = re.compile("[a-z][a-z0-9_]{0,63}")
+_MOST_TOKENS: Final = 2**53
+
+
+def override_fields(override: Mapping[str, Any]) -> list[str]:
+    """The fields that an override sets, sorted."""
+    fields: list[str] = []
+    for column, value in override.items():
+        fields += [f"{column}.{key}" for key in value or {}] if column in _MERGED else [column]
+    return sorted(fields)
+
+
+def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """A new row with an operator's values on top.
+
+    Args:
+        row: A documented row; it is not changed.
+        override: Any columns but `model_id`, `meta_hash` and `capability_sources`; `capabilities` and `metadata_json`
+            are merged key by key, everything else replaces. A capability set to None becomes unknown again.
+
+    Raises:
+        InvalidRuleError: The override names a column that does not exist or cannot be overridden.
+    """
+    unknown = sorted(str(key) for key in override if key not in OVERRIDABLE)
+    if unknown:
+        raise InvalidRuleError(f"cannot override {', '.join(unknown)}; columns that can be: {', '.join(OVERRIDABLE)}")
+    changed = {column: row.get(column) for column in ROW_COLUMNS}
+    capabilities = dict(row.get("capabilities") or {})
+    sources = dict(row.get("capability_sources") or {})
+    for column, value in override.items():
+        if column == "capabilities":
+            for capability, state in (value or {}).items():
+                if state is not None and not isinstance(state, bool):
+                    raise InvalidRuleError(f"capability {capability} can be true, false or null, not {state!r}")
+                capabilities.pop(capability, None)
+                sources.pop(capability, None)
+                if state is not None:
+                    capabilities[capability], sources[capability] = state, "override"
+        elif column == "metadata_json":
+            changed[column] = {**(row.get(column) or {}), **(value or {})}
+        elif column.endswith("_modalities") and value is not None:
+            changed[column] = sorted({str(modality) for modality in value})
+        else:
+            changed[column] = value
+    changed["capabilities"] = dict(sorted(capabilities.items()))
+    changed["capability_sources"] = dict(sorted(sources.items()))
+    changed["meta_hash"] = meta_hash(changed)
+    return changed
+
+
+def combined_override(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by field as the one override that `apply_override` takes.
+
+    Example:
+        >>> combined_override({"context_length": 5, "capabilities.vision": True})
+        {'context_length': 5, 'capabilities': {'vision': True}}
+    """
+    override: dict[str, Any] = {}
+    for field, value in values.items():
+        column, _, key = field.partition(".")
+        if key:
+            override.setdefault(column, {})[key] = value
+        else:
+            override[column] = value
+    return override
+
+
+def listed_values(row: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """What a row itself says of these fields; None where it says nothing."""
+    values = {}
+    for field in fields:
+        column, _, key = field.partition(".")
+        values[field] = (row[column] or {}).get(key) if key else row[column]
+    return values
+
+
+def checked_value(field: str, value: Any) -> Any:
+    """The value as a row holds it.
+
+    Args:
+        field: A column, or `capabilities.NAME` or `metadata_json.NAME`.
+        value: JSON; None says that nothing is known, whatever the listing says.
+
+    Raises:
+        InvalidRuleError: There is no such field, or it cannot have this value.
+    """
+    column, _, key = field.partition(".")
+    if column not in OVERRIDABLE or bool(key) != (column in _MERGED):
+        names = [f"{name}.NAME" if name in _MERGED else name for name in OVERRIDABLE]
+        raise InvalidRuleError(f"no field {field!r} that can be overridden", hint=f"one of {', '.join(names)}")
+    if column == "capabilities" and not _CAPABILITY.fullmatch(key):
+        raise InvalidRuleError(f"{key!r} is not the name of a capability")
+    try:
+        check_storable(json.dumps([field, value], allow_nan=False, ensure_ascii=False).replace("\\u0000", "\0"))
+    except (BadValueError, TypeError, ValueError) as error:
+        raise InvalidRuleError(f"the value of {field} cannot be stored: {error}") from error
+    if value is None or column == "metadata_json":
+        return value
+    wanted, found = _CHECKS[column](value)
+    if not wanted:
+        raise InvalidRuleError(f"{field} cannot be {value!r}; it is {found}, or null")
+    return sorted(set(value)) if column.endswith("_modalities") else value
+
+
+def _is_text(value: Any) -> tuple[bool, str]:
+    return isinstance(value, str) and bool(value.strip()), "a text"
+
+
+def _is_limit(value: Any) -> tuple[bool, str]:
+    return type(value) is int and 0 < value <= _MOST_TOKENS, "a whole number of tokens above zero"
+
+
+def _is_price(value: Any) -> tuple[bool, str]:
+    return type(value) in (int, float) and 0 <= value < math.inf, "a price in USD per million tokens"
+
+
+def _is_texts(value: Any) -> tuple[bool, str]:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value), "a list of texts"
+
+
+def _is_state(value: Any) -> tuple[bool, str]:
+    return isinstance(value, bool), "true or false"
+
+
+_CHECKS: Final = {
+    "display_name": _is_text,
+    "family": _is_text,
+    "context_length": _is_limit,
+    "max_output_tokens": _is_limit,
+    "input_modalities": _is_texts,
+    "output_modalities": _is_texts,
+    "input_price": _is_price,
+    "output_price": _is_price,
+    "capabilities": _is_state,
+}
