@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pytest_httpserver import HTTPServer
@@ -80,6 +81,16 @@ class Fleet:
         handlers = self.server.handlers
         handlers[:] = [each for each in handlers if each.matcher.uri != path]
         self.server.expect_request(path).respond_with_response(Response(body, status=status, content_type=content_type))
+
+    def removes_after(self, slug: str, *, misses: int, hours: float) -> None:
+        """Lets the provider's models count as removed after so many misses and hours."""
+        with self.database.session() as session:
+            session.execute(
+                catalog.tables.provider.update()
+                .where(catalog.tables.provider.c.slug == slug)
+                .values(removal_after=misses, removal_age=timedelta(hours=hours))
+            )
+            session.commit()
 
     def rows(self, slug: str) -> dict[str, tuple[str, str, int | None]]:
         """Per model id: the row version (xmin), the status and the context length."""

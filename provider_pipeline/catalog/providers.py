@@ -38,6 +38,8 @@ class Provider:
         thresholds: Plausibility thresholds that differ from the defaults.
         raw_keep_count: How many of its listings are kept.
         raw_keep_for: How long a listing is kept after it last came; None for no such limit.
+        removal_after: Accepted listings in a row that must leave a model out before it counts as removed.
+        removal_age: How long ago it must have been listed last, besides.
         active_rule_version: Version of the active rule; None before the first.
     """
 
@@ -52,6 +54,8 @@ class Provider:
     thresholds: dict[str, Any]
     raw_keep_count: int
     raw_keep_for: timedelta | None
+    removal_after: int
+    removal_age: timedelta
     active_rule_version: int | None
 
 
@@ -67,6 +71,8 @@ def add_provider(
     thresholds: Mapping[str, Any] | None = None,
     raw_keep_count: int | None = None,
     raw_keep_for: timedelta | None = None,
+    removal_after: int | None = None,
+    removal_age: timedelta | None = None,
 ) -> Provider:
     """Register a provider, or bring an existing one of that slug up to date.
 
@@ -84,6 +90,8 @@ def add_provider(
                 "thresholds": thresholds,
                 "raw_keep_count": raw_keep_count,
                 "raw_keep_for": raw_keep_for,
+                "removal_after": removal_after,
+                "removal_age": removal_age,
             }
             given = {column: value for column, value in wanted.items() if value is not None}
             _upsert(session, provider, key={"slug": slug}, values=given)
@@ -180,6 +188,8 @@ def _providers() -> Select[Any]:
         provider.c.thresholds,
         provider.c.raw_keep_count,
         provider.c.raw_keep_for,
+        provider.c.removal_after,
+        provider.c.removal_age,
         provider_metadata.c.version.label("active_rule_version"),
     ).join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
 

@@ -142,7 +142,7 @@ def attempt_sync(
                     rule_version=target.version,
                     now=clock(),
                     raw_response_id=outcome.raw_response_id,
-                    cause="provider" if state.rule_version in (None, target.version) else "rule",
+                    cause="provider" if target.state.rule_version in (None, target.version) else "rule",
                 )
                 basis = reading_basis(provider, target.version, written.overrides)
                 accepted = _Accepted(verdict.profile, basis, fetch.validators)

@@ -135,6 +135,7 @@ def test_another_rule_is_news(fleet: Fleet):
 
 def test_each_listing_without_a_model_counts_towards_its_removal_though_it_is_the_same(fleet: Fleet):
     fleet.add("acme")
+    fleet.removes_after("acme", misses=3, hours=0)
     attempt(fleet)
     fleet.serve("acme", listing(*CHAT_MODELS[:4]))
     assert [attempt(fleet).not_modified for _ in range(4)] == [False, False, False, True]

@@ -76,6 +76,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(fleet: Fleet):
 
 def test_a_model_is_removed_only_after_three_listings_without_it_and_restored_when_it_is_back(fleet: Fleet):
     fleet.add("acme")
+    fleet.removes_after("acme", misses=3, hours=0)
     sync(fleet, "acme")
     fleet.serve("acme", listing(*CHAT_MODELS[:4]))
     statuses = []
