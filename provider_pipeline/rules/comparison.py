@@ -65,6 +65,11 @@ class FieldComparison:
         counts = {"agree": self.agree, "differ": self.differ, "lost": self.lost, "gained": self.gained}
         return {**counts, "sample": list(self.sample)}
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "FieldComparison":
+        """The comparison that a document of `to_json` holds."""
+        return cls(**{**document, "sample": tuple(document["sample"])})
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -99,6 +104,17 @@ class Comparison:
             "fields": {name: each.to_json() for name, each in self.fields.items()},
             "capabilities": self.capabilities.to_json(),
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Comparison":
+        """The comparison that a document of `to_json` holds."""
+        return cls(
+            **{name: document[name] for name in ("before", "after", "shared")},
+            gone=tuple(document["gone"]),
+            new=tuple(document["new"]),
+            fields={name: FieldComparison.from_json(each) for name, each in document["fields"].items()},
+            capabilities=FieldComparison.from_json(document["capabilities"]),
+        )
 
 
 @dataclass

@@ -26,6 +26,7 @@ from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.spool import Spool
+from provider_pipeline.sync.stored import stored_rule
 from provider_pipeline.sync.writing import Row, Written, write_listing
 
 Keep = Literal["all", "raw", "nothing"]
@@ -174,13 +175,6 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
             f"{slug}: the threshold {'.'.join(map(str, first['loc']))} is not understood: {first['msg']}",
             hint=f"the thresholds are {', '.join(sorted(Thresholds.model_fields))}",
         ) from error
-
-
-def stored_rule(version: catalog.StoredRuleVersion) -> ExtractionRule:
-    """The rule that a stored version holds."""
-    return ExtractionRule.parse(
-        {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config}
-    )
 
 
 def _named(slug: str, error: ProviderPipelineError) -> str:

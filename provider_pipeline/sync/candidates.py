@@ -4,16 +4,18 @@ Here: finding the candidate, and what changed since the last good response. Not 
 the active rule (`gates.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules import Difference, EndpointSample, ExtractionRule, RuleGenerator, describe_drift
-from provider_pipeline.sync.attempt import stored_rule
-from provider_pipeline.sync.evaluation import Page, stored_pages
+from provider_pipeline.sync.stored import StoredResponse, stored_rule
+
+_PAGES: Final = 20
+"""Pages of each endpoint whose structure is compared."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,16 @@ def proposed_candidate(session: Session, provider_id: int, task: catalog.Task | 
     return Candidate(stored_rule(version), version.metadata, None, version.version)
 
 
-def generated_candidate(active: ExtractionRule | None, pages: Sequence[Page]) -> Candidate | str:
+def generated_candidate(active: ExtractionRule | None, response: StoredResponse) -> Candidate | str:
     """A candidate written from the first page of each endpoint, or why there is none."""
     endpoints = () if active is None else active.endpoints
     samples = [
-        EndpointSample(documents[0], path=endpoint.path, detail=endpoint.detail)
+        EndpointSample(document, path=endpoint.path, detail=endpoint.detail)
         for position, endpoint in enumerate(endpoints)
-        if (documents := _of(pages, position))
+        for document in response.first_pages(position)
     ]
-    analysis = RuleGenerator().analyze_endpoints(samples or [EndpointSample(document) for _, document in pages[:1]])
+    samples = samples or [EndpointSample(document) for document in response.first_pages(0)]
+    analysis = RuleGenerator().analyze_endpoints(samples)
     problem = next((each["message"] for each in analysis["issues"] if each["severity"] == "error"), None)
     if problem is not None:
         return str(problem)
@@ -58,19 +61,17 @@ def generated_candidate(active: ExtractionRule | None, pages: Sequence[Page]) ->
 
 
 def differences_since(
-    session: Session, provider_id: int, active: ExtractionRule | None, pages: Sequence[Page], failing_id: int
+    session: Session, provider_id: int, active: ExtractionRule | None, response: StoredResponse
 ) -> tuple[Difference, ...]:
     """What changed since the last accepted response; nothing where there is none to compare with."""
     good_id = catalog.get_sync_state(session, provider_id).raw_response_id
-    if active is None or good_id is None or good_id == failing_id:
+    if active is None or good_id is None or good_id == response.id:
         return ()
-    before = stored_pages(session, good_id)
+    good = StoredResponse(session, good_id)
     return tuple(
         difference
         for position in range(len(active.endpoints))
-        for difference in describe_drift(active, _of(before, position), _of(pages, position), endpoint=position)
+        for difference in describe_drift(
+            active, good.first_pages(position, _PAGES), response.first_pages(position, _PAGES), endpoint=position
+        )
     )
-
-
-def _of(pages: Sequence[Page], endpoint: int) -> list[Any]:
-    return [document for position, document in pages if position == endpoint]

@@ -4,7 +4,6 @@ Here: applying rules to responses and gathering what the gates look at. Not here
 candidates come from and what becomes of them (`regenerate.py`). Nothing here writes or uses the network.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,10 +12,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override
 from provider_pipeline.sync.gates import SHADOW_RESPONSES, Evidence, Reading, Shadow
+from provider_pipeline.sync.stored import Page, StoredResponse
 
 Row = Mapping[str, Any]
-Page = tuple[int, Any]
-"""A page of a response: its endpoint's position in the rule, and its parsed body."""
 
 
 def evaluate_candidate(
@@ -24,9 +22,8 @@ def evaluate_candidate(
     provider_id: int,
     candidate: ExtractionRule,
     active: ExtractionRule | None,
-    failing: Sequence[Page],
+    failing: StoredResponse,
     *,
-    failing_id: int | None,
     doubt: str | None = None,
 ) -> Evidence:
     """Tries a candidate beside the active rule on the failing response, on stored ones, and on what is known.
@@ -36,13 +33,12 @@ def evaluate_candidate(
         provider_id: The provider.
         candidate: The rule on trial.
         active: The rule it would replace, if there is one.
-        failing: The pages of the response that the active rule does not fit.
-        failing_id: Where that response is stored.
+        failing: The response that the active rule does not fit.
         doubt: Why the candidate may be a wrong guess; it counts only while most of its models are unknown ones.
     """
     beside = _BesideCatalogue(session, provider_id)
-    shadow = run_shadow(active, candidate, failing, raw_response_id=failing_id, watch=beside.add)
-    stored = () if active is None else tuple(_stored_shadows(session, provider_id, active, candidate, skip=failing_id))
+    shadow = run_shadow(active, candidate, failing, raw_response_id=failing.id, watch=beside.add)
+    stored = () if active is None else tuple(_stored_shadows(session, provider_id, active, candidate, skip=failing.id))
     dropped = _not_named(beside.unseen, failing)
     mostly_known = beside.found > 0 and 2 * beside.found >= shadow.candidate.models
     return Evidence(
@@ -88,11 +84,6 @@ def run_shadow(
         theirs.reading(),
         None if ours is None else comparer.comparison(),
     )
-
-
-def stored_pages(session: Session, raw_response_id: int) -> list[Page]:
-    """The pages of a stored response, parsed."""
-    return [(page.endpoint, json.loads(page.content)) for page in catalog.load_raw_response(session, raw_response_id)]
 
 
 class _Reader:
@@ -146,8 +137,8 @@ def _stored_shadows(
 ) -> Iterator[Shadow]:
     for raw_response_id in catalog.recent_raw_response_ids(session, provider_id, limit=SHADOW_RESPONSES + 1):
         if raw_response_id != skip:
-            pages = stored_pages(session, raw_response_id)
-            yield run_shadow(active, candidate, pages, raw_response_id=raw_response_id)
+            response = StoredResponse(session, raw_response_id)
+            yield run_shadow(active, candidate, response, raw_response_id=raw_response_id)
 
 
 def _not_named(ids: set[str], pages: Iterable[Page]) -> int:

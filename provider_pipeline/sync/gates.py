@@ -5,7 +5,7 @@ The concept: a rule that was written by itself, by a person or by an agent passe
 one is never activated by itself; a person may still approve it, with the report at hand.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -83,6 +83,17 @@ class Shadow:
             "comparison": None if self.comparison is None else self.comparison.to_json(),
         }
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Shadow":
+        """The shadow run that a document of `to_json` holds."""
+        active, comparison = document["active"], document["comparison"]
+        return cls(
+            document["raw_response_id"],
+            None if active is None else Reading(**active),
+            Reading(**document["candidate"]),
+            None if comparison is None else Comparison.from_json(comparison),
+        )
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -131,6 +142,19 @@ def judge_candidate(evidence: Evidence, gates: Gates | None = None) -> tuple[Gat
     """
     bounds = gates or Gates()
     return tuple(_gates(evidence, bounds))
+
+
+def judge_trial(shadows: Sequence[Shadow], gates: Gates | None = None) -> tuple[Gate, ...]:
+    """Holds a rule that was on trial against the gates, over all the responses it read beside the active rule."""
+    unfit = [each for each in shadows if not each.candidate.valid and each.active is not None and each.active.valid]
+    fits = Gate(
+        "fits_where_the_active_rule_does",
+        bool(shadows) and not unfit,
+        "every response that the active rule reads, and at least one",
+        f"{len(shadows) - len(unfit)} of {len(shadows)} responses",
+        tuple(f"raw response {each.raw_response_id}: {each.candidate.reason}" for each in unfit[:5]),
+    )
+    return (fits, *_stored_gates(shadows, gates or Gates()))
 
 
 def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:

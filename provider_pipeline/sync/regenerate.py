@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, RuleMissingError, RuleValidationError
 from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
-from provider_pipeline.sync.attempt import blocking_reason, stored_rule
-from provider_pipeline.sync.evaluation import Page, stored_pages
+from provider_pipeline.sync.attempt import blocking_reason
 from provider_pipeline.sync.sampling import ListingPlace, active_places, stored_sample
+from provider_pipeline.sync.stored import Page, StoredResponse, stored_rule
 from provider_pipeline.sync.trial import Choice, choose_rule, read_response, try_rule
 
 TRIAL_RESPONSES = 5

@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, ProviderPipelineError, RuleMissingError, TaskClaimLostError
 from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Difference, ExtractionRule
-from provider_pipeline.sync.attempt import stored_rule
 from provider_pipeline.sync.candidates import Candidate, differences_since, generated_candidate, proposed_candidate
-from provider_pipeline.sync.evaluation import evaluate_candidate, stored_pages
+from provider_pipeline.sync.evaluation import evaluate_candidate
 from provider_pipeline.sync.gates import Evidence, Gate, judge_candidate
 from provider_pipeline.sync.report import report_markdown
+from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 LEASE: Final = timedelta(minutes=15)
 """How long a worker keeps a task without a word; a rule for thousands of models takes seconds."""
@@ -132,16 +132,14 @@ def improve_rule(session: Session, slug: str) -> Repair:
 def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
     provider = catalog.get_provider(session, slug)
     failing_id = _newest_response(session, provider.id, task)
-    pages = stored_pages(session, failing_id)
+    response = StoredResponse(session, failing_id)
     active_version = _active(session, provider.id)
     active = None if active_version is None else stored_rule(active_version)
-    differences = differences_since(session, provider.id, active, pages, failing_id)
-    found = proposed_candidate(session, provider.id, task) or generated_candidate(active, pages)
+    differences = differences_since(session, provider.id, active, response)
+    found = proposed_candidate(session, provider.id, task) or generated_candidate(active, response)
     if isinstance(found, str):
         return _reviewed(slug, task, failing_id, f"no rule can be written: {found}", differences)
-    evidence = evaluate_candidate(
-        session, provider.id, found.rule, active, pages, failing_id=failing_id, doubt=found.doubt
-    )
+    evidence = evaluate_candidate(session, provider.id, found.rule, active, response, doubt=found.doubt)
     if active is not None and found.rule.digest == active.digest:
         return _nothing_better(slug, task, failing_id, evidence, differences, found, active_version)
     gates = judge_candidate(evidence)

@@ -1,0 +1,121 @@
+"""Rules on trial: reading every listing beside the active rule, and promoted or reported at the end.
+
+Here: the shadow run of a sync, and how a trial ends. Not here: the rows (`catalog.trials`) and the gates (`gates.py`).
+The concept: a rule on trial never writes a model; its readings of real listings add up until they speak for themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.sync.evaluation import run_shadow
+from provider_pipeline.sync.gates import Gate, Shadow, judge_trial
+from provider_pipeline.sync.stored import StoredResponse, stored_rule
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """A trial and what it has found so far.
+
+    Attributes:
+        trial: The trial as stored.
+        shadows: Both rules on each different listing, oldest first.
+        gates: What the gates say of them.
+    """
+
+    trial: catalog.RuleTrial
+    shadows: tuple[Shadow, ...]
+    gates: tuple[Gate, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rule on trial may be promoted."""
+        return all(gate.passed for gate in self.gates)
+
+
+def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, now: datetime) -> list[TrialReport]:
+    """Lets every rule on trial read a listing that was just stored; ends the trials that are over. Commits nothing.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        raw_response_id: The listing of this sync, accepted or not.
+        now: The time of the sync.
+
+    Returns:
+        The trials that ended.
+    """
+    ended = []
+    for trial in catalog.running_trials(session, provider_id):
+        scores = _scores(session, trial, raw_response_id)
+        after = catalog.record_trial_result(session, trial.id, raw_response_id=raw_response_id, now=now, scores=scores)
+        if after.is_over(now):
+            ended.append(_concluded(session, after, now))
+    return ended
+
+
+def report_trial(session: Session, trial: catalog.RuleTrial) -> TrialReport:
+    """What a trial has found so far."""
+    found = [result.scores for result in catalog.trial_results(session, trial.id)]
+    shadows = tuple(Shadow.from_json(scores) for scores in found if "candidate" in scores)
+    return TrialReport(trial, shadows, judge_trial(shadows))
+
+
+def store_for_trial(
+    session: Session, provider_id: int, document: Mapping[str, Any], *, reason: str, created_by_id: int | None = None
+) -> int:
+    """Stores a hand-written rule as a version that may be put on trial; returns the version. Commits nothing.
+
+    Raises:
+        InvalidRuleError: The rule cannot be understood.
+    """
+    rule = ExtractionRule.parse(document)
+    stored = rule.to_stored()
+    return catalog.add_rule_version(
+        session,
+        provider_id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata=rule.metadata,
+        digest=rule.digest,
+        sample_id=None,
+        origin="written",
+        activate=False,
+        author="person",
+        created_by_id=created_by_id,
+        reason=reason,
+    )
+
+
+def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) -> dict[str, Any]:
+    """The shadow run's scores; of content that the trial has read before, those of the first time."""
+    for result in catalog.trial_results(session, trial.id):
+        if result.raw_response_id == raw_response_id:
+            return result.scores
+    try:
+        candidate = stored_rule(catalog.get_rule_version(session, trial.provider_id, trial.version))
+        active = stored_rule(catalog.active_rule(session, trial.provider_id))
+    except InvalidRuleError as error:
+        return {"error": str(error)}
+    response = StoredResponse(session, raw_response_id)
+    return run_shadow(active, candidate, response, raw_response_id=raw_response_id).to_json()
+
+
+def _concluded(session: Session, trial: catalog.RuleTrial, now: datetime) -> TrialReport:
+    report = report_trial(session, trial)
+    failed = [gate for gate in report.gates if not gate.passed]
+    if trial.policy == "promote" and not failed:
+        reason = f"passed its trial over {trial.syncs} syncs and {trial.responses} different listings"
+        scores = {"gates": [gate.to_json() for gate in report.gates]}
+        catalog.activate_rule(session, trial.provider_id, trial.version, reason=reason, scores=scores)
+        ended = catalog.end_trial(session, trial.id, status="promoted", now=now, reason=reason)
+    else:
+        reason = f"failed {failed[0].name}: {failed[0].actual}" if failed else "ran to its end; promotion is by hand"
+        ended = catalog.end_trial(session, trial.id, status="finished", now=now, reason=reason)
+    return TrialReport(ended, report.shadows, report.gates)
