@@ -4,7 +4,7 @@ Pure: no input or output besides this package's own data files, no dagster, no d
 """
 
 from provider_pipeline.rules.capabilities import capability_names
-from provider_pipeline.rules.comparison import Comparison, FieldComparison, RowComparer
+from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison, RowComparer
 from provider_pipeline.rules.difference import (
     RuleDifference,
     difference_lines,
@@ -35,6 +35,7 @@ from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 
 __all__ = [
+    "COMPARED_FIELDS",
     "GUARDS",
     "PLAUSIBILITY_ISSUES",
     "ROW_COLUMNS",

@@ -13,6 +13,7 @@ from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, imp
 from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
 from provider_pipeline.sync.trial import Choice, Trial, choose_rule
+from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
 
 __all__ = [
     "Choice",
@@ -23,6 +24,7 @@ __all__ = [
     "Repair",
     "SyncOutcome",
     "Trial",
+    "TrialReport",
     "active_places",
     "answer_task",
     "answer_tasks",
@@ -40,6 +42,9 @@ __all__ = [
     "propose_rule",
     "regenerate_rule",
     "reject_task",
+    "report_trial",
+    "serve_trials",
+    "store_for_trial",
     "store_sample",
     "stored_rule",
     "worker_name",

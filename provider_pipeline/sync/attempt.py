@@ -27,6 +27,7 @@ from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.stored import stored_rule
+from provider_pipeline.sync.trials import serve_trials
 from provider_pipeline.sync.writing import Row, Written, write_listing
 
 Keep = Literal["all", "raw", "nothing"]
@@ -113,6 +114,7 @@ def attempt_sync(
                 repeat = stamp(_repeated(target, content), now=now)
                 if keep != "all" or _record_repeat(session, target, repeat, fetch.validators, now):
                     session.commit()
+                    _let_trials_read(session, target, repeat, now)
                     return repeat
                 fetch.complete()
             verdict = judge_pages(_judge(session, target, thresholds, accept=accept), pages, rows)
@@ -158,6 +160,7 @@ def attempt_sync(
             session.rollback()
         else:
             session.commit()
+            _let_trials_read(session, target, outcome, now)
     return outcome
 
 
@@ -264,6 +267,13 @@ def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: floa
         seconds=time.monotonic() - started,
         dry_run=keep == "nothing",
     )
+
+
+def _let_trials_read(session: Session, target: _Target, outcome: SyncOutcome, now: datetime) -> None:
+    """Shows the listing to the rules on trial, after the sync itself is committed: they have no part in it."""
+    if outcome.raw_response_id is not None and not outcome.dry_run:
+        serve_trials(session, target.provider.id, outcome.raw_response_id, now=now)
+        session.commit()
 
 
 def _record_repeat(

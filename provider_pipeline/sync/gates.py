@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provider_pipeline.rules import Comparison, FieldComparison
+from provider_pipeline.rules import COMPARED_FIELDS, Comparison, FieldComparison
 
 SHADOW_RESPONSES: Final = 10
 """How many stored responses a candidate is tried on, beside the one that failed."""
@@ -154,7 +154,23 @@ def judge_trial(shadows: Sequence[Shadow], gates: Gates | None = None) -> tuple[
         f"{len(shadows) - len(unfit)} of {len(shadows)} responses",
         tuple(f"raw response {each.raw_response_id}: {each.candidate.reason}" for each in unfit[:5]),
     )
-    return (fits, *_stored_gates(shadows, gates or Gates()))
+    return (fits, *_stored_gates(shadows, gates or Gates()), _throughout(shadows))
+
+
+def _throughout(shadows: Sequence[Shadow]) -> Gate:
+    """A field that the active rule knows must be known in some listing at least: here no catalogue stands behind."""
+    lost = sorted(
+        name
+        for name in COMPARED_FIELDS
+        if any(each.comparison and each.comparison.fields[name].known_before for each in shadows)
+        and not any(each.comparison and each.comparison.fields[name].known_after for each in shadows)
+    )
+    return Gate(
+        "no_known_field_is_lost",
+        not lost,
+        "every field that the active rule reads",
+        "nothing is lost" if not lost else f"{', '.join(lost)} in no listing",
+    )
 
 
 def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:

@@ -238,11 +238,11 @@ def _are_known(session: Session, provider_id: int, model_ids: Sequence[str]) -> 
     known = set(catalog.previous_rows(session, provider_id, model_ids))
     active = _active_rule(session, provider_id)
     if not known and active is not None and active.sample_id is not None:
-        rows, _ = read_response(stored_rule(active), stored_pages(session, active.sample_id))
+        rows, _ = read_response(stored_rule(active), StoredResponse(session, active.sample_id))
         known = {row["model_id"] for row in rows}.intersection(model_ids)
     return len(known) >= KNOWN_IDS_SHARE * len(model_ids)
 
 
 def _stored_responses(session: Session, provider_id: int, *, skip: int | None) -> list[list[Page]]:
     newest = catalog.recent_raw_response_ids(session, provider_id, limit=TRIAL_RESPONSES)
-    return [stored_pages(session, raw_response_id) for raw_response_id in newest if raw_response_id != skip]
+    return [list(StoredResponse(session, raw_response_id)) for raw_response_id in newest if raw_response_id != skip]

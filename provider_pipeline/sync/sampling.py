@@ -13,8 +13,8 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, RuleMissingError
 from provider_pipeline.listing import ListingClient, ListingEndpoint
 from provider_pipeline.rules import Detail, EndpointSample, ExtractionRule, RuleGenerator
-from provider_pipeline.sync.attempt import listing_source, stored_rule
-from provider_pipeline.sync.evaluation import stored_pages
+from provider_pipeline.sync.attempt import listing_source
+from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 SAMPLE_DETAILS = 5
 
@@ -89,7 +89,7 @@ def stored_sample(
         ModelSyncerError: It has none of one of them: it was fetched when the provider's rule had fewer.
     """
     first: dict[int, EndpointSample] = {}
-    for position, document in stored_pages(session, raw_response_id):
+    for position, document in StoredResponse(session, raw_response_id):
         if position < len(places):
             place = places[position]
             first.setdefault(position, EndpointSample(document, place.path, place.detail))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provider_pipeline.rules import ExtractionRule, ListingJudge, Verdict, last_of_each
-from provider_pipeline.sync.evaluation import Page
+from provider_pipeline.sync.stored import Page
 
 
 @dataclass(frozen=True)

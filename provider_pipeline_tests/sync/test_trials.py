@@ -1,0 +1,109 @@
+"""A rule on trial reads what every sync brings, writes nothing, and is promoted only if it did well throughout."""
+
+import copy
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from provider_pipeline import ModelSyncer, RuleValidationError, catalog
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules import RuleGenerator
+from provider_pipeline.sync import report_trial, store_for_trial
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+
+GOOD = RuleGenerator().analyze_sample(listing(*CHAT_MODELS))
+RICHER = {**GOOD, "fields": {**GOOD["fields"], "name": "id"}}
+WORSE = {**GOOD, "fields": {"id": "id"}, "units": {}}
+
+
+def on_trial(fleet: Fleet, rule, **ends) -> catalog.RuleTrial:
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        version = store_for_trial(session, provider.id, rule, reason="names", created_by_id=4)
+        trial = catalog.start_trial(session, provider.id, version, now=datetime.now(UTC), reason="names", **ends)
+        session.commit()
+    return trial
+
+
+def sync(fleet: Fleet, document) -> None:
+    fleet.serve("acme", document)
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme")
+
+
+def state(fleet: Fleet, trial: catalog.RuleTrial):
+    with fleet.database.session() as session:
+        report = report_trial(session, catalog.get_trial(session, trial.id))
+        return report, catalog.active_rule(session, trial.provider_id).version
+
+
+def test_a_good_rule_is_promoted_at_the_end_and_had_written_nothing_before(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=2, policy="promote")
+    sync(fleet, listing(*CHAT_MODELS))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, report.trial.syncs, active) == ("running", 1, 1)
+    assert report.shadows[0].comparison.fields["display_name"].gained == 5
+    with fleet.database.session() as session:
+        rows = catalog.load_models(session, trial.provider_id)
+    assert {row["display_name"] for row in rows} == {None}
+    sync(fleet, listing(*CHAT_MODELS, "gpt-5"))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, report.trial.responses, active) == ("promoted", 2, 2)
+    assert "passed its trial over 2 syncs" in report.trial.end_reason
+
+
+def test_a_worse_rule_is_reported_and_never_promoted(fleet: Fleet):
+    trial = on_trial(fleet, WORSE, until_syncs=1, policy="promote")
+    document = copy.deepcopy(listing(*CHAT_MODELS))
+    sync(fleet, document)
+    report, active = state(fleet, trial)
+    assert (report.trial.status, active) == ("finished", 1)
+    # Nothing it maps contradicts, but what it does not map is missing throughout.
+    assert report.trial.end_reason.startswith("failed no_known_field_is_lost")
+
+
+def test_the_policy_report_leaves_the_promotion_to_a_person(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=1, policy="report")
+    sync(fleet, listing(*CHAT_MODELS))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, report.passed, active) == ("finished", True, 1)
+
+
+def test_the_same_listing_again_counts_as_a_sync_and_not_as_another_listing(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=9)
+    for _ in range(3):
+        sync(fleet, listing(*CHAT_MODELS))
+    report, _ = state(fleet, trial)
+    assert (report.trial.syncs, report.trial.responses, len(report.shadows)) == (3, 1, 1)
+
+
+def test_a_listing_that_only_the_rule_on_trial_reads_counts_for_it(fleet: Fleet):
+    trial = on_trial(fleet, RuleGenerator().analyze_sample(moved(*CHAT_MODELS)), until_syncs=2)
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    with fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models("acme")
+    report, _ = state(fleet, trial)
+    (shadow,) = report.shadows
+    assert (shadow.active.valid, shadow.candidate.valid, report.passed) == (False, True, True)
+
+
+def test_time_ends_a_trial_too(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_at=datetime.now(UTC) + timedelta(days=1))
+    sync(fleet, listing(*CHAT_MODELS))
+    report, _ = state(fleet, trial)
+    assert report.trial.status == "running"
+    assert report.trial.is_over(datetime.now(UTC) + timedelta(days=2))
+
+
+def test_a_dry_run_is_no_sync_of_a_trial(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=1)
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme", dry_run=True)
+    assert state(fleet, trial)[0].trial.syncs == 0
+
+
+def test_what_is_no_rule_is_not_put_on_trial(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session, pytest.raises(InvalidRuleError):
+        store_for_trial(session, catalog.get_provider(session, "acme").id, {"jmespath_rule": "["}, reason="x")
