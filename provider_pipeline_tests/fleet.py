@@ -71,13 +71,15 @@ class Fleet:
             session.commit()
         self.serve(slug, sample)
 
-    def serve(self, slug: str, document: Any) -> None:
+    def serve(self, slug: str, document: Any, *, at: str = "/v1/models") -> None:
         """Answers the provider's endpoint with this JSON from now on."""
-        self.answer(slug, json.dumps(document), content_type="application/json")
+        self.answer(slug, json.dumps(document), content_type="application/json", at=at)
 
-    def answer(self, slug: str, body: str, *, status: int = 200, content_type: str = "text/html") -> None:
+    def answer(
+        self, slug: str, body: str, *, status: int = 200, content_type: str = "text/html", at: str = "/v1/models"
+    ) -> None:
         """Answers the provider's endpoint with these bytes from now on."""
-        path = f"/{slug}/v1/models"
+        path = f"/{slug}{at}"
         handlers = self.server.handlers
         handlers[:] = [each for each in handlers if each.matcher.uri != path]
         self.server.expect_request(path).respond_with_response(Response(body, status=status, content_type=content_type))

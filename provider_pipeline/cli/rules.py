@@ -28,8 +28,9 @@ from provider_pipeline.sync import (
     store_sample,
 )
 
-_RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "expect")
+_RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
 _SHOWN_PATTERNS = 400
+_USUAL_PATH = "/v1/models"
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
 app.command()(rule_versions.versions)
@@ -78,10 +79,11 @@ def generate(
         if len(files) == 1 and not given and detail is None:
             emit_json(RuleGenerator().analyze_sample(read_json(files[0])))
         else:
-            emit_json(RuleGenerator().analyze_endpoints(_read_samples(files, _with_detail(given, detail))))
+            places = _with_detail(given or [ListingPlace(_USUAL_PATH)], detail)
+            emit_json(RuleGenerator().analyze_endpoints(_read_samples(files, places)))
         return
     with catalog.open_catalog() as database, database.session() as session:
-        places = _with_detail(given or active_places(session, slug) or [ListingPlace("/v1/models")], detail)
+        places = _with_detail(given or active_places(session, slug) or [ListingPlace(_USUAL_PATH)], detail)
         if files:
             samples, sample_id = _store_samples(session, slug, files, places)
         else:

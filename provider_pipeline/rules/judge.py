@@ -87,6 +87,7 @@ class ListingJudge:
         self._superseded: Counter[str] = Counter()
         self._unmatched: list[str] = []
         self._items = 0
+        self._items_of: Counter[int] = Counter()
         self._duplicates: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
@@ -119,6 +120,7 @@ class ListingJudge:
             seen.add(model_id)
             rows[model_id] = row
         self._items += len(items)
+        self._items_of[endpoint] += len(items)
         if self._kept is not None:
             return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
@@ -213,14 +215,10 @@ class ListingJudge:
                 recovery=_REGENERATE,
             )
         elif not self._items:
-            yield issue(
-                "empty_listing",
-                "error",
-                "the listing is empty; an empty answer never replaces what is known",
-                expected=f"at least {max(1, self._thresholds.min_models)} models",
-                actual=0,
-                recovery="Fetch again; check the provider's status page and that the key may list models.",
-            )
+            yield self._empty("the listing")
+        elif any(not count for count in self._items_of.values()):
+            for endpoint in sorted(place for place, count in self._items_of.items() if not count):
+                yield self._empty(f"the listing at {self._rule.endpoints[endpoint].path or f'endpoint {endpoint + 1}'}")
         elif profile.count < max(1, self._thresholds.min_models):
             yield issue(
                 "too_few_models",
@@ -239,6 +237,17 @@ class ListingJudge:
                 actual=f"{profile.covered / profile.count:.0%}",
                 recovery="Add patterns or lookup entries for these models, or regenerate the rule.",
             )
+
+    def _empty(self, what: str) -> dict[str, Any]:
+        more = "; an endpoint that lists nothing any more has to leave the rule" if self._kept is not None else ""
+        return issue(
+            "empty_listing",
+            "error",
+            f"{what} is empty; an empty answer never replaces what is known",
+            expected=f"at least {max(1, self._thresholds.min_models)} models",
+            actual=0,
+            recovery=f"Fetch again; check the provider's status page and that the key may list models{more}.",
+        )
 
     def _allowed(self, limit: float, name: str) -> float:
         expected: float = max(getattr(endpoint.expect, name) for endpoint in self._rule.endpoints)

@@ -79,6 +79,14 @@ def test_an_id_that_one_endpoint_repeats_is_still_a_duplicate():
     assert verdict.profile.count == 1
 
 
+@pytest.mark.parametrize("empty", [0, 1])
+def test_an_endpoint_that_is_empty_beside_another_fails_the_listing(empty: int):
+    _, verdict = judged([(empty, []), (1 - empty, [{"id": "gpt-4o"}])])
+    (problem,) = verdict.issues
+    assert (problem["type"], problem["severity"]) == ("empty_listing", "error")
+    assert TWO.endpoints[empty].path in problem["message"]
+
+
 def test_what_is_judged_against_history_is_the_merged_row():
     before = {"gpt-4o": {"model_id": "gpt-4o", "input_price": 2.5, "context_length": 128_000}}
     pages = [(0, [{"id": "gpt-4o", "context": 128_000}]), (1, [{"id": "gpt-4o", "context": 9, "price": 250.0}])]

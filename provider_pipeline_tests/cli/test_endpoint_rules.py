@@ -1,0 +1,77 @@
+"""`rules generate` for several endpoints and for models' own answers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provider_pipeline import catalog
+from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+EMBEDDINGS = {"models": [{"id": "text-embedding-3-small", "context_length": 8192}]}
+
+
+def add(fleet: Fleet) -> None:
+    with fleet.database.session() as session:
+        catalog.add_provider(
+            session,
+            slug="acme",
+            name="Acme",
+            base_url=fleet.server.url_for("/acme"),
+            auth_config={"type": "none"},
+            request_config={"allow_private": True},
+        )
+        session.commit()
+
+
+def test_a_rule_for_several_endpoints_is_generated_synced_and_explained(run: CommandLine, fleet: Fleet):
+    add(fleet)
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    fleet.serve("acme", EMBEDDINGS, at="/v1/embedding-models")
+    endpoints = ("--endpoint", "/v1/models", "--endpoint", "/v1/embedding-models")
+    generated = run("rules", "generate", "acme", *endpoints, "--json").json
+    assert (generated["activated"], generated["models"]) == (True, 6)
+    (synced,) = run("sync", "acme", "--json").json
+    assert synced["created"] == 6
+    assert "acme: /v1/embedding-models" in run("rules", "explain", "acme").out
+
+
+def test_a_rule_with_details_is_generated_and_synced(run: CommandLine, fleet: Fleet):
+    add(fleet)
+    fleet.serve("acme", {"data": [{"id": name} for name in CHAT_MODELS]})
+    for name in CHAT_MODELS:
+        fleet.serve("acme", {"id": name, "context_length": 32_768}, at=f"/v1/models/{name}")
+    generated = run("rules", "generate", "acme", "--detail", "/v1/models/{id}", "--json").json
+    assert generated["model_list_config"]["detail"]["path"] == "/v1/models/{id}"
+    assert run("sync", "acme").code == 0
+    assert {row[2] for row in fleet.rows("acme").values()} == {32_768}
+    assert "/v1/models/{id}" in run("rules", "show", "acme").out
+
+
+def test_a_file_for_each_endpoint_is_learnt_from_instead_of_fetching(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    add(fleet)
+    files = [tmp_path / "models.json", tmp_path / "embeddings.json"]
+    for file, document in zip(files, (listing(*CHAT_MODELS), EMBEDDINGS), strict=True):
+        file.write_text(json.dumps(document))
+    given = ("--from", str(files[0]), "--from", str(files[1]), "--endpoint", "/v1/models", "--endpoint", "/v1/more")
+    assert run("rules", "generate", "acme", *given, "--json").json["models"] == 6
+    analysis = run("rules", "generate", *given).json
+    assert [endpoint["path"] for endpoint in analysis["endpoints"]] == ["/v1/models", "/v1/more"]
+
+
+USAGE = {
+    "a detail and two endpoints": (["--endpoint", "/a", "--endpoint", "/b", "--detail", "/a/{id}"], "one --endpoint"),
+    "a detail without an id": (["--detail", "/v1/models"], "{id}"),
+    "one file for two endpoints": (["--endpoint", "/a", "--endpoint", "/b"], "one --from for each endpoint: 2, got 1"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), USAGE.values(), ids=USAGE.keys())
+def test_wrong_usage_exits_2_and_says_what_was_expected(
+    run: CommandLine, tmp_path: Path, arguments: list[str], named: str
+):
+    (tmp_path / "sample.json").write_text(json.dumps(EMBEDDINGS))
+    result = run("rules", "generate", "--from", str(tmp_path / "sample.json"), *arguments)
+    assert (result.code, named in result.err) == (2, True)
+    assert "Traceback" not in result.err
