@@ -117,9 +117,10 @@ def _drawn(task: catalog.Task) -> Iterator[RenderableType]:
                 if value is not None and name not in ("id", "provider")
             ),
             ("raw_response_id", config.get("raw_response_id")),
-            *(("result", f"{name}: {value}") for name, value in result.items()),
         ),
     )
+    if result:
+        yield table("what came of it", ("about", "what"), ((name, _lines(value)) for name, value in result.items()))
     yield table(
         "what failed",
         ("severity", "issue", "message"),
@@ -132,7 +133,12 @@ def _drawn(task: catalog.Task) -> Iterator[RenderableType]:
 
 
 def _lines(value: Any) -> str:
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+    """Free JSON for people: a list line by line, an object as the sentence it holds or as its entries."""
+    if isinstance(value, list):
+        return "\n".join(map(_lines, value))
+    if isinstance(value, dict):
+        return str(value["text"]) if "text" in value else ", ".join(f"{name}: {each}" for name, each in value.items())
+    return str(value)
 
 
 def _say(task: catalog.Task, as_json: bool) -> None:

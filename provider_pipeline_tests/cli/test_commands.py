@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from provider_pipeline import catalog
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -56,9 +57,13 @@ def test_a_person_looks_at_a_task_and_has_it_tried_again_or_closes_it(run: Comma
     assert run("sync", "acme").code == 1
     (task,) = run("tasks", "list", "--json").json
     number = str(task["id"])
+    with fleet.database.session() as session:
+        differences = [{"kind": "list_moved", "text": "`data` became `moved`"}]
+        catalog.add_task_evidence(session, task["id"], {"differences": differences, "items": 312})
+        session.commit()
     shown = run("tasks", "show", number)
     assert shown.code == 0
-    for told in ("acme", "PENDING", task["config"]["issues"][0]["message"][:40]):
+    for told in ("acme", "PENDING", task["config"]["issues"][0]["message"][:40], "`data` became `moved`", "312"):
         assert told in shown.out
     assert run("tasks", "cancel", number, "--reason", "they are moving house", "--by", "7").code == 0
     assert run("tasks", "--json").json == []
