@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
-from provider_pipeline.listing.documents import looks_like_markup, page_title
+from provider_pipeline.listing.documents import described_page, looks_like_markup
 from provider_pipeline.listing.redaction import MASK, one_line, redact
 
 _MAY_PASS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -120,8 +120,7 @@ def what_it_says(body: bytes, content_type: str | None) -> str:
     """Content type, and the title of an error page or the message of a JSON error."""
     kind = one_line(content_type or "no content type", limit=60)
     if looks_like_markup(body):
-        title = page_title(body)
-        return f"{kind}, titled {title!r}" if title else kind
+        return f"{kind}, {described_page(body)}"
     message = _message(body)
     return f"{kind}: {message!r}" if message else kind
 

@@ -65,7 +65,7 @@ def detailed_pages(
     for page in pages:
         model_ids = listed_ids(endpoint, page.document)[: endpoint.most_details]
         document = {"listing": page.document, "details": desk.ask(model_ids)}
-        content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        content = json.dumps(document, separators=(",", ":")).encode()
         headers = {name: value for name, value in page.headers.items() if name not in _VALIDATORS}
         yield replace(page, headers=headers, body=Body(partial(bytes, content), json.loads))
 

@@ -1,13 +1,23 @@
 """From a body to a JSON document, strictly.
 
 Here: what counts as readable. Not here: whether the document is a listing, which is the rule's verdict (`rules`):
-null, `{}` and a list of strings are readable JSON. The concept: what is accepted here can be stored, hashed and
-walked by everything downstream, so NaN, infinite numbers, endless nesting and a body that would burst the memory when
-parsed are refused.
+null, `{}` and a list of strings are readable JSON. The concept: what is accepted here means the same to everybody, and
+can be stored, hashed and walked by everything downstream. Where JSON leaves room (RFC 8259), this is decided:
+
+- An object that has a key twice is refused: which value counts differs from reader to reader.
+- `NaN`, `Infinity` and numbers beyond a double's range (`1e999`) are refused; integers are read exactly, those of more
+  than 4,300 digits are refused.
+- UTF-8, UTF-16 and UTF-32 are read, with or without a byte order mark; bytes that are not text are refused.
+- Halves of surrogate pairs and NUL characters, which a string may hold as an escape, are read: the model whose value
+  holds one is rejected by the rules (`unstorable_text`), the others are not.
+- Anything but white space after the document is refused, and so are more than 100 levels of nesting and more than
+  1,000,000 objects and lists on a page.
 """
 
 import json
+import math
 import re
+from collections import Counter
 from typing import Any, Final, NoReturn
 
 from provider_pipeline.errors import ListingUnreadableError
@@ -17,8 +27,9 @@ DEEPEST: Final = 100
 MOST_CONTAINERS: Final = 1_000_000
 
 _TITLE: Final = re.compile(r"<title[^>]*>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
-_HUGE_EXPONENT: Final = re.compile(rb"[0-9][eE]\+?[0-9]{3}")
-_MARKUP: Final = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body", b"<!--", b"<h1", b"<error")
+_PASSWORD: Final = re.compile(rb"<input[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_LOGIN_TITLE: Final = re.compile(r"\b(?:log|sign)[ -]?(?:in|on)\b|\bsso\b|\bauthenticat", re.IGNORECASE)
+_WHERE_FORMS_ARE: Final = 200_000
 
 
 def parse_document(content: bytes, *, where: str, content_type: str | None) -> Any:
@@ -42,8 +53,15 @@ def parse_document(content: bytes, *, where: str, content_type: str | None) -> A
 
 
 def looks_like_markup(content: bytes) -> bool:
-    """Whether a body is an HTML or XML page."""
-    return content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP)
+    """Whether a body is an HTML or XML page, as no JSON begins."""
+    return content[:200].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith(b"<")
+
+
+def described_page(content: bytes) -> str:
+    """What kind of page a body of markup is, with its title: a login page is named as one."""
+    title = page_title(content)
+    login = _PASSWORD.search(content[:_WHERE_FORMS_ARE]) or (title and _LOGIN_TITLE.search(title))
+    return f"a {'login' if login else 'web'} page{f' titled {title!r}' if title else ''}"
 
 
 def page_title(content: bytes) -> str | None:
@@ -62,10 +80,9 @@ def _parse(content: bytes) -> Any:
     if not content.strip():
         raise _NotAListing("an empty body", "expected a JSON listing; check the endpoint's path")
     if looks_like_markup(content):
-        title = page_title(content)
         raise _NotAListing(
-            f"a web page{f' titled {title!r}' if title else ''} instead of JSON",
-            "check the base URL and the endpoint's path; a proxy or a login page may be in between",
+            f"{described_page(content)} instead of JSON",
+            "check the base URL, the endpoint's path and the key; a proxy or a login may be in between",
         )
     if content.count(b"{") + content.count(b"[") > MOST_CONTAINERS:
         raise _NotAListing(f"a body with more than {MOST_CONTAINERS:,} objects and lists on one page")
@@ -73,9 +90,7 @@ def _parse(content: bytes) -> Any:
     try:
         text = content.decode(encoding)
         document = json.loads(
-            text,
-            parse_constant=_refuse_constant,
-            parse_float=_finite if _HUGE_EXPONENT.search(content) or not encoding.startswith("utf-8") else None,
+            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_without_duplicates
         )
     except UnicodeDecodeError as error:
         raise _NotAListing(f"a body that is not {encoding} text, at byte {error.start:,} of {len(content):,}") from None
@@ -100,9 +115,19 @@ def _refuse_constant(token: str) -> NoReturn:
 
 def _finite(token: str) -> float:
     number = float(token)
-    if number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise _NotAListing(f"the number {token[:40]}, which is out of range")
     return number
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise _NotAListing(
+            f"JSON with the key {one_line(key, limit=60)!r} more than once in one object: which one counts?"
+        )
+    return found
 
 
 def _refuse_depth(document: Any) -> None:

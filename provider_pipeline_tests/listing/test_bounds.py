@@ -59,6 +59,25 @@ def test_an_endless_body_is_left_at_the_page_limit(fetch: Fetch, header: str) ->
         fetch(server.url, limits=FetchLimits(max_page_bytes=100_000))
 
 
+@pytest.mark.parametrize("start", [b"", b"2\r\n[]\r\n0\r\n"], ids=["chunk size", "trailer"])
+def test_an_endless_line_between_chunks_costs_little_memory(fetch: Fetch, start: bytes) -> None:
+    def script(conversation: Conversation) -> None:
+        conversation.send(HEADERS, b"Transfer-Encoding: chunked\r\n\r\n", start)
+        for _ in range(32):
+            conversation.send(b"1" * 1024 * 1024)
+
+    with HostileServer(script) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(ListingUnreadableError, match="broke off"):
+                fetch(server.url, limits=QUICK.model_copy(update={"retries": 0}))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    # The server in this process holds a megabyte of its own at a time.
+    assert peak < 8 * 1024 * 1024
+
+
 def test_an_endless_error_page_is_read_only_at_its_beginning(fetch: Fetch) -> None:
     def script(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<html><title>Keep out</title>")

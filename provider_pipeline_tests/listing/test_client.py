@@ -156,7 +156,7 @@ def test_without_a_key_a_401_asks_for_one(httpserver: HTTPServer, fetch: Fetch) 
 def test_an_html_error_page_is_told_by_its_title(httpserver: HTTPServer, fetch: Fetch) -> None:
     page = "<!DOCTYPE html><html><head><title>Down for\n maintenance</title></head><body>long</body></html>"
     httpserver.expect_request("/models").respond_with_data(page, status=404, content_type="text/html")
-    with pytest.raises(ListingRefusedError, match=r"text/html, titled 'Down for maintenance'"):
+    with pytest.raises(ListingRefusedError, match=r"text/html, a web page titled 'Down for maintenance'"):
         fetch(httpserver.url_for(""))
 
 
@@ -165,7 +165,7 @@ def test_an_html_error_page_is_told_by_its_title(httpserver: HTTPServer, fetch: 
     [
         (b"", "an empty body"),
         (b" \n ", "an empty body"),
-        (b"<html><head><title>Log in</title></head></html>", "a web page titled 'Log in' instead of JSON"),
+        (b"<html><head><title>Log in</title></head></html>", "a login page titled 'Log in' instead of JSON"),
         (b'{"data": [{"id": "a"}, {"id": "b"', "JSON that ends too early"),
         (b'{"data": [{"id": "a', "JSON that ends too early"),
         (b"{'data': []}", "malformed JSON"),

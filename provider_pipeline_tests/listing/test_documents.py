@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.documents import DEEPEST, parse_document
+from provider_pipeline.rules import ExtractionRule, ListingJudge
 
 
 def parse(content: bytes) -> object:
@@ -38,6 +39,66 @@ def test_numbers_beyond_all_range_are_refused(number: str) -> None:
         parse(f"[{number}]".encode())
     with pytest.raises(ListingUnreadableError, match="out of range"):
         parse(f"[{number}]".encode("utf-16"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": 1, "id": 1}',
+        b'{"data": [{"id": "a"}, {"id": "b", "x": 1, "id": "c"}]}',
+        b'{"id": 1, "\\u0069d": 2}',
+        b'{"id" : 1, "id"\n: 2}',
+        '{"id": 1, "id": 2}'.encode("utf-16"),
+    ],
+)
+def test_a_key_that_an_object_has_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(ListingUnreadableError, match="the key 'id' more than once in one object"):
+        parse(body)
+
+
+def test_a_key_may_come_again_in_another_object() -> None:
+    assert parse(b'{"id": {"id": [{"id": 1}, {"id": 2}]}}') == {"id": {"id": [{"id": 1}, {"id": 2}]}}
+
+
+@pytest.mark.parametrize("digits", [19, 20, 400, 4300])
+def test_integers_are_read_exactly(digits: int) -> None:
+    assert parse(b"[%s]" % (b"9" * digits)) == [10**digits - 1]
+
+
+def test_an_integer_beyond_4300_digits_is_refused() -> None:
+    with pytest.raises(ListingUnreadableError, match="a number that cannot be read"):
+        parse(b"[%s]" % (b"9" * 4301))
+
+
+@pytest.mark.parametrize("text", ["\\ud83d", "\\udc00", "\\u0000"])
+def test_halves_of_pairs_and_nul_characters_are_left_to_the_rules_which_reject_their_model_alone(text: str) -> None:
+    document = parse(f'{{"data": [{{"id": "good"}}, {{"id": "bad{text}"}}]}}'.encode())
+    rule = {"model_list_config": {"endpoint": "/models", "selector": "data[*]", "fields": {"id": "id"}}}
+    judge = ListingJudge(ExtractionRule.parse(rule | {"endpoints_config": {}}))
+    assert [row["model_id"] for row in judge.add_page(document)] == ["good"]
+
+
+@pytest.mark.parametrize("body", [b"[] []", b"[]\0", b"{}{}", b"[],"])
+def test_nothing_but_white_space_may_follow_the_document(body: bytes) -> None:
+    with pytest.raises(ListingUnreadableError, match="malformed JSON"):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html><title>Sign in to your account</title></html>", "a login page titled 'Sign in to your account'"),
+        (b"<html><title>Acme SSO</title></html>", "a login page titled 'Acme SSO'"),
+        (b'<!DOCTYPE html><form><input name=p type="Password"></form>', "a login page instead"),
+        (b"<div><input\n  class='x'\n type=password></div>", "a login page instead"),
+        (b"<html><title>Blog in beta</title></html>", "a web page titled 'Blog in beta'"),
+        (b'<?xml version="1.0"?><Error/>', "a web page instead"),
+        ("<html><title>x</title></html>".encode("utf-16"), "a web page"),
+    ],
+)
+def test_a_page_for_people_is_named_by_its_kind(body: bytes, kind: str) -> None:
+    with pytest.raises(ListingUnreadableError, match=f"answered {kind}"):
+        parse(body)
 
 
 @given(st.binary(max_size=200))
