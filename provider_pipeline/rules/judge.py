@@ -85,7 +85,7 @@ class ListingJudge:
         self._seen: list[set[str]] = [set() for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
         self._superseded: Counter[str] = Counter()
-        self._unmatched: list[str] = []
+        self._unmatched: list[tuple[str, str]] = []
         self._items = 0
         self._items_of: Counter[int] = Counter()
         self._duplicates: Counter[str] = Counter()
@@ -102,7 +102,7 @@ class ListingJudge:
         reader = self._readers[endpoint]
         items = reader.items(document)
         if items is None:
-            self._unmatched.append(_described(document))
+            self._unmatched.append((self._rule.endpoints[endpoint].selector, _described(document)))
             return []
         rows: dict[str, dict[str, Any]] = {}
         seen = self._seen[endpoint]
@@ -204,14 +204,14 @@ class ListingJudge:
 
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
         if self._unmatched:
-            selectors = [endpoint.selector for endpoint in self._rule.endpoints]
+            selectors = dict.fromkeys(selector for selector, _ in self._unmatched)
             yield issue(
                 "extraction_failed",
                 "error",
                 f"the selector {', '.join(selectors)} finds no list in {len(self._unmatched)} page(s)",
                 expected="a JSON list of model objects",
-                actual=self._unmatched[0],
-                sample=self._unmatched,
+                actual=self._unmatched[0][1],
+                sample=[described for _, described in self._unmatched],
                 recovery=_REGENERATE,
             )
         elif not self._items:

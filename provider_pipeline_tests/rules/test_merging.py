@@ -87,6 +87,15 @@ def test_an_endpoint_that_is_empty_beside_another_fails_the_listing(empty: int):
     assert TWO.endpoints[empty].path in problem["message"]
 
 
+def test_the_selector_that_finds_no_list_is_named_and_no_other():
+    two = rule(endpoint("/a"), {**endpoint("/b"), "selector": "models[*]"})
+    judge = ListingJudge(two)
+    judge.add_page({"data": [{"id": "gpt-4o"}]}, endpoint=0)
+    judge.add_page({"data": [{"id": "gpt-4o"}]}, endpoint=1)
+    (problem,) = judge.verdict().issues
+    assert problem["message"] == "the selector models[*] finds no list in 1 page(s)"
+
+
 def test_what_is_judged_against_history_is_the_merged_row():
     before = {"gpt-4o": {"model_id": "gpt-4o", "input_price": 2.5, "context_length": 128_000}}
     pages = [(0, [{"id": "gpt-4o", "context": 128_000}]), (1, [{"id": "gpt-4o", "context": 9, "price": 250.0}])]
