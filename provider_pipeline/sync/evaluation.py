@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override
+from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override, last_of_each
 from provider_pipeline.sync.gates import SHADOW_RESPONSES, Evidence, Reading, Shadow
 from provider_pipeline.sync.stored import Page, StoredResponse
 
@@ -70,14 +70,20 @@ def run_shadow(
         raw_response_id: Where the response is stored.
         watch: Is shown each page's rows, the active rule's and the candidate's.
     """
-    ours, theirs = None if active is None else _Reader(active), _Reader(candidate)
+    # What one of several endpoints says of a model is not all there is: such rows are compared when all are there.
+    at_end = any(rule is not None and len(rule.endpoints) > 1 for rule in (active, candidate))
+    ours, theirs = None if active is None else _Reader(active, at_end), _Reader(candidate, at_end)
     comparer = RowComparer()
-    for endpoint, document in pages:
-        before = [] if ours is None else ours.rows(endpoint, document)
-        after = theirs.rows(endpoint, document)
+
+    def compare(before: Sequence[Row], after: Sequence[Row]) -> None:
         comparer.add(before, after)
         if watch is not None:
             watch(before, after)
+
+    for endpoint, document in pages:
+        compare([] if ours is None else ours.rows(endpoint, document), theirs.rows(endpoint, document))
+    if at_end:
+        compare([] if ours is None else ours.kept(), theirs.kept())
     return Shadow(
         raw_response_id,
         None if ours is None else ours.reading(),
@@ -87,20 +93,39 @@ def run_shadow(
 
 
 class _Reader:
-    """A rule applied to one response."""
+    """A rule applied to one response.
 
-    def __init__(self, rule: ExtractionRule) -> None:
+    Args:
+        rule: The rule.
+        keeps: Keep the rows, each in its last version, instead of giving them page by page.
+    """
+
+    def __init__(self, rule: ExtractionRule, keeps: bool) -> None:
         self._judge = ListingJudge(rule)
-        self._endpoints = len(rule.endpoints)
+        self._given: list[int | None] = [None] * len(rule.endpoints)
+        self._keeps = keeps
+        self._rows: list[dict[str, Any]] = []
 
     def rows(self, endpoint: int, document: Any) -> list[dict[str, Any]]:
-        """The page's rows; none from an endpoint that the rule does not have."""
-        return self._judge.add_page(document, endpoint=endpoint) if endpoint < self._endpoints else []
+        """The page's rows; none from an endpoint that the rule does not have, and none while they are kept."""
+        if endpoint >= len(self._given):
+            return []
+        rows = self._judge.add_page(document, endpoint=endpoint)
+        self._given[endpoint] = (self._given[endpoint] or 0) + len(rows)
+        if not self._keeps:
+            return rows
+        self._rows += rows
+        return []
+
+    def kept(self) -> list[dict[str, Any]]:
+        """The kept rows."""
+        return list(last_of_each(self._rows, self._judge.verdict().superseded))
 
     def reading(self) -> Reading:
+        """The outcome; no models where one of several endpoints gave none: then the response is of another shape."""
         verdict = self._judge.verdict()
         first = next((str(each["message"]) for each in verdict.issues if each["severity"] == "error"), None)
-        return Reading(verdict.valid, verdict.profile.count, first)
+        return Reading(verdict.valid, 0 if 0 in self._given else verdict.profile.count, first)
 
 
 class _BesideCatalogue:

@@ -8,18 +8,17 @@ from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
 from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import Detail, ExtractionRule
+from provider_pipeline.rules import Detail, ListingJudge, last_of_each
 from provider_pipeline.sync import (
     GeneratedRule,
     ListingPlace,
     active_places,
+    answer_tasks,
     fetch_sample,
     generate_rule_from,
     regenerate_rule,
 )
-from provider_pipeline.sync.attempt import stored_rule
-from provider_pipeline.sync.evaluation import stored_pages
-from provider_pipeline.sync.trial import read_response
+from provider_pipeline.sync.stored import StoredResponse, stored_rule
 from provider_pipeline_tests.fleet import Fleet, listing
 
 PATIENCE = FetchLimits(retries=0, read_timeout=5)
@@ -127,6 +126,18 @@ def test_one_endpoint_that_moved_blocks_the_listing_and_its_rule_alone_is_renewe
     assert sync(two)["models_unchanged"] == 3
 
 
+def test_the_gates_hold_merged_rows_against_what_is_known(two: Fleet):
+    sync(two)
+    two.serve("acme", {"result": {"entries": PRICES["models"]}}, at="/v1/priced-models")
+    with pytest.raises(RuleValidationError):
+        sync(two)
+    with two.database.session() as session:
+        (repair,) = answer_tasks(session, "acme")
+    assert [gate.name for gate in repair.gates if not gate.passed] == []
+    assert (repair.status, repair.models) == ("activated", 3)
+    assert sync(two)["models_unchanged"] == 3
+
+
 def test_the_rule_of_several_endpoints_is_learnt_again_without_naming_them(two: Fleet):
     with two.database.session() as session:
         places = active_places(session, "acme")
@@ -195,7 +206,12 @@ def test_a_change_in_a_detail_alone_is_a_change_of_the_row(detailed: Fleet):
     sync(detailed)
     detailed.serve("acme", one("gpt-4.1", 16_384), at="/v1/models/gpt-4.1")
     assert sync(detailed)["changes"] == [
-        {"model_id": "gpt-4.1", "kind": "updated", "changed": {"context_length": [8192, 16_384]}}
+        {
+            "model_id": "gpt-4.1",
+            "kind": "updated",
+            "changed": {"context_length": [8192, 16_384]},
+            "cause": "provider",
+        }
     ]
 
 
@@ -222,9 +238,15 @@ def test_the_stored_response_read_again_gives_the_same_rows(kind: str, request: 
     raw_response_id = sync(fleet)["raw_response_id"]
     fleet.server.clear()
     with fleet.database.session() as session:
-        rule: ExtractionRule = stored_rule(catalog.active_rule(session, catalog.get_provider(session, "acme").id))
-        rows, verdict = read_response(rule, stored_pages(session, raw_response_id))
+        judge = ListingJudge(stored_rule(catalog.active_rule(session, catalog.get_provider(session, "acme").id)))
+        read = [
+            row
+            for endpoint, document in StoredResponse(session, raw_response_id)
+            for row in judge.add_page(document, endpoint=endpoint)
+        ]
+    verdict = judge.verdict()
     assert verdict.valid
+    rows = last_of_each(read, verdict.superseded)
     assert {row["model_id"]: row["meta_hash"] for row in rows} == {
         model_id: row["meta_hash"] for model_id, row in table(fleet).items()
     }
