@@ -243,7 +243,7 @@ def _html(server: HTTPServer) -> None:
         (_json({"error": "invalid_scope"}, 400), ListingRefusedError, r"answered 400 .*'invalid_scope'", False, 1),
         (_json({"message": "later"}, 503), ListingRefusedError, r"answered 503 .*'later'.*after 3 attempts", True, 3),
         (_json({"message": "slow down"}, 429), ListingRefusedError, "answered 429", True, 3),
-        (_html, ListingUnreadableError, "a web page titled 'Sign in' instead of JSON", False, 1),
+        (_html, ListingUnreadableError, "a login page titled 'Sign in' instead of JSON", False, 1),
         (_json({"error": "bad_verification"}), ListingRefusedError, "200 with an error .*'bad_verification'", False, 1),
         (_json({"token": "sk-0123456789"}), ListingUnreadableError, "without a usable access_token", False, 1),
         (_json({"access_token": "a\nb"}), ListingUnreadableError, "without a usable access_token", False, 1),
