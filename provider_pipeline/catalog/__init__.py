@@ -5,6 +5,12 @@ here: HTTP (`provider_pipeline.listing`) and what a rule means (`provider_pipeli
 explained by its own comments, in the top-level `sql/` folder and in the database.
 """
 
+from provider_pipeline.catalog.acceptances import (
+    Acceptance,
+    list_acceptances,
+    mark_acceptance_used,
+    record_acceptance,
+)
 from provider_pipeline.catalog.database import Database, home, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.migrations import check_schema, upgrade
@@ -19,8 +25,24 @@ from provider_pipeline.catalog.models import (
     stated_capabilities,
     write_models,
 )
+from provider_pipeline.catalog.notifications import (
+    Notification,
+    claim_due_notifications,
+    enqueue_notification,
+    list_notifications,
+    mark_delivered,
+    mark_failed,
+)
 from provider_pipeline.catalog.opening import open_catalog
-from provider_pipeline.catalog.overrides import overrides, set_override
+from provider_pipeline.catalog.overrides import (
+    Override,
+    list_overrides,
+    note_listed_values,
+    overrides,
+    overrides_caught_up,
+    remove_override,
+    set_override,
+)
 from provider_pipeline.catalog.providers import (
     Provider,
     add_provider,
@@ -102,10 +124,13 @@ from provider_pipeline.catalog.trials import (
 __all__ = [
     "DEFAULT_RETRIES",
     "OPEN_STATUSES",
+    "Acceptance",
     "Database",
     "EmbeddedPostgres",
     "ListingContent",
     "ModelChange",
+    "Notification",
+    "Override",
     "Provider",
     "RawResponseRef",
     "Retries",
@@ -127,10 +152,12 @@ __all__ = [
     "any_missing",
     "cancel_open_tasks",
     "check_schema",
+    "claim_due_notifications",
     "claim_task",
     "count_models",
     "due_providers",
     "end_trial",
+    "enqueue_notification",
     "extend_claim",
     "failure_signature",
     "find_provider_id",
@@ -144,6 +171,9 @@ __all__ = [
     "home",
     "known_model_ids",
     "last_successes",
+    "list_acceptances",
+    "list_notifications",
+    "list_overrides",
     "list_providers",
     "list_raw_responses",
     "list_rule_versions",
@@ -153,21 +183,28 @@ __all__ = [
     "load_models",
     "load_page",
     "load_raw_response",
+    "mark_acceptance_used",
+    "mark_delivered",
+    "mark_failed",
+    "note_listed_values",
     "open_catalog",
     "open_database",
     "open_rule_gen_task",
     "open_tasks",
     "overrides",
+    "overrides_caught_up",
     "previous_active_version",
     "previous_rows",
     "propose",
     "prune_raw_responses",
     "recent_raw_response_ids",
+    "record_acceptance",
     "record_failure",
     "record_repeat",
     "record_success",
     "record_trial_result",
     "release_task",
+    "remove_override",
     "retry_task",
     "roll_back_rule",
     "rule_events",

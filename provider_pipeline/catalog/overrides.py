@@ -1,48 +1,161 @@
-"""What people decided about a model, against its listing.
+"""What people decided about single fields of a model, against its listing.
 
-Here: the rows of `provider_model_override`. Not here: putting them over a listing's rows (`rules.apply_override`).
+Here: the rows of `provider_model_override`. Not here: which values a field can have, and putting them over a listing's
+rows (`provider_pipeline.rules`).
 """
 
+import json
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import provider_model_override
+from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog.tables import provider, provider_model_override
+from provider_pipeline.rules import checked_value, combined_override
 
 
-def overrides(session: Session, provider_id: int) -> dict[str, dict[str, Any]]:
-    """The overriding values of a provider's models, by model id."""
-    query = select(provider_model_override.c.model_id, provider_model_override.c.override_values).where(
-        provider_model_override.c.provider_id == provider_id
+@dataclass(frozen=True)
+class Override:
+    """A field's overriding value; see the comments on the table for what each column means."""
+
+    slug: str
+    model_id: str
+    field: str
+    override_value: Any
+    reason: str
+    created_by_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    listed_value: Any
+    listed_at: datetime | None
+
+
+def overrides(session: Session, provider_id: int, now: datetime) -> dict[str, dict[str, Any]]:
+    """The overriding values of a provider's models that hold now, by model id, as `rules.apply_override` takes them."""
+    table = provider_model_override.c
+    query = select(table.model_id, table.field, table.override_value).where(
+        table.provider_id == provider_id, or_(table.expires_at.is_(None), table.expires_at > now)
     )
-    return {row.model_id: row.override_values for row in session.execute(query)}
+    values: dict[str, dict[str, Any]] = defaultdict(dict)
+    for row in session.execute(query.order_by(table.model_id.collate("C"), table.field.collate("C"))):
+        values[row.model_id][row.field] = row.override_value
+    return {model_id: combined_override(fields) for model_id, fields in values.items()}
 
 
-def set_override(session: Session, provider_id: int, model_id: str, values: Mapping[str, Any], reason: str) -> None:
-    """Set the values that hold for a model whatever its listing says, in place of any set before.
+def list_overrides(session: Session, *, slug: str | None = None, model_id: str | None = None) -> list[Override]:
+    """Overrides by provider, model and field, those that have ended too.
 
-    They show in `provider_model` after the provider's next sync.
+    Args:
+        session: Session to read with.
+        slug: Only this provider's.
+        model_id: Only this model's.
+    """
+    query = _overrides(slug)
+    if model_id is not None:
+        query = query.where(provider_model_override.c.model_id == model_id)
+    return [Override(**row) for row in session.execute(query).mappings()]
+
+
+def overrides_caught_up(session: Session, slug: str | None = None) -> list[Override]:
+    """The overrides whose value the provider lists itself by now, so that they can go."""
+    table = provider_model_override.c
+    query = _overrides(slug).where(table.listed_value == table.override_value)
+    return [Override(**row) for row in session.execute(query).mappings()]
+
+
+def set_override(
+    session: Session,
+    provider_id: int,
+    model_id: str,
+    field: str,
+    value: Any,
+    *,
+    reason: str,
+    created_by_id: int | None = None,
+    expires_at: datetime | None = None,
+) -> None:
+    """Set what holds for a field of a model whatever its listing says, in place of what was set before.
+
+    It shows in `provider_model` after the provider's next sync. Setting the same again touches no row.
 
     Args:
         session: Session to write with.
         provider_id: The provider.
         model_id: The model; it need not be listed yet.
-        values: Columns of `provider_model` to their values.
+        field: A column, or `capabilities.NAME` or `metadata_json.NAME`.
+        value: Its value; None says that nothing is known.
         reason: Why the listing is not right about it.
+        created_by_id: Who decides.
+        expires_at: When the listing counts again; None for never.
+
+    Raises:
+        InvalidRuleError: There is no such field, or it cannot have this value.
     """
-    statement = insert(provider_model_override).values(
-        provider_id=provider_id, model_id=model_id, override_values=dict(values), reason=reason
-    )
-    new, old = statement.excluded, provider_model_override.c
+    said: dict[str, Any] = {
+        "override_value": checked_value(field, value),
+        "reason": reason,
+        "created_by_id": created_by_id,
+        "expires_at": expires_at,
+    }
+    adding = insert(provider_model_override).values(provider_id=provider_id, model_id=model_id, field=field, **said)
+    new, old = adding.excluded, provider_model_override.c
     session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["provider_id", "model_id"],
-            set_={"override_values": new.override_values, "reason": new.reason, "updated_at": func.now()},
-            where=or_(
-                old.override_values.is_distinct_from(new.override_values), old.reason.is_distinct_from(new.reason)
-            ),
+        adding.on_conflict_do_update(
+            index_elements=["provider_id", "model_id", "field"],
+            set_={**{name: new[name] for name in said}, "updated_at": func.now()},
+            where=or_(*(old[name].is_distinct_from(new[name]) for name in said)),
         )
     )
+
+
+def remove_override(session: Session, provider_id: int, model_id: str, field: str) -> bool:
+    """Let the listing count again for a field, from the next sync on.
+
+    Returns:
+        Whether there was an override to remove.
+    """
+    table = provider_model_override
+    removed = session.scalar(
+        delete(table)
+        .where(table.c.provider_id == provider_id, table.c.model_id == model_id, table.c.field == field)
+        .returning(table.c.field)
+    )
+    return removed is not None
+
+
+def note_listed_values(
+    session: Session, provider_id: int, listed: Mapping[str, Mapping[str, Any]], *, now: datetime
+) -> None:
+    """Note what an accepted listing itself says of overridden fields; only what differs is written.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        listed: By model id and field, the value without the override.
+        now: When the listing was fetched.
+    """
+    said = [
+        {"model_id": model_id, "field": field, "value": value}
+        for model_id, fields in listed.items()
+        for field, value in fields.items()
+    ]
+    if said:
+        session.execute(
+            statement("note_listed_values"), {"provider_id": provider_id, "listed": json.dumps(said), "now": now}
+        )
+
+
+def _overrides(slug: str | None) -> Select[Any]:
+    table = provider_model_override.c
+    columns = [table[name] for name in Override.__dataclass_fields__ if name != "slug"]
+    query = select(provider.c.slug, *columns).join(provider, provider.c.id == table.provider_id)
+    if slug is not None:
+        query = query.where(provider.c.slug == slug)
+    return query.order_by(provider.c.slug, table.model_id.collate("C"), table.field.collate("C"))

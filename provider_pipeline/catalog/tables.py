@@ -276,11 +276,49 @@ provider_model_override = Table(
     metadata,
     Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
     _text("model_id", primary_key=True),
-    _json("override_values"),
+    _text("field", primary_key=True),
+    # Here None is a value: nothing is known.
+    Column("override_value", JSONB(none_as_null=False), nullable=False),
     _text("reason"),
     Column("created_by_id", BigInteger),
     _stamped("created_at"),
     _stamped("updated_at"),
+    _time("expires_at", nullable=True),
+    Column("listed_value", JSONB(none_as_null=False)),
+    _time("listed_at", nullable=True),
+)
+
+guard_acceptance = Table(
+    "guard_acceptance",
+    metadata,
+    _id(),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    Column("kinds", ARRAY(Text), nullable=False),
+    _text("reason"),
+    _text("author", nullable=True),
+    Column("created_by_id", BigInteger),
+    Column("raw_response_id", BigInteger),
+    _stamped("created_at"),
+    _time("used_at", nullable=True),
+    Index("guard_acceptance_provider_idx", "provider_id", "created_at"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    _id(),
+    _text("event_key"),
+    _text("kind"),
+    Column("provider_id", BigInteger, ForeignKey("provider.id")),
+    _json("payload"),
+    _stamped("created_at"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _time("next_attempt_at", nullable=True, server_default=text("now()")),
+    _time("delivered_at", nullable=True),
+    _text("last_error", nullable=True),
+    UniqueConstraint("event_key", name="notification_event_key"),
+    Index("notification_due_idx", "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
+    Index("notification_provider_id_idx", "provider_id"),
 )
 
 agent_task = Table(

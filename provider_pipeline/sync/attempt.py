@@ -97,7 +97,7 @@ def attempt_sync(
         CatalogError: The database failed. A fault of the provider or its listing never raises; it is the outcome.
     """
     started = time.monotonic()
-    target = _target(session, slug, accept=accept)
+    target = _target(session, slug, accept=accept, now=clock())
     provider = target.provider
     stamp = functools.partial(_stamped, target=target, keep=keep, started=started)
     accepted: _Accepted | None = None
@@ -194,13 +194,13 @@ def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
     return f"{slug}: {errors[0]['message']}{more}"
 
 
-def _target(session: Session, slug: str, *, accept: bool) -> _Target:
+def _target(session: Session, slug: str, *, accept: bool, now: datetime) -> _Target:
     provider = catalog.get_provider(session, slug)
     active = catalog.active_rule(session, provider.id)
     state = catalog.get_sync_state(session, provider.id)
     settled = not accept and is_settled(
         state,
-        reading_basis(provider, active.version, catalog.overrides(session, provider.id)),
+        reading_basis(provider, active.version, catalog.overrides(session, provider.id, now)),
         any_missing=catalog.any_missing(session, provider.id),
     )
     return _Target(provider, active.version, stored_rule(active), state, settled)

@@ -5,6 +5,7 @@ candidates come from and what becomes of them (`regenerate.py`). Nothing here wr
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -134,7 +135,7 @@ class _BesideCatalogue:
     def __init__(self, session: Session, provider_id: int) -> None:
         self._session = session
         self._provider_id = provider_id
-        self._overrides = catalog.overrides(session, provider_id)
+        self._overrides = catalog.overrides(session, provider_id, datetime.now(UTC))
         self.unseen = catalog.known_model_ids(session, provider_id)
         self.known = len(self.unseen)
         self.active, self.candidate = RowComparer(), RowComparer()

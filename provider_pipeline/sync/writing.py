@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import Verdict, apply_override, last_of_each, override_fields
+from provider_pipeline.rules import Verdict, apply_override, last_of_each, listed_values, override_fields
 
 Row = dict[str, Any]
 
@@ -59,19 +59,32 @@ def write_listing(
     """
     kept = catalog.previous_rows(session, provider_id, sorted(verdict.rejected_ids)).values()
     listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
-    overrides = catalog.overrides(session, provider_id)
+    overrides = catalog.overrides(session, provider_id, now)
+    said: dict[str, dict[str, Any]] = {}
     coverage = _Coverage()
     result = catalog.write_models(
         session,
         provider_id,
-        coverage.counting(_overridden(chain(listed, kept), overrides)),
+        coverage.counting(_overridden(chain(_noting(listed, overrides, said), kept), overrides)),
         rule_version=rule_version,
         now=now,
         raw_response_id=raw_response_id,
         cause=cause,
         overridden={model_id: override_fields(values) for model_id, values in overrides.items()},
     )
+    catalog.note_listed_values(session, provider_id, said, now=now)
     return Written(result, coverage.share, overrides)
+
+
+def _noting(
+    rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]], said: dict[str, dict[str, Any]]
+) -> Iterator[Row]:
+    """The same rows, while what they say of overridden fields is put into `said`."""
+    for row in rows:
+        override = overrides.get(row["model_id"])
+        if override is not None:
+            said[row["model_id"]] = listed_values(row, override_fields(override))
+        yield row
 
 
 def _overridden(rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:

@@ -1,23 +1,170 @@
-from provider_pipeline.catalog import overrides, set_override
-from provider_pipeline_tests.catalog.builders import model
+import pytest
+from sqlalchemy import func, select, text
+
+from provider_pipeline.catalog import (
+    list_overrides,
+    note_listed_values,
+    open_database,
+    overrides,
+    overrides_caught_up,
+    remove_override,
+    set_override,
+    upgrade,
+)
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, upgrade_to
 
 
-def test_an_override_is_kept_by_a_sync(session, provider, write, row_versions):
-    set_override(session, provider.id, "a", {"family": "mine"}, "the listing is wrong")
-    session.commit()
+@pytest.fixture
+def put(session, provider):
+    def run(field, value, *, model_id="a", **options):
+        set_override(session, provider.id, model_id, field, value, **{"reason": "measured", **options})
+        session.commit()
+
+    return run
+
+
+def test_an_override_is_kept_by_a_sync(session, provider, put, write, row_versions):
+    put("family", "mine")
     before = row_versions("provider_model_override")
     write([model("a")])
     write([model("b")], hour=1, removal_after=1)
-    assert overrides(session, provider.id) == {"a": {"family": "mine"}}
+    assert overrides(session, provider.id, NOON) == {"a": {"family": "mine"}}
     assert row_versions("provider_model_override") == before
 
 
-def test_setting_the_same_override_again_touches_no_row_and_another_replaces_it(session, provider, row_versions):
-    set_override(session, provider.id, "a", {"family": "mine"}, "wrong")
-    session.commit()
+def test_the_fields_of_a_model_make_one_override(session, provider, put):
+    put("context_length", 5)
+    put("capabilities.vision", None)
+    put("capabilities.chat", True)
+    put("metadata_json.owner.name", {"x": [1]})
+    put("input_modalities", ["text", "image", "text"])
+    put("family", None, model_id="b")
+    assert overrides(session, provider.id, NOON) == {
+        "a": {
+            "capabilities": {"chat": True, "vision": None},
+            "context_length": 5,
+            "input_modalities": ["image", "text"],
+            "metadata_json": {"owner.name": {"x": [1]}},
+        },
+        "b": {"family": None},
+    }
+
+
+def test_setting_the_same_override_again_touches_no_row_and_another_replaces_it(session, provider, put, row_versions):
+    put("context_length", 4)
     before = row_versions("provider_model_override")
-    set_override(session, provider.id, "a", {"family": "mine"}, "wrong")
+    put("context_length", 4)
+    assert row_versions("provider_model_override") == before
+    put("context_length", 5, reason="measured again", created_by_id=7, expires_at=hours_later(1))
+    (found,) = list_overrides(session, slug="openai", model_id="a")
+    assert (found.override_value, found.reason, found.created_by_id, found.expires_at) == (
+        5,
+        "measured again",
+        7,
+        hours_later(1),
+    )
+    assert found.updated_at > found.created_at
+
+
+def test_an_override_holds_until_its_end(session, provider, put):
+    put("family", "mine", expires_at=hours_later(2))
+    assert overrides(session, provider.id, hours_later(1.9)) == {"a": {"family": "mine"}}
+    assert overrides(session, provider.id, hours_later(2)) == {}
+    assert len(list_overrides(session)) == 1
+
+
+def test_a_removed_override_is_gone_and_removing_it_again_says_so(session, provider, put):
+    put("family", "mine")
+    assert remove_override(session, provider.id, "a", "family")
+    assert not remove_override(session, provider.id, "a", "family")
+    assert overrides(session, provider.id, NOON) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model_id", "b"),
+        ("colour", "red"),
+        ("capabilities", {"chat": True}),
+        ("capabilities.", True),
+        ("capabilities.Not A Name", True),
+        ("context_length.x", 1),
+        ("context_length", "5"),
+        ("context_length", 0),
+        ("context_length", True),
+        ("input_price", -1),
+        ("input_price", float("nan")),
+        ("metadata_json.x", float("inf")),
+        ("metadata_json.x", "nul \x00"),
+        ("metadata_json.x", "half \ud800"),
+        ("family", "  "),
+        ("input_modalities", "text"),
+        ("capabilities.chat", "yes"),
+    ],
+)
+def test_what_no_row_could_hold_is_refused_when_it_is_set_and_not_at_the_next_sync(session, provider, field, value):
+    with pytest.raises(InvalidRuleError):
+        set_override(session, provider.id, "a", field, value, reason="x")
+    session.rollback()
+
+
+def test_an_override_the_provider_has_caught_up_with_is_listed(session, provider, put, row_versions):
+    put("context_length", 5)
+    put("family", None)
+    put("capabilities.chat", True)
+    assert overrides_caught_up(session) == []
+    said = {"a": {"context_length": 4, "family": None, "capabilities.chat": True}}
+    note_listed_values(session, provider.id, said, now=hours_later(1))
+    session.commit()
+    assert [each.field for each in overrides_caught_up(session, "openai")] == ["capabilities.chat", "family"]
+    before = row_versions("provider_model_override")
+    note_listed_values(session, provider.id, said, now=hours_later(2))
     session.commit()
     assert row_versions("provider_model_override") == before
-    set_override(session, provider.id, "a", {"context_length": 5}, "wrong")
-    assert overrides(session, provider.id) == {"a": {"context_length": 5}}
+    note_listed_values(session, provider.id, {"a": {"context_length": 5}}, now=hours_later(3))
+    found = {each.field: (each.listed_value, each.listed_at) for each in overrides_caught_up(session)}
+    assert found == {
+        "capabilities.chat": (True, hours_later(1)),
+        "context_length": (5, hours_later(3)),
+        "family": (None, hours_later(1)),
+    }
+    assert overrides_caught_up(session, "anthropic") == []
+
+
+def test_overrides_by_model_become_overrides_by_field_with_the_migration(empty_database_url):
+    with open_database(empty_database_url) as database:
+        upgrade_to(database.engine, "0007")
+        with database.session() as session:
+            session.execute(text("INSERT INTO provider (slug, name) VALUES ('openai', 'OpenAI')"))
+            session.execute(
+                text(
+                    "INSERT INTO provider_model_override "
+                    "(provider_id, model_id, override_values, reason, created_by_id) SELECT id, 'a', CAST(:given AS jsonb), 'old', 3 FROM provider"
+                ),
+                {
+                    "given": '{"family": null, "capabilities": {"chat": null, "vision": true}, '
+                    '"metadata_json": {"x": 1}, "colour": "red"}'
+                },
+            )
+            session.commit()
+        upgrade(database.engine)
+        with database.session() as session:
+            provider_id = session.scalars(select(func.min(text("id"))).select_from(text("provider"))).one()
+            assert overrides(session, provider_id, NOON) == {
+                "a": {
+                    "family": None,
+                    "capabilities": {"chat": None, "vision": True},
+                    "metadata_json": {"x": 1},
+                }
+            }
+            stored = session.execute(text("SELECT DISTINCT reason, created_by_id FROM provider_model_override")).all()
+            assert stored == [("old", 3)]
+
+
+def test_one_providers_overrides_are_not_anothers(session, provider, put):
+    other = register(session, "anthropic")
+    put("family", "mine")
+    assert overrides(session, other.id, NOON) == {}
+    assert [each.slug for each in list_overrides(session)] == ["openai"]
+    assert list_overrides(session, slug="anthropic") == []

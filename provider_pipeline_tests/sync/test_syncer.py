@@ -248,13 +248,8 @@ def test_an_override_survives_every_sync(fleet: Fleet):
     sync(fleet, "acme")
     with fleet.database.session() as session:
         provider_id = catalog.get_provider(session, "acme").id
-        catalog.set_override(
-            session,
-            provider_id,
-            "gpt-4o",
-            {"context_length": 64_000, "capabilities": {"vision": False}},
-            reason="measured",
-        )
+        for field, value in {"context_length": 64_000, "capabilities.vision": False}.items():
+            catalog.set_override(session, provider_id, "gpt-4o", field, value, reason="measured")
         session.commit()
     assert sync(fleet, "acme")["models_updated"] == 1
     changed = listing(*CHAT_MODELS, context_length=200_000)

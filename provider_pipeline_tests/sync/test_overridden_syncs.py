@@ -1,0 +1,95 @@
+"""Overrides through whole syncs: what is noted of the listing, what ends, and what changes are put down to."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import text
+
+from provider_pipeline import catalog
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import attempt_sync
+from provider_pipeline_tests.catalog.builders import NOON, hours_later
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+
+@pytest.fixture
+def acme(fleet: Fleet) -> Fleet:
+    fleet.add("acme")
+    _sync(fleet, NOON)
+    return fleet
+
+
+def _sync(fleet: Fleet, now: datetime):
+    with fleet.database.session() as session:
+        return attempt_sync(session, "acme", client=ListingClient(), clock=lambda: now)
+
+
+def _put(fleet: Fleet, value: int, **options) -> None:
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        catalog.set_override(session, provider_id, "gpt-4o", "context_length", value, reason="measured", **options)
+        session.commit()
+
+
+def test_an_override_ends_with_the_first_sync_after_its_end_though_the_listing_is_the_same(acme: Fleet):
+    _put(acme, 64_000, expires_at=hours_later(3))
+    begun, held, ended, after = (_sync(acme, hours_later(hour)) for hour in (1, 2, 3, 4))
+    changed = [[(change.cause, change.changed["context_length"]) for change in each.changes] for each in (begun, ended)]
+    assert changed == [[("override", [128_000, 64_000])], [("override", [64_000, 128_000])]]
+    assert [each.not_modified for each in (held, after)] == [True, True]
+    assert acme.rows("acme")["gpt-4o"][2] == 128_000
+
+
+def test_what_the_listing_says_beneath_an_override_is_noted_and_shows_when_they_agree(acme: Fleet):
+    _put(acme, 200_000)
+    _sync(acme, hours_later(1))
+    with acme.database.session() as session:
+        (found,) = catalog.list_overrides(session)
+        assert (found.listed_value, found.listed_at) == (128_000, hours_later(1))
+        assert catalog.overrides_caught_up(session) == []
+    acme.serve("acme", listing(*CHAT_MODELS, context_length=200_000))
+    _sync(acme, hours_later(2))
+    with acme.database.session() as session:
+        assert [each.model_id for each in catalog.overrides_caught_up(session)] == ["gpt-4o"]
+
+
+def test_a_refused_item_says_nothing_of_what_is_listed(fleet: Fleet):
+    many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)), "gpt-4o")
+    fleet.add("acme", many)
+    _put(fleet, 64_000)
+    _sync(fleet, NOON)
+    many["data"][60]["context_length"] = -5
+    fleet.serve("acme", many)
+    assert _sync(fleet, hours_later(1)).rejected == 1
+    with fleet.database.session() as session:
+        (found,) = catalog.list_overrides(session)
+    assert (found.listed_value, found.listed_at) == (128_000, NOON)
+
+
+def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_to_it(acme: Fleet):
+    with acme.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        rule = catalog.active_rule(session, provider_id)
+        fields = {**rule.model_list_config["fields"], "name": "owned_by"}
+        catalog.add_rule_version(
+            session,
+            provider_id,
+            model_list_config={**rule.model_list_config, "fields": fields},
+            endpoints_config=rule.endpoints_config,
+            metadata={},
+            digest="2" * 64,
+            sample_id=None,
+            origin="imported",
+            activate=True,
+        )
+        session.commit()
+    outcome = _sync(acme, hours_later(1))
+    assert {change.cause for change in outcome.changes} == {"rule"}
+    with acme.database.session() as session:
+        recorded = session.execute(
+            text("SELECT DISTINCT cause, kind, raw_response_id FROM provider_model_change ORDER BY cause")
+        ).all()
+    assert recorded == [
+        ("provider", "added", outcome.raw_response_id),
+        ("rule", "updated", outcome.raw_response_id),
+    ]
