@@ -140,7 +140,8 @@ def test_overrides_by_model_become_overrides_by_field_with_the_migration(empty_d
             session.execute(
                 text(
                     "INSERT INTO provider_model_override "
-                    "(provider_id, model_id, override_values, reason, created_by_id) SELECT id, 'a', CAST(:given AS jsonb), 'old', 3 FROM provider"
+                    "(provider_id, model_id, override_values, reason, created_by_id) "
+                    "SELECT id, 'a', CAST(:given AS jsonb), 'old', 3 FROM provider"
                 ),
                 {
                     "given": '{"family": null, "capabilities": {"chat": null, "vision": true}, '
