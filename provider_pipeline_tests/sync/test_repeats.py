@@ -94,8 +94,8 @@ def test_another_order_of_models_is_judged_and_changes_no_model(fleet: Fleet):
 
 NEWS = {
     "a threshold": "UPDATE provider SET thresholds = '{\"min_models\": 2}'",
-    "an override": "INSERT INTO provider_model_override (provider_id, model_id, override_values, reason) "
-    "SELECT id, 'gpt-4o', '{\"context_length\": 64000}', 'measured' FROM provider",
+    "an override": "INSERT INTO provider_model_override (provider_id, model_id, field, override_value, reason) "
+    "SELECT id, 'gpt-4o', 'context_length', '64000', 'measured' FROM provider",
     "credentials": 'UPDATE provider_metadata SET auth_config = \'{"type": "none", "headers": {"x-team": "two"}}\'',
     "a policy": 'UPDATE provider_metadata SET request_config = \'{"allow_private": true, "concurrency": 2}\'',
     "a reading by other code": "UPDATE provider_sync SET basis = repeat('0', 64)",
