@@ -21,7 +21,7 @@ from provider_pipeline.asset_checks import CHECK_SPECS, EXTRACTION, PROVIDERS, R
 from provider_pipeline.asset_metadata import changes_table, column_schema
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
-from provider_pipeline.sync import GeneratedRule, SyncOutcome, attempt_many, regenerate_rule
+from provider_pipeline.sync import Repair, SyncOutcome, answer_tasks, attempt_many, improve_rule
 
 GROUP = "provider_catalog"
 OWNERS = ["team:data-platform"]
@@ -29,8 +29,8 @@ CODE_VERSION = "1"
 
 RULE = dg.AssetKey("extraction_rule")
 
-_Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
-_Metadata = dg.MetadataValue[Any] | str | int | bool
+_Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+_Metadata = dg.MetadataValue[Any] | str | int
 
 
 def _spec(
@@ -142,22 +142,43 @@ def provider_catalog(
 
 def _renew_rules(
     database: catalog.Database, slugs: list[str], renewed: set[str], troubled: dict[str, str], *, unasked: bool
-) -> Iterator[dg.AssetMaterialization]:
-    """Renews the rules that open tasks ask for, or all; a provider that no rule fits is in trouble, and not synced."""
+) -> Iterator[_Event]:
+    """Answers the open tasks, or looks for better rules; a provider that waits for a person is not synced."""
     for slug in slugs:
         with database.session() as session:
-            if not unasked and not catalog.open_tasks(session, slug):
-                continue
             try:
-                generated = regenerate_rule(session, slug)
+                repairs = answer_tasks(session, slug)
+                if not repairs and unasked:
+                    repairs = [improve_rule(session, slug)]
             except ProviderPipelineError as error:
                 troubled[slug] = str(error)
                 continue
-        if not generated.fits:
-            troubled[slug] = f"{slug}: no rule fits the newest response: {generated.reason}"
-        else:
+        for repair in repairs:
+            yield _rule_event(repair)
+        if repairs and repairs[-1].status == "needs_review":
+            troubled[slug] = f"{slug}: a person must decide: {repairs[-1].reason}"
+        elif repairs:
             renewed.add(slug)
-            yield dg.AssetMaterialization(RULE, partition=slug, metadata=_rule_metadata(generated))
+
+
+def _rule_event(repair: Repair) -> _Event:
+    """The rule's materialization; of a rule that waits for a person an observation, with the same metadata."""
+    metadata: dict[str, _Metadata] = {
+        "version": repair.version or 0,
+        "status": repair.status,
+        "reason": repair.reason,
+        "report": dg.MetadataValue.md(repair.report),
+        "models": repair.models,
+        "raw_response_id": repair.raw_response_id,
+        "task": repair.task_id or 0,
+        "gates": dg.MetadataValue.json([gate.to_json() for gate in repair.gates]),
+        "differences": dg.MetadataValue.json([difference.to_json() for difference in repair.differences]),
+    }
+    if repair.rule is not None:
+        metadata["rule"] = dg.MetadataValue.json(repair.rule.to_stored().model_list_config)
+    if repair.status == "needs_review":
+        return dg.AssetObservation(RULE, partition=repair.slug, metadata=metadata)
+    return dg.AssetMaterialization(RULE, partition=repair.slug, metadata=metadata)
 
 
 def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[str]:
@@ -176,7 +197,7 @@ def _crash(outcome: SyncOutcome) -> Exception | None:
 
 def _selected(context: dg.AssetExecutionContext, events: Iterator[_Event]) -> Iterator[_Event]:
     for event in events:
-        if isinstance(event, dg.AssetMaterialization):
+        if isinstance(event, (dg.AssetMaterialization, dg.AssetObservation)):
             if event.asset_key in context.selected_asset_keys:
                 yield event
         elif event.asset_check_key in context.selected_asset_check_keys:
@@ -232,14 +253,3 @@ def _events(outcome: SyncOutcome, *, new_rule: bool) -> Iterator[_Event]:
                 "dagster/partition_row_count": outcome.models,
             },
         )
-
-
-def _rule_metadata(generated: GeneratedRule) -> dict[str, _Metadata]:
-    return {
-        "version": generated.version,
-        "activated": generated.activated,
-        "reason": generated.reason,
-        "models": generated.models,
-        "raw_response_id": generated.raw_response_id or 0,
-        "rule": dg.MetadataValue.json(generated.rule.to_stored().model_list_config),
-    }

@@ -8,23 +8,20 @@ from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, p
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
-from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from, regenerate_rule
+from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from
 from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
 from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
 from provider_pipeline.sync.stored import stored_rule
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
-from provider_pipeline.sync.trial import Choice, Trial, choose_rule
 from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
 
 __all__ = [
-    "Choice",
     "GeneratedRule",
     "Keep",
     "ListingPlace",
     "ModelSyncer",
     "Repair",
     "SyncOutcome",
-    "Trial",
     "TrialReport",
     "active_places",
     "answer_task",
@@ -32,7 +29,6 @@ __all__ = [
     "approve_task",
     "attempt_many",
     "attempt_sync",
-    "choose_rule",
     "fetch_sample",
     "generate_rule",
     "generate_rule_from",
@@ -41,7 +37,6 @@ __all__ = [
     "open_task_for",
     "parse_thresholds",
     "propose_rule",
-    "regenerate_rule",
     "reject_task",
     "report_trial",
     "serve_trials",

@@ -24,7 +24,7 @@ from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thres
 from provider_pipeline.sync.basis import is_settled, reading_basis
 from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
-from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
 from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.stored import stored_rule
 from provider_pipeline.sync.trials import serve_trials
@@ -183,15 +183,6 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
 def _named(slug: str, error: ProviderPipelineError) -> str:
     text = str(error)
     return text if slug in text else f"{slug}: {text}"
-
-
-def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
-    """One line that names the provider, the first error and how many more there are."""
-    errors = [issue for issue in issues if issue["severity"] == "error"]
-    if not errors:
-        return f"{slug}: the listing was refused"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{slug}: {errors[0]['message']}{more}"
 
 
 def _target(session: Session, slug: str, *, accept: bool, now: datetime) -> _Target:

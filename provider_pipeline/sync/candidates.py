@@ -4,15 +4,17 @@ Here: finding the candidate, and what changed since the last good response. Not 
 the active rule (`gates.py`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
+from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.rules import Difference, EndpointSample, ExtractionRule, RuleGenerator, describe_drift
-from provider_pipeline.sync.stored import StoredResponse, stored_rule
+from provider_pipeline.sync.outcome import blocking_reason
+from provider_pipeline.sync.stored import StoredResponse, first_pages, stored_rule
 
 _PAGES: Final = 20
 """Pages of each endpoint whose structure is compared."""
@@ -27,12 +29,14 @@ class Candidate:
         metadata: How it was made.
         doubt: Why it may be a wrong guess.
         version: Its version, if it is stored already: a proposal.
+        analysis: What the generator said of it, with its evidence; empty for a proposal.
     """
 
     rule: ExtractionRule
     metadata: Mapping[str, Any]
     doubt: str | None = None
     version: int | None = None
+    analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def proposed_candidate(session: Session, provider_id: int, task: catalog.Task | None) -> Candidate | None:
@@ -43,21 +47,39 @@ def proposed_candidate(session: Session, provider_id: int, task: catalog.Task | 
     return Candidate(stored_rule(version), version.metadata, None, version.version)
 
 
-def generated_candidate(active: ExtractionRule | None, response: StoredResponse) -> Candidate | str:
-    """A candidate written from the first page of each endpoint, or why there is none."""
-    endpoints = () if active is None else active.endpoints
-    samples = [
-        EndpointSample(document, path=endpoint.path, detail=endpoint.detail)
-        for position, endpoint in enumerate(endpoints)
-        for document in response.first_pages(position)
-    ]
-    samples = samples or [EndpointSample(document) for document in response.first_pages(0)]
+def written_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bool = False) -> Candidate:
+    """A rule that the generator writes from samples.
+
+    Args:
+        slug: The provider, for errors.
+        samples: The first page of each endpoint.
+        whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
+
+    Raises:
+        RuleValidationError: No valid rule can be written from these samples.
+    """
     analysis = RuleGenerator().analyze_endpoints(samples)
-    problem = next((each["message"] for each in analysis["issues"] if each["severity"] == "error"), None)
-    if problem is not None:
-        return str(problem)
+    refuse_errors(slug, analysis["issues"])
+    rule = ExtractionRule.parse(analysis)
+    if whole:
+        endpoints = tuple(endpoint.model_copy(update={"pagination": None}) for endpoint in rule.endpoints)
+        rule = rule.model_copy(update={"endpoints": endpoints})
     doubt = next((each["message"] for each in analysis["issues"] if each["type"] == "ambiguous"), None)
-    return Candidate(ExtractionRule.parse(analysis), analysis["metadata"], doubt)
+    return Candidate(rule, analysis["metadata"], doubt, analysis=analysis)
+
+
+def refuse_errors(slug: str, issues: Sequence[Mapping[str, Any]]) -> None:
+    """Raises for the first error among the issues of a sample or of what a rule makes of it.
+
+    Raises:
+        RuleValidationError: There is one.
+    """
+    if any(issue["severity"] == "error" for issue in issues):
+        raise RuleValidationError(
+            blocking_reason(slug, issues),
+            issues,
+            hint="no rule was stored; give a sample of the listing, with at least one model",
+        )
 
 
 def differences_since(
@@ -72,6 +94,6 @@ def differences_since(
         difference
         for position in range(len(active.endpoints))
         for difference in describe_drift(
-            active, good.first_pages(position, _PAGES), response.first_pages(position, _PAGES), endpoint=position
+            active, first_pages(good, position, _PAGES), first_pages(response, position, _PAGES), endpoint=position
         )
     )

@@ -1,7 +1,7 @@
 """The evidence for and against a candidate rule: both rules on stored responses, and beside the catalogue.
 
 Here: applying rules to responses and gathering what the gates look at. Not here: the verdict (`gates.py`), where
-candidates come from and what becomes of them (`regenerate.py`). Nothing here writes or uses the network.
+candidates come from (`candidates.py`) and what becomes of them (`adoption.py`). Nothing here writes or uses a network.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override, last_of_each
+from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.gates import SHADOW_RESPONSES, Evidence, Reading, Shadow
-from provider_pipeline.sync.stored import Page, StoredResponse
+from provider_pipeline.sync.stored import Page, Response, StoredResponse, stored_rule
 
 Row = Mapping[str, Any]
 
@@ -21,36 +22,33 @@ Row = Mapping[str, Any]
 def evaluate_candidate(
     session: Session,
     provider_id: int,
-    candidate: ExtractionRule,
-    active: ExtractionRule | None,
-    failing: StoredResponse,
-    *,
-    doubt: str | None = None,
+    candidate: Candidate,
+    active: catalog.StoredRuleVersion | None,
+    response: Response,
 ) -> Evidence:
-    """Tries a candidate beside the active rule on the failing response, on stored ones, and on what is known.
+    """Tries a candidate beside the active rule on a response, on stored ones, and on what is known.
 
     Args:
         session: An open session; only read.
         provider_id: The provider.
-        candidate: The rule on trial.
+        candidate: The rule on trial. Its doubt counts only while most of its models are unknown ones.
         active: The rule it would replace, if there is one.
-        failing: The response that the active rule does not fit.
-        doubt: Why the candidate may be a wrong guess; it counts only while most of its models are unknown ones.
+        response: The response that the active rule does not fit, or a sample.
     """
-    beside = _BesideCatalogue(session, provider_id)
-    shadow = run_shadow(active, candidate, failing, raw_response_id=failing.id, watch=beside.add)
-    stored = () if active is None else tuple(_stored_shadows(session, provider_id, active, candidate, skip=failing.id))
-    dropped = _not_named(beside.unseen, failing)
+    rule, present = candidate.rule, None if active is None else stored_rule(active)
+    beside = _BesideCatalogue(session, provider_id, active)
+    shadow = run_shadow(present, rule, response, raw_response_id=response.id, watch=beside.add)
+    stored = () if present is None else tuple(_stored_shadows(session, provider_id, present, rule, skip=response.id))
     mostly_known = beside.found > 0 and 2 * beside.found >= shadow.candidate.models
     return Evidence(
         failing=shadow,
         stored=stored,
         known=beside.known,
         found=beside.found,
-        dropped=dropped,
+        dropped=_not_named(beside.unseen, response),
         catalogue=beside.candidate.comparison() if beside.known else None,
         catalogue_now=beside.active.comparison() if beside.known and active is not None else None,
-        doubt=None if mostly_known else doubt,
+        doubt=None if mostly_known else candidate.doubt,
     )
 
 
@@ -130,13 +128,23 @@ class _Reader:
 
 
 class _BesideCatalogue:
-    """Compares a candidate's rows with the catalogue's, and counts which of its models are found again."""
+    """Compares both rules' rows with what is known, and counts which known models the candidate finds again.
 
-    def __init__(self, session: Session, provider_id: int) -> None:
+    Known are the catalogue's rows or, before the first sync, what the active rule reads from its own sample.
+    """
+
+    def __init__(self, session: Session, provider_id: int, active: catalog.StoredRuleVersion | None) -> None:
         self._session = session
         self._provider_id = provider_id
         self._overrides = catalog.overrides(session, provider_id, datetime.now(UTC))
+        self._sampled: dict[str, Row] = {}
         self.unseen = catalog.known_model_ids(session, provider_id)
+        if not self.unseen and active is not None and active.sample_id is not None:
+            reader = _Reader(stored_rule(active), keeps=True)
+            for page in StoredResponse(session, active.sample_id):
+                reader.rows(*page)
+            self._sampled = {row["model_id"]: row for row in reader.kept()}
+            self.unseen = set(self._sampled)
         self.known = len(self.unseen)
         self.active, self.candidate = RowComparer(), RowComparer()
 
@@ -148,10 +156,15 @@ class _BesideCatalogue:
     def add(self, before: Sequence[Row], after: Sequence[Row]) -> None:
         """Compares the rows of one page, the active rule's and the candidate's."""
         ids = {row["model_id"] for row in (*before, *after)}
-        known = catalog.previous_rows(self._session, self._provider_id, sorted(ids))
+        known = self._known(ids)
         for comparer, rows in ((self.active, before), (self.candidate, after)):
             comparer.add(known.values(), [self._as_written(row) for row in rows if row["model_id"] in known])
         self.unseen.difference_update(row["model_id"] for row in after)
+
+    def _known(self, ids: set[str]) -> Mapping[str, Row]:
+        if self._sampled:
+            return {model_id: self._sampled[model_id] for model_id in ids if model_id in self._sampled}
+        return catalog.previous_rows(self._session, self._provider_id, sorted(ids))
 
     def _as_written(self, row: Row) -> Row:
         override = self._overrides.get(row["model_id"])

@@ -4,7 +4,7 @@ Here: the frozen results that the sync hands to its callers (Python API, Dagster
 about (`attempt.py`) or how they are drawn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -110,3 +110,12 @@ class SyncOutcome:
             "seconds": round(self.seconds, 3),
             "dry_run": self.dry_run,
         }
+
+
+def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
+    """One line that names the provider, the first error and how many more there are."""
+    errors = [issue for issue in issues if issue["severity"] == "error"]
+    if not errors:
+        return f"{slug}: the listing was refused"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{slug}: {errors[0]['message']}{more}"

@@ -1,7 +1,8 @@
 """Answering RULE_GEN tasks: a candidate rule, its trial beside the active one, and what becomes of both.
 
 Here: the order of the steps, and the transactions around them. Not here: writing rules (`provider_pipeline.rules`), the
-evidence (`evaluation.py`), the verdict (`gates.py`) and its report (`report.py`). The concept: whoever answers a task,
+evidence (`evaluation.py`), the verdict (`gates.py`), what becomes of a candidate (`adoption.py`) and the report
+(`report.py`). The concept: whoever answers a task,
 the built-in generator, a person or an agent from outside, the rule passes the same gates; one that fails a gate waits
 for a person, with a report that names the change.
 """
@@ -12,17 +13,23 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ModelSyncerError, ProviderPipelineError, RuleMissingError, TaskClaimLostError
+from provider_pipeline.errors import (
+    ModelSyncerError,
+    ProviderPipelineError,
+    RuleValidationError,
+    TaskClaimLostError,
+)
 from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Difference, ExtractionRule
-from provider_pipeline.sync.candidates import Candidate, differences_since, generated_candidate, proposed_candidate
-from provider_pipeline.sync.evaluation import evaluate_candidate
-from provider_pipeline.sync.gates import Evidence, Gate, judge_candidate
+from provider_pipeline.sync.adoption import Adoption, Decision, active_version, adopt
+from provider_pipeline.sync.candidates import Candidate, differences_since, proposed_candidate, written_candidate
+from provider_pipeline.sync.gates import Gate
 from provider_pipeline.sync.report import report_markdown
+from provider_pipeline.sync.sampling import ListingPlace, active_places, stored_sample
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 LEASE: Final = timedelta(minutes=15)
@@ -52,7 +59,7 @@ class Repair:
     """
 
     slug: str
-    status: Literal["activated", "kept", "needs_review"]
+    status: Decision
     reason: str
     fits: bool
     version: int | None
@@ -131,93 +138,73 @@ def improve_rule(session: Session, slug: str) -> Repair:
 
 def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
     provider = catalog.get_provider(session, slug)
-    failing_id = _newest_response(session, provider.id, task)
-    response = StoredResponse(session, failing_id)
-    active_version = _active(session, provider.id)
-    active = None if active_version is None else stored_rule(active_version)
-    differences = differences_since(session, provider.id, active, response)
-    found = proposed_candidate(session, provider.id, task) or generated_candidate(active, response)
-    if isinstance(found, str):
-        return _reviewed(slug, task, failing_id, f"no rule can be written: {found}", differences)
-    evidence = evaluate_candidate(session, provider.id, found.rule, active, response, doubt=found.doubt)
-    if active is not None and found.rule.digest == active.digest:
-        return _nothing_better(slug, task, failing_id, evidence, differences, found, active_version)
-    gates = judge_candidate(evidence)
-    failed = [gate for gate in gates if not gate.passed]
-    reason = _reason(failed, found)
-    version, rejected = _store(session, provider.id, found, failing_id, gates, evidence, task, reason=reason)
-    if rejected:
-        reason = f"rule version {version} passes every gate, but was rejected before"
-    if not failed and not rejected:
-        return _judged(slug, "activated", reason, True, version, found, gates, differences, evidence, task, failing_id)
-    fits = evidence.failing.active is not None and evidence.failing.active.valid
-    return _judged(slug, "needs_review", reason, fits, version, found, gates, differences, evidence, task, failing_id)
+    response = StoredResponse(session, _newest_response(session, provider.id, task))
+    active = active_version(session, provider.id)
+    differences = differences_since(session, provider.id, None if active is None else stored_rule(active), response)
+    try:
+        candidate = proposed_candidate(session, provider.id, task) or written_candidate(
+            slug, stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")])
+        )
+    except RuleValidationError as error:
+        reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"
+        return _described(slug, task, response.id, differences, None, None, "needs_review", reason)
+    adoption = adopt(
+        session,
+        provider.id,
+        candidate,
+        response,
+        origin="regenerated",
+        task_id=None if task is None else task.id,
+    )
+    status, reason = adoption.status, adoption.reason
+    if status == "kept" and (held := _held_by_history(task)):
+        status, reason = "needs_review", f"the rule reads the response; the listing itself is in question: {held}"
+    return _described(slug, task, response.id, differences, candidate, adoption, status, reason)
 
 
-def _judged(
+def _held_by_history(task: catalog.Task | None) -> str | None:
+    """Why a listing was held that only the comparison with the last accepted one holds."""
+    issues = [] if task is None else task.config.get("issues", ())
+    errors = [each for each in issues if each.get("severity") == "error"]
+    if errors and all(each.get("type") in PLAUSIBILITY_ISSUES for each in errors):
+        return str(errors[0].get("message"))
+    return None
+
+
+def _described(
     slug: str,
-    status: Literal["activated", "kept", "needs_review"],
-    reason: str,
-    fits: bool,
-    version: int | None,
-    found: Candidate | None,
-    gates: Sequence[Gate],
-    differences: Sequence[Difference],
-    evidence: Evidence | None,
     task: catalog.Task | None,
     failing_id: int,
+    differences: Sequence[Difference],
+    candidate: Candidate | None,
+    adoption: Adoption | None,
+    status: Decision,
+    reason: str,
 ) -> Repair:
+    gates = () if adoption is None else adoption.gates
+    version = None if adoption is None else adoption.version
     report = report_markdown(
         slug,
         reason=reason,
         differences=differences,
         gates=gates,
-        evidence=evidence,
-        next_steps=_next_steps(slug, status, version, task, failing_id),
+        evidence=None if adoption is None else adoption.evidence,
+        next_steps=_next_steps(slug, status, version if gates else None, task, failing_id),
     )
     return Repair(
         slug=slug,
         status=status,
         reason=reason,
-        fits=fits,
+        fits=adoption is not None and adoption.fits,
         version=version,
-        rule=None if found is None else found.rule,
-        models=0 if evidence is None else evidence.failing.candidate.models,
-        gates=tuple(gates),
+        rule=None if candidate is None else candidate.rule,
+        models=0 if adoption is None else adoption.evidence.failing.candidate.models,
+        gates=gates,
         differences=tuple(differences),
         report=report,
         raw_response_id=failing_id,
         task_id=None if task is None else task.id,
     )
-
-
-def _reviewed(
-    slug: str, task: catalog.Task | None, failing_id: int, reason: str, differences: Sequence[Difference]
-) -> Repair:
-    return _judged(slug, "needs_review", reason, False, None, None, (), differences, None, task, failing_id)
-
-
-def _nothing_better(
-    slug: str,
-    task: catalog.Task | None,
-    failing_id: int,
-    evidence: Evidence,
-    differences: Sequence[Difference],
-    found: Candidate,
-    active: catalog.StoredRuleVersion | None,
-) -> Repair:
-    """The rule that a sample of the response asks for is the active one already."""
-    version = None if active is None else active.version
-    fits = evidence.failing.candidate.valid
-    held = [] if task is None else [each for each in task.config.get("issues", ()) if each.get("severity") == "error"]
-    if fits and held and all(each.get("type") in PLAUSIBILITY_ISSUES for each in held):
-        reason = f"the rule reads the response, and the listing itself is in question: {held[0].get('message')}"
-        return _judged(slug, "needs_review", reason, fits, version, found, (), differences, evidence, task, failing_id)
-    if fits:
-        reason = f"rule version {version} fits, and no better one was found"
-        return _judged(slug, "kept", reason, fits, version, found, (), differences, evidence, task, failing_id)
-    reason = f"no better rule than version {version} can be written: {evidence.failing.candidate.reason}"
-    return _judged(slug, "needs_review", reason, fits, version, found, (), differences, evidence, task, failing_id)
 
 
 def _finish(session: Session, task: catalog.Task, repair: Repair, worker: str) -> None:
@@ -258,62 +245,6 @@ def _newest_response(session: Session, provider_id: int, task: catalog.Task | No
         f"{slug or 'the provider'}: there is no stored response to write a rule from",
         hint=f"fetch one with: provider-pipeline rules generate {slug or 'SLUG'}",
     )
-
-
-def _active(session: Session, provider_id: int) -> catalog.StoredRuleVersion | None:
-    try:
-        return catalog.active_rule(session, provider_id)
-    except RuleMissingError:
-        return None
-
-
-def _reason(failed: Sequence[Gate], found: Candidate) -> str:
-    what = "the proposed rule" if found.version is not None else "the new rule"
-    if not failed:
-        return f"{what} passes every gate"
-    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-    return f"{what} fails the gate {failed[0].name}: {failed[0].actual}{more}"
-
-
-def _store(
-    session: Session,
-    provider_id: int,
-    found: Candidate,
-    sample_id: int,
-    gates: Sequence[Gate],
-    evidence: Evidence,
-    task: catalog.Task | None,
-    *,
-    reason: str,
-) -> tuple[int, bool]:
-    """Stores the candidate, and activates it when it passed; its version, and whether a person rejected it before."""
-    passed = all(gate.passed for gate in gates)
-    scores = {"gates": [gate.to_json() for gate in gates], "failing": evidence.failing.to_json()}
-    stored = found.rule.to_stored()
-    version = found.version or catalog.add_rule_version(
-        session,
-        provider_id,
-        model_list_config=stored.model_list_config,
-        endpoints_config=stored.endpoints_config,
-        metadata=found.metadata,
-        digest=found.rule.digest,
-        sample_id=sample_id,
-        origin="regenerated",
-        activate=False,
-        reason="written from the failing response",
-        task_id=None if task is None else task.id,
-    )
-    status = catalog.get_rule_version(session, provider_id, version).status
-    task_id = None if task is None else task.id
-    if status == "rejected":
-        return version, True
-    if passed:
-        catalog.activate_rule(session, provider_id, version, reason=reason, scores=scores, task_id=task_id)
-    elif status != "active":
-        catalog.set_rule_status(
-            session, provider_id, version, "needs_review", reason=reason, scores=scores, task_id=task_id
-        )
-    return version, False
 
 
 def _next_steps(

@@ -4,15 +4,15 @@ Here: reading them back. Not here: storing them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.rules import EndpointSample, ExtractionRule
 
 Page = tuple[int, Any]
 """A page of a response: its endpoint's position in the rule, and its parsed body."""
@@ -25,9 +25,19 @@ def stored_rule(version: catalog.StoredRuleVersion) -> ExtractionRule:
     )
 
 
+class Response(Protocol):
+    """A response that can be read page by page as often as it is iterated over."""
+
+    @property
+    def id(self) -> int | None:
+        """The raw response it is stored as, if it is."""
+
+    def __iter__(self) -> Iterator[Page]: ...
+
+
 @dataclass(frozen=True)
 class StoredResponse:
-    """A stored response, read page by page as often as it is iterated over; any length, one page in memory.
+    """A stored response of any length; one page of it in memory.
 
     Attributes:
         session: An open session.
@@ -41,6 +51,23 @@ class StoredResponse:
         for page in catalog.stored_pages(self.session, self.id):
             yield page.endpoint, json.loads(page.content)
 
-    def first_pages(self, endpoint: int, most: int = 1) -> list[Any]:
-        """The first pages of one endpoint, parsed."""
-        return list(islice((document for position, document in self if position == endpoint), most))
+
+@dataclass(frozen=True)
+class SampleResponse:
+    """The first page of each endpoint, in memory.
+
+    Attributes:
+        samples: The pages, in the order of the endpoints.
+        id: The raw response they are stored as, if they are.
+    """
+
+    samples: Sequence[EndpointSample] = field(repr=False)
+    id: int | None = None
+
+    def __iter__(self) -> Iterator[Page]:
+        yield from ((position, sample.document) for position, sample in enumerate(self.samples))
+
+
+def first_pages(response: Response, endpoint: int, most: int = 1) -> list[Any]:
+    """The first pages of one endpoint, parsed."""
+    return list(islice((document for position, document in response if position == endpoint), most))

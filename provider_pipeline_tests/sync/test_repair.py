@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.errors import CatalogError, InvalidRuleError, TaskClaimLostError
+from provider_pipeline.errors import CatalogError, InvalidRuleError, ModelSyncerError, TaskClaimLostError
 from provider_pipeline.rules import RuleGenerator
 from provider_pipeline.sync import answer_tasks, approve_task, improve_rule, propose_rule, reject_task
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
@@ -213,3 +213,48 @@ def test_a_better_rule_is_found_without_a_task_and_a_repeat_keeps_it(fleet: Flee
         repair = improve_rule(session, "acme")
         assert (repair.status, repair.version) == ("kept", 1)
     assert json.dumps([gate.to_json() for gate in repair.gates])
+
+
+def odd(*model_ids: str) -> dict:
+    """Models in a shape that no known name speaks for."""
+    entries = [
+        {"handle": model_id, "label": f"Nr. {number}", "window": {"tokens": 128_000}}
+        for number, model_id in enumerate(model_ids)
+    ]
+    return {"status": "ok", "result": {"catalogue": {"entries": entries}}}
+
+
+def only_ids(*model_ids: str) -> dict:
+    return {"object": "list", "data": [{"id": model_id, "object": "model"} for model_id in model_ids]}
+
+
+@pytest.mark.parametrize("synced_before", [True, False])
+def test_known_ids_remove_the_doubt_about_an_odd_shape(fleet: Fleet, synced_before: bool):
+    fleet.add("acme", only_ids(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        if synced_before:
+            ModelSyncer(session).sync_provider_models("acme")
+    blocked(fleet, odd(*CHAT_MODELS))
+    repair = answered(fleet)
+    assert (repair.status, repair.models) == ("activated", 5), repair.reason
+
+
+def test_unknown_ids_in_an_odd_shape_wait_for_a_person(fleet: Fleet):
+    blocked(fleet, odd("red", "green", "blue", "black", "white"))
+    repair = answered(fleet)
+    assert repair.status == "needs_review"
+    assert {"keeps_known_ids", "is_unambiguous"} <= {gate.name for gate in repair.gates if not gate.passed}
+
+
+def test_without_a_stored_response_the_task_is_given_back_and_says_why(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        catalog.open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[{"type": "x"}])
+        session.commit()
+        with pytest.raises(ModelSyncerError, match="no stored response"):
+            answer_tasks(session, "acme")
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.attempts) == ("PENDING", 1)
+    assert task.next_attempt_at > datetime.now(UTC)
+    assert "no stored response" in task.result["reason"]

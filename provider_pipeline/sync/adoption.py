@@ -1,0 +1,128 @@
+"""From a candidate rule to the active one, or not: tried, judged, stored, and activated if every gate is passed.
+
+Here: what becomes of one candidate, whoever wrote it. Not here: tasks (`repair.py`), samples (`regenerate.py`), the
+evidence (`evaluation.py`) and the verdict (`gates.py`). Commits nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import RuleMissingError
+from provider_pipeline.sync.candidates import Candidate
+from provider_pipeline.sync.evaluation import evaluate_candidate
+from provider_pipeline.sync.gates import Evidence, Gate, judge_candidate
+from provider_pipeline.sync.stored import Response
+
+Decision = Literal["activated", "kept", "needs_review"]
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What became of a candidate.
+
+    Attributes:
+        status: `activated`: it is the active rule now; `kept`: the same rule is active already, and fits;
+            `needs_review`: a person must decide.
+        reason: One line that says why.
+        version: The candidate's version.
+        fits: Whether the rule that is active now reads the response.
+        gates: What each gate found; none for a rule that is active already, or that was activated as asked.
+        evidence: What the gates looked at.
+    """
+
+    status: Decision
+    reason: str
+    version: int
+    fits: bool
+    gates: tuple[Gate, ...]
+    evidence: Evidence
+
+    @property
+    def activated(self) -> bool:
+        """Whether the candidate is the active rule now."""
+        return self.status == "activated"
+
+
+def active_version(session: Session, provider_id: int) -> catalog.StoredRuleVersion | None:
+    """The provider's active rule version, if it has one."""
+    try:
+        return catalog.active_rule(session, provider_id)
+    except RuleMissingError:
+        return None
+
+
+def adopt(
+    session: Session,
+    provider_id: int,
+    candidate: Candidate,
+    response: Response,
+    *,
+    origin: str,
+    task_id: int | None = None,
+    activate: bool | None = None,
+) -> Adoption:
+    """Tries a candidate on a response and beside the active rule, stores it, and activates it if it passes.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        candidate: The rule.
+        response: The response it was written for: the one that the active rule does not fit, or a sample.
+        origin: Where the rule comes from, for the version's record.
+        task_id: The task it answers.
+        activate: True or False overrules the gates.
+    """
+    active = active_version(session, provider_id)
+    evidence = evaluate_candidate(session, provider_id, candidate, active, response)
+    reading = evidence.failing
+    if active is not None and candidate.rule.digest == active.digest:
+        status: Decision = "kept" if reading.candidate.valid else "needs_review"
+        reason = f"rule version {active.version} is what a new rule would be" + (
+            "" if reading.candidate.valid else f", and does not fit: {reading.candidate.reason}"
+        )
+        return Adoption(status, reason, active.version, reading.candidate.valid, (), evidence)
+    gates = judge_candidate(evidence)
+    failed = [gate for gate in gates if not gate.passed]
+    reason = _reason(failed, candidate) if activate is None else "as asked"
+    version = candidate.version or _stored(session, provider_id, candidate, response.id, origin, task_id)
+    scores: dict[str, Any] = {"gates": [gate.to_json() for gate in gates], "shadow": reading.to_json()}
+    if activate is None and catalog.get_rule_version(session, provider_id, version).status == "rejected":
+        reason = f"rule version {version} was rejected before; {reason}"
+    elif (not failed) if activate is None else activate:
+        catalog.activate_rule(session, provider_id, version, reason=reason, scores=scores, task_id=task_id)
+        return Adoption("activated", reason, version, reading.candidate.valid, gates, evidence)
+    else:
+        catalog.set_rule_status(
+            session, provider_id, version, "needs_review", reason=reason, scores=scores, task_id=task_id
+        )
+    fits = reading.active is not None and reading.active.valid
+    return Adoption("needs_review", reason, version, fits, gates, evidence)
+
+
+def _reason(failed: list[Gate], candidate: Candidate) -> str:
+    what = "the proposed rule" if candidate.version is not None else "the new rule"
+    if not failed:
+        return f"{what} passes every gate"
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{what} fails the gate {failed[0].name}: {failed[0].actual}{more}"
+
+
+def _stored(
+    session: Session, provider_id: int, candidate: Candidate, sample_id: int | None, origin: str, task_id: int | None
+) -> int:
+    stored = candidate.rule.to_stored()
+    return catalog.add_rule_version(
+        session,
+        provider_id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata=candidate.metadata,
+        digest=candidate.rule.digest,
+        sample_id=sample_id,
+        origin=origin,
+        activate=False,
+        task_id=task_id,
+    )
