@@ -38,7 +38,7 @@ patterns: install
 
 # Resolves the newest versions that pyproject.toml allows; commit the result with the reason.
 lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade --output-file requirements.lock
+	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade --output-file requirements.lock
 
 clean:
 	rm -rf .venv .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -128,7 +128,7 @@ def test_a_single_partition_leaves_events_for_itself_alone_even_without_news(
 def test_a_backfill_of_a_range_records_each_provider_truthfully(fleet: Fleet, instance: dg.DagsterInstance):
     for slug in ("a", "b", "c"):
         fleet.add(slug)
-    fleet.serve("b", {"error": "x"})
+    fleet.serve("b", {"status": "maintenance"})
     defs = definitions(fleet.database.url)
     instance.add_dynamic_partitions("providers", ["a", "b", "c"])
     job = defs.resolve_job_def("sync_all_providers_job")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
+from provider_pipeline.assets import RULE
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.sensors import (
     partition_changes,
@@ -136,15 +137,19 @@ def test_a_failed_regeneration_stops_before_the_sync(fleet: Fleet, instance: dg.
     fleet.add("acme")
     defs = definitions(fleet.database.url)
     run_fleet(defs, instance)
-    fleet.serve("acme", {"error": "maintenance"})
+    fleet.serve("acme", {"status": "maintenance"})
     run_fleet(defs, instance)
     before = fleet.rows("acme")
     tick(rule_generation_sensor, fleet, instance)
     job = defs.resolve_job_def("regenerate_provider_rules_job")
     result = job.execute_in_process(instance=instance, partition_key="acme", raise_on_error=False)
     assert not result.success
-    assert {task.status for task in fleet.tasks("acme")} == {"PENDING"}
+    assert {task.status for task in fleet.tasks("acme")} == {"NEEDS_REVIEW"}
     assert fleet.rows("acme") == before
+    (record,) = instance.fetch_observations(dg.AssetRecordsFilter(asset_key=RULE), limit=5).records
+    observation = record.event_log_entry.asset_observation
+    assert observation.partition == "acme"
+    assert "is gone: the answer is an object with `status`" in observation.metadata["report"].value
 
 
 def test_a_provider_goes_stale_though_nothing_runs_and_is_reported_once(fleet: Fleet, instance: dg.DagsterInstance):

@@ -16,7 +16,7 @@ from provider_pipeline.sync import (
     answer_tasks,
     fetch_sample,
     generate_rule_from,
-    regenerate_rule,
+    improve_rule,
 )
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 from provider_pipeline_tests.fleet import Fleet, listing
@@ -116,7 +116,7 @@ def test_one_endpoint_that_moved_blocks_the_listing_and_its_rule_alone_is_renewe
     two.answer("acme", "down", status=503)  # the repair needs no network
 
     with two.database.session() as session:
-        generated = regenerate_rule(session, "acme")
+        (generated,) = answer_tasks(session, "acme")
         assert (generated.activated, generated.models, len(generated.rule.endpoints)) == (True, 3, 2)
         old = stored_rule(catalog.get_rule_version(session, catalog.get_provider(session, "acme").id, 1))
     assert generated.rule.endpoints[0] == old.endpoints[0]
@@ -169,7 +169,7 @@ def test_a_stored_response_from_before_the_second_endpoint_asks_for_a_new_sample
         fleet.database.session() as session,
         pytest.raises(ModelSyncerError, match=r"no page of /v1/priced-models.*rules generate acme"),
     ):
-        regenerate_rule(session, "acme")
+        improve_rule(session, "acme")
 
 
 IDS = ("gpt-4.1", "acme/gpt-4o", "text-embedding-3-small")
@@ -267,7 +267,7 @@ def test_a_detail_whose_shape_moved_blocks_the_listing_and_its_rule_is_renewed(f
         sync(fleet)
     assert table(fleet) == before
     with fleet.database.session() as session:
-        generated = regenerate_rule(session, "acme")
+        (generated,) = answer_tasks(session, "acme")
     (endpoint,) = generated.rule.endpoints
     assert endpoint.detail == DETAILED[0].detail
     assert endpoint.fields["context_length"] == "detail.model.context_length"
