@@ -71,6 +71,13 @@ def test_a_predicate_that_would_mislead_about_another_endpoint_is_bound_to_its_o
     ]
 
 
+@pytest.mark.parametrize(("second", "chat"), [(spoken("text"), True), (MISLEADING[1], False)])
+def test_a_name_that_says_nothing_is_a_chat_models_only_if_every_endpoint_lists_text_models(second: Any, chat: bool):
+    rule = written(("/v1/models", spoken("text")), ("/v2/models", second))
+    (patterns,) = [entry["patterns"] for entry in rule["capability_rules"] if entry["capability"] == "chat"]
+    assert (".*" in patterns["regex"]) is chat
+
+
 def test_the_endpoint_without_a_listing_is_named():
     rule = written(("/v1/models", samples.RICH), ("/v1/voices", {"error": "none"}))
     (problem,) = rule["issues"]
