@@ -28,7 +28,7 @@ DATA = samples.OPENAI_LIKE["data"]
             {"type": "page_number", "param": "page", "page": "pagination.page", "total_pages": "pagination.totalPage"},
         ),
         ({"data": DATA, "total": 500}, {"type": "offset", "param": "offset", "limit_param": "limit", "total": "total"}),
-        ({"data": DATA, "total": 3}, {"type": "none"}),
+        ({"data": DATA, "total": 3}, {"type": "none", "total": "total"}),
     ],
 )
 def test_the_pagination_is_told_from_the_answer(sample, pagination):
@@ -108,3 +108,43 @@ def test_a_listing_that_says_it_goes_on_without_saying_how_is_reported(envelope)
     analysis = RuleGenerator().analyze_sample({"data": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}], **envelope})
     assert analysis["pagination"] == {"type": "none"}
     assert [entry["type"] for entry in analysis["issues"]] == ["pagination_unclear"]
+
+
+MODELS = [{"id": "gpt-4o"}, {"id": "gpt-4.1"}]
+
+
+@pytest.mark.parametrize(
+    ("envelope", "total"),
+    [
+        ({"total": 2}, "total"),
+        ({"meta": {"total_count": 2}}, "meta.total_count"),
+        ({"count": 2, "total": 2}, "total"),
+        ({"has_more": True, "next_cursor": "x", "total": 9}, "total"),
+        ({"next": "https://a/b?page=2", "count": 9}, "count"),
+        ({"page": 1, "total_pages": 5, "total": 9}, "total"),
+    ],
+)
+def test_a_total_is_believed_where_the_sample_shows_what_it_counts(envelope, total):
+    assert RuleGenerator().analyze_sample({"data": MODELS, **envelope})["pagination"]["total"] == total
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"total": 1},
+        {"total": 2, "count": 3},
+        {"total": "2"},
+        {"has_more": True, "next_cursor": "x", "count": 2},
+        {"has_more": False, "next_cursor": None, "total": 9},
+        {"next": None, "count": 2},
+        {"page": 1, "total_pages": 5, "total": 500},
+        {"page": 1, "total_pages": 1, "total": 2},
+    ],
+)
+def test_a_total_that_could_count_something_else_is_not_believed(envelope):
+    assert "total" not in RuleGenerator().analyze_sample({"data": MODELS, **envelope})["pagination"]
+
+
+def test_one_item_proves_no_total():
+    sample = {"data": [{"id": "gpt-4o", "context_length": 128_000}], "total": 1}
+    assert "total" not in RuleGenerator().analyze_sample(sample)["pagination"]

@@ -4,11 +4,14 @@ Here: recognising a pagination style in a sample. Not here: the styles (`../pagi
 listing client). Which token belongs to which parameter is data (`data/pagination.toml`).
 """
 
-from typing import Any
+from typing import Any, Final
 
 from provider_pipeline.rules.generation.words import Path, snake
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression
+from provider_pipeline.rules.language import compile_expression, path_expression
+
+_TELLING: Final = 2
+"""Items from which on it is no coincidence that a number counts them."""
 
 
 def infer_pagination(
@@ -33,8 +36,10 @@ def infer_pagination(
         _counted(fields, item_count),
     ):
         if style is not None:
-            return style, f"the answer's field {style.get('token') or style.get('total_pages') or style.get('total')}"
-    return {"type": "none"}, "no field speaks of further pages"
+            told = f"the answer's field {style.get('token') or style.get('total_pages') or style.get('total')}"
+            return _proven_total(style, sample, fields, item_count) | style, told
+    style = {"type": "none"}
+    return style | _proven_total(style, sample, fields, item_count), "no field speaks of further pages"
 
 
 def says_more(sample: Any, item_count: int, listing: Path = ()) -> str | None:
@@ -52,6 +57,38 @@ def says_more(sample: Any, item_count: int, listing: Path = ()) -> str | None:
         key in fields for key in (*data["numbers"]["page"], *data["offsets"]["limit"], *data["offsets"]["offset"])
     )
     return total[0] if total is not None and paged and total[1] > item_count else None
+
+
+def _proven_total(
+    style: dict[str, Any], sample: dict[str, Any], fields: dict[str, list[tuple[Path, Any]]], item_count: int
+) -> dict[str, str]:
+    """Where the answer announces how many items the whole listing has, if it shows that this is what the field means.
+
+    It does when a listing of one page has exactly as many items, and when a page that is not the last has fewer: a
+    count of the page's own items would not differ there. Where fields disagree, none is believed.
+    """
+    found = [
+        (path_expression(path), value)
+        for key in read_table("pagination.toml")["offsets"]["total"]
+        for path, value in fields.get(key, [])
+        if isinstance(value, int) and not isinstance(value, bool)
+    ]
+    if style["type"] == "none":
+        told = found if all(total == item_count for _, total in found) else []
+    else:
+        told = [(path, total) for path, total in found if total > item_count and _goes_on(style, sample)]
+        if style["type"] == "page_number":
+            pages = compile_expression(style["total_pages"])(sample)
+            told = [(path, total) for path, total in told if (pages - 1) * item_count < total <= pages * item_count]
+    agreed = len({total for _, total in told}) == 1 and item_count >= _TELLING
+    return {"total": told[0][0]} if agreed else {}
+
+
+def _goes_on(style: dict[str, Any], sample: dict[str, Any]) -> bool:
+    """Whether the sample is a page that another one follows."""
+    if style["type"] == "page_number":
+        return bool(compile_expression(style["total_pages"])(sample) > 1)
+    return all(compile_expression(style[part])(sample) for part in ("token", "more") if part in style)
 
 
 def _page_fields(sample: dict[str, Any], listing: Path) -> dict[str, list[tuple[Path, Any]]]:
