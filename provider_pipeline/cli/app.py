@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline.cli import db, demo, dev, providers, rules, sync, tasks
+from provider_pipeline.cli import db, demo, dev, providers, raw, rules, sync, tasks
 from provider_pipeline.cli.console import fail
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
+app.add_typer(raw.app, name="raw")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(db.app, name="db")
 app.command("sync")(sync.sync)

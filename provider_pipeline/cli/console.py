@@ -1,7 +1,7 @@
 """How the command line speaks: results on standard output, everything else on standard error."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from provider_pipeline.catalog import ModelChange
 from provider_pipeline.sync import SyncOutcome
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -64,6 +65,29 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     for row in rows:
         drawn.add_row(*(cell if isinstance(cell, Text) else Text("-" if cell is None else str(cell)) for cell in row))
     return drawn
+
+
+def print_verdict(what: str, *, valid: bool, models: int, issues: Iterable[Mapping[str, Any]]) -> None:
+    """Prints whether a rule fits a response, and everything that was found.
+
+    Args:
+        what: What was tried, such as the provider.
+        valid: Whether it fits.
+        models: How many models it extracts.
+        issues: The verdict's issues.
+    """
+    typer.echo(f"{what}: {'fits' if valid else 'does not fit'}: {models} models")
+    for issue in issues:
+        typer.echo(f"  {issue['severity']}: {issue['message']}")
+
+
+def change_lines(changes: Sequence[ModelChange], total: int) -> Iterator[str]:
+    """The first changes, one plain line each, and how many more there are."""
+    for change in changes:
+        fields = ", ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in change.changed.items())
+        yield f"{change.kind} {change.model_id}{'  ' + fields if fields else ''}"
+    if total > len(changes):
+        yield f"and {total - len(changes)} more"
 
 
 OUTCOME_COLUMNS = ("provider", "models", "created", "updated", "unchanged", "gone", "status", "seconds", "why")

@@ -59,11 +59,18 @@ def add(
     every_minutes: Annotated[
         int | None, typer.Option(min=1, help="Shortest time between two syncs; every fleet run when left out.")
     ] = None,
+    keep_responses: Annotated[
+        int | None, typer.Option(min=1, help="How many of its listings are kept; 20 when never given.")
+    ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="How long a listing is kept; for ever within that number when never given."),
+    ] = None,
 ) -> None:
     """Add a provider, or change the one with this slug.
 
-    Of an existing provider, thresholds that are left out stay as they are, and so do --allow-private, --allow-http,
-    --requests-per-second and --deadline if all of them are left out.
+    Of an existing provider, thresholds and limits on what is kept stay as they are if they are left out, and so do
+    --allow-private, --allow-http, --requests-per-second and --deadline if all of them are left out.
     """
     thresholds = dict(_threshold(each) for each in threshold or [])
     parse_thresholds(slug, thresholds)
@@ -92,6 +99,8 @@ def add(
             request_config=policy if given else None,
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
             thresholds=thresholds or None,
+            raw_keep_count=keep_responses,
+            raw_keep_for=timedelta(days=keep_days) if keep_days else None,
         )
         listing_source(provider, [ListingEndpoint()])  # refuses what no sync could ask
         session.commit()
@@ -243,6 +252,8 @@ def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
         "auth": provider.auth_config,
         "requests": provider.request_config,
         "thresholds": provider.thresholds,
+        "keep_responses": provider.raw_keep_count,
+        "keep_days": provider.raw_keep_for.days if provider.raw_keep_for else None,
         "rule_version": provider.active_rule_version,
         "active_models": catalog.count_models(session, provider.id),
         "last_checked_at": _iso(state.last_checked_at),

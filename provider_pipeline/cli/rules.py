@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.cli import rule_versions
-from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout, table
+from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, stdout, table
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ConfigurationError, ListingUnreadableError
 from provider_pipeline.listing import ListingClient
@@ -260,9 +260,8 @@ def check(
     if as_json:
         emit_json(result)
     else:
-        typer.echo(f"{slug}: {'fits' if result['valid'] else 'does not fit'}: {len(result['extracted_models'])} models")
-        for issue in result["issues"]:
-            typer.echo(f"  {issue['severity']}: {issue['message']}")
+        models = len(result["extracted_models"])
+        print_verdict(slug, valid=result["valid"], models=models, issues=result["issues"])
     raise typer.Exit(0 if result["valid"] else 1)
 
 

@@ -7,7 +7,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_line, outcome_table, stderr, stdout
+from provider_pipeline.cli.console import (
+    JsonOption,
+    change_lines,
+    emit_json,
+    note,
+    outcome_line,
+    outcome_table,
+    stderr,
+    stdout,
+)
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync import Keep, SyncOutcome, attempt_many, open_task_for
 
@@ -76,8 +85,5 @@ def _sync(database: catalog.Database, slugs: list[str], *, workers: int, keep: K
 
 def _print_changes(outcomes: list[SyncOutcome]) -> None:
     for outcome in outcomes:
-        for change in outcome.changes:
-            fields = ", ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in change.changed.items())
-            typer.echo(f"{outcome.slug}: {change.kind} {change.model_id}{'  ' + fields if fields else ''}")
-        if outcome.total_changes > len(outcome.changes):
-            typer.echo(f"{outcome.slug}: and {outcome.total_changes - len(outcome.changes)} more")
+        for line in change_lines(outcome.changes, outcome.total_changes):
+            typer.echo(f"{outcome.slug}: {line}")

@@ -4,12 +4,14 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 (Dagster, the command line).
 """
 
+from provider_pipeline.sync.archive import exported, import_response
 from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from
 from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
+from provider_pipeline.sync.replay import Replay, replay_response
 from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
 from provider_pipeline.sync.stored import stored_rule
 from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
@@ -21,6 +23,7 @@ __all__ = [
     "ListingPlace",
     "ModelSyncer",
     "Repair",
+    "Replay",
     "SyncOutcome",
     "TrialReport",
     "active_places",
@@ -29,15 +32,18 @@ __all__ = [
     "approve_task",
     "attempt_many",
     "attempt_sync",
+    "exported",
     "fetch_sample",
     "generate_rule",
     "generate_rule_from",
+    "import_response",
     "improve_rule",
     "listing_source",
     "open_task_for",
     "parse_thresholds",
     "propose_rule",
     "reject_task",
+    "replay_response",
     "report_trial",
     "serve_trials",
     "store_for_trial",

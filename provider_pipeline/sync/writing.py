@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules import Verdict, apply_override, last_of_each, listed_values, override_fields
+from provider_pipeline.sync.spool import Spool
 
 Row = dict[str, Any]
+
+_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,26 @@ def write_listing(
         raw_response_id: The stored listing, for the record of what changed.
         cause: What differences are put down to: the provider, or another rule than the one that read it last.
     """
-    kept = catalog.previous_rows(session, provider_id, sorted(verdict.rejected_ids)).values()
     listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
     overrides = catalog.overrides(session, provider_id, now)
     said: dict[str, dict[str, Any]] = {}
     coverage = _Coverage()
-    result = catalog.write_models(
-        session,
-        provider_id,
-        coverage.counting(_overridden(chain(_noting(listed, overrides, said), kept), overrides)),
-        rule_version=rule_version,
-        now=now,
-        raw_response_id=raw_response_id,
-        cause=cause,
-        overridden={model_id: override_fields(values) for model_id, values in overrides.items()},
-    )
+    with Spool[list[Row]]() as kept:
+        rejected = sorted(verdict.rejected_ids)
+        for start in range(0, len(rejected), _AT_ONCE):
+            known = catalog.previous_rows(session, provider_id, rejected[start : start + _AT_ONCE])
+            kept.append(list(known.values()))
+        every = chain(_noting(listed, overrides, said), chain.from_iterable(kept))
+        result = catalog.write_models(
+            session,
+            provider_id,
+            coverage.counting(_overridden(every, overrides)),
+            rule_version=rule_version,
+            now=now,
+            raw_response_id=raw_response_id,
+            cause=cause,
+            overridden={model_id: override_fields(values) for model_id, values in overrides.items()},
+        )
     catalog.note_listed_values(session, provider_id, said, now=now)
     return Written(result, coverage.share, overrides)
 

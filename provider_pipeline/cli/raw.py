@@ -1,0 +1,240 @@
+"""`provider-pipeline raw`: the stored responses, and what a rule makes of them."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, change_lines, emit_json, note, print_verdict, stdout, table
+from provider_pipeline.errors import CatalogError, ListingUnreadableError
+from provider_pipeline.listing import parse_document
+from provider_pipeline.sync import Replay, exported, import_response, replay_response
+
+app = typer.Typer(help="The stored responses.", no_args_is_help=True)
+
+_Id = Annotated[int, typer.Argument(metavar="ID", help="The response, as `raw list` numbers it.")]
+
+
+@app.command("list")
+def list_all(
+    slug: Annotated[str | None, typer.Argument(help="Only responses of this provider.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the stored responses, the latest first."""
+    with catalog.open_catalog() as database, database.session() as session:
+        if slug is not None:
+            catalog.get_provider(session, slug)
+        found = [_document(each) for each in catalog.list_raw_responses(session, slug)]
+    if as_json:
+        emit_json(found)
+        return
+    columns = ("id", "provider", "first fetched", "last fetched", "pages", "bytes", "sha256", "")
+    stdout().print(
+        table(
+            "stored responses",
+            columns,
+            (
+                (
+                    each["id"],
+                    each["provider"],
+                    each["fetched_at"],
+                    each["last_fetched_at"],
+                    each["page_count"],
+                    each["byte_count"],
+                    each["sha256"][:12],
+                    _state(each),
+                )
+                for each in found
+            ),
+            right=("id", "pages", "bytes"),
+        )
+    )
+
+
+@app.command()
+def show(
+    raw_response_id: _Id,
+    page: Annotated[int | None, typer.Option("--page", min=1, help="Only this page, counted from 1.")] = None,
+    body: Annotated[bool, typer.Option("--body", help="The body of that page, or of the first; nothing else.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a stored response: its pages, or the body of one."""
+    with catalog.open_catalog() as database, database.session() as session:
+        document = _document(catalog.get_raw_response(session, raw_response_id))
+        pages: list[dict[str, Any]] = []
+        for position, each in enumerate(catalog.stored_pages(session, raw_response_id), start=1):
+            if position == (page or 1) and body:
+                _print_body(each.content)
+                return
+            if page in (None, position):
+                pages.append(_page_document(position, each))
+    if not pages or body:
+        raise CatalogError(f"raw response {raw_response_id} has no page {page}", hint=f"{document['page_count']} pages")
+    if as_json:
+        emit_json(document | {"pages": pages})
+        return
+    console = stdout()
+    console.print(table(f"raw response {raw_response_id}", ("", "value"), document.items()))
+    console.print(
+        table(
+            "pages",
+            ("page", "endpoint", "number", "status", "bytes", "url", "headers"),
+            (
+                (
+                    each["page"],
+                    each["endpoint"],
+                    each["number"],
+                    each["status"],
+                    each["bytes"],
+                    each["url"],
+                    "\n".join(f"{name}: {value}" for name, value in each["headers"].items()),
+                )
+                for each in pages
+            ),
+            right=("page", "endpoint", "number", "status", "bytes"),
+        )
+    )
+
+
+@app.command()
+def export(raw_response_id: _Id, file: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
+    """Write a stored response into one JSON file, which `raw import` takes in anywhere."""
+    with catalog.open_catalog() as database, database.session() as session:
+        parts = exported(session, raw_response_id)
+        first = next(parts)  # a response that is not stored leaves no file behind
+        with file.open("w", encoding="ascii") as opened:
+            opened.write(first)
+            opened.writelines(parts)
+    note(f"wrote {file}")
+
+
+@app.command("import")
+def import_file(
+    slug: Annotated[str, typer.Argument(help="The provider whose response it is.")],
+    file: Annotated[Path, typer.Argument(help="What `raw export` wrote, or a plain body.", exists=True)],
+    as_json: JsonOption = False,
+) -> None:
+    """Store a response from a file."""
+    with catalog.open_catalog() as database, database.session() as session:
+        stored = import_response(session, slug, file)
+        session.commit()
+    if as_json:
+        emit_json(asdict(stored))
+    else:
+        state = "stored" if stored.is_new else "was stored already"
+        typer.echo(f"{slug}: raw response {stored.id} {state}, {stored.page_count} pages")
+
+
+@app.command()
+def replay(
+    raw_response_id: _Id,
+    version: Annotated[int | None, typer.Option(help="The rule version; the active one when left out.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Apply a rule to a stored response, offline, and write nothing. Exit code 1 when it does not fit.
+
+    Shows what a sync of this response would change now. It is not compared with the last accepted listing.
+    """
+    with catalog.open_catalog() as database, database.session() as session:
+        replayed = replay_response(session, raw_response_id, version=version)
+    if as_json:
+        emit_json(replayed.to_json())
+    else:
+        _print_replay(replayed)
+    raise typer.Exit(0 if replayed.valid else 1)
+
+
+@app.command()
+def prune(
+    slug: Annotated[str | None, typer.Argument(help="Only responses of this provider.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget responses beyond what `providers add --keep-responses --keep-days` says.
+
+    A rule's sample, the response of a task and the last accepted one always stay.
+    """
+    with catalog.open_catalog() as database, database.session() as session:
+        providers = (
+            catalog.list_providers(session, enabled_only=False)
+            if slug is None
+            else [catalog.get_provider(session, slug)]
+        )
+        pruned = {}
+        for provider in providers:
+            pruned[provider.slug] = catalog.prune_raw_responses(session, provider.id)
+            session.commit()
+    if as_json:
+        emit_json(pruned)
+    else:
+        typer.echo(f"{sum(pruned.values())} responses of {len(pruned)} providers forgotten")
+
+
+def _document(stored: catalog.StoredResponse) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "provider": stored.slug,
+        "complete": stored.complete,
+        "accepted": stored.accepted,
+        "fetched_at": stored.fetched_at.isoformat(timespec="seconds"),
+        "last_fetched_at": stored.last_fetched_at.isoformat(timespec="seconds"),
+        "page_count": stored.page_count,
+        "byte_count": stored.byte_count,
+        "sha256": stored.sha256,
+    }
+
+
+def _state(document: dict[str, Any]) -> Text:
+    if document["accepted"]:
+        return Text("last accepted", style="green")
+    return Text("" if document["complete"] else "a part")
+
+
+def _page_document(position: int, page: catalog.StoredPage) -> dict[str, Any]:
+    return {
+        "page": position,
+        "endpoint": page.endpoint,
+        "number": page.number,
+        "url": page.url,
+        "status": page.status,
+        "headers": dict(page.headers),
+        "bytes": len(page.content),
+    }
+
+
+def _print_body(content: bytes) -> None:
+    """The bytes as they came into a file or pipe; on a terminal, nothing that could steer it."""
+    if not sys.stdout.isatty():
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        shown = json.dumps(parse_document(content, where="the page", content_type=None), indent=2)
+    except ListingUnreadableError:
+        shown = "".join(
+            char if char.isprintable() or char == "\n" else ascii(char)[1:-1]
+            for char in content.decode("utf-8", "replace")
+        )
+    typer.echo(shown)
+
+
+def _print_replay(replayed: Replay) -> None:
+    print_verdict(
+        f"{replayed.slug}: rule version {replayed.rule_version} on raw response {replayed.raw_response_id}",
+        valid=replayed.valid,
+        models=replayed.models,
+        issues=replayed.issues,
+    )
+    difference = replayed.difference
+    if difference is None:
+        return
+    gone = difference.missing + difference.removed
+    typer.echo(
+        f"written now, it would add {difference.created} models, change {difference.updated}, bring back "
+        f"{difference.restored}, miss {gone} and leave {difference.unchanged} as they are"
+    )
+    for line in change_lines(difference.changes, difference.total_changes):
+        typer.echo(f"  {line}")

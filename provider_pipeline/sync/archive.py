@@ -1,0 +1,168 @@
+"""Stored responses as files, to be handed from one catalogue to another.
+
+Here: the document a response is exported as, and taking in such a document or a plain body. Not here: storing
+(`catalog.raw_responses`), and what a rule makes of it (`replay.py`).
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing import parse_document, redacted_url
+from provider_pipeline.listing.answers import kept_headers
+
+FORMAT: Final = "provider-pipeline raw response 1"
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it has characters that cannot be printed")
+    return text
+
+
+class _Page(BaseModel):
+    """One page of the document: its body is JSON, or anything else in base64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: Annotated[int, Field(ge=0, lt=1000)]
+    number: Annotated[int, Field(ge=0, lt=2**31)]
+    url: Annotated[str, Field(max_length=8192), AfterValidator(_printable)]
+    status: Annotated[int, Field(ge=100, le=599)]
+    headers: dict[str, str]
+    body: Any = None
+    body_base64: Base64Bytes | None = None
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> Self:
+        if ("body" in self.model_fields_set) == (self.body_base64 is not None):
+            raise ValueError("a page has either body or body_base64")
+        return self
+
+    def stored(self) -> catalog.StoredPage:
+        content = json.dumps(self.body).encode() if self.body_base64 is None else self.body_base64
+        if self.body_base64 is None:
+            parse_document(content, where=f"page {self.number} of endpoint {self.endpoint}", content_type=None)
+        return catalog.StoredPage(
+            self.endpoint,
+            self.number,
+            redacted_url(self.url),
+            content,
+            status=self.status,
+            headers=kept_headers({name.lower(): value for name, value in self.headers.items()}, ()),
+        )
+
+
+class _Document(BaseModel):
+    """A response in a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["provider-pipeline raw response 1"]
+    provider: str
+    fetched_at: AwareDatetime
+    complete: bool
+    pages: Annotated[tuple[_Page, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _pages_are_distinct(self) -> Self:
+        if len({(page.endpoint, page.number) for page in self.pages}) < len(self.pages):
+            raise ValueError("two pages have the same endpoint and number")
+        return self
+
+
+def exported(session: Session, raw_response_id: int) -> Iterator[str]:
+    """A stored response as one JSON document, in parts, with one page in memory.
+
+    Raises:
+        CatalogError: It is not stored (any more).
+    """
+    stored = catalog.get_raw_response(session, raw_response_id)
+    head = {
+        "format": FORMAT,
+        "provider": stored.slug,
+        "fetched_at": stored.fetched_at.isoformat(),
+        "complete": stored.complete,
+    }
+    yield json.dumps(head)[:-1] + ', "pages": [\n'
+    for position, page in enumerate(catalog.stored_pages(session, raw_response_id)):
+        yield (",\n" if position else "") + json.dumps(_page_document(page))
+    yield "\n]}\n"
+
+
+def import_response(session: Session, slug: str, path: Path) -> catalog.RawResponseRef:
+    """Stores a file as a response of a provider: an exported document, or a plain body. Commits nothing.
+
+    A plain body is stored as a part of a listing, since nobody knows whether there is more of it.
+
+    Args:
+        session: An open session.
+        slug: The provider; it need not be the one that the document names.
+        path: The file.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+        ListingUnreadableError: It is neither.
+    """
+    provider = catalog.get_provider(session, slug)
+    content = path.read_bytes()
+    parsed = _own_document(content)
+    if parsed is None:
+        parse_document(content, where=str(path), content_type=None)
+        page = catalog.StoredPage(0, 1, f"file:{path.name}", content)
+        return catalog.store_raw_response(session, provider.id, [page], complete=False)
+    document = _validated(parsed, path)
+    pages = sorted((page.stored() for page in document.pages), key=lambda page: (page.endpoint, page.number))
+    return catalog.store_raw_response(
+        session, provider.id, pages, complete=document.complete, fetched_at=document.fetched_at
+    )
+
+
+def _own_document(content: bytes) -> dict[str, Any] | None:
+    """What looks like an exported document; None for anything else."""
+    try:
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) and {"format", "pages"} <= parsed.keys() else None
+
+
+def _validated(document: dict[str, Any], path: Path) -> _Document:
+    try:
+        return _Document.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise ListingUnreadableError(
+            f"{path}: {where} is not as raw export writes it: {first['msg']}", hint=f"expected {FORMAT!r}"
+        ) from error
+
+
+def _page_document(page: catalog.StoredPage) -> dict[str, Any]:
+    about = {
+        "endpoint": page.endpoint,
+        "number": page.number,
+        "url": page.url,
+        "status": page.status,
+        "headers": dict(page.headers),
+    }
+    try:
+        return about | {"body": parse_document(page.content, where=page.url, content_type=None)}
+    except ListingUnreadableError:
+        return about | {"body_base64": base64.b64encode(page.content).decode()}

@@ -1,0 +1,74 @@
+"""Stored responses, as a person or a script looks at them."""
+
+import json
+from pathlib import Path
+
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import attempt_sync
+from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+
+
+def _sync(fleet: Fleet) -> int:
+    with fleet.database.session() as session:
+        outcome = attempt_sync(session, "acme", client=ListingClient())
+    assert outcome.raw_response_id
+    return outcome.raw_response_id
+
+
+def test_responses_are_listed_and_shown_down_to_their_bytes(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    raw = _sync(fleet)
+    listed = run("raw", "list", "acme", "--json").json
+    assert (listed[0]["id"], listed[0]["accepted"], listed[0]["complete"]) == (raw, True, True)
+    assert "last accepted" in run("raw", "list").out
+    shown = run("raw", "show", str(raw), "--json").json
+    assert (shown["provider"], shown["pages"][0]["status"], shown["pages"][0]["page"]) == ("acme", 200, 1)
+    assert "/acme/v1/models" in run("raw", "show", str(raw)).out
+    assert run("raw", "show", str(raw), "--body").json == listing(*CHAT_MODELS)
+    missing = run("raw", "show", str(raw), "--page", "7")
+    assert (missing.code, "no page 7" in missing.err) == (1, True)
+
+
+def test_a_response_goes_from_one_provider_to_another_by_file(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    fleet.add("twin")
+    file = tmp_path / "response.json"
+    raw = _sync(fleet)
+    assert run("raw", "export", str(raw), str(file)).code == 0
+    taken = run("raw", "import", "twin", str(file), "--json").json
+    assert (taken["is_new"], taken["page_count"]) == (True, 1)
+    replayed = run("raw", "replay", str(taken["id"]), "--json")
+    assert (replayed.code, replayed.json["slug"], replayed.json["difference"]["created"]) == (0, "twin", 5)
+    nothing = tmp_path / "nothing.json"
+    assert run("raw", "export", "4711", str(nothing)).code == 1
+    assert not nothing.exists()
+
+
+def test_a_replay_that_does_not_fit_exits_1_and_says_why(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    file = tmp_path / "moved.json"
+    file.write_text(json.dumps(moved(*CHAT_MODELS)))
+    raw = run("raw", "import", "acme", str(file), "--json").json["id"]
+    replayed = run("raw", "replay", str(raw))
+    assert replayed.code == 1
+    assert "does not fit: 0 models" in replayed.out
+    assert "error: the selector" in replayed.out
+    file.write_text(json.dumps(listing("gpt-4o", "gpt-5")))
+    raw = run("raw", "import", "acme", str(file), "--json").json["id"]
+    replayed = run("raw", "replay", str(raw))
+    assert (replayed.code, "it would add 2 models" in replayed.out, "added gpt-5" in replayed.out) == (0, True, True)
+
+
+def test_responses_are_forgotten_as_the_provider_says(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    for number in range(4):
+        fleet.serve("acme", listing(*CHAT_MODELS, f"gpt-5-{number}"))
+        _sync(fleet)
+    add = ("providers", "add", "acme", "--base-url", fleet.server.url_for("/acme"))
+    assert run(*add, "--keep-responses", "2", "--keep-days", "30").code == 0
+    shown = run("providers", "show", "acme", "--json").json
+    assert (shown["keep_responses"], shown["keep_days"]) == (2, 30)
+    assert run("raw", "prune", "acme", "--json").json == {"acme": 2}
+    assert "0 responses of 1 providers forgotten" in run("raw", "prune").out
+    assert [each["complete"] for each in run("raw", "list", "--json").json] == [True, True, False]

@@ -1,0 +1,128 @@
+"""Responses as files: whatever is written is taken in as it was, and nothing else is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import ListingUnreadableError, UnknownProviderError
+from provider_pipeline.sync import exported, import_response
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+BODIES = {
+    "a listing": json.dumps(listing(*CHAT_MODELS)).encode(),
+    "big integers": b'{"data": [{"id": "a", "n": 123456789012345678901234567890}]}',
+    "halves of surrogate pairs": b'{"data": ["\\ud800"]}',
+    "null": b"null",
+    "what is not JSON": bytes(range(256)),
+    "a web page": b"<html>",
+    "nothing": b"",
+    "deep nesting": b"[" * 99 + b"]" * 99,
+}
+
+
+def store(fleet: Fleet, slug: str, *bodies: bytes) -> int:
+    pages = [
+        catalog.StoredPage(n // 2, n, "https://x.example/v1/models", body, status=200, headers={"etag": f'"{n}"'})
+        for n, body in enumerate(bodies)
+    ]
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, slug).id
+        raw = catalog.store_raw_response(session, provider_id, pages, complete=True)
+        session.commit()
+    return raw.id
+
+
+def export(fleet: Fleet, raw_response_id: int, path: Path) -> dict:
+    with fleet.database.session() as session, path.open("w", encoding="ascii") as opened:
+        opened.writelines(exported(session, raw_response_id))
+    return json.loads(path.read_text())
+
+
+def take(fleet: Fleet, slug: str, path: Path) -> catalog.RawResponseRef:
+    with fleet.database.session() as session:
+        raw = import_response(session, slug, path)
+        session.commit()
+    return raw
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_what_is_exported_is_the_same_content_when_it_is_imported(fleet: Fleet, tmp_path: Path, body: bytes):
+    fleet.add("acme")
+    fleet.add("twin")
+    raw = store(fleet, "acme", body, b"{}", body)
+    document = export(fleet, raw, tmp_path / "x.json")
+    assert (document["provider"], document["complete"], len(document["pages"])) == ("acme", True, 3)
+    with fleet.database.session() as session:
+        original = catalog.get_raw_response(session, raw)
+    again = take(fleet, "acme", tmp_path / "x.json")
+    twin = take(fleet, "twin", tmp_path / "x.json")
+    assert (again.id, again.is_new, twin.is_new) == (raw, False, True)
+    with fleet.database.session() as session:
+        copy = catalog.get_raw_response(session, twin.id)
+        pages = catalog.load_raw_response(session, twin.id)
+    assert (copy.sha256, copy.fetched_at, copy.complete) == (original.sha256, original.fetched_at, True)
+    assert [(page.endpoint, page.number, page.status, page.headers["etag"]) for page in pages] == [
+        (0, 0, 200, '"0"'),
+        (0, 1, 200, '"1"'),
+        (1, 2, 200, '"2"'),
+    ]
+
+
+def test_a_plain_body_is_stored_as_a_part_that_can_be_replayed(fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    file = tmp_path / "models.json"
+    file.write_bytes(b'\xef\xbb\xbf{"data": [ ]}')
+    raw = take(fleet, "acme", file)
+    with fleet.database.session() as session:
+        (page,) = catalog.load_raw_response(session, raw.id)
+        assert not catalog.get_raw_response(session, raw.id).complete
+    assert (page.url, page.content) == ("file:models.json", file.read_bytes())
+
+
+BROKEN = {
+    "not JSON": (lambda _: "<html>", "web page"),
+    "another format": (lambda d: json.dumps(d | {"format": "x"}), "format"),
+    "no page": (lambda d: json.dumps(d | {"pages": []}), "pages"),
+    "a key too many": (lambda d: json.dumps(d | {"more": 1}), "more"),
+    "no time zone": (lambda d: json.dumps(d | {"fetched_at": "2026-11-01T12:00:00"}), "fetched_at"),
+    "a page twice": (lambda d: json.dumps(d | {"pages": d["pages"] * 2}), "two pages"),
+    "two bodies": (lambda d: json.dumps(d | {"pages": [d["pages"][0] | {"body_base64": "e30="}]}), "either"),
+    "a URL with control characters": (lambda d: json.dumps(d | {"pages": [d["pages"][0] | {"url": "x\0"}]}), "url"),
+    "not a number": (lambda d: json.dumps(d | {"pages": [d["pages"][0] | {"body": float("nan")}]}), "NaN"),
+}
+
+
+@pytest.mark.parametrize(("broken", "named"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_file_that_is_no_response_is_refused_with_what_is_wrong(fleet: Fleet, tmp_path: Path, broken, named):
+    fleet.add("acme")
+    file = tmp_path / "x.json"
+    document = export(fleet, store(fleet, "acme", b"{}"), file)
+    file.write_text(broken(document))
+    with pytest.raises(ListingUnreadableError, match=named) as raised:
+        take(fleet, "acme", file)
+    assert "\n" not in str(raised.value)
+
+
+def test_secrets_in_the_address_and_headers_that_are_not_kept_stay_outside(fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    file = tmp_path / "x.json"
+    document = export(fleet, store(fleet, "acme", b"{}"), file)
+    document["pages"][0] |= {
+        "url": "https://user:hunter2@x.example/v1?api_key=hunter2",
+        "headers": {"ETag": '"1"', "Set-Cookie": "hunter2"},
+        "body": {"new": 1},
+    }
+    file.write_text(json.dumps(document))
+    raw = take(fleet, "acme", file)
+    with fleet.database.session() as session:
+        (page,) = catalog.load_raw_response(session, raw.id)
+    assert "hunter2" not in f"{page.url} {page.headers}"
+    assert page.headers == {"etag": '"1"'}
+
+
+def test_a_file_of_an_unknown_provider_is_refused(fleet: Fleet, tmp_path: Path):
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(UnknownProviderError):
+        take(fleet, "nobody", tmp_path / "x.json")

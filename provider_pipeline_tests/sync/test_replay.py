@@ -1,0 +1,108 @@
+"""Any rule on any stored response: what it would make of it, and that nothing comes of it."""
+
+import json
+
+import pytest
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import CatalogError, ListingUnreadableError, ProviderPipelineError
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import Replay, attempt_sync, generate_rule, replay_response
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+
+
+def sync(fleet: Fleet) -> int:
+    with fleet.database.session() as session:
+        outcome = attempt_sync(session, "acme", client=ListingClient())
+    assert outcome.raw_response_id
+    return outcome.raw_response_id
+
+
+def replay(fleet: Fleet, raw_response_id: int, **options) -> Replay:
+    with fleet.database.session() as session:
+        return replay_response(session, raw_response_id, **options)
+
+
+def store(fleet: Fleet, *pages: tuple[int, bytes]) -> int:
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        stored = [catalog.StoredPage(endpoint, n, "file:x", body) for n, (endpoint, body) in enumerate(pages)]
+        raw = catalog.store_raw_response(session, provider_id, stored, complete=True)
+        session.commit()
+    return raw.id
+
+
+def test_the_response_that_was_written_differs_in_nothing_from_the_table(fleet: Fleet):
+    fleet.add("acme")
+    replayed = replay(fleet, sync(fleet))
+    assert (replayed.valid, replayed.models, replayed.rule_version) == (True, 5, 1)
+    assert replayed.difference
+    assert (replayed.difference.unchanged, replayed.difference.total_changes) == (5, 0)
+
+
+def test_an_older_response_shows_what_was_added_changed_and_gone_since_and_writes_nothing(fleet: Fleet):
+    fleet.add("acme")
+    old = sync(fleet)
+    fleet.serve("acme", listing(*CHAT_MODELS[1:], "gpt-5", context_length=256_000))
+    sync(fleet)
+    before = fleet.rows("acme")
+    difference = replay(fleet, old).difference
+    assert difference
+    kinds = {change.model_id: change.kind for change in difference.changes}
+    assert (kinds["gpt-4.1"], kinds["gpt-5"], kinds["gpt-4o"]) == ("restored", "missing", "updated")
+    changed = next(change.changed for change in difference.changes if change.model_id == "gpt-4o")
+    assert changed == {"context_length": [256_000, 128_000]}
+    assert fleet.rows("acme") == before
+
+
+def test_any_version_can_be_tried_on_any_response(fleet: Fleet):
+    fleet.add("acme")
+    old = sync(fleet)
+    with fleet.database.session() as session:
+        generate_rule(session, "acme", moved(*CHAT_MODELS), endpoint="/v1/models", activate=True)
+        session.commit()
+    new = store(fleet, (0, json.dumps(moved(*CHAT_MODELS)).encode()))
+    fits = {
+        (response, version): replay(fleet, response, version=version).valid
+        for response in (old, new)
+        for version in (1, 2)
+    }
+    assert fits == {(old, 1): True, (old, 2): False, (new, 1): False, (new, 2): True}
+    assert replay(fleet, new).rule_version == 2
+    assert replay(fleet, old).difference is None
+    assert [issue["type"] for issue in replay(fleet, old).issues] == ["extraction_failed"]
+
+
+def test_a_listing_of_several_pages_is_replayed_whole(fleet: Fleet):
+    fleet.add("acme")
+    raw = store(fleet, *((0, json.dumps(listing(name)).encode()) for name in CHAT_MODELS))
+    assert replay(fleet, raw).models == 5
+
+
+def test_pages_of_an_endpoint_that_the_rule_does_not_read_are_left_out(fleet: Fleet):
+    fleet.add("acme")
+    raw = store(fleet, (0, json.dumps(listing("gpt-4o")).encode()), (1, b"[]"))
+    assert (replay(fleet, raw).valid, replay(fleet, raw).models) == (True, 1)
+
+
+def test_an_override_is_a_part_of_what_would_be_written(fleet: Fleet):
+    fleet.add("acme")
+    raw = sync(fleet)
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        catalog.set_override(session, provider_id, "gpt-4o", {"context_length": 64_000}, reason="measured")
+        session.commit()
+    difference = replay(fleet, raw).difference
+    assert difference
+    assert [change.changed for change in difference.changes] == [{"context_length": [128_000, 64_000]}]
+
+
+def test_what_cannot_be_replayed_is_named(fleet: Fleet):
+    fleet.add("acme")
+    with pytest.raises(CatalogError, match="raw response 4711 is not stored"):
+        replay(fleet, 4711)
+    raw = sync(fleet)
+    with pytest.raises(ProviderPipelineError, match="99"):
+        replay(fleet, raw, version=99)
+    with pytest.raises(ListingUnreadableError, match="file:x"):
+        replay(fleet, store(fleet, (0, b"<html>")))
