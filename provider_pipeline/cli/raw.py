@@ -233,8 +233,8 @@ def _print_replay(replayed: Replay) -> None:
         return
     gone = difference.missing + difference.removed
     typer.echo(
-        f"written now, it would add {difference.created} models, change {difference.updated}, bring back "
-        f"{difference.restored}, miss {gone} and leave {difference.unchanged} as they are"
+        f"written now, it would add {difference.created} models, rename {difference.renamed}, change "
+        f"{difference.updated}, bring back {difference.restored}, miss {gone}, and leave {difference.unchanged} alone"
     )
     for line in change_lines(difference.changes, difference.total_changes):
         typer.echo(f"  {line}")

@@ -94,7 +94,8 @@ def test_an_override_is_a_part_of_what_would_be_written(fleet: Fleet):
         session.commit()
     difference = replay(fleet, raw).difference
     assert difference
-    assert [change.changed for change in difference.changes] == [{"context_length": [128_000, 64_000]}]
+    (change,) = difference.changes
+    assert (change.model_id, change.changed["context_length"]) == ("gpt-4o", [128_000, 64_000])
 
 
 def test_what_cannot_be_replayed_is_named(fleet: Fleet):
