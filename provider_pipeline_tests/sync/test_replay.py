@@ -90,7 +90,7 @@ def test_an_override_is_a_part_of_what_would_be_written(fleet: Fleet):
     raw = sync(fleet)
     with fleet.database.session() as session:
         provider_id = catalog.get_provider(session, "acme").id
-        catalog.set_override(session, provider_id, "gpt-4o", {"context_length": 64_000}, reason="measured")
+        catalog.set_override(session, provider_id, "gpt-4o", "context_length", 64_000, reason="measured")
         session.commit()
     difference = replay(fleet, raw).difference
     assert difference
