@@ -54,6 +54,12 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     yield from _own_database(postgres_server, "migrated")
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """URL of a migrated database that a module's tests share."""
+    yield from _own_database(postgres_server, "migrated")
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated database of this test's own, connected to."""

@@ -149,6 +149,14 @@ class Exchange:
         except AddressRefused as refused:
             refusal = refused.refusal
             return Failure(refusal.reason, ListingUnreachableError, transient=False, hint=refusal.hint)
+        except requests.exceptions.InvalidHeader:
+            # Of the answer, such as two lengths that differ; those of the request were checked when it was prepared.
+            return Failure(
+                "answered with headers that contradict each other",
+                ListingUnreadableError,
+                transient=False,
+                hint="a proxy in between may be misconfigured",
+            )
         except requests.RequestException as error:
             return self._no_answer(error)
         except (urllib3_errors.HTTPError, OSError, ValueError) as error:

@@ -1,6 +1,5 @@
 """Which addresses are asked: nothing inside the own network without leave, and nothing by plain http in public."""
 
-import socket
 from ipaddress import ip_address
 
 import pytest
@@ -12,6 +11,7 @@ from provider_pipeline.errors import ConfigurationError, ListingUnreachableError
 from provider_pipeline.listing import FetchLimits, ListingSource, RequestPolicy
 from provider_pipeline.listing.addresses import literal_address, special_use, url_refusal
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
+from provider_pipeline_tests.listing.hostile.names import Resolver
 
 STRICT = RequestPolicy()
 PLAIN = RequestPolicy(allow_http=True)
@@ -122,27 +122,11 @@ def test_what_the_policy_allows_may_be_asked(url: str, policy: RequestPolicy) ->
     assert ListingSource(slug="acme", base_url=url, policy=policy).base_url == url
 
 
-class Resolver:
-    """A name server of the test's own: each look-up of a name gives its next addresses."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: list[list[str]]) -> None:
-        self.asked: list[str] = []
-        self._answers = {name.replace("_", "."): iter(addresses) for name, addresses in answers.items()}
-        self._real = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
-
-    def _look_up(self, host, port, *rest, **options):
-        if host not in self._answers:
-            return self._real(host, port, *rest, **options)
-        self.asked.append(host)
-        return [each for address in next(self._answers[host]) for each in self._real(address, port, *rest, **options)]
-
-
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], [UNROUTED, "127.0.0.1"], ["::ffff:127.0.0.1"], ["10.0.0.1"]])
 def test_a_name_that_stands_for_an_address_inside_is_refused_before_anything_is_sent(
     httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    resolver = Resolver(monkeypatch, inside_example=[addresses])
+    resolver = Resolver(monkeypatch, {"inside.example": [addresses]})
     refused = r"is not sent: inside.example is \S+, a (loopback|private).*--allow-private"
     with pytest.raises(ListingUnreachableError, match=refused) as caught:
         fetch(f"http://inside.example:{httpserver.port}", policy=PLAIN)
@@ -154,7 +138,7 @@ def test_a_name_that_stands_for_an_address_inside_is_refused_before_anything_is_
 def test_a_name_that_changes_its_address_after_the_check_gains_nothing(
     httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolver = Resolver(monkeypatch, rebinding_example=[[UNROUTED], ["127.0.0.1"]])
+    resolver = Resolver(monkeypatch, {"rebinding.example": [[UNROUTED], ["127.0.0.1"]]})
     limits = FetchLimits(connect_timeout=0.1, retries=0)
     with pytest.raises(ListingUnreachableError, match="connection"):
         fetch(f"http://rebinding.example:{httpserver.port}", policy=PLAIN, limits=limits)
@@ -166,13 +150,13 @@ def test_the_next_address_of_a_host_is_tried_and_the_host_keeps_its_name(
     httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     httpserver.expect_request("/models").respond_with_json([])
-    Resolver(monkeypatch, twofold_example=[["127.0.0.2", "127.0.0.1"]])
+    Resolver(monkeypatch, {"twofold.example": [["127.0.0.2", "127.0.0.1"]]})
     fetch(f"http://twofold.example:{httpserver.port}", policy=LOOPBACK)
     assert httpserver.log[0][0].headers["Host"] == f"twofold.example:{httpserver.port}"
 
 
 def test_plain_http_to_a_public_address_behind_a_name_is_refused(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
-    Resolver(monkeypatch, public_example=[[UNROUTED]])
+    Resolver(monkeypatch, {"public.example": [[UNROUTED]]})
     with pytest.raises(ListingUnreachableError, match=rf"plain http to {UNROUTED} .*--allow-http"):
         fetch("http://public.example", policy=LOOPBACK)
 

@@ -1,196 +1,158 @@
-"""Servers that drip or break off."""
+"""A provider that misbehaves in every way we know of: each promise of docs/hostile-provider.md is kept."""
 
-import itertools
+import base64
 import json
-import socket
-import threading
-import time
+import logging
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
+import dagster as dg
 import pytest
-from pytest_httpserver import HTTPServer
+from sqlalchemy import text
 
-from provider_pipeline.errors import (
-    ListingUnreachableError,
-    ListingUnreadableError,
-    ModelSyncerError,
-)
-from provider_pipeline.listing import FetchLimits, RequestPolicy
-from provider_pipeline_tests.listing.conftest import Fetch
-from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer
+from provider_pipeline.catalog import open_database
+from provider_pipeline.definitions import build_defs
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.resources import CatalogResource, ListingResource
+from provider_pipeline_tests.dagster_instance import run_fleet
+from provider_pipeline_tests.listing.hostile.behaviour import KEY, KEY_VARIABLE, USER, Behaviour, well_behaved
+from provider_pipeline_tests.listing.hostile.document import COMMAND, document
+from provider_pipeline_tests.listing.hostile.names import Resolver
+from provider_pipeline_tests.listing.hostile.search import forms_in, places_in
+from provider_pipeline_tests.listing.hostile.server import HostileServer
+from provider_pipeline_tests.listing.hostile.table import BEHAVIOURS
+from provider_pipeline_tests.listing.hostile.world import LIMITS, Listener, World
 
-BODY = json.dumps({"data": [{"id": "a"}, {"id": "b"}]}).encode()
-KEY = "sk-demo-0123456789abcdef"
-ENVIRON = {"ACME_KEY": KEY}
-
-IMPATIENT = FetchLimits(connect_timeout=5, read_timeout=30, deadline=1, retries=2, backoff=0.01)
-"""Only the deadline can end these: the read time-out is far away."""
-
-HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+each_behaviour = pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.name)
 
 
-CHUNKED = HEADERS + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("start", "drops", "kind"),
-    [
-        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", ListingUnreachableError),
-        (HEADERS + b"Content-Length: 1000000\r\n\r\n[", b" ", ListingUnreadableError),
-        (HEADERS + b"\r\n[", b" ", ListingUnreadableError),
-        (CHUNKED, b"1\r\n \r\n", ListingUnreadableError),
-        (CHUNKED, b"1", ListingUnreadableError),
-        (b"HTTP/1.1 400 No\r\nContent-Length: 100000\r\n\r\n{", b" ", ListingUnreadableError),
-    ],
-    ids=["headers", "body", "body without length", "chunks", "chunk size", "error body"],
-)
-def test_a_server_that_drips_is_cut_off_at_the_deadline(
-    fetch: Fetch, start: bytes, drops: bytes, kind: type[ModelSyncerError]
-) -> None:
-    def drip(conversation: Conversation) -> None:
-        conversation.send(start)
-        conversation.drip(forever=drops)
-
-    with HostileServer(drip) as server, pytest.raises(kind, match=r"took too long: .* within the 1 s") as caught:
-        fetch(server.url, limits=IMPATIENT)
-    assert caught.value.transient
-    assert len(server.requests) == 1
-
-
-def test_silence_is_cut_off_at_the_deadline(fetch: Fetch) -> None:
-    too_late = pytest.raises(ListingUnreachableError, match=r"took too long: no answer came within the 1 s")
-    with HostileServer(lambda c: c.stay_silent()) as server, too_late:
-        fetch(server.url, limits=IMPATIENT)
-
-
-def test_a_tls_handshake_that_drips_is_cut_off_at_the_deadline(fetch: Fetch) -> None:
-    def handshake(conversation: Conversation) -> None:
-        conversation.drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", forever=b"\x00")
-
+@pytest.fixture(scope="module")
+def world(module_database_url: str) -> Iterator[World]:
+    """All hostile providers in one catalogue, with their key in the environment."""
     with (
-        HostileServer(handshake, read_request=False) as server,
-        pytest.raises(ListingUnreachableError, match="too long"),
+        pytest.MonkeyPatch.context() as patch,
+        open_database(module_database_url) as database,
+        HostileServer(well_behaved) as elsewhere,
     ):
-        fetch(f"https://127.0.0.1:{server.port}", limits=IMPATIENT)
+        patch.setenv(KEY_VARIABLE, KEY)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "NETRC"):
+            patch.delenv(name, raising=False)
+        Resolver(
+            patch,
+            {
+                f"{each.name}.example": [[address] for address in each.addresses]
+                for each in BEHAVIOURS
+                if each.addresses
+            },
+        )
+        yield World(database, elsewhere)
 
 
-def test_a_proxy_that_drips_is_cut_off_at_the_deadline(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
-    with HostileServer(lambda c: c.drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", forever=b"x")) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("no_proxy", "")
-        with pytest.raises(ListingUnreachableError, match="took too long"):
-            fetch("http://models.invalid", limits=IMPATIENT, policy=RequestPolicy(allow_http=True))
-    assert proxy.requests[0].startswith(b"GET http://models.invalid/models HTTP/1.1")
+@pytest.fixture(scope="module")
+def log() -> Iterator[Listener]:
+    """Everything that is logged while this module runs, down to the HTTP library's own lines."""
+    listener, root = Listener(), logging.getLogger()
+    level = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.DEBUG)
+    yield listener
+    root.setLevel(level)
+    root.removeHandler(listener)
 
 
-def test_the_deadline_is_for_the_whole_listing_not_for_each_page(fetch: Fetch) -> None:
-    number = itertools.count()
-
-    def page(conversation: Conversation) -> None:
-        time.sleep(0.1)
-        conversation.send(answer(json.dumps({"data": [], "next": f"/models?page={next(number)}"}).encode()))
-
-    with HostileServer(page) as server, pytest.raises(ModelSyncerError, match="took too long"):
-        fetch(server.url, pagination={"type": "next_url", "token": "next"}, limits=IMPATIENT)
-    assert 1 < len(server.requests) <= 10
-
-
-def test_a_silent_server_is_given_up_after_the_read_timeout_and_its_retries(fetch: Fetch) -> None:
-    limits = FetchLimits(read_timeout=0.2, retries=1, backoff=0.01)
-    silent = r"it was silent for 0\.2 s, after 2 attempts"
-    with HostileServer(lambda c: c.stay_silent()) as server, pytest.raises(ListingUnreachableError, match=silent):
-        fetch(server.url, limits=limits)
+@each_behaviour
+def test_a_hostile_provider_meets_the_documented_outcome(world: World, log: Listener, behaviour: Behaviour):
+    aftermath = world.aftermath(behaviour)
+    assert (aftermath.outcome, aftermath.message) == (behaviour.outcome_name, aftermath.message)
+    assert behaviour.says in aftermath.message
+    assert "\n" not in aftermath.message
+    assert aftermath.message == "" or behaviour.name in aftermath.message
+    assert behaviour.asked in (None, aftermath.asked)
+    assert aftermath.tasks == int(behaviour.opens_task)
+    if behaviour.outcome == "synced":
+        assert sorted(row["model_id"] for row in aftermath.after if row["status"] == "active") == sorted(behaviour.rows)
+    else:
+        assert aftermath.after == aftermath.before
 
 
-def test_a_body_that_stops_is_given_up_after_the_read_timeout(fetch: Fetch) -> None:
-    def stop(conversation: Conversation) -> None:
-        conversation.send(answer(BODY[:10], length=len(BODY)))
-        conversation.stay_silent()
-
-    limits = FetchLimits(read_timeout=1, retries=0)
-    with HostileServer(stop) as server, pytest.raises(ListingUnreadableError, match="stopped in the middle") as caught:
-        fetch(server.url, limits=limits)
-    assert caught.value.transient
+@each_behaviour
+def test_a_hostile_provider_costs_bounded_time_and_memory(world: World, log: Listener, behaviour: Behaviour):
+    aftermath = world.aftermath(behaviour)
+    assert len(aftermath.before) == 10
+    assert aftermath.seconds < 20 * behaviour.policy.get("deadline", LIMITS.deadline)
+    assert aftermath.peak_bytes < 8 * LIMITS.max_page_bytes
+    assert not aftermath.threads
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        lambda c: (c.send(answer(BODY[:20], length=len(BODY))), c.reset()),
-        lambda c: c.send(answer(BODY, length=len(BODY) + 1)),
-        lambda c: c.send(HEADERS, b"Transfer-Encoding: chunked\r\n\r\n", b"8\r\n[1, 2, 3"),
-        lambda c: c.send(HEADERS, b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\n[]\r\n0\r\n\r\n"),
-    ],
-    ids=["reset", "shorter than its length", "chunk cut short", "chunk size that is no number"],
-)
-def test_a_body_that_breaks_off_is_tried_again_and_never_passes_for_a_listing(fetch: Fetch, script) -> None:
-    with HostileServer(script) as server, pytest.raises(ListingUnreadableError, match="broke off") as caught:
-        fetch(server.url)
-    assert caught.value.transient
-    assert len(server.requests) == 3
+def test_there_are_enough_behaviours_and_each_has_a_name_of_its_own():
+    assert len(BEHAVIOURS) >= 60
+    assert len({behaviour.name for behaviour in BEHAVIOURS}) == len(BEHAVIOURS)
 
 
-def test_a_retry_after_a_broken_body_starts_the_page_anew(fetch: Fetch) -> None:
-    attempts = itertools.count()
-
-    def script(conversation: Conversation) -> None:
-        if next(attempts) == 0:
-            conversation.send(answer(BODY[:20], length=len(BODY)))
-        else:
-            conversation.send(answer(BODY))
-
-    with HostileServer(script) as server:
-        assert [page.content for page in fetch(server.url)] == [BODY]
+def test_the_key_is_in_no_table_log_result_error_or_traceback(world: World, log: Listener):
+    for behaviour in BEHAVIOURS:
+        assert not forms_in(world.aftermath(behaviour).shown), behaviour.name
+    assert any("urllib3" in line for line in log.lines)
+    assert [line for line in log.lines if forms_in(line)] == []
+    assert list(places_in(world.database.engine)) == []
 
 
-def test_a_body_longer_than_its_length_is_unreadable_and_its_rest_is_no_answer(fetch: Fetch) -> None:
-    smuggled = answer(b'{"data": [{"id": "smuggled"}]}')
-    body = json.dumps({"data": ["x"], "next": "/models?page=2"}).encode()
-
-    def script(conversation: Conversation) -> None:
-        first = answer(body, length=len(body)).replace(b"Connection: close", b"Connection: keep-alive")
-        conversation.send(first + smuggled if b"page=2" not in conversation.request else answer(BODY))
-
-    with HostileServer(script) as server:
-        pages = fetch(server.url, pagination={"type": "next_url", "token": "next"})
-    assert "smuggled" not in str([page.document for page in pages])
+def test_no_other_host_is_asked(world: World, log: Listener):
+    for behaviour in BEHAVIOURS:
+        world.aftermath(behaviour)
+    assert world.elsewhere.requests == []
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"garbage\r\n\r\n",
-        b"HTTP/1.1 abc\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n[]",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n[]",
-    ],
-    ids=["nothing", "garbage", "no status", "too many headers", "endless header"],
-)
-def test_an_answer_that_is_not_http_is_no_answer(fetch: Fetch, raw: bytes) -> None:
-    with HostileServer(lambda c: c.send(raw)) as server, pytest.raises(ListingUnreachableError) as caught:
-        fetch(server.url)
-    assert "\n" not in str(caught.value)
+class HostileListings(ListingResource):
+    """Asks within the limits of these tests."""
+
+    def client(self) -> ListingClient:
+        """A client with small limits."""
+        return ListingClient(LIMITS)
 
 
-def test_a_broken_header_is_not_logged_with_the_key(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
-    with HostileServer(lambda c: c.send(answer(BODY, "no colon here"))) as server:
-        fetch(server.url, auth={"type": "query", "name": "key", "env": "ACME_KEY"}, environ=ENVIRON)
-    assert KEY.encode() in server.requests[0]
-    assert KEY not in caplog.text
+def test_a_fleet_of_hostile_providers_leaves_the_key_in_no_event_and_the_rows_of_the_failing_as_they_were(
+    world: World, log: Listener, instance: dg.DagsterInstance
+):
+    for behaviour in BEHAVIOURS:
+        world.aftermath(behaviour)
+    resources = {
+        "provider_database": CatalogResource(database_url=world.database.url),
+        "listings": HostileListings(max_concurrency=32),
+    }
+    with world.all_at_once(BEHAVIOURS):
+        result = run_fleet(build_defs(resources=resources), instance)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    troubled = failure.step_failure_data.user_failure_data.metadata["providers"].value
+    failing = [behaviour for behaviour in BEHAVIOURS if behaviour.outcome != "synced"]
+    assert sorted(troubled) == sorted(behaviour.name for behaviour in failing)
+    assert [each.name for each in failing if world.rows(each) != world.aftermath(each).before] == []
+    events = [entry.to_json() for entry in instance.all_logs(result.run_id)]
+    assert len(events) > len(BEHAVIOURS)
+    assert [event for event in events if forms_in(event)] == []
+    assert [line for line in log.lines if forms_in(line)] == []
+    for engine in (world.database.engine, instance.event_log_storage._engine):
+        assert list(places_in(engine)) == []
 
 
-def test_a_listing_leaves_no_thread_and_no_connection_behind(httpserver: HTTPServer, fetch: Fetch) -> None:
-    before = set(threading.enumerate())
-    open_sockets: list[socket.socket] = []
+def test_the_search_finds_the_key_in_whatever_column_it_is_put(empty_database_url: str):
+    with open_database(empty_database_url) as database, database.engine.connect() as connection:
+        connection.execute(text("CREATE TABLE plain (a text, b jsonb, c bytea, d text[], e bytea)"))
+        values = {
+            "a": f"Bearer {KEY}",
+            "b": json.dumps({"k": [KEY]}),
+            "c": zlib.compress(json.dumps({"k": KEY}).encode("utf-16")),
+            "d": [base64.b64encode(f"{USER}:{KEY}".encode()).decode()],
+            "e": KEY.encode(),
+        }
+        connection.execute(text("INSERT INTO plain VALUES (:a, CAST(:b AS jsonb), :c, :d, :e)"), values)
+        connection.commit()
+        assert {place.split(":")[0] for place in places_in(database.engine)} == {
+            f"public.plain.{each}" for each in "abcde"
+        }
 
-    def script(conversation: Conversation) -> None:
-        open_sockets.append(conversation.connection)
-        conversation.send(answer(BODY).replace(b"Connection: close", b"Connection: keep-alive"))
-        assert conversation.connection.recv(1) == b""
-        open_sockets.remove(conversation.connection)
 
-    with HostileServer(script) as server:
-        fetch(server.url)
-        ours = set(threading.enumerate()) - before - {server._acceptor, *server._threads}
-        assert not ours
-    assert not open_sockets
+def test_the_documentation_is_what_the_table_says():
+    page = Path(__file__).parents[2] / "docs" / "hostile-provider.md"
+    assert page.read_text(encoding="utf-8") == document(), f"write it anew: {COMMAND}"
