@@ -81,6 +81,7 @@ def write_models(
     now: datetime,
     raw_response_id: int | None = None,
     cause: Literal["provider", "rule"] = "provider",
+    counts_absent: bool = True,
     overridden: Mapping[str, Sequence[str]] | None = None,
 ) -> WriteResult:
     """Make a provider's models what a complete, accepted listing says.
@@ -104,6 +105,8 @@ def write_models(
         raw_response_id: The stored listing, for the changes' record.
         cause: What the differences are put down to; `rule` where another rule reads a listing that is known. Those in
             overridden fields alone are put down to the override in any case.
+        counts_absent: Whether models that are not listed count as missing once more; not when a listing that was
+            counted is read again.
         overridden: By model id, the fields that an override has set in the row already, sorted.
 
     Raises:
@@ -131,6 +134,7 @@ def write_models(
         "now": now,
         "raw_response_id": raw_response_id,
         "cause": cause,
+        "counts_absent": counts_absent,
         "removal_after": removal.removal_after,
         "removal_age": removal.removal_age,
         "most_changes": _MOST_CHANGES,

@@ -1,5 +1,6 @@
 """`provider-pipeline sync`: providers, now, without Dagster."""
 
+import getpass
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import (
+    ByOption,
     JsonOption,
     change_lines,
     emit_json,
@@ -18,7 +20,8 @@ from provider_pipeline.cli.console import (
     stdout,
 )
 from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import Keep, SyncOutcome, attempt_many, open_task_for
+from provider_pipeline.rules import GUARDS
+from provider_pipeline.sync import AcceptedGuards, Keep, SyncOutcome, accept_guards, attempt_many, open_task_for
 
 
 def sync(
@@ -26,12 +29,18 @@ def sync(
     every: Annotated[bool, typer.Option("--all", help="Every enabled provider.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but keep it; show the changes.")] = False,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Take a listing that was held back for differing from the last one.")
-    ] = False,
+        list[str] | None,
+        typer.Option(help=f"Take a listing that this guard holds: {', '.join([*GUARDS, 'all'])}. May be repeated."),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with who says so.")] = None,
+    by: ByOption = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
     """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
+    accepted = accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
+    if accepted is not None and every:
+        raise typer.BadParameter("--accept is about one listing that somebody looked at: name its provider")
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to sync, or give --all (and not both)")
     with catalog.open_catalog() as database:
@@ -43,7 +52,7 @@ def sync(
             )
         if not wanted:
             note("no provider is enabled; add one with: provider-pipeline providers add")
-        outcomes = _sync(database, wanted, workers=workers, keep="nothing" if dry_run else "all", accept=accept)
+        outcomes = _sync(database, wanted, workers=workers, keep="nothing" if dry_run else "all", accept=accepted)
         if not dry_run:
             with database.session() as session:
                 for outcome in outcomes:
@@ -62,7 +71,9 @@ def sync(
     raise typer.Exit(0 if all(outcome.status == "synced" for outcome in outcomes) else 1)
 
 
-def _sync(database: catalog.Database, slugs: list[str], *, workers: int, keep: Keep, accept: bool) -> list[SyncOutcome]:
+def _sync(
+    database: catalog.Database, slugs: list[str], *, workers: int, keep: Keep, accept: AcceptedGuards | None
+) -> list[SyncOutcome]:
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     outcomes = []

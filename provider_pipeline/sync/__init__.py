@@ -4,6 +4,7 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 (Dagster, the command line).
 """
 
+from provider_pipeline.sync.acceptance import AcceptedGuards, accept_guards
 from provider_pipeline.sync.archive import exported, import_response
 from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
@@ -18,6 +19,7 @@ from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
 from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
 
 __all__ = [
+    "AcceptedGuards",
     "GeneratedRule",
     "Keep",
     "ListingPlace",
@@ -26,6 +28,7 @@ __all__ = [
     "Replay",
     "SyncOutcome",
     "TrialReport",
+    "accept_guards",
     "active_places",
     "answer_task",
     "answer_tasks",

@@ -20,11 +20,13 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource, RequestPolicy
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds, Verdict
+from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.basis import is_settled, reading_basis
 from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
+from provider_pipeline.sync.rereading import reread_listing
 from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.stored import stored_rule
 from provider_pipeline.sync.trials import serve_trials
@@ -73,7 +75,7 @@ def attempt_sync(
     *,
     client: ListingClient,
     keep: Keep = "all",
-    accept: bool = False,
+    accept: AcceptedGuards | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> SyncOutcome:
     """Syncs one provider and says what came of it.
@@ -87,7 +89,7 @@ def attempt_sync(
         client: Fetches the listing.
         keep: `all`; `raw` fetches, stores and judges the listing but writes no model and no state; `nothing` is a dry
             run: everything is done, writes included, and rolled back.
-        accept: Do not compare with the last accepted listing: a person has looked at the one that was held back.
+        accept: Guards whose findings a person takes responsibility for; recorded with the rows.
         clock: The time that rows and states are stamped with.
 
     Raises:
@@ -137,16 +139,8 @@ def attempt_sync(
                 rule_version=target.version,
             )
             if verdict.valid and keep != "raw":
-                written = write_listing(
-                    session,
-                    provider.id,
-                    rows,
-                    verdict,
-                    rule_version=target.version,
-                    now=clock(),
-                    raw_response_id=outcome.raw_response_id,
-                    cause="provider" if target.state.rule_version in (None, target.version) else "rule",
-                )
+                written = _write(session, target, rows, verdict, thresholds, clock(), outcome.raw_response_id)
+                _record_acceptance(session, target, accept, outcome.raw_response_id, clock())
                 basis = reading_basis(provider, target.version, written.overrides)
                 accepted = _Accepted(verdict.profile, basis, fetch.validators)
                 outcome = _with_written(outcome, written)
@@ -185,11 +179,11 @@ def _named(slug: str, error: ProviderPipelineError) -> str:
     return text if slug in text else f"{slug}: {text}"
 
 
-def _target(session: Session, slug: str, *, accept: bool, now: datetime) -> _Target:
+def _target(session: Session, slug: str, *, accept: AcceptedGuards | None, now: datetime) -> _Target:
     provider = catalog.get_provider(session, slug)
     active = catalog.active_rule(session, provider.id)
     state = catalog.get_sync_state(session, provider.id)
-    settled = not accept and is_settled(
+    settled = accept is None and is_settled(
         state,
         reading_basis(provider, active.version, catalog.overrides(session, provider.id, now)),
         any_missing=catalog.any_missing(session, provider.id),
@@ -211,16 +205,68 @@ def _source(target: _Target) -> ListingSource:
     return listing_source(target.provider, endpoints)
 
 
-def _judge(session: Session, target: _Target, thresholds: Thresholds, *, accept: bool) -> ListingJudge:
+def _judge(session: Session, target: _Target, thresholds: Thresholds, *, accept: AcceptedGuards | None) -> ListingJudge:
     provider, profile = target.provider, target.state.profile
-    if accept or profile is None:
+    if profile is None:
         return ListingJudge(target.rule, thresholds=thresholds)
     return ListingJudge(
         target.rule,
         thresholds=thresholds,
         previous_profile=Profile.from_json(profile),
         previous_rows=lambda model_ids: catalog.previous_rows(session, provider.id, model_ids),
+        accepted=accept.guards if accept is not None else (),
     )
+
+
+def _write(
+    session: Session,
+    target: _Target,
+    rows: Spool[list[Row]],
+    verdict: Verdict,
+    thresholds: Thresholds,
+    now: datetime,
+    raw_response_id: int | None,
+) -> Written:
+    """Writes the listing; where the rule is another than last time, what the rule alone changes is written first."""
+    provider, state = target.provider, target.state
+    reread: Written | None = None
+    is_new_rule = state.rule_version not in (None, target.version)
+    if is_new_rule and state.raw_response_id is not None:
+        reread = reread_listing(
+            session,
+            provider.id,
+            state.raw_response_id,
+            ListingJudge(target.rule, thresholds=thresholds),
+            rule_version=target.version,
+            now=now,
+        )
+    written = write_listing(
+        session,
+        provider.id,
+        rows,
+        verdict,
+        rule_version=target.version,
+        now=now,
+        raw_response_id=raw_response_id,
+        cause="rule" if is_new_rule and reread is None else "provider",
+    )
+    return written if reread is None else written.after(reread)
+
+
+def _record_acceptance(
+    session: Session, target: _Target, accept: AcceptedGuards | None, raw_response_id: int | None, now: datetime
+) -> None:
+    if accept is not None:
+        catalog.record_acceptance(
+            session,
+            target.provider.id,
+            kinds=accept.guards,
+            reason=accept.reason,
+            author=accept.author,
+            created_by_id=accept.created_by_id,
+            raw_response_id=raw_response_id,
+            used_at=now,
+        )
 
 
 def _repeated(target: _Target, content: catalog.ListingContent) -> SyncOutcome:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.attempt import Keep, attempt_sync
 from provider_pipeline.sync.outcome import SyncOutcome
 
@@ -23,7 +24,7 @@ def attempt_many(
     client: ListingClient,
     max_workers: int = 8,
     keep: Keep = "all",
-    accept: bool = False,
+    accept: AcceptedGuards | None = None,
 ) -> Iterator[SyncOutcome]:
     """Syncs providers in threads and yields each outcome as it finishes, in the caller's thread.
 

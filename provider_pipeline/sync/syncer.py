@@ -4,6 +4,7 @@ Here: the documented result and the exceptions of `sync_provider_models`. Not he
 generation of rules (`regenerate.py`).
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync.acceptance import accept_guards
 from provider_pipeline.sync.attempt import attempt_sync
 from provider_pipeline.sync.outcome import SyncOutcome
 
@@ -29,7 +31,13 @@ class ModelSyncer:
         self._client = client or ListingClient()
 
     def sync_provider_models(
-        self, provider_slug: str, created_by_id: int | None = None, dry_run: bool = False
+        self,
+        provider_slug: str,
+        created_by_id: int | None = None,
+        dry_run: bool = False,
+        *,
+        accept: Iterable[str] = (),
+        reason: str | None = None,
     ) -> dict[str, Any]:
         """Syncs one provider in one transaction.
 
@@ -37,6 +45,8 @@ class ModelSyncer:
             provider_slug: The provider.
             created_by_id: Who asked, for the task that a blocked listing opens.
             dry_run: Do everything but keep it; the result holds the changes that would be made.
+            accept: Guards that need not hold this listing, such as `shrink` or `prices`; recorded with who asked.
+            reason: Why the listing is right; needed with `accept`.
 
         Returns:
             `success` (True), `provider`, `dry_run`, `models_synced`, `models_created`, `models_renamed`,
@@ -48,9 +58,15 @@ class ModelSyncer:
             RuleValidationError: The rule does not fit the listing. Nothing was written; a RULE_GEN task is open
                 (not after a dry run).
             ModelSyncerError: Unknown provider, no rule, network error or unreadable response. Nothing was written.
-            ConfigurationError: The key's environment variable is not set.
+            ConfigurationError: The key's environment variable is not set, or `accept` names no guard or lacks a reason.
         """
-        outcome = attempt_sync(self._session, provider_slug, client=self._client, keep="nothing" if dry_run else "all")
+        outcome = attempt_sync(
+            self._session,
+            provider_slug,
+            client=self._client,
+            keep="nothing" if dry_run else "all",
+            accept=accept_guards(accept, reason, created_by_id=created_by_id),
+        )
         if outcome.status == "blocked":
             if not dry_run:
                 open_task_for(self._session, outcome, created_by_id=created_by_id)

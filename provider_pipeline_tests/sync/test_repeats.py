@@ -8,7 +8,7 @@ from werkzeug import Response
 
 from provider_pipeline import catalog
 from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.sync import SyncOutcome, attempt_sync, generate_rule
+from provider_pipeline.sync import AcceptedGuards, SyncOutcome, attempt_sync, generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 PATIENCE = FetchLimits(retries=0, read_timeout=5)
@@ -156,7 +156,7 @@ def test_after_a_failure_the_old_listing_is_judged_and_the_provider_recovers(fle
 def test_a_person_who_accepts_has_the_listing_judged(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
-    assert not attempt(fleet, accept=True).not_modified
+    assert not attempt(fleet, accept=AcceptedGuards(frozenset({"shrink"}), "looked at it")).not_modified
 
 
 @pytest.mark.parametrize("keep", ["raw", "nothing"])

@@ -14,8 +14,9 @@ from provider_pipeline.errors import (
     UnknownProviderError,
 )
 from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.sync import attempt_sync
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+from provider_pipeline.rules import RuleGenerator
+from provider_pipeline.sync import AcceptedGuards, attempt_sync, generate_rule, store_for_trial
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 PATIENCE = FetchLimits(retries=0, read_timeout=5)
 
@@ -148,17 +149,115 @@ def test_a_listing_that_shrank_to_a_tenth_is_held(fleet: Fleet):
     assert fleet.rows("acme") == before
 
 
-def test_a_person_can_accept_a_listing_that_was_held_and_its_task_is_closed(fleet: Fleet):
+SHRUNK = AcceptedGuards(frozenset({"shrink", "turnover"}), "they announced it", "ada", 7)
+
+
+def held(fleet: Fleet) -> None:
+    """A provider that names a tenth of its models."""
     many = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
     fleet.add("acme", many)
     sync(fleet, "acme")
     fleet.serve("acme", {**many, "data": many["data"][:4]})
     with pytest.raises(RuleValidationError):
         sync(fleet, "acme")
+
+
+def test_a_person_can_accept_a_listing_that_was_held_and_its_task_is_closed(fleet: Fleet):
+    held(fleet)
     with fleet.database.session() as session:
-        outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE), accept=True)
+        outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE), accept=SHRUNK)
+        (acceptance,) = catalog.list_acceptances(session, slug="acme")
     assert (outcome.status, outcome.unchanged, outcome.missing) == ("synced", 4, 36)
     assert [task.status for task in fleet.tasks("acme")] == ["CANCELLED"]
+    assert (acceptance.kinds, acceptance.reason, acceptance.author, acceptance.created_by_id) == (
+        ["shrink", "turnover"],
+        "they announced it",
+        "ada",
+        7,
+    )
+    assert acceptance.raw_response_id == outcome.raw_response_id
+
+
+@pytest.mark.parametrize("guards", [{"prices"}, {"limits", "fields"}])
+def test_accepting_one_guard_does_not_open_another(fleet: Fleet, guards: set[str]):
+    held(fleet)
+    before = fleet.rows("acme")
+    accept = AcceptedGuards(frozenset(guards), "the wrong one")
+    with fleet.database.session() as session:
+        assert attempt_sync(session, "acme", client=ListingClient(PATIENCE), accept=accept).status == "blocked"
+        assert catalog.list_acceptances(session) == []
+    assert fleet.rows("acme") == before
+
+
+def test_the_python_api_accepts_with_a_reason_only(fleet: Fleet):
+    held(fleet)
+    with fleet.database.session() as session:
+        syncer = ModelSyncer(session)
+        with pytest.raises(ConfigurationError, match="needs a reason"):
+            syncer.sync_provider_models("acme", accept=["shrink"])
+        with pytest.raises(ConfigurationError, match="'shrunk' is not a guard"):
+            syncer.sync_provider_models("acme", accept=["shrunk"], reason="x")
+        assert syncer.sync_provider_models("acme", accept=["all"], reason="x", created_by_id=3)["models_missing"] == 36
+
+
+def causes(fleet: Fleet) -> dict[tuple[str, str], str]:
+    with fleet.database.session() as session:
+        found = session.execute(text("SELECT model_id, kind, cause, changed FROM provider_model_change ORDER BY id"))
+        return {(row.model_id, ",".join(sorted(row.changed)) or row.kind): row.cause for row in found}
+
+
+def test_what_a_new_rule_changes_is_not_put_down_to_the_provider(fleet: Fleet):
+    fleet.add("acme", listing("gpt-4.1", "gpt-4o"))
+    sync(fleet, "acme")
+    richer = RuleGenerator().analyze_sample(listing("gpt-4.1", "gpt-4o"))
+    richer |= {"endpoint": "/v1/models", "fields": {**richer["fields"], "name": "id"}}
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        catalog.activate_rule(
+            session, provider.id, store_for_trial(session, provider.id, richer, reason="x"), reason="x"
+        )
+        session.commit()
+    after = listing("gpt-4.1", "gpt-4o", "gpt-5")
+    after["data"][1]["context_length"] = 64_000
+    fleet.serve("acme", after)
+    result = sync(fleet, "acme")
+    assert (result["models_updated"], result["models_created"], result["models_unchanged"]) == (3, 1, 0)
+    found = causes(fleet)
+    assert found["gpt-4.1", "display_name"] == found["gpt-4o", "display_name"] == "rule"
+    assert found["gpt-4o", "context_length"] == found["gpt-5", "added"] == "provider"
+
+
+def test_a_new_rule_that_cannot_read_the_old_listing_takes_the_blame_itself(fleet: Fleet):
+    fleet.add("acme", listing(*CHAT_MODELS))
+    sync(fleet, "acme")
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        generate_rule(session, "acme", moved(*CHAT_MODELS), endpoint="/v1/models", activate=True)
+        session.commit()
+    sync(fleet, "acme")
+    assert set(causes(fleet).values()) <= {"rule", "provider"}
+    assert {cause for (_, kind), cause in causes(fleet).items() if kind != "added"} <= {"rule"}
+
+
+def test_reading_a_listing_again_with_another_rule_counts_nobody_as_missing_twice(fleet: Fleet):
+    fleet.add("acme", listing("a-1", "a-2", "a-3", "a-4", "a-5"))
+    sync(fleet, "acme")
+    fleet.serve("acme", listing("a-1", "a-2", "a-3", "a-4"))
+    sync(fleet, "acme")
+    richer = RuleGenerator().analyze_sample(listing("a-1", "a-2", "a-3", "a-4"))
+    richer |= {"endpoint": "/v1/models", "fields": {**richer["fields"], "name": "id"}}
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        catalog.activate_rule(
+            session, provider.id, store_for_trial(session, provider.id, richer, reason="x"), reason="x"
+        )
+        session.commit()
+    sync(fleet, "acme")
+    with fleet.database.session() as session:
+        counts = (
+            session.execute(text("SELECT missing_count FROM provider_model WHERE model_id = 'a-5'")).scalars().all()
+        )
+    assert counts == [2]
 
 
 UNREADABLE = {

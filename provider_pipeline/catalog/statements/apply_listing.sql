@@ -23,7 +23,8 @@ absent AS MATERIALIZED (
             ELSE old.last_seen_at
         END AS last_seen_at
     ) AS seen
-    WHERE old.provider_id = :provider_id
+    WHERE :counts_absent
+        AND old.provider_id = :provider_id
         AND old.status <> 'removed'
         AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
 ),
