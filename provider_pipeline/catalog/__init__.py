@@ -12,9 +12,12 @@ from provider_pipeline.catalog.acceptances import (
     record_acceptance,
 )
 from provider_pipeline.catalog.database import Database, home, open_database
+from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.history import RecordedChange, list_changes, list_models
 from provider_pipeline.catalog.migrations import check_schema, upgrade
 from provider_pipeline.catalog.models import (
+    Cause,
     ModelChange,
     WriteResult,
     any_missing,
@@ -125,6 +128,8 @@ __all__ = [
     "DEFAULT_RETRIES",
     "OPEN_STATUSES",
     "Acceptance",
+    "Cause",
+    "ChangeDigest",
     "Database",
     "EmbeddedPostgres",
     "ListingContent",
@@ -133,6 +138,7 @@ __all__ = [
     "Override",
     "Provider",
     "RawResponseRef",
+    "RecordedChange",
     "Retries",
     "RuleEvent",
     "RuleTrial",
@@ -151,10 +157,12 @@ __all__ = [
     "add_task_evidence",
     "any_missing",
     "cancel_open_tasks",
+    "change_digest",
     "check_schema",
     "claim_due_notifications",
     "claim_task",
     "count_models",
+    "digest_markdown",
     "due_providers",
     "end_trial",
     "enqueue_notification",
@@ -172,6 +180,8 @@ __all__ = [
     "known_model_ids",
     "last_successes",
     "list_acceptances",
+    "list_changes",
+    "list_models",
     "list_notifications",
     "list_overrides",
     "list_providers",

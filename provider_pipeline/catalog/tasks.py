@@ -69,6 +69,12 @@ class Task:
     started_at: datetime | None
     finished_at: datetime | None
 
+    @property
+    def first_error(self) -> str | None:
+        """What failed first, in the words of the check; None if no error was handed over."""
+        issues = self.config.get("issues", ())
+        return next((issue["message"] for issue in issues if issue.get("severity") == "error"), None)
+
 
 def failure_signature(issues: Iterable[Mapping[str, Any]]) -> str:
     """What kind of failure a list of issues is: the same however often, and in whatever order, they come.

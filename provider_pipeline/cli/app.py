@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline.cli import db, demo, dev, providers, raw, rules, sync, tasks
+from provider_pipeline.cli import changes, db, demo, dev, models, overrides, providers, raw, rules, sync, tasks
 from provider_pipeline.cli.console import fail
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
 
@@ -22,8 +22,11 @@ app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
 app.add_typer(raw.app, name="raw")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(models.app, name="models")
+app.add_typer(overrides.app, name="overrides")
 app.add_typer(db.app, name="db")
 app.command("sync")(sync.sync)
+app.command("changes")(changes.changes)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 

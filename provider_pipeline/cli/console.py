@@ -50,6 +50,27 @@ def emit_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def number(value: float | None) -> str | None:
+    """A number with its thousands apart."""
+    return None if value is None else f"{value:,}"
+
+
+def change_text(changed: Mapping[str, Sequence[Any]]) -> str:
+    """The changed columns of a model in one line; of a column of many keys, those that differ."""
+    parts = []
+    for name, (old, new) in changed.items():
+        if isinstance(old, dict) and isinstance(new, dict):
+            keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+            parts += [f"{name}.{key}: {_value_text(old.get(key))} -> {_value_text(new.get(key))}" for key in keys]
+        else:
+            parts.append(f"{name}: {_value_text(old)} -> {_value_text(new)}")
+    return ", ".join(parts)
+
+
+def _value_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
     """A table of plain values; None is drawn as a dash.
 
@@ -84,7 +105,7 @@ def print_verdict(what: str, *, valid: bool, models: int, issues: Iterable[Mappi
 def change_lines(changes: Sequence[ModelChange], total: int) -> Iterator[str]:
     """The first changes, one plain line each, and how many more there are."""
     for change in changes:
-        fields = ", ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in change.changed.items())
+        fields = ", ".join(change_texts(change.changed))
         yield f"{change.kind} {change.model_id}{'  ' + fields if fields else ''}"
     if total > len(changes):
         yield f"and {total - len(changes)} more"

@@ -92,10 +92,7 @@ def task_table(found: list[catalog.Task]) -> Table:
                 task.slug,
                 task.status,
                 task.config.get("raw_response_id"),
-                next(
-                    (issue["message"] for issue in task.config.get("issues", ()) if issue.get("severity") == "error"),
-                    None,
-                ),
+                task.first_error,
             )
             for task in found
         ),

@@ -1,0 +1,287 @@
+"""What the changes of a span of time amount to, for people and for programs.
+
+Here: `change_digest`, which reads them, and pure functions that sort them and draw the result. Not here: single changes
+(`history.py`), and when a digest is made and who is told.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.history import RecordedChange, stream_changes
+from provider_pipeline.catalog.tasks import Task, list_tasks
+
+_MOST_ENTRIES = 50
+_PRICES = ("input_price", "output_price")
+_LIMITS = ("context_length", "max_output_tokens")
+
+E = TypeVar("E", bound="Entry")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that something happened to."""
+
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Renamed(Entry):
+    """A model that is listed under another id."""
+
+    was: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """A number that moved; `percent` is None where there is nothing to compare with."""
+
+    field: str
+    old: float | None
+    new: float | None
+    percent: float | None
+
+
+@dataclass(frozen=True)
+class Moved(Entry):
+    """A model with prices or limits that moved."""
+
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True)
+class Recapabilitied(Entry):
+    """A model that is said to have other capabilities than before."""
+
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """A RULE_GEN task, and what failed first."""
+
+    provider: str
+    task: int
+    failed: str | None
+
+
+@dataclass(frozen=True)
+class Section(Generic[E]):
+    """How many there are, and the first of them."""
+
+    total: int
+    entries: tuple[E, ...]
+
+
+@dataclass(frozen=True)
+class ChangeDigest:
+    """What happened in a span of time.
+
+    Attributes:
+        start: Its beginning, inclusive.
+        end: Its end, exclusive.
+        added: New models.
+        removed: Models that count as removed since then.
+        renamed: Models listed under another id.
+        restored: Models that were missing or removed, and are listed again.
+        repriced: Models whose prices moved, in USD per million tokens.
+        limits: Models whose context or output limits moved.
+        recapabilitied: Models that gained or lost capabilities.
+        by_rule: Models about which another rule says something else; they count nowhere above.
+        by_override: Models for which people set or ended a value; they count nowhere above.
+        blocked: RULE_GEN tasks opened in the span.
+        repaired: RULE_GEN tasks answered in the span.
+        needs_review: RULE_GEN tasks opened before the end of the span that wait for a person.
+    """
+
+    start: datetime
+    end: datetime
+    added: Section[Entry]
+    removed: Section[Entry]
+    renamed: Section[Renamed]
+    restored: Section[Entry]
+    repriced: Section[Moved]
+    limits: Section[Moved]
+    recapabilitied: Section[Recapabilitied]
+    by_rule: Section[Entry]
+    by_override: Section[Entry]
+    blocked: tuple[TaskEntry, ...]
+    repaired: tuple[TaskEntry, ...]
+    needs_review: tuple[TaskEntry, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing happened and nothing waits."""
+        return not any(self.counts().values())
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each, by name."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            name: value.total if isinstance(value, Section) else len(value)
+            for name, value in values.items()
+            if isinstance(value, Section | tuple)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The digest as plain JSON."""
+        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat(), "counts": self.counts()}
+
+
+def change_digest(session: Session, start: datetime, end: datetime) -> ChangeDigest:
+    """What happened from `start` until before `end`."""
+    return digest_of(stream_changes(session, since=start, until=end), list_tasks(session), start=start, end=end)
+
+
+def digest_of(
+    changes: Iterable[RecordedChange], tasks: Iterable[Task], *, start: datetime, end: datetime
+) -> ChangeDigest:
+    """Sorts changes and tasks into a digest.
+
+    Args:
+        changes: The changes of the span.
+        tasks: Tasks; those that do not belong to the span are left out.
+        start: Its beginning.
+        end: Its end.
+    """
+    found: dict[str, _Collected] = {name: _Collected() for name in _SECTIONS}
+    for change in changes:
+        for name, entry in _entries(change):
+            found[name].add(entry)
+    sections: dict[str, Any] = {name: Section(each.total, tuple(each.entries)) for name, each in found.items()}
+    listed = list(tasks)
+    return ChangeDigest(
+        start=start,
+        end=end,
+        **sections,
+        blocked=_tasks(listed, lambda task: start <= task.created_at < end),
+        repaired=_tasks(listed, lambda task: task.status == "SUCCEEDED" and start <= _finished(task) < end),
+        needs_review=_tasks(listed, lambda task: task.status == "NEEDS_REVIEW" and task.created_at < end),
+    )
+
+
+def digest_markdown(digest: ChangeDigest) -> str:
+    """The digest as Markdown, a line per model."""
+    lines = [f"# Changes from {_time(digest.start)} to {_time(digest.end)}", ""]
+    if digest.is_empty:
+        return "\n".join([*lines, "Nothing changed, and nothing waits for a person.", ""])
+    for name, heading in _HEADINGS.items():
+        value = getattr(digest, name)
+        entries = value.entries if isinstance(value, Section) else value
+        total = value.total if isinstance(value, Section) else len(value)
+        if total:
+            lines += [f"## {heading}: {total}", "", *(f"- {_line(entry)}" for entry in entries)]
+            lines += [f"- and {total - len(entries)} more"] if total > len(entries) else []
+            lines.append("")
+    return "\n".join(lines)
+
+
+_HEADINGS: Mapping[str, str] = {
+    "needs_review": "Waiting for a person",
+    "blocked": "Blocked",
+    "repaired": "Repaired",
+    "added": "Added",
+    "removed": "Removed",
+    "renamed": "Renamed",
+    "restored": "Back again",
+    "repriced": "Repriced, USD per million tokens",
+    "limits": "Other limits, in tokens",
+    "recapabilitied": "Other capabilities",
+    "by_rule": "Read differently by another rule",
+    "by_override": "Set by people",
+}
+_SECTIONS = tuple(name for name in _HEADINGS if name not in {"needs_review", "blocked", "repaired"})
+
+
+class _Collected:
+    """Counts entries, and keeps the first."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.entries: list[Entry] = []
+
+    def add(self, entry: Entry) -> None:
+        self.total += 1
+        if len(self.entries) < _MOST_ENTRIES:
+            self.entries.append(entry)
+
+
+def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
+    """The sections a change belongs to, and what it is there."""
+    slug, model, changed = change.slug, change.model_id, change.changed
+    if change.cause != "provider":
+        yield f"by_{change.cause}", Entry(slug, model)
+        return
+    if change.kind in {"added", "removed", "restored"}:
+        yield change.kind, Entry(slug, model)
+    if change.kind == "renamed":
+        yield "renamed", Renamed(slug, model, was=changed["model_id"][0])
+    for name, columns in (("repriced", _PRICES), ("limits", _LIMITS)):
+        moves = tuple(_move(field, *changed[field]) for field in columns if field in changed)
+        if moves:
+            yield name, Moved(slug, model, moves)
+    before, after = changed.get("capabilities", ({}, {}))
+    old, new = _held(before), _held(after)
+    if old != new:
+        yield "recapabilitied", Recapabilitied(slug, model, tuple(sorted(new - old)), tuple(sorted(old - new)))
+
+
+def _held(capabilities: Mapping[str, bool]) -> set[str]:
+    return {name for name, has in capabilities.items() if has}
+
+
+def _move(field: str, old: float | None, new: float | None) -> Move:
+    percent = (new - old) / old * 100 if old and new is not None else None
+    return Move(field, old, new, percent)
+
+
+def _tasks(tasks: Iterable[Task], belongs: Callable[[Task], bool]) -> tuple[TaskEntry, ...]:
+    return tuple(TaskEntry(task.slug, task.id, task.first_error) for task in tasks if belongs(task))
+
+
+def _finished(task: Task) -> datetime:
+    return task.finished_at or task.created_at
+
+
+def _line(entry: Entry | TaskEntry) -> str:
+    if isinstance(entry, TaskEntry):
+        return f"{entry.provider}: task {entry.task}" + (f", {_plain(entry.failed)}" if entry.failed else "")
+    said = f"{entry.provider}: {_code(entry.model)}"
+    if isinstance(entry, Renamed):
+        said += f", was {_code(entry.was)}"
+    elif isinstance(entry, Moved):
+        said += "".join(f", {_moved(move)}" for move in entry.moves)
+    elif isinstance(entry, Recapabilitied):
+        said += "".join(
+            f", {word} {', '.join(map(_plain, names))}"
+            for word, names in (("gained", entry.gained), ("lost", entry.lost))
+            if names
+        )
+    return said
+
+
+def _moved(move: Move) -> str:
+    name, (old, new) = move.field.replace("_", " "), (_number(move.old), _number(move.new))
+    return f"{name} {old} → {new}" + (f" ({move.percent:+.1f}%)" if move.percent is not None else "")
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def _code(text: str) -> str:
+    """Inline code that a model's id, which comes from outside, cannot end."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(f"\\{char}" if char in "\\`*_[]<>#|" else char for char in text).split())
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(sep=" ", timespec="minutes")

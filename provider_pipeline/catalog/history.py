@@ -1,0 +1,144 @@
+"""What the models were and what changed about them.
+
+Here: reading `provider_model_change`, and the table as it is or as it was at a past moment, of one provider or of all.
+Not here: writing either (`models.py`), and what the changes of a day amount to (`digest.py`). How the past is told is
+explained at the function `provider_models_as_of`, in `sql/`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, or_, select, table
+from sqlalchemy.orm import Session
+
+from provider_pipeline.catalog.models import Cause
+from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
+
+_KNOWN_THEN = (
+    "model_id",
+    "display_name",
+    "family",
+    "context_length",
+    "max_output_tokens",
+    "input_modalities",
+    "output_modalities",
+    "input_price",
+    "output_price",
+    "capabilities",
+    "capability_sources",
+    "metadata_json",
+    "status",
+    "first_seen_at",
+    "missing_since",
+    "removed_at",
+    "rule_version",
+    "renamed_from",
+    "renamed_to",
+    "overridden_fields",
+)
+
+
+@dataclass(frozen=True)
+class RecordedChange:
+    """A change as stored; see the comments on the table for what each column means."""
+
+    id: int
+    slug: str
+    model_id: str
+    kind: str
+    changed: dict[str, list[Any]]
+    cause: Cause
+    rule_version: int
+    raw_response_id: int | None
+    changed_at: datetime
+
+
+def list_models(
+    session: Session,
+    *,
+    slug: str | None = None,
+    as_of: datetime | None = None,
+    status: str | None = None,
+    capability: str | None = None,
+) -> list[dict[str, Any]]:
+    """Models by provider and id, now or at a past moment.
+
+    Args:
+        session: Session to read with.
+        slug: Only this provider's.
+        as_of: The moment; None for now, which knows `last_seen_at` besides.
+        status: Only models of this status: active, missing or removed.
+        capability: Only models that have this capability.
+    """
+    names = ["slug", *_KNOWN_THEN]
+    columns = [column(name, provider_model.c[name].type if name != "slug" else Text()) for name in names]
+    if as_of is None:
+        source: Any = table("provider_model_current", *columns, column("last_seen_at", DateTime(timezone=True)))
+    else:
+        source = func.provider_models_as_of(as_of, cast(slug, Text)).table_valued(*columns, name="past")
+    query = select(source).order_by(source.c.slug, source.c.model_id.collate("C"))
+    if slug is not None and as_of is None:
+        query = query.where(source.c.slug == slug)
+    if status is not None:
+        query = query.where(source.c.status == status)
+    if capability is not None:
+        query = query.where(source.c.capabilities[capability].as_boolean())
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def list_changes(
+    session: Session,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    slug: str | None = None,
+    kind: str | None = None,
+    cause: str | None = None,
+    limit: int | None = None,
+) -> list[RecordedChange]:
+    """Changes, newest first.
+
+    Args:
+        session: Session to read with.
+        since: Only changes then or later.
+        until: Only earlier changes.
+        slug: Only this provider's.
+        kind: Only of this kind: added, renamed, updated, missing, removed or restored.
+        cause: Only those put down to this: provider, rule or override.
+        limit: How many at most.
+    """
+    change = provider_model_change.c
+    query = _changes(since=since, until=until).order_by(change.changed_at.desc(), change.id.desc()).limit(limit)
+    for given, compared in ((slug, provider.c.slug), (kind, change.kind), (cause, change.cause)):
+        if given is not None:
+            query = query.where(compared == given)
+    return [RecordedChange(**row) for row in session.execute(query).mappings()]
+
+
+def stream_changes(session: Session, *, since: datetime, until: datetime) -> Iterator[RecordedChange]:
+    """The changes of a span, by provider and model, with a thousand in memory at a time.
+
+    Without the removal of ids that were renamed: that was told when it happened.
+    """
+    change, model = provider_model_change.c, provider_model.c
+    query = (
+        _changes(since=since, until=until)
+        .join(provider_model, and_(model.provider_id == change.provider_id, model.model_id == change.model_id))
+        .where(or_(change.kind != "removed", model.renamed_to.is_(None)))
+        .order_by(provider.c.slug, change.model_id.collate("C"), change.id)
+    )
+    for row in session.execute(query, execution_options={"yield_per": 1000}).mappings():
+        yield RecordedChange(**row)
+
+
+def _changes(*, since: datetime | None, until: datetime | None) -> Select[Any]:
+    change = provider_model_change.c
+    columns = [change[name] for name in RecordedChange.__dataclass_fields__ if name != "slug"]
+    query = select(provider.c.slug, *columns).join(provider, provider.c.id == change.provider_id)
+    if since is not None:
+        query = query.where(change.changed_at >= since)
+    if until is not None:
+        query = query.where(change.changed_at < until)
+    return query

@@ -1,0 +1,72 @@
+"""`provider-pipeline models`: the table itself, now or at a past moment."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, note, number, stdout, table
+from provider_pipeline.cli.moments import TIME_HELP, optional_moment
+
+app = typer.Typer(help="The models.", no_args_is_help=True)
+
+_STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
+_RIGHT = ("context", "max output", "USD/M in", "USD/M out")
+
+
+class ModelStatus(StrEnum):
+    """What a model can be."""
+
+    active = "active"
+    missing = "missing"
+    removed = "removed"
+
+
+@app.command("list")
+def list_models(
+    slug: Annotated[str | None, typer.Argument(help="Only this provider's.", metavar="[SLUG]")] = None,
+    as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
+    status: Annotated[ModelStatus | None, typer.Option(help="Only models of this status.")] = None,
+    capability: Annotated[str | None, typer.Option(help="Only models that have this capability.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the models of one provider or of all, as they are or as they were."""
+    moment = optional_moment(as_of)
+    with catalog.open_catalog() as database, database.session() as session:
+        if slug is not None:
+            catalog.get_provider(session, slug)
+        found = catalog.list_models(session, slug=slug, as_of=moment, status=status, capability=capability)
+    if as_json:
+        emit_json(found)
+        return
+    if not found:
+        note("no such model")
+        return
+    title = f"{slug or 'all providers'}: {len(found)} model(s)"
+    if moment is not None:
+        title += f" as of {moment.isoformat(sep=' ', timespec='seconds')}"
+    columns = ("model", "status", "family", *_RIGHT, "capabilities", "set by people")
+    if slug is None:
+        columns = ("provider", *columns)
+    stdout().print(table(title, columns, (_cells(model)[slug is not None :] for model in found), right=_RIGHT))
+
+
+def _cells(model: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        model["slug"],
+        model["model_id"],
+        Text(_status(model), style=_STYLES[model["status"]]),
+        model["family"],
+        number(model["context_length"]),
+        number(model["max_output_tokens"]),
+        number(model["input_price"]),
+        number(model["output_price"]),
+        " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
+        " ".join(model["overridden_fields"]),
+    )
+
+
+def _status(model: dict[str, Any]) -> str:
+    return f"now {model['renamed_to']}" if model["renamed_to"] else str(model["status"])
