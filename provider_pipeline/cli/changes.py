@@ -1,6 +1,7 @@
 """`provider-pipeline changes`: what changed about the models, when and why."""
 
 from dataclasses import asdict
+from datetime import UTC
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, change_text, emit_json, note, stdout, table
+from provider_pipeline.cli.console import JsonOption, change_texts, emit_json, note, stdout, table
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
 
 _STYLES = {
@@ -71,15 +72,15 @@ def changes(
     stdout().print(
         table(
             "changes",
-            ("when", "provider", "model", "kind", "cause", "what"),
+            ("when (UTC)", "provider", "model", "kind", "cause", "what"),
             (
                 (
-                    change.changed_at.isoformat(sep=" ", timespec="seconds"),
+                    change.changed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
                     change.slug,
                     change.model_id,
                     Text(change.kind, style=_STYLES[change.kind]),
                     change.cause,
-                    change_text(change.changed),
+                    "\n".join(change_texts({name: pair for name, pair in change.changed.items() if name != "status"})),
                 )
                 for change in found
             ),

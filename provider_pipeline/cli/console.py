@@ -55,8 +55,8 @@ def number(value: float | None) -> str | None:
     return None if value is None else f"{value:,}"
 
 
-def change_text(changed: Mapping[str, Sequence[Any]]) -> str:
-    """The changed columns of a model in one line; of a column of many keys, those that differ."""
+def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The changed columns of a model, a text each; of a column of many keys, those that differ."""
     parts = []
     for name, (old, new) in changed.items():
         if isinstance(old, dict) and isinstance(new, dict):
@@ -64,7 +64,7 @@ def change_text(changed: Mapping[str, Sequence[Any]]) -> str:
             parts += [f"{name}.{key}: {_value_text(old.get(key))} -> {_value_text(new.get(key))}" for key in keys]
         else:
             parts.append(f"{name}: {_value_text(old)} -> {_value_text(new)}")
-    return ", ".join(parts)
+    return parts
 
 
 def _value_text(value: Any) -> str:

@@ -14,6 +14,7 @@ app = typer.Typer(help="The models.", no_args_is_help=True)
 
 _STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
 _RIGHT = ("context", "max output", "USD/M in", "USD/M out")
+_COLUMNS = ("provider", "model", "status", "family", *_RIGHT, "capabilities", "set by people")
 
 
 class ModelStatus(StrEnum):
@@ -47,10 +48,13 @@ def list_models(
     title = f"{slug or 'all providers'}: {len(found)} model(s)"
     if moment is not None:
         title += f" as of {moment.isoformat(sep=' ', timespec='seconds')}"
-    columns = ("model", "status", "family", *_RIGHT, "capabilities", "set by people")
-    if slug is None:
-        columns = ("provider", *columns)
-    stdout().print(table(title, columns, (_cells(model)[slug is not None :] for model in found), right=_RIGHT))
+    # A column that says the same in every row only takes the width from the others.
+    left_out = {"provider"} if slug is not None else set()
+    if not any(model["overridden_fields"] for model in found):
+        left_out.add("set by people")
+    shown = [position for position, name in enumerate(_COLUMNS) if name not in left_out]
+    rows = ([cells[position] for position in shown] for cells in map(_cells, found))
+    stdout().print(table(title, [_COLUMNS[position] for position in shown], rows, right=_RIGHT))
 
 
 def _cells(model: dict[str, Any]) -> tuple[Any, ...]:
@@ -69,4 +73,4 @@ def _cells(model: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _status(model: dict[str, Any]) -> str:
-    return f"now {model['renamed_to']}" if model["renamed_to"] else str(model["status"])
+    return f"{model['status']}, now {model['renamed_to']}" if model["renamed_to"] else str(model["status"])

@@ -11,7 +11,9 @@ import typer
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN: Final = re.compile(r"(\d{1,6})([mhdw])")
-TIME_HELP: Final = "a time such as 2026-11-23 or 2026-11-23T12:00Z (UTC where it names no zone), or a span such as 36h or 2d"
+TIME_HELP: Final = (
+    "a time such as 2026-11-23 or 2026-11-23T12:00Z (UTC where it names no zone), or a span such as 36h or 2d"
+)
 
 
 def parse_moment(text: str, *, now: datetime, direction: Literal["ago", "ahead"] = "ago") -> datetime:

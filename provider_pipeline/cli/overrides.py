@@ -54,9 +54,7 @@ def list_all(
     with catalog.open_catalog() as database, database.session() as session:
         if slug is not None:
             catalog.get_provider(session, slug)
-        found = (
-            catalog.overrides_caught_up(session, slug) if caught_up else catalog.list_overrides(session, slug=slug)
-        )
+        found = catalog.overrides_caught_up(session, slug) if caught_up else catalog.list_overrides(session, slug=slug)
     if as_json:
         emit_json([asdict(each) for each in found])
         return

@@ -1,0 +1,129 @@
+"""The commands that show the table and its past, and those that set what people know better."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+
+from provider_pipeline.cli.moments import parse_moment
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import attempt_sync
+from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+
+@pytest.fixture
+def acme(fleet: Fleet) -> Fleet:
+    fleet.add("acme")
+    _sync(fleet)
+    return fleet
+
+
+def _sync(fleet: Fleet) -> None:
+    with fleet.database.session() as session:
+        assert attempt_sync(session, "acme", client=ListingClient()).status == "synced"
+
+
+def test_models_are_listed_now_and_as_they_were(run: CommandLine, acme: Fleet):
+    then = datetime.now(UTC).isoformat()
+    acme.serve("acme", listing(*CHAT_MODELS[:4], context_length=200_000))
+    _sync(acme)
+    now = run("models", "list", "acme", "--json").json
+    assert {(model["status"], model["context_length"]) for model in now} == {("active", 200_000), ("missing", 128_000)}
+    before = run("models", "list", "--as-of", then, "--json").json
+    assert {(model["status"], model["context_length"]) for model in before} == {("active", 128_000)}
+    assert len(run("models", "list", "acme", "--status", "missing", "--json").json) == 1
+    assert run("models", "list", "--capability", "video_generation", "--json").json == []
+    assert run("models", "list", "--as-of", "2d", "--json").json == []
+    drawn = run("models", "list").out
+    assert all(shown in drawn for shown in ("all providers: 5 model(s)", "acme", "gpt-4o", "200,000", "missing"))
+
+
+def test_changes_are_listed_with_their_cause_and_can_be_narrowed_down(run: CommandLine, acme: Fleet):
+    acme.serve("acme", listing(*CHAT_MODELS[:4], context_length=200_000))
+    _sync(acme)
+    kinds = [change["kind"] for change in run("changes", "--json").json]
+    assert sorted(kinds) == ["added"] * 5 + ["missing"] + ["updated"] * 4
+    (missing,) = run("changes", "--kind", "missing", "--provider", "acme", "--since", "1h", "--json").json
+    assert (missing["model_id"], missing["cause"], missing["changed"]) == (
+        CHAT_MODELS[4],
+        "provider",
+        {"status": ["active", "missing"]},
+    )
+    assert run("changes", "--until", "1h", "--json").json == []
+    assert run("changes", "--cause", "override", "--json").json == []
+    drawn = run("changes", "--limit", "5")
+    assert "context_length: 128000 -> 200000" in drawn.out
+    assert "the newest 5" in drawn.err
+
+
+def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: CommandLine, acme: Fleet):
+    set_ = ("overrides", "set", "acme", "gpt-4o")
+    assert run(*set_, "context_length", "64000", "--reason", "measured", "--until", "2d", "--by", "7").code == 0
+    assert run(*set_, "capabilities.vision", "false", "--reason", "tried").code == 0
+    assert run(*set_, "family", "my own", "--reason", "named").code == 0
+    _sync(acme)
+    (model,) = [each for each in run("models", "list", "acme", "--json").json if each["model_id"] == "gpt-4o"]
+    assert (model["context_length"], model["capabilities"]["vision"], model["family"]) == (64_000, False, "my own")
+    listed = run("overrides", "list", "acme", "--json").json
+    assert [(each["field"], each["override_value"], each["created_by_id"]) for each in listed] == [
+        ("capabilities.vision", False, None),
+        ("context_length", 64_000, 7),
+        ("family", "my own", None),
+    ]
+    drawn = run("overrides", "list").out
+    assert all(shown in drawn for shown in ("gpt-4o", "context_length", "64000", "128000", "measured"))
+    assert {change["cause"] for change in run("changes", "--kind", "updated", "--json").json} == {"override"}
+    assert run("overrides", "list", "--caught-up", "--json").json == []
+
+    assert run("overrides", "remove", "acme", "gpt-4o", "context_length").code == 0
+    again = run("overrides", "remove", "acme", "gpt-4o", "context_length")
+    assert (again.code, "no override of context_length" in again.err) == (2, True)
+    _sync(acme)
+    assert acme.rows("acme")["gpt-4o"][2] == 128_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("context_length", "many", "--reason", "x"), 1, "context_length cannot be 'many'"),
+        (("colour", "red", "--reason", "x"), 1, "capabilities.NAME"),
+        (("family", "x", "--reason", "x", "--until", "2020-01-01"), 2, "in the past"),
+        (("family", "x", "--reason", "x", "--until", "soon"), 2, "soon"),
+        (("family", "x"), 2, "--reason"),
+    ],
+)
+def test_an_override_that_cannot_be_is_refused_at_once(run: CommandLine, fleet: Fleet, arguments, code, named):
+    fleet.add("acme")
+    refused = run("overrides", "set", "acme", "gpt-4o", *arguments)
+    assert refused.code == code
+    assert named in refused.err
+
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("36h", NOW - timedelta(hours=36)),
+        ("90m", NOW - timedelta(minutes=90)),
+        ("2d", NOW - timedelta(days=2)),
+        ("1w", NOW - timedelta(weeks=1)),
+        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01T10:00:00+02:00", datetime(2026, 11, 1, 8, tzinfo=UTC)),
+        ("2026-11-01T10:00Z", datetime(2026, 11, 1, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_a_date_a_time_or_a_span(text: str, moment: datetime):
+    assert parse_moment(text, now=NOW) == moment
+
+
+def test_a_span_may_lead_into_the_future():
+    assert parse_moment("2d", now=NOW, direction="ahead") == NOW + timedelta(days=2)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2x", "-2d", "999999w", "2026-13-01"])
+def test_what_is_no_time_is_refused_with_what_would_be(text: str):
+    with pytest.raises(typer.BadParameter, match="2026-11-23"):
+        parse_moment(text, now=NOW)
