@@ -8,13 +8,14 @@ each provider's evaluation can be recorded for its own partition.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
+from provider_pipeline.errors import ListingRefusedError
 from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Thresholds
-from provider_pipeline.sync import SyncOutcome
+from provider_pipeline.sync import MAX_AGE, SyncOutcome, failed_stage
 
 PROVIDERS = dg.DynamicPartitionsDefinition(name="providers")
 
@@ -23,7 +24,6 @@ EXTRACTION = dg.AssetKey("validated_extraction")
 TABLE = dg.AssetKey("provider_model")
 
 MIN_CAPABILITY_COVERAGE: float = Thresholds.model_fields["min_coverage"].default
-MAX_AGE = timedelta(hours=26)
 
 _SAMPLE_ISSUES = 20
 
@@ -85,6 +85,7 @@ def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEv
         metadata={
             "expected": "a complete listing in JSON",
             "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
+            **_fetch_findings(outcome),
             "recovery": "" if fetched else "the last good rows stay; see the message, the next run tries again",
         },
     )
@@ -119,6 +120,19 @@ def freshness(slug: str, last: datetime | None, now: datetime) -> dg.AssetCheckE
             "recovery": "look at the provider's other checks; if none ran, see that the schedule and the daemon do",
         },
     )
+
+
+def _fetch_findings(outcome: SyncOutcome) -> dict[str, str | float]:
+    """How far the fetch came and what it took, as `provider-pipeline providers check` tells it."""
+    findings: dict[str, str | float] = {
+        "stage": "complete" if outcome.error is None else failed_stage(outcome.error),
+        "seconds": round(outcome.seconds, 3),
+        "bytes": outcome.byte_count,
+        "pages": outcome.page_count,
+    }
+    if isinstance(outcome.error, ListingRefusedError):
+        findings["http_status"] = outcome.error.status
+    return findings
 
 
 def _verdict_evaluation(spec: dg.AssetCheckSpec, outcome: SyncOutcome, *, of_history: bool) -> dg.AssetCheckEvaluation:

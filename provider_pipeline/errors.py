@@ -14,14 +14,18 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
     |   |-- UnknownProviderError        no provider with that slug
     |   |-- RuleMissingError            the provider has no active extraction rule
-    |   |-- ListingUnreachableError     we never got an answer
-    |   |-- ListingRefusedError         the server answered, with an error status
-    |   `-- ListingUnreadableError      the server answered, with something that is not a JSON listing
+    |   `-- ListingError                its listing did not come whole
+    |       |-- ListingUnreachableError we never got an answer
+    |       |-- ListingRefusedError     the server answered, with an error status
+    |       `-- ListingUnreadableError  the server answered, with something that is not a JSON listing
     `-- RuleValidationError             the listing was read, and the rule does not fit it
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
+
+Stage = Literal["name", "connection", "tls", "authorised", "listing"]
+"""How far a request for a listing came, in order: up to which of these it went well."""
 
 
 class ProviderPipelineError(Exception):
@@ -83,23 +87,45 @@ class RuleMissingError(ModelSyncerError):
     """The provider has no active extraction rule."""
 
 
-class ListingUnreachableError(ModelSyncerError):
+class ListingError(ModelSyncerError):
+    """A provider's listing did not come whole.
+
+    Args:
+        stage: What went wrong first on the way to it.
+    """
+
+    def __init__(
+        self, message: str, *, stage: Stage = "listing", hint: str | None = None, transient: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.stage = stage
+
+
+class ListingUnreachableError(ListingError):
     """The request got no answer: name resolution, connection, TLS or time-out."""
 
 
-class ListingRefusedError(ModelSyncerError):
+class ListingRefusedError(ListingError):
     """The server answered with an error status.
 
     Args:
         status: The HTTP status code.
     """
 
-    def __init__(self, message: str, *, status: int, hint: str | None = None, transient: bool = False) -> None:
-        super().__init__(message, hint=hint, transient=transient)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        stage: Stage = "listing",
+        hint: str | None = None,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(message, stage=stage, hint=hint, transient=transient)
         self.status = status
 
 
-class ListingUnreadableError(ModelSyncerError):
+class ListingUnreadableError(ListingError):
     """The server answered, but not with a complete JSON listing within the limits."""
 
 

@@ -36,7 +36,7 @@ from provider_pipeline.catalog.notifications import (
     mark_delivered,
     mark_failed,
 )
-from provider_pipeline.catalog.opening import open_catalog
+from provider_pipeline.catalog.opening import is_running, open_catalog
 from provider_pipeline.catalog.overrides import (
     Override,
     list_overrides,
@@ -177,6 +177,7 @@ __all__ = [
     "get_task",
     "get_trial",
     "home",
+    "is_running",
     "known_model_ids",
     "last_successes",
     "list_acceptances",

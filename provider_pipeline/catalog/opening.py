@@ -1,13 +1,14 @@
 """The one way in for commands and runs: a database whose schema is the one this code works with.
 
-Here: `open_catalog`. Not here: connecting (`database`) and what a migration is (`migrations`).
+Here: `open_catalog`, and whether that takes the start of a server. Not here: connecting (`database`) and what a
+migration is (`migrations`).
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provider_pipeline.catalog.database import URL_VARIABLE, Database, open_database
+from provider_pipeline.catalog.database import URL_VARIABLE, Database, home, open_database
 from provider_pipeline.catalog.migrations import check_schema, upgrade
 
 
@@ -32,3 +33,8 @@ def open_catalog(url: str | None = None) -> Iterator[Database]:
         else:
             upgrade(database.engine)
         yield database
+
+
+def is_running() -> bool:
+    """Whether the catalogue can be opened without starting the embedded server, which takes seconds."""
+    return bool(os.environ.get(URL_VARIABLE)) or (home() / "postgres" / "postmaster.pid").is_file()

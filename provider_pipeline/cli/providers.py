@@ -10,11 +10,13 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
+from provider_pipeline.cli import provider_check
 from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
 from provider_pipeline.sync import listing_source, parse_thresholds
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
+app.command()(provider_check.check)
 
 
 @app.command()

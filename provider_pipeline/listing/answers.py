@@ -14,6 +14,9 @@ from typing import Any, Final
 from provider_pipeline.listing.documents import described_page, looks_like_markup
 from provider_pipeline.listing.redaction import MASK, one_line, redact
 
+UNAUTHORISED: Final = frozenset({401, 403, 407})
+"""What a server answers to a key it does not like."""
+
 _MAY_PASS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 _CLOUDFLARE_FIRST: Final = 520
@@ -125,12 +128,10 @@ def what_it_says(body: bytes, content_type: str | None) -> str:
     return f"{kind}: {message!r}" if message else kind
 
 
-def refused_hint(status: int, secret_hint: str) -> str:
-    """What to do about an error status; `secret_hint` says what to check about the key."""
+def refused_hint(status: int) -> str:
+    """What to do about an error status that is not about the key."""
     if status == _NOT_MODIFIED:
         return "nothing was asked conditionally; a cache in between may be broken"
-    if status in (401, 403, 407):
-        return secret_hint
     if status in (404, 405, 410):
         return "check the base URL and the endpoint's path"
     if status_may_pass(status):

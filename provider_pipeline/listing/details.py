@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
-from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError, ModelSyncerError
+from provider_pipeline.errors import ListingError, ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import error_in
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.pages import Body, Page
@@ -56,7 +56,7 @@ def detailed_pages(
         opening: Opens the transports of the workers.
 
     Raises:
-        ModelSyncerError: A detail could not be had; the text names the model.
+        ListingError: A detail could not be had; the text names the model.
     """
     if endpoint.detail is None:
         yield from pages
@@ -87,7 +87,7 @@ class _Desk:
         """The details by id, null where there is none.
 
         Raises:
-            ModelSyncerError: One of them could not be had.
+            ListingError: One of them could not be had.
         """
         budget = self._budget
         budget.details += len(model_ids)
@@ -98,7 +98,7 @@ class _Desk:
                 hint="raise max_details, or read this provider's listing without details",
             )
         found: dict[str, Any] = {}
-        failures: dict[int, ModelSyncerError] = {}
+        failures: dict[int, ListingError] = {}
         waiting = iter(enumerate(model_ids))
 
         def work(seconds: float) -> None:
@@ -110,7 +110,7 @@ class _Desk:
                         return
                     try:
                         found[model_id] = self._one(transport, model_id)
-                    except ModelSyncerError as error:
+                    except ListingError as error:
                         failures[place] = error
 
         workers = min(self._detail.concurrency, len(model_ids))
@@ -177,10 +177,10 @@ def _readable(value: Any) -> str | None:
         return None
 
 
-def _about(model_id: str, error: ModelSyncerError, slug: str) -> ModelSyncerError:
+def _about(model_id: str, error: ListingError, slug: str) -> ListingError:
     """The error, with the model it is about."""
     text = f"{slug}: the detail of {one_line(model_id, 120)!r}: {error.message.removeprefix(f'{slug}: ')}"
     hint = error.hint or "check the path of the rule's detail"
     if isinstance(error, ListingRefusedError):
-        return ListingRefusedError(text, status=error.status, hint=hint, transient=error.transient)
-    return type(error)(text, hint=hint, transient=error.transient)
+        return ListingRefusedError(text, status=error.status, stage=error.stage, hint=hint, transient=error.transient)
+    return type(error)(text, stage=error.stage, hint=hint, transient=error.transient)

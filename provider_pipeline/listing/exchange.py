@@ -16,12 +16,13 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from provider_pipeline.errors import (
+    ListingError,
     ListingRefusedError,
     ListingUnreachableError,
     ListingUnreadableError,
-    ModelSyncerError,
+    Stage,
 )
-from provider_pipeline.listing.answers import asked_wait, refused_hint, status_may_pass, what_it_says
+from provider_pipeline.listing.answers import UNAUTHORISED, asked_wait, refused_hint, status_may_pass, what_it_says
 from provider_pipeline.listing.auth import Authorizer
 from provider_pipeline.listing.connections import AddressRefused
 from provider_pipeline.listing.deadline import Deadline
@@ -67,11 +68,12 @@ class Failure:
     """One failed attempt; `reason` continues the words "GET <url>"."""
 
     reason: str
-    kind: type[ModelSyncerError]
+    kind: type[ListingError]
     transient: bool
     hint: str | None = None
     status: int | None = None
     retry_after: float | None = None
+    stage: Stage = "listing"
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,9 @@ class Exchange:
             return self._not_our_turn(missed)
         except AddressRefused as refused:
             refusal = refused.refusal
-            return Failure(refusal.reason, ListingUnreachableError, transient=False, hint=refusal.hint)
+            return Failure(
+                refusal.reason, ListingUnreachableError, transient=False, hint=refusal.hint, stage="connection"
+            )
         except requests.exceptions.InvalidHeader:
             # Of the answer, such as two lengths that differ; those of the request were checked when it was prepared.
             return Failure(
@@ -167,6 +171,7 @@ class Exchange:
                 ListingUnreachableError,
                 transient=False,
                 hint="check the URL",
+                stage="connection",
             )
 
     def _send(self, wanted: Wanted, request: requests.PreparedRequest, most_bytes: int) -> Answer | Failure | Redirect:
@@ -277,18 +282,20 @@ class Exchange:
         if wait is not None and status in _ASKS_EVERYBODY:
             self._gate(wanted.url).pause(wait, status)
         asks = f" and asks to wait {wait:.0f} s" if wait is not None else ""
+        # A token endpoint says 400, too, when it does not know the client (RFC 6749, 5.2).
+        unauthorised = status in UNAUTHORISED or (wanted.form is not None and status == 400)
         reason = one_line(response.reason or "", 60)
         return Failure(
             f"answered {status}{f' {reason}' if reason else ''} ({says}){asks}",
             ListingRefusedError,
             transient=status_may_pass(status),
-            # A token endpoint says 400, too, when it does not know the client (RFC 6749, 5.2).
-            hint=refused_hint(401 if wanted.form and status == 400 else status, self._authorizer.hint),
+            hint=self._authorizer.hint if unauthorised else refused_hint(status),
             status=status,
             retry_after=wait,
+            stage="authorised" if unauthorised else "listing",
         )
 
-    def _late(self, came: str, kind: type[ModelSyncerError]) -> Failure:
+    def _late(self, came: str, kind: type[ListingError]) -> Failure:
         return Failure(
             f"took too long: {came} within the {self._limits.deadline:g} s a whole listing may take",
             kind,
@@ -299,8 +306,8 @@ class Exchange:
     def _no_answer(self, error: requests.RequestException) -> Failure:
         if self._deadline.expired:
             return self._late("no answer came", ListingUnreachableError)
-        reason, transient, hint = why_unreachable(error, self._limits)
-        return Failure(reason, ListingUnreachableError, transient=transient, hint=hint)
+        why = why_unreachable(error, self._limits)
+        return Failure(why.reason, ListingUnreachableError, transient=why.transient, hint=why.hint, stage=why.stage)
 
 
 def _beginning(response: requests.Response) -> bytes:

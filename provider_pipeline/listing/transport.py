@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
 from urllib.parse import urljoin
 
-from provider_pipeline.errors import ListingRefusedError, ModelSyncerError
+from provider_pipeline.errors import ListingError, ListingRefusedError
 from provider_pipeline.listing.answers import kept_headers
 from provider_pipeline.listing.auth import Authorizer, TokenExchange
 from provider_pipeline.listing.deadline import Deadline
@@ -152,13 +152,19 @@ class Transport:
     def _wait(self, failure: Failure, attempts: int) -> float | None:
         return retry_wait(attempts, failure.retry_after, self._limits, self._chance()) if failure.transient else None
 
-    def _error(self, wanted: Wanted, failure: Failure, attempts: int) -> ModelSyncerError:
+    def _error(self, wanted: Wanted, failure: Failure, attempts: int) -> ListingError:
         where = self._exchange.where(wanted.url, wanted.method)
         tries = f", after {attempts} attempts" if attempts > 1 else ""
         text = redact(f"{where} {failure.reason}{tries}", self._authorizer.secrets)
         if failure.kind is ListingRefusedError:
-            return ListingRefusedError(text, status=failure.status or 0, hint=failure.hint, transient=failure.transient)
-        return failure.kind(text, hint=failure.hint, transient=failure.transient)
+            return ListingRefusedError(
+                text,
+                status=failure.status or 0,
+                stage=failure.stage,
+                hint=failure.hint,
+                transient=failure.transient,
+            )
+        return failure.kind(text, stage=failure.stage, hint=failure.hint, transient=failure.transient)
 
     def _attempt(self, wanted: Wanted, most_bytes: int) -> Answer | Failure:
         url = wanted.url

@@ -6,9 +6,11 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 
 from provider_pipeline.sync.acceptance import AcceptedGuards, accept_guards
 from provider_pipeline.sync.archive import exported, import_response
-from provider_pipeline.sync.attempt import Keep, attempt_sync, listing_source, parse_thresholds
+from provider_pipeline.sync.asking import listing_source, parse_thresholds
+from provider_pipeline.sync.attempt import Keep, attempt_sync
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.health import MAX_AGE, HealthReport, StageReport, check_many, check_provider, failed_stage
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from
 from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
@@ -19,13 +21,16 @@ from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
 from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
 
 __all__ = [
+    "MAX_AGE",
     "AcceptedGuards",
     "GeneratedRule",
+    "HealthReport",
     "Keep",
     "ListingPlace",
     "ModelSyncer",
     "Repair",
     "Replay",
+    "StageReport",
     "SyncOutcome",
     "TrialReport",
     "accept_guards",
@@ -35,7 +40,10 @@ __all__ = [
     "approve_task",
     "attempt_many",
     "attempt_sync",
+    "check_many",
+    "check_provider",
     "exported",
+    "failed_stage",
     "fetch_sample",
     "generate_rule",
     "generate_rule_from",

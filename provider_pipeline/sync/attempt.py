@@ -8,20 +8,20 @@ Why the steps are in this order: README, "How a sync keeps the table safe".
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
-from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource, RequestPolicy
+from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds, Verdict
 from provider_pipeline.sync.acceptance import AcceptedGuards
+from provider_pipeline.sync.asking import active_judge, active_source, parse_thresholds
 from provider_pipeline.sync.basis import is_settled, reading_basis
 from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
@@ -56,17 +56,6 @@ class _Accepted:
     profile: Profile
     basis: str
     validators: Sequence[Mapping[str, Any]]
-
-
-def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
-    """Where and how these endpoints of a provider are asked."""
-    return ListingSource(
-        slug=provider.slug,
-        base_url=provider.base_url,
-        auth=AuthConfig.parse(provider.auth_config, slug=provider.slug),
-        endpoints=tuple(endpoints),
-        policy=RequestPolicy.parse(provider.request_config, slug=provider.slug),
-    )
 
 
 def attempt_sync(
@@ -110,7 +99,7 @@ def attempt_sync(
             thresholds = parse_thresholds(slug, provider.thresholds)
             session.rollback()
             fetch = ListingFetch(session, pages, target.state if target.settled else None)
-            content = fetch.run(client, _source(target))
+            content = fetch.run(client, active_source(provider, target.rule))
             if target.settled and content.sha256 == target.state.content:
                 now = clock()
                 repeat = stamp(_repeated(target, content), now=now)
@@ -119,7 +108,9 @@ def attempt_sync(
                     _let_trials_read(session, target, repeat, now)
                     return repeat
                 fetch.complete()
-            verdict = judge_pages(_judge(session, target, thresholds, accept=accept), pages, rows)
+            guards = accept.guards if accept is not None else ()
+            judge = active_judge(session, provider, target.rule, thresholds, target.state.profile, accepted=guards)
+            verdict = judge_pages(judge, pages, rows)
         except ProviderPipelineError as error:
             session.rollback()
             outcome = SyncOutcome(slug, "failed", reason=_named(slug, error), error=error, rule_version=target.version)
@@ -158,22 +149,6 @@ def attempt_sync(
     return outcome
 
 
-def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
-    """The provider's thresholds: the defaults, but for what the document names.
-
-    Raises:
-        ConfigurationError: It names a threshold that does not exist, or gives one a value it cannot have.
-    """
-    try:
-        return Thresholds.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigurationError(
-            f"{slug}: the threshold {'.'.join(map(str, first['loc']))} is not understood: {first['msg']}",
-            hint=f"the thresholds are {', '.join(sorted(Thresholds.model_fields))}",
-        ) from error
-
-
 def _named(slug: str, error: ProviderPipelineError) -> str:
     text = str(error)
     return text if slug in text else f"{slug}: {text}"
@@ -189,33 +164,6 @@ def _target(session: Session, slug: str, *, accept: AcceptedGuards | None, now: 
         any_missing=catalog.any_missing(session, provider.id),
     )
     return _Target(provider, active.version, stored_rule(active), state, settled)
-
-
-def _source(target: _Target) -> ListingSource:
-    endpoints = (
-        ListingEndpoint(
-            path=endpoint.path or "",
-            pagination=endpoint.pagination,
-            selector=endpoint.selector,
-            id_field=endpoint.fields["id"],
-            detail=endpoint.detail,
-        )
-        for endpoint in target.rule.endpoints
-    )
-    return listing_source(target.provider, endpoints)
-
-
-def _judge(session: Session, target: _Target, thresholds: Thresholds, *, accept: AcceptedGuards | None) -> ListingJudge:
-    provider, profile = target.provider, target.state.profile
-    if profile is None:
-        return ListingJudge(target.rule, thresholds=thresholds)
-    return ListingJudge(
-        target.rule,
-        thresholds=thresholds,
-        previous_profile=Profile.from_json(profile),
-        previous_rows=lambda model_ids: catalog.previous_rows(session, provider.id, model_ids),
-        accepted=accept.guards if accept is not None else (),
-    )
 
 
 def _write(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules import ListingJudge
-from provider_pipeline.sync.attempt import parse_thresholds
+from provider_pipeline.sync.asking import parse_thresholds
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.stored import stored_rule

@@ -13,7 +13,7 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, RuleMissingError
 from provider_pipeline.listing import ListingClient, ListingEndpoint
 from provider_pipeline.rules import Detail, EndpointSample, ExtractionRule, RuleGenerator
-from provider_pipeline.sync.attempt import listing_source
+from provider_pipeline.sync.asking import listing_source
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 SAMPLE_DETAILS = 5

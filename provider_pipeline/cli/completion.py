@@ -1,0 +1,26 @@
+"""What the shell proposes while a command is typed.
+
+Here: slugs and preset names. Not here: the scripts that shells load, which `--install-completion` writes. The concept:
+a proposal is a courtesy; it starts no server, and where the catalogue cannot be asked there is none.
+"""
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.presets import presets
+
+
+def complete_slug(incomplete: str) -> list[str]:
+    """Registered providers."""
+    if not catalog.is_running():
+        return []
+    try:
+        with catalog.open_catalog() as database, database.session() as session:
+            known = [provider.slug for provider in catalog.list_providers(session, enabled_only=False)]
+    except ProviderPipelineError:
+        return []
+    return [slug for slug in known if slug.startswith(incomplete)]
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """Providers that ship with the package."""
+    return [name for name in presets() if name.startswith(incomplete)]
