@@ -250,7 +250,7 @@ class Exchange:
             return self._late(f"{len(body):,} bytes of an answer that was not complete", ListingUnreadableError)
         if too_large:
             return Failure(
-                f"answered with more than the {most_bytes:,} bytes a page may have",
+                f"answered with more than the {most_bytes:,} bytes this page may have",
                 ListingUnreadableError,
                 transient=False,
                 hint="if this listing really is that large, raise the limits",

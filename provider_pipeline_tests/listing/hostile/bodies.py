@@ -13,7 +13,7 @@ from provider_pipeline_tests.listing.hostile.server import Conversation, Script,
 
 BOMB_BYTES: Final = 64 * 1024 * 1024
 BROKE_OFF: Final = "broke off in the middle of its answer"
-TOO_LARGE: Final = "bytes a page may have"
+TOO_LARGE: Final = "bytes this page may have"
 ODD_ENCODING: Final = "answered in content encoding"
 BROTLI_BOMB: Final = base64.b64decode(
     "y///P/ilQLbiskAA9/4v/v//wS8BEIdFALr3f/z//4NfAiAOCwB07//4//8HvwRAHBYA6N7/8f//D34JgDgsANC9/+P//x/8EgBxWACge//H//8/"

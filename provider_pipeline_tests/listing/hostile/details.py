@@ -90,7 +90,7 @@ DETAILS: Final = (
         "Sends a body without end when asked about one of its models.",
         lambda conversation: conversation.flood(b"HTTP/1.1 200 OK\r\n\r\n[", b" " * 4096),
         ListingUnreadableError,
-        "bytes a page may have",
+        "bytes this page may have",
     ),
     Behaviour(
         "detail-of-a-path",

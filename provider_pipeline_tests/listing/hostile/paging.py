@@ -182,7 +182,7 @@ CURSORS: Final = (
         "Sends pages that are small enough each, and too much together.",
         _too_many_bytes,
         ListingUnreadableError,
-        "bytes",
+        "bytes this page may have",
         asked=3,
         pagination=TOKEN,
         policy={**LOOPBACK, "max_total_bytes": 1024 * 1024},

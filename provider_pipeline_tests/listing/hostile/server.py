@@ -124,6 +124,8 @@ class HostileServer:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
         for connection in list(self._open):
@@ -140,7 +142,8 @@ class HostileServer:
 
     def _accept(self) -> None:
         while not self._over.is_set():
-            if not select.select([self._listener], [], [], 0.02)[0]:
+            # Whoever ends the server wakes this up, unless the listener is being replaced just then.
+            if not select.select([self._listener], [], [], 1)[0] or self._over.is_set():
                 continue
             if self._stage == "before accept":
                 # Closing a listener resets the connections that nobody accepted.
