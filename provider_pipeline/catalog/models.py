@@ -106,7 +106,7 @@ def write_models(
         cause: What the differences are put down to; `rule` where another rule reads a listing that is known. Those in
             overridden fields alone are put down to the override in any case.
         counts_absent: Whether models that are not listed count as missing once more; not when a listing that was
-            counted is read again.
+            counted is read again. An id that was renamed is missing in any case: its model is listed.
         overridden: By model id, the fields that an override has set in the row already, sorted.
 
     Raises:

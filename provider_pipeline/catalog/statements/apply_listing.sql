@@ -23,7 +23,7 @@ absent AS MATERIALIZED (
             ELSE old.last_seen_at
         END AS last_seen_at
     ) AS seen
-    WHERE :counts_absent
+    WHERE (:counts_absent OR EXISTS (SELECT FROM pg_temp.listing_rename WHERE old_id = old.model_id))
         AND old.provider_id = :provider_id
         AND old.status <> 'removed'
         AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
