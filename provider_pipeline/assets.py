@@ -124,6 +124,9 @@ def provider_catalog(
             max_workers=listings.max_concurrency,
             keep="all" if TABLE in selected else "raw",
         ):
+            if outcome.status == "skipped":  # somebody else's sync is this provider's
+                context.log.info(outcome.reason or outcome.slug)
+                continue
             if outcome.status != "synced":
                 troubled[outcome.slug] = outcome.reason or outcome.status
                 context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=_crash(outcome))

@@ -14,6 +14,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
     |   |-- UnknownProviderError        no provider with that slug
     |   |-- RuleMissingError            the provider has no active extraction rule
+    |   |-- SyncInProgressError         somebody else is syncing the provider
     |   `-- ListingError                its listing did not come whole
     |       |-- ListingUnreachableError we never got an answer
     |       |-- ListingRefusedError     the server answered, with an error status
@@ -22,6 +23,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 Stage = Literal["name", "connection", "tls", "authorised", "listing"]
@@ -85,6 +87,20 @@ class UnknownProviderError(ModelSyncerError):
 
 class RuleMissingError(ModelSyncerError):
     """The provider has no active extraction rule."""
+
+
+class SyncInProgressError(ModelSyncerError):
+    """Somebody else is syncing the provider at this moment; nothing was done.
+
+    Args:
+        holder: Who, as a person would say it; None if that is not known.
+        since: Since when.
+    """
+
+    def __init__(self, message: str, *, holder: str | None, since: datetime | None) -> None:
+        super().__init__(message, hint="try again when that is done", transient=True)
+        self.holder = holder
+        self.since = since
 
 
 class ListingError(ModelSyncerError):

@@ -30,7 +30,7 @@ class CatalogResource(dg.ConfigurableResource[None]):
             DatabaseUnavailableError: Nothing answers there.
             MigrationMissingError: The schema is not the one this code works with.
         """
-        with open_catalog(self.database_url or None) as database:
+        with open_catalog(self.database_url or None, door="Dagster") as database:
             yield database
 
 

@@ -13,6 +13,7 @@ from provider_pipeline.asset_checks import (
     TABLE,
 )
 from provider_pipeline.assets import RULE
+from provider_pipeline.catalog import get_provider, sync_lock
 from provider_pipeline_tests.dagster_instance import (
     check_statuses,
     definitions,
@@ -245,3 +246,16 @@ def test_secrets_reach_no_event_log_or_table(fleet: Fleet, instance: dg.DagsterI
                     text(f'SELECT count(*) FROM "{table}" AS t WHERE t::text LIKE :needle'), {"needle": f"%{secret}%"}
                 ).scalar()
                 assert hit == 0, table
+
+
+def test_a_provider_that_somebody_else_is_syncing_is_left_out_and_is_no_failure(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("busy")
+    fleet.add("idle")
+    with fleet.database.session() as session, sync_lock(session, get_provider(session, "busy")):
+        result = run_fleet(definitions(fleet.database.url), instance)
+    assert result.success
+    assert materialized(instance, TABLE) == {"idle"}
+    assert check_statuses(instance, LISTING_WAS_FETCHED) == {"idle": "SUCCEEDED"}
+    assert fleet.rows("busy") == {}

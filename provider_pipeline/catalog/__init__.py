@@ -81,6 +81,7 @@ from provider_pipeline.catalog.rule_versions import (
     roll_back_rule,
     set_rule_status,
 )
+from provider_pipeline.catalog.sync_locks import sync_lock
 from provider_pipeline.catalog.sync_state import (
     SyncState,
     get_sync_state,
@@ -228,6 +229,7 @@ __all__ = [
     "stated_capabilities",
     "store_raw_response",
     "stored_pages",
+    "sync_lock",
     "trial_results",
     "upgrade",
     "write_models",

@@ -6,7 +6,7 @@ Here: `open_database` and `Database`, and which database is meant when nobody na
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.sync_locks import SyncLocks
 from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
 URL_VARIABLE = "PROVIDER_PIPELINE_DATABASE_URL"
@@ -55,27 +56,30 @@ class Database:
         engine: SQLAlchemy's engine; threads may share it.
         url: The full URL, with the password; for child processes, never for people.
         redacted_url: The URL without the password, for texts.
+        locks: The sync locks of whoever opened it.
     """
 
     engine: Engine
     url: str
     redacted_url: str
+    locks: SyncLocks
 
     def __repr__(self) -> str:
         return f"Database({self.redacted_url!r})"
 
     def session(self) -> Session:
         """A new session; a context manager that closes it, and leaves committing to the caller."""
-        return Session(self.engine)
+        return Session(self.engine, info=self.locks.info())
 
 
 @contextmanager
-def open_database(url: str | None = None) -> Iterator[Database]:
+def open_database(url: str | None = None, *, door: str = "Python") -> Iterator[Database]:
     """Connect to a database for as long as the context lasts.
 
     Args:
         url: A PostgreSQL URL. Without one, `PROVIDER_PIPELINE_DATABASE_URL`; without that, the database
             `provider_pipeline` on the embedded server, which runs at least as long as the context.
+        door: Through which door people came, for those who find a provider being synced: `the CLI`, `the API`.
 
     Raises:
         ConfigurationError: The URL is none, or not one of PostgreSQL.
@@ -83,17 +87,17 @@ def open_database(url: str | None = None) -> Iterator[Database]:
     """
     url = url or os.environ.get(URL_VARIABLE)
     if url:
-        with _connected(_parsed(url)) as database:
+        with _connected(_parsed(url), door) as database:
             yield database
         return
     with EmbeddedPostgres(home()) as server:
         server.ensure_database(DATABASE_NAME)
-        with _connected(make_url(server.url(DATABASE_NAME))) as database:
+        with _connected(make_url(server.url(DATABASE_NAME)), door) as database:
             yield database
 
 
 @contextmanager
-def _connected(url: URL) -> Iterator[Database]:
+def _connected(url: URL, door: str) -> Iterator[Database]:
     redacted = _redacted(url)
     engine = _engine(url, redacted)
     try:
@@ -103,7 +107,8 @@ def _connected(url: URL) -> Iterator[Database]:
             raise DatabaseUnavailableError(
                 f"{redacted} is PostgreSQL {'.'.join(map(str, version))}", hint=f"at least {_OLDEST_SERVER} is needed"
             )
-        yield Database(engine, url.render_as_string(hide_password=False), redacted)
+        with closing(SyncLocks(engine, door)) as locks:
+            yield Database(engine, url.render_as_string(hide_password=False), redacted, locks)
     finally:
         engine.dispose()
 

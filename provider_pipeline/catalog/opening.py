@@ -13,7 +13,7 @@ from provider_pipeline.catalog.migrations import check_schema, upgrade
 
 
 @contextmanager
-def open_catalog(url: str | None = None) -> Iterator[Database]:
+def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Database]:
     """Connect to the catalogue for as long as the context lasts.
 
     The embedded server's schema is brought up to date; a database named by URL belongs to its operators, and is only
@@ -21,13 +21,14 @@ def open_catalog(url: str | None = None) -> Iterator[Database]:
 
     Args:
         url: As in `open_database`.
+        door: As in `open_database`.
 
     Raises:
         ConfigurationError: The URL is none, or not one of PostgreSQL.
         DatabaseUnavailableError: Nothing answers there.
         MigrationMissingError: The schema is not the one this code works with.
     """
-    with open_database(url) as database:
+    with open_database(url, door=door) as database:
         if url or os.environ.get(URL_VARIABLE):
             check_schema(database.engine)
         else:

@@ -288,6 +288,16 @@ provider_model_override = Table(
     _time("listed_at", nullable=True),
 )
 
+provider_sync_lock = Table(
+    "provider_sync_lock",
+    metadata,
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True, autoincrement=False),
+    _text("holder"),
+    _time("since"),
+    Column("backend_pid", Integer, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+
 guard_acceptance = Table(
     "guard_acceptance",
     metadata,

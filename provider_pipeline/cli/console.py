@@ -18,7 +18,7 @@ ByOption = Annotated[int | None, typer.Option("--by", help="Who decides, as a nu
 
 _PIPE_WIDTH = 160
 
-STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red"}
+STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red", "skipped": "cyan"}
 
 
 def stdout() -> Console:

@@ -43,7 +43,7 @@ def sync(
         raise typer.BadParameter("--accept is about one listing that somebody looked at: name its provider")
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to sync, or give --all (and not both)")
-    with catalog.open_catalog() as database:
+    with catalog.open_catalog(door="the CLI") as database:
         with database.session() as session:
             wanted = (
                 [provider.slug for provider in catalog.list_providers(session, enabled_only=True)]

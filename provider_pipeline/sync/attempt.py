@@ -84,15 +84,17 @@ def attempt_sync(
     Raises:
         UnknownProviderError: No such provider.
         RuleMissingError: It has no active rule.
+        SyncInProgressError: Somebody else is syncing it; nothing was done.
         InvalidRuleError: Its stored rule cannot be compiled.
         CatalogError: The database failed. A fault of the provider or its listing never raises; it is the outcome.
     """
     started = time.monotonic()
-    target = _target(session, slug, accept=accept, now=clock())
-    provider = target.provider
-    stamp = functools.partial(_stamped, target=target, keep=keep, started=started)
     accepted: _Accepted | None = None
     with ExitStack() as stack:
+        stack.enter_context(catalog.sync_lock(session, catalog.get_provider(session, slug)))
+        target = _target(session, slug, accept=accept, now=clock())
+        provider = target.provider
+        stamp = functools.partial(_stamped, target=target, keep=keep, started=started)
         pages: Spool[catalog.StoredPage] = stack.enter_context(Spool())
         rows: Spool[list[Row]] = stack.enter_context(Spool())
         try:

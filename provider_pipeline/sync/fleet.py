@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.attempt import Keep, attempt_sync
-from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.outcome import Status, SyncOutcome
 
 
 def attempt_many(
@@ -29,7 +29,8 @@ def attempt_many(
     """Syncs providers in threads and yields each outcome as it finishes, in the caller's thread.
 
     Nothing that happens to one provider raises here: what is not its fault (a defect, the database) becomes a `failed`
-    outcome too, with the exception in `error`. Closing the iterator early lets running syncs finish and starts no more.
+    outcome too, with the exception in `error`; a provider that somebody else is syncing is `skipped`. Closing the
+    iterator early lets running syncs finish and starts no more.
 
     Args:
         sessions: Opens a session; called once per provider, in its thread.
@@ -58,7 +59,8 @@ def _failed(slug: str, error: BaseException) -> SyncOutcome:
     if not isinstance(error, Exception):  # an interrupt ends the whole fleet
         raise error
     if isinstance(error, ProviderPipelineError):
-        return SyncOutcome(slug, "failed", reason=str(error), error=error)
+        status: Status = "skipped" if isinstance(error, SyncInProgressError) else "failed"
+        return SyncOutcome(slug, status, reason=str(error), error=error)
     text = str(error).splitlines()
     reason = f"{slug}: the sync crashed: {type(error).__name__}: {text[0] if text else ''}"
     return SyncOutcome(slug, "failed", reason=reason, error=error)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from provider_pipeline.catalog import ModelChange
 
-Status = Literal["synced", "blocked", "failed"]
+Status = Literal["synced", "blocked", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class SyncOutcome:
 
     Attributes:
         slug: The provider.
-        status: `synced` (rows agree with the listing), `blocked` (the listing was read, the rule does not fit it) or
-            `failed` (there is no complete listing to judge). In the last two the provider's rows are as they were.
+        status: `synced` (rows agree with the listing), `blocked` (the listing was read, the rule does not fit it),
+            `failed` (there is no complete listing to judge) or `skipped` (somebody else is syncing the provider: it was
+            not asked). In all but the first this attempt left the provider's rows as they were.
         reason: One line that says why, when not synced.
-        error: The exception behind `failed`; a `ProviderPipelineError` unless the sync itself crashed.
+        error: The exception behind `failed` or `skipped`; a `ProviderPipelineError` unless the sync itself crashed.
         issues: The verdict's issues, warnings included.
         models: Rows the rule extracted and accepted.
         rejected: Items the rule refused one by one.

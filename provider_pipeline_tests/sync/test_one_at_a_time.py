@@ -1,0 +1,54 @@
+"""Two syncs of one provider at once: one runs, the other is told who is at it."""
+
+import pytest
+
+from provider_pipeline import ModelSyncer, catalog
+from provider_pipeline.errors import SyncInProgressError
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import attempt_many
+from provider_pipeline_tests.cli.conftest import CommandLine, run
+from provider_pipeline_tests.fleet import Fleet
+
+__all__ = ["run"]
+
+
+@pytest.fixture
+def busy(fleet: Fleet) -> Fleet:
+    """Two providers, of which somebody else is syncing the first."""
+    fleet.add("acme")
+    fleet.add("busy-not")
+    with (
+        catalog.open_database(fleet.database.url, door="the API") as other,
+        other.session() as session,
+        catalog.sync_lock(session, catalog.get_provider(session, "acme")),
+    ):
+        yield fleet
+
+
+def test_a_second_sync_asks_nobody_and_writes_nothing(busy: Fleet):
+    with (
+        busy.database.session() as session,
+        pytest.raises(SyncInProgressError, match="acme is being synced by the API"),
+    ):
+        ModelSyncer(session).sync_provider_models("acme")
+    assert busy.server.log == []
+    assert busy.rows("acme") == {}
+    with busy.database.session() as session:
+        state = catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
+    assert state == catalog.SyncState()
+
+
+def test_a_fleet_skips_the_provider_and_syncs_the_others(busy: Fleet):
+    outcomes = {
+        outcome.slug: outcome
+        for outcome in attempt_many(busy.database.session, ["acme", "busy-not"], client=ListingClient())
+    }
+    assert {slug: outcome.status for slug, outcome in outcomes.items()} == {"acme": "skipped", "busy-not": "synced"}
+    assert "acme is being synced by the API" in outcomes["acme"].reason
+
+
+def test_the_command_line_says_it_in_one_line_and_fails(busy: Fleet, run: CommandLine):
+    finished = run("sync", "acme")
+    assert finished.code == 1
+    assert finished.err.startswith("skipped: acme is being synced by the API on ")
+    assert "Traceback" not in finished.err
