@@ -132,6 +132,7 @@ def test_a_fleet_of_hostile_providers_leaves_the_key_in_no_event_and_the_rows_of
     assert len(events) > len(BEHAVIOURS)
     assert [event for event in events if forms_in(event)] == []
     assert [line for line in log.lines if forms_in(line)] == []
+    assert world.elsewhere.requests == []
     for engine in (world.database.engine, instance.event_log_storage._engine):
         assert list(places_in(engine)) == []
 

@@ -41,7 +41,8 @@ def _stops(*parts: bytes) -> Script:
 
 
 def _slow_page(conversation: Conversation) -> None:
-    conversation.pause(0.1)
+    # The deadline falls well inside the second page's pause.
+    conversation.pause(0.4)
     page = {"data": items(f"gpt-4.1-{conversation.attempt}"), "next": f"?page={conversation.attempt + 1}"}
     conversation.send(answer(encoded(page)))
 
@@ -223,7 +224,7 @@ SLOW: Final = (
         LATE,
         asked=None,
         pagination={"type": "next_url", "token": "next"},
-        policy={**HASTY, "max_pages": 1000},
+        policy=HASTY,
     ),
     Behaviour(
         "endless-continues",

@@ -8,7 +8,7 @@ from typing import Final
 from provider_pipeline.errors import ListingRefusedError
 from provider_pipeline_tests.listing.hostile.behaviour import (
     GOOD,
-    HASTY,
+    LOOPBACK,
     Behaviour,
     at_first,
     encoded,
@@ -190,10 +190,10 @@ WAITS: Final = (
     Behaviour(
         "retry-after-the-deadline",
         "Answers 503 and asks to wait longer than the listing may take.",
-        lambda conversation: conversation.send(answer(b"", "Retry-After: 1", status="503 Service Unavailable")),
+        lambda conversation: conversation.send(answer(b"", "Retry-After: 2", status="503 Service Unavailable")),
         ListingRefusedError,
-        "asks to wait 1 s",
-        policy=HASTY,
+        "asks to wait 2 s",
+        policy={**LOOPBACK, "deadline": 1.9},
     ),
     Behaviour(
         "retry-after-forever",
