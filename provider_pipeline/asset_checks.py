@@ -24,6 +24,8 @@ EXTRACTION = dg.AssetKey("validated_extraction")
 TABLE = dg.AssetKey("provider_model")
 
 MIN_CAPABILITY_COVERAGE: float = Thresholds.model_fields["min_coverage"].default
+FAILURES_TO_ERROR = 3
+"""Failures in a row that make a warning an error: one bad hour is not yet an incident."""
 
 _SAMPLE_ISSUES = 20
 
@@ -53,10 +55,14 @@ LISTING_IS_PLAUSIBLE = _spec(
 CAPABILITIES_ARE_COVERED = _spec(
     "capabilities_are_covered",
     EXTRACTION,
-    f"At least {MIN_CAPABILITY_COVERAGE:.0%} of the models have a known capability.",
+    f"At least {MIN_CAPABILITY_COVERAGE:.0%} of the models, or the provider's own share, have a known capability.",
 )
 PROVIDER_IS_FRESH = _spec(
     "provider_is_fresh", TABLE, f"The last successful sync is less than {MAX_AGE.total_seconds() / 3600:.0f} hours old."
+)
+
+OVERRIDES_ARE_NEEDED = _spec(
+    "overrides_are_needed", TABLE, "No manual override says what the provider's own listing says by now."
 )
 
 CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
@@ -65,6 +71,7 @@ CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
     LISTING_IS_PLAUSIBLE,
     CAPABILITIES_ARE_COVERED,
     PROVIDER_IS_FRESH,
+    OVERRIDES_ARE_NEEDED,
 )
 
 
@@ -82,6 +89,7 @@ def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEv
         LISTING_WAS_FETCHED,
         outcome.slug,
         passed=fetched,
+        severity=_severity(outcome.consecutive_failures),
         metadata={
             "expected": "a complete listing in JSON",
             "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
@@ -96,27 +104,50 @@ def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEv
         yield _evaluation(
             CAPABILITIES_ARE_COVERED,
             outcome.slug,
-            passed=outcome.capability_coverage >= MIN_CAPABILITY_COVERAGE,
+            passed=outcome.capability_coverage >= outcome.min_coverage,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "expected": f"at least {MIN_CAPABILITY_COVERAGE:.0%} of the models with a known capability",
+                "expected": f"at least {outcome.min_coverage:.0%} of the models with a known capability",
                 "actual": outcome.capability_coverage,
                 "recovery": "add patterns or overrides for the models without: provider-pipeline rules show "
                 + outcome.slug,
             },
         )
-    yield freshness(outcome.slug, outcome.last_success_at, now)
+    if outcome.caught_up is not None:
+        yield _evaluation(
+            OVERRIDES_ARE_NEEDED,
+            outcome.slug,
+            passed=not outcome.caught_up,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "expected": "no override that the listing agrees with",
+                "actual": f"{len(outcome.caught_up)} overrides: {', '.join(outcome.caught_up[:_SAMPLE_ISSUES])}"
+                if outcome.caught_up
+                else "none",
+                "recovery": f"remove them: provider-pipeline overrides remove {outcome.slug} MODEL FIELD",
+            },
+        )
+    yield freshness(outcome.slug, outcome.last_success_at, now, failures=outcome.consecutive_failures)
 
 
-def freshness(slug: str, last: datetime | None, now: datetime) -> dg.AssetCheckEvaluation:
-    """Whether the provider's last success is recent enough: a dead man's switch, also when no run happens at all."""
+def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int) -> dg.AssetCheckEvaluation:
+    """Whether the provider's last success is recent enough: a dead man's switch, also when no run happens at all.
+
+    Args:
+        slug: The provider.
+        last: Its last success.
+        now: The time of the evaluation.
+        failures: Attempts since that did not succeed; several in a row make it an error.
+    """
     return _evaluation(
         PROVIDER_IS_FRESH,
         slug,
         passed=last is not None and now - last <= MAX_AGE,
+        severity=_severity(failures),
         metadata={
             "expected": f"a successful sync after {(now - MAX_AGE).isoformat(timespec='seconds')}",
             "actual": last.isoformat(timespec="seconds") if last else "never synced",
+            "consecutive_failures": failures,
             "recovery": "look at the provider's other checks; if none ran, see that the schedule and the daemon do",
         },
     )
@@ -133,6 +164,10 @@ def _fetch_findings(outcome: SyncOutcome) -> dict[str, str | float]:
     if isinstance(outcome.error, ListingRefusedError):
         findings["http_status"] = outcome.error.status
     return findings
+
+
+def _severity(failures: int) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if failures >= FAILURES_TO_ERROR else dg.AssetCheckSeverity.WARN
 
 
 def _verdict_evaluation(spec: dg.AssetCheckSpec, outcome: SyncOutcome, *, of_history: bool) -> dg.AssetCheckEvaluation:

@@ -10,18 +10,21 @@ multi-partition step returns would mark failed providers as materialized. The ru
 job, because Dagster cannot run a step without partitions below a partitioned asset that is not in the run.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from provider_pipeline import catalog
 from provider_pipeline.asset_checks import CHECK_SPECS, EXTRACTION, PROVIDERS, RAW, TABLE, evaluations
 from provider_pipeline.asset_metadata import changes_table, column_schema
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
-from provider_pipeline.sync import Repair, SyncOutcome, answer_tasks, attempt_many, improve_rule
+from provider_pipeline.rules import GUARDS
+from provider_pipeline.sync import Repair, SyncOutcome, accept_guards, answer_tasks, attempt_many, improve_rule
 
 GROUP = "provider_catalog"
 OWNERS = ["team:data-platform"]
@@ -53,6 +56,17 @@ def _spec(
         skippable=True,
         metadata=metadata,
     )
+
+
+class SyncConfig(dg.Config):
+    """What a person can ask of one launch, in the launchpad."""
+
+    accept: list[str] = Field(
+        default_factory=list,
+        description=f"Guards whose findings are taken this once: {', '.join([*GUARDS, 'all'])}. Needs a partition.",
+    )
+    reason: str = Field(default="", description="Why the accepted listing is right; recorded with the run.")
+    dry_run: bool = Field(default=False, description="Fetch and judge; write no model and record no event.")
 
 
 SPECS = (
@@ -98,6 +112,7 @@ SPECS = (
 )
 def provider_catalog(
     context: dg.AssetExecutionContext,
+    config: SyncConfig,
     provider_database: CatalogResource,
     listings: ListingResource,
 ) -> Iterator[_Event | dg.Output[None]]:
@@ -108,12 +123,15 @@ def provider_catalog(
     or rows changed, that failed, or that recovered leave events.
     """
     for_partitions = context.has_partition_key or context.has_partition_key_range
+    accept = accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
+    if accept is not None and not context.has_partition_key:
+        raise dg.Failure("guards are accepted for one provider: launch its partition", allow_retries=False)
     selected = context.selected_asset_keys
     renewed: set[str] = set()
     troubled: dict[str, str] = {}
     with provider_database.open() as database:
         slugs = sorted(context.partition_keys) if for_partitions else _due(context, database)
-        if for_partitions and RULE in selected:
+        if for_partitions and RULE in selected and not config.dry_run:
             yield from _renew_rules(database, slugs, renewed, troubled, unasked=selected == {RULE})
         to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
         context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
@@ -122,7 +140,8 @@ def provider_catalog(
             to_sync,
             client=listings.client(),
             max_workers=listings.max_concurrency,
-            keep="all" if TABLE in selected else "raw",
+            keep="nothing" if config.dry_run else "all" if TABLE in selected else "raw",
+            accept=accept,
         ):
             if outcome.status == "skipped":  # somebody else's sync is this provider's
                 context.log.info(outcome.reason or outcome.slug)
@@ -130,6 +149,9 @@ def provider_catalog(
             if outcome.status != "synced":
                 troubled[outcome.slug] = outcome.reason or outcome.status
                 context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=_crash(outcome))
+            if config.dry_run:
+                context.log.info(f"dry run, nothing is kept: {json.dumps(outcome.summary(), ensure_ascii=False)}")
+                continue
             if _crash(outcome) is None and (for_partitions or _is_news(outcome)):  # a crash says nothing of the data
                 yield from _selected(context, _events(outcome, new_rule=outcome.slug not in renewed))
     for key in context.selected_asset_check_keys:  # check outputs are not optional

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import dagster as dg
 
 from provider_pipeline.assets import provider_catalog
-from provider_pipeline.jobs import regenerate_provider_rules_job, sync_all_providers_job
+from provider_pipeline.digest_assets import change_digest
+from provider_pipeline.jobs import change_digest_job, regenerate_provider_rules_job, sync_all_providers_job
 from provider_pipeline.resources import CatalogResource, ListingResource
-from provider_pipeline.schedules import hourly_sync_schedule
+from provider_pipeline.schedules import daily_digest_schedule, hourly_sync_schedule
 from provider_pipeline.sensors import SENSORS
 
 
@@ -21,9 +22,9 @@ def build_defs(*, resources: Mapping[str, object] | None = None) -> dg.Definitio
         resources: Replacements for `provider_database` and `listings`, by name.
     """
     return dg.Definitions(
-        assets=[provider_catalog],
-        jobs=[sync_all_providers_job, regenerate_provider_rules_job],
-        schedules=[hourly_sync_schedule],
+        assets=[provider_catalog, change_digest],
+        jobs=[sync_all_providers_job, regenerate_provider_rules_job, change_digest_job],
+        schedules=[hourly_sync_schedule, daily_digest_schedule],
         sensors=SENSORS,
         resources={"provider_database": CatalogResource(), "listings": ListingResource(), **(resources or {})},
         executor=dg.in_process_executor,

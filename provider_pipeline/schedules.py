@@ -1,8 +1,8 @@
-"""Dagster schedules: when the fleet is synced."""
+"""Dagster schedules: when the fleet is synced, and when a day is summed up."""
 
 import dagster as dg
 
-from provider_pipeline.jobs import sync_all_providers_job
+from provider_pipeline.jobs import change_digest_job, sync_all_providers_job
 
 
 @dg.schedule(
@@ -15,3 +15,13 @@ from provider_pipeline.jobs import sync_all_providers_job
 def hourly_sync_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Requests the fleet run: no partition key, so that its events stay in proportion to what changed."""
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+
+daily_digest_schedule = dg.build_schedule_from_partitioned_job(
+    change_digest_job,
+    name="daily_digest_schedule",
+    description="After midnight (UTC), the digest of the day that is over.",
+    hour_of_day=0,
+    minute_of_hour=20,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)

@@ -1,13 +1,14 @@
-"""Dagster sensors: partitions follow the providers, failed checks become tasks, silence becomes a failed check.
+"""Dagster sensors: partitions follow the providers, failed checks become tasks, silence a failed check, events news.
 
 Here: cursors and requests. Not here: what a task is (`catalog`), how rules are renewed (`sync`). A failed read of the
 catalogue is an error of the tick, never an empty list.
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from sqlalchemy.orm import Session
@@ -16,9 +17,11 @@ from provider_pipeline import catalog
 from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, PROVIDERS, RULE_EXTRACTS_MODELS, freshness
 from provider_pipeline.jobs import regenerate_provider_rules_job
 from provider_pipeline.resources import CatalogResource
+from provider_pipeline.sync import Webhook, deliver_due, open_task
 
 BLOCKING_CHECKS = frozenset({RULE_EXTRACTS_MODELS.name, LISTING_IS_PLAUSIBLE.name})
 EVENTS_PER_TICK = 200
+KEEP_NOTIFICATIONS = timedelta(days=30)
 
 _PARTITION_TAG = "dagster/partition"
 _UNFINISHED = [
@@ -147,9 +150,9 @@ def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: d
         return None
     issues, raw = evaluation.metadata.get("issues"), evaluation.metadata.get("raw_response_id")
     raw_response_id = raw.value or None if isinstance(raw, dg.IntMetadataValue) else None
-    task = catalog.open_rule_gen_task(
+    task = open_task(
         session,
-        provider_id,
+        slug,
         raw_response_id=raw_response_id,
         issues=issues.value if isinstance(issues, dg.JsonMetadataValue) and isinstance(issues.value, list) else [],
     )
@@ -170,19 +173,50 @@ def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: d
 def provider_freshness_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Records an evaluation only when a provider goes stale; the next sync records that it is fresh again."""
-    reported = set(json.loads(context.cursor)) if context.cursor else set()
+    """Records an evaluation when a provider goes stale, and when its failures in a row make that an error.
+
+    That it is fresh again is recorded by the sync that makes it so.
+    """
+    cursor = context.cursor or ""
+    reported: dict[str, str] = json.loads(cursor) if cursor.startswith("{") else {}
     now = datetime.now(UTC)
     with provider_database.open() as database, database.session() as session:
         evaluated = [
-            freshness(slug, last_success_at, now) for slug, last_success_at in catalog.last_successes(session).items()
+            freshness(slug, last.at, now, failures=last.consecutive_failures)
+            for slug, last in catalog.last_successes(session).items()
         ]
     stale = {str(evaluation.partition): evaluation for evaluation in evaluated if not evaluation.passed}
-    if set(stale) == reported:
+    severities = {slug: evaluation.severity.value for slug, evaluation in sorted(stale.items())}
+    if severities == reported:
         return dg.SkipReason(f"{len(stale)} stale providers, all reported")
-    return dg.SensorResult(
-        asset_events=[stale[slug] for slug in sorted(set(stale) - reported)], cursor=json.dumps(sorted(stale))
+    news = [stale[slug] for slug, severity in severities.items() if reported.get(slug) != severity]
+    return dg.SensorResult(asset_events=news, cursor=json.dumps(severities))
+
+
+@dg.sensor(
+    name="webhook_sensor",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends what happened to the webhook that PROVIDER_PIPELINE_WEBHOOK_URL names, signed, once per event.",
+)
+def webhook_sensor(context: dg.SensorEvaluationContext, provider_database: CatalogResource) -> dg.SkipReason:
+    """Requests no run. A receiver that fails is asked again later; a setting that cannot be used fails the tick."""
+    webhook = Webhook.from_environment(os.environ)
+    with provider_database.open() as database:
+        deliveries = [] if webhook is None else deliver_due(database.session, webhook)
+        with database.session() as session:
+            catalog.forget_notifications(
+                session, before=datetime.now(UTC) - KEEP_NOTIFICATIONS, waiting_too=webhook is None
+            )
+            session.commit()
+    for delivery in deliveries:
+        context.log.info(
+            f"{delivery.event_key}: {'delivered' if delivery.delivered else 'not delivered'}, {delivery.detail}"
+        )
+    delivered = sum(delivery.delivered for delivery in deliveries)
+    return dg.SkipReason(
+        "no webhook is set" if webhook is None else f"{delivered} of {len(deliveries)} notifications were delivered"
     )
 
 
-SENSORS = (provider_partitions_sensor, rule_generation_sensor, provider_freshness_sensor)
+SENSORS = (provider_partitions_sensor, rule_generation_sensor, provider_freshness_sensor, webhook_sensor)

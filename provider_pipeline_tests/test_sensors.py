@@ -8,12 +8,14 @@ from sqlalchemy import text
 
 from provider_pipeline import catalog
 from provider_pipeline.assets import RULE
+from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.sensors import (
     partition_changes,
     provider_freshness_sensor,
     provider_partitions_sensor,
     rule_generation_sensor,
+    webhook_sensor,
 )
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
@@ -164,3 +166,42 @@ def test_a_provider_goes_stale_though_nothing_runs_and_is_reported_once(fleet: F
     (evaluation,) = stale.asset_events
     assert (evaluation.partition, evaluation.passed) == ("acme", False)
     assert tick(provider_freshness_sensor, fleet, instance, cursor=stale.cursor).skip_message
+
+
+def test_a_stale_provider_is_reported_again_when_its_failures_make_it_an_error(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    with fleet.database.session() as session:
+        long_ago = datetime.now(UTC) - timedelta(days=3)
+        session.execute(text("UPDATE provider_sync SET last_success_at = :then"), {"then": long_ago})
+        session.commit()
+    first = tick(provider_freshness_sensor, fleet, instance)
+    with fleet.database.session() as session:
+        failing = "consecutive_failures = 3, last_error_kind = 'x', last_error = 'y'"
+        session.execute(text(f"UPDATE provider_sync SET {failing}"))
+        session.commit()
+    second = tick(provider_freshness_sensor, fleet, instance, cursor=first.cursor)
+    assert [each.severity.value for each in (*first.asset_events, *second.asset_events)] == ["WARN", "ERROR"]
+
+
+def test_the_webhook_sensor_sends_what_happened_once(
+    fleet: Fleet, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    assert "no webhook is set" in tick(webhook_sensor, fleet, instance).skip_message
+    fleet.server.expect_request("/hook", method="POST").respond_with_data("", status=204)
+    monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_URL", fleet.server.url_for("/hook"))
+    monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_SECRET", "a-secret-of-the-receiver")
+    assert "1 of 1 notifications were delivered" in tick(webhook_sensor, fleet, instance).skip_message
+    assert "0 of 0" in tick(webhook_sensor, fleet, instance).skip_message
+
+
+def test_a_webhook_that_cannot_be_used_fails_the_tick(
+    fleet: Fleet, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_URL", "https://host/hook")
+    with pytest.raises(ConfigurationError, match="PROVIDER_PIPELINE_WEBHOOK_SECRET"):
+        tick(webhook_sensor, fleet, instance)

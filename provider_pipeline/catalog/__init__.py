@@ -32,6 +32,7 @@ from provider_pipeline.catalog.notifications import (
     Notification,
     claim_due_notifications,
     enqueue_notification,
+    forget_notifications,
     list_notifications,
     mark_delivered,
     mark_failed,
@@ -83,6 +84,7 @@ from provider_pipeline.catalog.rule_versions import (
 )
 from provider_pipeline.catalog.sync_locks import sync_lock
 from provider_pipeline.catalog.sync_state import (
+    LastSuccess,
     SyncState,
     get_sync_state,
     last_successes,
@@ -133,6 +135,7 @@ __all__ = [
     "ChangeDigest",
     "Database",
     "EmbeddedPostgres",
+    "LastSuccess",
     "ListingContent",
     "ModelChange",
     "Notification",
@@ -171,6 +174,7 @@ __all__ = [
     "failure_signature",
     "find_provider_id",
     "finish_task",
+    "forget_notifications",
     "get_provider",
     "get_raw_response",
     "get_rule_version",

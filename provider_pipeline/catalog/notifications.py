@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -163,3 +163,22 @@ def list_notifications(session: Session, *, undelivered_only: bool = False, limi
     if undelivered_only:
         query = query.where(notification.c.delivered_at.is_(None))
     return [Notification(**row) for row in session.execute(query).mappings()]
+
+
+def forget_notifications(session: Session, *, before: datetime, waiting_too: bool) -> int:
+    """Delete old notifications that were delivered or given up.
+
+    Args:
+        session: Session to write with.
+        before: Only those that happened earlier.
+        waiting_too: Those that wait as well: nobody will deliver them.
+
+    Returns:
+        How many were deleted.
+    """
+    table = notification.c
+    statement = delete(notification).where(table.created_at < before)
+    if not waiting_too:
+        statement = statement.where(table.next_attempt_at.is_(None))
+    deleted = statement.returning(table.id).cte("deleted")
+    return session.scalars(select(func.count()).select_from(deleted)).one()

@@ -51,15 +51,32 @@ def get_sync_state(session: Session, provider_id: int) -> SyncState:
     return SyncState(**row) if row is not None else SyncState()
 
 
-def last_successes(session: Session) -> dict[str, datetime]:
-    """When each enabled provider was last synced well, by slug; one that never was counts from when it was added."""
+@dataclass(frozen=True)
+class LastSuccess:
+    """When a provider was last synced well, and how often it failed since.
+
+    Attributes:
+        at: The last success; for a provider without one, when it was added.
+        consecutive_failures: Attempts since that did not succeed.
+    """
+
+    at: datetime
+    consecutive_failures: int
+
+
+def last_successes(session: Session) -> dict[str, LastSuccess]:
+    """The last success of each enabled provider, by slug."""
     query = (
-        select(provider.c.slug, func.coalesce(provider_sync.c.last_success_at, provider.c.created_at))
+        select(
+            provider.c.slug,
+            func.coalesce(provider_sync.c.last_success_at, provider.c.created_at),
+            func.coalesce(provider_sync.c.consecutive_failures, 0),
+        )
         .outerjoin(provider_sync, provider_sync.c.provider_id == provider.c.id)
         .where(provider.c.enabled)
         .order_by(provider.c.slug)
     )
-    return {slug: succeeded_at for slug, succeeded_at in session.execute(query)}  # noqa: C416
+    return {slug: LastSuccess(at, failures) for slug, at, failures in session.execute(query)}
 
 
 def record_success(

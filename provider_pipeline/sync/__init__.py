@@ -9,6 +9,7 @@ from provider_pipeline.sync.archive import exported, import_response
 from provider_pipeline.sync.asking import listing_source, parse_thresholds
 from provider_pipeline.sync.attempt import Keep, attempt_sync
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
+from provider_pipeline.sync.events import daily_digest
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.health import MAX_AGE, HealthReport, StageReport, check_many, check_provider, failed_stage
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -17,12 +18,15 @@ from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, imp
 from provider_pipeline.sync.replay import Replay, replay_response
 from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
 from provider_pipeline.sync.stored import stored_rule
-from provider_pipeline.sync.syncer import ModelSyncer, open_task_for
+from provider_pipeline.sync.syncer import ModelSyncer
+from provider_pipeline.sync.tasks import open_task, open_task_for
 from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
+from provider_pipeline.sync.webhook import Delivery, Webhook, deliver_due
 
 __all__ = [
     "MAX_AGE",
     "AcceptedGuards",
+    "Delivery",
     "GeneratedRule",
     "HealthReport",
     "Keep",
@@ -33,6 +37,7 @@ __all__ = [
     "StageReport",
     "SyncOutcome",
     "TrialReport",
+    "Webhook",
     "accept_guards",
     "active_places",
     "answer_task",
@@ -42,6 +47,8 @@ __all__ = [
     "attempt_sync",
     "check_many",
     "check_provider",
+    "daily_digest",
+    "deliver_due",
     "exported",
     "failed_stage",
     "fetch_sample",
@@ -50,6 +57,7 @@ __all__ = [
     "import_response",
     "improve_rule",
     "listing_source",
+    "open_task",
     "open_task_for",
     "parse_thresholds",
     "propose_rule",

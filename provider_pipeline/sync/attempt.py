@@ -23,6 +23,7 @@ from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thres
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.asking import active_judge, active_source, parse_thresholds
 from provider_pipeline.sync.basis import is_settled, reading_basis
+from provider_pipeline.sync.events import models_changed
 from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
@@ -136,11 +137,13 @@ def attempt_sync(
                 _record_acceptance(session, target, accept, outcome.raw_response_id, clock())
                 basis = reading_basis(provider, target.version, written.overrides)
                 accepted = _Accepted(verdict.profile, basis, fetch.validators)
-                outcome = _with_written(outcome, written)
+                outcome = _with_written(session, outcome, written)
         now = clock()
         outcome = stamp(outcome, now=now)
         if keep == "all":
             _record(session, target, outcome, accepted, now)
+            if outcome.rows_changed:
+                models_changed(session, provider.id, outcome, now=now)
         if outcome.listing_changed:
             catalog.prune_raw_responses(session, provider.id)
         if keep == "nothing":
@@ -238,9 +241,13 @@ def _repeated(target: _Target, content: catalog.ListingContent) -> SyncOutcome:
     )
 
 
-def _with_written(outcome: SyncOutcome, written: Written) -> SyncOutcome:
+def _with_written(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:
     counts = {each.name: getattr(written.result, each.name) for each in fields(written.result)}
-    return replace(outcome, **counts, capability_coverage=written.capability_coverage)
+    caught_up = None
+    if written.overrides:
+        found = catalog.overrides_caught_up(session, outcome.slug)
+        caught_up = tuple(f"{each.model_id} {each.field}" for each in found)
+    return replace(outcome, **counts, capability_coverage=written.capability_coverage, caught_up=caught_up)
 
 
 def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: float, now: datetime) -> SyncOutcome:
@@ -251,6 +258,8 @@ def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: floa
         recovered=synced and state.consecutive_failures > 0,
         rule_changed=target.version != state.rule_version,
         last_success_at=now if synced and keep == "all" else state.last_success_at,
+        consecutive_failures=0 if synced else state.consecutive_failures + 1,
+        min_coverage=parse_thresholds(target.provider.slug, target.provider.thresholds).min_coverage,
         seconds=time.monotonic() - started,
         dry_run=keep == "nothing",
     )

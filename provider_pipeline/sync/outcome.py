@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from provider_pipeline.catalog import ModelChange
+from provider_pipeline.rules import Thresholds
 
 Status = Literal["synced", "blocked", "failed", "skipped"]
 
@@ -47,6 +48,9 @@ class SyncOutcome:
         rule_changed: Whether the last accepted listing was read with another rule version, or there was none.
         last_success_at: When the provider was last synced, this attempt included.
         rule_version: The rule that was applied.
+        consecutive_failures: Attempts in a row that did not succeed, this one included; 0 after a success.
+        min_coverage: The provider's own bound of `capability_coverage`.
+        caught_up: Overrides that the listing itself says by now, as `model field`; None where there is no override.
         capability_coverage: Share of the models with at least one capability known to be true, 0 to 1.
         seconds: Wall time of the attempt.
         dry_run: Whether everything was rolled back.
@@ -78,6 +82,9 @@ class SyncOutcome:
     last_success_at: datetime | None = None
     rule_version: int | None = None
     capability_coverage: float | None = None
+    consecutive_failures: int = 0
+    min_coverage: float = Thresholds.model_fields["min_coverage"].default
+    caught_up: tuple[str, ...] | None = None
     seconds: float = 0.0
     dry_run: bool = False
 

@@ -27,6 +27,7 @@ from provider_pipeline.errors import (
 from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Difference, ExtractionRule
 from provider_pipeline.sync.adoption import Adoption, Decision, active_version, adopt
 from provider_pipeline.sync.candidates import Candidate, differences_since, proposed_candidate, written_candidate
+from provider_pipeline.sync.events import RULE_REPAIRED, TASK_NEEDS_REVIEW, task_answered
 from provider_pipeline.sync.gates import Gate
 from provider_pipeline.sync.report import report_markdown
 from provider_pipeline.sync.sampling import ListingPlace, active_places, stored_sample
@@ -114,7 +115,7 @@ def answer_task(
     """
     try:
         repair = _repair(session, task.slug, task)
-        _finish(session, task, repair, worker)
+        _finish(session, task, repair, worker, clock())
         session.commit()
     except ProviderPipelineError as error:
         session.rollback()
@@ -207,7 +208,7 @@ def _described(
     )
 
 
-def _finish(session: Session, task: catalog.Task, repair: Repair, worker: str) -> None:
+def _finish(session: Session, task: catalog.Task, repair: Repair, worker: str, now: datetime) -> None:
     catalog.add_task_evidence(
         session,
         task.id,
@@ -218,17 +219,20 @@ def _finish(session: Session, task: catalog.Task, repair: Repair, worker: str) -
     )
     needs_review = repair.status == "needs_review"
     proposed = repair.version if needs_review and repair.gates else None
+    result = {
+        "reason": repair.reason,
+        "rule_version": repair.version,
+        "raw_response_id": repair.raw_response_id,
+        "gates": [gate.to_json() for gate in repair.gates],
+    }
+    if repair.status != "kept":
+        task_answered(session, task, TASK_NEEDS_REVIEW if needs_review else RULE_REPAIRED, result, now=now)
     catalog.finish_task(
         session,
         task.id,
         worker=worker,
         status="NEEDS_REVIEW" if needs_review else "SUCCEEDED",
-        result={
-            "reason": repair.reason,
-            "rule_version": repair.version,
-            "raw_response_id": repair.raw_response_id,
-            "gates": [gate.to_json() for gate in repair.gates],
-        },
+        result=result,
         report=repair.report,
         proposed_version=proposed,
     )

@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import accept_guards
 from provider_pipeline.sync.attempt import attempt_sync
 from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.tasks import open_task_for
 
 
 class ModelSyncer:
@@ -80,18 +80,6 @@ class ModelSyncer:
         if outcome.error is not None:
             raise outcome.error
         return _documented(outcome)
-
-
-def open_task_for(session: Session, outcome: SyncOutcome, *, created_by_id: int | None = None) -> catalog.TaskRef:
-    """Opens the RULE_GEN task of a blocked attempt, or finds the one that is open for the same failure."""
-    provider = catalog.get_provider(session, outcome.slug)
-    return catalog.open_rule_gen_task(
-        session,
-        provider.id,
-        raw_response_id=outcome.raw_response_id,
-        issues=[dict(issue) for issue in outcome.issues],
-        created_by_id=created_by_id,
-    )
 
 
 def _documented(outcome: SyncOutcome) -> dict[str, Any]:

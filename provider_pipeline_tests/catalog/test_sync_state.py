@@ -1,6 +1,7 @@
 from sqlalchemy import text
 
 from provider_pipeline.catalog import (
+    LastSuccess,
     SyncState,
     get_sync_state,
     last_successes,
@@ -80,7 +81,9 @@ def test_the_last_success_of_every_enabled_provider_is_known(session, provider):
     _succeed(session, provider, 2)
     found = last_successes(session)
     assert sorted(found) == ["never", "openai"]
-    assert found["openai"] == hours_later(2)
+    assert found["openai"] == LastSuccess(hours_later(2), 0)
+    _fail(session, provider, 3)
+    assert last_successes(session)["openai"] == LastSuccess(hours_later(2), 1)
 
 
 def _repeat(session, provider, hour: int, state: SyncState) -> bool:

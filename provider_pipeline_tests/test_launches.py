@@ -1,0 +1,135 @@
+"""What a person can ask of one launch, and what the checks say for a person, on a real Dagster instance."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from sqlalchemy import text
+
+from provider_pipeline import catalog
+from provider_pipeline.asset_checks import (
+    CAPABILITIES_ARE_COVERED,
+    LISTING_WAS_FETCHED,
+    OVERRIDES_ARE_NEEDED,
+    PROVIDER_IS_FRESH,
+    freshness,
+)
+from provider_pipeline_tests.dagster_instance import check_statuses, definitions, run_fleet
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+MANY = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
+FEW = {**MANY, "data": MANY["data"][:4]}
+
+
+def launch(fleet: Fleet, instance: dg.DagsterInstance, *, partition: str | None = "acme", **config):
+    job = definitions(fleet.database.url).resolve_job_def("sync_all_providers_job")
+    return job.execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        run_config={"ops": {"provider_catalog": {"config": config}}},
+        raise_on_error=False,
+    )
+
+
+def evaluations(result, name: str) -> list[dg.AssetCheckEvaluation]:
+    return [each for each in result.get_asset_check_evaluations() if each.check_name == name]
+
+
+def test_a_held_listing_is_accepted_from_the_launchpad_with_its_reason(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme", MANY)
+    assert run_fleet(definitions(fleet.database.url), instance).success
+    fleet.serve("acme", FEW)
+    assert not launch(fleet, instance).success
+    assert {status for _, status, _ in fleet.rows("acme").values()} == {"active"}
+    accepted = launch(fleet, instance, accept=["shrink", "turnover"], reason="announced")
+    assert accepted.success
+    with fleet.database.session() as session:
+        (acceptance,) = catalog.list_acceptances(session)
+    assert (acceptance.reason, acceptance.author) == ("announced", f"Dagster run {accepted.run_id}")
+
+
+@pytest.mark.parametrize(
+    ("partition", "config", "problem"),
+    [
+        ("acme", {"accept": ["shrink"]}, "needs a reason"),
+        ("acme", {"accept": ["nothing"], "reason": "x"}, "is not a guard"),
+        (None, {"accept": ["shrink"], "reason": "x"}, "for one provider"),
+    ],
+)
+def test_an_acceptance_that_is_none_writes_nothing_and_says_why(
+    fleet: Fleet, instance: dg.DagsterInstance, partition, config, problem
+):
+    fleet.add("acme", MANY)
+    assert run_fleet(definitions(fleet.database.url), instance).success
+    before = fleet.rows("acme")
+    fleet.serve("acme", FEW)
+    result = launch(fleet, instance, partition=partition, **config)
+    assert not result.success
+    (event,) = result.filter_events(lambda each: each.is_step_failure)
+    assert problem in str(event.event_specific_data)
+    assert fleet.rows("acme") == before
+
+
+def test_a_dry_run_keeps_nothing_and_records_no_event(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    instance.add_dynamic_partitions("providers", ["acme"])
+    result = launch(fleet, instance, dry_run=True)
+    assert result.success
+    assert result.get_asset_materialization_events() == []
+    assert result.get_asset_check_evaluations() == []
+    assert fleet.rows("acme") == {}
+
+
+def test_failures_in_a_row_raise_a_warning_to_an_error(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    instance.add_dynamic_partitions("providers", ["acme"])
+    fleet.answer("acme", "no", status=404)
+    severities = [
+        [each.severity.value for each in evaluations(launch(fleet, instance), LISTING_WAS_FETCHED.name)]
+        for _ in range(3)
+    ]
+    assert severities == [["WARN"], ["WARN"], ["ERROR"]]
+    fleet.serve("acme", listing(*CHAT_MODELS))
+    (passed,) = evaluations(launch(fleet, instance), PROVIDER_IS_FRESH.name)
+    assert (passed.passed, passed.metadata["consecutive_failures"].value) == (True, 0)
+
+
+@pytest.mark.parametrize(("failures", "severity"), [(0, "WARN"), (2, "WARN"), (3, "ERROR"), (9, "ERROR")])
+def test_staleness_is_an_error_once_failures_repeat(failures: int, severity: str):
+    now = datetime.now(UTC)
+    evaluation = freshness("acme", now - timedelta(days=2), now, failures=failures)
+    assert (evaluation.passed, evaluation.severity.value) == (False, severity)
+
+
+def test_an_override_that_the_listing_agrees_with_by_now_is_listed(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    instance.add_dynamic_partitions("providers", ["acme"])
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        catalog.set_override(session, provider.id, "gpt-4o", "context_length", 64_000, reason="they are late")
+        session.commit()
+    launch(fleet, instance)
+    assert check_statuses(instance, OVERRIDES_ARE_NEEDED) == {"acme": "SUCCEEDED"}
+    fleet.serve("acme", listing(*CHAT_MODELS, context_length=64_000))
+    launch(fleet, instance)
+    assert check_statuses(instance, OVERRIDES_ARE_NEEDED) == {"acme": "FAILED"}
+
+
+def test_a_provider_can_set_its_own_share_of_covered_models(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme", listing("red-1", "green-2", "blue-3", "gpt-4o"))
+    instance.add_dynamic_partitions("providers", ["acme"])
+    launch(fleet, instance)
+    before = check_statuses(instance, CAPABILITIES_ARE_COVERED)
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider SET thresholds = '{\"min_coverage\": 0.0}'"))
+        session.commit()
+    launch(fleet, instance)
+    after = check_statuses(instance, CAPABILITIES_ARE_COVERED)
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider SET thresholds = '{\"min_coverage\": 1.0}'"))
+        session.commit()
+    launch(fleet, instance)
+    assert (after, check_statuses(instance, CAPABILITIES_ARE_COVERED)) == (
+        {"acme": "SUCCEEDED"},
+        before | {"acme": "FAILED"},
+    )
