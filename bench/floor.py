@@ -1,0 +1,104 @@
+"""The floor: the least anyone could do to have every provider's models in a table, and no more.
+
+Fetch concurrently, parse with orjson, hash, COPY into a staging table, one upsert. It is told by hand where each
+provider's models and ids are; it checks nothing, keeps no listing and no history, and would take whatever it is sent.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+import psycopg
+import urllib3
+from fleet import Provider
+from harness import Databases, Fleet
+
+WORKERS = 8
+
+_TABLES = """
+CREATE TABLE model (
+    provider text NOT NULL, model_id text NOT NULL, hash bytea NOT NULL, document jsonb NOT NULL,
+    PRIMARY KEY (provider, model_id)
+)
+"""
+_STAGE = "CREATE TEMPORARY TABLE staging (LIKE model) ON COMMIT DROP"
+_UPSERT = """
+INSERT INTO model SELECT * FROM staging
+ON CONFLICT (provider, model_id) DO UPDATE SET hash = excluded.hash, document = excluded.document
+WHERE model.hash <> excluded.hash
+"""
+
+
+def items_of(provider: Provider, document: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The items of a page by id; where they are is known."""
+    shape = provider.shape
+    items = document if shape.items is None else document[shape.items]
+    return list(items.items()) if shape.id_field is None else [(item[shape.id_field], item) for item in items]
+
+
+def next_cursor(provider: Provider, document: Any) -> str | None:
+    """What asks for the page after this one."""
+    paging = provider.shape.paging
+    if paging is None or (paging.more is not None and not document[paging.more]):
+        return None
+    cursor: str | None = document.get(paging.cursor)
+    return cursor
+
+
+class Floor:
+    """The floor as a system of the bench."""
+
+    name = "floor"
+    rounds = None
+    sees_etags = False
+
+    def __init__(self, fleet: Fleet, databases: Databases) -> None:
+        self._fleet = fleet
+        self._databases = databases
+        self._database: str | None = None
+
+    def begin(self) -> None:
+        """Starts with an empty table."""
+        if self._database is not None:
+            self._databases.drop(self._database)
+        self._database = self._databases.new()
+        with self._connect() as connection:
+            connection.execute(_TABLES)
+
+    def sync(self) -> None:
+        """All providers, in one transaction."""
+        with urllib3.PoolManager(maxsize=WORKERS) as pool, ThreadPoolExecutor(WORKERS) as threads:
+            listings = threads.map(lambda provider: list(self._rows(pool, provider)), self._fleet.providers)
+            with self._connect() as connection, connection.cursor() as cursor:
+                cursor.execute(_STAGE)
+                with cursor.copy("COPY staging FROM STDIN") as copy:
+                    for rows in listings:
+                        for row in rows:
+                            copy.write_row(row)
+                cursor.execute(_UPSERT)
+
+    def models(self) -> int:
+        """Rows in the table."""
+        with self._connect() as connection:
+            return connection.execute("SELECT count(*) FROM model").fetchone()[0]  # type: ignore[index]
+
+    def factor(self) -> float:
+        """It syncs them all."""
+        return 1
+
+    def _rows(self, pool: urllib3.PoolManager, provider: Provider) -> Iterator[tuple[str, str, bytes, str]]:
+        url, cursor = f"{self._fleet.url}/{provider.slug}{provider.path}", None
+        while True:
+            fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
+            document = orjson.loads(pool.request("GET", url, fields=fields).data)
+            for model_id, item in items_of(provider, document):
+                content = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+                yield provider.slug, model_id, hashlib.sha256(content).digest(), content.decode()
+            if (cursor := next_cursor(provider, document)) is None:
+                return
+
+    def _connect(self) -> psycopg.Connection:
+        assert self._database is not None
+        return psycopg.connect(self._databases.conninfo(self._database))

@@ -1,0 +1,216 @@
+"""What every bench needs: the fleet's server, databases, times, and a table that says how sure it is.
+
+Here: nothing that is measured. The concept: systems are run in turn within each round, so that whatever else the
+machine does hurts all of them; a row's ratio is the median of its rounds' ratios, each to the reference system of the
+same round, and the spread says how far the rounds lie apart.
+"""
+
+import itertools
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.request import Request, urlopen
+
+import orjson
+import psycopg
+from fleet import FLEETS, Provider
+from rich.console import Console
+from rich.table import Table
+
+from provider_pipeline.catalog import EmbeddedPostgres
+
+HERE = Path(__file__).parent
+STEPS = ("first", "unchanged", "unchanged, ETags", "a tenth changed")
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The providers, as they are served."""
+
+    name: str
+    providers: list[Provider]
+    url: str
+
+    def show(self, edition: int) -> None:
+        """Lets the providers list another edition's models."""
+        self._steer(f"edition/{edition}")
+
+    def use_etags(self, used: bool) -> None:
+        """Lets the server send ETags, and answer 304 to whoever knows them."""
+        self._steer(f"etags/{int(used)}")
+
+    def counters(self) -> dict[str, int]:
+        """What was asked of the server since the last call."""
+        counted: dict[str, int] = self._steer("counters")
+        return counted
+
+    @property
+    def models(self) -> int:
+        """How many models there are in all."""
+        return sum(provider.models for provider in self.providers)
+
+    def _steer(self, what: str) -> Any:
+        with urlopen(Request(f"{self.url}/-/{what}", method="POST")) as answer:
+            return orjson.loads(answer.read())
+
+
+@contextmanager
+def served(name: str) -> Iterator[Fleet]:
+    """The fleet, served by a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, HERE / "fleet_server.py", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield Fleet(name, FLEETS[name](), f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Databases on one server, for all systems alike."""
+
+    server: EmbeddedPostgres
+
+    def new(self, template: str = "template1") -> str:
+        """The name of a new database."""
+        name = f"bench_{next(_numbers)}"
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drops a database, whoever is connected to it."""
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def conninfo(self, name: str) -> str:
+        """The database as libpq is told of it."""
+        return f"host={self.folder} user=postgres dbname={name}"
+
+    @property
+    def folder(self) -> str:
+        """Where the server's socket is."""
+        return self.server.url("postgres").partition("host=")[2].replace("%2F", "/")
+
+
+class System(Protocol):
+    """Something that brings a table in line with what a fleet lists.
+
+    Attributes:
+        name: What it is called in the table.
+        rounds: How often it is run; None for as often as asked.
+        sees_etags: Whether it makes anything of ETags; the step that has them is left out if not.
+    """
+
+    name: str
+    rounds: int | None
+    sees_etags: bool
+
+    def begin(self) -> None:
+        """Makes it forget everything."""
+        ...
+
+    def sync(self) -> None:
+        """Syncs every provider once."""
+        ...
+
+    def models(self) -> int:
+        """How many models its table holds."""
+        ...
+
+    def factor(self) -> float:
+        """What a measured time is to be multiplied with; above 1 where only a part of the fleet is synced."""
+        ...
+
+
+@dataclass
+class Times:
+    """Seconds per system and step, round by round."""
+
+    rounds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    def add(self, system: str, step: str, seconds: float) -> None:
+        """Notes one measurement."""
+        self.rounds.setdefault((system, step), []).append(seconds)
+
+    def ratio(self, system: str, step: str, base: str, base_step: str) -> float | None:
+        """The median of the rounds' ratios."""
+        pairs = zip(self.rounds.get((system, step), ()), self.rounds.get((base, base_step), ()), strict=False)
+        ratios = [one / other for one, other in pairs]
+        return statistics.median(ratios) if ratios else None
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long a piece of work takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def measure(fleet: Fleet, systems: list[System], rounds: int) -> Times:
+    """Runs all systems through all steps, in turn, round by round."""
+    times = Times()
+    for number in range(rounds):
+        for system in systems:
+            if system.rounds is None or number < system.rounds:
+                _measure_one(fleet, system, times)
+                sys.stderr.write(f"\r{fleet.name}, round {number + 1} of {rounds}: {system.name:<40}")
+    sys.stderr.write("\n")
+    return times
+
+
+def _measure_one(fleet: Fleet, system: System, times: Times) -> None:
+    fleet.show(0)
+    fleet.use_etags(False)
+    system.begin()
+    for step in STEPS:
+        if step == "unchanged, ETags":
+            if not system.sees_etags:
+                continue
+            fleet.use_etags(True)
+            system.sync()  # learns the ETags
+        elif step == "a tenth changed":
+            fleet.use_etags(False)
+            fleet.show(1)
+        times.add(system.name, step, seconds(system.sync) * system.factor())
+        if (found := system.models()) != fleet.models:
+            raise SystemExit(f"{system.name} has {found} models after {step!r}; the fleet lists {fleet.models}")
+
+
+def print_ratios(title: str, times: Times, base: str, notes: dict[str, str]) -> None:
+    """Prints, for each system and step, the median time as a multiple of the reference's first sync."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("system")
+    for step in STEPS:
+        table.add_column(step, justify="right")
+    for column in ("unchanged / first", "spread", "rounds"):
+        table.add_column(column, justify="right")
+    for name in dict.fromkeys(system for system, _ in times.rounds):
+        cells = [_multiple(times.ratio(name, step, base, step.removesuffix(", ETags"))) for step in STEPS]
+        own = _multiple(times.ratio(name, "unchanged", name, "first"))
+        first = times.rounds[name, "first"]
+        table.add_row(f"{name}{notes.get(name, '')}", *cells, own, _spread(first), str(len(first)))
+    console = Console(width=150)
+    console.print(table)
+    medians = {step: statistics.median(times.rounds[base, step]) for step in STEPS if (base, step) in times.rounds}
+    told = ", ".join(f"{step} {taken:.2f} s" for step, taken in medians.items())
+    console.print(f"1.00 is {base} in the same step of the same round; on this machine now: {told}\n", highlight=False)
+
+
+def _multiple(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _spread(values: list[float]) -> str:
+    return f"±{(max(values) - min(values)) / 2 / statistics.median(values):.0%}"

@@ -1,0 +1,152 @@
+"""This project as a system of the bench: all providers in one process, and as Dagster runs them.
+
+Here: the same calls and the same job that a deployment uses. The providers' rules are written once, from each one's
+first page, and are part of the database that every round starts from.
+"""
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from fleet import Provider
+from harness import Databases, Fleet
+
+from provider_pipeline import catalog
+from provider_pipeline.catalog import open_database, upgrade
+from provider_pipeline.definitions import build_defs
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.resources import CatalogResource
+from provider_pipeline.sync import attempt_many, generate_rule
+
+SETTINGS = """
+storage: {{postgres: {{postgres_url: "{url}"}}}}
+local_artifact_storage:
+  module: dagster.core.storage.root
+  class: LocalArtifactStorage
+  config: {{base_dir: "{folder}"}}
+telemetry: {{enabled: false}}
+"""
+JOB = "sync_all_providers_job"
+
+
+def registered(fleet: Fleet, databases: Databases) -> str:
+    """A database that knows every provider and its rule, and no model."""
+    name = databases.new()
+    with open_database(databases.server.url(name)) as database:
+        upgrade(database.engine)
+        with database.session() as session:
+            for provider in fleet.providers:
+                catalog.add_provider(
+                    session,
+                    slug=provider.slug,
+                    name=provider.slug,
+                    base_url=f"{fleet.url}/{provider.slug}",
+                    auth_config={"type": "none"},
+                    # All of them are on one host here; in the wild each has its own.
+                    request_config={"allow_private": True, "concurrency": 64},
+                )
+                generate_rule(session, provider.slug, _first_page(provider), endpoint=provider.path)
+            session.commit()
+    return name
+
+
+def _first_page(provider: Provider) -> Any:
+    return provider.pages(0)[0][1]
+
+
+def dagster_home(databases: Databases, folder: Path) -> Path:
+    """A Dagster home whose storage is a new database."""
+    folder.mkdir()
+    url = databases.server.url(databases.new(), driver="psycopg2")
+    (folder / "dagster.yaml").write_text(SETTINGS.format(url=url, folder=folder))
+    return folder
+
+
+class Ours:
+    """All providers in one process."""
+
+    name = "provider_pipeline"
+    rounds: int | None = None
+    sees_etags = True
+
+    def __init__(self, fleet: Fleet, databases: Databases, template: str) -> None:
+        self._fleet = fleet
+        self._databases = databases
+        self._template = template
+        self._database: str | None = None
+
+    def begin(self) -> None:
+        """Starts with providers and rules, and no model."""
+        if self._database is not None:
+            self._databases.drop(self._database)
+        self._database = self._databases.new(self._template)
+
+    def sync(self) -> None:
+        """Every provider, eight at a time."""
+        slugs = [provider.slug for provider in self._fleet.providers]
+        with open_database(self.url) as database:
+            for outcome in attempt_many(database.session, slugs, client=ListingClient()):
+                if outcome.status != "synced":
+                    raise SystemExit(f"not synced: {outcome.reason} {outcome.error!r}")
+
+    def models(self) -> int:
+        """Active rows in the table."""
+        with open_database(self.url) as database, database.session() as session:
+            each = (catalog.get_provider(session, provider.slug).id for provider in self._fleet.providers)
+            return sum(catalog.count_models(session, provider_id) for provider_id in each)
+
+    def factor(self) -> float:
+        """It syncs them all."""
+        return 1
+
+    @property
+    def url(self) -> str:
+        """Its catalogue."""
+        assert self._database is not None
+        return self._databases.server.url(self._database)
+
+
+class OursInDagster(Ours):
+    """The fleet run, executed in this process as in a run worker: without the seconds that a worker takes to start."""
+
+    name = "provider_pipeline in Dagster"
+
+    def __init__(self, fleet: Fleet, databases: Databases, template: str, home: Path) -> None:
+        super().__init__(fleet, databases, template)
+        self._home = dagster_home(databases, home)
+
+    def sync(self) -> None:
+        """One run for the whole fleet."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            defs = build_defs(resources={"provider_database": CatalogResource(database_url=self.url)})
+            with dg.DagsterInstance.from_config(str(self._home)) as instance:
+                defs.resolve_job_def(JOB).execute_in_process(instance=instance)
+
+
+class OursAsRun(OursInDagster):
+    """The fleet run as a process of its own: start, imports and all."""
+
+    name = "provider_pipeline, dagster job execute"
+
+    def sync(self) -> None:
+        """One process."""
+        execute_job("-m", "provider_pipeline.definitions", "-j", JOB, home=self._home, url=self.url)
+
+
+def execute_job(*arguments: str, home: Path, url: str, **extra: str) -> None:
+    """Runs a command of Dagster's that ends when its run has."""
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "PROVIDER_PIPELINE_DATABASE_URL": url, **extra}
+    result = subprocess.run(
+        [sys.executable, "-m", "dagster", "job", "execute", *arguments],
+        env=environment,
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        check=False,
+    )
+    if result.returncode:
+        raise SystemExit(result.stderr.decode()[-4000:])

@@ -1,0 +1,118 @@
+"""What most people write first: a hand-written Dagster asset, partitioned by provider, a run per partition.
+
+A run is a process, as every launcher of Dagster's makes it one; `dagster asset materialize` stands for them, without
+the queue and its waits. A few partitions are run, two processes at a time, and the time is scaled to the fleet.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import orjson
+import psycopg
+import urllib3
+from fleet import FLEETS
+from floor import items_of, next_cursor
+from harness import Databases, Fleet
+from ours import dagster_home
+from psycopg.types.json import Jsonb
+
+SAMPLED = 8
+AT_ONCE = 2
+
+_TABLE = "CREATE TABLE model (provider text, model_id text, document jsonb, PRIMARY KEY (provider, model_id))"
+_UPSERT = """
+INSERT INTO model VALUES (%s, %s, %s)
+ON CONFLICT (provider, model_id) DO UPDATE SET document = excluded.document
+"""
+
+
+def build_defs(fleet_name: str, url: str, conninfo: str) -> dg.Definitions:
+    """One asset, one partition per provider."""
+    providers = {provider.slug: provider for provider in FLEETS[fleet_name]()}
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(list(providers)))
+    def models(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        provider, cursor = providers[context.partition_key], None
+        rows = []
+        pool = urllib3.PoolManager()
+        while True:
+            fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
+            answer = pool.request("GET", f"{url}/{provider.slug}{provider.path}", fields=fields)
+            document = orjson.loads(answer.data)
+            rows += [(provider.slug, model_id, Jsonb(item)) for model_id, item in items_of(provider, document)]
+            if (cursor := next_cursor(provider, document)) is None:
+                break
+        with psycopg.connect(conninfo) as connection, connection.cursor() as writer:
+            writer.executemany(_UPSERT, rows)
+        return dg.MaterializeResult(metadata={"models": len(rows)})
+
+    return dg.Definitions(assets=[models])
+
+
+class RunPerPartition:
+    """One Dagster run per provider."""
+
+    name = "a run per partition"
+    sees_etags = False
+
+    def __init__(self, fleet: Fleet, databases: Databases, home: Path, rounds: int | None = None) -> None:
+        self.rounds = rounds
+        self._fleet = fleet
+        self._databases = databases
+        self._home = dagster_home(databases, home)
+        self._database: str | None = None
+        # Providers of every length; what takes the time is not how long they are.
+        every = len(fleet.providers) // SAMPLED
+        self._sampled = fleet.providers[every // 2 :: every][:SAMPLED]
+
+    def begin(self) -> None:
+        """Starts with an empty table."""
+        if self._database is not None:
+            self._databases.drop(self._database)
+        self._database = self._databases.new()
+        with psycopg.connect(self._databases.conninfo(self._database)) as connection:
+            connection.execute(_TABLE)
+
+    def sync(self) -> None:
+        """The sampled providers."""
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(self._run, [provider.slug for provider in self._sampled]))
+
+    def _run(self, slug: str) -> None:
+        assert self._database is not None
+        command = ["asset", "materialize", "-f", __file__, "--select", "models", "--partition", slug]
+        environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(self._home),
+            "BENCH_PARTITIONED": self._databases.conninfo(self._database),
+            "BENCH_FLEET": self._fleet.name,
+            "BENCH_URL": self._fleet.url,
+        }
+        result = subprocess.run(
+            [sys.executable, "-m", "dagster", *command],
+            env=environment,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            check=False,
+        )
+        if result.returncode:
+            raise SystemExit(result.stderr.decode()[-4000:])
+
+    def models(self) -> int:
+        """What the table would hold if what it holds of the sampled providers is right."""
+        assert self._database is not None
+        with psycopg.connect(self._databases.conninfo(self._database)) as connection:
+            found = connection.execute("SELECT count(*) FROM model").fetchone()[0]  # type: ignore[index]
+        return self._fleet.models if found == sum(provider.models for provider in self._sampled) else found
+
+    def factor(self) -> float:
+        """How many times the sampled providers the fleet is."""
+        return len(self._fleet.providers) / len(self._sampled)
+
+
+if "BENCH_PARTITIONED" in os.environ:
+    defs = build_defs(os.environ["BENCH_FLEET"], os.environ["BENCH_URL"], os.environ["BENCH_PARTITIONED"])
