@@ -9,18 +9,19 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from fleet import Provider
 from harness import Databases, Fleet
+from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog import open_database, upgrade
 from provider_pipeline.definitions import build_defs
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.resources import CatalogResource
-from provider_pipeline.sync import attempt_many, generate_rule
+from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
+from provider_pipeline.sync import attempt_many
 
 SETTINGS = """
 storage: {{postgres: {{postgres_url: "{url}"}}}}
@@ -31,6 +32,7 @@ local_artifact_storage:
 telemetry: {{enabled: false}}
 """
 JOB = "sync_all_providers_job"
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def registered(fleet: Fleet, databases: Databases) -> str:
@@ -39,7 +41,8 @@ def registered(fleet: Fleet, databases: Databases) -> str:
     with open_database(databases.server.url(name)) as database:
         upgrade(database.engine)
         with database.session() as session:
-            for provider in fleet.providers:
+            rules: dict[int, ExtractionRule] = {}
+            for provider in fleet.providers:  # the longest first: the rule of a shape is written from one that has pages
                 catalog.add_provider(
                     session,
                     slug=provider.slug,
@@ -49,13 +52,32 @@ def registered(fleet: Fleet, databases: Databases) -> str:
                     # All of them are on one host here; in the wild each has its own.
                     request_config={"allow_private": True, "concurrency": 64},
                 )
-                generate_rule(session, provider.slug, _first_page(provider), endpoint=provider.path)
+                if id(provider.shape) not in rules:
+                    rules[id(provider.shape)] = _written_rule(provider)
+                _give(session, provider.slug, rules[id(provider.shape)])
             session.commit()
     return name
 
 
-def _first_page(provider: Provider) -> Any:
-    return provider.pages(0)[0][1]
+def _written_rule(provider: Provider) -> ExtractionRule:
+    first_page = provider.pages(0)[0][1]
+    analysis = RuleGenerator().analyze_endpoints([EndpointSample(first_page, provider.path)])
+    return ExtractionRule.parse(analysis)
+
+
+def _give(session: Session, slug: str, rule: ExtractionRule) -> None:
+    stored = rule.to_stored()
+    catalog.add_rule_version(
+        session,
+        catalog.get_provider(session, slug).id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata=rule.metadata,
+        digest=rule.digest,
+        sample_id=None,
+        origin="generated",
+        activate=True,
+    )
 
 
 def dagster_home(databases: Databases, folder: Path) -> Path:
@@ -115,8 +137,11 @@ class OursInDagster(Ours):
 
     name = "provider_pipeline in Dagster"
 
-    def __init__(self, fleet: Fleet, databases: Databases, template: str, home: Path) -> None:
+    def __init__(
+        self, fleet: Fleet, databases: Databases, template: str, home: Path, rounds: int | None = None
+    ) -> None:
         super().__init__(fleet, databases, template)
+        self.rounds = rounds
         self._home = dagster_home(databases, home)
 
     def sync(self) -> None:
@@ -125,7 +150,7 @@ class OursInDagster(Ours):
             warnings.simplefilter("ignore")
             defs = build_defs(resources={"provider_database": CatalogResource(database_url=self.url)})
             with dg.DagsterInstance.from_config(str(self._home)) as instance:
-                defs.resolve_job_def(JOB).execute_in_process(instance=instance)
+                defs.resolve_job_def(JOB).execute_in_process(instance=instance, run_config=QUIET)
 
 
 class OursAsRun(OursInDagster):

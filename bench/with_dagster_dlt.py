@@ -9,7 +9,7 @@ import dlt
 from dagster_dlt import DagsterDltResource, dlt_assets
 from dlt.sources import DltSource
 from harness import Databases, Fleet
-from ours import dagster_home, execute_job
+from ours import QUIET, dagster_home, execute_job
 from with_dlt import Dlt, described, source
 
 JOB = "dlt_job"
@@ -46,7 +46,7 @@ class DagsterDlt(Dlt):
             warnings.simplefilter("ignore")
             defs = build_defs(self._pipeline(), source(self._fleet.providers, self._fleet.url))
             with dg.DagsterInstance.from_config(str(self._home)) as instance:
-                defs.resolve_job_def(JOB).execute_in_process(instance=instance)
+                defs.resolve_job_def(JOB).execute_in_process(instance=instance, run_config=QUIET)
 
 
 class DagsterDltAsRun(DagsterDlt):
