@@ -31,6 +31,7 @@ check: install
 	$(BIN)/lint-imports
 
 bench: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --group bench
 	@for each in bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
 patterns: install

@@ -1,7 +1,7 @@
 """This project beside what people use today, on the same providers, the same machine and the same kind of PostgreSQL.
 
 Two fleets: `real`, 100 providers as different as in the wild, and `even`, 1,000 providers of 50 models. Prints one
-table of ratios for each; absolute figures only tell about the machine. Run it: make bench, or with fleets and the number
+table of ratios for each; absolute figures only tell about the machine. Run it: make bench, or with fleets and a number
 of rounds as arguments; `quick` leaves out what takes minutes.
 """
 

@@ -42,7 +42,7 @@ def registered(fleet: Fleet, databases: Databases) -> str:
         upgrade(database.engine)
         with database.session() as session:
             rules: dict[int, ExtractionRule] = {}
-            for provider in fleet.providers:  # the longest first: the rule of a shape is written from one that has pages
+            for provider in fleet.providers:  # the longest first, so that each shape's rule has seen a full page
                 catalog.add_provider(
                     session,
                     slug=provider.slug,

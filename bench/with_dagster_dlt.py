@@ -34,9 +34,7 @@ class DagsterDlt(Dlt):
 
     name = "dagster-dlt"
 
-    def __init__(
-        self, fleet: Fleet, databases: Databases, folder: Path, home: Path, rounds: int | None = None
-    ) -> None:
+    def __init__(self, fleet: Fleet, databases: Databases, folder: Path, home: Path, rounds: int | None = None) -> None:
         super().__init__(fleet, databases, folder, rounds)
         self._home = dagster_home(databases, home)
 

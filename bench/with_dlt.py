@@ -87,7 +87,13 @@ def source(providers: list[Provider], url: str) -> DltSource:
 
 def pipeline(folder: str, database: str, pipelines_folder: Path) -> dlt.Pipeline:
     """The pipeline into a database on the server whose socket is in `folder`."""
-    credentials = {"host": quote(folder, safe=""), "port": 5432, "username": "postgres", "password": "-", "database": database}
+    credentials = {
+        "host": quote(folder, safe=""),
+        "port": 5432,
+        "username": "postgres",
+        "password": "-",
+        "database": database,
+    }
     return dlt.pipeline(
         PIPELINE,
         destination=dlt.destinations.postgres(credentials),

@@ -19,7 +19,7 @@ from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.generation.words import Path
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import compile_expression
-from provider_pipeline.rules.matching import compiled_rule
+from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 
@@ -82,7 +82,7 @@ def describe_drift(
         endpoint: Position of the endpoint in the rule.
     """
     read = rule.endpoints[endpoint]
-    select = ItemReader(read, compiled_rule(rule), Thresholds.model_validate({})).items
+    select = ItemReader(read, CompiledCapabilities(rule.capability_rules), Thresholds.model_validate({})).items
     old_items, new_items = _items(select, before), _items(select, after)
     found: list[Difference] = []
     id_path = read.fields["id"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
-from provider_pipeline.rules.matching import compiled_rule
+from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.merging import merged_row
 from provider_pipeline.rules.plausibility import accepted_by_hand, compare_medians, compare_profiles
 from provider_pipeline.rules.profile import Profile
@@ -76,7 +76,7 @@ class ListingJudge:
     ) -> None:
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
-        capabilities = compiled_rule(rule)
+        capabilities = CompiledCapabilities(rule.capability_rules)
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds) for endpoint in rule.endpoints]
         self._previous_profile = previous_profile
         self._previous_rows = previous_rows

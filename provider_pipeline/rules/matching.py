@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, first_reason
+from provider_pipeline.rules.document import CapabilityRule, first_reason
 from provider_pipeline.rules.forms import merged_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.language import Getter, compile_expression, is_true
@@ -188,9 +188,3 @@ def compiled_capabilities(rules: Any) -> CompiledCapabilities:
         raise InvalidRuleError(f"capability rules: {first_reason(error, 'rules')}") from error
     except UnicodeEncodeError as error:
         raise InvalidRuleError("capability rules: a text holds half of a surrogate pair") from error
-
-
-@functools.lru_cache(maxsize=256)
-def compiled_rule(rule: ExtractionRule) -> CompiledCapabilities:
-    """A rule's capability patterns, compiled once for each rule that is in use."""
-    return CompiledCapabilities(rule.capability_rules)

@@ -4,11 +4,13 @@ Here: the statements and how they are read. Not here: the schema (`sql/`), and w
 module that runs each of them explains.
 """
 
+import functools
 from importlib.resources import files
 
 from sqlalchemy import TextClause, text
 
 
+@functools.cache
 def statement(name: str) -> TextClause:
     """The statement in the file of that name."""
     return text(files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
