@@ -1,0 +1,182 @@
+"""How much work a sync is, counted and not timed: statements, connections, bytes parsed, events stored.
+
+Each bound is what is done today. Work that is added on purpose raises a bound in the same change, and says why there;
+work that was saved lowers it.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import event
+from werkzeug import Request, Response
+
+from provider_pipeline.listing import ListingClient, parse_document
+from provider_pipeline.sync import attempt_many, attempt_sync
+from provider_pipeline_tests.dagster_instance import definitions, run_fleet
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+MODELS = tuple(f"gpt-4.1-tune-{number}" for number in range(40))
+ETAG = {"ETag": '"one"'}
+
+
+@contextmanager
+def counted(fleet: Fleet) -> Iterator[Counter[str]]:
+    """Counts what reaches the database: statements by their first words, commits and new connections."""
+    engine, count = fleet.database.engine, Counter[str]()
+
+    def executed(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+        count["statements"] += 1
+        count[" ".join(text.split())] += 1
+
+    def committed(_connection: Any) -> None:
+        count["commits"] += 1
+
+    def connected(*_: Any) -> None:
+        count["connections"] += 1
+
+    hooks = (("before_cursor_execute", executed), ("commit", committed), ("connect", connected))
+    for name, hook in hooks:
+        event.listen(engine, name, hook)
+    try:
+        yield count
+    finally:
+        for name, hook in hooks:
+            event.remove(engine, name, hook)
+
+
+@contextmanager
+def bytes_parsed() -> Iterator[Counter[str]]:
+    """Counts the bytes of every body that is parsed as a listing's page, in this thread."""
+    count = Counter[str]()
+
+    def on_call(frame: FrameType, kind: str, _argument: object) -> None:
+        if kind == "call" and frame.f_code is parse_document.__code__:
+            count["bytes"] += len(frame.f_locals["content"])
+
+    before = sys.getprofile()
+    sys.setprofile(on_call)
+    try:
+        yield count
+    finally:
+        sys.setprofile(before)
+
+
+def sync(fleet: Fleet, slug: str = "acme") -> None:
+    with fleet.database.session() as session:
+        assert attempt_sync(session, slug, client=ListingClient()).status == "synced"
+
+
+def with_a_tenth_changed(models: tuple[str, ...]) -> dict[str, Any]:
+    document = listing(*models)
+    for item in document["data"][::10]:
+        item["context_length"] += 1
+    return document
+
+
+@pytest.fixture
+def acme(fleet: Fleet) -> Fleet:
+    """A catalogue with one provider, whose connections are open already."""
+    fleet.add("acme", listing(*MODELS))
+    fleet.add("other", listing(*MODELS))
+    sync(fleet, "other")
+    return fleet
+
+
+def test_a_first_sync_is_so_many_statements_and_commits(acme: Fleet):
+    with counted(acme) as count:
+        sync(acme)
+    assert (count["statements"], count["commits"]) <= (26, 2)
+    assert count["connections"] == 0
+
+
+def test_a_sync_of_an_unchanged_listing_is_so_many_statements(acme: Fleet):
+    sync(acme)
+    with counted(acme) as count:
+        sync(acme)
+    assert count["statements"] <= 10
+    assert count["commits"] <= 2
+    assert not [text for text in count if "raw_response_page" in text or "listing_row" in text]
+
+
+def test_a_sync_that_changes_a_tenth_of_the_models_is_no_more_statements_than_a_first_one(acme: Fleet):
+    sync(acme)
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    with counted(acme) as count:
+        sync(acme)
+    assert count["statements"] <= 27
+
+
+def test_the_number_of_models_changes_no_number_of_statements(acme: Fleet):
+    sync(acme)
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    with counted(acme) as few:
+        sync(acme)
+    large = tuple(f"gpt-4.1-tune-{number}" for number in range(800))
+    acme.add("large", listing(*large))
+    sync(acme, "large")
+    acme.serve("large", with_a_tenth_changed(large))
+    with counted(acme) as many:
+        sync(acme, "large")
+    assert many["statements"] == few["statements"]
+
+
+def test_each_byte_of_a_new_listing_is_parsed_at_most_twice_and_of_an_unchanged_one_once(acme: Fleet):
+    with bytes_parsed() as first:
+        sync(acme)
+    with bytes_parsed() as second:
+        sync(acme)
+    assert first["bytes"] <= 2 * second["bytes"]
+    assert second["bytes"] > 0
+
+
+def test_no_byte_of_a_listing_is_parsed_that_the_server_says_has_not_changed(acme: Fleet):
+    def answer(request: Request) -> Response:
+        if request.headers.get("If-None-Match") == ETAG["ETag"]:
+            return Response(status=304, headers=ETAG)
+        return Response(json.dumps(listing(*MODELS)), headers=ETAG, content_type="application/json")
+
+    acme.server.handlers.clear()
+    acme.server.expect_request("/acme/v1/models").respond_with_handler(answer)
+    sync(acme)
+    with bytes_parsed() as parsed, counted(acme) as count:
+        sync(acme)
+    assert parsed["bytes"] == 0
+    assert not [text for text in count if "raw_response_page" in text]
+
+
+def test_a_fleet_sync_opens_no_connection_that_workers_and_locks_do_not_need(fleet: Fleet):
+    slugs = [f"acme-{number}" for number in range(12)]
+    for slug in slugs:
+        fleet.add(slug)
+    fleet.database.engine.dispose()
+    with counted(fleet) as count:
+        outcomes = list(attempt_many(fleet.database.session, slugs, client=ListingClient(), max_workers=3))
+    assert {outcome.status for outcome in outcomes} == {"synced"}
+    assert count["connections"] <= 3 + 2  # the locks' own, and the one that takes its place in the pool
+
+
+def test_a_fleet_run_stores_nine_events_for_a_new_provider_eight_for_a_changed_one_and_none_without_news(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    defs = definitions(fleet.database.url)
+
+    def stored() -> int:
+        return len(instance.all_logs(run_fleet(defs, instance).run_id))
+
+    for slug in ("one", "two", "three"):
+        fleet.add(slug)
+    first = stored()
+    nothing_new = stored()
+    fleet.serve("two", listing(*CHAT_MODELS, "gpt-5"))
+    one_changed = stored()
+
+    assert nothing_new <= 26  # whatever the number of providers
+    assert first - nothing_new <= 3 * 9
+    assert one_changed - nothing_new <= 8
