@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline.cli import changes, db, demo, dev, models, overrides, providers, raw, rules, sync, tasks
+from provider_pipeline.cli import (
+    changes,
+    db,
+    demo,
+    dev,
+    models,
+    overrides,
+    providers,
+    raw,
+    rules,
+    sync,
+    task_answers,
+    tasks,
+)
 from provider_pipeline.cli.console import fail
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
 
@@ -22,6 +35,14 @@ app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
 app.add_typer(raw.app, name="raw")
 app.add_typer(tasks.app, name="tasks")
+for answer in (
+    task_answers.answer,
+    task_answers.claim,
+    task_answers.propose,
+    task_answers.approve,
+    task_answers.reject,
+):
+    tasks.app.command()(answer)
 app.add_typer(models.app, name="models")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(db.app, name="db")

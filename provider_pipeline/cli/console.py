@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from provider_pipeline.catalog import ModelChange
+from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.sync import SyncOutcome
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -156,3 +158,18 @@ def outcome_line(outcome: SyncOutcome) -> str:
         f"{outcome.slug}: {outcome.models} models, {outcome.created} created, {outcome.updated} updated, "
         f"{outcome.unchanged} unchanged, {outcome.missing + outcome.removed} gone"
     )
+
+
+def read_json(path: Path) -> Any:
+    """A file's JSON.
+
+    Raises:
+        ListingUnreadableError: It is not JSON in UTF-8.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ListingUnreadableError(
+            f"{path}: expected a JSON document, got {type(error).__name__}: {error}",
+            hint="it must be JSON in UTF-8",
+        ) from error

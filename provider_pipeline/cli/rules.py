@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.cli import rule_versions
-from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, stdout, table
+from provider_pipeline.cli import rule_trials, rule_versions
+from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, read_json, stdout, table
 from provider_pipeline.cli.explain import explanation
-from provider_pipeline.errors import ConfigurationError, ListingUnreadableError
+from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import Detail, EndpointSample, RuleGenerator, RuleValidator, explain_rule
 from provider_pipeline.rules.document import first_reason
@@ -37,6 +37,7 @@ app.command()(rule_versions.versions)
 app.command()(rule_versions.diff)
 app.command()(rule_versions.activate)
 app.command()(rule_versions.rollback)
+app.add_typer(rule_trials.app, name="trial")
 
 
 @app.command()
@@ -267,21 +268,6 @@ def check(
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_PATTERNS else f"{text[:_SHOWN_PATTERNS]} ... (all of it with --json)"
-
-
-def read_json(path: Path) -> Any:
-    """A file's JSON.
-
-    Raises:
-        ListingUnreadableError: It is not JSON in UTF-8.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ListingUnreadableError(
-            f"{path}: expected a JSON document, got {type(error).__name__}: {error}",
-            hint="give the provider's raw response",
-        ) from error
 
 
 def _stored(stored: catalog.StoredRuleVersion) -> dict[str, Any]:
