@@ -94,7 +94,7 @@ def adopt(
     elif (not failed) if activate is None else activate:
         catalog.activate_rule(session, provider_id, version, reason=reason, scores=scores, task_id=task_id)
         return Adoption("activated", reason, version, reading.candidate.valid, gates, evidence)
-    else:
+    elif activate is None:
         catalog.set_rule_status(
             session, provider_id, version, "needs_review", reason=reason, scores=scores, task_id=task_id
         )

@@ -1,14 +1,19 @@
-"""The command line, run as a process on a test's own catalogue."""
+"""The command line, on a test's own catalogue."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+
+from provider_pipeline.cli import main
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,27 @@ class Finished:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Runs `provider-pipeline` with a catalogue."""
+    """Runs `provider-pipeline` with a catalogue: in this process, which saves the start of one for each command."""
 
     environment: dict[str, str]
 
     def __call__(self, *arguments: str, **environment: str) -> Finished:
-        """Runs one command to its end."""
+        """Runs one command to its end, from the arguments and the environment to the exit code."""
+        out, err, code = _captured(), _captured(), 0
+        with (
+            patch.dict(os.environ, {**self.environment, **environment}, clear=True),
+            patch.object(sys, "argv", ["provider-pipeline", *arguments]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return Finished(code, _text(out), _text(err))
+
+    def process(self, *arguments: str, **environment: str) -> Finished:
+        """Runs one command as a process of its own."""
         process = subprocess.run(
             [Path(sys.executable).with_name("provider-pipeline"), *arguments],
             env={**self.environment, **environment},
@@ -42,6 +62,16 @@ class CommandLine:
             check=False,
         )
         return Finished(process.returncode, process.stdout, process.stderr)
+
+
+def _captured() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _text(captured: io.TextIOWrapper) -> str:
+    captured.flush()
+    captured.seek(0)
+    return captured.read()
 
 
 @pytest.fixture

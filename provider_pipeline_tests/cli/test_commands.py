@@ -243,11 +243,11 @@ def test_an_error_is_one_line_and_its_traceback_only_comes_with_debug(run: Comma
     page = tmp_path / "page.html"
     page.write_text("<html></html>")
     fleet.add("acme")
-    result = run("rules", "generate", "acme", "--from", str(page))
+    result = run.process("rules", "generate", "acme", "--from", str(page))
     assert result.code == 1
     assert result.err.startswith("error: ")
     assert result.err.count("\n") == 1
-    assert "Traceback" in run("--debug", "rules", "generate", "acme", "--from", str(page)).err
+    assert "Traceback" in run.process("--debug", "rules", "generate", "acme", "--from", str(page)).err
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(run: CommandLine):
