@@ -4,6 +4,10 @@ Here: slugs and preset names. Not here: the scripts that shells load, which `--i
 a proposal is a courtesy; it starts no server, and where the catalogue cannot be asked there is none.
 """
 
+from typing import Annotated
+
+import typer
+
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.presets import presets
@@ -24,3 +28,6 @@ def complete_slug(incomplete: str) -> list[str]:
 def complete_preset(incomplete: str) -> list[str]:
     """Providers that ship with the package."""
     return [name for name in presets() if name.startswith(incomplete)]
+
+
+SlugArgument = Annotated[str, typer.Argument(help="A provider.", autocompletion=complete_slug)]

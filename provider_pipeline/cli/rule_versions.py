@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog
+from provider_pipeline.cli.completion import SlugArgument
 from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
 from provider_pipeline.rules import (
     RuleDifference,
@@ -21,7 +22,7 @@ from provider_pipeline.sync import stored_rule
 _Version = Annotated[int, typer.Argument(min=1, help="A rule version of the provider.")]
 
 
-def versions(slug: str, as_json: JsonOption = False) -> None:
+def versions(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """List a provider's rule versions: their status, who made them, and why they have it."""
     with catalog.open_catalog() as database, database.session() as session:
         provider_id = catalog.get_provider(session, slug).id
@@ -53,7 +54,7 @@ def versions(slug: str, as_json: JsonOption = False) -> None:
 
 
 def diff(
-    slug: str,
+    slug: SlugArgument,
     before: _Version,
     after: _Version,
     markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
@@ -73,7 +74,7 @@ def diff(
 
 
 def activate(
-    slug: str, version: _Version, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False
+    slug: SlugArgument, version: _Version, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Make a rule version the active one; the next sync reads with it."""
     with catalog.open_catalog() as database, database.session() as session:
@@ -83,7 +84,7 @@ def activate(
     _say_active(slug, version, as_json)
 
 
-def rollback(slug: str, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+def rollback(slug: SlugArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Make the version active again that was active before the present one."""
     with catalog.open_catalog() as database, database.session() as session:
         provider_id = catalog.get_provider(session, slug).id

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.cli import rule_trials, rule_versions
 from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, read_json, stdout, table
+from provider_pipeline.cli.completion import SlugArgument, complete_slug
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import ListingClient
@@ -42,7 +43,10 @@ app.add_typer(rule_trials.app, name="trial")
 
 @app.command()
 def generate(
-    slug: Annotated[str | None, typer.Argument(help="The provider; leave it out to only look at a rule.")] = None,
+    slug: Annotated[
+        str | None,
+        typer.Argument(help="The provider; leave it out to only look at a rule.", autocompletion=complete_slug),
+    ] = None,
     from_files: Annotated[
         list[Path] | None,
         typer.Option(
@@ -129,7 +133,7 @@ def _store_samples(
 
 
 @app.command()
-def show(slug: str, as_json: JsonOption = False) -> None:
+def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """Show a provider's active rule."""
     with catalog.open_catalog() as database, database.session() as session:
         stored = catalog.active_rule(session, catalog.get_provider(session, slug).id)
@@ -159,7 +163,12 @@ def show(slug: str, as_json: JsonOption = False) -> None:
 
 @app.command()
 def explain(
-    target: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A response to write a rule for, or a provider.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|SLUG", help="A response to write a rule for, or a provider.", autocompletion=complete_slug
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show what a rule chose and why, with the alternatives it rejected."""
@@ -250,7 +259,7 @@ def _print_coverage(learnt: Learnt) -> None:
 
 @app.command()
 def check(
-    slug: str,
+    slug: SlugArgument,
     file: Annotated[Path, typer.Argument(help="A response of this provider.", exists=True)],
     as_json: JsonOption = False,
 ) -> None:

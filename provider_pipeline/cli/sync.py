@@ -8,6 +8,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from provider_pipeline import catalog
+from provider_pipeline.cli.completion import complete_slug
 from provider_pipeline.cli.console import (
     ByOption,
     JsonOption,
@@ -25,7 +26,9 @@ from provider_pipeline.sync import AcceptedGuards, Keep, SyncOutcome, accept_gua
 
 
 def sync(
-    slugs: Annotated[list[str] | None, typer.Argument(help="Providers to sync.", metavar="SLUG...")] = None,
+    slugs: Annotated[
+        list[str] | None, typer.Argument(help="Providers to sync.", metavar="SLUG...", autocompletion=complete_slug)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every enabled provider.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but keep it; show the changes.")] = False,
     accept: Annotated[

@@ -1,8 +1,9 @@
 """Providers as files: those that ship with the package, and a user's own.
 
 Here: the public names. `presets()` are the shipped ones, `find_preset` is one of them by name, `load_provider_file` and
-`load_provider_folder` read a user's, and `first_rule` is the rule a provider can start with before anything was
-fetched. Not here: registering a provider (`provider_pipeline.catalog`) and asking it (`provider_pipeline.listing`).
+`load_provider_folder` read a user's, `first_rule` is the rule a provider can start with before anything was fetched,
+and `plan_providers` and `apply_plan` register them. Not here: the rows that makes (`provider_pipeline.catalog`) and
+asking a provider (`provider_pipeline.listing`).
 The concept: a provider is a file of facts, each with the page that states it; adding one changes no Python.
 """
 
@@ -15,16 +16,32 @@ from provider_pipeline.presets.library import (
     presets,
 )
 from provider_pipeline.presets.model import FileEndpoint, ProviderFile, Source, Variable
+from provider_pipeline.presets.registration import (
+    Plan,
+    PlannedProvider,
+    apply_plan,
+    plan_providers,
+)
+from provider_pipeline.presets.wanted import Wanted, missing_key, named, wanted_by_keys, wanted_provider
 
 __all__ = [
     "FileEndpoint",
+    "Plan",
+    "PlannedProvider",
     "ProviderFile",
     "Source",
     "Variable",
+    "Wanted",
+    "apply_plan",
     "find_preset",
     "first_rule",
     "load_provider_file",
     "load_provider_folder",
+    "missing_key",
+    "named",
+    "plan_providers",
     "preset_sample",
     "presets",
+    "wanted_by_keys",
+    "wanted_provider",
 ]

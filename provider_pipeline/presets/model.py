@@ -230,8 +230,9 @@ class ProviderFile(BaseModel):
             )
         if not self.variables:
             return self
-        document = self.model_dump(mode="json", exclude={"variables"})
-        for part in ("base_url", "auth"):
+        # What was left out stays left out: it says less than a default that was written.
+        document = self.model_dump(mode="json", exclude={"variables"}, exclude_unset=True)
+        for part in document.keys() & {"base_url", "auth"}:
             document[part] = _replaced(document[part], chosen)
         for endpoint in document["endpoints"]:
             endpoint["path"] = _replaced(endpoint["path"], chosen)

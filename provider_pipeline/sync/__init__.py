@@ -10,6 +10,7 @@ from provider_pipeline.sync.asking import listing_source, parse_thresholds
 from provider_pipeline.sync.attempt import Keep, attempt_sync
 from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.events import daily_digest
+from provider_pipeline.sync.first_listing import SAMPLE_ORIGIN
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.health import MAX_AGE, HealthReport, StageReport, check_many, check_provider, failed_stage
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -25,6 +26,7 @@ from provider_pipeline.sync.webhook import Delivery, Webhook, deliver_due
 
 __all__ = [
     "MAX_AGE",
+    "SAMPLE_ORIGIN",
     "AcceptedGuards",
     "Delivery",
     "GeneratedRule",

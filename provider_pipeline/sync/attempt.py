@@ -25,6 +25,7 @@ from provider_pipeline.sync.asking import active_judge, active_source, parse_thr
 from provider_pipeline.sync.basis import is_settled, reading_basis
 from provider_pipeline.sync.events import models_changed
 from provider_pipeline.sync.fetching import ListingFetch
+from provider_pipeline.sync.first_listing import improve_on_sample
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
 from provider_pipeline.sync.rereading import reread_listing
@@ -151,6 +152,8 @@ def attempt_sync(
         else:
             session.commit()
             _let_trials_read(session, target, outcome, now)
+        if keep == "all":
+            improve_on_sample(session, outcome, first=target.state.last_success_at is None)
     return outcome
 
 

@@ -1,0 +1,227 @@
+"""`provider-pipeline providers add`: a preset, a file, or any address."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.completion import complete_preset
+from provider_pipeline.cli.console import JsonOption, emit_json, note
+from provider_pipeline.cli.provider_choice import a_person_is_there, ask_values, choose_preset
+from provider_pipeline.cli.provider_options import auth_of_json, auth_of_options, threshold_of
+from provider_pipeline.cli.provider_plan import print_done
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
+from provider_pipeline.presets import (
+    ProviderFile,
+    Wanted,
+    apply_plan,
+    find_preset,
+    load_provider_file,
+    named,
+    plan_providers,
+    wanted_by_keys,
+    wanted_provider,
+)
+from provider_pipeline.sync import listing_source, parse_thresholds
+
+_OF_FILES = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "as_json"})
+
+
+def add(
+    ctx: typer.Context,
+    preset: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="A preset; or, with --base-url, the slug of a provider of your own. Left out at a terminal, the "
+            "presets are listed to choose from.",
+            autocompletion=complete_preset,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A provider file of your own (docs/provider-files.md).", dir_okay=False)
+    ] = None,
+    from_environment: Annotated[
+        bool, typer.Option("--from-environment", help="Every preset whose key variable is set.")
+    ] = False,
+    new_slug: Annotated[
+        str | None, typer.Option("--as", metavar="SLUG", help="Register the preset, or the file, under another slug.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="What a preset leaves open, such as region; may be repeated."),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="Where its API is, such as https://api.acme.example; the options below go with it alone."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Its name; the slug when left out.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds its key. The key itself is never stored.")
+    ] = None,
+    key_file: Annotated[
+        str | None, typer.Option(help="File that holds its key, such as a mounted secret; in place of --key-env.")
+    ] = None,
+    key_header: Annotated[
+        str | None, typer.Option(help="Header that carries the key; Authorization: Bearer when left out.")
+    ] = None,
+    key_query: Annotated[str | None, typer.Option(help="Query parameter that carries the key.")] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="Any kind of authentication, as a document (see docs/authentication.md); in place of the options "
+            "about keys and headers.",
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A further header without secrets, as NAME=VALUE; may be repeated.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="How far a listing may stray, as NAME=NUMBER (see docs/rules.md); may be repeated."),
+    ] = None,
+    allow_private: Annotated[
+        bool | None,
+        typer.Option(help="Ask it at a private, loopback or link-local address too, by plain http if its URL says so."),
+    ] = None,
+    allow_http: Annotated[
+        bool | None, typer.Option(help="Ask it by plain http at a public address: its key can be read on the way.")
+    ] = None,
+    requests_per_second: Annotated[float | None, typer.Option(help="Most requests per second to its host.")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds that one whole listing may take.")] = None,
+    every_minutes: Annotated[
+        int | None, typer.Option(min=1, help="Shortest time between two syncs; every fleet run when left out.")
+    ] = None,
+    keep_responses: Annotated[
+        int | None, typer.Option(min=1, help="How many of its listings are kept; 20 when never given.")
+    ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="How long a listing is kept; for ever within that number when never given."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a provider, or change the one with this slug.
+
+    Of an existing provider, thresholds and limits on what is kept stay as they are if they are left out, and so do
+    --allow-private, --allow-http, --requests-per-second and --deadline if all of them are left out.
+    """
+    if sum((base_url is not None, file is not None, from_environment)) > 1:
+        raise typer.BadParameter("give one of --base-url, --file and --from-environment")
+    if base_url is None:
+        _refuse_options(ctx)
+        _register(_wanted(preset, file, settings or [], new_slug, from_environment=from_environment), as_json=as_json)
+        return
+    if preset is None or new_slug or settings:
+        raise typer.BadParameter("--base-url goes with a slug, and without --as and --set")
+    slug = preset
+    thresholds = dict(threshold_of(each) for each in threshold or [])
+    parse_thresholds(slug, thresholds)
+    if auth is None:
+        document = auth_of_options(key_env, key_file, key_header, key_query, header or [])
+    elif key_env or key_file or key_header or key_query or header:
+        raise typer.BadParameter("give --auth, or the options about keys and headers, not both")
+    else:
+        document = auth_of_json(auth)
+    auth_config = AuthConfig.parse(document, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    asked = {
+        "allow_private": allow_private,
+        "allow_http": allow_http,
+        "requests_per_second": requests_per_second,
+        "deadline": deadline,
+    }
+    given = {setting: value for setting, value in asked.items() if value is not None}
+    policy = RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    with catalog.open_catalog() as database, database.session() as session:
+        provider = catalog.add_provider(
+            session,
+            slug=slug,
+            name=name or slug,
+            base_url=base_url,
+            auth_config=auth_config,
+            request_config=policy if given else None,
+            check_every=timedelta(minutes=every_minutes) if every_minutes else None,
+            thresholds=thresholds or None,
+            raw_keep_count=keep_responses,
+            raw_keep_for=timedelta(days=keep_days) if keep_days else None,
+        )
+        listing_source(provider, [ListingEndpoint()])  # refuses what no sync could ask
+        session.commit()
+        has_rule = provider.active_rule_version is not None
+    step = None if has_rule else f"provider-pipeline rules generate {slug}"
+    if as_json:
+        emit_json([{"provider": slug, "next": step}])
+    else:
+        typer.echo(f"{slug}: added{f'; next: {step}' if step else ''}")
+
+
+def _refuse_options(ctx: typer.Context) -> None:
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if name not in _OF_FILES and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(
+                f"--{name.replace('_', '-')} goes with --base-url; for anything else, write a provider file"
+            )
+
+
+def _wanted(
+    preset: str | None, file: Path | None, settings: list[str], new_slug: str | None, *, from_environment: bool
+) -> list[Wanted]:
+    if from_environment:
+        if preset or new_slug or settings:
+            raise typer.BadParameter("--from-environment goes alone")
+        return _by_keys()
+    if preset is not None and file is not None:
+        raise typer.BadParameter("a file says its slug itself; to give it another, use --as")
+    values = dict(_setting(each) for each in settings)
+    if file is not None:
+        found = load_provider_file(file)
+    elif preset is not None:
+        found = _preset(preset)
+    elif a_person_is_there():
+        found = choose_preset()
+        values = ask_values(found, os.environ) | values
+    else:
+        raise typer.BadParameter("name a preset, or give --file, --from-environment or --base-url")
+    wanted = wanted_provider(found, os.environ, values)
+    return [wanted if new_slug is None else named(wanted, new_slug)]
+
+
+def _preset(name: str) -> ProviderFile:
+    try:
+        return find_preset(name)
+    except ConfigurationError as error:
+        hint = f"{error.hint}; a provider of your own needs --base-url or --file"
+        raise ConfigurationError(error.message, hint=hint) from error
+
+
+def _by_keys() -> list[Wanted]:
+    wanted, incomplete = wanted_by_keys(os.environ)
+    for error in incomplete:
+        note(f"not added: {error}")
+    if not wanted:
+        note("no preset's key variable is set; `providers add NAME` says which one it needs")
+    return wanted
+
+
+def _register(wanted: list[Wanted], *, as_json: bool) -> None:
+    with catalog.open_catalog() as database, database.session() as session:
+        plan = plan_providers(session, wanted, environ=os.environ)
+        apply_plan(session, plan)
+        session.commit()
+    if as_json:
+        emit_json([each.to_json() for each in plan.providers])
+    else:
+        print_done(plan)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name or not value:
+        raise typer.BadParameter(f"expected --set NAME=VALUE, got {text!r}")
+    return name, value

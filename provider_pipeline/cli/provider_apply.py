@@ -1,0 +1,69 @@
+"""`provider-pipeline providers apply`: the catalogue's providers as a folder of files says."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout
+from provider_pipeline.cli.provider_choice import a_person_is_there
+from provider_pipeline.cli.provider_plan import plan_table, print_done, print_needs
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.presets import Plan, Wanted, apply_plan, load_provider_folder, plan_providers, wanted_provider
+
+
+def apply(
+    directory: Annotated[Path, typer.Argument(help="A folder of provider files (docs/provider-files.md).")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Disable the providers that are not in the folder; their rows stay.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a folder's providers, or change them to what it says; shows the plan first.
+
+    All of it is done or, if any part cannot be, nothing. A second time nothing changes. Without --yes, and without a
+    terminal to ask at, the plan is shown and nothing is done: exit code 2 if it holds any change.
+    """
+    wanted = [wanted_provider(file, os.environ) for file in load_provider_folder(directory)]
+    with catalog.open_catalog() as database:
+        plan = _plan(database, wanted, prune=prune)
+        if not as_json:
+            stdout().print(plan_table(plan))
+        if plan.changes_anything and _agreed(yes=yes):
+            _carry_out(database, wanted, plan, prune=prune)
+            done = True
+        else:
+            done = not plan.changes_anything
+    if as_json:
+        emit_json({"applied": done, "providers": [each.to_json() for each in plan.providers]})
+    elif not plan.changes_anything:
+        note("nothing to change")
+        print_needs(plan)
+    elif done:
+        print_done(plan)
+    if not done:
+        note("nothing was done; to do it without being asked, give --yes")
+        raise typer.Exit(2)
+
+
+def _agreed(*, yes: bool) -> bool:
+    return yes or (a_person_is_there() and typer.confirm("Do it?", err=True))
+
+
+def _plan(database: catalog.Database, wanted: list[Wanted], *, prune: bool) -> Plan:
+    with database.session() as session:
+        return plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+
+
+def _carry_out(database: catalog.Database, wanted: list[Wanted], shown: Plan, *, prune: bool) -> None:
+    with database.session() as session:
+        plan = plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        if plan != shown:
+            raise ConfigurationError(
+                "the catalogue was changed since the plan was made; nothing was done", hint="look at the plan again"
+            )
+        apply_plan(session, plan)
+        session.commit()

@@ -1,0 +1,226 @@
+"""Provider files become providers: the plan says all of it first, and nothing is half done."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from provider_pipeline import ModelSyncer, catalog
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing import FetchLimits, ListingClient
+from provider_pipeline.presets import (
+    Plan,
+    Wanted,
+    apply_plan,
+    find_preset,
+    load_provider_folder,
+    named,
+    plan_providers,
+    wanted_by_keys,
+    wanted_provider,
+)
+from provider_pipeline_tests.fleet import CHAT_MODELS, listing
+
+ACME = """\
+slug: acme
+name: Acme
+base_url: https://api.acme.example
+auth: {type: bearer, env: ACME_API_KEY}
+endpoints:
+  - path: /v1/models
+"""
+KEYS = {"ACME_API_KEY": "sk-acme", "ZETA_API_KEY": "sk-zeta"}
+
+
+def folder_of(tmp_path: Path, *texts: str) -> Path:
+    """A folder with just these files."""
+    for file in tmp_path.glob("*.yaml"):
+        file.unlink()
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    return tmp_path
+
+
+def planned(database: catalog.Database, folder: Path, **options: bool) -> Plan:
+    """The plan for a folder."""
+    wanted = [wanted_provider(file, KEYS) for file in load_provider_folder(folder)]
+    with database.session() as session:
+        return plan_providers(session, wanted, environ=KEYS, whole=True, **options)
+
+
+def applied(database: catalog.Database, folder: Path, **options: bool) -> Plan:
+    """The plan for a folder, carried out."""
+    plan = planned(database, folder, **options)
+    with database.session() as session:
+        apply_plan(session, plan)
+        session.commit()
+    return plan
+
+
+def actions(plan: Plan) -> dict[str, str]:
+    """What becomes of each provider."""
+    return {each.slug: each.action for each in plan.providers}
+
+
+def changed(plan: Plan, slug: str) -> dict[str, tuple[Any, Any]]:
+    """The fields of one provider that change."""
+    (found,) = [each for each in plan.providers if each.slug == slug]
+    return {each.field: (each.old, each.new) for each in found.changes}
+
+
+def stored(database: catalog.Database, slug: str = "acme") -> catalog.Provider:
+    """The registered provider."""
+    with database.session() as session:
+        return catalog.get_provider(session, slug)
+
+
+def test_a_folder_is_registered_once(database: catalog.Database, tmp_path: Path):
+    folder = folder_of(tmp_path, ACME, ACME.replace("acme", "zeta").replace("ACME", "ZETA"))
+    assert actions(applied(database, folder)) == {"acme": "add", "zeta": "add"}
+    assert stored(database).auth_config == {"type": "bearer", "env": "ACME_API_KEY"}
+    again = applied(database, folder)
+    assert actions(again) == {"acme": "unchanged", "zeta": "unchanged"}
+    assert not again.changes_anything
+
+
+def test_a_plan_writes_nothing(database: catalog.Database, tmp_path: Path):
+    assert planned(database, folder_of(tmp_path, ACME)).changes_anything
+    with database.session() as session:
+        assert catalog.list_providers(session, enabled_only=False) == []
+
+
+def test_a_change_is_told_field_by_field(database: catalog.Database, tmp_path: Path):
+    applied(database, folder_of(tmp_path, ACME))
+    moved = ACME.replace("api.acme", "eu.acme").replace("{type: bearer,", "{type: header, name: x-key,")
+    plan = applied(database, folder_of(tmp_path, moved + "check_every: 6h\nthresholds: {min_models: 5}\n"))
+    assert actions(plan) == {"acme": "change"}
+    assert changed(plan, "acme") == {
+        "base_url": ("https://api.acme.example", "https://eu.acme.example"),
+        "auth": (
+            {"type": "bearer", "env": "ACME_API_KEY"},
+            {"type": "header", "name": "x-key", "env": "ACME_API_KEY"},
+        ),
+        "check_every": (None, "6:00:00"),
+        "thresholds": ({}, {"min_models": 5.0}),
+    }
+    assert stored(database).base_url == "https://eu.acme.example"
+    assert actions(planned(database, folder_of(tmp_path, moved))) == {"acme": "unchanged"}
+
+
+def test_what_a_file_states_of_its_endpoints_changes_the_rule_and_what_it_leaves_out_does_not(
+    database: catalog.Database, tmp_path: Path
+):
+    paged = "    pagination: {type: page_token, param: page_token, token: next_page_token}\n"
+    wanted = Wanted(load_provider_folder(folder_of(tmp_path, ACME + paged))[0], listing(*CHAT_MODELS))
+    with database.session() as session:
+        apply_plan(session, plan_providers(session, [wanted], environ=KEYS))
+        session.commit()
+    assert actions(planned(database, folder_of(tmp_path, ACME + paged))) == {"acme": "unchanged"}
+    assert actions(planned(database, folder_of(tmp_path, ACME))) == {"acme": "unchanged"}
+    plan = applied(database, folder_of(tmp_path, ACME.replace("/v1/", "/v2/")))
+    token = {"type": "page_token", "param": "page_token", "token": "next_page_token"}
+    (_, new) = changed(plan, "acme")["endpoints"]
+    assert new == [{"path": "/v2/models", "pagination": token}]
+    assert stored(database).active_rule_version == 2
+    assert actions(applied(database, folder_of(tmp_path, ACME.replace("/v1/", "/v2/")))) == {"acme": "unchanged"}
+
+
+def test_a_provider_without_a_file_is_named_and_disabled_only_on_request(database: catalog.Database, tmp_path: Path):
+    applied(database, folder_of(tmp_path, ACME, ACME.replace("acme", "zeta")))
+    folder = folder_of(tmp_path, ACME)
+    kept = applied(database, folder)
+    assert actions(kept) == {"acme": "unchanged", "zeta": "not in the folder"}
+    assert stored(database, "zeta").enabled
+    assert actions(applied(database, folder, prune=True))["zeta"] == "disable"
+    assert not stored(database, "zeta").enabled
+    assert not applied(database, folder, prune=True).changes_anything
+
+
+def test_a_provider_that_somebody_disabled_stays_disabled(database: catalog.Database, tmp_path: Path):
+    folder = folder_of(tmp_path, ACME)
+    applied(database, folder)
+    with database.session() as session:
+        catalog.set_enabled(session, "acme", False)
+        session.commit()
+    applied(database, folder)
+    assert not stored(database).enabled
+
+
+@pytest.mark.parametrize("broken", ["slug: zeta\nname: Zeta\n", "slug: [", ACME + "surprise: 1\n"])
+def test_a_broken_file_leaves_everything_as_it_is(database: catalog.Database, tmp_path: Path, broken: str):
+    folder = folder_of(tmp_path, ACME.replace("Acme", "Another"), broken)
+    with pytest.raises(ConfigurationError, match=r"1\.yaml"):
+        applied(database, folder)
+    with database.session() as session:
+        assert catalog.list_providers(session, enabled_only=False) == []
+
+
+def test_a_provider_the_database_refuses_leaves_the_others_as_they_are(database: catalog.Database, tmp_path: Path):
+    folder = folder_of(tmp_path, ACME, ACME.replace("acme", "zeta").replace("name: Acme", f"name: {'x' * 250}"))
+    with pytest.raises(ConfigurationError, match="provider 'zeta' cannot be registered"):
+        applied(database, folder)
+    with database.session() as session:
+        assert catalog.list_providers(session, enabled_only=False) == []
+
+
+def test_a_missing_key_is_named_with_its_documentation(database: catalog.Database):
+    with database.session() as session:
+        (openai,) = plan_providers(session, [wanted_provider(find_preset("openai"), {})], environ={}).providers
+    assert openai.missing is not None
+    for told in ("OPENAI_API_KEY", "https://platform.openai.com/api-keys", "https://platform.openai.com/docs"):
+        assert told in openai.missing
+    assert (openai.auth["type"], openai.has_rule, openai.next_step) == ("bearer", True, None)
+
+
+def test_a_key_that_is_not_needed_is_not_asked_for(database: catalog.Database):
+    preset = find_preset("openrouter")
+    assert preset.works_without_key
+    variable = preset.auth["env"]
+    with database.session() as session:
+        (without,) = plan_providers(session, [wanted_provider(preset, {})], environ={}).providers
+        keys = {variable: "sk-or"}
+        (with_key,) = plan_providers(session, [wanted_provider(preset, keys)], environ=keys).providers
+    assert (without.auth, without.missing) == ({"type": "none"}, None)
+    assert with_key.auth == {"type": "bearer", "env": variable}
+
+
+def test_presets_are_found_by_the_keys_of_an_environment():
+    wanted, incomplete = wanted_by_keys({"OPENAI_API_KEY": "sk", "GROQ_API_KEY": "", "DATABRICKS_TOKEN": "d"})
+    assert [each.file.slug for each in wanted] == ["openai"]
+    assert ["databricks needs a value for host" in str(error) for error in incomplete] == [True]
+    assert wanted_by_keys({}) == ([], [])
+
+
+def test_without_a_sample_the_next_step_is_to_have_a_rule_made(database: catalog.Database, tmp_path: Path):
+    (acme,) = planned(database, folder_of(tmp_path, ACME)).providers
+    assert acme.next_step == "provider-pipeline rules generate acme --endpoint '/v1/models'"
+
+
+def test_a_preset_can_have_another_slug(database: catalog.Database):
+    wanted = named(wanted_provider(find_preset("openai"), {}), "openai-eu")
+    with database.session() as session:
+        (plan,) = plan_providers(session, [wanted], environ={}).providers
+    assert (plan.slug, plan.rule is not None) == ("openai-eu", True)
+    with pytest.raises(ConfigurationError, match="cannot be a slug"):
+        named(wanted, "Open AI")
+
+
+def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
+    database: catalog.Database, tmp_path: Path, httpserver: HTTPServer
+):
+    bare = {"object": "list", "data": [{"id": name, "object": "model"} for name in CHAT_MODELS]}
+    httpserver.expect_request("/v1/models").respond_with_json(listing(*CHAT_MODELS))
+    text = ACME.replace("https://api.acme.example", httpserver.url_for("").rstrip("/"))
+    file = load_provider_folder(folder_of(tmp_path, text + "request: {allow_private: true}\n"))[0]
+    with database.session() as session:
+        apply_plan(session, plan_providers(session, [Wanted(file, bare)], environ=KEYS))
+        session.commit()
+        syncer = ModelSyncer(session, client=ListingClient(FetchLimits(retries=0), environ=KEYS))
+        assert syncer.sync_provider_models("acme")["models_created"] == len(CHAT_MODELS)
+        versions = catalog.list_rule_versions(session, catalog.get_provider(session, "acme").id)
+        assert [(each.origin, each.status) for each in versions] == [("sample", "retired"), ("regenerated", "active")]
+        syncer.sync_provider_models("acme")
+        rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+        assert {row["context_length"] for row in rows} == {128_000}
+        assert len(catalog.list_rule_versions(session, catalog.get_provider(session, "acme").id)) == 2
