@@ -109,7 +109,7 @@ def attempt_sync(
                 repeat = stamp(_repeated(target, content), now=now)
                 if keep != "all" or _record_repeat(session, target, repeat, fetch.validators, now):
                     session.commit()
-                    _let_trials_read(session, target, repeat, now)
+                    _let_others_read(session, target, repeat, now)
                     return repeat
                 fetch.complete()
             guards = accept.guards if accept is not None else ()
@@ -151,9 +151,7 @@ def attempt_sync(
             session.rollback()
         else:
             session.commit()
-            _let_trials_read(session, target, outcome, now)
-        if keep == "all":
-            improve_on_sample(session, outcome, first=target.state.last_success_at is None)
+            _let_others_read(session, target, outcome, now)
     return outcome
 
 
@@ -268,11 +266,16 @@ def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: floa
     )
 
 
-def _let_trials_read(session: Session, target: _Target, outcome: SyncOutcome, now: datetime) -> None:
-    """Shows the listing to the rules on trial, after the sync itself is committed: they have no part in it."""
+def _let_others_read(session: Session, target: _Target, outcome: SyncOutcome, now: datetime) -> None:
+    """Shows the listing to the rules on trial, and the first one to the generator.
+
+    That is after the sync itself is committed: they have no part in it.
+    """
     if outcome.raw_response_id is not None and not outcome.dry_run:
         serve_trials(session, target.provider.id, outcome.raw_response_id, now=now)
         session.commit()
+        if target.state.last_success_at is None and outcome.last_success_at is not None:
+            improve_on_sample(session, outcome)
 
 
 def _record_repeat(

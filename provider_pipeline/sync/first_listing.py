@@ -17,15 +17,14 @@ SAMPLE_ORIGIN: Final = "sample"
 """What made a rule that was written before anything was fetched."""
 
 
-def improve_on_sample(session: Session, outcome: SyncOutcome, *, first: bool) -> Repair | None:
+def improve_on_sample(session: Session, outcome: SyncOutcome) -> Repair | None:
     """Looks for a better rule than the one from a sample, once, and commits; None where there is nothing to look for.
 
     Args:
         session: A session without pending changes.
-        outcome: A sync that is committed.
-        first: Whether no sync before it succeeded.
+        outcome: The provider's first sync that succeeded, committed.
     """
-    if not first or outcome.status != "synced" or outcome.dry_run or outcome.rule_version is None:
+    if outcome.rule_version is None:
         return None
     provider = catalog.get_provider(session, outcome.slug)
     if catalog.get_rule_version(session, provider.id, outcome.rule_version).origin != SAMPLE_ORIGIN:
