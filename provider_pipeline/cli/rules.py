@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.cli import rule_trials, rule_versions
-from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, read_json, stdout, table
 from provider_pipeline.cli.completion import SlugArgument, complete_slug
+from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, read_json, stdout, table
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import ListingClient

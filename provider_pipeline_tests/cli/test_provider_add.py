@@ -148,7 +148,7 @@ def test_shells_complete_preset_names_and_slugs(run: CommandLine):
     def proposed(words: str) -> list[str]:
         number = len(words.split(" ")) - 1
         completing = {"_PROVIDER_PIPELINE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
-        return run(**completing).out.split()
+        return run.process(**completing).out.split()
 
     assert proposed("provider-pipeline providers add openr") == ["openrouter"]
     assert proposed("provider-pipeline providers show ac") == []
