@@ -17,6 +17,7 @@ from provider_pipeline.rules.generation.explain import explain_rule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.ids import normalise_id
+from provider_pipeline.rules.inheritance import with_inherited_fields
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.matching import CapabilityMatcher
 from provider_pipeline.rules.merging import last_of_each
@@ -74,4 +75,5 @@ __all__ = [
     "override_fields",
     "parse_pagination",
     "rule_differences",
+    "with_inherited_fields",
 ]

@@ -5,16 +5,23 @@ the active rule (`gates.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
-from provider_pipeline.rules import Difference, EndpointSample, ExtractionRule, RuleGenerator, describe_drift
+from provider_pipeline.rules import (
+    Difference,
+    EndpointSample,
+    ExtractionRule,
+    RuleGenerator,
+    describe_drift,
+    with_inherited_fields,
+)
 from provider_pipeline.sync.outcome import blocking_reason
-from provider_pipeline.sync.stored import StoredResponse, first_pages, stored_rule
+from provider_pipeline.sync.stored import Response, StoredResponse, first_pages, stored_rule
 
 _PAGES: Final = 20
 """Pages of each endpoint whose structure is compared."""
@@ -82,14 +89,28 @@ def refuse_errors(slug: str, issues: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def differences_since(
-    session: Session, provider_id: int, active: ExtractionRule | None, response: StoredResponse
-) -> tuple[Difference, ...]:
-    """What changed since the last accepted response; nothing where there is none to compare with."""
-    good_id = catalog.get_sync_state(session, provider_id).raw_response_id
-    if active is None or good_id is None or good_id == response.id:
+def last_good_response(session: Session, provider_id: int, active: catalog.StoredRuleVersion) -> StoredResponse | None:
+    """The last accepted response or, before the first sync, the sample that the active rule was written from."""
+    good_id = catalog.get_sync_state(session, provider_id).raw_response_id or active.sample_id
+    return None if good_id is None else StoredResponse(session, good_id)
+
+
+def with_history(candidate: Candidate, active: ExtractionRule, good: Response, response: Response) -> Candidate:
+    """The candidate, with fields of the active rule that stand elsewhere now, found by the values they hold."""
+    pages = [
+        (first_pages(good, position, _PAGES), first_pages(response, position, _PAGES))
+        for position in range(len(active.endpoints))
+    ]
+    rule, inherited = with_inherited_fields(candidate.rule, active, pages)
+    if not inherited:
+        return candidate
+    return replace(candidate, rule=rule, metadata={**candidate.metadata, "inherited": inherited})
+
+
+def differences_between(active: ExtractionRule, good: Response, response: Response) -> tuple[Difference, ...]:
+    """What changed since the last good response; nothing where that is the same one."""
+    if good.id == response.id:
         return ()
-    good = StoredResponse(session, good_id)
     return tuple(
         difference
         for position in range(len(active.endpoints))

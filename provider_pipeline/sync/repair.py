@@ -26,7 +26,14 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Difference, ExtractionRule
 from provider_pipeline.sync.adoption import Adoption, Decision, active_version, adopt
-from provider_pipeline.sync.candidates import Candidate, differences_since, proposed_candidate, written_candidate
+from provider_pipeline.sync.candidates import (
+    Candidate,
+    differences_between,
+    last_good_response,
+    proposed_candidate,
+    with_history,
+    written_candidate,
+)
 from provider_pipeline.sync.events import RULE_REPAIRED, TASK_NEEDS_REVIEW, task_answered
 from provider_pipeline.sync.gates import Gate
 from provider_pipeline.sync.report import report_markdown
@@ -141,7 +148,9 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
     provider = catalog.get_provider(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
-    differences = differences_since(session, provider.id, None if active is None else stored_rule(active), response)
+    rule = None if active is None else stored_rule(active)
+    good = None if active is None else last_good_response(session, provider.id, active)
+    differences = () if rule is None or good is None else differences_between(rule, good, response)
     try:
         candidate = proposed_candidate(session, provider.id, task) or written_candidate(
             slug, stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")])
@@ -149,6 +158,8 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
     except RuleValidationError as error:
         reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"
         return _described(slug, task, response.id, differences, None, None, "needs_review", reason)
+    if candidate.version is None and rule is not None and good is not None:
+        candidate = with_history(candidate, rule, good, response)
     adoption = adopt(
         session,
         provider.id,

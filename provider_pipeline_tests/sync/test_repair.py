@@ -258,3 +258,32 @@ def test_without_a_stored_response_the_task_is_given_back_and_says_why(fleet: Fl
     assert (task.status, task.attempts) == ("PENDING", 1)
     assert task.next_attempt_at > datetime.now(UTC)
     assert "no stored response" in task.result["reason"]
+
+
+def test_fields_under_names_that_say_nothing_are_repaired_by_what_they_hold(fleet: Fleet):
+    before = listing(*CHAT_MODELS)
+    for number, item in enumerate(before["data"]):
+        item |= {"context_length": 8_192 * (number + 1), "pricing": {"prompt": f"0.00000{number + 1}"}}
+    after = {
+        "things": [
+            {"handle": item["id"], "zork": item["context_length"], "fee": {"a": item["pricing"]["prompt"]}}
+            for item in before["data"]
+        ]
+    }
+    blocked(fleet, after, before=before)
+    repair = answered(fleet)
+    assert repair.status == "activated", repair.reason
+    with fleet.database.session() as session:
+        assert ModelSyncer(session).sync_provider_models("acme")["models_missing"] == 0
+        rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+    assert sorted((row["context_length"], float(row["input_price"])) for row in rows) == [
+        (8_192 * number, float(number)) for number in range(1, 6)
+    ]
+
+
+def test_before_the_first_sync_the_sample_of_the_rule_is_what_a_response_is_compared_with(fleet: Fleet):
+    fleet.add("acme")
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    with fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models("acme")
+    assert "`data` became `result.models`" in answered(fleet).report

@@ -1,0 +1,100 @@
+"""A field whose new name says nothing is found by what it holds, and only when nothing else could be meant."""
+
+import copy
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_pipeline.rules import ExtractionRule, RuleGenerator, with_inherited_fields
+
+MODELS = {"gpt-4.1": 1_047_576, "gpt-4o": 128_000, "gpt-4": 8_192, "o3": 200_000, "o4-mini": 100_000}
+OLD = {
+    "data": [
+        {"id": name, "context_length": context, "pricing": {"prompt": str(context / 1e12)}}
+        for name, context in MODELS.items()
+    ]
+}
+ACTIVE = ExtractionRule.parse(RuleGenerator().analyze_sample(OLD))
+
+
+def renamed(change=lambda item, context: item.update(zork=context)):
+    items = []
+    for name, context in MODELS.items():
+        item = {"handle": name}
+        change(item, context)
+        items.append(item)
+    return {"things": items}
+
+
+def inherited(new, active=ACTIVE, old=OLD):
+    rule = ExtractionRule.parse(
+        {**RuleGenerator().analyze_sample(new), "jmespath_rule": "things[*]", "fields": {"id": "handle"}, "units": {}}
+    )
+    return with_inherited_fields(rule, active, [([old], [new])])
+
+
+def test_a_field_under_a_meaningless_name_is_found_by_its_values():
+    rule, found = inherited(renamed())
+    assert found == {"context_length": "zork"}
+    assert rule.endpoints[0].fields["context_length"] == "zork"
+
+
+def test_a_number_written_as_text_is_the_same_number():
+    assert inherited(renamed(lambda item, context: item.update(zork=str(context))))[1] == {"context_length": "zork"}
+
+
+def test_a_price_keeps_the_unit_that_its_values_had():
+    rule, found = inherited(renamed(lambda item, context: item.update(fee={"a": str(context / 1e12)})))
+    assert found == {"input_price": "fee.a"}
+    assert rule.endpoints[0].units["input_price"] == ACTIVE.endpoints[0].units["input_price"]
+
+
+def test_two_paths_with_the_same_values_are_left_to_a_person():
+    assert inherited(renamed(lambda item, context: item.update(zork=context, blub=context)))[1] == {}
+
+
+def test_one_value_for_all_models_proves_nothing():
+    old = copy.deepcopy(OLD)
+    for item in old["data"]:
+        item["context_length"] = 8_192
+    assert "context_length" not in inherited(renamed(lambda item, _: item.update(zork=8_192)), old=old)[1]
+
+
+def test_other_values_are_another_field():
+    assert inherited(renamed(lambda item, context: item.update(zork=context // 2)))[1] == {}
+
+
+def test_other_models_prove_nothing():
+    new = renamed()
+    for number, item in enumerate(new["things"]):
+        item["handle"] = f"voice-{number}"
+    assert inherited(new)[1] == {}
+
+
+def test_a_field_that_the_new_rule_has_found_itself_is_kept():
+    rule = ExtractionRule.parse(
+        {"jmespath_rule": "things[*]", "fields": {"id": "handle", "context_length": "own"}, "capability_rules": []}
+    )
+    assert with_inherited_fields(rule, ACTIVE, [([OLD], [renamed()])]) == (rule, {})
+
+
+VALUES = st.lists(st.integers(1, 3), min_size=len(MODELS), max_size=len(MODELS))
+
+
+@given(contexts=VALUES, candidates=st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=4))
+def test_a_field_is_taken_exactly_if_one_path_alone_agrees(contexts, candidates):
+    old = {"data": [{"id": name, "context_length": value} for name, value in zip(MODELS, contexts, strict=True)]}
+    new = {
+        "things": [
+            {"handle": name, **{path: values[number] for path, values in candidates.items()}}
+            for number, name in enumerate(MODELS)
+        ]
+    }
+    active = ExtractionRule.parse(
+        {"jmespath_rule": "data[*]", "fields": {"id": "id", "context_length": "context_length"}, "capability_rules": []}
+    )
+    rule = ExtractionRule.parse({"jmespath_rule": "things[*]", "fields": {"id": "handle"}, "capability_rules": []})
+    _, found = with_inherited_fields(rule, active, [([old], [new])])
+    agreeing = [path for path, values in candidates.items() if values == contexts]
+    expected = agreeing if len(agreeing) == 1 and len(set(contexts)) > 1 else []
+    assert list(found.values()) == expected
