@@ -81,7 +81,7 @@ def write_models(
     now: datetime,
     raw_response_id: int | None = None,
     cause: Literal["provider", "rule"] = "provider",
-    counts_absent: bool = True,
+    reread: Iterable[Mapping[str, Any]] | None = None,
     overridden: Mapping[str, Sequence[str]] | None = None,
 ) -> WriteResult:
     """Make a provider's models what a complete, accepted listing says.
@@ -103,10 +103,10 @@ def write_models(
         rule_version: The rule version that read the listing.
         now: When the listing was fetched, with a time zone.
         raw_response_id: The stored listing, for the changes' record.
-        cause: What the differences are put down to; `rule` where another rule reads a listing that is known. Those in
-            overridden fields alone are put down to the override in any case.
-        counts_absent: Whether models that are not listed count as missing once more; not when a listing that was
-            counted is read again. An id that was renamed is missing in any case: its model is listed.
+        cause: What other values are put down to, `rule` where that cannot be told; models that came or went are the
+            provider's. Differences in overridden fields alone are put down to the override in any case.
+        reread: Where another rule reads than last time, what it makes of the listing before: a row per model. What it
+            says there already, of a value or of who is listed, is put down to the rule.
         overridden: By model id, the fields that an override has set in the row already, sorted.
 
     Raises:
@@ -118,7 +118,8 @@ def write_models(
         .where(provider.c.id == provider_id)
         .with_for_update(key_share=True)
     ).one()
-    _receive(session, rows, overridden or {})
+    _receive(session, "listing_row", rows, overridden or {})
+    _receive(session, "listing_reread", reread or (), {})
     survey = session.execute(statement("survey_listing"), {"provider_id": provider_id}).one()
     if survey.duplicates:
         raise CatalogError(
@@ -134,7 +135,7 @@ def write_models(
         "now": now,
         "raw_response_id": raw_response_id,
         "cause": cause,
-        "counts_absent": counts_absent,
+        "is_reread": reread is not None,
         "removal_after": removal.removal_after,
         "removal_age": removal.removal_age,
         "most_changes": _MOST_CHANGES,
@@ -151,7 +152,7 @@ def write_models(
         removed=totals.get("removed", 0),
         restored=totals.get("restored", 0),
         changes=tuple(ModelChange(**change) for change in outcome.first_changes),
-        total_changes=sum(totals.values()),
+        total_changes=outcome.changes,
     )
 
 
@@ -182,10 +183,10 @@ def load_models(session: Session, provider_id: int, status: str | None = None) -
     return [dict(row) for row in session.execute(query).mappings()]
 
 
-def known_model_ids(session: Session, provider_id: int) -> set[str]:
-    """The ids of a provider's models that are not removed."""
+def active_model_ids(session: Session, provider_id: int) -> set[str]:
+    """The ids of the models that the provider's last accepted listing named."""
     query = select(provider_model.c.model_id)
-    query = query.where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
+    query = query.where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return set(session.scalars(query))
 
 
@@ -223,21 +224,23 @@ def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]
         yield row.slug, row.model_id, row.key, row.value is True
 
 
-def _receive(session: Session, rows: Iterable[Mapping[str, Any]], overridden: Mapping[str, Sequence[str]]) -> None:
-    session.execute(statement("create_listing_row"))
-    session.execute(statement("empty_listing_row"))
+def _receive(
+    session: Session, table: str, rows: Iterable[Mapping[str, Any]], overridden: Mapping[str, Sequence[str]]
+) -> None:
+    session.execute(statement(f"create_{table}"))
+    session.execute(statement(f"empty_{table}"))
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
     try:
-        with connection.cursor() as cursor, cursor.copy(statement("copy_listing_row").text) as copy:
+        with connection.cursor() as cursor, cursor.copy(statement(f"copy_{table}").text) as copy:
             for row in rows:
                 _send(copy, row, overridden.get(row["model_id"], ()))
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"the database went away: {_first_line(error)}", transient=True) from error
     except psycopg.Error as error:
         raise CatalogError(f"the listing does not fit the table: {_first_line(error)}") from error
-    session.execute(statement("analyze_listing_row"))
+    session.execute(statement(f"analyze_{table}"))
 
 
 def _find_renames(session: Session, provider_id: int) -> None:

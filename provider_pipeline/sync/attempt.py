@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds, Verdict
+from provider_pipeline.rules import ExtractionRule, Profile, Thresholds, Verdict
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.asking import active_judge, active_source, parse_thresholds
 from provider_pipeline.sync.basis import is_settled, reading_basis
@@ -181,30 +181,25 @@ def _write(
     now: datetime,
     raw_response_id: int | None,
 ) -> Written:
-    """Writes the listing; where the rule is another than last time, what the rule alone changes is written first."""
+    """Writes the listing; where the rule is another than last time, beside what that makes of the listing before."""
     provider, state = target.provider, target.state
-    reread: Written | None = None
     is_new_rule = state.rule_version not in (None, target.version)
-    if is_new_rule and state.raw_response_id is not None:
-        reread = reread_listing(
+    again: Spool[list[Row]]
+    with Spool() as again:
+        reread = None
+        if is_new_rule and state.raw_response_id is not None:
+            reread = reread_listing(session, state.raw_response_id, target.rule, thresholds, again)
+        return write_listing(
             session,
             provider.id,
-            state.raw_response_id,
-            ListingJudge(target.rule, thresholds=thresholds),
+            rows,
+            verdict,
             rule_version=target.version,
             now=now,
+            raw_response_id=raw_response_id,
+            cause="rule" if is_new_rule and reread is None else "provider",
+            reread=reread,
         )
-    written = write_listing(
-        session,
-        provider.id,
-        rows,
-        verdict,
-        rule_version=target.version,
-        now=now,
-        raw_response_id=raw_response_id,
-        cause="rule" if is_new_rule and reread is None else "provider",
-    )
-    return written if reread is None else written.after(reread)
 
 
 def _record_acceptance(

@@ -130,7 +130,8 @@ class _Reader:
 class _BesideCatalogue:
     """Compares both rules' rows with what is known, and counts which known models the candidate finds again.
 
-    Known are the catalogue's rows or, before the first sync, what the active rule reads from its own sample.
+    Known are the models of the last accepted listing or, before the first sync, what the active rule reads from its
+    own sample.
     """
 
     def __init__(self, session: Session, provider_id: int, active: catalog.StoredRuleVersion | None) -> None:
@@ -138,7 +139,7 @@ class _BesideCatalogue:
         self._provider_id = provider_id
         self._overrides = catalog.overrides(session, provider_id, datetime.now(UTC))
         self._sampled: dict[str, Row] = {}
-        self.unseen = catalog.known_model_ids(session, provider_id)
+        self.unseen = catalog.active_model_ids(session, provider_id)
         if not self.unseen and active is not None and active.sample_id is not None:
             reader = _Reader(stored_rule(active), keeps=True)
             for page in StoredResponse(session, active.sample_id):

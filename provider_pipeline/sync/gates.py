@@ -102,7 +102,7 @@ class Evidence:
     Attributes:
         failing: Both rules on the response that the active rule does not fit, or on the newest one.
         stored: Both rules on earlier responses, newest first.
-        known: Models the catalogue has of this provider, that are not removed.
+        known: Models that the provider's last accepted listing named.
         found: How many of them the candidate finds in the failing response.
         dropped: How many of them the failing response does not name anywhere.
         catalogue: The catalogue's rows beside the candidate's, over the failing response; None without known models.

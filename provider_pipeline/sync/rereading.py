@@ -1,59 +1,41 @@
 """Reading the last accepted listing again, with another rule.
 
-Here: writing what the rule alone changes, so that the record puts it down to the rule and not to the provider. Not
-here: the listing of this sync, which is written after it (`attempt.py`).
+Here: what the rule makes of it, so that the record puts down to the rule what it says there already, and only the rest
+to the provider. Not here: the write (`writing.py`); the listing of then is not written again.
 """
 
-from datetime import datetime
+from collections.abc import Iterator
+from itertools import chain
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.rules import ListingJudge
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Thresholds, last_of_each
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.spool import Spool
-from provider_pipeline.sync.writing import Row, Written, write_listing
+from provider_pipeline.sync.writing import Row
 
 
 def reread_listing(
-    session: Session,
-    provider_id: int,
-    raw_response_id: int,
-    judge: ListingJudge,
-    *,
-    rule_version: int,
-    now: datetime,
-) -> Written | None:
-    """Makes a provider's models what a known listing says under another rule; who is absent is not counted again.
+    session: Session, raw_response_id: int, rule: ExtractionRule, thresholds: Thresholds, rows: Spool[list[Row]]
+) -> Iterator[Row] | None:
+    """What a known listing says under another rule.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
+        session: Session to read with.
         raw_response_id: The last accepted listing.
-        judge: Of the new rule, without history.
-        rule_version: The new rule.
-        now: The time that rows are stamped with.
+        rule: The new rule.
+        thresholds: The provider's.
+        rows: Where the rows go.
 
     Returns:
-        What changed; None when the new rule does not read the old listing, and nobody can tell the two causes apart.
+        A row per model; None when the new rule does not read the old listing, and nobody can tell the two causes apart.
     """
-    rows: Spool[list[Row]]
-    with Spool() as rows:
-        try:
-            verdict = judge_pages(judge, catalog.stored_pages(session, raw_response_id), rows)
-        except ListingUnreadableError:
-            return None
-        if not verdict.valid:
-            return None
-        return write_listing(
-            session,
-            provider_id,
-            rows,
-            verdict,
-            rule_version=rule_version,
-            now=now,
-            raw_response_id=raw_response_id,
-            cause="rule",
-            counts_absent=False,
-        )
+    stored = catalog.stored_pages(session, raw_response_id)
+    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
+    try:
+        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), pages, rows)
+    except ListingUnreadableError:
+        return None
+    return last_of_each(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None

@@ -5,7 +5,7 @@ and whether it is kept (the caller's commit).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final, Literal
@@ -35,21 +35,6 @@ class Written:
     capability_coverage: float | None
     overrides: Mapping[str, Mapping[str, Any]]
 
-    def after(self, first: "Written") -> "Written":
-        """Both writes as one: what the first changed is changed, whatever the second found to be so already."""
-        ours, before = self.result, first.result
-        result = replace(
-            ours,
-            created=ours.created + before.created,
-            renamed=ours.renamed + before.renamed,
-            updated=ours.updated + before.updated,
-            restored=ours.restored + before.restored,
-            unchanged=max(0, ours.unchanged - before.created - before.renamed - before.updated - before.restored),
-            changes=(*before.changes, *ours.changes)[: max(len(before.changes), len(ours.changes))],
-            total_changes=ours.total_changes + before.total_changes,
-        )
-        return replace(self, result=result)
-
 
 def write_listing(
     session: Session,
@@ -61,7 +46,7 @@ def write_listing(
     now: datetime,
     raw_response_id: int | None = None,
     cause: Literal["provider", "rule"] = "provider",
-    counts_absent: bool = True,
+    reread: Iterable[Row] | None = None,
 ) -> Written:
     """Makes a provider's models what a listing says, in the session's transaction.
 
@@ -74,8 +59,9 @@ def write_listing(
         rule_version: The rule that read the listing.
         now: The time that rows are stamped with.
         raw_response_id: The stored listing, for the record of what changed.
-        cause: What differences are put down to: the provider, or another rule than the one that read it last.
-        counts_absent: Whether a model that is not listed is missing once more; not when a known listing is read again.
+        cause: What other values are put down to; `rule` where another rule reads than last time, and what it makes of
+            the listing before is not known.
+        reread: What it makes of that one, a row per model.
     """
     listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
     overrides = catalog.overrides(session, provider_id, now)
@@ -95,7 +81,7 @@ def write_listing(
             now=now,
             raw_response_id=raw_response_id,
             cause=cause,
-            counts_absent=counts_absent,
+            reread=None if reread is None else _overridden(reread, overrides),
             overridden={model_id: override_fields(values) for model_id, values in overrides.items()},
         )
     catalog.note_listed_values(session, provider_id, said, now=now)

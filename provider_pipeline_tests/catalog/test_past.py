@@ -102,10 +102,60 @@ def test_a_change_names_the_listing_that_was_read_and_is_not_in_the_way_of_forge
     ]
 
 
-def test_a_change_that_another_rule_made_is_put_down_to_the_rule(write):
+def _causes(result) -> dict[tuple[str, str], tuple[str, set[str]]]:
+    return {(change.model_id, change.kind, change.cause): set(change.changed) for change in result.changes}
+
+
+def test_where_nobody_can_tell_other_values_are_put_down_to_the_rule_and_who_is_listed_to_the_provider(write):
     write([model("a", family="x"), model("b")])
-    result = write([model("a", family="y")], hour=1, cause="rule")
-    assert {change.kind: change.cause for change in result.changes} == {"updated": "rule", "missing": "rule"}
+    result = write([model("a", family="y"), model("c")], hour=1, cause="rule")
+    assert {change.model_id: change.cause for change in result.changes} == {
+        "a": "rule",
+        "b": "provider",
+        "c": "provider",
+    }
+
+
+def test_what_a_rule_says_of_the_listing_before_already_is_its_doing_and_the_rest_the_providers(write):
+    write(
+        [model("a", family="x", context_length=1), model("b", family="x"), model("c"), model("gone"), model("hidden")]
+    )
+    reread = [
+        model("a", family="y", context_length=1),
+        model("b", family="y"),
+        model("c"),
+        model("gone"),
+        model("found"),
+    ]
+    listed = [
+        model("a", family="y", context_length=2),
+        model("b", family="y"),
+        model("c"),
+        model("found"),
+        model("new"),
+    ]
+    result = write(listed, hour=1, reread=reread)
+    assert _causes(result) == {
+        ("a", "updated", "rule"): {"family"},
+        ("a", "updated", "provider"): {"context_length"},
+        ("b", "updated", "rule"): {"family"},
+        ("gone", "missing", "provider"): {"status"},
+        ("hidden", "missing", "rule"): {"status"},
+        ("found", "added", "rule"): set(),
+        ("new", "added", "provider"): set(),
+    }
+    assert (result.updated, result.created, result.unchanged, result.total_changes) == (2, 2, 1, 7)
+
+
+def test_what_a_rule_misreads_in_the_listing_before_is_no_change(write):
+    """As one does that follows a renamed key, or prices in another unit: it says again what was known."""
+    write([model("a", context_length=5, input_price=2)])
+    result = write(
+        [model("a", context_length=5, input_price=2)],
+        hour=1,
+        reread=[model("a", context_length=None, input_price=0.000002)],
+    )
+    assert (result.changes, result.unchanged) == ((), 1)
 
 
 def test_a_difference_in_overridden_fields_alone_is_put_down_to_the_override(write):

@@ -130,13 +130,16 @@ def test_only_a_model_that_was_active_till_now_can_have_been_renamed(write):
     assert counts(write([*OTHERS, model("a")], hour=2))["created"] == 1
 
 
-def test_a_listing_that_is_read_again_leaves_no_old_name_of_a_renamed_model_active(session, provider, write):
-    write([*OTHERS, model("vendor/a"), model("gone")])
-    result = write([*OTHERS, model("a")], hour=1, counts_absent=False, cause="rule")
-    assert counts(result) == {"unchanged": 2, "renamed": 1, "missing": 1}
-    rows = _rows(session, provider)
-    assert (rows["vendor/a"]["status"], rows["vendor/a"]["renamed_to"]) == ("missing", "a")
-    assert rows["gone"]["status"] == "active"
+def test_a_rename_that_another_rule_makes_of_a_known_listing_is_put_down_to_the_rule(session, provider, write):
+    write([*OTHERS, model("vendor/a"), model("vendor/b")])
+    result = write([*OTHERS, model("a"), model("b")], hour=1, reread=[*OTHERS, model("a")])
+    assert {(change.model_id, change.kind): change.cause for change in result.changes} == {
+        ("a", "renamed"): "rule",
+        ("vendor/a", "missing"): "rule",
+        ("b", "renamed"): "provider",
+        ("vendor/b", "missing"): "provider",
+    }
+    assert _rows(session, provider)["vendor/a"]["renamed_to"] == "a"
 
 
 def test_a_thousand_names_that_change_at_once_are_a_thousand_renames(session, provider, write):

@@ -54,6 +54,32 @@ def test_a_moved_listing_is_repaired_without_a_person(fleet: Fleet):
         assert ModelSyncer(session).sync_provider_models("acme")["models_unchanged"] >= 0
 
 
+def test_a_repair_that_says_again_what_was_known_touches_no_row_and_records_no_change(fleet: Fleet):
+    """Though its rule misreads the listing before: the renamed key is not in it."""
+    renamed = listing(*CHAT_MODELS)
+    for item in renamed["data"]:
+        item["max_context_tokens"] = item.pop("context_length")
+    blocked(fleet, renamed)
+    rows = fleet.rows("acme")
+    assert answered(fleet).status == "activated"
+    with fleet.database.session() as session:
+        result = ModelSyncer(session).sync_provider_models("acme")
+        assert {change.kind for change in catalog.list_changes(session, slug="acme")} == {"added"}
+    assert (result["models_updated"], result["models_unchanged"]) == (0, 5)
+    assert fleet.rows("acme") == rows
+
+
+def test_models_whose_withdrawal_was_accepted_are_not_held_against_a_new_rule(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme")
+    fleet.serve("acme", listing(*CHAT_MODELS[:2]))
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme", accept=["shrink"], reason="announced")
+    blocked(fleet, moved(*CHAT_MODELS[:2]))
+    assert answered(fleet).status == "activated"
+
+
 def test_another_product_needs_review_with_a_report_that_names_the_change(fleet: Fleet):
     blocked(fleet, {"voices": [{"id": f"voice-{n}", "language": "en"} for n in range(8)]})
     rows = fleet.rows("acme")

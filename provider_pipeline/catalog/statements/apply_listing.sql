@@ -1,4 +1,6 @@
 -- Makes a provider's rows what the listing says, and records what that changed. Rows that stay the same are only read.
+-- Where another rule reads than last time, listing_reread holds what it makes of the listing before: what it says there
+-- already is the rule's doing, and everything else the provider's.
 WITH
 -- Models the listing leaves out. Removed ones are left alone.
 absent AS MATERIALIZED (
@@ -12,8 +14,11 @@ absent AS MATERIALIZED (
             WHEN old.missing_count + 1 >= :removal_after
                 AND CAST(:now AS timestamptz) - seen.last_seen_at >= CAST(:removal_age AS interval) THEN 'removed'
             ELSE 'missing'
-        END AS status
+        END AS status,
+        -- It was in the listing before, and the rule does not find it there.
+        :is_reread AND old.status = 'active' AND again.model_id IS NULL AS is_overlooked
     FROM provider_model AS old
+    LEFT JOIN pg_temp.listing_reread AS again ON again.model_id = old.model_id
     CROSS JOIN LATERAL (
         -- An active row does not know when it was last seen; the last accepted listing does.
         SELECT CASE
@@ -23,8 +28,7 @@ absent AS MATERIALIZED (
             ELSE old.last_seen_at
         END AS last_seen_at
     ) AS seen
-    WHERE (:counts_absent OR EXISTS (SELECT FROM pg_temp.listing_rename WHERE old_id = old.model_id))
-        AND old.provider_id = :provider_id
+    WHERE old.provider_id = :provider_id
         AND old.status <> 'removed'
         AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
 ),
@@ -42,17 +46,28 @@ arrived AS MATERIALIZED (
             ELSE 'updated'
         END AS kind,
         difference.changed,
+        difference.of_rule,
         CASE
             WHEN difference.is_overridden AND renamed.new_id IS NULL AND old.status = 'active' THEN 'override'
-            ELSE CAST(:cause AS text)
+            WHEN renamed.new_id IS NULL AND old.status = 'active' THEN CAST(:cause AS text)
+            -- Who is listed is the provider's word, unless the rule finds the model in the listing before, too.
+            WHEN again.model_id IS NOT NULL THEN 'rule'
+            ELSE 'provider'
         END AS cause
     FROM pg_temp.listing_row AS new
     LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.new_id = new.model_id
     LEFT JOIN provider_model AS old
         ON old.provider_id = :provider_id AND old.model_id = coalesce(renamed.old_id, new.model_id)
+    LEFT JOIN pg_temp.listing_reread AS again ON again.model_id = new.model_id
     CROSS JOIN LATERAL (
         SELECT
             coalesce(jsonb_object_agg(field, jsonb_build_array(was, is_now)), '{}') AS changed,
+            coalesce(
+                jsonb_object_agg(field, jsonb_build_array(was, is_now)) FILTER (
+                    WHERE again.model_id IS NOT NULL AND was_already IS NOT DISTINCT FROM is_now
+                ),
+                '{}'
+            ) AS of_rule,
             bool_and(CASE
                 WHEN old.overridden_fields || new.overridden_fields = '{}' THEN false
                 WHEN field = 'overridden_fields' THEN true
@@ -67,22 +82,34 @@ arrived AS MATERIALIZED (
             END) AS is_overridden
         FROM (
             VALUES
-                ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id)),
-                ('status', to_jsonb(old.status), to_jsonb('active'::text)),
-                ('display_name', to_jsonb(old.display_name), to_jsonb(new.display_name)),
-                ('family', to_jsonb(old.family), to_jsonb(new.family)),
-                ('context_length', to_jsonb(old.context_length), to_jsonb(new.context_length)),
-                ('max_output_tokens', to_jsonb(old.max_output_tokens), to_jsonb(new.max_output_tokens)),
-                ('input_modalities', to_jsonb(old.input_modalities), to_jsonb(new.input_modalities)),
-                ('output_modalities', to_jsonb(old.output_modalities), to_jsonb(new.output_modalities)),
-                ('input_price', to_jsonb(old.input_price), to_jsonb(new.input_price)),
-                ('output_price', to_jsonb(old.output_price), to_jsonb(new.output_price)),
-                ('capabilities', old.capabilities, new.capabilities),
-                ('capability_sources', old.capability_sources, new.capability_sources),
-                ('metadata_json', old.metadata_json, new.metadata_json),
-                ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields)),
-                ('renamed_to', to_jsonb(old.renamed_to), NULL)
-        ) AS compared (field, was, is_now)
+                ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id), 'null'),
+                ('status', to_jsonb(old.status), to_jsonb('active'::text), 'null'),
+                ('display_name', to_jsonb(old.display_name), to_jsonb(new.display_name), to_jsonb(again.display_name)),
+                ('family', to_jsonb(old.family), to_jsonb(new.family), to_jsonb(again.family)),
+                (
+                    'context_length', to_jsonb(old.context_length), to_jsonb(new.context_length),
+                    to_jsonb(again.context_length)
+                ),
+                (
+                    'max_output_tokens', to_jsonb(old.max_output_tokens), to_jsonb(new.max_output_tokens),
+                    to_jsonb(again.max_output_tokens)
+                ),
+                (
+                    'input_modalities', to_jsonb(old.input_modalities), to_jsonb(new.input_modalities),
+                    to_jsonb(again.input_modalities)
+                ),
+                (
+                    'output_modalities', to_jsonb(old.output_modalities), to_jsonb(new.output_modalities),
+                    to_jsonb(again.output_modalities)
+                ),
+                ('input_price', to_jsonb(old.input_price), to_jsonb(new.input_price), to_jsonb(again.input_price)),
+                ('output_price', to_jsonb(old.output_price), to_jsonb(new.output_price), to_jsonb(again.output_price)),
+                ('capabilities', old.capabilities, new.capabilities, again.capabilities),
+                ('capability_sources', old.capability_sources, new.capability_sources, again.capability_sources),
+                ('metadata_json', old.metadata_json, new.metadata_json, again.metadata_json),
+                ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields), 'null'),
+                ('renamed_to', to_jsonb(old.renamed_to), NULL, 'null')
+        ) AS compared (field, was, is_now, was_already)
         WHERE old.id IS NOT NULL AND was IS DISTINCT FROM is_now
     ) AS difference
     WHERE old.id IS NULL
@@ -151,7 +178,15 @@ change AS (
     )
     SELECT :provider_id, model_id, kind, changed, :rule_version, :raw_response_id, cause, :now
     FROM (
-        SELECT model_id, kind, changed, cause FROM arrived
+        SELECT model_id, kind, changed, cause FROM arrived WHERE kind <> 'updated' OR cause = 'override'
+        UNION ALL
+        SELECT model_id, kind, of_rule, 'rule'
+        FROM arrived
+        WHERE kind = 'updated' AND cause <> 'override' AND of_rule <> '{}'
+        UNION ALL
+        SELECT model_id, kind, changed - ARRAY(SELECT jsonb_object_keys(of_rule)), cause
+        FROM arrived
+        WHERE kind = 'updated' AND cause <> 'override' AND changed <> of_rule
         UNION ALL
         SELECT
             model_id,
@@ -160,20 +195,27 @@ change AS (
                 WHEN renamed.new_id IS NULL THEN '{}'
                 ELSE jsonb_build_object('renamed_to', jsonb_build_array(NULL, renamed.new_id))
             END,
-            :cause
+            CASE
+                WHEN is_overlooked AND (
+                    renamed.new_id IS NULL
+                    OR EXISTS (SELECT FROM pg_temp.listing_reread AS again WHERE again.model_id = renamed.new_id)
+                ) THEN 'rule'
+                ELSE 'provider'
+            END
         FROM absent
         LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.old_id = absent.model_id
         WHERE was <> status
     ) AS noticed
-    ORDER BY model_id COLLATE "C"
+    ORDER BY model_id COLLATE "C", cause DESC
     RETURNING model_id, kind, changed, cause
 )
 SELECT
     (
         SELECT coalesce(jsonb_object_agg(kind, total), '{}')
-        FROM (SELECT kind, count(*) AS total FROM change GROUP BY kind) AS counted
+        FROM (SELECT kind, count(DISTINCT model_id) AS total FROM change GROUP BY kind) AS counted
     ) AS totals,
+    (SELECT count(*) FROM change) AS changes,
     (
-        SELECT coalesce(jsonb_agg(to_jsonb(first_change) ORDER BY model_id COLLATE "C"), '[]')
-        FROM (SELECT * FROM change ORDER BY model_id COLLATE "C" LIMIT :most_changes) AS first_change
+        SELECT coalesce(jsonb_agg(to_jsonb(first_change) ORDER BY model_id COLLATE "C", cause DESC), '[]')
+        FROM (SELECT * FROM change ORDER BY model_id COLLATE "C", cause DESC LIMIT :most_changes) AS first_change
     ) AS first_changes
