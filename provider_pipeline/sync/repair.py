@@ -24,7 +24,13 @@ from provider_pipeline.errors import (
     RuleValidationError,
     TaskClaimLostError,
 )
-from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Difference, ExtractionRule
+from provider_pipeline.rules import (
+    PLAUSIBILITY_ISSUES,
+    Difference,
+    ExtractionRule,
+    difference_lines,
+    rule_differences,
+)
 from provider_pipeline.sync.adoption import Adoption, Decision, active_version, adopt
 from provider_pipeline.sync.candidates import (
     Candidate,
@@ -157,7 +163,7 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
         )
     except RuleValidationError as error:
         reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"
-        return _described(slug, task, response.id, differences, None, None, "needs_review", reason)
+        return _described(slug, task, response.id, differences, rule, None, None, "needs_review", reason)
     if candidate.version is None and rule is not None and good is not None:
         candidate = with_history(candidate, rule, good, response)
     adoption = adopt(
@@ -171,7 +177,7 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
     status, reason = adoption.status, adoption.reason
     if status == "kept" and (held := _held_by_history(task)):
         status, reason = "needs_review", f"the rule reads the response; the listing itself is in question: {held}"
-    return _described(slug, task, response.id, differences, candidate, adoption, status, reason)
+    return _described(slug, task, response.id, differences, rule, candidate, adoption, status, reason)
 
 
 def _held_by_history(task: catalog.Task | None) -> str | None:
@@ -188,6 +194,7 @@ def _described(
     task: catalog.Task | None,
     failing_id: int,
     differences: Sequence[Difference],
+    active: ExtractionRule | None,
     candidate: Candidate | None,
     adoption: Adoption | None,
     status: Decision,
@@ -199,6 +206,9 @@ def _described(
         slug,
         reason=reason,
         differences=differences,
+        rule_changes=()
+        if active is None or candidate is None
+        else difference_lines(rule_differences(active, candidate.rule)),
         gates=gates,
         evidence=None if adoption is None else adoption.evidence,
         next_steps=_next_steps(slug, status, version if gates else None, task, failing_id),
@@ -217,6 +227,12 @@ def _described(
         raw_response_id=failing_id,
         task_id=None if task is None else task.id,
     )
+
+
+def _rule_changes(active: ExtractionRule | None, candidate: Candidate | None) -> list[str]:
+    if active is None or candidate is None or active.digest == candidate.rule.digest:
+        return []
+    return difference_lines(rule_differences(active, candidate.rule))
 
 
 def _finish(session: Session, task: catalog.Task, repair: Repair, worker: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ from provider_pipeline.rules import Comparison, Difference
 from provider_pipeline.sync.gates import Evidence, Gate, Shadow
 
 _LONGEST_CELL = 160
+_MOST_LINES = 40
 
 
 def report_markdown(
@@ -16,6 +17,7 @@ def report_markdown(
     *,
     reason: str,
     differences: Sequence[Difference],
+    rule_changes: Sequence[str],
     gates: Sequence[Gate],
     evidence: Evidence | None,
     next_steps: Sequence[str],
@@ -26,11 +28,19 @@ def report_markdown(
         slug: The provider.
         reason: One line: what came of the candidate and why.
         differences: What changed between the last good response and the one that failed.
+        rule_changes: What the candidate says otherwise than the active rule, one line each.
         gates: The gates, in order.
         evidence: What the gates looked at; None when no candidate could be written at all.
         next_steps: Commands that a person can run.
     """
     parts = [f"## {_cell(slug)}: {_cell(reason)}", "### What changed", *_changes(differences)]
+    if rule_changes:
+        parts += [
+            "### What the candidate says otherwise",
+            *(f"- {_plain(line)}" for line in rule_changes[:_MOST_LINES]),
+        ]
+        if len(rule_changes) > _MOST_LINES:
+            parts.append(f"- and {len(rule_changes) - _MOST_LINES} more: `provider-pipeline rules diff {_cell(slug)}`")
     if gates:
         parts += ["### Gates", _table(("gate", "passed", "expected", "actual"), (_gate_row(gate) for gate in gates))]
     if evidence is not None:

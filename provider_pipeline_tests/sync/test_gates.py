@@ -120,6 +120,7 @@ def test_the_report_shows_each_gate_and_cannot_be_broken_out_of():
         "acme",
         reason="the candidate fails 2 gates",
         differences=(),
+        rule_changes=["selector: data[*] -> models[*]", *(f"line {n}" for n in range(60))],
         gates=judge_candidate(evidence),
         evidence=evidence,
         next_steps=("provider-pipeline tasks approve 3",),
@@ -129,3 +130,5 @@ def test_the_report_shows_each_gate_and_cannot_be_broken_out_of():
     assert "a\\|b &lt;script>" in report
     assert "| 6 | 100 models | does not fit" in report
     assert "- `provider-pipeline tasks approve 3`" in report
+    assert "- selector: data[*] -> models[*]\n" in report
+    assert "- and 21 more: `provider-pipeline rules diff acme`" in report
