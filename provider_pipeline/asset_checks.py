@@ -13,15 +13,19 @@ from typing import Any
 
 import dagster as dg
 
+from provider_pipeline.asset_keys import (
+    EXTRACTION,
+    HOW_A_SYNC_WORKS,
+    OPERATIONS,
+    PROVIDERS,
+    RAW,
+    TABLE,
+    documented,
+)
+from provider_pipeline.asset_metadata import bounded_json
 from provider_pipeline.errors import ListingRefusedError
 from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Thresholds
 from provider_pipeline.sync import MAX_AGE, SyncOutcome, failed_stage
-
-PROVIDERS = dg.DynamicPartitionsDefinition(name="providers")
-
-RAW = dg.AssetKey("raw_models_response")
-EXTRACTION = dg.AssetKey("validated_extraction")
-TABLE = dg.AssetKey("provider_model")
 
 MIN_CAPABILITY_COVERAGE: float = Thresholds.model_fields["min_coverage"].default
 FAILURES_TO_ERROR = 3
@@ -30,20 +34,30 @@ FAILURES_TO_ERROR = 3
 _SAMPLE_ISSUES = 20
 
 
-def _spec(name: str, asset: dg.AssetKey, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+def _spec(
+    name: str, asset: dg.AssetKey, description: str, *, page: str = HOW_A_SYNC_WORKS, blocking: bool = False
+) -> dg.AssetCheckSpec:
     with warnings.catch_warnings():
         # `partitions_def` on a check is in preview in every release that pyproject.toml allows, and works.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(
-            name, asset=asset, description=description, blocking=blocking, partitions_def=PROVIDERS
+            name,
+            asset=asset,
+            description=description,
+            blocking=blocking,
+            partitions_def=PROVIDERS,
+            metadata=documented(page),
         )
 
 
-LISTING_WAS_FETCHED = _spec("listing_was_fetched", RAW, "Every page of the listing arrived and is JSON.")
+LISTING_WAS_FETCHED = _spec(
+    "listing_was_fetched", RAW, "Every page of the listing arrived and is JSON.", page="README.md#what-requests-do"
+)
 RULE_EXTRACTS_MODELS = _spec(
     "rule_extracts_models",
     EXTRACTION,
     "The extraction rule fits the listing: models are found, with ids, in the types and ranges that were declared.",
+    page="docs/rules.md",
     blocking=True,
 )
 LISTING_IS_PLAUSIBLE = _spec(
@@ -56,9 +70,13 @@ CAPABILITIES_ARE_COVERED = _spec(
     "capabilities_are_covered",
     EXTRACTION,
     f"At least {MIN_CAPABILITY_COVERAGE:.0%} of the models, or the provider's own share, have a known capability.",
+    page="docs/rules.md#capabilities",
 )
 PROVIDER_IS_FRESH = _spec(
-    "provider_is_fresh", TABLE, f"The last successful sync is less than {MAX_AGE.total_seconds() / 3600:.0f} hours old."
+    "provider_is_fresh",
+    TABLE,
+    f"The last successful sync is less than {MAX_AGE.total_seconds() / 3600:.0f} hours old.",
+    page=OPERATIONS,
 )
 
 OVERRIDES_ARE_NEEDED = _spec(
@@ -108,7 +126,8 @@ def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEv
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
                 "expected": f"at least {outcome.min_coverage:.0%} of the models with a known capability",
-                "actual": outcome.capability_coverage,
+                "actual": f"{outcome.capability_coverage:.0%} of the models",
+                "capability_coverage": outcome.capability_coverage,
                 "recovery": "add patterns or overrides for the models without: provider-pipeline rules show "
                 + outcome.slug,
             },
@@ -183,7 +202,7 @@ def _verdict_evaluation(spec: dg.AssetCheckSpec, outcome: SyncOutcome, *, of_his
             "models": outcome.models,
             "rule_version": outcome.rule_version or 0,
             "raw_response_id": outcome.raw_response_id or 0,
-            "issues": dg.MetadataValue.json([dict(issue) for issue in issues[:_SAMPLE_ISSUES]]),
+            "issues": bounded_json([dict(issue) for issue in issues[:_SAMPLE_ISSUES]]),
             "recovery": errors[0]["recovery"] if errors else "",
         },
     )
@@ -204,6 +223,7 @@ def _evaluation(
         severity=severity,
         partition=slug,
         blocking=spec.blocking,
+        description=str(metadata["actual"]),
         metadata={
             name: value if isinstance(value, dg.MetadataValue) else _metadata_value(value)
             for name, value in metadata.items()

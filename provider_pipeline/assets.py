@@ -11,29 +11,49 @@ job, because Dagster cannot run a step without partitions below a partitioned as
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from provider_pipeline import catalog
-from provider_pipeline.asset_checks import CHECK_SPECS, EXTRACTION, PROVIDERS, RAW, TABLE, evaluations
-from provider_pipeline.asset_metadata import changes_table, column_schema
+from provider_pipeline.asset_checks import CHECK_SPECS, evaluations
+from provider_pipeline.asset_keys import (
+    CODE_VERSION,
+    EXTRACTION,
+    GROUP,
+    HOW_A_SYNC_WORKS,
+    OWNERS,
+    PROVIDERS,
+    RAW,
+    RULE,
+    TABLE,
+    documented,
+    stage,
+)
+from provider_pipeline.asset_metadata import (
+    column_schema,
+    extraction_metadata,
+    first_use_metadata,
+    raw_metadata,
+    repair_metadata,
+    table_metadata,
+)
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
 from provider_pipeline.rules import GUARDS
-from provider_pipeline.sync import Repair, SyncOutcome, accept_guards, answer_tasks, attempt_many, improve_rule
-
-GROUP = "provider_catalog"
-OWNERS = ["team:data-platform"]
-CODE_VERSION = "1"
-
-RULE = dg.AssetKey("extraction_rule")
+from provider_pipeline.sync import (
+    AcceptedGuards,
+    Repair,
+    SyncOutcome,
+    accept_guards,
+    answer_tasks,
+    attempt_many,
+    improve_rule,
+)
 
 _Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
-_Metadata = dg.MetadataValue[Any] | str | int
 
 
 def _spec(
@@ -42,7 +62,9 @@ def _spec(
     *,
     deps: list[dg.AssetKey],
     kinds: set[str],
-    metadata: dict[str, object] | None = None,
+    at: str,
+    page: str,
+    metadata: Mapping[str, object] | None = None,
 ) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
@@ -54,7 +76,8 @@ def _spec(
         code_version=CODE_VERSION,
         partitions_def=PROVIDERS,
         skippable=True,
-        metadata=metadata,
+        tags=stage(at),
+        metadata={**documented(page), **(metadata or {})},
     )
 
 
@@ -75,6 +98,8 @@ SPECS = (
         "The provider's extraction rule: written from the response that failed, active once it proved better.",
         deps=[],
         kinds={"python", "postgres"},
+        at="rule",
+        page="docs/rules.md",
         metadata={"dagster/table_name": "rule_version"},
     ),
     _spec(
@@ -82,6 +107,8 @@ SPECS = (
         "The provider's listing as it was sent: every page, content-addressed, replayable.",
         deps=[],
         kinds={"http", "postgres"},
+        at="fetch",
+        page="README.md#stored-responses",
         metadata={"dagster/table_name": "raw_response"},
     ),
     _spec(
@@ -89,12 +116,16 @@ SPECS = (
         "The models that the active rule extracts from the listing, accepted by the blocking checks.",
         deps=[RAW, RULE],
         kinds={"python"},
+        at="judge",
+        page=HOW_A_SYNC_WORKS,
     ),
     _spec(
         TABLE,
         "The table of models: one row per provider and model id, changed in one transaction or not at all.",
         deps=[EXTRACTION],
         kinds={"postgres", "table"},
+        at="write",
+        page=HOW_A_SYNC_WORKS,
         metadata={
             "dagster/table_name": "provider_model",
             "dagster/column_schema": column_schema(catalog.tables.provider_model),
@@ -144,7 +175,9 @@ def provider_catalog(
             accept=accept,
         ):
             if outcome.status == "skipped":  # somebody else's sync is this provider's
-                context.log.info(outcome.reason or outcome.slug)
+                context.log.warning(f"skipped: {outcome.reason}")
+                if context.has_partition_key:  # whoever asked for this one provider must be told
+                    troubled[outcome.slug] = outcome.reason or outcome.status
                 continue
             if outcome.status != "synced":
                 troubled[outcome.slug] = outcome.reason or outcome.status
@@ -153,13 +186,12 @@ def provider_catalog(
                 context.log.info(f"dry run, nothing is kept: {json.dumps(outcome.summary(), ensure_ascii=False)}")
                 continue
             if _crash(outcome) is None and (for_partitions or _is_news(outcome)):  # a crash says nothing of the data
-                yield from _selected(context, _events(outcome, new_rule=outcome.slug not in renewed))
+                yield from _selected(context, _events(outcome, accept, new_rule=outcome.slug not in renewed))
     for key in context.selected_asset_check_keys:  # check outputs are not optional
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
     if troubled:
         raise dg.Failure(
-            description=f"{len(troubled)} of {len(slugs)} providers were not written; every other one was. "
-            + "; ".join(troubled[slug] for slug in sorted(troubled)),
+            description=_failure([troubled[slug] for slug in sorted(troubled)], of=len(slugs)),
             metadata={"providers": dg.MetadataValue.json(troubled)},
             allow_retries=False,
         )
@@ -188,19 +220,7 @@ def _renew_rules(
 
 def _rule_event(repair: Repair) -> _Event:
     """The rule's materialization; of a rule that waits for a person an observation, with the same metadata."""
-    metadata: dict[str, _Metadata] = {
-        "version": repair.version or 0,
-        "status": repair.status,
-        "reason": repair.reason,
-        "report": dg.MetadataValue.md(repair.report),
-        "models": repair.models,
-        "raw_response_id": repair.raw_response_id,
-        "task": repair.task_id or 0,
-        "gates": dg.MetadataValue.json([gate.to_json() for gate in repair.gates]),
-        "differences": dg.MetadataValue.json([difference.to_json() for difference in repair.differences]),
-    }
-    if repair.rule is not None:
-        metadata["rule"] = dg.MetadataValue.json(repair.rule.to_stored().model_list_config)
+    metadata = repair_metadata(repair)
     if repair.status == "needs_review":
         return dg.AssetObservation(RULE, partition=repair.slug, metadata=metadata)
     return dg.AssetMaterialization(RULE, partition=repair.slug, metadata=metadata)
@@ -213,6 +233,13 @@ def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[
     if unknown := [slug for slug in slugs if slug not in known]:
         context.instance.add_dynamic_partitions(str(PROVIDERS.name), unknown)
     return slugs
+
+
+def _failure(reasons: list[str], *, of: int) -> str:
+    """The step's error: which providers were not written, and why."""
+    if of == 1:
+        return reasons[0]
+    return f"{len(reasons)} of {of} providers were not written; every other one was. {'; '.join(reasons)}"
 
 
 def _crash(outcome: SyncOutcome) -> Exception | None:
@@ -233,48 +260,13 @@ def _is_news(outcome: SyncOutcome) -> bool:
     return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
 
 
-def _events(outcome: SyncOutcome, *, new_rule: bool) -> Iterator[_Event]:
+def _events(outcome: SyncOutcome, accept: AcceptedGuards | None, *, new_rule: bool) -> Iterator[_Event]:
+    slug = outcome.slug
     if outcome.status == "synced" and outcome.rule_changed and new_rule:
-        yield dg.AssetMaterialization(RULE, partition=outcome.slug, metadata={"version": outcome.rule_version or 0})
+        yield dg.AssetMaterialization(RULE, partition=slug, metadata=first_use_metadata(outcome))
     if outcome.status != "failed":
-        yield dg.AssetMaterialization(
-            RAW,
-            partition=outcome.slug,
-            metadata={
-                "pages": outcome.page_count,
-                "bytes": outcome.byte_count,
-                "raw_response_id": outcome.raw_response_id or 0,
-                "new_content": outcome.listing_changed,
-            },
-        )
+        yield dg.AssetMaterialization(RAW, partition=slug, metadata=raw_metadata(outcome))
     yield from evaluations(outcome, datetime.now(UTC))
     if outcome.status == "synced":
-        yield dg.AssetMaterialization(
-            EXTRACTION,
-            partition=outcome.slug,
-            metadata={
-                "models": outcome.models,
-                "rejected": outcome.rejected,
-                "rule_version": outcome.rule_version or 0,
-                "capability_coverage": outcome.capability_coverage or 0.0,
-            },
-        )
-        yield dg.AssetMaterialization(
-            TABLE,
-            partition=outcome.slug,
-            metadata={
-                "models": outcome.models,
-                "created": outcome.created,
-                "updated": outcome.updated,
-                "unchanged": outcome.unchanged,
-                "missing": outcome.missing,
-                "removed": outcome.removed,
-                "restored": outcome.restored,
-                "bytes": outcome.byte_count,
-                "rule_version": outcome.rule_version or 0,
-                "seconds": outcome.seconds,
-                "changes": changes_table(outcome),
-                "dagster/table_name": "provider_model",
-                "dagster/partition_row_count": outcome.models,
-            },
-        )
+        yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
+        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept))

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from provider_pipeline import catalog
-from provider_pipeline.asset_checks import TABLE
-from provider_pipeline.assets import CODE_VERSION, GROUP, OWNERS
+from provider_pipeline.asset_keys import CODE_VERSION, DIGEST, GROUP, OPERATIONS, OWNERS, TABLE, documented, stage
+from provider_pipeline.asset_markdown import markdown
+from provider_pipeline.asset_metadata import bounded_json
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.sync import daily_digest
 
@@ -17,13 +18,15 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", timezone="UTC", end
 
 
 @dg.asset(
-    key="change_digest",
+    key=DIGEST,
     deps=[dg.AssetDep(TABLE, partition_mapping=dg.AllPartitionMapping())],
     partitions_def=DAYS,
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres", "markdown"},
     code_version=CODE_VERSION,
+    tags=stage("report"),
+    metadata=documented(OPERATIONS),
     description="What changed in a day: added, removed, renamed, repriced, capabilities, held and repaired.",
 )
 def change_digest(context: dg.AssetExecutionContext, provider_database: CatalogResource) -> dg.MaterializeResult[None]:
@@ -36,8 +39,8 @@ def change_digest(context: dg.AssetExecutionContext, provider_database: CatalogR
         session.commit()
     return dg.MaterializeResult(
         metadata={
-            "digest": dg.MetadataValue.md(catalog.digest_markdown(digest)),
-            "digest_json": dg.MetadataValue.json(digest.to_json()),
+            "digest": markdown(catalog.digest_markdown(digest).splitlines()),
+            "digest_json": bounded_json(digest.to_json()),
             "told": told,
             **digest.counts(),
         }

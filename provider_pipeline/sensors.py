@@ -14,8 +14,9 @@ import dagster as dg
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, PROVIDERS, RULE_EXTRACTS_MODELS, freshness
-from provider_pipeline.jobs import regenerate_provider_rules_job
+from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness
+from provider_pipeline.asset_keys import HOW_A_SYNC_WORKS, OPERATIONS, PROVIDERS, kept_by_owner
+from provider_pipeline.jobs import UNFINISHED, regenerate_provider_rules_job
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.sync import Webhook, deliver_due, open_task
 
@@ -24,12 +25,6 @@ EVENTS_PER_TICK = 200
 KEEP_NOTIFICATIONS = timedelta(days=30)
 
 _PARTITION_TAG = "dagster/partition"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,7 @@ def partition_changes(wanted: Set[str], existing: Set[str], in_flight: Set[str])
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps the partitions equal to the active providers.",
+    metadata=kept_by_owner(OPERATIONS),
 )
 def provider_partitions_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
@@ -79,7 +75,7 @@ def provider_partitions_sensor(
 
 def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
     busy: set[str] = set()
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
         partition = run.tags.get(_PARTITION_TAG)
         if partition is None:  # a fleet run or a range: it may work on any of them
             return set(existing)
@@ -93,6 +89,7 @@ def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A blocking check that failed becomes a RULE_GEN task, and a run that writes new rules.",
+    metadata=kept_by_owner(HOW_A_SYNC_WORKS),
 )
 def rule_generation_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
@@ -169,6 +166,7 @@ def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: d
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Fails provider_is_fresh for a provider without a recent success, even when no run happens at all.",
+    metadata=kept_by_owner(OPERATIONS),
 )
 def provider_freshness_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
@@ -198,6 +196,7 @@ def provider_freshness_sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends what happened to the webhook that PROVIDER_PIPELINE_WEBHOOK_URL names, signed, once per event.",
+    metadata=kept_by_owner(OPERATIONS),
 )
 def webhook_sensor(context: dg.SensorEvaluationContext, provider_database: CatalogResource) -> dg.SkipReason:
     """Requests no run. A receiver that fails is asked again later; a setting that cannot be used fails the tick."""

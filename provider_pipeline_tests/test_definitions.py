@@ -1,17 +1,23 @@
 """The code location as Dagster loads it."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
+import yaml
 
-from provider_pipeline.asset_checks import CHECK_SPECS, EXTRACTION, PROVIDERS, RAW, TABLE
-from provider_pipeline.assets import RULE
+from provider_pipeline.asset_checks import CHECK_SPECS
+from provider_pipeline.asset_keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
 from provider_pipeline.definitions import defs
 from provider_pipeline.schedules import hourly_sync_schedule
 
+ROOT = Path(__file__).parents[1]
+STAGE = "provider_pipeline/stage"
 GRAPH = defs.resolve_asset_graph()
 
 
@@ -31,16 +37,51 @@ def test_the_lineage_leads_from_the_raw_response_to_the_table():
     assert {GRAPH.get(key).partitions_def for key in (RAW, RULE, EXTRACTION, TABLE)} == {PROVIDERS}
 
 
-def test_every_definition_says_what_it_is():
-    for key in (RAW, RULE, EXTRACTION, TABLE):
-        node = GRAPH.get(key)
-        assert node.description
+def test_every_asset_says_what_it_is_whose_it_is_and_where_it_is_explained():
+    nodes = [GRAPH.get(key) for key in GRAPH.get_all_asset_keys()]
+    assert len(nodes) == 5
+    for node in nodes:
+        for told in (node.description, node.owners, node.kinds, node.code_version, node.tags.get(STAGE)):
+            assert told, node.key
         assert node.group_name == "provider_catalog"
-        assert node.owners
-        assert node.kinds
-        assert node.code_version
-    assert all(spec.description for spec in CHECK_SPECS)
+        assert_explained(node.metadata)
+
+
+def test_every_check_says_what_holds_and_where_it_is_explained():
+    checks = list(GRAPH.asset_check_keys)
+    assert {key.name for key in checks} == {spec.name for spec in CHECK_SPECS}
+    for spec in CHECK_SPECS:
+        assert spec.description, spec.key
+        assert_explained(spec.metadata)
     assert {spec.name for spec in CHECK_SPECS if spec.blocking} == {"rule_extracts_models", "listing_is_plausible"}
+
+
+def test_every_job_schedule_and_sensor_says_what_it_does_whose_it_is_and_where_it_is_explained():
+    repository = defs.get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    listed = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
+    assert len(listed) == 9
+    for each in listed:
+        assert each.description, each.name
+        assert each.metadata["owner"].value == "team:data-platform", each.name
+        assert_explained(each.metadata)
+    assert {job.run_tags["provider_pipeline/launch"] for job in jobs} == {"fleet", "repair", "digest"}
+
+
+def assert_explained(metadata: Mapping[str, object]) -> None:
+    """The page that it names is in the repository, and the heading on it."""
+    name, _, anchor = str(metadata["documentation"].value).partition("#")
+    page = (ROOT / name).read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
+    assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, anchor
+
+
+def test_loading_warns_of_nothing():
+    code = (
+        "import dagster as dg; from provider_pipeline.definitions import defs; dg.Definitions.validate_loadable(defs)"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
 def test_the_table_shows_its_columns_with_their_comments():
@@ -50,9 +91,30 @@ def test_the_table_shows_its_columns_with_their_comments():
     assert all(columns.values())
 
 
-def test_the_hourly_schedule_requests_the_fleet_run_without_a_partition():
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
+def test_the_hourly_schedule_requests_the_fleet_run_without_a_partition(instance: dg.DagsterInstance):
+    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
     (request,) = hourly_sync_schedule.evaluate_tick(context).run_requests
     assert request.partition_key is None
     assert request.run_key == "2026-01-01T05:00:00+00:00"
     assert hourly_sync_schedule.cron_schedule == "0 * * * *"
+
+
+def test_the_hourly_schedule_waits_for_the_fleet_run_before(instance: dg.DagsterInstance):
+    job = defs.resolve_job_def("sync_all_providers_job")
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
+    waiting = hourly_sync_schedule.evaluate_tick(context)
+    assert waiting.run_requests == []
+    assert run.run_id in waiting.skip_message
+    instance.report_run_failed(run)
+    assert len(hourly_sync_schedule.evaluate_tick(context).run_requests) == 1
+
+
+def test_the_settings_let_one_fleet_run_at_a_time_and_keep_room_beside_repairs():
+    settings = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    runs = settings["concurrency"]["runs"]
+    limits = {each["value"]: each["limit"] for each in runs["tag_concurrency_limits"]}
+    assert limits["fleet"] == 1
+    assert limits["repair"] < runs["max_concurrent_runs"]
+    assert {each["key"] for each in runs["tag_concurrency_limits"]} == {"provider_pipeline/launch"}
+    assert "run_queue" not in settings  # Dagster refuses both

@@ -4,16 +4,13 @@ import dagster as dg
 from sqlalchemy import text
 
 from provider_pipeline.asset_checks import (
-    EXTRACTION,
     LISTING_IS_PLAUSIBLE,
     LISTING_WAS_FETCHED,
     PROVIDER_IS_FRESH,
-    RAW,
     RULE_EXTRACTS_MODELS,
-    TABLE,
 )
-from provider_pipeline.assets import RULE
-from provider_pipeline.catalog import get_provider, sync_lock
+from provider_pipeline.asset_keys import EXTRACTION, RAW, RULE, TABLE
+from provider_pipeline.catalog import get_provider, open_database, sync_lock, tables
 from provider_pipeline_tests.dagster_instance import (
     check_statuses,
     definitions,
@@ -259,3 +256,30 @@ def test_a_provider_that_somebody_else_is_syncing_is_left_out_and_is_no_failure(
     assert materialized(instance, TABLE) == {"idle"}
     assert check_statuses(instance, LISTING_WAS_FETCHED) == {"idle": "SUCCEEDED"}
     assert fleet.rows("busy") == {}
+
+
+def test_whoever_asks_for_one_provider_is_told_who_is_syncing_it(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("busy")
+    instance.add_dynamic_partitions("providers", ["busy"])
+    with (
+        open_database(fleet.database.url, door="the API") as other,
+        other.session() as session,
+        sync_lock(session, get_provider(session, "busy")),
+    ):
+        result = run_partition(definitions(fleet.database.url), instance, "busy")
+    assert not result.success
+    assert failure(result).startswith("busy is being synced by the API on ")
+    assert result.get_asset_materialization_events() == []
+    assert fleet.tasks("busy") == []
+
+
+def test_a_write_says_which_field_of_the_response_each_column_comes_from(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    result = run_fleet(definitions(fleet.database.url), instance)
+    metadata = {event.asset_key: event.materialization.metadata for event in result.get_asset_materialization_events()}
+    lineage = metadata[TABLE]["dagster/column_lineage"].value.deps_by_column
+    assert lineage["input_price"] == [dg.TableColumnDep(RAW, "pricing.prompt")]
+    columns = {each.name: each.description for each in metadata[RAW]["dagster/column_schema"].value.columns}
+    assert columns["pricing.prompt"] == "Read into input_price."
+    assert {dep.column_name for deps in lineage.values() for dep in deps} == columns.keys()
+    assert lineage.keys() <= {column.name for column in tables.provider_model.columns}

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.assets import RULE
+from provider_pipeline.asset_keys import RULE
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.sensors import (

@@ -12,7 +12,7 @@ from provider_pipeline.catalog.acceptances import (
     record_acceptance,
 )
 from provider_pipeline.catalog.database import Database, home, open_database
-from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown
+from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown, move_of
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.history import RecordedChange, list_changes, list_models
 from provider_pipeline.catalog.migrations import check_schema, upgrade
@@ -202,6 +202,7 @@ __all__ = [
     "mark_acceptance_used",
     "mark_delivered",
     "mark_failed",
+    "move_of",
     "note_listed_values",
     "open_catalog",
     "open_database",

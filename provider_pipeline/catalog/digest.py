@@ -222,7 +222,7 @@ def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
     if change.kind == "renamed":
         yield "renamed", Renamed(slug, model, was=changed["model_id"][0])
     for name, columns in (("repriced", _PRICES), ("limits", _LIMITS)):
-        moves = tuple(_move(field, *changed[field]) for field in columns if field in changed)
+        moves = tuple(move_of(field, *changed[field]) for field in columns if field in changed)
         if moves:
             yield name, Moved(slug, model, moves)
     before, after = changed.get("capabilities", ({}, {}))
@@ -235,7 +235,8 @@ def _held(capabilities: Mapping[str, bool]) -> set[str]:
     return {name for name, has in capabilities.items() if has}
 
 
-def _move(field: str, old: float | None, new: float | None) -> Move:
+def move_of(field: str, old: float | None, new: float | None) -> Move:
+    """A number that moved, and by how many percent."""
     percent = (new - old) / old * 100 if old and new is not None else None
     return Move(field, old, new, percent)
 

@@ -7,6 +7,7 @@ from provider_pipeline.rules.capabilities import capability_names
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison, RowComparer
 from provider_pipeline.rules.difference import (
     RuleDifference,
+    code_span,
     difference_lines,
     difference_markdown,
     rule_differences,
@@ -19,6 +20,7 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.inheritance import with_inherited_fields
 from provider_pipeline.rules.judge import ListingJudge, Verdict
+from provider_pipeline.rules.lineage import column_sources
 from provider_pipeline.rules.matching import CapabilityMatcher
 from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.overriding import (
@@ -62,6 +64,8 @@ __all__ = [
     "apply_override",
     "capability_names",
     "checked_value",
+    "code_span",
+    "column_sources",
     "combined_override",
     "content_digest",
     "describe_drift",

@@ -69,7 +69,7 @@ def difference_markdown(differences: Sequence[RuleDifference]) -> str:
     if not differences:
         return f"{_NONE}\n"
     rows = [
-        f"| {_code(each.part)} | {each.kind} | {_cell(each.before)} | {_cell(each.after)} |" for each in differences
+        f"| {code_span(each.part)} | {each.kind} | {_cell(each.before)} | {_cell(each.after)} |" for each in differences
     ]
     return "\n".join(["| part | change | before | after |", "|---|---|---|---|", *rows, ""])
 
@@ -182,10 +182,10 @@ def _shown(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else _code(_shown(value))
+    return "" if value is None else code_span(_shown(value))
 
 
-def _code(text: str) -> str:
+def code_span(text: str) -> str:
     """A code span that holds any text, backticks and the bars of a table too."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)

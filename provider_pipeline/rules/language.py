@@ -26,7 +26,16 @@ MAX_COPIES: Final = 256
 MAX_JOINED: Final = 65_536
 """Characters that `join()` may give; joins within joins multiply, so each is bounded on its own."""
 
-__all__ = ["Getter", "RuleFunctions", "compile_expression", "is_true", "literal", "path_expression", "quote_key"]
+__all__ = [
+    "Getter",
+    "RuleFunctions",
+    "compile_expression",
+    "is_true",
+    "literal",
+    "parse_expression",
+    "path_expression",
+    "quote_key",
+]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -110,7 +119,7 @@ def compile_expression(expression: str) -> Getter:
     Raises:
         InvalidRuleError: The expression does not parse, or is over a limit.
     """
-    tree = _parse(expression)
+    tree = parse_expression(expression)
     closure = closure_of(tree)
     if closure is not None and not _calls_functions(tree):
         return closure
@@ -135,7 +144,12 @@ def _calls_functions(tree: Mapping[str, Any]) -> bool:
     return False
 
 
-def _parse(expression: str) -> Mapping[str, Any]:
+def parse_expression(expression: str) -> Mapping[str, Any]:
+    """The expression's JMESPath tree.
+
+    Raises:
+        InvalidRuleError: It does not parse, or is over a limit.
+    """
     if not isinstance(expression, str) or not expression.strip():
         raise InvalidRuleError(f"expected a JMESPath expression, got {_shown(expression)}")
     if len(expression) > MAX_EXPRESSION_LENGTH:

@@ -28,8 +28,9 @@ ROW_COLUMNS: Final = (
     "meta_hash",
 )
 
-_MEANINGFUL: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
-_meaningful = operator.itemgetter(*_MEANINGFUL)
+MEANINGFUL_COLUMNS: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
+"""The columns that the change hash is of."""
+_meaningful = operator.itemgetter(*MEANINGFUL_COLUMNS)
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
@@ -62,5 +63,5 @@ def meta_hash(row: Mapping[str, Any]) -> str:
     into a row.
     """
     return content_digest(
-        _meaningful(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in _MEANINGFUL)
+        _meaningful(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in MEANINGFUL_COLUMNS)
     )

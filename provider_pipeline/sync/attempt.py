@@ -252,6 +252,7 @@ def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: floa
         outcome,
         raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
         recovered=synced and state.consecutive_failures > 0,
+        rule=target.rule,
         rule_changed=target.version != state.rule_version,
         last_success_at=now if synced and keep == "all" else state.last_success_at,
         consecutive_failures=0 if synced else state.consecutive_failures + 1,

@@ -5,12 +5,12 @@ about (`attempt.py`) or how they are drawn.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from provider_pipeline.catalog import ModelChange
-from provider_pipeline.rules import Thresholds
+from provider_pipeline.rules import ExtractionRule, Thresholds
 
 Status = Literal["synced", "blocked", "failed", "skipped"]
 
@@ -48,6 +48,7 @@ class SyncOutcome:
         rule_changed: Whether the last accepted listing was read with another rule version, or there was none.
         last_success_at: When the provider was last synced, this attempt included.
         rule_version: The rule that was applied.
+        rule: That rule itself.
         consecutive_failures: Attempts in a row that did not succeed, this one included; 0 after a success.
         min_coverage: The provider's own bound of `capability_coverage`.
         caught_up: Overrides that the listing itself says by now, as `model field`; None where there is no override.
@@ -81,6 +82,7 @@ class SyncOutcome:
     rule_changed: bool = False
     last_success_at: datetime | None = None
     rule_version: int | None = None
+    rule: ExtractionRule | None = field(default=None, repr=False)
     capability_coverage: float | None = None
     consecutive_failures: int = 0
     min_coverage: float = Thresholds.model_fields["min_coverage"].default

@@ -1,0 +1,125 @@
+"""Which fields of a provider's items each column of a row comes from, read off the rule without running it.
+
+Here: pure functions from a rule, or one expression, to the paths that it reads. Not here: how lineage is shown
+(`asset_metadata.py`). The concept: everything that can change a column's value is a source of it, so the fields that a
+condition looks at count like those whose value is taken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from provider_pipeline.rules.document import Endpoint, ExtractionRule
+from provider_pipeline.rules.extraction import FIELD_COLUMNS
+from provider_pipeline.rules.language import parse_expression, path_expression
+from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
+from provider_pipeline.rules.units import UnitByRow
+
+Path = tuple[str, ...]
+
+_NOTHING: Final[frozenset[Path]] = frozenset()
+_CHOOSING: Final = frozenset({"labelled", "max_by", "min_by", "not_null", "reverse", "sort_by", "to_array"})
+"""Functions that hand on what they are given: a key of their result is a key of that."""
+
+
+def item_paths(expression: str) -> frozenset[str]:
+    """The paths that an expression reads, from the item it is applied to; `@` is the item itself.
+
+    Array positions and filters are left out of a path: `parts[?kind == 'in'].price` reads `parts.kind` and
+    `parts.price`.
+
+    Raises:
+        InvalidRuleError: The expression does not parse.
+    """
+    reader = _Reader()
+    result = reader.read(parse_expression(expression), _Value(frozenset({()})))
+    return frozenset(path_expression(path) for path in result.paths | reader.looked_at)
+
+
+def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
+    """Each column that the rule fills, with the item fields it comes from, sorted.
+
+    Where a rule has several endpoints, a field is named with its endpoint's path: `/v1/models: id`.
+    """
+    found: dict[str, set[str]] = {}
+    evidence = {
+        text for each in rule.capability_rules for text in (*each.patterns.evidence, *each.patterns.counter_evidence)
+    }
+    by_name = any(each.patterns.regex or each.patterns.lookup_table for each in rule.capability_rules)
+    for endpoint in rule.endpoints:
+        prefix = f"{endpoint.path}: " if len(rule.endpoints) > 1 else ""
+        for column, paths in _endpoint_sources(endpoint, evidence, by_name=by_name).items():
+            found.setdefault(column, set()).update(prefix + path for path in paths)
+    found["meta_hash"] = set().union(*(paths for column, paths in found.items() if column in MEANINGFUL_COLUMNS))
+    return {column: tuple(sorted(paths)) for column, paths in found.items() if paths}
+
+
+def _endpoint_sources(endpoint: Endpoint, evidence: set[str], *, by_name: bool) -> dict[str, frozenset[str]]:
+    fields = {name: item_paths(expression) for name, expression in endpoint.fields.items()}
+    for name, unit in endpoint.units.items():
+        if isinstance(unit, UnitByRow) and name in fields:
+            fields[name] |= item_paths(unit.by)
+    found: dict[str, frozenset[str]] = {"metadata_json": frozenset()}
+    for name, paths in fields.items():
+        column = FIELD_COLUMNS.get(name, "metadata_json")
+        found[column] = found.get(column, frozenset()) | paths
+    telling = fields["id"] | fields.get("base_model", frozenset())
+    found["family"] = telling
+    looked_at = frozenset[str]().union(*map(item_paths, evidence))
+    found["capabilities"] = found["capability_sources"] = looked_at | (telling if by_name else frozenset())
+    return found
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Where a value may come from; `whole` if it is what is found there, so that a key of it is a longer path."""
+
+    paths: frozenset[Path]
+    whole: bool = True
+
+    def key(self, name: str) -> "_Value":
+        return _Value(frozenset((*path, name) for path in self.paths)) if self.whole else self
+
+
+class _Reader:
+    """Walks a JMESPath tree and notes what is looked at on the way to its result."""
+
+    def __init__(self) -> None:
+        self.looked_at: set[Path] = set()
+
+    def read(self, node: Mapping[str, Any], here: _Value) -> _Value:
+        """What the node makes of a value."""
+        kind, children = node["type"], node.get("children", [])
+        if kind == "field":
+            value = here.key(str(node["value"]))
+        elif kind in ("identity", "current", "index", "slice"):
+            value = here
+        elif kind == "filter_projection":
+            source, taken, condition = children
+            element = self.read(source, here)
+            self.looked_at |= self.read(condition, element).paths
+            value = self.read(taken, element)
+        elif kind in ("subexpression", "index_expression", "pipe", "projection", "value_projection"):
+            value = here
+            for child in children:
+                value = self.read(child, value)
+        elif kind == "function_expression":
+            value = self._called(str(node["value"]), children, here)
+        else:  # an alternative of several, a new list or object of them, a comparison, a literal
+            value = _either([self.read(child, here) for child in children])
+            if kind not in ("or_expression", "and_expression", "flatten"):
+                value = _Value(value.paths, whole=False)
+        return value
+
+    def _called(self, name: str, arguments: list[Mapping[str, Any]], here: _Value) -> _Value:
+        """A function's result comes from its arguments; an `&expression` is applied to the items of the others."""
+        given = _either([self.read(each, here) for each in arguments if each["type"] != "expref"])
+        for each in arguments:
+            if each["type"] == "expref":
+                self.looked_at |= self.read(each["children"][0], given).paths
+        return _Value(given.paths, whole=given.whole and name in _CHOOSING)
+
+
+def _either(values: list[_Value]) -> _Value:
+    paths = _NOTHING.union(*(value.paths for value in values))
+    return _Value(paths, whole=all(value.whole for value in values))

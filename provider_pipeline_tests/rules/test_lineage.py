@@ -1,0 +1,90 @@
+"""Which item fields a rule's columns come from, told without running it."""
+
+import pytest
+
+from provider_pipeline.rules import ExtractionRule, RuleGenerator, column_sources
+from provider_pipeline.rules.lineage import item_paths
+from provider_pipeline_tests.rules import samples
+
+
+def rule(*endpoints: dict, **patterns) -> ExtractionRule:
+    """A rule with these endpoints, and patterns for one capability."""
+    return ExtractionRule.parse(
+        {
+            "model_list_config": {"endpoint": [{"selector": "data[*]", **each} for each in endpoints]},
+            "endpoints_config": {"vision": {"patterns": patterns}} if patterns else {},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "paths"),
+    [
+        ("id", {"id"}),
+        ("pricing.prompt", {"pricing.prompt"}),
+        ('"top provider".limit', {'"top provider".limit'}),
+        ("name || id", {"id", "name"}),
+        ("join('/', [owner, name])", {"name", "owner"}),
+        ("parts[?kind == 'in'].price | [0]", {"parts.kind", "parts.price"}),
+        ("sort_by(prices, &since)[-1].usd", {"prices.since", "prices.usd"}),
+        ("{a: x.y}.a", {"x.y"}),
+        ("with_keys(limits)[0].context", {"limits"}),
+        ("prices.*.usd", {"prices.usd"}),
+        ("modes[*].name[]", {"modes.name"}),
+        ("kind == 'chat' && !deprecated", {"deprecated", "kind"}),
+        ("'text'", set()),
+        ("@", {"@"}),
+    ],
+)
+def test_an_expression_reads_what_its_value_and_its_conditions_are_taken_from(expression: str, paths: set[str]):
+    assert item_paths(expression) == paths
+
+
+def test_a_generated_rule_leads_each_column_back_to_its_field():
+    sources = column_sources(ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH)))
+    assert sources["model_id"] == sources["family"] == ("id",)
+    assert sources["display_name"] == ("name",)
+    assert sources["context_length"] == ("context_length",)
+    assert sources["output_price"] == ("pricing.completion",)
+    assert "architecture.input_modalities" in sources["capabilities"]
+
+
+def test_a_column_that_the_rule_does_not_fill_has_no_source():
+    assert "input_price" not in column_sources(rule({"fields": {"id": "id"}}))
+
+
+def test_a_unit_that_the_item_names_is_a_source_of_the_price():
+    by_row = {"by": "price.per", "values": {"token": "usd_per_token"}}
+    fields = {"id": "id", "input_price": "price.in"}
+    sources = column_sources(rule({"fields": fields, "units": {"input_price": by_row}}))
+    assert sources["input_price"] == ("price.in", "price.per")
+
+
+def test_capabilities_come_from_what_predicates_look_at_and_from_the_name_where_patterns_look_at_it():
+    endpoint = {"fields": {"id": "id", "base_model": "base"}}
+    by_evidence = column_sources(rule(endpoint, evidence=["contains(modes, 'image')"], counter_evidence=["!live"]))
+    assert by_evidence["capabilities"] == ("live", "modes")
+    by_name = column_sources(rule(endpoint, regex=["gpt-.*"]))
+    assert by_name["capabilities"] == by_name["family"] == ("base", "id")
+
+
+def test_other_fields_are_sources_of_the_metadata_and_all_meaningful_ones_of_the_hash():
+    sources = column_sources(rule({"fields": {"id": "id", "owner": "owned_by"}}, evidence=["live"]))
+    assert sources["metadata_json"] == ("owned_by",)
+    assert sources["meta_hash"] == ("id", "live", "owned_by")
+
+
+def test_what_a_models_own_answer_says_is_named_as_such():
+    endpoint = {"endpoint": "/m", "detail": {"path": "/m/{id}"}, "fields": {"id": "id", "context_length": "detail.ctx"}}
+    assert column_sources(rule(endpoint))["context_length"] == ("detail.ctx",)
+
+
+def test_fields_of_several_endpoints_are_named_with_their_endpoint():
+    sources = column_sources(
+        rule(
+            {"endpoint": "/chat", "fields": {"id": "id", "context_length": "window"}},
+            {"endpoint": "/embed", "fields": {"id": "name"}},
+        )
+    )
+    assert sources["model_id"] == ("/chat: id", "/embed: name")
+    assert sources["context_length"] == ("/chat: window",)

@@ -1,0 +1,129 @@
+"""What a person reads beside an event, and how large it may get."""
+
+import json
+
+import dagster as dg
+
+from provider_pipeline.asset_markdown import MAX_TEXT, changes_markdown, rule_markdown
+from provider_pipeline.asset_metadata import bounded_json, column_lineage, item_schema, table_metadata
+from provider_pipeline.catalog import ModelChange
+from provider_pipeline.rules import ExtractionRule, RuleGenerator
+from provider_pipeline.sync import AcceptedGuards, SyncOutcome
+from provider_pipeline_tests.rules import samples
+
+RULE = ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH))
+
+
+def synced(*changes: ModelChange, **counts) -> SyncOutcome:
+    total = counts.pop("total_changes", len(changes))
+    return SyncOutcome("acme", "synced", changes=changes, total_changes=total, rule=RULE, **counts)
+
+
+def told(*changes: ModelChange, **counts) -> str:
+    return changes_markdown(synced(*changes, **counts)).value
+
+
+def test_a_price_is_told_before_and_after_with_the_difference_in_percent():
+    change = ModelChange("gpt-4o", "updated", {"input_price": [2.5, 3.0]})
+    text = told(change, updated=1)
+    assert "**1 updated**" in text
+    assert "| `gpt-4o` | input_price (USD per million tokens) | 2.5 | 3.0 | +20.0% |" in text
+
+
+def test_a_price_that_was_unknown_or_free_has_no_percentage():
+    change = ModelChange("gpt-4o", "updated", {"input_price": [None, 3.0], "output_price": [0, 1]})
+    rows = told(change, updated=1).splitlines()
+    assert "| `gpt-4o` | input_price (USD per million tokens) | unknown | 3.0 |  |" in rows
+    assert "| `gpt-4o` | output_price (USD per million tokens) | 0 | 1 |  |" in rows
+
+
+def test_who_came_who_went_and_who_is_called_otherwise_is_told_by_name():
+    text = told(
+        ModelChange("gpt-5", "added", {}),
+        ModelChange("openai/gpt-4o", "renamed", {"model_id": ["gpt-4o", "openai/gpt-4o"], "status": ["missing", "x"]}),
+        ModelChange("gpt-4", "missing", {"status": ["active", "missing"]}),
+        created=1,
+        renamed=1,
+        missing=1,
+    )
+    assert "**1 added**: `gpt-5`" in text
+    assert "**1 renamed**: `openai/gpt-4o` (was `gpt-4o`)" in text
+    assert "**1 missing**: `gpt-4`" in text
+    assert "| model |" not in text
+
+
+def test_of_an_object_only_the_members_that_changed_are_told():
+    before, after = {"chat": True, "vision": False}, {"chat": True, "vision": True}
+    change = ModelChange("gpt-4o", "updated", {"capabilities": [before, after], "capability_sources": [{}, {}]})
+    text = told(change, updated=1)
+    assert "| `gpt-4o` | capabilities.vision | no | yes |  |" in text
+    assert "chat" not in text
+
+
+def test_what_another_rule_or_a_person_changed_is_said_to_be_so():
+    text = told(
+        ModelChange("a", "updated", {"family": ["x", "y"]}, cause="rule"),
+        ModelChange("b", "updated", {"family": ["x", "y"]}, cause="override"),
+        updated=2,
+    )
+    assert "| `a` (another rule) |" in text
+    assert "| `b` (set by people) |" in text
+
+
+def test_nothing_changed_is_said_in_words():
+    assert told(unchanged=12) == "Nothing changed: 12 models are as they were."
+
+
+def test_thousands_of_changes_are_counted_and_the_first_are_told():
+    added = [ModelChange(f"model-{number}", "added", {}) for number in range(50)]
+    text = told(*added, created=5_000, total_changes=5_000)
+    assert "**5,000 added**" in text
+    assert "and 4,975 more" in text
+    assert "provider-pipeline changes --provider acme" in text
+
+
+def test_what_a_provider_sends_stays_in_its_cell_and_within_bounds():
+    hostile = "a|b`c\n## d<script>" + "x" * 10_000
+    changes = [ModelChange(f"{n}{hostile}", "updated", {"display_name": [hostile, f"{n}"]}) for n in range(50)]
+    text = told(*changes, updated=50)
+    assert len(text) < 2 * MAX_TEXT
+    assert "\n## d" not in text
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {line.replace("\\|", "").count("|") for line in table} == {6}
+
+
+def test_who_took_responsibility_for_what_stands_beside_the_write():
+    accepted = AcceptedGuards(frozenset({"turnover", "shrink"}), "they *announced* it", author="Dagster run 1")
+    metadata = table_metadata(synced(), accepted)
+    assert metadata["accepted"].value == r"**shrink, turnover**, by Dagster run 1: they \*announced\* it"
+    assert "accepted" not in table_metadata(synced(), None)
+
+
+def test_a_write_has_numbers_to_plot():
+    metadata = table_metadata(synced(models=5, renamed=2, seconds=0.12345, byte_count=10), None)
+    plotted = ("models", "created", "updated", "renamed", "missing", "removed", "restored", "unchanged", "bytes")
+    assert all(type(metadata[name]) is int for name in plotted)
+    assert (metadata["renamed"], metadata["seconds"]) == (2, 0.123)
+
+
+def test_a_rule_is_shown_as_a_table_of_its_fields_and_units():
+    text = rule_markdown(RULE).value
+    assert "| input_price | `pricing.prompt` | usd_per_token |" in text
+    assert "`data[*]`" in text
+    assert "vision" in text
+
+
+def test_every_source_of_a_column_is_a_field_of_the_response():
+    lineage = column_lineage(RULE).deps_by_column
+    assert lineage["input_price"] == [dg.TableColumnDep(dg.AssetKey("raw_models_response"), "pricing.prompt")]
+    fields = {column.name for column in item_schema(RULE).columns}
+    assert {dep.column_name for deps in lineage.values() for dep in deps} == fields
+
+
+def test_json_keeps_what_fits():
+    assert bounded_json([{"a": 1}]).value == [{"a": 1}]
+    many = bounded_json([{"text": "x" * 1_000}] * 1_000).value
+    assert 0 < len(many) < 1_000
+    assert len(json.dumps(many)) <= 2 * MAX_TEXT
+    parts = bounded_json({"large": "x" * 10 * MAX_TEXT, "small": 1}).value
+    assert parts == {"small": 1, "left_out": ["large"]}
