@@ -10,6 +10,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |-- CatalogError                    the database
     |   |-- DatabaseUnavailableError    no answer at the database URL
     |   |-- MigrationMissingError       the schema is older or newer than this code
+    |   |-- NoSuchEntryError            there is no task, trial or stored response of that number
     |   `-- TaskClaimLostError          a task is not, or no longer, the caller's to answer
     |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
     |   |-- UnknownProviderError        no provider with that slug
@@ -71,6 +72,10 @@ class DatabaseUnavailableError(CatalogError):
 
 class MigrationMissingError(CatalogError):
     """The database schema is not the one this version of the code works with."""
+
+
+class NoSuchEntryError(CatalogError):
+    """There is no task, trial or stored response of the given number."""
 
 
 class TaskClaimLostError(CatalogError):

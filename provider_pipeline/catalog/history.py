@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, or_, select, table
+from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.models import Cause
@@ -96,6 +96,7 @@ def list_changes(
     slug: str | None = None,
     kind: str | None = None,
     cause: str | None = None,
+    before: tuple[datetime, int] | None = None,
     limit: int | None = None,
 ) -> list[RecordedChange]:
     """Changes, newest first.
@@ -107,10 +108,13 @@ def list_changes(
         slug: Only this provider's.
         kind: Only of this kind: added, renamed, updated, missing, removed or restored.
         cause: Only those put down to this: provider, rule or override.
+        before: Only those that come after the change of this time and key in the list.
         limit: How many at most.
     """
     change = provider_model_change.c
     query = _changes(since=since, until=until).order_by(change.changed_at.desc(), change.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(change.changed_at, change.id) < tuple_(*map(literal, before)))
     for given, compared in ((slug, provider.c.slug), (kind, change.kind), (cause, change.cause)):
         if given is not None:
             query = query.where(compared == given)

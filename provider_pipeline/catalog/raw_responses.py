@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response, raw_response_page
-from provider_pipeline.errors import CatalogError
+from provider_pipeline.errors import CatalogError, NoSuchEntryError
 from provider_pipeline.rules import content_digest
 
 
@@ -166,7 +166,7 @@ def stored_pages(session: Session, raw_response_id: int) -> Iterator[StoredPage]
     """The pages of a stored listing, in order, one in memory at a time.
 
     Raises:
-        CatalogError: It is not stored (any more).
+        NoSuchEntryError: It is not stored (any more).
     """
     keys = session.execute(
         select(raw_response_page.c.endpoint, raw_response_page.c.number)
@@ -183,7 +183,7 @@ def load_page(session: Session, raw_response_id: int, *, endpoint: int, number: 
     """One page of a stored listing.
 
     Raises:
-        CatalogError: It is not stored (any more).
+        NoSuchEntryError: It is not stored (any more).
     """
     names = ("endpoint", "number", "url", "content", "status", "headers")
     query = select(*(raw_response_page.c[name] for name in names)).filter_by(
@@ -199,7 +199,7 @@ def load_raw_response(session: Session, raw_response_id: int) -> list[StoredPage
     """The pages of a stored listing, in order, all in memory.
 
     Raises:
-        CatalogError: It is not stored (any more).
+        NoSuchEntryError: It is not stored (any more).
     """
     return list(stored_pages(session, raw_response_id))
 
@@ -219,7 +219,7 @@ def get_raw_response(session: Session, raw_response_id: int) -> StoredResponse:
     """A stored listing, without its pages.
 
     Raises:
-        CatalogError: It is not stored (any more).
+        NoSuchEntryError: It is not stored (any more).
     """
     row = session.execute(_described(raw_response_id=raw_response_id)).mappings().one_or_none()
     if row is None:
@@ -296,5 +296,5 @@ def _finite(token: str) -> float:
     return number if math.isfinite(number) else _refuse(token)
 
 
-def _not_stored(raw_response_id: int) -> CatalogError:
-    return CatalogError(f"raw response {raw_response_id} is not stored", hint="it may have been pruned")
+def _not_stored(raw_response_id: int) -> NoSuchEntryError:
+    return NoSuchEntryError(f"raw response {raw_response_id} is not stored", hint="it may have been pruned")

@@ -298,6 +298,34 @@ provider_sync_lock = Table(
     prefixes=["UNLOGGED"],
 )
 
+api_token = Table(
+    "api_token",
+    metadata,
+    _id(),
+    _text("name"),
+    Column("sha256", LargeBinary, nullable=False),
+    _text("scope"),
+    _stamped("created_at"),
+    Column("created_by_id", BigInteger),
+    _time("expires_at", nullable=True),
+    _time("last_used_at", nullable=True),
+    _time("revoked_at", nullable=True),
+    UniqueConstraint("sha256", name="api_token_sha256_key"),
+    Index("api_token_one_of_a_name_idx", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+)
+
+api_audit = Table(
+    "api_audit",
+    metadata,
+    _id(),
+    _stamped("at"),
+    Column("token_id", BigInteger, ForeignKey("api_token.id")),
+    _text("method"),
+    _text("path"),
+    Column("status", Integer, nullable=False),
+    Index("api_audit_token_id_idx", "token_id", "id"),
+)
+
 guard_acceptance = Table(
     "guard_acceptance",
     metadata,

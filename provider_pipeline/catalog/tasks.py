@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import agent_task, provider
-from provider_pipeline.errors import CatalogError
+from provider_pipeline.errors import CatalogError, NoSuchEntryError
 
 OPEN_STATUSES = ("PENDING", "RUNNING", "NEEDS_REVIEW")
 FINISHED_STATUSES = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -160,11 +160,11 @@ def get_task(session: Session, task_id: int) -> Task:
     """One task.
 
     Raises:
-        CatalogError: There is none of that number.
+        NoSuchEntryError: There is none of that number.
     """
     row = session.execute(_tasks().where(agent_task.c.id == task_id)).one_or_none()
     if row is None:
-        raise CatalogError(f"no task {task_id}")
+        raise NoSuchEntryError(f"no task {task_id}")
     return Task(**row._mapping)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.rule_versions import get_rule_version
 from provider_pipeline.catalog.tables import provider, rule_trial, rule_trial_result
-from provider_pipeline.errors import CatalogError
+from provider_pipeline.errors import CatalogError, NoSuchEntryError
 
 TRIAL_POLICIES = ("report", "promote")
 _ENDS = ("finished", "promoted", "stopped")
@@ -133,11 +133,11 @@ def get_trial(session: Session, trial_id: int) -> RuleTrial:
     """One trial.
 
     Raises:
-        CatalogError: There is none of that number.
+        NoSuchEntryError: There is none of that number.
     """
     row = session.execute(_trials().where(rule_trial.c.id == trial_id)).one_or_none()
     if row is None:
-        raise CatalogError(f"no trial {trial_id}")
+        raise NoSuchEntryError(f"no trial {trial_id}")
     return RuleTrial(**row._mapping)
 
 

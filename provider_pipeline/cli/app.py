@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from provider_pipeline.cli import (
+    api,
     changes,
     db,
     demo,
@@ -18,6 +19,7 @@ from provider_pipeline.cli import (
     sync,
     task_answers,
     tasks,
+    tokens,
 )
 from provider_pipeline.cli.console import fail
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
@@ -45,9 +47,11 @@ for answer in (
     tasks.app.command()(answer)
 app.add_typer(models.app, name="models")
 app.add_typer(overrides.app, name="overrides")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
 app.command("sync")(sync.sync)
 app.command("changes")(changes.changes)
+app.command("api")(api.api)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 

@@ -63,6 +63,7 @@ def adopt(
     origin: str,
     task_id: int | None = None,
     activate: bool | None = None,
+    created_by_id: int | None = None,
 ) -> Adoption:
     """Tries a candidate on a response and beside the active rule, stores it, and activates it if it passes.
 
@@ -74,6 +75,7 @@ def adopt(
         origin: Where the rule comes from, for the version's record.
         task_id: The task it answers.
         activate: True or False overrules the gates.
+        created_by_id: Who asked for it, in the operator's own numbering.
     """
     active = active_version(session, provider_id)
     evidence = evaluate_candidate(session, provider_id, candidate, active, response)
@@ -87,16 +89,31 @@ def adopt(
     gates = judge_candidate(evidence)
     failed = [gate for gate in gates if not gate.passed]
     reason = _reason(failed, candidate) if activate is None else "as asked"
-    version = candidate.version or _stored(session, provider_id, candidate, response.id, origin, task_id)
+    version = candidate.version or _stored(session, provider_id, candidate, response.id, origin, task_id, created_by_id)
     scores: dict[str, Any] = {"gates": [gate.to_json() for gate in gates], "shadow": reading.to_json()}
     if activate is None and catalog.get_rule_version(session, provider_id, version).status == "rejected":
         reason = f"rule version {version} was rejected before; {reason}"
     elif (not failed) if activate is None else activate:
-        catalog.activate_rule(session, provider_id, version, reason=reason, scores=scores, task_id=task_id)
+        catalog.activate_rule(
+            session,
+            provider_id,
+            version,
+            reason=reason,
+            scores=scores,
+            task_id=task_id,
+            created_by_id=created_by_id,
+        )
         return Adoption("activated", reason, version, reading.candidate.valid, gates, evidence)
     elif activate is None:
         catalog.set_rule_status(
-            session, provider_id, version, "needs_review", reason=reason, scores=scores, task_id=task_id
+            session,
+            provider_id,
+            version,
+            "needs_review",
+            reason=reason,
+            scores=scores,
+            task_id=task_id,
+            created_by_id=created_by_id,
         )
     fits = reading.active is not None and reading.active.valid
     return Adoption("needs_review", reason, version, fits, gates, evidence)
@@ -111,7 +128,13 @@ def _reason(failed: list[Gate], candidate: Candidate) -> str:
 
 
 def _stored(
-    session: Session, provider_id: int, candidate: Candidate, sample_id: int | None, origin: str, task_id: int | None
+    session: Session,
+    provider_id: int,
+    candidate: Candidate,
+    sample_id: int | None,
+    origin: str,
+    task_id: int | None,
+    created_by_id: int | None,
 ) -> int:
     stored = candidate.rule.to_stored()
     return catalog.add_rule_version(
@@ -125,4 +148,5 @@ def _stored(
         origin=origin,
         activate=False,
         task_id=task_id,
+        created_by_id=created_by_id,
     )

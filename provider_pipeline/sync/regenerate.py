@@ -55,6 +55,7 @@ def generate_rule(
     origin: str = "generated",
     activate: bool | None = None,
     whole: bool = False,
+    created_by_id: int | None = None,
 ) -> GeneratedRule:
     """Writes a rule for a provider of one endpoint; see `generate_rule_from`.
 
@@ -67,6 +68,7 @@ def generate_rule(
         origin: Where the rule comes from, for the version's record.
         activate: True or False overrules the gates.
         whole: The sample is all there is, whatever it says of further pages: the rule does not look for them.
+        created_by_id: Who asked for it, in the operator's own numbering.
 
     Raises:
         RuleValidationError: No valid rule can be written from this sample; nothing was stored.
@@ -79,6 +81,7 @@ def generate_rule(
         origin=origin,
         activate=activate,
         whole=whole,
+        created_by_id=created_by_id,
     )
 
 
@@ -91,6 +94,7 @@ def generate_rule_from(
     origin: str = "generated",
     activate: bool | None = None,
     whole: bool = False,
+    created_by_id: int | None = None,
 ) -> GeneratedRule:
     """Writes a rule from samples, stores it as a version, and activates it if it is better. Commits nothing.
 
@@ -102,6 +106,7 @@ def generate_rule_from(
         origin: Where the rule comes from, for the version's record.
         activate: True or False overrules the gates.
         whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
+        created_by_id: Who asked for it, in the operator's own numbering.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples; nothing was stored.
@@ -110,7 +115,13 @@ def generate_rule_from(
     candidate = written_candidate(slug, samples, whole=whole)
     refuse_errors(slug, _verdict(candidate.rule, samples).issues)
     adoption = adopt(
-        session, provider.id, candidate, SampleResponse(samples, sample_id), origin=origin, activate=activate
+        session,
+        provider.id,
+        candidate,
+        SampleResponse(samples, sample_id),
+        origin=origin,
+        activate=activate,
+        created_by_id=created_by_id,
     )
     return GeneratedRule(
         slug=slug,

@@ -1,0 +1,12 @@
+"""The HTTP API.
+
+Here: requests, answers, who may ask for what, and how an error looks on the wire. Not here: what is done; every
+endpoint is a call into `sync`, `catalog` or `rules`. For people it is explained in docs/api.md, and at `/docs` of a
+running one.
+"""
+
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.limits import is_loopback
+from provider_pipeline.api.service import DAGSTER_URL_VARIABLE, ApiSettings
+
+__all__ = ["DAGSTER_URL_VARIABLE", "ApiSettings", "create_app", "is_loopback"]

@@ -1,0 +1,110 @@
+"""A sync as a run of Dagster's, for those who want it in the UI's history.
+
+Here: two GraphQL mutations over plain HTTP. Not here: what the run does, and Dagster itself: this process never
+imports it.
+"""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import requests
+
+from provider_pipeline.api.problems import ProblemError
+
+JOB: Final = "sync_all_providers_job"
+LOCATION: Final = "provider_pipeline"
+REPOSITORY: Final = "__repository__"
+PARTITIONS: Final = "providers"
+
+_SECONDS: Final = 30
+_TAKES_PARTITION: Final = """
+mutation ($repository: RepositorySelector!, $partitions: String!, $slug: String!) {
+  addDynamicPartition(repositorySelector: $repository, partitionsDefName: $partitions, partitionKey: $slug) {
+    __typename
+    ... on PythonError { message }
+    ... on UnauthorizedError { message }
+  }
+}
+"""
+_LAUNCH: Final = """
+mutation ($execution: ExecutionParams!) {
+  launchRun(executionParams: $execution) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on UnauthorizedError { message }
+    ... on PipelineNotFoundError { message }
+    ... on InvalidSubsetError { message }
+    ... on RunConflict { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}
+"""
+
+
+def launch_sync(base_url: str, slug: str) -> tuple[str, str]:
+    """Launches a provider's partition of the sync job.
+
+    Args:
+        base_url: Where Dagster's webserver is.
+        slug: The provider.
+
+    Returns:
+        The run's id, and where people see it.
+
+    Raises:
+        ProblemError: 502 or 504: Dagster refused, or did not answer.
+    """
+    repository = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
+    # A provider is a partition as soon as the sensor has seen it, or now.
+    added = _asked(
+        base_url,
+        "addDynamicPartition",
+        _TAKES_PARTITION,
+        {"repository": repository, "partitions": PARTITIONS, "slug": slug},
+    )
+    if added["__typename"] not in ("AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"):
+        raise _refused(added)
+    launched = _asked(
+        base_url,
+        "launchRun",
+        _LAUNCH,
+        {
+            "execution": {
+                "selector": {**repository, "pipelineName": JOB},
+                "runConfigData": {},
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": slug}]},
+            }
+        },
+    )
+    if launched["__typename"] != "LaunchRunSuccess":
+        raise _refused(launched)
+    run_id = str(launched["run"]["runId"])
+    return run_id, f"{base_url.rstrip('/')}/runs/{quote(run_id)}"
+
+
+def _asked(base_url: str, field: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer = requests.post(
+            f"{base_url.rstrip('/')}/graphql",
+            json={"query": query, "variables": variables},
+            timeout=_SECONDS,
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        raise ProblemError(
+            504, "dagster-unreachable", f"Dagster does not answer: {type(error).__name__}", hint="is its webserver up?"
+        ) from error
+    try:
+        found = answer.json()["data"][field]
+        if isinstance(found["__typename"], str):
+            return dict(found)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ProblemError(502, "dagster-refused", f"Dagster answered {answer.status_code}, and not as its webserver does")
+
+
+def _refused(answer: dict[str, Any]) -> ProblemError:
+    message = answer.get("message") or "; ".join(each["message"] for each in answer.get("errors", ()))
+    line = " ".join(str(message).split())[:500]
+    return ProblemError(502, "dagster-refused", f"Dagster refused: {answer['__typename']}: {line}")

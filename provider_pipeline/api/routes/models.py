@@ -1,0 +1,109 @@
+"""The models: of one provider, of all, now or at a past moment."""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import Header, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from provider_pipeline import catalog
+from provider_pipeline.api.cursors import read_model_cursor, write_model_cursor
+from provider_pipeline.api.documents import ModelList, ModelStatus
+from provider_pipeline.api.routes.common import Slug, router
+from provider_pipeline.api.service import Call, Reader
+
+routes = router("models")
+
+_Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+_Capability = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
+_Price = Annotated[float | None, Field(ge=0, le=10**12, allow_inf_nan=False, description="USD per 1,000,000 tokens.")]
+_MAY_BE_UNCHANGED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Differs whenever the models may."}}},
+    304: {"description": "Nothing changed since the ETag."},
+}
+
+
+class ModelFilters(BaseModel):
+    """Which models, in which order, and which page of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    capability: list[_Capability] = Field(
+        default=[], max_length=20, description="Known to be there; all of them, if repeated."
+    )
+    family: _Word | None = None
+    min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.")] = None
+    modality: _Word | None = Field(default=None, description="Accepted or produced.")
+    max_input_price: _Price = None
+    max_output_price: _Price = None
+    status: ModelStatus | Literal["all"] = "active"
+    as_of: AwareDatetime | None = Field(default=None, description="As the models were at this moment.")
+    sort: Literal[
+        "model_id",
+        "-model_id",
+        "context_length",
+        "-context_length",
+        "input_price",
+        "-input_price",
+        "output_price",
+        "-output_price",
+        "first_seen_at",
+        "-first_seen_at",
+    ] = Field(default="model_id", description="`-` puts the largest first; models without a value come last.")
+    limit: int = Field(default=100, ge=1, le=1000, description="How many at most.")
+    cursor: Annotated[str | None, Field(max_length=4000, pattern=r"^[A-Za-z0-9_-]+$")] = Field(
+        default=None, description="`next_cursor` of the page before."
+    )
+
+    def query(self, provider: catalog.Provider | None) -> catalog.ModelQuery:
+        """The filters as the catalogue takes them."""
+        order = next(order for order in catalog.ORDERS if order == self.sort.removeprefix("-"))
+        return catalog.ModelQuery(
+            provider=provider,
+            as_of=self.as_of,
+            status=None if self.status == "all" else self.status,
+            capabilities=tuple(sorted(set(self.capability))),
+            family=self.family,
+            modality=self.modality,
+            min_context=self.min_context,
+            max_input_price=self.max_input_price,
+            max_output_price=self.max_output_price,
+            order=order,
+            descending=self.sort.startswith("-"),
+        )
+
+
+_Filters = Annotated[ModelFilters, Query()]
+_Known = Annotated[str | None, Header(alias="If-None-Match", max_length=4000, description="An ETag, or several.")]
+
+
+@routes.get("/providers/{slug}/models", response_model=ModelList, responses=_MAY_BE_UNCHANGED)
+def list_models(call: Reader, slug: Slug, filters: _Filters, known: _Known = None) -> Response:
+    """A provider's models."""
+    return _page(call, filters, call.provider(slug), known)
+
+
+@routes.get("/models", response_model=ModelList, responses=_MAY_BE_UNCHANGED)
+def list_all_models(call: Reader, filters: _Filters, known: _Known = None) -> Response:
+    """The models of all providers, one provider after the other."""
+    return _page(call, filters, None, known)
+
+
+def _page(call: Call, filters: ModelFilters, provider: catalog.Provider | None, known: str | None) -> Response:
+    query = filters.query(provider)
+    after = None if filters.cursor is None else read_model_cursor(query, filters.cursor)
+    # Read first: if a sync comes between, the answer is newer than its ETag says, and is sent once more.
+    etag = f'W/"{catalog.models_state(call.session, provider)}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if known is not None and _matches(known, etag):
+        return Response(status_code=304, headers=headers)
+    page = catalog.search_models(call.session, query, limit=filters.limit, after=after)
+    following = None if page.last is None else write_model_cursor(query, page.last)
+    # Not through the response model: the database's rows are what it describes, and there may be a thousand of them.
+    content = orjson.dumps({"models": page.models, "next_cursor": following})
+    return Response(content, headers=headers, media_type="application/json")
+
+
+def _matches(known: str, etag: str) -> bool:
+    given = {each.strip() for each in known.split(",")}
+    return "*" in given or etag in given or etag.removeprefix("W/") in given

@@ -1,0 +1,121 @@
+"""Providers: who is asked for models."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import Response
+
+from provider_pipeline import catalog
+from provider_pipeline.api.documents import Json, NewProvider, ProviderDocument, ProviderSettings
+from provider_pipeline.api.problems import ProblemError, responses
+from provider_pipeline.api.routes.common import Slug, router
+from provider_pipeline.api.service import Admin, Call, Reader
+from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
+from provider_pipeline.sync import listing_source, parse_thresholds
+
+routes = router("providers")
+
+
+@routes.get("/providers", response_model=list[ProviderDocument])
+def list_providers(call: Reader) -> Any:
+    """Every provider, disabled ones too."""
+    return [_document(call, each) for each in catalog.list_providers(call.session, enabled_only=False)]
+
+
+@routes.get("/providers/{slug}", response_model=ProviderDocument)
+def show_provider(call: Reader, slug: Slug) -> Any:
+    """A provider, and how its last sync went."""
+    return _document(call, call.provider(slug))
+
+
+@routes.post("/providers", status_code=201, response_model=ProviderDocument, responses=responses(409))
+def add_provider(call: Admin, body: NewProvider) -> Any:
+    """Adds a provider. Its keys stay where they are: it names an environment variable or a file."""
+    if catalog.find_provider_id(call.session, body.slug) is not None:
+        raise ProblemError(
+            409, "provider-exists", f"there is a provider {body.slug!r} already", hint="change it: PATCH"
+        )
+    return _store(
+        call,
+        body.slug,
+        name=body.name or body.slug,
+        base_url=body.base_url,
+        auth=body.auth,
+        requests=body.requests,
+        thresholds=body.thresholds,
+        check_every_seconds=body.check_every_seconds,
+    )
+
+
+@routes.patch("/providers/{slug}", response_model=ProviderDocument)
+def change_provider(call: Admin, slug: Slug, body: ProviderSettings) -> Any:
+    """Changes a provider's settings, or enables it again."""
+    present = call.provider(slug)
+    if body.enabled is not None:
+        catalog.set_enabled(call.session, slug, body.enabled)
+    return _store(
+        call,
+        slug,
+        name=body.name or present.name,
+        base_url=body.base_url or present.base_url,
+        auth=present.auth_config if body.auth is None else body.auth,
+        requests=body.requests,
+        thresholds=body.thresholds,
+        check_every_seconds=body.check_every_seconds,
+    )
+
+
+@routes.delete("/providers/{slug}", status_code=204, response_class=Response)
+def disable_provider(call: Admin, slug: Slug) -> None:
+    """Stops syncing a provider. Its rows stay, and it can be enabled again."""
+    catalog.set_enabled(call.session, slug, False)
+    call.session.commit()
+
+
+def _store(
+    call: Call,
+    slug: str,
+    *,
+    name: str,
+    base_url: str,
+    auth: Json,
+    requests: Json | None,
+    thresholds: Json | None,
+    check_every_seconds: int | None,
+) -> Json:
+    if thresholds is not None:
+        parse_thresholds(slug, thresholds)
+    policy = None if requests is None else RequestPolicy.parse(requests, slug=slug)
+    provider = catalog.add_provider(
+        call.session,
+        slug=slug,
+        name=name,
+        base_url=base_url,
+        auth_config=AuthConfig.parse(auth, slug=slug).model_dump(mode="json", exclude_defaults=True),
+        request_config=None if policy is None else policy.model_dump(mode="json", exclude_defaults=True),
+        check_every=None if check_every_seconds is None else timedelta(seconds=check_every_seconds),
+        thresholds=thresholds,
+    )
+    listing_source(provider, [ListingEndpoint()])  # refuses what no sync could ask
+    call.session.commit()
+    return _document(call, provider)
+
+
+def _document(call: Call, provider: catalog.Provider) -> Json:
+    state = catalog.get_sync_state(call.session, provider.id)
+    return {
+        "slug": provider.slug,
+        "name": provider.name,
+        "enabled": provider.enabled,
+        "base_url": provider.base_url,
+        "auth": provider.auth_config,
+        "requests": provider.request_config,
+        "thresholds": provider.thresholds,
+        "check_every_seconds": None if provider.check_every is None else provider.check_every.total_seconds(),
+        "rule_version": provider.active_rule_version,
+        "active_models": catalog.count_models(call.session, provider.id),
+        "last_checked_at": state.last_checked_at,
+        "last_success_at": state.last_success_at,
+        "consecutive_failures": state.consecutive_failures,
+        "last_error": state.last_error,
+    }

@@ -1,0 +1,108 @@
+"""The API on a catalogue of a test's own, asked through its ASGI interface."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from provider_pipeline import catalog
+from provider_pipeline.api import ApiSettings, create_app
+from provider_pipeline_tests.fleet import Fleet
+
+
+class Client:
+    """Asks an application through its ASGI interface, as a program on this machine would."""
+
+    def __init__(self, app: FastAPI, *, client: tuple[str, int] = ("127.0.0.1", 50_000)) -> None:
+        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=client)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Sends one request."""
+
+        async def sent() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1") as client:
+                return await client.request(method, path, **options)
+
+        return self._runner.run(sent())
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """Sends a GET."""
+        return self.request("GET", path, **options)
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API, with a token of each scope."""
+
+    fleet: Fleet
+    client: Client
+    tokens: dict[str, str]
+
+    def __call__(self, method: str, path: str, *, scope: str | None = "admin", **options: Any) -> httpx.Response:
+        """Sends one request with the token of a scope."""
+        headers = {**options.pop("headers", {})}
+        if scope is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[scope]}"
+        return self.client.request(method, path, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        """What a GET answers, which must go well."""
+        answer = self("GET", path, scope="read", **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def token_id(self, scope: str) -> int:
+        """The number of a scope's token."""
+        with self.fleet.database.session() as session:
+            return next(token.id for token in catalog.list_tokens(session) if token.name == scope)
+
+
+def make_tokens(database: catalog.Database) -> dict[str, str]:
+    """A token of each scope, by scope."""
+    with database.session() as session:
+        tokens = {scope: catalog.create_token(session, scope, scope) for scope in catalog.SCOPES}
+        session.commit()
+    return tokens
+
+
+@pytest.fixture
+def serving(fleet: Fleet) -> Iterator[Callable[[ApiSettings], Api]]:
+    """Serves the API with settings of the test's own."""
+    tokens = make_tokens(fleet.database)
+    with ExitStack() as stack:
+
+        def serve(settings: ApiSettings) -> Api:
+            return Api(fleet, stack.enter_context(Client(create_app(fleet.database, settings))), tokens)
+
+        yield serve
+
+
+@pytest.fixture
+def api(serving: Callable[[ApiSettings], Api]) -> Api:
+    """The API, with the usual settings."""
+    return serving(ApiSettings())
+
+
+def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    """The problem that an answer must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert document["status"] == status
+    assert document["type"] == f"urn:provider-pipeline:problem:{kind}"
+    assert document["title"]
+    assert document["detail"]
+    assert "Traceback" not in answer.text
+    return document

@@ -1,0 +1,218 @@
+"""Models over HTTP: filters, orders, pages, the past, and conditional requests."""
+
+import base64
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from provider_pipeline import catalog
+from provider_pipeline.api import ApiSettings, create_app
+from provider_pipeline_tests.api.conftest import Client, problem
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register
+
+ROWS = {
+    "acme": [
+        model(
+            "chat-big",
+            family="acme-chat",
+            context_length=1_000_000,
+            input_price=3.0,
+            output_price=15.000000000000000001,
+            input_modalities=["image", "text"],
+            output_modalities=["text"],
+            capabilities={"chat": True, "vision": True, "tools": False},
+        ),
+        model(
+            "chat/small",
+            family="acme-chat",
+            context_length=32_000,
+            input_price=0.1,
+            output_price=0.4,
+            input_modalities=["text"],
+            output_modalities=["text"],
+            capabilities={"chat": True},
+        ),
+        model("unknown"),
+    ],
+    "other": [
+        model(
+            "painter",
+            output_modalities=["image"],
+            capabilities={"image_generation": True},
+            input_price=3,
+            output_price=3,
+        ),
+        model("zeta", context_length=32_000, capabilities={"chat": True, "vision": True}),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def client(shared_database: catalog.Database) -> Iterator[Client]:
+    with shared_database.session() as session:
+        for slug, rows in ROWS.items():
+            provider = register(session, slug)
+            catalog.write_models(session, provider.id, rows, rule_version=1, now=NOON)
+            accept(session, provider.id, NOON)
+        session.commit()
+    with Client(create_app(shared_database, ApiSettings(needs_token=False, burst=10_000))) as client:
+        yield client
+
+
+def accept(session, provider_id: int, now) -> None:
+    catalog.record_success(
+        session, provider_id, now=now, profile=None, raw_response_id=None, rule_version=1, result={"models": 1}
+    )
+
+
+def ids(client: Client, query: str, path: str = "/api/models") -> list[str]:
+    answer = client.get(f"{path}?{query}")
+    assert answer.status_code == 200, answer.text
+    return [each["model_id"] for each in answer.json()["models"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["chat-big", "chat/small", "unknown", "painter", "zeta"]),
+        ("capability=vision", ["chat-big", "zeta"]),
+        ("capability=vision&min_context=200000", ["chat-big"]),
+        ("capability=vision&capability=chat", ["chat-big", "zeta"]),
+        ("capability=tools", []),
+        ("capability=nothing_has_it", []),
+        ("family=acme-chat", ["chat-big", "chat/small"]),
+        ("min_context=32000", ["chat-big", "chat/small", "zeta"]),
+        ("min_context=32001", ["chat-big"]),
+        ("modality=image", ["chat-big", "painter"]),
+        ("max_input_price=2.5", ["chat/small"]),
+        ("max_output_price=3", ["chat/small", "painter"]),
+        ("status=removed", []),
+        ("status=all", ["chat-big", "chat/small", "unknown", "painter", "zeta"]),
+        ("sort=-model_id", ["zeta", "painter", "unknown", "chat/small", "chat-big"]),
+        ("sort=context_length", ["chat/small", "zeta", "chat-big", "unknown", "painter"]),
+        ("sort=-context_length", ["chat-big", "chat/small", "zeta", "unknown", "painter"]),
+        ("sort=input_price", ["chat/small", "chat-big", "painter", "unknown", "zeta"]),
+        ("sort=-output_price", ["chat-big", "painter", "chat/small", "unknown", "zeta"]),
+    ],
+)
+def test_filters_and_orders(client: Client, query: str, found: list[str]):
+    assert ids(client, query) == found
+
+
+def test_one_provider_s_models(client: Client):
+    assert ids(client, "", "/api/providers/other/models") == ["painter", "zeta"]
+    (first, *_) = client.get("/api/providers/acme/models").json()["models"]
+    assert (first["provider"], first["capabilities"]) == ("acme", {"chat": True, "vision": True, "tools": False})
+    assert first["last_seen_at"] == NOON.isoformat()
+
+
+@pytest.mark.parametrize("path", ["/api/models", "/api/providers/acme/models"])
+@pytest.mark.parametrize("sort", ["model_id", "context_length", "input_price", "output_price", "first_seen_at"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_pages_put_together_are_the_whole_list(client: Client, path: str, sort: str, sign: str):
+    whole = client.get(path, params={"sort": sign + sort}).json()
+    assert whole["next_cursor"] is None
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = client.get(
+            path, params={"sort": sign + sort, "limit": 1, **({"cursor": cursor} if cursor else {})}
+        ).json()
+        pages += page["models"]
+        cursor = page["next_cursor"]
+    assert pages == whole["models"]
+
+
+def test_the_past(client: Client, shared_database: catalog.Database):
+    before, after = (NOON - timedelta(seconds=1)).isoformat(), NOON.isoformat()
+    assert client.get("/api/models", params={"as_of": before}).json()["models"] == []
+    page = client.get("/api/models", params={"as_of": after, "limit": 2}).json()
+    assert [each["model_id"] for each in page["models"]] == ["chat-big", "chat/small"]
+    assert page["models"][0]["last_seen_at"] is None
+    rest = client.get("/api/models", params={"as_of": after, "cursor": page["next_cursor"]}).json()
+    assert [each["model_id"] for each in rest["models"]] == ["unknown", "painter", "zeta"]
+    one = client.get("/api/providers/other/models", params={"as_of": after, "sort": "-model_id", "limit": 1}).json()
+    assert [each["model_id"] for each in one["models"]] == ["zeta"]
+
+
+def test_nothing_is_sent_again_until_something_was_synced(client: Client, shared_database: catalog.Database):
+    first = client.get("/api/models")
+    etag = first.headers["etag"]
+    for given in (etag, f'"other", {etag}', "*", etag.removeprefix("W/")):
+        again = client.get("/api/models", headers={"If-None-Match": given})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    one = client.get("/api/providers/acme/models").headers["etag"]
+    with shared_database.session() as session:
+        accept(session, catalog.get_provider(session, "other").id, hours_later(1))
+        session.commit()
+    changed = client.get("/api/models", headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+    assert client.get("/api/providers/acme/models", headers={"If-None-Match": one}).status_code == 304
+
+
+def test_an_unknown_provider_is_a_404_that_names_similar_ones(client: Client):
+    assert "acme" in problem(client.get("/api/providers/acm/models"), 404, "unknown-provider")["hint"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "min_context=-1",
+        "max_input_price=nan",
+        "max_input_price=inf",
+        "status=nonsense",
+        "sort=secret",
+        "as_of=2026-11-01T12:00:00",
+        "as_of=yesterday",
+        "family=%00",
+        "capability=%27%20OR%201",
+        "min_contxt=200000",
+        "cursor=%00",
+    ],
+)
+def test_a_parameter_that_means_nothing_is_refused(client: Client, query: str):
+    problem(client.get(f"/api/models?{query}"), 422, "invalid-request")
+
+
+def cursor_of(document: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
+
+
+def test_broken_cursors_are_refused(client: Client):
+    good = client.get("/api/models?limit=1&sort=input_price").json()["next_cursor"]
+    place = json.loads(base64.urlsafe_b64decode(good + "=" * (-len(good) % 4)))
+    broken = ["x", "e30", cursor_of([]), cursor_of({**place, "more": 1}), good[:-3]]
+    broken += [
+        cursor_of({**place, **change})
+        for change in (
+            {"of": "0000000000000000"},
+            {"provider_id": "1"},
+            {"provider_id": 2**70},
+            {"model_id": "\x00"},
+            {"model_id": None},
+            {"value": "abc"},
+            {"value": "NaN"},
+            {"value": "1e999999"},
+            {"value": 3},
+        )
+    ]
+    for cursor in broken:
+        problem(client.get("/api/models", params={"sort": "input_price", "cursor": cursor}), 400, "broken-cursor")
+    problem(client.get("/api/models", params={"cursor": good}), 400, "broken-cursor")
+    later = client.get("/api/models?limit=1&sort=first_seen_at").json()["next_cursor"]
+    place = json.loads(base64.urlsafe_b64decode(later + "=" * (-len(later) % 4)))
+    for value in ("0001-01-01T00:00:00+14:00", "2026", "now"):
+        cursor = cursor_of({**place, "value": value})
+        problem(client.get("/api/models", params={"sort": "first_seen_at", "cursor": cursor}), 400, "broken-cursor")
+
+
+def test_random_cursors_never_break_the_server(client: Client):
+    random_bytes = random.Random(7)
+    for _ in range(200):
+        cursor = base64.urlsafe_b64encode(random_bytes.randbytes(random_bytes.randrange(1, 60))).decode().rstrip("=")
+        assert client.get("/api/models", params={"cursor": cursor}).status_code == 400
