@@ -30,8 +30,10 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """The console of progress and errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    """The console of progress and errors; as wide as that of results."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    wide = None if console.is_terminal else _PIPE_WIDTH
+    return Console(stderr=True, highlight=False, soft_wrap=True, width=wide)
 
 
 def fail(message: str, *, hint: str | None = None) -> None:
@@ -111,6 +113,37 @@ def change_lines(changes: Sequence[ModelChange], total: int) -> Iterator[str]:
         yield f"{change.kind} {change.model_id}{'  ' + fields if fields else ''}"
     if total > len(changes):
         yield f"and {total - len(changes)} more"
+
+
+MODEL_NUMBERS = ("context", "max output", "USD/M in", "USD/M out")
+
+
+def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) -> Table:
+    """Models as the catalogue has them, one line each.
+
+    Args:
+        title: Its title.
+        models: Rows with the columns of `provider_model`.
+        further: Columns to show beside the usual ones.
+    """
+    return table(
+        title,
+        ("model", "family", *MODEL_NUMBERS, "capabilities", *further),
+        (
+            (
+                model["model_id"],
+                model["family"],
+                number(model["context_length"]),
+                number(model["max_output_tokens"]),
+                number(model["input_price"]),
+                number(model["output_price"]),
+                " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
+                *(model[column] for column in further),
+            )
+            for model in models
+        ),
+        right=MODEL_NUMBERS,
+    )
 
 
 OUTCOME_COLUMNS = ("provider", "models", "created", "updated", "unchanged", "gone", "status", "seconds", "why")

@@ -7,14 +7,15 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.cli import provider_add, provider_apply, provider_check
+from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
 from provider_pipeline.cli.completion import SlugArgument
-from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import JsonOption, emit_json, models_table, stdout, table
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
 app.command()(provider_add.add)
 app.command()(provider_apply.apply)
 app.command()(provider_check.check)
+app.command()(provider_detect.detect)
 
 
 @app.command("list")
@@ -59,26 +60,7 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
         return
     console = stdout()
     console.print(table(slug, ("setting", "value"), document.items()))
-    console.print(
-        table(
-            "models",
-            ("model", "family", "context", "max output", "USD/M in", "USD/M out", "capabilities", "status"),
-            (
-                (
-                    model["model_id"],
-                    model["family"],
-                    model["context_length"],
-                    model["max_output_tokens"],
-                    model["input_price"],
-                    model["output_price"],
-                    " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
-                    model["status"],
-                )
-                for model in models
-            ),
-            right=("context", "max output", "USD/M in", "USD/M out"),
-        )
-    )
+    console.print(models_table("models", models, "status"))
 
 
 @app.command()

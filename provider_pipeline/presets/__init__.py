@@ -7,6 +7,7 @@ asking a provider (`provider_pipeline.listing`).
 The concept: a provider is a file of facts, each with the page that states it; adding one changes no Python.
 """
 
+from provider_pipeline.presets.detection import PROBE_LIMITS, Detection, Found, Probe, detect
 from provider_pipeline.presets.first_rule import first_rule
 from provider_pipeline.presets.library import (
     find_preset,
@@ -23,16 +24,22 @@ from provider_pipeline.presets.registration import (
     plan_providers,
 )
 from provider_pipeline.presets.wanted import Wanted, missing_key, named, wanted_by_keys, wanted_provider
+from provider_pipeline.presets.writing import provider_file_text
 
 __all__ = [
+    "PROBE_LIMITS",
+    "Detection",
     "FileEndpoint",
+    "Found",
     "Plan",
     "PlannedProvider",
+    "Probe",
     "ProviderFile",
     "Source",
     "Variable",
     "Wanted",
     "apply_plan",
+    "detect",
     "find_preset",
     "first_rule",
     "load_provider_file",
@@ -42,6 +49,7 @@ __all__ = [
     "plan_providers",
     "preset_sample",
     "presets",
+    "provider_file_text",
     "wanted_by_keys",
     "wanted_provider",
 ]

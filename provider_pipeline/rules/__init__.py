@@ -16,6 +16,7 @@ from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, E
 from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.explain import explain_rule
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.likeness import Likeness, model_likeness
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.inheritance import with_inherited_fields
@@ -51,6 +52,7 @@ __all__ = [
     "EndpointSample",
     "ExtractionRule",
     "FieldComparison",
+    "Likeness",
     "ListingJudge",
     "Pagination",
     "Profile",
@@ -75,6 +77,7 @@ __all__ = [
     "last_of_each",
     "listed_values",
     "meta_hash",
+    "model_likeness",
     "normalise_id",
     "override_fields",
     "parse_pagination",

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+from provider_pipeline import catalog
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -11,22 +12,59 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_the_commands_for_a_provider_of_ones_own_work_in_order(run: CommandLine, fleet: Fleet):
+def commands_with(text: str) -> list[list[str]]:
+    """The arguments of each command of the one block that has this text."""
+    (block,) = [block for block in BLOCKS if text in block]
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert {name for name, *_ in commands} == {"provider-pipeline"}
+    return [arguments for _, *arguments in commands]
+
+
+def test_the_commands_for_a_preset_work_in_order(run: CommandLine, fleet: Fleet):
     fleet.server.expect_request("/v1/models", headers={"Authorization": "Bearer sk-demo"}).respond_with_json(
         listing(*CHAT_MODELS)
     )
-    (block,) = [block for block in BLOCKS if "providers add" in block]
-    # The test's server is on this machine, where no provider is asked without being told.
-    here = f"--base-url {fleet.server.url_for('')} --allow-private"
-    assert "--base-url https://api.openai.com" in block
-    commands = block.replace("--base-url https://api.openai.com", here).splitlines()
-    assert len(commands) == 5
-    for command in commands:
-        name, *arguments = shlex.split(command)
-        assert name == "provider-pipeline"
-        finished = run(*arguments, OPENAI_API_KEY="sk-demo")
+    first, *others = commands_with("providers add openai")
+    assert run(*first, OPENAI_API_KEY="sk-demo").code == 0
+    with fleet.database.session() as session:
+        # The test's server is on this machine.
+        openai = catalog.get_provider(session, "openai")
+        catalog.add_provider(
+            session,
+            slug="openai",
+            name=openai.name,
+            base_url=fleet.server.url_for("").rstrip("/"),
+            auth_config=openai.auth_config,
+            request_config={"allow_private": True},
+        )
+        session.commit()
+    assert len(others) == 4
+    for command in others:
+        finished = run(*command, OPENAI_API_KEY="sk-demo")
         assert finished.code == 0, f"{command}: {finished.err}"
     assert "gpt-4o" in finished.out
+
+
+def test_the_commands_for_an_unknown_gateway_work_in_order(run: CommandLine, fleet: Fleet):
+    key = {"Authorization": "Bearer sk-demo"}
+    fleet.server.expect_request("/v1/models", headers=key).respond_with_json(listing(*CHAT_MODELS))
+    detect, sync = commands_with("providers detect")
+    assert "https://llm.acme.example" in detect
+    here = [fleet.server.url_for("") if each == "https://llm.acme.example" else each for each in detect]
+    # The name of this machine is not the provider's.
+    assert run(*here, "--allow-private", "--as", "acme", ACME_API_KEY="sk-demo").code == 0
+    assert run(*sync, ACME_API_KEY="sk-demo").code == 0
+
+
+def test_the_commands_for_a_teams_folder_work_in_order(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    file = f"slug: acme\nname: Acme\nbase_url: {fleet.server.url_for('/acme')}\nrequest: {{allow_private: true}}\n"
+    (tmp_path / "acme.yaml").write_text(file + "endpoints: [{path: /v1/models}]\n")
+    (name, verb, folder, *options), check = commands_with("providers apply")
+    assert (name, verb, folder) == ("providers", "apply", "providers")
+    assert run(name, verb, str(tmp_path), *options).code == 0
+    checked = run(*check)
+    assert checked.code == 0, checked.err
 
 
 def test_every_make_target_it_names_is_there():

@@ -1,0 +1,135 @@
+"""`provider-pipeline providers detect`: what kind of API is at an address."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from provider_pipeline import catalog
+from provider_pipeline.cli.console import JsonOption, emit_json, fail, models_table, note, stderr, table
+from provider_pipeline.cli.provider_options import auth_of_options
+from provider_pipeline.cli.provider_plan import print_done
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing import ListingClient, RequestPolicy
+from provider_pipeline.presets import (
+    PROBE_LIMITS,
+    Detection,
+    Found,
+    Plan,
+    Wanted,
+    apply_plan,
+    plan_providers,
+    provider_file_text,
+)
+from provider_pipeline.presets import detect as look_for_api
+from provider_pipeline.rules import explain_rule
+
+_SHOWN_MODELS = 10
+
+
+def detect(
+    url: Annotated[str, typer.Argument(help="The address of an API, of a gateway, or of its listing.")],
+    key_env: Annotated[str | None, typer.Option(help="Environment variable that holds a key for it.")] = None,
+    key_header: Annotated[
+        str | None, typer.Option(help="Header that carries the key; Authorization: Bearer when left out.")
+    ] = None,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="It is at a private, loopback or link-local address.")
+    ] = False,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Ask a public address by plain http: the key can be read on the way.")
+    ] = False,
+    slug: Annotated[str | None, typer.Option("--as", metavar="SLUG", help="Its slug; told from its host.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Register what was found.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for a listing of models at an address, and write the provider file and the rule for it.
+
+    At most three requests a second go to the address's own host, until one is answered with a listing. The provider
+    file is on standard output, ready to be kept; all else is on standard error. Exit code 1: it is no model API.
+    """
+    auth = auth_of_options(key_env, None, key_header, None, [])
+    detection = look_for_api(
+        url,
+        auth=auth,
+        client=ListingClient(PROBE_LIMITS),
+        policy=RequestPolicy(allow_private=allow_private, allow_http=allow_http),
+        slug=slug,
+        told=lambda probe: note(probe.outcome),
+    )
+    plan = _added(detection.found) if add and detection.found is not None else None
+    if as_json:
+        emit_json(_document(detection, plan))
+    elif detection.found is not None:
+        _print(detection.found, plan)
+    if detection.found is None:
+        fail(detection.reason, hint=detection.hint)
+        raise typer.Exit(1)
+
+
+def _added(found: Found) -> Plan:
+    with catalog.open_catalog() as database, database.session() as session:
+        plan = plan_providers(session, [Wanted(found.file, found.sample)], environ=os.environ)
+        (provider,) = plan.providers
+        moved = next((change for change in provider.changes if change.field == "base_url"), None)
+        if provider.action == "change" and moved is not None:
+            raise ConfigurationError(
+                f"{provider.slug} is another provider already, at {moved.old}", hint="give this one a slug with --as"
+            )
+        apply_plan(session, plan)
+        session.commit()
+    return plan
+
+
+def _print(found: Found, plan: Plan | None) -> None:
+    typer.echo(provider_file_text(found.file), nl=False)
+    console = stderr()
+    console.print(table("generated rule", ("decision", "choice"), _decisions(found)))
+    title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
+    console.print(models_table(title, [dict(row) for row in found.rows[:_SHOWN_MODELS]]))
+    if found.preset is not None:
+        note(f"this is the preset {found.preset}: provider-pipeline providers add {found.preset}")
+    if plan is not None:
+        print_done(plan)
+    else:
+        note("to register it, give --add; or keep the file: provider-pipeline providers add --file FILE")
+
+
+def _decisions(found: Found) -> Iterator[tuple[str, Any]]:
+    summary = explain_rule(found.rule)["summary"]
+    endpoint = found.rule.endpoints[0]
+    kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]
+    yield "kind of API", f"{kind} ({sure:.0%}: {'; '.join(summary['provider_kind_evidence'])})" if kind else None
+    yield "why it lists models", "; ".join(found.likeness.reasons)
+    yield "selector", endpoint.selector
+    for name, expression in endpoint.fields.items():
+        unit = endpoint.units.get(name)
+        yield name, f"{expression} ({unit if isinstance(unit, str) else json.dumps(unit)})" if unit else expression
+    yield "pagination", json.dumps(summary["pagination"])
+    yield "capabilities", ", ".join(rule.capability for rule in found.rule.capability_rules)
+    yield "confidence", f"{summary['confidence']:.0%}"
+
+
+def _document(detection: Detection, plan: Plan | None) -> dict[str, Any]:
+    found = detection.found
+    document: dict[str, Any] = {
+        "found": found is not None,
+        "reason": detection.reason or None,
+        "hint": detection.hint,
+        "requests": [{"url": probe.url, "outcome": probe.outcome} for probe in detection.probes],
+    }
+    if found is None:
+        return document
+    stored = found.rule.to_stored()
+    return document | {
+        "kind": (found.rule.metadata.get("provider_kind") or {}).get("kind"),
+        "file": found.file.model_dump(mode="json", exclude_unset=True),
+        "preset": found.preset,
+        "rule": {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config},
+        "confidence": found.rule.confidence,
+        "models": len(found.rows),
+        "first_models": list(found.rows[:_SHOWN_MODELS]),
+        "added": [each.to_json() for each in plan.providers] if plan is not None else [],
+    }

@@ -1,0 +1,60 @@
+"""`providers detect`, as a person or a script calls it."""
+
+from pathlib import Path
+
+import yaml
+
+from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+
+def test_a_gateway_is_found_and_its_file_is_ready_to_be_kept(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.server.expect_request("/v1/models", headers={"x-key": "sk-acme"}).respond_with_json(listing(*CHAT_MODELS))
+    url = fleet.server.url_for("")
+    options = ("--key-env", "ACME_API_KEY", "--key-header", "x-key", "--allow-private", "--as", "acme")
+    detected = run("providers", "detect", url, *options, ACME_API_KEY="sk-acme")
+    assert detected.code == 0, detected.err
+    assert yaml.safe_load(detected.out) == {
+        "slug": "acme",
+        "name": "Acme",
+        "kind": "self_hosted",
+        "request": {"allow_private": True},
+        "base_url": url.rstrip("/"),
+        "auth": {"type": "header", "name": "x-key", "env": "ACME_API_KEY"},
+        "endpoints": [{"path": "/v1/models"}],
+    }
+    for told in ("OpenAI-compatible", "data[*]", "confidence", "claude-sonnet-4-5", "128,000", "--add"):
+        assert told in detected.err
+    assert "sk-acme" not in detected.out + detected.err
+    assert run("providers", "list", "--json").json == []
+
+    file = tmp_path / "acme.yaml"
+    file.write_text(detected.out)
+    assert "acme: added" in run("providers", "add", "--file", str(file)).out
+
+
+def test_what_is_found_is_registered_on_request_and_syncs_at_once(run: CommandLine, fleet: Fleet):
+    fleet.server.expect_request("/v1/models").respond_with_json(listing(*CHAT_MODELS))
+    url = fleet.server.url_for("")
+    found = run("providers", "detect", url, "--allow-private", "--as", "acme", "--add", "--json").json
+    assert (found["found"], found["kind"], found["models"]) == (True, "openai-compatible", len(CHAT_MODELS))
+    assert [each["action"] for each in found["added"]] == ["add"]
+    assert {row["model_id"] for row in found["first_models"]} == set(CHAT_MODELS)
+    (synced,) = run("sync", "acme", "--json").json
+    assert (synced["status"], synced["created"]) == ("synced", len(CHAT_MODELS))
+
+    fleet.add("other")
+    taken = run("providers", "detect", url, "--allow-private", "--as", "other", "--add")
+    assert (taken.code, "other is another provider already" in taken.err) == (1, True)
+
+
+def test_what_is_none_is_said_to_be_none_and_nothing_is_added(run: CommandLine, fleet: Fleet):
+    fleet.server.expect_request("/v1/models").respond_with_data("slow down", status=429)
+    refused = run("providers", "detect", fleet.server.url_for(""), "--allow-private", "--add")
+    assert (refused.code, refused.out) == (1, "")
+    assert "error: no model API found at http://localhost" in refused.err
+    drawn = run("providers", "detect", fleet.server.url_for(""), "--allow-private", "--json")
+    assert (drawn.code, drawn.json["found"], len(drawn.json["requests"])) == (1, False, 1)
+    private = run("providers", "detect", fleet.server.url_for(""))
+    assert (private.code, "--allow-private" in private.err) == (1, True)
+    assert run("providers", "list", "--json").json == []

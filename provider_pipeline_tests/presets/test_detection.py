@@ -1,0 +1,227 @@
+"""A model API is found by asking for its listing, and nothing else is taken for one."""
+
+import json
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from provider_pipeline.errors import ConfigurationError, MissingCredentialError
+from provider_pipeline.listing import ListingClient, RequestPolicy
+from provider_pipeline.presets import (
+    PROBE_LIMITS,
+    Detection,
+    detect,
+    first_rule,
+    load_provider_file,
+    preset_sample,
+    presets,
+    provider_file_text,
+)
+from provider_pipeline.presets.detection import MOST_REQUESTS, REQUESTS_PER_SECOND, places_to_ask, preset_at, slug_of
+from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator, model_likeness
+from provider_pipeline_tests.fleet import CHAT_MODELS, listing
+
+KEYS = {"ACME_API_KEY": "sk-acme"}
+HERE = RequestPolicy(allow_private=True)
+
+
+def detected(url: str, auth: dict[str, Any] | None = None, policy: RequestPolicy = HERE) -> Detection:
+    """What comes of asking, without its pauses."""
+    client = ListingClient(PROBE_LIMITS, environ=KEYS)
+    return detect(url, auth=auth or {"type": "none"}, client=client, policy=policy, requests_per_second=1000)
+
+
+def served(httpserver: HTTPServer, path: str, document: Any, **matching: Any) -> None:
+    """Answers one path with JSON."""
+    httpserver.expect_request(path, **matching).respond_with_json(document)
+
+
+@pytest.mark.parametrize(
+    ("slug", "kind", "auth"),
+    [
+        ("openai", "openai-compatible", {"type": "bearer", "env": "ACME_API_KEY"}),
+        ("anthropic", "anthropic", {"type": "header", "name": "x-api-key", "env": "ACME_API_KEY"}),
+        ("gemini", "google", {"type": "header", "name": "x-goog-api-key", "env": "ACME_API_KEY"}),
+        ("ollama", "ollama", {"type": "none"}),
+        ("openrouter", "openrouter", {"type": "none"}),
+        ("vllm", "vllm", {"type": "none"}),
+        ("mistral", "mistral", {"type": "bearer", "env": "ACME_API_KEY"}),
+        ("cohere", "cohere", {"type": "bearer", "env": "ACME_API_KEY"}),
+    ],
+)
+def test_each_kind_is_found_and_named(
+    httpserver: HTTPServer, tmp_path: Any, slug: str, kind: str, auth: dict[str, Any]
+):
+    sample = preset_sample(slug)
+
+    def answer(request: Request) -> Response:
+        sent = request.headers.get("Authorization", request.headers.get(auth.get("name", ""), ""))
+        if sent.removeprefix("Bearer ") != ("sk-acme" if "env" in auth else ""):
+            return Response('{"error": "no key"}', status=401)
+        return Response(json.dumps(sample), content_type="application/json")
+
+    path = presets()[slug].endpoints[0].path.partition("?")[0]
+    httpserver.expect_request(path).respond_with_handler(answer)
+    found = detected(httpserver.url_for(""), auth).found
+    assert found is not None
+    assert (found.rule.metadata["provider_kind"]["kind"], found.file.endpoints[0].path) == (kind, path)
+    assert {row["model_id"] for row in found.rows} == set(presets()[slug].sample_rows)
+
+    file = tmp_path / "found.yaml"
+    file.write_text(provider_file_text(found.file))
+    again = load_provider_file(file)
+    assert again == found.file
+    assert again.auth == auth
+    rule = first_rule(again, found.sample)
+    assert rule is not None
+    assert [each.pagination for each in rule.endpoints] == [
+        None if each.pagination == {"type": "none"} else each.pagination for each in found.rule.endpoints
+    ]
+
+
+@pytest.mark.parametrize("slug", [slug for slug in presets() if preset_sample(slug) is not None])
+def test_each_presets_sample_is_taken_for_a_listing_of_models(slug: str):
+    sample = preset_sample(slug)
+    analysis = RuleGenerator().analyze_sample(sample)
+    rows = RuleValidator().validate_rule(analysis, sample)["extracted_models"]
+    assert model_likeness(sample, ExtractionRule.parse(analysis), rows).is_enough
+
+
+@pytest.mark.parametrize(
+    ("given", "base", "path"),
+    [
+        ("/openai/v1/models", "", "/openai/v1/models"),
+        ("/openai/v1", "/openai/v1", "/models"),
+        ("/openai/v1/", "/openai/v1", "/models"),
+        ("/openai", "/openai", "/v1/models"),
+        ("/somewhere/else", "", "/openai/v1/models"),
+        ("/custom/list?all=true", "", "/custom/list?all=true"),
+    ],
+)
+def test_an_address_may_be_of_the_api_of_a_part_of_it_or_of_the_listing(
+    httpserver: HTTPServer, given: str, base: str, path: str
+):
+    served(httpserver, (base + path).partition("?")[0], listing(*CHAT_MODELS))
+    found = detected(httpserver.url_for("").rstrip("/") + given).found
+    assert found is not None
+    assert found.file.base_url == httpserver.url_for("").rstrip("/") + base
+    assert found.file.endpoints[0].path == path
+
+
+USERS = [
+    {"id": n, "name": name, "username": name.lower(), "email": f"{name}@x.example"} for n, name in enumerate("ABC")
+]
+WEATHER = {"list": [{"dt": n, "weather": [{"id": 800 + n, "main": "Clear", "icon": "01d"}]} for n in range(3)]}
+FILES = [{"name": f"llama-{n}b.gguf", "size": 1, "mod_time": "2026", "is_dir": False} for n in (3, 7)]
+PEOPLE = {"object": "list", "data": [{"id": f"user-{n}", "object": "organization.user", "role": "owner"} for n in "ab"]}
+CARS = {"models": [{"id": 1, "make": "BMW", "name": "X5"}, {"id": 2, "make": "VW", "name": "Golf"}]}
+PAGE = "<!doctype html><html><head><title>{}</title></head><body></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "said"),
+    [
+        (PAGE.format("Acme Corporation"), "text/html", 200, "a web page titled 'Acme Corporation'"),
+        (PAGE.format("Sign in"), "text/html", 200, "a login page titled 'Sign in'"),
+        (PAGE.format("Index of /"), "text/html", 200, "a web page titled 'Index of /'"),
+        ('<?xml version="1.0"?><rss><channel/></rss>', "application/rss+xml", 200, "a web page instead of JSON"),
+        ("", "text/plain", 200, "an empty body"),
+        ("It works!", "text/plain", 200, "malformed JSON"),
+        (json.dumps(USERS), "application/json", 200, "its list is none of models"),
+        (json.dumps(WEATHER), "application/json", 200, "its list is none of models"),
+        (json.dumps(FILES), "application/json", 200, "its list is none of models"),
+        (json.dumps(PEOPLE), "application/json", 200, "its list is none of models"),
+        (json.dumps(CARS), "application/json", 200, "its list is none of models"),
+        ('{"status": "up", "version": "1.2"}', "application/json", 200, "holds no list of things with ids"),
+        ("[]", "application/json", 200, "holds no list of things with ids"),
+        ('{"error": "no such thing"}', "application/json", 200, "an error instead of a listing"),
+        ("nope", "text/plain", 404, "answered 404"),
+        ('{"error": "who are you?"}', "application/json", 401, "answered 401"),
+        ("busy", "text/plain", 503, "answered 503"),
+    ],
+)
+def test_what_is_no_model_api_is_said_to_be_none_in_one_line(
+    httpserver: HTTPServer, body: str, kind: str, status: int, said: str
+):
+    httpserver.expect_request("/").respond_with_data(body, status=status, content_type=kind)
+    httpserver.expect_request("/v1/models").respond_with_data(body, status=status, content_type=kind)
+    found = detected(httpserver.url_for("").rstrip("/"))
+    assert found.found is None
+    assert said in found.reason
+    assert "\n" not in found.reason
+    assert found.reason.startswith("no model API found at http://localhost")
+
+
+def test_a_redirect_to_a_login_elsewhere_is_not_followed(httpserver: HTTPServer):
+    login = Response(status=302, headers={"Location": "https://login.example/?next=models"})
+    httpserver.expect_request("/v1/models").respond_with_response(login)
+    httpserver.expect_request("/").respond_with_response(login)
+    found = detected(httpserver.url_for("/v1/models"))
+    assert found.found is None
+    assert "a redirect to https://login.example" in found.reason
+
+
+def test_who_wants_a_key_is_answered_with_how_to_give_one(httpserver: HTTPServer):
+    served_key = {"Authorization": "Bearer another"}
+    served(httpserver, "/v1/models", listing(*CHAT_MODELS), headers=served_key)
+    httpserver.expect_request("/v1/models").respond_with_data("{}", status=401)
+    without = detected(httpserver.url_for(""))
+    assert "--key-env" in (without.hint or "")
+    refused = detected(httpserver.url_for(""), {"type": "bearer", "env": "ACME_API_KEY"})
+    assert "check the key in ACME_API_KEY" in (refused.hint or "")
+    assert "--key-header" in (refused.hint or "")
+    with pytest.raises(MissingCredentialError, match="NO_KEY"):
+        detected(httpserver.url_for(""), {"type": "bearer", "env": "NO_KEY"})
+
+
+def test_nothing_is_asked_after_the_first_listing_or_when_nobody_is_there(httpserver: HTTPServer):
+    served(httpserver, "/models", listing(*CHAT_MODELS))
+    found = detected(httpserver.url_for(""))
+    assert len(found.probes) == len(httpserver.log) == 2
+    dead = detected("http://127.0.0.1:9")
+    assert len(dead.probes) == 1
+    assert "the connection was refused" in dead.reason
+    nobody = detected("https://nobody.invalid", policy=RequestPolicy())
+    assert len(nobody.probes) == 1
+
+
+def test_a_server_that_asks_to_be_left_alone_is(httpserver: HTTPServer):
+    httpserver.expect_request("/v1/models").respond_with_data("slow down", status=429)
+    assert len(detected(httpserver.url_for("")).probes) == 1
+
+
+def test_the_requests_are_few_slow_and_to_one_origin():
+    assert REQUESTS_PER_SECOND <= 3
+    for url in ("https://acme.example", "https://acme.example/a/b/c", "https://acme.example/v1?x=1"):
+        places = places_to_ask(url)
+        assert len({base + path for base, path in places}) == len(places) <= MOST_REQUESTS
+        assert all(base.startswith("https://acme.example") for base, _ in places)
+    assert ("https://acme.example/v1", "/v1/models") not in places_to_ask("https://acme.example/v1")
+
+
+def test_private_addresses_are_asked_only_on_request(httpserver: HTTPServer):
+    with pytest.raises(ConfigurationError, match="--allow-private"):
+        detected(httpserver.url_for(""), policy=RequestPolicy())
+    assert httpserver.log == []
+    for text in ("acme.example", "ftp://acme.example", "https://user:sk-1@acme.example", "https://a.example?api_key=s"):
+        with pytest.raises(ConfigurationError) as raised:
+            detected(text)
+        assert "sk-1" not in str(raised.value)
+
+
+def test_an_address_of_a_preset_is_known():
+    assert preset_at("https://api.openai.com/v1") == "openai"
+    assert preset_at("https://api.acme.example") is None
+
+
+def test_a_slug_is_told_from_the_hosts_name():
+    assert [
+        slug_of(url) for url in ("https://api.acme.example/v1", "https://llm.acme.co.uk", "http://gpubox:8000")
+    ] == [
+        "acme",
+        "acme",
+        "gpubox",
+    ]
+    assert slug_of("http://127.0.0.1:8000") == slug_of("http://localhost") == slug_of("http://[::1]:1") == ""
