@@ -86,7 +86,7 @@ def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
 @dg.sensor(
     name="rule_generation_sensor",
     jobs=[regenerate_provider_rules_job],
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A blocking check that failed becomes a RULE_GEN task, and a run that writes new rules.",
     metadata=kept_by_owner(HOW_A_SYNC_WORKS),
@@ -136,7 +136,9 @@ def _failed_evaluations(
 def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: datetime) -> dg.RunRequest | None:
     """Opens the task, or finds the open one, and asks for a run; None where the provider was synced since.
 
-    Dagster launches a run key once: a response is learnt from once, however often it comes and fails.
+    None, too, where there is nothing to do: a worker is at the task, it waits for a person, or for its next attempt.
+    Dagster launches a run key once: there is one run for each time that the task is due, and where that run never came
+    to take it, another one after an hour.
     """
     slug = str(evaluation.partition)
     provider_id = catalog.find_provider_id(session, slug)
@@ -153,8 +155,12 @@ def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: d
         raw_response_id=raw_response_id,
         issues=issues.value if isinstance(issues, dg.JsonMetadataValue) and isinstance(issues.value, list) else [],
     )
+    found = catalog.get_task(session, task.id)
+    if not catalog.is_due(found, datetime.now(UTC)):
+        return None
+    hours = max(0, (failed_at - found.created_at) // timedelta(hours=1))
     return dg.RunRequest(
-        run_key=f"rule-gen-{slug}-{raw_response_id}",
+        run_key=f"rule-gen-{task.id}-{found.started_at}-{raw_response_id}-{hours}",
         job_name=regenerate_provider_rules_job.name,
         partition_key=slug,
         tags={"provider_pipeline/task": str(task.id)},

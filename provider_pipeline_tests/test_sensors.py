@@ -88,6 +88,70 @@ def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, insta
     assert fleet.tasks("good") == []
 
 
+def regenerate(fleet: Fleet, instance: dg.DagsterInstance, slug: str) -> dg.ExecuteInProcessResult:
+    """The run that the sensor asks for."""
+    job = definitions(fleet.database.url).resolve_job_def("regenerate_provider_rules_job")
+    return job.execute_in_process(instance=instance, partition_key=slug, raise_on_error=False)
+
+
+def test_a_response_that_fails_once_more_after_its_repair_is_repaired_once_more(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    here, there = listing(*CHAT_MODELS), moved(*CHAT_MODELS)
+    keys, cursor = set(), None
+    for document in (there, here, there):
+        fleet.serve("acme", document)
+        assert not run_fleet(defs, instance).success
+        result = tick(rule_generation_sensor, fleet, instance, cursor=cursor)
+        (request,) = result.run_requests
+        keys.add(request.run_key)
+        cursor = result.cursor
+        assert regenerate(fleet, instance, "acme").success
+    assert len(keys) == 3
+
+
+def test_a_run_is_asked_for_again_when_the_next_attempt_is_due_or_a_worker_vanished_and_not_before(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    run_fleet(defs, instance)
+    (first,) = tick(rule_generation_sensor, fleet, instance).run_requests
+    now, lease = datetime.now(UTC), timedelta(minutes=15)
+    with fleet.database.session() as session:
+        task = catalog.claim_task(session, worker="a", now=now, lease=lease, slug="acme")
+        session.commit()
+        assert tick(rule_generation_sensor, fleet, instance).run_requests == []  # somebody is at it
+        catalog.extend_claim(session, task.id, worker="a", now=now - 2 * lease, lease=lease)
+        session.commit()
+        (second,) = tick(rule_generation_sensor, fleet, instance).run_requests
+        catalog.release_task(session, task.id, worker="a", now=now, reason="x")
+        session.commit()
+        assert tick(rule_generation_sensor, fleet, instance).run_requests == []  # a pause
+        catalog.retry_task(session, task.id, reason="now")
+        session.commit()
+        (third,) = tick(rule_generation_sensor, fleet, instance).run_requests
+    assert first.run_key != second.run_key == third.run_key
+
+
+def test_a_task_that_waits_for_a_person_asks_for_no_run(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    fleet.serve("acme", {"status": "maintenance"})
+    run_fleet(definitions(fleet.database.url), instance)
+    first = tick(rule_generation_sensor, fleet, instance)
+    assert len(first.run_requests) == 1
+    regenerate(fleet, instance, "acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    assert tick(rule_generation_sensor, fleet, instance, cursor=first.cursor).run_requests == []
+    assert [task.status for task in fleet.tasks("acme")] == ["NEEDS_REVIEW"]
+
+
 def test_a_provider_without_a_partition_gets_its_task_but_no_run_that_could_not_start(
     fleet: Fleet, instance: dg.DagsterInstance
 ):

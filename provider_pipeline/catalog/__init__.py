@@ -119,6 +119,7 @@ from provider_pipeline.catalog.task_claims import (
     claim_task,
     extend_claim,
     finish_task,
+    is_due,
     propose,
     release_task,
 )
@@ -216,6 +217,7 @@ __all__ = [
     "get_task",
     "get_trial",
     "home",
+    "is_due",
     "is_running",
     "last_successes",
     "list_acceptances",

@@ -50,6 +50,13 @@ class Retries:
 DEFAULT_RETRIES = Retries()
 
 
+def is_due(task: Task, now: datetime) -> bool:
+    """Whether `claim_task` would give this task to a worker."""
+    if task.status == "RUNNING":
+        return task.claimed_until is not None and task.claimed_until <= now
+    return task.status == "PENDING" and (task.next_attempt_at is None or task.next_attempt_at <= now)
+
+
 def claim_task(
     session: Session,
     *,

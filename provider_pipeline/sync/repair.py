@@ -25,7 +25,6 @@ from provider_pipeline.errors import (
     TaskClaimLostError,
 )
 from provider_pipeline.rules import (
-    PLAUSIBILITY_ISSUES,
     Difference,
     ExtractionRule,
     difference_lines,
@@ -175,18 +174,17 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
         task_id=None if task is None else task.id,
     )
     status, reason = adoption.status, adoption.reason
-    if status == "kept" and (held := _held_by_history(task)):
+    if status == "kept" and (held := _held(session, provider.id, adoption.version, response)):
         status, reason = "needs_review", f"the rule reads the response; the listing itself is in question: {held}"
     return _described(slug, task, response.id, differences, rule, candidate, adoption, status, reason)
 
 
-def _held_by_history(task: catalog.Task | None) -> str | None:
-    """Why a listing was held that only the comparison with the last accepted one holds."""
-    issues = [] if task is None else task.config.get("issues", ())
-    errors = [each for each in issues if each.get("severity") == "error"]
-    if errors and all(each.get("type") in PLAUSIBILITY_ISSUES for each in errors):
-        return str(errors[0].get("message"))
-    return None
+def _held(session: Session, provider_id: int, version: int, response: StoredResponse) -> str | None:
+    """Why the last sync held this very response, read with this very rule: nothing that a new rule would change."""
+    last = catalog.get_sync_state(session, provider_id).last_result or {}
+    if (last.get("status"), last.get("rule_version"), last.get("raw_response_id")) != ("blocked", version, response.id):
+        return None
+    return next((str(each["message"]) for each in last["issues"] if each["severity"] == "error"), str(last["reason"]))
 
 
 def _described(

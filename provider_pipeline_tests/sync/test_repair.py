@@ -120,6 +120,19 @@ def test_a_listing_that_only_shrank_is_in_question_itself(fleet: Fleet):
     assert "provider-pipeline sync acme --accept" in repair.report
 
 
+def test_a_listing_that_thresholds_of_the_providers_own_hold_is_a_persons_matter(fleet: Fleet):
+    """No rule would change it, so an answered task would only be followed by the next one."""
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        session.execute(catalog.tables.provider.update().values(thresholds={"min_models": 6}))
+        session.commit()
+    blocked(fleet, listing(*CHAT_MODELS))
+    repair = answered(fleet)
+    assert repair.status == "needs_review"
+    assert "the listing itself is in question: " in repair.reason
+    assert [task.status for task in fleet.tasks("acme")] == ["NEEDS_REVIEW"]
+
+
 def test_prices_in_another_unit_are_repaired(fleet: Fleet):
     before = listing(*CHAT_MODELS)
     after = copy.deepcopy(before)
