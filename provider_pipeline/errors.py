@@ -15,6 +15,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
     |   |-- UnknownProviderError        no provider with that slug
     |   |-- RuleMissingError            the provider has no active extraction rule
+    |   |-- RuleReplacedError           another rule became active in the middle of the work
     |   |-- SyncInProgressError         somebody else is syncing the provider
     |   `-- ListingError                its listing did not come whole
     |       |-- ListingUnreachableError we never got an answer
@@ -106,6 +107,10 @@ class SyncInProgressError(ModelSyncerError):
         super().__init__(message, hint="try again when that is done", transient=True)
         self.holder = holder
         self.since = since
+
+
+class RuleReplacedError(ModelSyncerError):
+    """Another rule became the active one while something was done with the one before; nothing came of that."""
 
 
 class ListingError(ModelSyncerError):

@@ -75,6 +75,7 @@ from provider_pipeline.catalog.providers import (
     find_provider_id,
     get_provider,
     list_providers,
+    lock_provider,
     set_enabled,
 )
 from provider_pipeline.catalog.raw_responses import (
@@ -100,6 +101,7 @@ from provider_pipeline.catalog.rule_versions import (
     add_rule_version,
     get_rule_version,
     list_rule_versions,
+    require_active,
     roll_back_rule,
     set_rule_status,
 )
@@ -235,6 +237,7 @@ __all__ = [
     "load_models",
     "load_page",
     "load_raw_response",
+    "lock_provider",
     "mark_acceptance_used",
     "mark_delivered",
     "mark_failed",
@@ -261,6 +264,7 @@ __all__ = [
     "record_trial_result",
     "release_task",
     "remove_override",
+    "require_active",
     "retry_task",
     "revoke_token",
     "roll_back_rule",

@@ -156,13 +156,28 @@ def write_models(
     )
 
 
-def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The listed columns of the given models, as last accepted, by model id; removed models are left out."""
-    query = select(*(provider_model.c[name] for name in ROW_COLUMNS)).where(
-        provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
-    )
+def previous_rows(
+    session: Session, provider_id: int, model_ids: Sequence[str], *, listed_only: bool = False
+) -> dict[str, dict[str, Any]]:
+    """The listed columns of the given models, as last accepted, by model id; removed models are left out.
+
+    Args:
+        session: Session to read with.
+        provider_id: The provider.
+        model_ids: The models.
+        listed_only: None for each column whose value people set: that is not what was listed.
+    """
+    columns = [provider_model.c[name] for name in (*ROW_COLUMNS, "overridden_fields")]
+    query = select(*columns).where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
     wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
-    return {row["model_id"]: dict(row) for row in session.execute(query.where(wanted)).mappings()}
+    found = {}
+    for known in session.execute(query.where(wanted)).mappings():
+        row = dict(known)
+        set_by_people = row.pop("overridden_fields")
+        if listed_only:
+            row |= {field: None for field in set_by_people if field in row}
+        found[row["model_id"]] = row
+    return found
 
 
 def load_models(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:

@@ -139,6 +139,14 @@ def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provi
     return [_provider(row) for row in session.execute(query)]
 
 
+def lock_provider(session: Session, provider_id: int) -> None:
+    """Keep others from writing a provider's models and deciding about its rules until the transaction ends.
+
+    Whoever locks more takes this first: then its trials, its tasks, and what is stored of it.
+    """
+    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
+
+
 def set_enabled(session: Session, slug: str, enabled: bool) -> None:
     """Include a provider in scheduled syncs, or leave it out; its rows stay.
 

@@ -42,7 +42,7 @@ def prune_raw_responses(session: Session, provider_id: int) -> int:
     beyond = [raw_response.c.id.not_in(newest)]
     if limits.raw_keep_for is not None:
         beyond.append(raw_response.c.last_fetched_at < func.now() - limits.raw_keep_for)
-    statement = delete(raw_response).where(
+    forgettable = select(raw_response.c.id).where(
         raw_response.c.provider_id == provider_id,
         or_(*beyond),
         ~select(rule_version.c.version).where(rule_version.c.sample_id == raw_response.c.id).exists(),
@@ -53,5 +53,7 @@ def prune_raw_responses(session: Session, provider_id: int) -> int:
         .where(rule_trial_result.c.raw_response_id == raw_response.c.id, rule_trial.c.status == "running")
         .exists(),
     )
-    deleted = statement.returning(raw_response.c.id).cte("deleted")
+    # One that is stored once more right now is not old; waiting for that could end in a deadlock besides.
+    free = forgettable.with_for_update(skip_locked=True).cte("free")
+    deleted = delete(raw_response).where(raw_response.c.id == free.c.id).returning(raw_response.c.id).cte("deleted")
     return session.scalars(select(func.count()).select_from(deleted)).one()

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.providers import lock_provider
 from provider_pipeline.catalog.rule_history import Why, previous_active_version, record_rule_event
 from provider_pipeline.catalog.tables import provider, provider_metadata, rule_trial, rule_version
-from provider_pipeline.errors import CatalogError, RuleMissingError
+from provider_pipeline.errors import CatalogError, RuleMissingError, RuleReplacedError
 
 RULE_AUTHORS = ("generator", "person", "agent")
 _UNDECIDED_OR_REFUSED = ("candidate", "needs_review", "rejected")
@@ -99,7 +100,7 @@ def add_rule_version(
         The version number.
     """
     _allow_status(status)
-    _alone(session, provider_id)
+    lock_provider(session, provider_id)
     why = Why(reason or origin, scores, task_id, created_by_id)
     version: int | None = session.scalar(
         select(rule_version.c.version).where(rule_version.c.provider_id == provider_id, rule_version.c.digest == digest)
@@ -150,7 +151,7 @@ def activate_rule(
     Raises:
         RuleMissingError: The provider has no such version.
     """
-    _alone(session, provider_id)
+    lock_provider(session, provider_id)
     get_rule_version(session, provider_id, version)
     _activate(session, provider_id, version, Why(reason, scores, task_id, created_by_id))
 
@@ -164,7 +165,7 @@ def roll_back_rule(session: Session, provider_id: int, *, reason: str, created_b
     Raises:
         RuleMissingError: There is none to go back to.
     """
-    _alone(session, provider_id)
+    lock_provider(session, provider_id)
     version = previous_active_version(session, provider_id)
     if version is None:
         slug = _slug(session, provider_id)
@@ -204,7 +205,7 @@ def set_rule_status(
         RuleMissingError: The provider has no such version.
     """
     _allow_status(status)
-    _alone(session, provider_id)
+    lock_provider(session, provider_id)
     present = get_rule_version(session, provider_id, version).status
     if present == "active":
         raise CatalogError(f"rule version {version} is the active one", hint="activate another version instead")
@@ -212,6 +213,27 @@ def set_rule_status(
         _write_status(session, provider_id, version, status)
         why = Why(reason, scores, task_id, created_by_id)
         record_rule_event(session, provider_id, version, status, why)
+
+
+def require_active(session: Session, provider_id: int, version: int | None) -> None:
+    """Makes sure that a version is still the active one, and stays it until the transaction ends.
+
+    Args:
+        session: Session to lock the provider with.
+        provider_id: The provider.
+        version: The version that was active; None for no rule.
+
+    Raises:
+        RuleReplacedError: Another version became active meanwhile.
+    """
+    lock_provider(session, provider_id)
+    present = _active_version(session, provider_id)
+    if present != version:
+        raise RuleReplacedError(
+            f"{_slug(session, provider_id)}: rule version {present} became active meanwhile, in place of {version}",
+            hint="nothing was written; try again",
+            transient=True,
+        )
 
 
 def active_rule(session: Session, provider_id: int) -> StoredRuleVersion:
@@ -287,11 +309,6 @@ def _activate(session: Session, provider_id: int, version: int, why: Why) -> Non
         )
         .values(status="promoted", ended_at=func.now(), end_reason=why.reason)
     )
-
-
-def _alone(session: Session, provider_id: int) -> None:
-    """Versions are counted without gaps and one of them is active, so two writers must not decide at once."""
-    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
 
 
 def _allow_status(status: str) -> None:

@@ -151,9 +151,17 @@ def list_trials(session: Session, *, slug: str | None = None, status: str | None
     return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
 
 
-def running_trials(session: Session, provider_id: int) -> list[RuleTrial]:
-    """A provider's trials that a sync has to serve, oldest first."""
+def running_trials(session: Session, provider_id: int, *, lock: bool = False) -> list[RuleTrial]:
+    """A provider's trials that a sync has to serve, oldest first.
+
+    Args:
+        session: Session to read with.
+        provider_id: The provider.
+        lock: Keep others from ending them until the transaction ends; call `lock_provider` before.
+    """
     query = _trials().where(rule_trial.c.provider_id == provider_id, rule_trial.c.status == "running")
+    if lock:
+        query = query.with_for_update(of=rule_trial)
     return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
 
 

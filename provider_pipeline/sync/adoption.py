@@ -79,6 +79,8 @@ def adopt(
     """
     active = active_version(session, provider_id)
     evidence = evaluate_candidate(session, provider_id, candidate, active, response)
+    # Gathering it takes seconds, in which a person may have decided otherwise.
+    catalog.require_active(session, provider_id, None if active is None else active.version)
     reading = evidence.failing
     if active is not None and candidate.rule.digest == active.digest:
         status: Decision = "kept" if reading.candidate.valid else "needs_review"

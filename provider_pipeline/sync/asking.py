@@ -70,7 +70,7 @@ def active_judge(
         rule,
         thresholds=thresholds,
         previous_profile=Profile.from_json(profile),
-        previous_rows=lambda model_ids: catalog.previous_rows(session, provider.id, model_ids),
+        previous_rows=lambda model_ids: catalog.previous_rows(session, provider.id, model_ids, listed_only=True),
         accepted=accepted,
     )
 

@@ -93,12 +93,13 @@ def attempt_sync(
     started = time.monotonic()
     accepted: _Accepted | None = None
     with ExitStack() as stack:
-        stack.enter_context(catalog.sync_lock(session, catalog.get_provider(session, slug)))
-        target = _target(session, slug, accept=accept, now=clock())
-        provider = target.provider
+        provider = catalog.get_provider(session, slug)
+        stack.enter_context(catalog.sync_lock(session, provider))
+        target = _target(session, provider, accept=accept, now=clock())
         stamp = functools.partial(_stamped, target=target, keep=keep, started=started)
         pages: Spool[catalog.StoredPage] = stack.enter_context(Spool())
         rows: Spool[list[Row]] = stack.enter_context(Spool())
+        thresholds = parse_thresholds(slug, {})
         try:
             thresholds = parse_thresholds(slug, provider.thresholds)
             session.rollback()
@@ -106,15 +107,13 @@ def attempt_sync(
             content = fetch.run(client, active_source(provider, target.rule))
             if target.settled and content.sha256 == target.state.content:
                 now = clock()
-                repeat = stamp(_repeated(target, content), now=now)
+                repeat = stamp(_repeated(target, content), thresholds, now=now)
                 if keep != "all" or _record_repeat(session, target, repeat, fetch.validators, now):
                     session.commit()
                     _let_others_read(session, target, repeat, now)
                     return repeat
                 fetch.complete()
-            guards = accept.guards if accept is not None else ()
-            judge = active_judge(session, provider, target.rule, thresholds, target.state.profile, accepted=guards)
-            verdict = judge_pages(judge, pages, rows)
+            verdict = _judged(session, target, pages, rows, thresholds, accept, keep)
         except ProviderPipelineError as error:
             session.rollback()
             outcome = SyncOutcome(slug, "failed", reason=_named(slug, error), error=error, rule_version=target.version)
@@ -140,7 +139,7 @@ def attempt_sync(
                 accepted = _Accepted(verdict.profile, basis, fetch.validators)
                 outcome = _with_written(session, outcome, written)
         now = clock()
-        outcome = stamp(outcome, now=now)
+        outcome = stamp(outcome, thresholds, now=now)
         if keep == "all":
             _record(session, target, outcome, accepted, now)
             if outcome.rows_changed:
@@ -160,8 +159,7 @@ def _named(slug: str, error: ProviderPipelineError) -> str:
     return text if slug in text else f"{slug}: {text}"
 
 
-def _target(session: Session, slug: str, *, accept: AcceptedGuards | None, now: datetime) -> _Target:
-    provider = catalog.get_provider(session, slug)
+def _target(session: Session, provider: catalog.Provider, *, accept: AcceptedGuards | None, now: datetime) -> _Target:
     active = catalog.active_rule(session, provider.id)
     state = catalog.get_sync_state(session, provider.id)
     settled = accept is None and is_settled(
@@ -170,6 +168,25 @@ def _target(session: Session, slug: str, *, accept: AcceptedGuards | None, now: 
         any_missing=catalog.any_missing(session, provider.id),
     )
     return _Target(provider, active.version, stored_rule(active), state, settled)
+
+
+def _judged(
+    session: Session,
+    target: _Target,
+    pages: Spool[catalog.StoredPage],
+    rows: Spool[list[Row]],
+    thresholds: Thresholds,
+    accept: AcceptedGuards | None,
+    keep: Keep,
+) -> Verdict:
+    """The verdict on the pages; the rule behind one that leads to a write stays active until that is committed."""
+    guards = accept.guards if accept is not None else ()
+    profile = target.state.profile
+    judge = active_judge(session, target.provider, target.rule, thresholds, profile, accepted=guards)
+    verdict = judge_pages(judge, pages, rows)
+    if verdict.valid and keep != "raw":
+        catalog.require_active(session, target.provider.id, target.version)
+    return verdict
 
 
 def _write(
@@ -246,7 +263,9 @@ def _with_written(session: Session, outcome: SyncOutcome, written: Written) -> S
     return replace(outcome, **counts, capability_coverage=written.capability_coverage, caught_up=caught_up)
 
 
-def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: float, now: datetime) -> SyncOutcome:
+def _stamped(
+    outcome: SyncOutcome, thresholds: Thresholds, *, target: _Target, keep: Keep, started: float, now: datetime
+) -> SyncOutcome:
     state, synced = target.state, outcome.status == "synced"
     return replace(
         outcome,
@@ -256,7 +275,7 @@ def _stamped(outcome: SyncOutcome, *, target: _Target, keep: Keep, started: floa
         rule_changed=target.version != state.rule_version,
         last_success_at=now if synced and keep == "all" else state.last_success_at,
         consecutive_failures=0 if synced else state.consecutive_failures + 1,
-        min_coverage=parse_thresholds(target.provider.slug, target.provider.thresholds).min_coverage,
+        min_coverage=thresholds.min_coverage,
         seconds=time.monotonic() - started,
         dry_run=keep == "nothing",
     )

@@ -154,7 +154,10 @@ def judge_trial(shadows: Sequence[Shadow], gates: Gates | None = None) -> tuple[
         f"{len(shadows) - len(unfit)} of {len(shadows)} responses",
         tuple(f"raw response {each.raw_response_id}: {each.candidate.reason}" for each in unfit[:5]),
     )
-    return (fits, *_stored_gates(shadows, gates or Gates()), _throughout(shadows))
+    bounds = gates or Gates()
+    handled = _handled(shadows)
+    agree = [_capabilities_agree((each.comparison for each in handled), bounds)] if handled else []
+    return (fits, *_stored_gates(handled, bounds), *agree, _throughout(shadows))
 
 
 def _throughout(shadows: Sequence[Shadow]) -> Gate:
@@ -187,7 +190,7 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
         yield _keeps_known_ids(evidence, bounds)
     if evidence.doubt is not None and failing.active is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
-    yield from _stored_gates(evidence.stored, bounds)
+    yield from _stored_gates(_handled(evidence.stored), bounds)
     if evidence.catalogue is not None and evidence.catalogue.shared:
         yield from _catalogue_gates(evidence.catalogue, bounds)
 
@@ -227,14 +230,17 @@ def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:
     )
 
 
-def _stored_gates(shadows: Iterable[Shadow], bounds: Gates) -> Iterator[Gate]:
-    """The gates on responses that the active rule handles.
+def _handled(shadows: Iterable[Shadow]) -> list[Shadow]:
+    """Those that the active rule reads; a response in which the candidate finds no model is of another shape."""
+    return [each for each in shadows if each.active is not None and each.active.valid and each.candidate.models]
+
+
+def _stored_gates(handled: Sequence[Shadow], bounds: Gates) -> Iterator[Gate]:
+    """The gates on responses that both rules read.
 
     A field that the candidate finds nowhere in such a response has moved since, and so may what capabilities are told
     by: whether they are still known is asked of the failing response, beside the catalogue.
     """
-    # A response of another shape, in which the candidate finds no model, says nothing of the candidate.
-    handled = [each for each in shadows if each.active is not None and each.active.valid and each.candidate.models]
     if not handled:
         return
     fewer = [each for each in handled if not each.candidate.valid or _lost_models(each)]
@@ -304,11 +310,16 @@ def _catalogue_gates(catalogue: Comparison, bounds: Gates) -> Iterator[Gate]:
         "they hold" if not moved else ", ".join(f"{each.differ} of {name}" for name, each in moved),
         tuple(entry for _, each in moved for entry in each.sample)[:5],
     )
-    kept = catalogue.capabilities.kept
-    yield Gate(
+    yield _capabilities_agree([catalogue], bounds)
+
+
+def _capabilities_agree(comparisons: Iterable[Comparison | None], bounds: Gates) -> Gate:
+    """How the capabilities of known models come out where they come out worst."""
+    worst = min((each.capabilities for each in comparisons if each is not None), key=lambda each: each.kept)
+    return Gate(
         "capabilities_agree",
-        kept >= bounds.min_capabilities_kept,
+        worst.kept >= bounds.min_capabilities_kept,
         f"at least {bounds.min_capabilities_kept:.0%} of the known capabilities of known models come out the same",
-        f"{kept:.1%}",
-        catalogue.capabilities.sample,
+        f"{worst.kept:.1%}",
+        worst.sample,
     )

@@ -51,8 +51,11 @@ def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, no
     Returns:
         The trials that ended.
     """
-    ended = []
-    for trial in catalog.running_trials(session, provider_id):
+    ended: list[TrialReport] = []
+    if not catalog.running_trials(session, provider_id):
+        return ended
+    catalog.lock_provider(session, provider_id)
+    for trial in catalog.running_trials(session, provider_id, lock=True):
         scores = _scores(session, trial, raw_response_id)
         after = catalog.record_trial_result(session, trial.id, raw_response_id=raw_response_id, now=now, scores=scores)
         if after.is_over(now):
@@ -110,12 +113,14 @@ def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) ->
 def _concluded(session: Session, trial: catalog.RuleTrial, now: datetime) -> TrialReport:
     report = report_trial(session, trial)
     failed = [gate for gate in report.gates if not gate.passed]
-    if trial.policy == "promote" and not failed:
+    rejected = catalog.get_rule_version(session, trial.provider_id, trial.version).status == "rejected"
+    if trial.policy == "promote" and not failed and not rejected:
         reason = f"passed its trial over {trial.syncs} syncs and {trial.responses} different listings"
         scores = {"gates": [gate.to_json() for gate in report.gates]}
         catalog.activate_rule(session, trial.provider_id, trial.version, reason=reason, scores=scores)
         ended = catalog.end_trial(session, trial.id, status="promoted", now=now, reason=reason)
     else:
         reason = f"failed {failed[0].name}: {failed[0].actual}" if failed else "ran to its end; promotion is by hand"
+        reason = f"rule version {trial.version} was rejected; its trial {reason}" if rejected else reason
         ended = catalog.end_trial(session, trial.id, status="finished", now=now, reason=reason)
     return TrialReport(ended, report.shadows, report.gates)

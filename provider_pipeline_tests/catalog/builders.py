@@ -2,14 +2,23 @@
 
 import hashlib
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Provider, WriteResult, add_provider, add_rule_version, get_provider, tables
+from provider_pipeline.catalog import (
+    Database,
+    Provider,
+    WriteResult,
+    add_provider,
+    add_rule_version,
+    get_provider,
+    tables,
+)
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -93,3 +102,15 @@ def counts(result: WriteResult) -> dict[str, int]:
     """The counts of a write that are not zero."""
     names = ("created", "renamed", "updated", "unchanged", "missing", "removed", "restored")
     return {name: getattr(result, name) for name in names if getattr(result, name)}
+
+
+def wait_for_a_lock(database: Database) -> None:
+    """Waits until somebody waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
+        deadline = time.monotonic() + 10
+        while observer.scalar(waiting) != 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

@@ -3,13 +3,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
-from sqlalchemy import text
 
 from provider_pipeline.catalog import Database, write_models
-from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model
+from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, wait_for_a_lock
 
 
 def test_a_second_writer_of_the_same_provider_waits_for_the_first(database: Database, session, provider, write):
@@ -23,14 +21,7 @@ def test_a_second_writer_of_the_same_provider_waits_for_the_first(database: Data
 
     writer = threading.Thread(target=second_writer)
     writer.start()
-    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
-        waiting = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        deadline = time.monotonic() + 10
-        while observer.scalar(waiting) != 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    wait_for_a_lock(database)
     assert results == []
     session.commit()
     writer.join(timeout=10)

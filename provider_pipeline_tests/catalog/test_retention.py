@@ -84,3 +84,16 @@ def test_the_listing_that_came_again_counts_as_new(session, provider):
     assert prune_raw_responses(session, provider.id) == 1
     assert recent_raw_response_ids(session, provider.id, limit=9) == [first, third]
     assert second not in (first, third)
+
+
+def test_a_listing_that_is_stored_again_right_now_is_neither_forgotten_nor_waited_for(database, session, provider):
+    _keep(session, 1)
+    old, _ = [_store(session, provider, b"%d" % n, hours_later(n)) for n in range(2)]
+    session.commit()
+    with database.session() as other:
+        assert _store(other, provider, b"0", hours_later(2)) == old
+        assert prune_raw_responses(session, provider.id) == 0
+        session.commit()
+        other.commit()
+    assert prune_raw_responses(session, provider.id) == 1
+    assert recent_raw_response_ids(session, provider.id, limit=9) == [old]

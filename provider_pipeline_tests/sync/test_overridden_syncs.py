@@ -93,3 +93,17 @@ def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_
         ("provider", "added", outcome.raw_response_id),
         ("rule", "updated", outcome.raw_response_id),
     ]
+
+
+def test_values_that_people_set_are_not_what_a_listing_is_compared_with(acme: Fleet):
+    with acme.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        for model_id in CHAT_MODELS:
+            catalog.set_override(session, provider_id, model_id, "context_length", 1_000_000, reason="measured")
+            catalog.set_override(session, provider_id, model_id, "input_price", 0, reason="a gift")
+        session.commit()
+    statuses = []
+    for hour, models in enumerate((CHAT_MODELS, (*CHAT_MODELS, "gpt-5"), CHAT_MODELS), start=1):
+        acme.serve("acme", listing(*models))
+        statuses.append(_sync(acme, hours_later(hour)).status)
+    assert statuses == ["synced"] * 3

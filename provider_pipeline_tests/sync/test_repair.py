@@ -7,9 +7,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.errors import CatalogError, InvalidRuleError, ModelSyncerError, TaskClaimLostError
-from provider_pipeline.rules import RuleGenerator
-from provider_pipeline.sync import answer_tasks, approve_task, improve_rule, propose_rule, reject_task
+from provider_pipeline.errors import (
+    CatalogError,
+    InvalidRuleError,
+    ModelSyncerError,
+    RuleReplacedError,
+    TaskClaimLostError,
+)
+from provider_pipeline.rules import EndpointSample, RuleGenerator
+from provider_pipeline.sync import (
+    answer_tasks,
+    approve_task,
+    improve_rule,
+    propose_rule,
+    reject_task,
+    store_for_trial,
+)
+from provider_pipeline.sync.adoption import adopt
+from provider_pipeline.sync.candidates import written_candidate
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -326,3 +341,30 @@ def test_before_the_first_sync_the_sample_of_the_rule_is_what_a_response_is_comp
     with fleet.database.session() as session, pytest.raises(RuleValidationError):
         ModelSyncer(session).sync_provider_models("acme")
     assert "`data` became `result.models`" in answered(fleet).report
+
+
+def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Fleet):
+    fleet.add("acme")
+    shape = moved(*CHAT_MODELS)
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        written = store_for_trial(
+            session, provider_id, RuleGenerator().analyze_sample({"models": shape}), reason="mine"
+        )
+        session.commit()
+
+    class Read:
+        """A response during whose reading a person decides."""
+
+        id = None
+
+        def __iter__(self):
+            with fleet.database.session() as person:
+                catalog.activate_rule(person, provider_id, written, reason="mine")
+                person.commit()
+            yield 0, shape
+
+    candidate = written_candidate("acme", [EndpointSample(shape, "/v1/models")])
+    with fleet.database.session() as session, pytest.raises(RuleReplacedError, match="rule version 2 became active"):
+        adopt(session, provider_id, candidate, Read(), origin="regenerated")
+    assert active_version(fleet) == written

@@ -26,11 +26,11 @@ def execute(fleet: Fleet, statement: str) -> None:
 
 
 def row_versions(fleet: Fleet) -> dict[str, list]:
-    """Which transaction wrote each row of every table but `provider_sync`."""
+    """Which transaction wrote each row of every table but those that say who was synced when."""
     found = {}
     with fleet.database.engine.connect() as connection:
         for table in catalog.tables.metadata.tables:
-            if table != "provider_sync":
+            if table not in ("provider_sync", "provider_sync_lock"):
                 rows = connection.exec_driver_sql(f"SELECT ctid::text, xmin::text FROM {table} ORDER BY 1")
                 found[table] = [tuple(row) for row in rows]
     return found

@@ -1,7 +1,10 @@
 """ModelSyncer, against real HTTP and a real PostgreSQL."""
 
+import json
+
 import pytest
 from sqlalchemy import text
+from werkzeug import Response
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
 from provider_pipeline.errors import (
@@ -11,6 +14,7 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
     MissingCredentialError,
     RuleMissingError,
+    RuleReplacedError,
     UnknownProviderError,
 )
 from provider_pipeline.listing import FetchLimits, ListingClient
@@ -377,3 +381,39 @@ def test_a_listing_of_several_pages_is_synced_whole_or_not_at_all(fleet: Fleet):
     assert fleet.rows("acme") == {}
     fleet.server.expect_oneshot_request(path, query_string={"after_id": "claude-4"}).respond_with_json(rest)
     assert sync(fleet, "acme")["models_created"] == 6
+
+
+def test_a_rule_that_is_replaced_while_the_listing_comes_writes_no_row(fleet: Fleet):
+    fleet.add("acme")
+    sync(fleet, "acme")
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        other = store_for_trial(
+            session, provider_id, RuleGenerator().analyze_sample(moved(*CHAT_MODELS)), reason="other"
+        )
+        session.commit()
+
+    def meanwhile(_request) -> Response:
+        with fleet.database.session() as person:
+            catalog.activate_rule(person, provider_id, other, reason="it is better")
+            person.commit()
+        return Response(json.dumps(listing(*CHAT_MODELS, "gpt-5")), content_type="application/json")
+
+    before = fleet.rows("acme")
+    fleet.server.clear()
+    fleet.server.expect_request("/acme/v1/models").respond_with_handler(meanwhile)
+    with pytest.raises(RuleReplacedError, match="rule version 2 became active meanwhile, in place of 1"):
+        sync(fleet, "acme")
+    assert fleet.rows("acme") == before
+    with fleet.database.session() as session:
+        assert catalog.get_sync_state(session, provider_id).last_error_kind == "RuleReplacedError"
+
+
+def test_a_threshold_that_is_not_understood_is_a_failure_that_is_counted(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider SET thresholds = '{\"nonsense\": 1}'"))
+        session.commit()
+        outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE))
+        assert (outcome.status, type(outcome.error)) == ("failed", ConfigurationError)
+        assert catalog.get_sync_state(session, catalog.get_provider(session, "acme").id).consecutive_failures == 1

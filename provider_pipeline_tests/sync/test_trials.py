@@ -1,6 +1,7 @@
 """A rule on trial reads what every sync brings, writes nothing, and is promoted only if it did well throughout."""
 
 import copy
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules import RuleGenerator
-from provider_pipeline.sync import report_trial, store_for_trial
+from provider_pipeline.sync import report_trial, serve_trials, store_for_trial
+from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 GOOD = RuleGenerator().analyze_sample(listing(*CHAT_MODELS))
@@ -107,3 +109,46 @@ def test_what_is_no_rule_is_not_put_on_trial(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session, pytest.raises(InvalidRuleError):
         store_for_trial(session, catalog.get_provider(session, "acme").id, {"jmespath_rule": "["}, reason="x")
+
+
+def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
+    knows_only_chat = {**GOOD, "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}]}
+    trial = on_trial(fleet, knows_only_chat, until_syncs=1, policy="promote")
+    sync(fleet, listing(*CHAT_MODELS))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, active) == ("finished", 1)
+    assert report.trial.end_reason.startswith("failed capabilities_agree")
+
+
+def test_a_rule_that_was_rejected_during_its_trial_is_not_promoted(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=1, policy="promote")
+    with fleet.database.session() as session:
+        catalog.set_rule_status(session, trial.provider_id, trial.version, "rejected", reason="no names")
+        session.commit()
+    sync(fleet, listing(*CHAT_MODELS))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, report.passed, active) == ("finished", True, 1)
+    assert report.trial.end_reason == "rule version 2 was rejected; its trial ran to its end; promotion is by hand"
+
+
+def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the_person(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=2, policy="promote")
+    sync(fleet, listing(*CHAT_MODELS))
+    ended = []
+
+    def serve() -> None:
+        with fleet.database.session() as session:
+            known, *_ = catalog.list_raw_responses(session)
+            ended.extend(serve_trials(session, trial.provider_id, known.id, now=datetime.now(UTC)))
+            session.commit()
+
+    serving = threading.Thread(target=serve)
+    with fleet.database.session() as person:
+        catalog.lock_provider(person, trial.provider_id)
+        serving.start()
+        wait_for_a_lock(fleet.database)
+        catalog.activate_rule(person, trial.provider_id, trial.version, reason="it is better")
+        person.commit()
+    serving.join(timeout=10)
+    report, active = state(fleet, trial)
+    assert (ended, report.trial.end_reason, active) == ([], "it is better", 2)
