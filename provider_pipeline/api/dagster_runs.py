@@ -4,6 +4,7 @@ Here: two GraphQL mutations over plain HTTP. Not here: what the run does, and Da
 imports it.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,9 +16,10 @@ JOB: Final = "sync_all_providers_job"
 LOCATION: Final = "provider_pipeline"
 REPOSITORY: Final = "__repository__"
 PARTITIONS: Final = "providers"
+STEP: Final = "provider_catalog"
 
 _SECONDS: Final = 30
-_TAKES_PARTITION: Final = """
+ADD_PARTITION: Final = """
 mutation ($repository: RepositorySelector!, $partitions: String!, $slug: String!) {
   addDynamicPartition(repositorySelector: $repository, partitionsDefName: $partitions, partitionKey: $slug) {
     __typename
@@ -26,7 +28,7 @@ mutation ($repository: RepositorySelector!, $partitions: String!, $slug: String!
   }
 }
 """
-_LAUNCH: Final = """
+LAUNCH: Final = """
 mutation ($execution: ExecutionParams!) {
   launchRun(executionParams: $execution) {
     __typename
@@ -42,12 +44,17 @@ mutation ($execution: ExecutionParams!) {
 """
 
 
-def launch_sync(base_url: str, slug: str) -> tuple[str, str]:
+def launch_sync(
+    base_url: str, slug: str, *, dry_run: bool = False, accept: Sequence[str] = (), reason: str | None = None
+) -> tuple[str, str]:
     """Launches a provider's partition of the sync job.
 
     Args:
         base_url: Where Dagster's webserver is.
         slug: The provider.
+        dry_run: Do everything but keep it.
+        accept: Guards that need not hold the listing.
+        reason: Why it is right.
 
     Returns:
         The run's id, and where people see it.
@@ -60,19 +67,20 @@ def launch_sync(base_url: str, slug: str) -> tuple[str, str]:
     added = _asked(
         base_url,
         "addDynamicPartition",
-        _TAKES_PARTITION,
+        ADD_PARTITION,
         {"repository": repository, "partitions": PARTITIONS, "slug": slug},
     )
     if added["__typename"] not in ("AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"):
         raise _refused(added)
+    config = {"dry_run": dry_run, "accept": list(accept), "reason": reason or ""}
     launched = _asked(
         base_url,
         "launchRun",
-        _LAUNCH,
+        LAUNCH,
         {
             "execution": {
                 "selector": {**repository, "pipelineName": JOB},
-                "runConfigData": {},
+                "runConfigData": {"ops": {STEP: {"config": config}}},
                 "executionMetadata": {"tags": [{"key": "dagster/partition", "value": slug}]},
             }
         },

@@ -18,7 +18,7 @@ class Running:
 
     Attributes:
         url: Where it listens.
-        process: Its process.
+        process: Its process; what it logs is its standard output.
     """
 
     url: str
@@ -33,8 +33,8 @@ def running_api(database: catalog.Database, *options: str, **environment: str) -
     with subprocess.Popen(
         command,
         env={**inherited, "PROVIDER_PIPELINE_DATABASE_URL": database.url, **environment},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     ) as process:
         try:
@@ -46,7 +46,7 @@ def running_api(database: catalog.Database, *options: str, **environment: str) -
 
 def _address(process: subprocess.Popen[str]) -> str:
     said = []
-    for line in process.stderr:
+    for line in process.stdout:
         said.append(line)
         if found := re.search(r"running on (http://\S+)", line):
             return found[1]

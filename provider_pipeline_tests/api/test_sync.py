@@ -1,10 +1,15 @@
 """Syncs and generated rules over HTTP."""
 
+from pathlib import Path
+
+import graphql as graphql_core
 import pytest
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import catalog
 from provider_pipeline.api import ApiSettings
+from provider_pipeline.api.dagster_runs import ADD_PARTITION, JOB, LAUNCH, LOCATION, PARTITIONS, STEP
+from provider_pipeline.definitions import defs
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -154,13 +159,15 @@ def test_a_sync_is_launched_through_dagster(fleet: Fleet, httpserver: HTTPServer
         {"addDynamicPartition": {"__typename": "AddDynamicPartitionSuccess"}},
         {"launchRun": {"__typename": "PythonError", "message": "no such\njob"}},
     )
-    answer = api("POST", f"{SYNC}?via=dagster", scope="sync")
+    options = {"accept": ["shrink"], "reason": "they closed shop"}
+    answer = api("POST", f"{SYNC}?via=dagster&dry_run=true", scope="sync", json=options)
     assert answer.status_code == 202, answer.text
     link = httpserver.url_for("/runs/abc-1")
     assert answer.json() == {"provider": "acme", "run_id": "abc-1", "url": link}
     assert answer.headers["location"] == link
     launch = httpserver.log[1][0].json["variables"]["execution"]
     assert launch["executionMetadata"]["tags"] == [{"key": "dagster/partition", "value": "acme"}]
+    assert launch["runConfigData"] == {"ops": {"provider_catalog": {"config": {"dry_run": True, **options}}}}
     document = problem(api("POST", f"{SYNC}?via=dagster"), 502, "dagster-refused")
     assert document["detail"] == "Dagster refused: PythonError: no such job"
 
@@ -169,7 +176,7 @@ def test_a_dagster_that_is_not_there_or_something_else_is_told_apart(fleet: Flee
     fleet.add("acme")
     api = serving(ApiSettings(dagster_url="http://127.0.0.1:9"))
     problem(api("POST", f"{SYNC}?via=dagster"), 504, "dagster-unreachable")
-    problem(api("POST", f"{SYNC}?via=dagster&dry_run=true"), 422, "not-through-dagster")
+    problem(api("POST", f"{SYNC}?via=dagster", json={"accept": ["shrink"]}), 422, "configuration")
     api = serving(ApiSettings(dagster_url=httpserver.url_for("/")))
     for body in ("<html>", "[]", '{"data": null}', '{"errors": []}'):
         httpserver.clear()
@@ -180,3 +187,18 @@ def test_a_dagster_that_is_not_there_or_something_else_is_told_apart(fleet: Flee
 def test_without_an_address_of_dagster_nothing_is_launched(api: Api):
     api.fleet.add("acme")
     assert "PROVIDER_PIPELINE_DAGSTER_URL" in problem(api("POST", f"{SYNC}?via=dagster"), 503, "no-dagster")["hint"]
+
+
+@pytest.mark.parametrize("query", [ADD_PARTITION, LAUNCH])
+def test_what_dagster_is_asked_is_in_its_schema(query: str):
+    from dagster_graphql.schema import create_schema
+
+    assert graphql_core.validate(create_schema().graphql_schema, graphql_core.parse(query)) == []
+
+
+def test_the_job_and_its_step_are_called_what_they_are_called():
+    job = defs.resolve_job_def(JOB)
+    assert [node.name for node in job.nodes] == [STEP]
+    assert job.partitions_def.name == PARTITIONS
+    workspace = (Path(__file__).parents[2] / "workspace.yaml").read_text(encoding="utf-8")
+    assert f"location_name: {LOCATION}\n" in workspace

@@ -16,7 +16,7 @@ from provider_pipeline.api.documents import (
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import DryRun, Slug, router
 from provider_pipeline.api.service import DAGSTER_URL_VARIABLE, Call, Syncer
-from provider_pipeline.sync import ModelSyncer, active_places, generate_rule, store_sample
+from provider_pipeline.sync import ModelSyncer, accept_guards, active_places, generate_rule, store_sample
 
 routes = router("sync")
 
@@ -81,13 +81,10 @@ def generate_rules(call: Syncer, slug: Slug, body: SampleBody, dry_run: DryRun =
 
 
 def _launched(call: Call, slug: str, accepted: SyncOptions, *, dry_run: bool) -> Response:
-    if dry_run or accepted.accept:
-        raise ProblemError(
-            422, "not-through-dagster", "a dry run, and a listing that somebody accepts, are not launched from here"
-        )
+    accept_guards(accepted.accept, accepted.reason)  # refuses here what the run would
     url = call.service.settings.dagster_url
     if url is None:
         raise ProblemError(503, "no-dagster", "this API knows no Dagster", hint=f"set {DAGSTER_URL_VARIABLE}")
-    run_id, link = launch_sync(url, slug)
+    run_id, link = launch_sync(url, slug, dry_run=dry_run, accept=accepted.accept, reason=accepted.reason)
     content = orjson.dumps({"provider": slug, "run_id": run_id, "url": link})
     return Response(content, 202, headers={"Location": link}, media_type="application/json")
