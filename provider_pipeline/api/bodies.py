@@ -1,62 +1,95 @@
-"""JSON bodies, read as strictly as providers' answers are.
+"""What clients send: bodies, and the kinds of value that parameters share with them.
 
-Here: what a body may hold. Not here: what each endpoint wants of it (`documents.py`).
+Here: shapes and bounds. Not here: how strictly the JSON is read (`strict.py`), and what is answered (`documents.py`).
 """
 
-import re
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Annotated, Any, Literal
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing import parse_document
-
-# No table can hold them.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
+Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Recorded.")]
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Key = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Json = dict[str, Any]
 
 
-class StrictRequest(Request):
-    """A request whose body means the same to everybody, and can be stored."""
+class Body(BaseModel):
+    """What a client sends: nothing that is not named."""
 
-    async def json(self) -> Any:
-        """The body.
-
-        Raises:
-            HTTPException: 400: it is not strict JSON, or holds what no table can.
-        """
-        try:
-            document = parse_document(await self.body(), where="the request", content_type=None)
-        except ListingUnreadableError as error:
-            raise HTTPException(400, error.message.replace("the request answered", "the body is")) from error
-        _refuse_unstorable(document)
-        return document
+    model_config = ConfigDict(extra="forbid")
 
 
-class StrictRoute(APIRoute):
-    """A route that reads its body strictly."""
+class ProviderSettings(Body):
+    """A provider's settings; those that are left out stay as they are."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler."""
-        handler = super().get_route_handler()
+    name: Name | None = None
+    base_url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")] | None = None
+    auth: Annotated[Json, Field(description="As in docs/authentication.md; names where keys are.")] | None = None
+    requests: Annotated[Json, Field(description="What requests may do, and their limits.")] | None = None
+    thresholds: Annotated[Json, Field(description="Plausibility thresholds that differ from the defaults.")] | None = (
+        None
+    )
+    check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
+    enabled: bool | None = None
 
-        async def strict(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
 
-        return strict
+class NewProvider(Body):
+    """A provider to add."""
+
+    slug: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+((\.|[_-]+)[a-z0-9]+)*$")]
+    base_url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")]
+    name: Name | None = None
+    auth: Json = Field(default={"type": "none"}, description="As in docs/authentication.md; names where keys are.")
+    requests: Json = Field(default={}, description="What requests may do, and their limits.")
+    thresholds: Json = {}
+    check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
 
 
-def _refuse_unstorable(document: Any) -> None:
-    waiting = [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            if _UNSTORABLE.search(value):
-                raise HTTPException(400, "the body holds a NUL character, or half of a surrogate pair")
-        elif isinstance(value, dict):
-            waiting.extend(value)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+class SyncOptions(Body):
+    """What a sync may take although a guard holds it."""
+
+    accept: list[Name] = []
+    reason: Reason | None = None
+
+
+class SampleBody(Body):
+    """A response of a provider to learn from."""
+
+    sample_response: Any = Field(description="The response, as JSON.")
+    endpoint: Annotated[str, Field(max_length=500, pattern=r"^/[^\x00\s]*$")] | None = Field(
+        default=None, description="Its path; the active rule's, or /v1/models, when left out."
+    )
+
+
+class Decision(Body):
+    """A person's decision."""
+
+    reason: Reason
+
+
+class ClaimBody(Body):
+    """Who takes a task, and for how long."""
+
+    worker: Name = Field(description="Names this claimant and no other.")
+    lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+
+
+class ProposalBody(Body):
+    """A rule for a task."""
+
+    rule: Json = Field(description="In either written form; see docs/rules.md.")
+    author: Literal["person", "agent"] = "agent"
+    worker: Name | None = Field(default=None, description="Under which name the task was claimed, if it was.")
+    note: Reason | None = None
+
+
+class OverrideBody(Body):
+    """A value that holds whatever the provider lists."""
+
+    model_id: ModelId
+    field: Name = Field(description="A column such as context_length, or capabilities.NAME or metadata_json.NAME.")
+    value: Any = Field(description="Null says that nothing is known.")
+    reason: Reason
+    expires_at: AwareDatetime | None = None

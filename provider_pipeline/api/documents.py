@@ -1,28 +1,18 @@
-"""What goes in and out, as OpenAPI shows it.
+"""What clients get, as OpenAPI shows it.
 
-Here: the shape of bodies and answers. Not here: what the values mean, which the comments on the tables say.
+Here: the shape of answers. Not here: what the values mean, which the comments on the tables say, and what clients send
+(`bodies.py`).
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
-Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Recorded.")]
-Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Key = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Json = dict[str, Any]
+from provider_pipeline.api.bodies import Json
 
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
 ModelStatus = Literal["active", "missing", "removed"]
-
-
-class Body(BaseModel):
-    """What a client sends: nothing that is not named."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Document(BaseModel):
@@ -48,32 +38,6 @@ class ProviderDocument(Document):
     last_success_at: datetime | None
     consecutive_failures: int
     last_error: str | None
-
-
-class ProviderSettings(Body):
-    """A provider's settings; those that are left out stay as they are."""
-
-    name: Name | None = None
-    base_url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")] | None = None
-    auth: Annotated[Json, Field(description="As in docs/authentication.md; names where keys are.")] | None = None
-    requests: Annotated[Json, Field(description="What requests may do, and their limits.")] | None = None
-    thresholds: Annotated[Json, Field(description="Plausibility thresholds that differ from the defaults.")] | None = (
-        None
-    )
-    check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
-    enabled: bool | None = None
-
-
-class NewProvider(Body):
-    """A provider to add."""
-
-    slug: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+((\.|[_-]+)[a-z0-9]+)*$")]
-    base_url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")]
-    name: Name | None = None
-    auth: Json = Field(default={"type": "none"}, description="As in docs/authentication.md; names where keys are.")
-    requests: Json = Field(default={}, description="What requests may do, and their limits.")
-    thresholds: Json = {}
-    check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
 
 
 class ModelDocument(Document):
@@ -132,28 +96,12 @@ class SyncResult(Document):
     seconds: float
 
 
-class SyncOptions(Body):
-    """What a sync may take although a guard holds it."""
-
-    accept: list[Name] = []
-    reason: Reason | None = None
-
-
 class LaunchedRun(Document):
     """A run that Dagster was asked for."""
 
     provider: str
     run_id: str
     url: str
-
-
-class SampleBody(Body):
-    """A response of a provider to learn from."""
-
-    sample_response: Any = Field(description="The response, as JSON.")
-    endpoint: Annotated[str, Field(max_length=500, pattern=r"^/[^\x00\s]*$")] | None = Field(
-        default=None, description="Its path; the active rule's, or /v1/models, when left out."
-    )
 
 
 class GeneratedDocument(Document):
@@ -202,12 +150,6 @@ class WholeRule(RuleDocument):
     events: list[RuleEventDocument]
 
 
-class Decision(Body):
-    """A person's decision."""
-
-    reason: Reason
-
-
 class ActiveRule(Document):
     """Which version is in use now."""
 
@@ -247,22 +189,6 @@ class TaskDocument(Document):
     report: str | None
 
 
-class ClaimBody(Body):
-    """Who takes a task, and for how long."""
-
-    worker: Name = Field(description="Names this claimant and no other.")
-    lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
-
-
-class ProposalBody(Body):
-    """A rule for a task."""
-
-    rule: Json = Field(description="In either written form; see docs/rules.md.")
-    author: Literal["person", "agent"] = "agent"
-    worker: Name | None = Field(default=None, description="Under which name the task was claimed, if it was.")
-    note: Reason | None = None
-
-
 class RepairDocument(Document):
     """What became of a proposed rule."""
 
@@ -294,16 +220,6 @@ class ChangeList(Document):
 
     changes: list[ChangeDocument]
     next_cursor: str | None
-
-
-class OverrideBody(Body):
-    """A value that holds whatever the provider lists."""
-
-    model_id: ModelId
-    field: Name = Field(description="A column such as context_length, or capabilities.NAME or metadata_json.NAME.")
-    value: Any = Field(description="Null says that nothing is known.")
-    reason: Reason
-    expires_at: AwareDatetime | None = None
 
 
 class OverrideDocument(Document):

@@ -240,6 +240,12 @@ provider_model = Table(
         name="provider_model_rule_version_fkey",
     ),
     Index("provider_model_model_id_idx", "model_id"),
+    Index(
+        "provider_model_capabilities_idx",
+        "capabilities",
+        postgresql_using="gin",
+        postgresql_ops={"capabilities": "jsonb_path_ops"},
+    ),
     Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
     comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
 )

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from provider_pipeline.api.bodies import StrictRoute
 from provider_pipeline.api.problems import responses
+from provider_pipeline.api.strict import StrictRoute
 
 Slug = Annotated[str, Path(description="The provider's short name.", max_length=64, pattern=r"^[a-z0-9._-]+$")]
 OfProvider = Annotated[

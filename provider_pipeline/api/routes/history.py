@@ -7,8 +7,9 @@ from fastapi import Query
 from pydantic import AwareDatetime
 
 from provider_pipeline import catalog
+from provider_pipeline.api.bodies import Json
 from provider_pipeline.api.cursors import read_change_cursor, write_change_cursor
-from provider_pipeline.api.documents import ChangeKind, ChangeList, Json, RawResponseDocument
+from provider_pipeline.api.documents import ChangeKind, ChangeList, RawResponseDocument
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.routes.common import Cursor, Limit, OfProvider, Slug, document_of, router
 from provider_pipeline.api.service import Reader

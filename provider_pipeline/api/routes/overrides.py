@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from provider_pipeline import catalog
-from provider_pipeline.api.documents import ModelId, OverrideBody, OverrideDocument
+from provider_pipeline.api.bodies import ModelId, OverrideBody
+from provider_pipeline.api.documents import OverrideDocument
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.routes.common import OfProvider, Slug, document_of, router
 from provider_pipeline.api.service import Admin, Reader

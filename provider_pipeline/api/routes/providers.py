@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import Response
 
 from provider_pipeline import catalog
-from provider_pipeline.api.documents import Json, NewProvider, ProviderDocument, ProviderSettings
+from provider_pipeline.api.bodies import Json, NewProvider, ProviderSettings
+from provider_pipeline.api.documents import ProviderDocument
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import Slug, router
 from provider_pipeline.api.service import Admin, Call, Reader

@@ -5,15 +5,8 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 
 from provider_pipeline import catalog
-from provider_pipeline.api.documents import (
-    ActiveRule,
-    Decision,
-    Json,
-    Number,
-    RuleDifferences,
-    RuleDocument,
-    WholeRule,
-)
+from provider_pipeline.api.bodies import Decision, Json, Number
+from provider_pipeline.api.documents import ActiveRule, RuleDifferences, RuleDocument, WholeRule
 from provider_pipeline.api.routes.common import Slug, document_of, router
 from provider_pipeline.api.service import Admin, Call, Reader
 from provider_pipeline.rules import difference_lines, explain_rule, rule_differences

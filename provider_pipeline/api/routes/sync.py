@@ -5,14 +5,9 @@ from typing import Annotated, Any, Literal
 import orjson
 from fastapi import Query, Response
 
+from provider_pipeline.api.bodies import SampleBody, SyncOptions
 from provider_pipeline.api.dagster_runs import launch_sync
-from provider_pipeline.api.documents import (
-    GeneratedDocument,
-    LaunchedRun,
-    SampleBody,
-    SyncOptions,
-    SyncResult,
-)
+from provider_pipeline.api.documents import GeneratedDocument, LaunchedRun, SyncResult
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import DryRun, Slug, router
 from provider_pipeline.api.service import DAGSTER_URL_VARIABLE, Call, Syncer

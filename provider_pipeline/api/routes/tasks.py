@@ -6,15 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 
 from provider_pipeline import catalog
-from provider_pipeline.api.documents import (
-    ActiveRule,
-    ClaimBody,
-    Decision,
-    Key,
-    ProposalBody,
-    RepairDocument,
-    TaskDocument,
-)
+from provider_pipeline.api.bodies import ClaimBody, Decision, Key, ProposalBody
+from provider_pipeline.api.documents import ActiveRule, RepairDocument, TaskDocument
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import Limit, OfProvider, document_of, router
 from provider_pipeline.api.service import Admin, Call, Reader, Syncer
