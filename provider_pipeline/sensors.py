@@ -6,9 +6,10 @@ catalogue is an error of the tick, never an empty list.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 from sqlalchemy.orm import Session
@@ -105,62 +106,74 @@ def rule_generation_sensor(
     )
     if not records:
         return dg.SkipReason("no new check evaluations")
-    failed = list(_failed_evaluations(records))
+    failures = _failures(records)
     requests: dict[str, dg.RunRequest] = {}
     partitions = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
-    if failed:
+    if failures:
         with provider_database.open() as database, database.session() as session:
-            for failed_at, evaluation in failed:
-                request = _request(session, evaluation, failed_at)
+            for failure in failures:
+                request = _request(session, failure)
                 if request is not None and request.partition_key in partitions:
                     requests[str(request.run_key)] = request
             session.commit()
     return dg.SensorResult(run_requests=list(requests.values()), cursor=str(records[-1].storage_id))
 
 
-def _failed_evaluations(
-    records: Iterable[dg.EventLogRecord],
-) -> Iterator[tuple[datetime, dg.AssetCheckEvaluation]]:
+@dataclass(frozen=True)
+class _Failure:
+    """A listing that failed one blocking check, or both: one failure, as the command line sees it."""
+
+    slug: str
+    raw_response_id: int | None
+    failed_at: datetime
+    issues: list[Mapping[str, Any]]
+
+
+def _failures(records: Iterable[dg.EventLogRecord]) -> list[_Failure]:
+    found: dict[tuple[str, str, int | None], _Failure] = {}
     for record in records:
         event = record.event_log_entry.dagster_event
         evaluation = event.event_specific_data if event else None
         if (
-            isinstance(evaluation, dg.AssetCheckEvaluation)
-            and not evaluation.passed
-            and evaluation.check_name in BLOCKING_CHECKS
-            and evaluation.partition is not None
+            not isinstance(evaluation, dg.AssetCheckEvaluation)
+            or evaluation.passed
+            or evaluation.check_name not in BLOCKING_CHECKS
+            or evaluation.partition is None
         ):
-            yield datetime.fromtimestamp(record.timestamp, UTC), evaluation
+            continue
+        raw, issues = evaluation.metadata.get("raw_response_id"), evaluation.metadata.get("issues")
+        raw_response_id = raw.value or None if isinstance(raw, dg.IntMetadataValue) else None
+        failed_at = datetime.fromtimestamp(record.timestamp, UTC)
+        failure = found.setdefault(
+            (record.run_id, evaluation.partition, raw_response_id),
+            _Failure(evaluation.partition, raw_response_id, failed_at, []),
+        )
+        if isinstance(issues, dg.JsonMetadataValue) and isinstance(issues.value, list):
+            failure.issues.extend(issues.value)
+    return list(found.values())
 
 
-def _request(session: Session, evaluation: dg.AssetCheckEvaluation, failed_at: datetime) -> dg.RunRequest | None:
+def _request(session: Session, failure: _Failure) -> dg.RunRequest | None:
     """Opens the task, or finds the open one, and asks for a run; None where the provider was synced since.
 
     None, too, where there is nothing to do: a worker is at the task, it waits for a person, or for its next attempt.
     Dagster launches a run key once: there is one run for each time that the task is due, and where that run never came
     to take it, another one after an hour.
     """
-    slug = str(evaluation.partition)
+    slug = failure.slug
     provider_id = catalog.find_provider_id(session, slug)
     if provider_id is None:  # deleted since
         return None
     last_success_at = catalog.get_sync_state(session, provider_id).last_success_at
-    if last_success_at is not None and last_success_at > failed_at:
+    if last_success_at is not None and last_success_at > failure.failed_at:
         return None
-    issues, raw = evaluation.metadata.get("issues"), evaluation.metadata.get("raw_response_id")
-    raw_response_id = raw.value or None if isinstance(raw, dg.IntMetadataValue) else None
-    task = open_task(
-        session,
-        slug,
-        raw_response_id=raw_response_id,
-        issues=issues.value if isinstance(issues, dg.JsonMetadataValue) and isinstance(issues.value, list) else [],
-    )
+    task = open_task(session, slug, raw_response_id=failure.raw_response_id, issues=failure.issues)
     found = catalog.get_task(session, task.id)
     if not catalog.is_due(found, datetime.now(UTC)):
         return None
-    hours = max(0, (failed_at - found.created_at) // timedelta(hours=1))
+    hours = max(0, (failure.failed_at - found.created_at) // timedelta(hours=1))
     return dg.RunRequest(
-        run_key=f"rule-gen-{task.id}-{found.started_at}-{raw_response_id}-{hours}",
+        run_key=f"rule-gen-{task.id}-{found.started_at}-{failure.raw_response_id}-{hours}",
         job_name=regenerate_provider_rules_job.name,
         partition_key=slug,
         tags={"provider_pipeline/task": str(task.id)},

@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline import catalog
+from provider_pipeline import ModelSyncer, RuleValidationError, catalog
+from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS
 from provider_pipeline.asset_keys import RULE
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.resources import CatalogResource
@@ -17,7 +18,7 @@ from provider_pipeline.sensors import (
     rule_generation_sensor,
     webhook_sensor,
 )
-from provider_pipeline_tests.dagster_instance import definitions, run_fleet
+from provider_pipeline_tests.dagster_instance import check_statuses, definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -150,6 +151,23 @@ def test_a_task_that_waits_for_a_person_asks_for_no_run(fleet: Fleet, instance: 
     run_fleet(definitions(fleet.database.url), instance)
     assert tick(rule_generation_sensor, fleet, instance, cursor=first.cursor).run_requests == []
     assert [task.status for task in fleet.tasks("acme")] == ["NEEDS_REVIEW"]
+
+
+def test_a_listing_that_fails_both_checks_is_one_failure_and_one_task(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    broken = listing("gpt-4.1", "gpt-4o")  # fewer than half of them, and one without an id
+    del broken["data"][1]["id"]
+    fleet.serve("acme", broken)
+    run_fleet(defs, instance)
+    for spec in (RULE_EXTRACTS_MODELS, LISTING_IS_PLAUSIBLE):
+        assert check_statuses(instance, spec) == {"acme": "FAILED"}
+    assert len(tick(rule_generation_sensor, fleet, instance).run_requests) == 1
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models("acme")  # opens the task of its failure, too
+    assert fleet.tasks("acme") == [task]
 
 
 def test_a_provider_without_a_partition_gets_its_task_but_no_run_that_could_not_start(
