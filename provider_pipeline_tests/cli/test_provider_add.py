@@ -45,7 +45,7 @@ def at_a_terminal(run: CommandLine, *arguments: str, types: str) -> str:
     except OSError:  # the terminal ends with its last process
         pass
     os.close(ours)
-    assert process.wait(timeout=60) == 0, shown.decode()
+    assert (process.wait(timeout=60), shown.decode()) == (0, shown.decode())
     return shown.decode()
 
 

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from provider_pipeline import catalog
+from provider_pipeline.presets import presets
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -65,6 +66,10 @@ def test_the_commands_for_a_teams_folder_work_in_order(run: CommandLine, fleet: 
     assert run(name, verb, str(tmp_path), *options).code == 0
     checked = run(*check)
     assert checked.code == 0, checked.err
+
+
+def test_it_counts_the_presets_right():
+    assert f"lists the {len(presets())} there are" in README
 
 
 def test_every_make_target_it_names_is_there():
