@@ -2,6 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Tests wait for other processes most of the time: more workers than cores, each with a PostgreSQL of its own.
+JOBS ?= 3
 STAMP := .venv/.installed
 
 .PHONY: install demo dev test check bench patterns lock clean
@@ -22,7 +24,7 @@ dev: install
 	@exec $(BIN)/provider-pipeline dev $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: install
 	$(BIN)/ruff check
