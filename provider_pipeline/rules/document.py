@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.forms import ANALYSIS_KEYS, PROVENANCE, analysis_parts, stored_parts
 from provider_pipeline.rules.language import compile_expression
-from provider_pipeline.rules.pagination import parse_pagination
+from provider_pipeline.rules.pagination import NoPagination, parse_pagination
 from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.units import Unit, parse_unit
@@ -151,6 +151,11 @@ class Endpoint(BaseModel):
             return {name: parse_unit(unit) for name, unit in units.items()}
         except InvalidRuleError as error:
             raise ValueError(error.message) from error
+
+    @property
+    def is_paged(self) -> bool:
+        """Whether further pages are looked for."""
+        return not isinstance(parse_pagination(self.pagination), NoPagination)
 
     @field_validator("pagination")
     @classmethod

@@ -4,6 +4,7 @@ Here: finding the candidate, and what changed since the last good response. Not 
 the active rule (`gates.py`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -73,6 +74,19 @@ def written_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bo
         rule = rule.model_copy(update={"endpoints": endpoints})
     doubt = next((each["message"] for each in analysis["issues"] if each["type"] == "ambiguous"), None)
     return Candidate(rule, analysis["metadata"], doubt, analysis=analysis)
+
+
+def with_proven_paging(candidate: Candidate, active: ExtractionRule, response: Response) -> Candidate:
+    """The candidate, looking for further pages as the active rule does where it knows no way itself.
+
+    Only at endpoints that came in several pages: there the active rule's way leads on.
+    """
+    came = Counter(position for position, _ in response)
+    endpoints = list(candidate.rule.endpoints)
+    for position, ours in enumerate(active.endpoints[: len(endpoints)]):
+        if came[position] > 1 and not endpoints[position].is_paged:
+            endpoints[position] = endpoints[position].model_copy(update={"pagination": ours.pagination})
+    return replace(candidate, rule=candidate.rule.model_copy(update={"endpoints": tuple(endpoints)}))
 
 
 def refuse_errors(slug: str, issues: Sequence[Mapping[str, Any]]) -> None:

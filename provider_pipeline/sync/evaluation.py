@@ -4,6 +4,7 @@ Here: applying rules to responses and gathering what the gates look at. Not here
 candidates come from (`candidates.py`) and what becomes of them (`adoption.py`). Nothing here writes or uses a network.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -39,13 +40,15 @@ def evaluate_candidate(
     beside = _BesideCatalogue(session, provider_id, active)
     shadow = run_shadow(present, rule, response, raw_response_id=response.id, watch=beside.add)
     stored = () if present is None else tuple(_stored_shadows(session, provider_id, present, rule, skip=response.id))
+    dropped = _not_named(beside.unseen, response)
     mostly_known = beside.found > 0 and 2 * beside.found >= shadow.candidate.models
     return Evidence(
         failing=shadow,
         stored=stored,
         known=beside.known,
         found=beside.found,
-        dropped=_not_named(beside.unseen, response),
+        dropped=dropped,
+        unpaged=() if present is None or (not dropped and _is_one_page_each(response)) else unpaged(present, rule),
         catalogue=beside.candidate.comparison() if beside.known else None,
         catalogue_now=beside.active.comparison() if beside.known and active is not None else None,
         doubt=None if mostly_known else candidate.doubt,
@@ -170,6 +173,19 @@ class _BesideCatalogue:
     def _as_written(self, row: Row) -> Row:
         override = self._overrides.get(row["model_id"])
         return row if override is None else apply_override(row, override)
+
+
+def unpaged(active: ExtractionRule, candidate: ExtractionRule) -> tuple[str, ...]:
+    """The endpoints of which one rule looks for further pages and another does not."""
+    return tuple(
+        theirs.path or f"endpoint {position + 1}"
+        for position, (ours, theirs) in enumerate(zip(active.endpoints, candidate.endpoints, strict=False))
+        if ours.is_paged and not theirs.is_paged
+    )
+
+
+def _is_one_page_each(response: Response) -> bool:
+    return max(Counter(position for position, _ in response).values(), default=0) <= 1
 
 
 def _stored_shadows(

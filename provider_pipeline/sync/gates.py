@@ -105,6 +105,8 @@ class Evidence:
         known: Models that the provider's last accepted listing named.
         found: How many of them the candidate finds in the failing response.
         dropped: How many of them the failing response does not name anywhere.
+        unpaged: Endpoints of which the active rule looks for further pages and the candidate does not, unless the
+            first page names all that is known.
         catalogue: The catalogue's rows beside the candidate's, over the failing response; None without known models.
         catalogue_now: The catalogue's rows beside those of the active rule, over the same response.
         doubt: Why the candidate may be a wrong guess.
@@ -115,6 +117,7 @@ class Evidence:
     known: int = 0
     found: int = 0
     dropped: int = 0
+    unpaged: tuple[str, ...] = ()
     catalogue: Comparison | None = None
     catalogue_now: Comparison | None = None
     doubt: str | None = None
@@ -144,8 +147,16 @@ def judge_candidate(evidence: Evidence, gates: Gates | None = None) -> tuple[Gat
     return tuple(_gates(evidence, bounds))
 
 
-def judge_trial(shadows: Sequence[Shadow], gates: Gates | None = None) -> tuple[Gate, ...]:
-    """Holds a rule that was on trial against the gates, over all the responses it read beside the active rule."""
+def judge_trial(
+    shadows: Sequence[Shadow], gates: Gates | None = None, *, unpaged: Sequence[str] = ()
+) -> tuple[Gate, ...]:
+    """Holds a rule that was on trial against the gates, over all the responses it read beside the active rule.
+
+    Args:
+        shadows: Both rules on each response; its pages were looked for by the active rule.
+        gates: The bounds.
+        unpaged: Endpoints of which the active rule looks for further pages and the rule on trial does not.
+    """
     unfit = [each for each in shadows if not each.candidate.valid and each.active is not None and each.active.valid]
     fits = Gate(
         "fits_where_the_active_rule_does",
@@ -157,7 +168,7 @@ def judge_trial(shadows: Sequence[Shadow], gates: Gates | None = None) -> tuple[
     bounds = gates or Gates()
     handled = _handled(shadows)
     agree = [_capabilities_agree((each.comparison for each in handled), bounds)] if handled else []
-    return (fits, *_stored_gates(handled, bounds), *agree, _throughout(shadows))
+    return (fits, *_every_page(unpaged), *_stored_gates(handled, bounds), *agree, _throughout(shadows))
 
 
 def _throughout(shadows: Sequence[Shadow]) -> Gate:
@@ -188,6 +199,7 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
         yield _improves(evidence)
     if evidence.known:
         yield _keeps_known_ids(evidence, bounds)
+    yield from _every_page(evidence.unpaged)
     if evidence.doubt is not None and failing.active is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
     yield from _stored_gates(_handled(evidence.stored), bounds)
@@ -215,6 +227,14 @@ def _improves(evidence: Evidence) -> Gate:
 def _agreeing(catalogue: Comparison | None) -> int:
     """How many values of known models come out as the catalogue has them."""
     return 0 if catalogue is None else sum(each.agree for _, each in _cells(catalogue))
+
+
+def _every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
+    if unpaged:
+        where = ", ".join(unpaged)
+        yield Gate(
+            "looks_for_every_page", False, "further pages are looked for as by the active rule", f"not at {where}"
+        )
 
 
 def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:

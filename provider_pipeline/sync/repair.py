@@ -37,6 +37,7 @@ from provider_pipeline.sync.candidates import (
     last_good_response,
     proposed_candidate,
     with_history,
+    with_proven_paging,
     written_candidate,
 )
 from provider_pipeline.sync.events import RULE_REPAIRED, TASK_NEEDS_REVIEW, task_answered
@@ -163,6 +164,8 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
     except RuleValidationError as error:
         reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"
         return _described(slug, task, response.id, differences, rule, None, None, "needs_review", reason)
+    if candidate.version is None and rule is not None:
+        candidate = with_proven_paging(candidate, rule, response)
     if candidate.version is None and rule is not None and good is not None:
         candidate = with_history(candidate, rule, good, response)
     adoption = adopt(

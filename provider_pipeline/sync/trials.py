@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync.evaluation import run_shadow
+from provider_pipeline.sync.evaluation import run_shadow, unpaged
 from provider_pipeline.sync.gates import Gate, Shadow, judge_trial
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
@@ -67,7 +67,7 @@ def report_trial(session: Session, trial: catalog.RuleTrial) -> TrialReport:
     """What a trial has found so far."""
     found = [result.scores for result in catalog.trial_results(session, trial.id)]
     shadows = tuple(Shadow.from_json(scores) for scores in found if "candidate" in scores)
-    return TrialReport(trial, shadows, judge_trial(shadows))
+    return TrialReport(trial, shadows, judge_trial(shadows, unpaged=_unpaged(session, trial)))
 
 
 def store_for_trial(
@@ -94,6 +94,14 @@ def store_for_trial(
         created_by_id=created_by_id,
         reason=reason,
     )
+
+
+def _unpaged(session: Session, trial: catalog.RuleTrial) -> tuple[str, ...]:
+    try:
+        active = stored_rule(catalog.active_rule(session, trial.provider_id))
+        return unpaged(active, stored_rule(catalog.get_rule_version(session, trial.provider_id, trial.version)))
+    except (InvalidRuleError, RuleMissingError):
+        return ()
 
 
 def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) -> dict[str, Any]:

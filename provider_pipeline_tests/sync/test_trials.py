@@ -9,7 +9,7 @@ import pytest
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules import RuleGenerator
-from provider_pipeline.sync import report_trial, serve_trials, store_for_trial
+from provider_pipeline.sync import generate_rule, report_trial, serve_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -152,3 +152,17 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
     serving.join(timeout=10)
     report, active = state(fleet, trial)
     assert (ended, report.trial.end_reason, active) == ([], "it is better", 2)
+
+
+def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
+    paged = {**listing(*CHAT_MODELS), "has_more": False, "last_id": CHAT_MODELS[-1]}
+    rule = RuleGenerator().analyze_sample({**paged, "has_more": True})
+    trial = on_trial(
+        fleet, {**rule, "pagination": None, "fields": {**rule["fields"], "name": "id"}}, until_syncs=1, policy="promote"
+    )
+    with fleet.database.session() as session:
+        generate_rule(session, "acme", {**paged, "has_more": True}, endpoint="/v1/models", activate=True)
+        session.commit()
+    sync(fleet, paged)
+    report, _ = state(fleet, trial)
+    assert report.trial.end_reason == "failed looks_for_every_page: not at endpoint 1"
