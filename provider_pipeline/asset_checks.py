@@ -112,7 +112,9 @@ def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEv
             "expected": "a complete listing in JSON",
             "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
             **_fetch_findings(outcome),
-            "recovery": "" if fetched else "the last good rows stay; see the message, the next run tries again",
+            "recovery": "nothing to do"
+            if fetched
+            else "the last good rows stay; see the message, the next run tries again",
         },
     )
     if fetched:
@@ -201,9 +203,9 @@ def _verdict_evaluation(spec: dg.AssetCheckSpec, outcome: SyncOutcome, *, of_his
             "actual": errors[0]["message"] if errors else f"{outcome.models} models, {outcome.rejected} rejected",
             "models": outcome.models,
             "rule_version": outcome.rule_version or 0,
-            "raw_response_id": outcome.raw_response_id or 0,
+            "raw_response_id": str(outcome.raw_response_id or ""),  # a text, because numbers are plotted
             "issues": bounded_json([dict(issue) for issue in issues[:_SAMPLE_ISSUES]]),
-            "recovery": errors[0]["recovery"] if errors else "",
+            "recovery": errors[0]["recovery"] if errors else "nothing to do",
         },
     )
 

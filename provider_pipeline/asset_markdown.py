@@ -12,7 +12,7 @@ from typing import Any, Final
 import dagster as dg
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import ExtractionRule, code_span
+from provider_pipeline.rules import ExtractionRule, code_span, column_sources
 from provider_pipeline.sync import AcceptedGuards, SyncOutcome
 
 MAX_TEXT: Final = 20_000
@@ -57,6 +57,15 @@ def rule_markdown(rule: ExtractionRule) -> dg.MarkdownMetadataValue:
     return markdown(lines)
 
 
+def lineage_markdown(rule: ExtractionRule) -> dg.MarkdownMetadataValue:
+    """Which fields of the raw response each column comes from; open-source Dagster draws no column lineage."""
+    lines = ["| column | read from |", "|---|---|"]
+    for column, sources in column_sources(rule).items():
+        if column != "meta_hash":
+            lines.append(f"| {column} | {', '.join(map(_code, sources[:_MOST_MODELS]))} |")
+    return markdown(lines)
+
+
 def changes_markdown(outcome: SyncOutcome) -> dg.MarkdownMetadataValue:
     """What a sync changed, for a person: who came and went, and each changed value before and after."""
     if not outcome.rows_changed:
@@ -73,6 +82,8 @@ def changes_markdown(outcome: SyncOutcome) -> dg.MarkdownMetadataValue:
     rows = [row for change in outcome.changes for row in _value_rows(change)]
     if rows:
         lines += ["| model | field | before | after | difference |", "|---|---|---|---|---|", *rows[:_MOST_ROWS]]
+        if any(_PRICES & change.changed.keys() for change in outcome.changes):
+            lines += ["", "Prices in USD per million tokens."]
     hidden = max(0, len(rows) - _MOST_ROWS)
     unseen = outcome.total_changes - len(outcome.changes)
     if hidden or unseen:
@@ -103,8 +114,12 @@ def _totals(outcome: SyncOutcome) -> Mapping[str, int]:
 def _names(changes: Sequence[catalog.ModelChange], total: int) -> str:
     names = []
     for change in changes[:_MOST_MODELS]:
-        was = change.changed.get("model_id")
-        names.append(_code(change.model_id) + (f" (was {_code(was[0])})" if was else ""))
+        other = ""
+        if "model_id" in change.changed:
+            other = f" (was {_code(change.changed['model_id'][0])})"
+        elif "renamed_to" in change.changed:
+            other = f" (now {_code(change.changed['renamed_to'][1])})"
+        names.append(_code(change.model_id) + other)
     if total > len(names):
         names.append(f"and {total - len(names):,} more")
     return f": {', '.join(names)}" if changes else ""
@@ -124,7 +139,7 @@ def _value_rows(change: catalog.ModelChange) -> Iterator[str]:
 def _parts(field: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     """A changed value; of an object, each of its members that changed."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        yield (f"{field} (USD per million tokens)" if field in _PRICES else field), old, new
+        yield field, old, new
         return
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):

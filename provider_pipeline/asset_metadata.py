@@ -16,6 +16,7 @@ from provider_pipeline.asset_markdown import (
     MAX_TEXT,
     accepted_markdown,
     changes_markdown,
+    lineage_markdown,
     markdown,
     one_line,
     rule_markdown,
@@ -119,8 +120,12 @@ def table_metadata(outcome: SyncOutcome, accepted: AcceptedGuards | None) -> _Me
         "rule_version": outcome.rule_version or 0,
         "dagster/table_name": "provider_model",
         "dagster/partition_row_count": outcome.models,
-        **({} if outcome.rule is None else {"dagster/column_lineage": column_lineage(outcome.rule)}),
+        **({} if outcome.rule is None else _lineage(outcome.rule)),
     }
+
+
+def _lineage(rule: ExtractionRule) -> _Metadata:
+    return {"columns": lineage_markdown(rule), "dagster/column_lineage": column_lineage(rule)}
 
 
 def first_use_metadata(outcome: SyncOutcome) -> _Metadata:

@@ -39,7 +39,7 @@ def change_digest(context: dg.AssetExecutionContext, provider_database: CatalogR
         session.commit()
     return dg.MaterializeResult(
         metadata={
-            "digest": markdown(catalog.digest_markdown(digest).splitlines()),
+            "digest": markdown(catalog.digest_markdown(digest, titled=False).splitlines()),
             "digest_json": bounded_json(digest.to_json()),
             "told": told,
             **digest.counts(),

@@ -142,7 +142,7 @@ def _failures(records: Iterable[dg.EventLogRecord]) -> list[_Failure]:
         ):
             continue
         raw, issues = evaluation.metadata.get("raw_response_id"), evaluation.metadata.get("issues")
-        raw_response_id = raw.value or None if isinstance(raw, dg.IntMetadataValue) else None
+        raw_response_id = int(raw.value) if isinstance(raw, dg.TextMetadataValue) and raw.value else None
         failed_at = datetime.fromtimestamp(record.timestamp, UTC)
         failure = found.setdefault(
             (record.run_id, evaluation.partition, raw_response_id),

@@ -27,14 +27,15 @@ def test_a_price_is_told_before_and_after_with_the_difference_in_percent():
     change = ModelChange("gpt-4o", "updated", {"input_price": [2.5, 3.0]})
     text = told(change, updated=1)
     assert "**1 updated**" in text
-    assert "| `gpt-4o` | input_price (USD per million tokens) | 2.5 | 3.0 | +20.0% |" in text
+    assert "USD per million tokens" in text
+    assert "| `gpt-4o` | input_price | 2.5 | 3.0 | +20.0% |" in text
 
 
 def test_a_price_that_was_unknown_or_free_has_no_percentage():
     change = ModelChange("gpt-4o", "updated", {"input_price": [None, 3.0], "output_price": [0, 1]})
     rows = told(change, updated=1).splitlines()
-    assert "| `gpt-4o` | input_price (USD per million tokens) | unknown | 3.0 |  |" in rows
-    assert "| `gpt-4o` | output_price (USD per million tokens) | 0 | 1 |  |" in rows
+    assert "| `gpt-4o` | input_price | unknown | 3.0 |  |" in rows
+    assert "| `gpt-4o` | output_price | 0 | 1 |  |" in rows
 
 
 def test_who_came_who_went_and_who_is_called_otherwise_is_told_by_name():
@@ -42,13 +43,14 @@ def test_who_came_who_went_and_who_is_called_otherwise_is_told_by_name():
         ModelChange("gpt-5", "added", {}),
         ModelChange("openai/gpt-4o", "renamed", {"model_id": ["gpt-4o", "openai/gpt-4o"], "status": ["missing", "x"]}),
         ModelChange("gpt-4", "missing", {"status": ["active", "missing"]}),
+        ModelChange("gpt-4o", "missing", {"status": ["active", "missing"], "renamed_to": [None, "openai/gpt-4o"]}),
         created=1,
         renamed=1,
-        missing=1,
+        missing=2,
     )
     assert "**1 added**: `gpt-5`" in text
     assert "**1 renamed**: `openai/gpt-4o` (was `gpt-4o`)" in text
-    assert "**1 missing**: `gpt-4`" in text
+    assert "**2 missing**: `gpt-4`, `gpt-4o` (now `openai/gpt-4o`)" in text
     assert "| model |" not in text
 
 

@@ -165,9 +165,14 @@ def digest_of(
     )
 
 
-def digest_markdown(digest: ChangeDigest) -> str:
-    """The digest as Markdown, a line per model."""
-    lines = [f"# Changes from {_time(digest.start)} to {_time(digest.end)}", ""]
+def digest_markdown(digest: ChangeDigest, *, titled: bool = True) -> str:
+    """The digest as Markdown, a line per model.
+
+    Args:
+        digest: The digest.
+        titled: With a title that names the span, and headings; else it is text to stand under somebody else's.
+    """
+    lines = [f"# Changes from {_time(digest.start)} to {_time(digest.end)}", ""] if titled else []
     if digest.is_empty:
         return "\n".join([*lines, "Nothing changed, and nothing waits for a person.", ""])
     for name, heading in _HEADINGS.items():
@@ -175,7 +180,8 @@ def digest_markdown(digest: ChangeDigest) -> str:
         entries = value.entries if isinstance(value, Section) else value
         total = value.total if isinstance(value, Section) else len(value)
         if total:
-            lines += [f"## {heading}: {total}", "", *(f"- {_line(entry)}" for entry in entries)]
+            head = f"{heading}: {total}"
+            lines += [f"## {head}" if titled else f"**{head}**", "", *(f"- {_line(entry)}" for entry in entries)]
             lines += [f"- and {total - len(entries)} more"] if total > len(entries) else []
             lines.append("")
     return "\n".join(lines)

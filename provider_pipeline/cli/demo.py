@@ -80,8 +80,18 @@ def demo(
     raise typer.Exit(0 if result.as_expected else 1)
 
 
-def register(session: Session, provider: SampleProvider, server: SampleServer) -> None:
-    """Adds a sample provider, or brings its address up to date. Commits."""
+def prepare(
+    session: Session, provider: SampleProvider, server: SampleServer, client: ListingClient, *, whole: bool
+) -> None:
+    """Adds a sample provider, or brings its address up to date, and writes its first rule if it has none. Commits.
+
+    Args:
+        session: Session to write with.
+        provider: The provider.
+        server: Where it is served.
+        client: Fetches a sample from it where none is at hand.
+        whole: The sample is its provider's whole listing: a file of a folder has no further pages.
+    """
     catalog.add_provider(
         session,
         slug=provider.slug,
@@ -91,6 +101,7 @@ def register(session: Session, provider: SampleProvider, server: SampleServer) -
         request_config={"allow_private": True},  # it is served on this machine
     )
     session.commit()
+    _ensure_rule(session, provider, client, whole=whole)
 
 
 def sample_server(listings: Path | None) -> SampleServer:
@@ -122,8 +133,7 @@ def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
     with bench.database.session() as session:
         for provider in server.providers:
             try:
-                register(session, provider, server)
-                _ensure_rule(session, provider, client, whole=whole)
+                prepare(session, provider, server, client, whole=whole)
             except ProviderPipelineError as error:
                 session.rollback()
                 without_rule[provider.slug] = SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}")

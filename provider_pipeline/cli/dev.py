@@ -11,9 +11,10 @@ import typer
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import note
-from provider_pipeline.cli.demo import ListingsOption, home_for, register, sample_server
+from provider_pipeline.cli.demo import ListingsOption, home_for, prepare, sample_server
 from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
+from provider_pipeline.listing import ListingClient
 from provider_pipeline.samples import SampleServer
 
 HOST = "127.0.0.1"
@@ -44,10 +45,8 @@ def dev(
         server = sample_server(listings)
         if samples or (samples is None and _are_registered(bench, server)):
             stack.enter_context(server)
-            with bench.database.session() as session:
-                for provider in server.providers:
-                    register(session, provider, server)
-                    keys |= provider.env
+            keys = {name: value for provider in server.providers for name, value in provider.env.items()}
+            _prepare(bench, server, ListingClient(environ=keys), whole=listings is not None)
             note(f"the sample providers are served at {server.url}")
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
         command = dagster_command("dev", *WORKSPACE, "-h", HOST, "-p", str(port))
@@ -76,6 +75,16 @@ def _are_registered(bench: Workbench, server: SampleServer) -> bool:
     with bench.database.session() as session:
         found = catalog.list_providers(session, enabled_only=False)
     return any(each.slug in slugs and each.base_url.startswith("http://127.0.0.1:") for each in found)
+
+
+def _prepare(bench: Workbench, server: SampleServer, client: ListingClient, *, whole: bool) -> None:
+    with bench.database.session() as session:
+        for provider in server.providers:
+            try:
+                prepare(session, provider, server, client, whole=whole)
+            except ProviderPipelineError as error:
+                session.rollback()
+                note(f"{provider.slug} has no rule: {error}")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

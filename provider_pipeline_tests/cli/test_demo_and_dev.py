@@ -1,19 +1,24 @@
 """The README's commands, from a clean clone: real installs, real processes, a real daemon and UI."""
 
-import contextlib
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+
+from provider_pipeline_tests.dev_stack import (
+    LAUNCH,
+    LOCATIONS,
+    dev,
+    environment,
+    eventually,
+    finished_runs,
+    free_port,
+    graphql,
+    processes_of,
+)
 
 ROOT = Path(__file__).parents[2]
 BROKEN = {"http_500", "shape_changed"}
@@ -42,12 +47,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def environment(**extra: str) -> dict[str, str]:
-    """A stranger's environment: nothing of ours but what finding Python and packages takes."""
-    kept = ("PATH", "HOME", "PIP_", "LANG", "SSL_", "REQUESTS_", "HTTP", "http", "https", "no_proxy", "NO_PROXY")
-    return {name: value for name, value in os.environ.items() if name.startswith(kept)} | extra
-
-
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a make target to its end."""
     return subprocess.run(
@@ -60,23 +59,6 @@ def untracked(folder: Path) -> str:
     return subprocess.run(
         ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
     ).stdout
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of the processes that belong to this checkout."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ", "status"]):
-        told = [*(process.info["cmdline"] or ()), (process.info["environ"] or {}).get("DAGSTER_HOME", "")]
-        if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(folder) in each for each in told):
-            found.append(" ".join(told))
-    return found
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_make_demo_works_from_a_clean_clone_and_the_second_run_writes_nothing(clone: Path):
@@ -101,54 +83,6 @@ def test_make_demo_works_from_a_clean_clone_and_the_second_run_writes_nothing(cl
     assert processes_of(clone) == []
 
 
-@contextlib.contextmanager
-def dev(folder: Path, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`provider-pipeline dev` of a checkout, killed with its family if a test fails."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [folder / ".venv" / "bin" / "provider-pipeline", "dev", "--port", str(port)],
-            cwd=folder,
-            env=environment(),
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                for child in psutil.Process(process.pid).children(recursive=True):
-                    child.kill()
-                process.kill()
-            process.wait()
-
-
-def graphql(port: int, query: str, **variables) -> dict:
-    """Asks the UI's server."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql",
-        data=json.dumps({"query": query, "variables": variables}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)["data"]
-
-
-def eventually(question, *, seconds: int = 120):
-    """The first answer that is true, asked for until then."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, KeyError, TypeError):
-            if answer := question():
-                return answer
-        time.sleep(1)
-    raise AssertionError("it did not come true in time")
-
-
-LOCATIONS = "{workspaceOrError{... on Workspace{locationEntries{name loadStatus locationOrLoadError{__typename}}}}}"
-RUNS = "query($job: String!) {runsOrError(filter: {pipelineName: $job}) {... on Runs {results {status}}}}"
-LAUNCH = """mutation($run: ExecutionParams!) {
-    launchPipelineExecution(executionParams: $run) {__typename ... on LaunchRunSuccess {run {runId}}}
-}"""
 BACKFILL = """mutation($backfill: LaunchBackfillParams!) {
     launchPartitionBackfill(backfillParams: $backfill) {__typename ... on LaunchBackfillSuccess {backfillId}}
 }"""
@@ -156,18 +90,13 @@ BACKFILLS = "{partitionBackfillsOrError {... on PartitionBackfills {results {sta
 ASSETS = [{"path": [name]} for name in ("raw_models_response", "validated_extraction", "provider_model")]
 
 
-def finished_runs(port: int, job: str) -> list[str]:
-    """How the runs of a job ended, those that have."""
-    runs = graphql(port, RUNS, job=job)["runsOrError"]["results"]
-    return [run["status"] for run in runs if run["status"] in ("SUCCESS", "FAILURE", "CANCELED")]
-
-
 def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_every_child(clone: Path, tmp_path: Path):
     if not (clone / ".venv").exists():
         assert make(clone, "demo").returncode == 0
     port = free_port()
     log = tmp_path / "dev.log"
-    with dev(clone, port, log) as process:
+    command = [clone / ".venv" / "bin" / "provider-pipeline", "dev", "--port", str(port)]
+    with dev(command, home=clone, log=log) as process:
         (entry,) = eventually(lambda: graphql(port, LOCATIONS)["workspaceOrError"]["locationEntries"])
         assert entry["name"] == "provider_pipeline"
         assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
@@ -197,13 +126,7 @@ def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_ev
         assert backfills == [{"status": "COMPLETED_SUCCESS", "numPartitions": 3}], log.read_text()
         assert finished_runs(port, "__ASSET_JOB") == ["SUCCESS", "SUCCESS"]
 
-        taken = subprocess.run(
-            [clone / ".venv" / "bin" / "provider-pipeline", "dev", "--port", str(port)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        taken = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert (taken.returncode, "--port" in taken.stderr) == (1, True)
 
         process.send_signal(signal.SIGINT)

@@ -1,0 +1,193 @@
+"""What a person does and sees in the Dagster UI, in a real browser on a fresh home.
+
+With SCREENSHOTS set to a folder, the pages are kept there as pictures; CONTRIBUTING.md says how the README's are made.
+"""
+
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from pytest_httpserver import HTTPServer
+
+from provider_pipeline import ModelSyncer
+from provider_pipeline.catalog import EmbeddedPostgres, open_database, upgrade
+from provider_pipeline_tests.dev_stack import (
+    LAUNCH,
+    dev,
+    eventually,
+    finished_runs,
+    free_port,
+    graphql,
+    partitions_of,
+    processes_of,
+    stop_sensor,
+)
+from provider_pipeline_tests.fleet import Fleet
+
+ROOT = Path(__file__).parents[1]
+REQUIRED = "PROVIDER_PIPELINE_REQUIRE_BROWSER"
+SYNC, DIGEST = "sync_all_providers_job", "change_digest_job"
+PATIENCE = 60_000
+SIZE = {"width": 1280, "height": 800}
+
+
+def chromium() -> str:
+    """The system's Chromium; without one the test is skipped, or fails where it must not be."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        missing = "no chromium on the PATH: apt-get install chromium"
+        (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)(missing)
+    return str(found)
+
+
+def acme(models: dict[str, tuple[float, float]]) -> dict:
+    """A listing of models with their prices, in USD per million tokens, and their context lengths in thousands."""
+    return {
+        "object": "list",
+        "data": [
+            {
+                "id": name,
+                "name": name.rpartition("/")[2].replace("-", " ").title(),
+                "context_length": 1_000 * context,
+                "pricing": {"prompt": f"{price / 1e6:.9f}", "completion": f"{4 * price / 1e6:.9f}"},
+            }
+            for name, (price, context) in models.items()
+        ],
+    }
+
+
+YESTERDAY = {
+    "acme-large-2": (2.5, 128),
+    "acme-small-2": (0.2, 64),
+    "acme-vision-1": (3.0, 128),
+    "acme-embed-1": (0.02, 8),
+    "acme-audio-1": (6.0, 32),
+}
+TODAY = {
+    "acme/acme-large-2": (2.5, 128),
+    "acme-small-2": (0.24, 64),
+    "acme-vision-1": (3.0, 256),
+    "acme-embed-1": (0.02, 8),
+    "acme-reason-1": (15.0, 200),
+}
+
+
+@dataclass(frozen=True)
+class Ui:
+    """A browser's page on a running UI."""
+
+    page: Page
+    port: int
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"http://127.0.0.1:{self.port}{path}", wait_until="commit", timeout=PATIENCE)
+
+    def sees(self, text: str | re.Pattern[str], *, exact: bool = False) -> None:
+        expect(self.page.get_by_text(text, exact=exact).first).to_be_visible(timeout=PATIENCE)
+
+    def keeps(self, name: str) -> None:
+        """Writes the page as a picture, where somebody wants them."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+
+    def launches(self, job: str, partition: str) -> None:
+        """Materializes one partition of a job's assets, by clicking."""
+        self.open(f"/locations/provider_pipeline/jobs/{job}")
+        self.page.get_by_role("button", name="Materialize all").click(timeout=PATIENCE)
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_text("Select a partition or create one").click(timeout=PATIENCE)
+        self.page.get_by_role("menuitem").filter(has_text=partition).first.click(timeout=PATIENCE)
+        dialog.get_by_text("Launch runs to materialize").click()  # closes the menu
+        self.page.get_by_role("button", name="Launch 1 run").click(timeout=PATIENCE)
+        expect(dialog).to_be_hidden(timeout=PATIENCE)
+
+    def waits_for(self, job: str, runs: int) -> list[str]:
+        """How the runs of a job ended, once so many have."""
+        return eventually(lambda: len(done := finished_runs(self.port, job)) >= runs and done)
+
+
+@pytest.fixture
+def home(working_folder: Path, httpserver: HTTPServer) -> Iterator[Path]:
+    """A fresh home, with one provider that was synced, and lists something else by now."""
+    with EmbeddedPostgres(working_folder) as server:
+        server.ensure_database("provider_pipeline")
+        with open_database(server.url("provider_pipeline")) as database:
+            upgrade(database.engine)
+            fleet = Fleet(database, httpserver)
+            fleet.add("acme", acme(YESTERDAY))
+            with database.session() as session:
+                ModelSyncer(session).sync_provider_models("acme")
+            fleet.serve("acme", acme(TODAY))
+        yield working_folder
+
+
+@pytest.fixture
+def ui(home: Path, tmp_path: Path) -> Iterator[Ui]:
+    """The whole development stack on that home, and a browser that looks at it."""
+    executable, port, log = chromium(), free_port(), tmp_path / "dev.log"
+    main = "from provider_pipeline.cli import main; main()"
+    command = [sys.executable, "-c", main, "dev", "--samples", "--port", str(port)]
+    extra = {"PROVIDER_PIPELINE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    with dev(command, home=home, log=log, **extra) as process:
+        eventually(lambda: {"acme", "deepseek"} <= set(partitions_of(port)))
+        with (
+            sync_playwright() as playwright,
+            playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"]) as browser,
+        ):
+            yield Ui(browser.new_page(viewport=SIZE), port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(90) == 0, log.read_text()
+    assert [each for each in processes_of(home) if "dagster" in each] == []
+
+
+def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(ui: Ui):
+    # A rule that fails is repaired within a minute; here it is to be looked at.
+    stop_sensor(ui.port, "rule_generation_sensor")
+
+    ui.launches(SYNC, "acme")
+    assert ui.waits_for(SYNC, 1) == ["SUCCESS"]
+    ui.open("/assets/provider_model?view=partitions&partition=acme")
+    ui.sees("Materialized", exact=True)
+    for told in ("acme/acme-large-2", "acme-reason-1", "+20.0%"):
+        ui.sees(told)
+    ui.keeps("what-changed")
+
+    ui.open("/assets/raw_models_response")
+    ui.sees("pricing.prompt")
+    ui.sees(re.compile("Read into .*input_price"))
+
+    ui.launches(SYNC, "deepseek")
+    assert ui.waits_for(SYNC, 2) == ["FAILURE", "SUCCESS"]
+    ui.open("/assets/validated_extraction?view=partitions&partition=deepseek")
+    ui.sees(re.compile("failed, and did not materialize this asset"))
+    ui.open("/assets/validated_extraction?view=checks&checkDetail=rule_extracts_models")
+    ui.sees(re.compile(r"the selector data\[\*\] finds no list"))
+    ui.sees("deepseek")
+    ui.keeps("blocked")
+
+    today = datetime.now(UTC).date().isoformat()
+    selector = {"repositoryName": "__repository__", "repositoryLocationName": "provider_pipeline"}
+    tags = [{"key": "dagster/partition", "value": today}]
+    run = {"selector": {**selector, "pipelineName": DIGEST}, "mode": "default", "executionMetadata": {"tags": tags}}
+    assert graphql(ui.port, LAUNCH, run=run)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
+
+    ui.open("/locations/provider_pipeline/asset-groups/provider_catalog")
+    for asset in ("extraction_rule", "raw_models_response", "validated_extraction", "provider_model", "change_digest"):
+        ui.sees(asset)
+    ui.sees(re.compile(r"% filled"))
+    ui.sees(re.compile(r"1 failed"))
+    ui.keeps("lineage")
+
+    assert ui.waits_for(DIGEST, 1) == ["SUCCESS"]
+    ui.open(f"/assets/change_digest?view=partitions&partition={today}")
+    ui.sees(re.compile("Repriced, USD per million tokens: 1"))
+    ui.sees(re.compile(r"input price 0\.2 → 0\.24 \(\+20\.0%\)"))
+    ui.keeps("change-digest")
