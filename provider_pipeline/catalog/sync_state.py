@@ -4,13 +4,14 @@ Here: the rows of `provider_sync`. Not here: what the syncs changed (`models`), 
 (`providers`).
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response
@@ -106,36 +107,40 @@ def record_success(
         validators: What the server gave to recognise each page by; see the comment on the column.
         basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
     """
-    statement = insert(provider_sync).values(
-        provider_id=provider_id,
-        last_checked_at=now,
-        last_success_at=now,
-        consecutive_failures=0,
-        validators=[dict(each) for each in validators],
-        basis=basis,
-        profile=None if profile is None else dict(profile),
-        raw_response_id=raw_response_id,
-        rule_version=rule_version,
-        last_result=dict(result),
-    )
+    values = {
+        "provider_id": provider_id,
+        "last_checked_at": now,
+        "last_success_at": now,
+        "consecutive_failures": 0,
+        "validators": [dict(each) for each in validators],
+        "basis": basis,
+        "profile": None if profile is None else dict(profile),
+        "raw_response_id": raw_response_id,
+        "rule_version": rule_version,
+        "last_result": dict(result),
+    }
+    session.execute(_success(), values)
+
+
+@functools.cache
+def _success() -> Insert:
+    statement = insert(provider_sync)
     new, old = statement.excluded, provider_sync.c
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["provider_id"],
-            set_={
-                "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
-                "last_success_at": func.greatest(old.last_success_at, new.last_success_at),
-                "consecutive_failures": 0,
-                "last_error_kind": None,
-                "last_error": None,
-                "validators": new.validators,
-                "basis": new.basis,
-                "profile": func.coalesce(new.profile, old.profile),
-                "raw_response_id": new.raw_response_id,
-                "rule_version": new.rule_version,
-                "last_result": new.last_result,
-            },
-        )
+    return statement.on_conflict_do_update(
+        index_elements=["provider_id"],
+        set_={
+            "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
+            "last_success_at": func.greatest(old.last_success_at, new.last_success_at),
+            "consecutive_failures": 0,
+            "last_error_kind": None,
+            "last_error": None,
+            "validators": new.validators,
+            "basis": new.basis,
+            "profile": func.coalesce(new.profile, old.profile),
+            "raw_response_id": new.raw_response_id,
+            "rule_version": new.rule_version,
+            "last_result": new.last_result,
+        },
     )
 
 
