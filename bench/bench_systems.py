@@ -20,11 +20,13 @@ from with_partitions import AT_ONCE, SAMPLED, RunPerPartition
 from provider_pipeline.catalog import EmbeddedPostgres
 
 ROUNDS = {"real": 5, "even": 3}
+DAGSTER_ROUNDS = {"real": 3, "even": 1}
+PROCESS_ROUNDS = 2
 TITLES = {
     "real": "100 providers of very different length, 8 MB, 6,800 models",
     "even": "1,000 providers of 50 models, 46 MB",
 }
-SLOW_ROUNDS = 1
+PARTITIONED_ROUNDS = 1
 NOTES = {
     RunPerPartition.name: f" ({SAMPLED} of the providers, {AT_ONCE} at a time, scaled)",
 }
@@ -40,20 +42,20 @@ def in_one_process(fleet: Fleet, databases: Databases, folder: Path, template: s
 
 
 def through_dagster(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
-    """What Dagster runs; on the long fleet only once."""
-    slow = SLOW_ROUNDS if fleet.name == "even" else None
+    """What Dagster runs, in this process."""
+    rounds = DAGSTER_ROUNDS[fleet.name]
     return [
-        ours.OursInDagster(fleet, databases, template, folder / "ours", slow),
-        DagsterDlt(fleet, databases, folder / "dagster-dlt", folder / "theirs", slow),
+        ours.OursInDagster(fleet, databases, template, folder / "ours", rounds),
+        DagsterDlt(fleet, databases, folder / "dagster-dlt", folder / "theirs", rounds),
     ]
 
 
 def as_processes(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
     """Whole processes."""
     return [
-        ours.OursAsRun(fleet, databases, template, folder / "ours-process", 2),
-        DagsterDltAsRun(fleet, databases, folder / "dlt-process", folder / "theirs-process", 2),
-        RunPerPartition(fleet, databases, folder / "partitions", SLOW_ROUNDS),
+        ours.OursAsRun(fleet, databases, template, folder / "ours-process", PROCESS_ROUNDS),
+        DagsterDltAsRun(fleet, databases, folder / "dlt-process", folder / "theirs-process", PROCESS_ROUNDS),
+        RunPerPartition(fleet, databases, folder / "partitions", PARTITIONED_ROUNDS),
     ]
 
 
