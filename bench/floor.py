@@ -5,8 +5,9 @@ provider's models and ids are; it checks nothing, keeps no listing and no histor
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from fleet import Provider
 from harness import Databases, Fleet
 
 WORKERS = 8
+
+Row = tuple[str, str, bytes, str]
 
 _TABLES = """
 CREATE TABLE model (
@@ -71,13 +74,16 @@ class Floor:
         """All providers, in one transaction."""
         with urllib3.PoolManager(maxsize=WORKERS) as pool, ThreadPoolExecutor(WORKERS) as threads:
             listings = threads.map(lambda provider: list(self._rows(pool, provider)), self._fleet.providers)
-            with self._connect() as connection, connection.cursor() as cursor:
-                cursor.execute(_STAGE)
-                with cursor.copy("COPY staging FROM STDIN") as copy:
-                    for rows in listings:
-                        for row in rows:
-                            copy.write_row(row)
-                cursor.execute(_UPSERT)
+            self.write(chain.from_iterable(listings))
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """COPY and upsert."""
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute(_STAGE)
+            with cursor.copy("COPY staging FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute(_UPSERT)
 
     def models(self) -> int:
         """Rows in the table."""
@@ -88,7 +94,7 @@ class Floor:
         """It syncs them all."""
         return 1
 
-    def _rows(self, pool: urllib3.PoolManager, provider: Provider) -> Iterator[tuple[str, str, bytes, str]]:
+    def _rows(self, pool: urllib3.PoolManager, provider: Provider) -> Iterator[Row]:
         url, cursor = f"{self._fleet.url}/{provider.slug}{provider.path}", None
         while True:
             fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None

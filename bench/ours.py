@@ -37,17 +37,22 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 def registered(fleet: Fleet, databases: Databases) -> str:
     """A database that knows every provider and its rule, and no model."""
+    return registered_at(fleet.url, fleet.providers, databases)
+
+
+def registered_at(url: str, providers: list[Provider], databases: Databases) -> str:
+    """The same, for providers wherever they are."""
     name = databases.new()
     with open_database(databases.server.url(name)) as database:
         upgrade(database.engine)
         with database.session() as session:
             rules: dict[int, ExtractionRule] = {}
-            for provider in fleet.providers:  # the longest first, so that each shape's rule has seen a full page
+            for provider in providers:  # the longest first, so that each shape's rule has seen a full page
                 catalog.add_provider(
                     session,
                     slug=provider.slug,
                     name=provider.slug,
-                    base_url=f"{fleet.url}/{provider.slug}",
+                    base_url=f"{url}/{provider.slug}",
                     auth_config={"type": "none"},
                     # All of them are on one host here; in the wild each has its own.
                     request_config={"allow_private": True, "concurrency": 64},

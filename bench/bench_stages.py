@@ -1,0 +1,177 @@
+"""Where the time of a sync goes: each stage of the `real` fleet in one thread, beside the floor's.
+
+Counts processor time of this process, not the clock: what waits, here or in PostgreSQL, is in the column of statements.
+Run it: make bench.
+"""
+
+import hashlib
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import ours
+import urllib3
+from floor import Floor, items_of, next_cursor
+from harness import Databases, Fleet, served
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import event
+
+from provider_pipeline import catalog
+from provider_pipeline.catalog import EmbeddedPostgres, open_database
+from provider_pipeline.catalog.sync_locks import SyncLocks
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import attempt, attempt_sync, fetching
+
+STEPS = ("first", "unchanged", "a tenth changed")
+
+# Stages as the sync calls them; `hash` is a part of `fetch and parse`, and taken out of it.
+STAGES: dict[str, list[tuple[Any, str]]] = {
+    "lock": [(SyncLocks, "_take"), (SyncLocks, "_release")],
+    "read provider, rule, state": [(attempt, "_target")],
+    "fetch and parse": [(fetching.ListingFetch, "run")],
+    "hash": [(fetching, "content_digest")],
+    "judge": [(attempt, "active_judge"), (attempt, "judge_pages")],
+    "store the response": [(catalog, "store_raw_response"), (catalog, "prune_raw_responses")],
+    "write the rows": [(attempt, "_write")],
+    "note what happened": [(attempt, "_record"), (attempt, "_record_repeat"), (attempt, "models_changed")],
+    "serve trials, first listings": [(attempt, "_let_others_read")],
+}
+
+
+class Stopwatch:
+    """Processor time by stage; what a stage calls that is a stage itself counts there alone."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.statements: Counter[str] = Counter()
+        self._running = ["the rest"]
+        self._since = time.thread_time()
+
+    def switch(self) -> None:
+        """Puts down what has passed to the stage that runs."""
+        now = time.thread_time()
+        self.seconds[self._running[-1]] += now - self._since
+        self._since = now
+
+    def stage(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The work, timed as a stage."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self.switch()
+            self._running.append(name)
+            try:
+                return work(*args, **kwargs)
+            finally:
+                self.switch()
+                self._running.pop()
+
+        return timed
+
+    def executed(self, *_: Any) -> None:
+        """Counts a statement for the stage that runs."""
+        self.statements[self._running[-1]] += 1
+
+
+def of_sync(fleet: Fleet, url: str) -> Stopwatch:
+    """One sync of the fleet, in this thread."""
+    watch, replaced = Stopwatch(), []
+    for name, places in STAGES.items():
+        for owner, attribute in places:
+            replaced.append((owner, attribute, getattr(owner, attribute)))
+            setattr(owner, attribute, watch.stage(name, getattr(owner, attribute)))
+    try:
+        with open_database(url) as database:
+            event.listen(database.engine, "before_cursor_execute", watch.executed)
+            client = ListingClient()
+            watch.switch()
+            watch.seconds.clear()
+            for provider in fleet.providers:
+                with database.session() as session:
+                    if attempt_sync(session, provider.slug, client=client).status != "synced":
+                        raise SystemExit("the bench's own listing is not synced")
+            watch.switch()
+    finally:
+        for owner, attribute, original in replaced:
+            setattr(owner, attribute, original)
+    return watch
+
+
+def of_floor(fleet: Fleet, system: Floor) -> Stopwatch:
+    """The floor's own stages, in this thread."""
+    watch = Stopwatch()
+    rows = []
+    with urllib3.PoolManager() as pool:
+        request = watch.stage("fetch and parse", lambda url, fields: orjson.loads(_body(pool, url, fields)))
+        digest = watch.stage("hash", _digests)
+        for provider in fleet.providers:
+            url, cursor = f"{fleet.url}/{provider.slug}{provider.path}", None
+            while True:
+                fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
+                document = request(url, fields)
+                rows += digest(provider.slug, items_of(provider, document))
+                if (cursor := next_cursor(provider, document)) is None:
+                    break
+    watch.stage("write the rows", system.write)(rows)
+    watch.statements["write the rows"] = 3
+    return watch
+
+
+def _body(pool: urllib3.PoolManager, url: str, fields: dict[str, str] | None) -> bytes:
+    return pool.request("GET", url, fields=fields).data
+
+
+def _digests(slug: str, items: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, str, bytes, str]]:
+    found = []
+    for model_id, item in items:
+        content = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+        found.append((slug, model_id, hashlib.sha256(content).digest(), content.decode()))
+    return found
+
+
+def main() -> None:
+    """Measures and prints the table: milliseconds of processor for each provider, and statements."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+        served("real") as fleet,
+    ):
+        databases = Databases(server)
+        template = ours.registered(fleet, databases)
+        system, low = ours.Ours(fleet, databases, template), Floor(fleet, databases)
+        for each in (system, low):
+            each.begin()
+            each.sync()  # what is loaded and compiled once is so by now
+            each.begin()
+        found = {}
+        for step in STEPS:
+            fleet.show(int(step == "a tenth changed"))
+            found[step] = of_sync(fleet, system.url), of_floor(fleet, low)
+    print_stages(found, len(fleet.providers))
+
+
+def print_stages(found: dict[str, tuple[Stopwatch, Stopwatch]], providers: int) -> None:
+    """Prints the table."""
+    table = Table(title="Processor time by stage, ms for each provider (statements)", title_justify="left")
+    table.add_column("stage")
+    for step in STEPS:
+        table.add_column(step, justify="right")
+    table.add_column("floor, first", justify="right")
+    for name in [*STAGES, "the rest", "all"]:
+        cells = [_cell(ours, name, providers) for ours, _ in found.values()]
+        table.add_row(name, *cells, _cell(found["first"][1], name, providers))
+    Console(width=140).print(table)
+
+
+def _cell(watch: Stopwatch, name: str, providers: int) -> str:
+    taken = sum(watch.seconds.values()) if name == "all" else watch.seconds[name]
+    statements = sum(watch.statements.values()) if name == "all" else watch.statements[name]
+    return f"{taken / providers * 1000:.2f}" + (f" ({statements / providers:.2g})" if statements else "")
+
+
+if __name__ == "__main__":
+    main()
