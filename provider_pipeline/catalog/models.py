@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import psycopg
-from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, true
+from sqlalchemy import ARRAY, CursorResult, Text, any_, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,7 @@ from provider_pipeline.rules import ROW_COLUMNS
 
 _DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
 _MOST_CHANGES = 50
+_FEW = 1_000
 
 Cause = Literal["provider", "rule", "override"]
 """What brings a change about: the provider's listing, another rule that reads it, or a value that people set."""
@@ -118,8 +119,10 @@ def write_models(
         .where(provider.c.id == provider_id)
         .with_for_update(key_share=True)
     ).one()
+    session.execute(statement("prepare_listing"))
     _receive(session, "listing_row", rows, overridden or {})
-    _receive(session, "listing_reread", reread or (), {})
+    if reread is not None:
+        _receive(session, "listing_reread", reread, {})
     survey = session.execute(statement("survey_listing"), {"provider_id": provider_id}).one()
     if survey.duplicates:
         raise CatalogError(
@@ -128,7 +131,9 @@ def write_models(
         )
     if not survey.listed and survey.any_active:
         raise CatalogError("an empty listing cannot replace a provider's active models")
-    _find_renames(session, provider_id)
+    if survey.any_active:
+        found = cast(CursorResult[Any], session.execute(statement("find_renames"), {"provider_id": provider_id}))
+        _analyze(session, "listing_rename", found.rowcount)
     parameters = {
         "provider_id": provider_id,
         "rule_version": rule_version,
@@ -242,27 +247,26 @@ def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]
 def _receive(
     session: Session, table: str, rows: Iterable[Mapping[str, Any]], overridden: Mapping[str, Sequence[str]]
 ) -> None:
-    session.execute(statement(f"create_{table}"))
-    session.execute(statement(f"empty_{table}"))
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
+    count = 0
     try:
         with connection.cursor() as cursor, cursor.copy(statement(f"copy_{table}").text) as copy:
             for row in rows:
                 _send(copy, row, overridden.get(row["model_id"], ()))
+                count += 1
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"the database went away: {_first_line(error)}", transient=True) from error
     except psycopg.Error as error:
         raise CatalogError(f"the listing does not fit the table: {_first_line(error)}") from error
-    session.execute(statement(f"analyze_{table}"))
+    _analyze(session, table, count)
 
 
-def _find_renames(session: Session, provider_id: int) -> None:
-    session.execute(statement("create_listing_rename"))
-    session.execute(statement("empty_listing_rename"))
-    session.execute(statement("find_renames"), {"provider_id": provider_id})
-    session.execute(statement("analyze_listing_rename"))
+def _analyze(session: Session, table: str, rows: int) -> None:
+    """Lets the planner know of many rows; few are found fast whatever the plan."""
+    if rows > _FEW:
+        session.execute(statement(f"analyze_{table}"))
 
 
 def _send(copy: psycopg.Copy, row: Mapping[str, Any], overridden: Sequence[str]) -> None:

@@ -189,7 +189,7 @@ class ExtractionRule(BaseModel):
     @field_validator("capability_rules")
     @classmethod
     def _bounded_together(cls, rules: tuple[CapabilityRule, ...]) -> tuple[CapabilityRule, ...]:
-        size = sum(len(pattern) for pattern in {text for rule in rules for text in rule.patterns.regex})
+        size = sum(map(len, {text for rule in rules for text in rule.patterns.regex}))
         if size > MAX_PATTERN_TEXT:
             raise ValueError(f"the patterns have {size} characters together; at most {MAX_PATTERN_TEXT} are read")
         return rules

@@ -46,6 +46,7 @@ class _Target:
 
     provider: catalog.Provider
     version: int
+    origin: str
     rule: ExtractionRule
     state: catalog.SyncState
     settled: bool
@@ -167,7 +168,7 @@ def _target(session: Session, provider: catalog.Provider, *, accept: AcceptedGua
         reading_basis(provider, active.version, catalog.overrides(session, provider.id, now)),
         any_missing=catalog.any_missing(session, provider.id),
     )
-    return _Target(provider, active.version, stored_rule(active), state, settled)
+    return _Target(provider, active.version, active.origin, stored_rule(active), state, settled)
 
 
 def _judged(
@@ -290,7 +291,7 @@ def _let_others_read(session: Session, target: _Target, outcome: SyncOutcome, no
         serve_trials(session, target.provider.id, outcome.raw_response_id, now=now)
         session.commit()
         if target.state.last_success_at is None and outcome.last_success_at is not None:
-            improve_on_sample(session, outcome)
+            improve_on_sample(session, outcome, origin=target.origin)
 
 
 def _record_repeat(

@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.repair import Repair, improve_rule
 
@@ -17,17 +16,12 @@ SAMPLE_ORIGIN: Final = "sample"
 """What made a rule that was written before anything was fetched."""
 
 
-def improve_on_sample(session: Session, outcome: SyncOutcome) -> Repair | None:
+def improve_on_sample(session: Session, outcome: SyncOutcome, *, origin: str) -> Repair | None:
     """Looks for a better rule than the one from a sample, once, and commits; None where there is nothing to look for.
 
     Args:
         session: A session without pending changes.
         outcome: The provider's first sync that succeeded, committed.
+        origin: What made the rule that it used.
     """
-    if outcome.rule_version is None:
-        return None
-    provider = catalog.get_provider(session, outcome.slug)
-    if catalog.get_rule_version(session, provider.id, outcome.rule_version).origin != SAMPLE_ORIGIN:
-        session.rollback()
-        return None
-    return improve_rule(session, outcome.slug)
+    return improve_rule(session, outcome.slug) if origin == SAMPLE_ORIGIN else None
