@@ -1,0 +1,26 @@
+"""A worker in a process of its own: `python -m provider_pipeline_tests.sync.worker URL SLUG GATE`.
+
+It waits at the gate, an advisory lock that the test holds, answers the provider's tasks, and prints what came of them.
+"""
+
+import json
+import sys
+
+from sqlalchemy import text
+
+from provider_pipeline import catalog
+from provider_pipeline.sync import answer_tasks
+
+WAIT = text("SELECT pg_advisory_xact_lock_shared(:gate)")
+
+
+def main(url: str, slug: str, gate: str) -> None:
+    """Answers the tasks of one provider."""
+    with catalog.open_database(url) as database, database.session() as session:
+        session.execute(WAIT, {"gate": int(gate)})
+        session.rollback()
+        sys.stdout.write(json.dumps([repair.status for repair in answer_tasks(session, slug)]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
