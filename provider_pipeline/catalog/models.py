@@ -172,17 +172,25 @@ def previous_rows(
         model_ids: The models.
         listed_only: None for each column whose value people set: that is not what was listed.
     """
-    columns = [provider_model.c[name] for name in (*ROW_COLUMNS, "overridden_fields")]
-    query = select(*columns).where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
-    wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
     found = {}
-    for known in session.execute(query.where(wanted)).mappings():
-        row = dict(known)
-        set_by_people = row.pop("overridden_fields")
+    for row, set_by_people in kept_rows(session, provider_id, model_ids):
         if listed_only:
             row |= {field: None for field in set_by_people if field in row}
         found[row["model_id"]] = row
     return found
+
+
+def kept_rows(
+    session: Session, provider_id: int, model_ids: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The rows of `previous_rows`, each with the fields whose values in it people set."""
+    columns = [provider_model.c[name] for name in (*ROW_COLUMNS, "overridden_fields")]
+    query = select(*columns).where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
+    wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
+    for known in session.execute(query.where(wanted)).mappings():
+        row = dict(known)
+        set_by_people: list[str] = row.pop("overridden_fields")
+        yield row, set_by_people
 
 
 def load_models(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:

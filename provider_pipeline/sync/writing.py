@@ -67,11 +67,15 @@ def write_listing(
     overrides = catalog.overrides(session, provider_id, now)
     said: dict[str, dict[str, Any]] = {}
     coverage = _Coverage()
+    overridden = {model_id: override_fields(values) for model_id, values in overrides.items()}
     with Spool[list[Row]]() as kept:
         rejected = sorted(verdict.rejected_ids)
         for start in range(0, len(rejected), _AT_ONCE):
-            known = catalog.previous_rows(session, provider_id, rejected[start : start + _AT_ONCE])
-            kept.append(list(known.values()))
+            known = list(catalog.kept_rows(session, provider_id, rejected[start : start + _AT_ONCE]))
+            kept.append([row for row, _ in known])
+            # A value that people set stays theirs until the listing can be read again, though its override has ended.
+            for row, fields in known:
+                overridden[row["model_id"]] = sorted({*fields, *overridden.get(row["model_id"], ())})
         every = chain(_noting(listed, overrides, said), chain.from_iterable(kept))
         result = catalog.write_models(
             session,
@@ -82,7 +86,7 @@ def write_listing(
             raw_response_id=raw_response_id,
             cause=cause,
             reread=None if reread is None else _overridden(reread, overrides),
-            overridden={model_id: override_fields(values) for model_id, values in overrides.items()},
+            overridden=overridden,
         )
     catalog.note_listed_values(session, provider_id, said, now=now)
     return Written(result, coverage.share, overrides)

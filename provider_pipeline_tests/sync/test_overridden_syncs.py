@@ -66,6 +66,22 @@ def test_a_refused_item_says_nothing_of_what_is_listed(fleet: Fleet):
     assert (found.listed_value, found.listed_at) == (128_000, NOON)
 
 
+def test_a_value_that_people_set_is_theirs_until_the_listing_can_be_read_again(fleet: Fleet):
+    many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)), "gpt-4o")
+    fleet.add("acme", many)
+    _put(fleet, 64_000, expires_at=hours_later(1))
+    _sync(fleet, NOON)
+    seen = []
+    for hour, listed in ((1, -5), (2, 128_000)):
+        many["data"][60]["context_length"] = listed
+        fleet.serve("acme", many)
+        _sync(fleet, hours_later(hour))
+        with fleet.database.session() as session:
+            rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+        seen += [(row["context_length"], row["overridden_fields"]) for row in rows if row["model_id"] == "gpt-4o"]
+    assert seen == [(64_000, ["context_length"]), (128_000, [])]
+
+
 def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_to_it(acme: Fleet):
     with acme.database.session() as session:
         provider_id = catalog.get_provider(session, "acme").id
