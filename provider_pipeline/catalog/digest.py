@@ -135,7 +135,9 @@ class ChangeDigest:
 
 def change_digest(session: Session, start: datetime, end: datetime) -> ChangeDigest:
     """What happened from `start` until before `end`."""
-    return digest_of(stream_changes(session, since=start, until=end), list_tasks(session), start=start, end=end)
+    return digest_of(
+        stream_changes(session, since=start, until=end), list_tasks(session, since=start), start=start, end=end
+    )
 
 
 def digest_of(

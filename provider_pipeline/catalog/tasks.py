@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, func, select, update
+from sqlalchemy import ColumnElement, Select, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -173,6 +173,7 @@ def list_tasks(
     *,
     status: str | Collection[str] | None = None,
     slug: str | None = None,
+    since: datetime | None = None,
     limit: int | None = None,
 ) -> list[Task]:
     """Tasks, oldest first.
@@ -181,6 +182,7 @@ def list_tasks(
         session: Session to read with.
         status: Only tasks of this status, or of one of these.
         slug: Only tasks about this provider.
+        since: Only those that are open, or were opened or ended since then.
         limit: Only the newest so many.
     """
     query = _tasks()
@@ -188,6 +190,9 @@ def list_tasks(
         query = query.where(agent_task.c.status.in_([status] if isinstance(status, str) else status))
     if slug is not None:
         query = query.where(provider.c.slug == slug)
+    if since is not None:
+        is_open = agent_task.c.status.in_(OPEN_STATUSES)
+        query = query.where(or_(is_open, agent_task.c.created_at >= since, agent_task.c.finished_at >= since))
     newest_first = session.execute(query.order_by(agent_task.c.id.desc()).limit(limit)).all()
     return [Task(**row._mapping) for row in reversed(newest_first)]
 

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -171,6 +172,15 @@ def test_the_newest_tasks_are_listed_oldest_first(session, provider):
     assert [task.id for task in list_tasks(session, limit=3)] == tasks[1:]
     assert [task.id for task in list_tasks(session, status=("PENDING", "FAILED"), limit=2)] == tasks[2:]
     assert [task.id for task in list_tasks(session, status="PENDING")] == [*tasks[:2], tasks[3]]
+
+
+def test_what_ended_before_a_time_is_left_out_and_what_is_open_is_not(session, provider):
+    done, waiting = _open(session, provider), _open(session, provider, SHRINK)
+    set_task_status(session, done, "SUCCEEDED")
+    session.commit()
+    finished_at = get_task(session, done).finished_at
+    assert [task.id for task in list_tasks(session, since=finished_at)] == [done, waiting]
+    assert [task.id for task in list_tasks(session, since=finished_at + timedelta(seconds=1))] == [waiting]
 
 
 def test_a_task_cannot_name_a_listing_that_is_not_stored(session, provider):
