@@ -171,6 +171,12 @@ def judge_trial(
     return (fits, *_every_page(unpaged), *_stored_gates(handled, bounds), *agree, _throughout(shadows))
 
 
+def judge_by_what_is_known(evidence: Evidence, gates: Gates | None = None) -> tuple[Gate, ...]:
+    """Holds a rule against the gates that ask for known models and their values, whatever the active rule reads."""
+    bounds = gates or Gates()
+    return tuple(_known_gates(evidence, bounds))
+
+
 def _throughout(shadows: Sequence[Shadow]) -> Gate:
     """A field that the active rule knows must be known in some listing at least: here no catalogue stands behind."""
     lost = sorted(
@@ -203,8 +209,7 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
     if evidence.doubt is not None and failing.active is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
     yield from _stored_gates(_handled(evidence.stored), bounds)
-    if evidence.catalogue is not None and evidence.catalogue.shared:
-        yield from _catalogue_gates(evidence.catalogue, bounds)
+    yield from _catalogue_gates(evidence.catalogue, bounds)
 
 
 def _improves(evidence: Evidence) -> Gate:
@@ -305,7 +310,15 @@ def _cells(comparison: Comparison | None) -> Iterator[tuple[str, FieldComparison
         yield _CAPABILITIES, comparison.capabilities
 
 
-def _catalogue_gates(catalogue: Comparison, bounds: Gates) -> Iterator[Gate]:
+def _known_gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
+    if evidence.known:
+        yield _keeps_known_ids(evidence, bounds)
+    yield from _catalogue_gates(evidence.catalogue, bounds)
+
+
+def _catalogue_gates(catalogue: Comparison | None, bounds: Gates) -> Iterator[Gate]:
+    if catalogue is None or not catalogue.shared:
+        return
     lost = [
         f"{name}: {each.lost} of {each.known_before}"
         for name, each in catalogue.fields.items()

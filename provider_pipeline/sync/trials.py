@@ -5,7 +5,7 @@ The concept: a rule on trial never writes a model; its readings of real listings
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync.evaluation import run_shadow, unpaged
-from provider_pipeline.sync.gates import Gate, Shadow, judge_trial
+from provider_pipeline.sync.candidates import Candidate
+from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow, unpaged
+from provider_pipeline.sync.gates import Gate, Shadow, judge_by_what_is_known, judge_trial
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 
@@ -59,7 +60,7 @@ def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, no
         scores = _scores(session, trial, raw_response_id)
         after = catalog.record_trial_result(session, trial.id, raw_response_id=raw_response_id, now=now, scores=scores)
         if after.is_over(now):
-            ended.append(_concluded(session, after, now))
+            ended.append(_concluded(session, after, raw_response_id, now))
     return ended
 
 
@@ -96,6 +97,14 @@ def store_for_trial(
     )
 
 
+def _by_what_is_known(session: Session, trial: catalog.RuleTrial, raw_response_id: int) -> tuple[Gate, ...]:
+    version = catalog.get_rule_version(session, trial.provider_id, trial.version)
+    candidate = Candidate(stored_rule(version), version.metadata, version=version.version)
+    active = catalog.active_rule(session, trial.provider_id)
+    response = StoredResponse(session, raw_response_id)
+    return judge_by_what_is_known(evaluate_candidate(session, trial.provider_id, candidate, active, response))
+
+
 def _unpaged(session: Session, trial: catalog.RuleTrial) -> tuple[str, ...]:
     try:
         active = stored_rule(catalog.active_rule(session, trial.provider_id))
@@ -118,8 +127,11 @@ def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) ->
     return run_shadow(active, candidate, response, raw_response_id=raw_response_id).to_json()
 
 
-def _concluded(session: Session, trial: catalog.RuleTrial, now: datetime) -> TrialReport:
+def _concluded(session: Session, trial: catalog.RuleTrial, raw_response_id: int, now: datetime) -> TrialReport:
     report = report_trial(session, trial)
+    if trial.policy == "promote" and report.passed:
+        # Where the active rule read nothing, the two could not be compared; what is known can.
+        report = replace(report, gates=(*report.gates, *_by_what_is_known(session, trial, raw_response_id)))
     failed = [gate for gate in report.gates if not gate.passed]
     rejected = catalog.get_rule_version(session, trial.provider_id, trial.version).status == "rejected"
     if trial.policy == "promote" and not failed and not rejected:

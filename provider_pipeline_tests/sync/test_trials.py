@@ -120,6 +120,18 @@ def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
     assert report.trial.end_reason.startswith("failed capabilities_agree")
 
 
+def test_a_rule_that_alone_reads_the_listing_is_held_against_what_is_known(fleet: Fleet):
+    rule = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
+    knows_only_chat = {**rule, "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}]}
+    trial = on_trial(fleet, knows_only_chat, until_syncs=1, policy="promote")
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    with fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models("acme")
+    report, active = state(fleet, trial)
+    assert (report.trial.status, active) == ("finished", 1)
+    assert report.trial.end_reason.startswith("failed capabilities_agree")
+
+
 def test_a_rule_that_was_rejected_during_its_trial_is_not_promoted(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=1, policy="promote")
     with fleet.database.session() as session:
