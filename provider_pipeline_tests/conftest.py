@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
 from provider_pipeline_tests.dagster_instance import write_settings
 from provider_pipeline_tests.fleet import Fleet
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker ignores SIGTERM, and every process that a test starts would inherit that: none could be asked to end.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 _numbers = itertools.count(1)
 
