@@ -55,6 +55,10 @@ from provider_pipeline.sync import (
 
 _Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
+_STATEMENT_SECONDS = 60
+_CONNECTION_SECONDS = 60
+_MOST_CONNECTIONS = 20
+
 
 def _spec(
     key: dg.AssetKey,
@@ -153,6 +157,7 @@ def provider_catalog(
     provider leaves events. Without, the due providers are synced, no rule is renewed, and only providers whose listing
     or rows changed, that failed, or that recovered leave events.
     """
+    _keep_connections(context.instance)
     for_partitions = context.has_partition_key or context.has_partition_key_range
     accept = accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
     if accept is not None and not context.has_partition_key:
@@ -195,6 +200,19 @@ def provider_catalog(
             metadata={"providers": dg.MetadataValue.json(troubled)},
             allow_retries=False,
         )
+
+
+def _keep_connections(instance: dg.DagsterInstance) -> None:
+    """Lets this process keep its connection to Dagster's storage, as the UI's server does.
+
+    A run's process otherwise connects for every statement, which is most of what an event costs. Each event is still
+    stored at once, by itself and in order. A storage that does not connect ignores it.
+    """
+    instance.optimize_for_webserver(
+        statement_timeout=1_000 * _STATEMENT_SECONDS,
+        pool_recycle=_CONNECTION_SECONDS,  # a short life: a server may restart while a run goes on
+        max_overflow=_MOST_CONNECTIONS,
+    )
 
 
 def _renew_rules(

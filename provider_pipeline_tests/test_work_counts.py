@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from sqlalchemy import event
+from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
 from provider_pipeline.listing import ListingClient, parse_document
@@ -181,3 +182,37 @@ def test_a_fleet_run_stores_nine_events_for_a_new_provider_eight_for_a_changed_o
     assert nothing_new <= 26  # whatever the number of providers
     assert first - nothing_new <= 3 * 9
     assert one_changed - nothing_new <= 8
+
+
+@contextmanager
+def dagster_connections() -> Iterator[Counter[str]]:
+    """Counts new connections to Dagster's storage, by whichever engine: it alone is reached through psycopg2."""
+    count = Counter[str]()
+
+    def connected(connection: Any, _record: Any) -> None:
+        if type(connection).__module__.startswith("psycopg2"):
+            count["connections"] += 1
+
+    event.listen(Pool, "connect", connected)
+    try:
+        yield count
+    finally:
+        event.remove(Pool, "connect", connected)
+
+
+def test_a_fleet_run_connects_to_dagsters_storage_no_more_often_for_more_events(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    defs = definitions(fleet.database.url)
+
+    def connections_of_a_run() -> int:
+        with dagster_connections() as count:
+            assert run_fleet(defs, instance).success
+        return count["connections"]
+
+    fleet.add("one")
+    connections_of_a_run()  # makes what later runs find made
+    nothing_new = connections_of_a_run()
+    for number in range(6):
+        fleet.add(f"more-{number}")
+    assert 0 < connections_of_a_run() <= nothing_new
