@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 from fleet import Provider
 from harness import Databases, Fleet
+from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
@@ -86,10 +87,11 @@ def _give(session: Session, slug: str, rule: ExtractionRule) -> None:
 
 
 def dagster_home(databases: Databases, folder: Path) -> Path:
-    """A Dagster home whose storage is a new database."""
+    """A Dagster home whose storage is a new database, reached as the project's dagster.yaml recommends."""
     folder.mkdir()
-    url = databases.server.url(databases.new(), driver="psycopg2")
-    (folder / "dagster.yaml").write_text(SETTINGS.format(url=url, folder=folder))
+    url = make_url(databases.server.url(databases.new(), driver="psycopg2"))
+    storage = url.update_query_dict({"options": "-c synchronous_commit=off"}).render_as_string(hide_password=False)
+    (folder / "dagster.yaml").write_text(SETTINGS.format(url=storage, folder=folder))
     return folder
 
 

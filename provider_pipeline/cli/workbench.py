@@ -72,8 +72,11 @@ def workbench(home: Path, *, catalog_url: str | None = None, dagster_url: str | 
     with EmbeddedPostgres(home) as server:
         server.ensure_database("dagster")
         server.ensure_database("provider_pipeline")
+        storage = make_url(server.url("dagster")).update_query_dict({"options": "-c synchronous_commit=off"})
         with _workbench(
-            home, catalog_url or server.url("provider_pipeline"), dagster_url or server.url("dagster")
+            home,
+            catalog_url or server.url("provider_pipeline"),
+            dagster_url or storage.render_as_string(hide_password=False),
         ) as ready:
             yield ready
 

@@ -1,4 +1,4 @@
-"""Child processes end, whatever they do."""
+"""Child processes end, whatever they do; what Dagster stores does not wait for the disk, what the catalogue stores does."""
 
 import os
 import signal
@@ -6,10 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import pytest
+from sqlalchemy import create_engine, text
 
-from provider_pipeline.cli.workbench import running
+from provider_pipeline.cli.workbench import running, workbench
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -56,3 +58,22 @@ def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+
+
+def waits_for_the_disk(url: str) -> str:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SHOW synchronous_commit")).scalar_one()
+    engine.dispose()
+    return str(found)
+
+
+def test_the_embedded_server_waits_for_the_disk_for_the_catalogue_and_not_for_dagsters_events(
+    working_folder: Path, monkeypatch
+):
+    with workbench(working_folder) as bench:
+        assert waits_for_the_disk(bench.environment["PROVIDER_PIPELINE_DATABASE_URL"]) == "on"
+        assert waits_for_the_disk(bench.environment["DAGSTER_POSTGRES_URL"]) == "off"
+        monkeypatch.setenv("DAGSTER_POSTGRES_URL", bench.environment["DAGSTER_POSTGRES_URL"])
+        with dg.DagsterInstance.from_config(bench.environment["DAGSTER_HOME"]) as instance:
+            assert instance.get_runs() == []
