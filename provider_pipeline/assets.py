@@ -1,7 +1,7 @@
 """Dagster assets: the catalogue's three partitioned tables, and the rule that they depend on.
 
-Here: which providers a run takes, and which events it records for them. Not here: what a sync does
-(`provider_pipeline.sync`) or what its checks say (`asset_checks.py`).
+Here: which providers a run takes, and what it does for them. Not here: what a sync does (`provider_pipeline.sync`),
+which events tell of it (`asset_events.py`) and what its checks say (`asset_checks.py`).
 
 Three launches share one step: one partition from the UI, a backfill of many, and the scheduled fleet run without any
 partition key, which takes every provider that is due. One step for many providers, because a run costs seconds to
@@ -18,7 +18,8 @@ import dagster as dg
 from pydantic import Field
 
 from provider_pipeline import catalog
-from provider_pipeline.asset_checks import CHECK_SPECS, evaluations
+from provider_pipeline.asset_checks import CHECK_SPECS
+from provider_pipeline.asset_events import Event, is_news, outcome_events, rule_event
 from provider_pipeline.asset_keys import (
     CODE_VERSION,
     EXTRACTION,
@@ -32,28 +33,18 @@ from provider_pipeline.asset_keys import (
     documented,
     stage,
 )
-from provider_pipeline.asset_metadata import (
-    column_schema,
-    extraction_metadata,
-    first_use_metadata,
-    raw_metadata,
-    repair_metadata,
-    table_metadata,
-)
+from provider_pipeline.asset_metadata import column_schema
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
 from provider_pipeline.rules import GUARDS
 from provider_pipeline.sync import (
-    AcceptedGuards,
-    Repair,
     SyncOutcome,
     accept_guards,
+    answer_now,
     answer_tasks,
     attempt_many,
     improve_rule,
 )
-
-_Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
 _STATEMENT_SECONDS = 60
 _CONNECTION_SECONDS = 60
@@ -92,7 +83,14 @@ class SyncConfig(dg.Config):
         default_factory=list,
         description=f"Guards whose findings are taken this once: {', '.join([*GUARDS, 'all'])}. Needs a partition.",
     )
-    reason: str = Field(default="", description="Why the accepted listing is right; recorded with the run.")
+    task: int | None = Field(
+        default=None,
+        description="The RULE_GEN task to answer, and no other. Needs its provider's partition, and a reason where the "
+        "task waits: for a person, or for its next attempt.",
+    )
+    reason: str = Field(
+        default="", description="Why the accepted listing is right, or the task is to be taken up again; recorded."
+    )
     dry_run: bool = Field(default=False, description="Fetch and judge; write no model and record no event.")
 
 
@@ -150,7 +148,7 @@ def provider_catalog(
     config: SyncConfig,
     provider_database: CatalogResource,
     listings: ListingResource,
-) -> Iterator[_Event | dg.Output[None]]:
+) -> Iterator[Event | dg.Output[None]]:
     """Syncs providers side by side and records each one truthfully.
 
     With a partition key or range, open RULE_GEN tasks are answered first where `extraction_rule` is selected, and every
@@ -163,12 +161,17 @@ def provider_catalog(
     if accept is not None and not context.has_partition_key:
         raise dg.Failure("guards are accepted for one provider: launch its partition", allow_retries=False)
     selected = context.selected_asset_keys
+    if config.task is not None and (not context.has_partition_key or RULE not in selected or config.dry_run):
+        raise dg.Failure(
+            f"a task is answered in its provider's partition, with {RULE.to_user_string()} and without dry_run",
+            allow_retries=False,
+        )
     renewed: set[str] = set()
     troubled: dict[str, str] = {}
     with provider_database.open() as database:
         slugs = sorted(context.partition_keys) if for_partitions else _due(context, database)
         if for_partitions and RULE in selected and not config.dry_run:
-            yield from _renew_rules(database, slugs, renewed, troubled, unasked=selected == {RULE})
+            yield from _renew_rules(database, slugs, renewed, troubled, config, unasked=selected == {RULE})
         to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
         context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
         for outcome in attempt_many(
@@ -190,8 +193,8 @@ def provider_catalog(
             if config.dry_run:
                 context.log.info(f"dry run, nothing is kept: {json.dumps(outcome.summary(), ensure_ascii=False)}")
                 continue
-            if _crash(outcome) is None and (for_partitions or _is_news(outcome)):  # a crash says nothing of the data
-                yield from _selected(context, _events(outcome, accept, new_rule=outcome.slug not in renewed))
+            if _crash(outcome) is None and (for_partitions or is_news(outcome)):  # a crash says nothing of the data
+                yield from _selected(context, outcome_events(outcome, accept, new_rule=outcome.slug not in renewed))
     for key in context.selected_asset_check_keys:  # check outputs are not optional
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
     if troubled:
@@ -216,32 +219,36 @@ def _keep_connections(instance: dg.DagsterInstance) -> None:
 
 
 def _renew_rules(
-    database: catalog.Database, slugs: list[str], renewed: set[str], troubled: dict[str, str], *, unasked: bool
-) -> Iterator[_Event]:
-    """Answers the open tasks, or looks for better rules; a provider that waits for a person is not synced."""
+    database: catalog.Database,
+    slugs: list[str],
+    renewed: set[str],
+    troubled: dict[str, str],
+    config: SyncConfig,
+    *,
+    unasked: bool,
+) -> Iterator[Event]:
+    """Answers the task that is named, or all that are due, or looks for better rules.
+
+    A provider that waits for a person is not synced.
+    """
     for slug in slugs:
         with database.session() as session:
             try:
-                repairs = answer_tasks(session, slug)
-                if not repairs and unasked:
-                    repairs = [improve_rule(session, slug)]
+                if config.task is not None:
+                    repairs = [answer_now(session, config.task, slug, reason=config.reason)]
+                else:
+                    repairs = answer_tasks(session, slug)
+                    if not repairs and unasked:
+                        repairs = [improve_rule(session, slug)]
             except ProviderPipelineError as error:
                 troubled[slug] = str(error)
                 continue
         for repair in repairs:
-            yield _rule_event(repair)
+            yield rule_event(repair)
         if repairs and repairs[-1].status == "needs_review":
             troubled[slug] = f"{slug}: a person must decide: {repairs[-1].reason}"
         elif repairs:
             renewed.add(slug)
-
-
-def _rule_event(repair: Repair) -> _Event:
-    """The rule's materialization; of a rule that waits for a person an observation, with the same metadata."""
-    metadata = repair_metadata(repair)
-    if repair.status == "needs_review":
-        return dg.AssetObservation(RULE, partition=repair.slug, metadata=metadata)
-    return dg.AssetMaterialization(RULE, partition=repair.slug, metadata=metadata)
 
 
 def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[str]:
@@ -265,26 +272,10 @@ def _crash(outcome: SyncOutcome) -> Exception | None:
     return None if isinstance(outcome.error, ProviderPipelineError) else outcome.error
 
 
-def _selected(context: dg.AssetExecutionContext, events: Iterator[_Event]) -> Iterator[_Event]:
+def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Iterator[Event]:
     for event in events:
         if isinstance(event, (dg.AssetMaterialization, dg.AssetObservation)):
             if event.asset_key in context.selected_asset_keys:
                 yield event
         elif event.asset_check_key in context.selected_asset_check_keys:
             yield event
-
-
-def _is_news(outcome: SyncOutcome) -> bool:
-    return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
-
-
-def _events(outcome: SyncOutcome, accept: AcceptedGuards | None, *, new_rule: bool) -> Iterator[_Event]:
-    slug = outcome.slug
-    if outcome.status == "synced" and outcome.rule_changed and new_rule:
-        yield dg.AssetMaterialization(RULE, partition=slug, metadata=first_use_metadata(outcome))
-    if outcome.status != "failed":
-        yield dg.AssetMaterialization(RAW, partition=slug, metadata=raw_metadata(outcome))
-    yield from evaluations(outcome, datetime.now(UTC))
-    if outcome.status == "synced":
-        yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
-        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept))

@@ -65,3 +65,10 @@ def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> set[str]:
 def partitions(instance: dg.DagsterInstance) -> set[str]:
     """The partitions there are."""
     return set(instance.get_dynamic_partitions(str(PROVIDERS.name)))
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The step's error, as the UI shows it."""
+    (event,) = result.filter_events(lambda each: each.is_step_failure)
+    data = event.step_failure_data
+    return data.user_failure_data.description if data.user_failure_data else str(data.error.message)

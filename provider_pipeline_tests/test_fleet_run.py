@@ -14,6 +14,7 @@ from provider_pipeline.catalog import get_provider, open_database, sync_lock, ta
 from provider_pipeline_tests.dagster_instance import (
     check_statuses,
     definitions,
+    failure,
     materialized,
     partitions,
     run_fleet,
@@ -26,13 +27,6 @@ def stored_events(result: dg.ExecuteInProcessResult) -> int:
     """Materializations and check evaluations that the run stored."""
     kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     return sum(event.event_type in kinds for event in result.all_events)
-
-
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    """The step's error, as the UI shows it."""
-    (event,) = result.filter_events(lambda each: each.is_step_failure)
-    data = event.step_failure_data
-    return data.user_failure_data.description if data.user_failure_data else str(data.error.message)
 
 
 def test_one_blocked_and_one_down_leave_the_others_written_and_themselves_untouched(

@@ -1,5 +1,6 @@
 """What a person can ask of one launch, and what the checks say for a person, on a real Dagster instance."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -14,15 +15,24 @@ from provider_pipeline.asset_checks import (
     PROVIDER_IS_FRESH,
     freshness,
 )
-from provider_pipeline_tests.dagster_instance import check_statuses, definitions, run_fleet
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+from provider_pipeline.asset_keys import RULE
+from provider_pipeline.sync import open_task
+from provider_pipeline_tests.dagster_instance import check_statuses, definitions, failure, run_fleet
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 MANY = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
 FEW = {**MANY, "data": MANY["data"][:4]}
 
 
-def launch(fleet: Fleet, instance: dg.DagsterInstance, *, partition: str | None = "acme", **config):
-    job = definitions(fleet.database.url).resolve_job_def("sync_all_providers_job")
+def launch(
+    fleet: Fleet,
+    instance: dg.DagsterInstance,
+    *,
+    partition: str | None = "acme",
+    job_name: str = "sync_all_providers_job",
+    **config,
+):
+    job = definitions(fleet.database.url).resolve_job_def(job_name)
     return job.execute_in_process(
         instance=instance,
         partition_key=partition,
@@ -133,3 +143,101 @@ def test_a_provider_can_set_its_own_share_of_covered_models(fleet: Fleet, instan
         {"acme": "SUCCEEDED"},
         before | {"acme": "FAILED"},
     )
+
+
+def launch_task(fleet: Fleet, instance: dg.DagsterInstance, **config):
+    return launch(fleet, instance, job_name="regenerate_provider_rules_job", **config)
+
+
+def statuses(fleet: Fleet, slug: str = "acme") -> dict[int, str]:
+    return {task.id: task.status for task in fleet.tasks(slug)}
+
+
+def ask(fleet: Fleet, slug: str, *failures: str) -> list[int]:
+    """Opens a task for each kind of failure."""
+    with fleet.database.session() as session:
+        found = [
+            open_task(session, slug, raw_response_id=None, issues=[{"type": failure, "severity": "error"}]).id
+            for failure in failures
+        ]
+        session.commit()
+    return found
+
+
+@pytest.fixture
+def drifted(fleet: Fleet, instance: dg.DagsterInstance) -> Fleet:
+    """A provider whose listing has another shape by now, as its last sync found."""
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    assert not run_fleet(definitions(fleet.database.url), instance).success
+    return fleet
+
+
+def test_one_task_is_answered_from_the_launchpad_and_no_other(drifted: Fleet, instance: dg.DagsterInstance):
+    first, second = ask(drifted, "acme", "one_kind", "another_kind")
+    result = launch_task(drifted, instance, task=second)
+    with drifted.database.session() as session:
+        answered = catalog.get_task(session, second)
+    assert result.success
+    assert (answered.status, answered.attempts) == ("SUCCEEDED", 1)
+    assert statuses(drifted)[first] == "CANCELLED"  # unanswered: the sync that followed did well without
+    (event,) = [each for each in result.get_asset_materialization_events() if each.asset_key == RULE]
+    assert event.materialization.metadata["task"].value == str(second)
+
+
+def test_a_task_that_waits_is_taken_up_again_for_a_reason_and_not_without_one(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    run_fleet(definitions(fleet.database.url), instance)
+    fleet.serve("acme", {"status": "maintenance"})
+    run_fleet(definitions(fleet.database.url), instance)
+    (task,) = ask(fleet, "acme", "extraction_failed")
+    assert not launch_task(fleet, instance).success
+    assert statuses(fleet) == {task: "NEEDS_REVIEW"}
+
+    without = launch_task(fleet, instance, task=task)
+    assert f"task {task} is NEEDS_REVIEW, and not due (say why" in failure(without)
+
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    assert not launch(fleet, instance, partition=None).success
+    assert launch_task(fleet, instance, task=task, reason="they are back").success
+    assert statuses(fleet) == {task: "SUCCEEDED"}
+
+
+def test_a_task_that_somebody_is_at_or_that_is_answered_is_left_alone_whatever_the_reason(
+    drifted: Fleet, instance: dg.DagsterInstance
+):
+    busy, answered = ask(drifted, "acme", "one_kind", "another_kind")
+    with drifted.database.session() as session:
+        now, lease = datetime.now(UTC), timedelta(hours=1)
+        catalog.claim_task(session, worker="somebody", now=now, lease=lease, task_id=busy)
+        catalog.set_task_status(session, answered, "SUCCEEDED", {})
+        session.commit()
+    for task, status in ((busy, "RUNNING"), (answered, "SUCCEEDED")):
+        result = launch_task(drifted, instance, task=task, reason="now")
+        assert failure(result) == f"task {task} is {status} already"
+        assert result.get_asset_materialization_events() == []
+    assert statuses(drifted) == {busy: "RUNNING", answered: "SUCCEEDED"}
+
+
+@pytest.mark.parametrize(
+    ("partition", "config", "problem"),
+    [
+        ("acme", {"task": 4711}, "no task 4711"),
+        ("other", {}, r"task \d+ is about acme, not other"),
+        (None, {}, "in its provider's partition"),
+        ("acme", {"dry_run": True}, "without dry_run"),
+    ],
+)
+def test_a_task_that_cannot_be_answered_there_stays_as_it_was_and_says_why(
+    drifted: Fleet, instance: dg.DagsterInstance, partition, config, problem
+):
+    drifted.add("other")
+    instance.add_dynamic_partitions("providers", ["other"])
+    (task,) = ask(drifted, "acme", "one_kind")
+    result = launch_task(drifted, instance, partition=partition, **{"task": task, **config})
+    assert re.search(problem, failure(result))
+    assert statuses(drifted) == {task: "PENDING"}
+    assert result.get_asset_materialization_events() == []

@@ -8,7 +8,7 @@ from provider_pipeline.sync.acceptance import AcceptedGuards, accept_guards
 from provider_pipeline.sync.archive import exported, import_response
 from provider_pipeline.sync.asking import listing_source, parse_thresholds
 from provider_pipeline.sync.attempt import Keep, attempt_sync
-from provider_pipeline.sync.decisions import approve_task, propose_rule, reject_task
+from provider_pipeline.sync.decisions import answer_now, approve_task, propose_rule, reject_task
 from provider_pipeline.sync.events import daily_digest
 from provider_pipeline.sync.first_listing import SAMPLE_ORIGIN
 from provider_pipeline.sync.fleet import attempt_many
@@ -42,6 +42,7 @@ __all__ = [
     "Webhook",
     "accept_guards",
     "active_places",
+    "answer_now",
     "answer_task",
     "answer_tasks",
     "approve_task",

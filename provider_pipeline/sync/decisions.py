@@ -1,6 +1,6 @@
-"""What people and agents say about a RULE_GEN task: a rule of their own, yes, or no.
+"""What people and agents say about a RULE_GEN task: a rule of their own, yes, no, or look at it now.
 
-Here: the three answers from outside, each one transaction. Not here: how a proposed rule is judged (`repair.py`); it
+Here: the answers from outside, each one transaction. Not here: how a proposed rule is judged (`repair.py`); it
 passes the same gates as a generated one.
 """
 
@@ -14,6 +14,8 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync.repair import LEASE, Repair, answer_task, worker_name
+
+_TASKS = "provider-pipeline tasks"
 
 
 def propose_rule(
@@ -70,6 +72,38 @@ def propose_rule(
             hint=f"see what came of it: provider-pipeline tasks show {task_id}",
         )
     return answer_task(session, claimed, worker=judge)
+
+
+def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -> Repair:
+    """Answers one task now, also one that waits for a person or for its next attempt, or was given up. Commits.
+
+    Args:
+        session: A session without pending changes.
+        task_id: The task.
+        slug: The provider that it must be about.
+        reason: Why a task that is not due is to be taken up again; recorded with it.
+
+    Raises:
+        CatalogError: There is no such task of this provider; it is answered, or somebody is at it; or it is not due,
+            and no reason is given.
+        ProviderPipelineError: It was given back, to be tried again after a pause.
+    """
+    task = catalog.get_task(session, task_id)
+    if task.slug != slug:
+        raise CatalogError(f"task {task_id} is about {task.slug}, not {slug}", hint=f"see those of {slug}: {_TASKS}")
+    now = datetime.now(UTC)
+    if not catalog.is_due(task, now):
+        if not reason.strip() and task.status not in ("RUNNING", "SUCCEEDED"):
+            raise CatalogError(
+                f"task {task_id} is {task.status}, and not due", hint="say why it is to be taken up again: a reason"
+            )
+        catalog.retry_task(session, task_id, reason=reason)
+    worker = worker_name()
+    claimed = catalog.claim_task(session, worker=worker, now=now, lease=LEASE, task_id=task_id)
+    session.commit()
+    if claimed is None:
+        raise CatalogError(f"task {task_id} was taken by another worker", hint=f"see what came of it: {_TASKS}")
+    return answer_task(session, claimed, worker=worker)
 
 
 def approve_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> int:

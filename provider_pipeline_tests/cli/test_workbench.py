@@ -1,4 +1,4 @@
-"""Child processes end, whatever they do; what Dagster stores does not wait for the disk, what the catalogue stores does."""
+"""Child processes end, whatever they do; the embedded server keeps the catalogue safer than Dagster's events."""
 
 import os
 import signal
