@@ -21,6 +21,7 @@ from collections import Counter
 from typing import Any, Final, NoReturn
 
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.plain_json import NotPlainError, read_plain
 from provider_pipeline.listing.redaction import one_line
 
 DEEPEST: Final = 100
@@ -84,8 +85,15 @@ def _parse(content: bytes) -> Any:
             f"{described_page(content)} instead of JSON",
             "check the base URL, the endpoint's path and the key; a proxy or a login may be in between",
         )
-    if content.count(b"{") + content.count(b"[") > MOST_CONTAINERS:
+    if len(content) > MOST_CONTAINERS and content.count(b"{") + content.count(b"[") > MOST_CONTAINERS:
         raise _NotAListing(f"a body with more than {MOST_CONTAINERS:,} objects and lists on one page")
+    try:
+        return read_plain(content, deepest=DEEPEST)
+    except NotPlainError:
+        return _parse_strictly(content)
+
+
+def _parse_strictly(content: bytes) -> Any:
     encoding = json.detect_encoding(content)
     try:
         text = content.decode(encoding)
