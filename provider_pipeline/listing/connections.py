@@ -10,6 +10,8 @@ of the target's only what the URL spells out.
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -24,6 +26,7 @@ from urllib3.util.connection import allowed_gai_family
 from provider_pipeline.listing.addresses import Refusal, address_refusal, url_refusal
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.policy import RequestPolicy
+from provider_pipeline.listing.trust import Trust
 
 
 class AddressRefused(Exception):  # noqa: N818 - a signal to the transport
@@ -34,30 +37,84 @@ class AddressRefused(Exception):  # noqa: N818 - a signal to the transport
         self.refusal = refusal
 
 
+@dataclass(frozen=True)
+class _Guard:
+    """What a listing's connections keep to.
+
+    Attributes:
+        deadline: Ends them.
+        trust: Whose certificates they accept.
+        policy: Judges the addresses; None where a proxy resolves the names.
+    """
+
+    deadline: Deadline
+    trust: Trust
+    policy: RequestPolicy | None
+
+    def connect(self, connection: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
+        """A connection's socket, judged and watched."""
+        made = connect() if self.policy is None else _judged(connection, connect, self.deadline, self.policy)
+        self.deadline.watch(made)
+        return made
+
+
+class _Connection(HTTPConnection):
+    guard: _Guard
+
+    def _new_conn(self) -> socket.socket:
+        return self.guard.connect(self, super()._new_conn)
+
+
+class _SecureConnection(HTTPSConnection):
+    guard: _Guard
+
+    def connect(self) -> None:
+        # The first handshake with a proxy that speaks TLS itself needs the certificates as they were given.
+        if self.proxy is None or self.proxy.scheme != "https":
+            self.ssl_context = self.guard.trust.context(self.ca_certs, self.ca_cert_dir)
+            self.ca_certs = self.ca_cert_dir = None
+        super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        return self.guard.connect(self, super()._new_conn)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+    def __init__(self, guard: _Guard, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.guard = self._guard
+        return connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+    def __init__(self, guard: _Guard, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.guard = self._guard
+        return connection
+
+
 class GuardedAdapter(HTTPAdapter):
     """Judges every address, and lets a `Deadline` watch every connection, direct or to a proxy. Never retries."""
 
     def __init__(self, deadline: Deadline, policy: RequestPolicy) -> None:
-        class Connection(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return _watched(deadline, _judged(self, super()._new_conn, deadline, policy))
-
-        class SecureConnection(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return _watched(deadline, _judged(self, super()._new_conn, deadline, policy))
-
-        class ProxyConnection(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return _watched(deadline, super()._new_conn())
-
-        class SecureProxyConnection(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return _watched(deadline, super()._new_conn())
-
         self._policy = policy
-        self._direct = _pools(Connection, SecureConnection)
-        self._proxied = _pools(ProxyConnection, SecureProxyConnection)
-        super().__init__(max_retries=0)
+        self._trust = Trust()
+        self._direct = _Guard(deadline, self._trust, policy)
+        self._proxied = _Guard(deadline, self._trust, None)
+        # One thread has one connection at a time.
+        super().__init__(max_retries=0, pool_maxsize=1)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request that its URL alone does not forbid.
@@ -74,20 +131,22 @@ class GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._direct
+        self.poolmanager.pool_classes_by_scheme = _pools(self._direct)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Create, or find, the pools of connections through one proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._proxied
+        manager.pool_classes_by_scheme = _pools(self._proxied)
         return manager
 
+    def close(self) -> None:
+        """End all connections."""
+        super().close()
+        self._trust.close()
 
-def _pools(plain: type[HTTPConnection], secure: type[HTTPSConnection]) -> dict[str, Any]:
-    return {
-        "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-    }
+
+def _pools(guard: _Guard) -> dict[str, Any]:
+    return {"http": partial(_Pool, guard), "https": partial(_SecurePool, guard)}
 
 
 def _judged(
@@ -125,8 +184,3 @@ def _resolve(connection: HTTPConnection, host: str) -> list[str]:
     except UnicodeError:
         raise LocationParseError(host) from None
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def _watched(deadline: Deadline, connection: socket.socket) -> socket.socket:
-    deadline.watch(connection)
-    return connection

@@ -30,6 +30,7 @@ from provider_pipeline.listing.failures import is_caused_by, why_unreachable
 from provider_pipeline.listing.gates import HostGate, HostGates, TurnMissed, Turns
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.redaction import one_line, redact_body, redacted_url
+from provider_pipeline.listing.session import ListingSession
 
 NOT_MODIFIED: Final = 304
 _CHUNK: Final = 64 * 1024
@@ -115,7 +116,7 @@ class Exchange:
         self,
         slug: str,
         authorizer: Authorizer,
-        session: requests.Session,
+        session: ListingSession,
         deadline: Deadline,
         limits: FetchLimits,
         gates: HostGates,
@@ -141,9 +142,7 @@ class Exchange:
         """Send a request when it is its turn, and read its answer."""
         try:
             # Authorising may ask for a token first, at the same host perhaps: not during a turn there.
-            request = self._session.prepare_request(
-                requests.Request(wanted.method, wanted.url, data=wanted.form, headers=wanted.headers)
-            )
+            request = self._session.prepare(wanted.method, wanted.url, wanted.form, wanted.headers)
             with self._gate(wanted.url).turn(self._turns, self._deadline.left):
                 return self._send(wanted, request, most_bytes)
         except TurnMissed as missed:
@@ -178,8 +177,7 @@ class Exchange:
         # Only a connection that stands can be cut at the deadline, so connecting gets no more than what is left, and a
         # little, for the deadline to be the reason.
         timeouts = (min(self._limits.connect_timeout, self._deadline.left + 0.1), self._limits.read_timeout)
-        settings = self._session.merge_environment_settings(request.url, {}, True, None, None)
-        with self._session.send(request, allow_redirects=False, timeout=timeouts, **settings) as response:
+        with self._session.send(request, timeouts) as response:
             if self._deadline.expired:
                 # The cut connection looked like the end of the headers.
                 return self._late("no answer came", ListingUnreachableError)
@@ -223,10 +221,11 @@ class Exchange:
         return self._answer(wanted, response, redact_body(body, self._authorizer.secrets))
 
     def _answer(self, wanted: Wanted, response: requests.Response, content: bytes) -> Answer:
+        shown = self.shown(wanted.url)
         return Answer(
             url=wanted.url,
-            shown_url=self.shown(wanted.url),
-            where=self.where(wanted.url, wanted.method),
+            shown_url=shown,
+            where=f"{self._slug}: {wanted.method} {shown}",
             status=response.status_code,
             headers=response.headers,
             content=content,

@@ -7,7 +7,7 @@ parameter, jumps back or lies about its total gives pages that look fine one by 
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from provider_pipeline.rules.language import compile_expression
@@ -21,7 +21,10 @@ class SeenIds:
 
     def new_of(self, hashes: Iterable[int]) -> set[int]:
         """Those that are not in the set."""
-        return {each for each in hashes if not any(_holds(run, each) for run in self._runs)}
+        new = set(hashes)
+        for run in self._runs:
+            new = {each for each in new if not _holds(run, each)}
+        return new
 
     def add(self, hashes: Iterable[int]) -> None:
         """Put in hashes that are not in the set yet."""
@@ -56,12 +59,12 @@ class PageProofs:
 
     def brings_nothing_new(self, items: list[Any]) -> bool:
         """Take in the next page's items, and say whether all their ids were on earlier pages."""
-        hashes = list(self._hashes(items))
-        new = self._seen.new_of(set(hashes))
+        hashes = self._hashes(items)
+        new = self._seen.new_of(hashes)
         without_id = len(items) - len(hashes)
         self._items += len(items)
         self._first_seen += len(new) + without_id
-        self._repeated_within_pages += sum(each in new for each in hashes) - len(new)
+        self._repeated_within_pages += sum(map(new.__contains__, hashes)) - len(new)
         self._seen.add(new)
         return bool(hashes) and not new
 
@@ -79,12 +82,10 @@ class PageProofs:
             came += f", {self._first_seen:,} of them different"
         return f"announces a total of {total:,} items, but {came}"
 
-    def _hashes(self, items: list[Any]) -> Iterator[int]:
-        for item in items:
-            value = self._id(item) if self._id else None
-            if isinstance(value, (str, int)) and not isinstance(value, bool):
-                # Numbers hash to themselves; an id is the same as a number and as its digits.
-                yield hash(str(value))
+    def _hashes(self, items: list[Any]) -> list[int]:
+        ids = map(self._id, items) if self._id else ()
+        # Numbers hash to themselves; an id is the same as a number and as its digits.
+        return [hash(str(value)) for value in ids if isinstance(value, (str, int)) and not isinstance(value, bool)]
 
 
 def _holds(run: "array[int]", value: int) -> bool:

@@ -70,7 +70,10 @@ def redacted_url(url: str, secrets: Iterable[str] = ()) -> str:
 
 def one_line(text: str, limit: int = 200) -> str:
     """A text from outside as one printable line of bounded length."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
+    text = text[: 4 * limit]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

@@ -21,7 +21,7 @@ from provider_pipeline.listing.exchange import Answer, Exchange, Failure, Redire
 from provider_pipeline.listing.gates import HostGates, Turns
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import redact
-from provider_pipeline.listing.session import listing_session
+from provider_pipeline.listing.session import ListingSession
 from provider_pipeline.listing.urls import may_follow
 
 MOST_REDIRECTS: Final = 3
@@ -62,7 +62,7 @@ class Transport:
         self._policy = policy
         self._authorizer = authorize(self.post_form)
         self._deadline = Deadline(limits.deadline if seconds is None else seconds)
-        self._session = listing_session(self._deadline, policy, self._authorizer)
+        self._session = ListingSession(self._deadline, policy, self._authorizer)
         self._gates = gates or HostGates()
         self._chance = chance
         turns = Turns(
