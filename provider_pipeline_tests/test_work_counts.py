@@ -19,6 +19,7 @@ from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
 from provider_pipeline.listing import ListingClient, parse_document
+from provider_pipeline.rules import ExtractionRule, ListingJudge
 from provider_pipeline.sync import attempt_many, attempt_sync
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
@@ -67,6 +68,26 @@ def bytes_parsed() -> Iterator[Counter[str]]:
         yield count
     finally:
         sys.setprofile(before)
+
+
+def calls_of_judging(predicates: int, models: int) -> int:
+    """How many Python functions a judge calls for models that say the same, by a rule with so many predicates."""
+    evidence = [f"contains(tags, 'number-{number}')" for number in range(predicates)]
+    rule = ExtractionRule.parse(
+        {
+            "jmespath_rule": "[*]",
+            "capability_rules": [{"capability": "tools", "patterns": {"counter_evidence": evidence}}],
+        }
+    )
+    page = [{"id": f"model-{number}", "tags": ["other"]} for number in range(models)]
+    judge, count = ListingJudge(rule), Counter[str]()
+    before = sys.getprofile()
+    sys.setprofile(lambda _frame, kind, _argument: count.update((kind,)))
+    try:
+        judge.add_page(page)
+    finally:
+        sys.setprofile(before)
+    return count["call"]
 
 
 def sync(fleet: Fleet, slug: str = "acme") -> None:
@@ -136,6 +157,12 @@ def test_each_byte_of_a_new_listing_is_parsed_at_most_twice_and_of_an_unchanged_
         sync(acme)
     assert first["bytes"] <= 2 * second["bytes"]
     assert second["bytes"] > 0
+
+
+def test_what_a_rule_asks_of_models_that_say_the_same_is_asked_once():
+    calls_of_judging(1, 100)  # names that are met for the first time are looked at closer
+    more = calls_of_judging(101, 100) - calls_of_judging(1, 100)
+    assert more == 4 * 100  # once for each of the hundred predicates more, and not for each of the hundred models
 
 
 def test_no_byte_of_a_listing_is_parsed_that_the_server_says_has_not_changed(acme: Fleet):

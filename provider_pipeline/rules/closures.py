@@ -5,13 +5,23 @@ which is left to the interpreter (`language.py`). A test holds both against each
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from jmespath import exceptions as jmespath_exceptions
 from jmespath import visitor
 
 Getter = Callable[[Any], Any]
 Node = Mapping[str, Any]
+
+_OF_ONE_VALUE: Final = frozenset(
+    {"literal", "or_expression", "and_expression", "not_expression", "comparator", "function_expression"}
+)
+"""Nodes whose children are all evaluated on the same value."""
+_OF_ITS_FIRST_CHILD: Final = frozenset(
+    {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection", "flatten"}
+)
+"""Nodes whose other children are evaluated on what the first one gives."""
+_EVERYTHING: Final[frozenset[tuple[str, ...]]] = frozenset(((),))
 
 
 def is_true(value: Any) -> bool:
@@ -26,7 +36,7 @@ def closure_of(node: Node) -> Getter | None:
     """
     path = plain_path(node)
     if path is not None:
-        return _path_getter(path)
+        return path_getter(path)
     build = _BUILDERS.get(node["type"])
     return build(node) if build is not None else None
 
@@ -45,12 +55,34 @@ def plain_path(node: Node) -> tuple[str, ...] | None:
     return None
 
 
-def _path_getter(path: tuple[str, ...]) -> Getter:
+def paths_read(node: Node) -> frozenset[tuple[str, ...]]:
+    """Paths whose values together decide what the node gives; the empty path, which is all, where that is not plain."""
+    path = plain_path(node)
+    if path is not None:
+        return frozenset((path,))
+    if node["type"] in _OF_ONE_VALUE:
+        return frozenset().union(*map(paths_read, node["children"]))
+    if node["type"] in _OF_ITS_FIRST_CHILD:
+        return paths_read(node["children"][0])
+    return _EVERYTHING
+
+
+def path_getter(path: tuple[str, ...]) -> Getter:
+    """The value at the end of a path; None where an object on the way lacks the key, or is none."""
     if not path:
         return lambda value: value
     if len(path) == 1:
         (only,) = path
         return lambda value: value.get(only) if isinstance(value, dict) else None
+    if len(path) == 2:
+        outer, inner = path
+
+        def follow_two(value: Any) -> Any:
+            if isinstance(value, dict) and isinstance(found := value.get(outer), dict):
+                return found.get(inner)
+            return None
+
+        return follow_two
 
     def follow(value: Any) -> Any:
         for key in path:
@@ -138,7 +170,7 @@ def _contains(node: Node) -> Getter | None:
     path = plain_path(subject_node)
     if path is None or wanted_node["type"] != "literal" or not isinstance(wanted_node["value"], str):
         return None
-    subject, wanted = _path_getter(path), wanted_node["value"]
+    subject, wanted = path_getter(path), wanted_node["value"]
 
     def contains(value: Any) -> bool:
         found = subject(value)
@@ -155,7 +187,7 @@ def _projection(node: Node) -> Getter | None:
     path = plain_path(base)
     if path is None or rest["type"] != "identity":
         return None
-    source = _path_getter(path)
+    source = path_getter(path)
 
     def items(value: Any) -> list[Any] | None:
         found = source(value)
@@ -172,7 +204,7 @@ def _filter(node: Node) -> Getter | None:
     path, holds = plain_path(base), closure_of(condition)
     if path is None or rest["type"] != "identity" or holds is None:
         return None
-    source = _path_getter(path)
+    source = path_getter(path)
 
     def matching(value: Any) -> list[Any] | None:
         found = source(value)

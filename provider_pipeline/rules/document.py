@@ -28,6 +28,7 @@ MAX_PREDICATES: Final = 200
 MAX_DEPTH: Final = 100
 """Nesting of what a rule says about how it came to be, beyond which it could not be written down again."""
 
+_NESTS: Final = (dict, list, tuple)
 _MODEL = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -199,10 +200,11 @@ class ExtractionRule(BaseModel):
     def _can_be_written(cls, provenance: Any) -> Any:
         level: list[Any] = [provenance]
         for _ in range(MAX_DEPTH):
-            for value in level:
-                if isinstance(value, str):
-                    value.encode("utf-8")
-            level = [inner for value in level for inner in _inner(value)]
+            texts = [value for value in level if isinstance(value, str)]
+            if not "".join(texts).isascii():
+                for text in texts:
+                    text.encode("utf-8")
+            level = [inner for value in level if isinstance(value, _NESTS) for inner in _members(value)]
             if not level:
                 return provenance
         raise ValueError(f"nested too deeply; at most {MAX_DEPTH} levels are read")
@@ -263,10 +265,8 @@ class ExtractionRule(BaseModel):
         return digest_of([{key: config[key] for key in config if key not in PROVENANCE}, capabilities])
 
 
-def _inner(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return (*value.keys(), *value.values())
-    return value if isinstance(value, (list, tuple)) else ()
+def _members(value: Any) -> Iterable[Any]:
+    return (*value, *value.values()) if isinstance(value, dict) else value
 
 
 def _dump(model: BaseModel) -> dict[str, Any]:

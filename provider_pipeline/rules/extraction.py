@@ -13,7 +13,7 @@ from provider_pipeline.rules.language import Getter, compile_expression
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.units import Factor, unit_factor
+from provider_pipeline.rules.units import unit_factor
 from provider_pipeline.rules.values import (
     BadValueError,
     json_type,
@@ -37,6 +37,9 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "output_price": "output_price",
 }
 """Names of a rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
+
+Reader = Callable[..., Any]
+"""From a value, and what else it depends on, to a column's value; raises `BadValueError`."""
 
 _EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
@@ -64,17 +67,16 @@ class ItemReader:
         self._capabilities = capabilities
         self._name = fields.get("display_name")
         self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
-        for column in endpoint.expect.unreadable:
-            if column in ("context_length", "max_output_tokens") and column in fields:
-                fields[column] = _forgiving(fields[column], lambda value: read_limit(value, thresholds.max_tokens))
-        self._limits = _present(fields, "context_length", "max_output_tokens")
+        self._limits = [
+            (column, get, _reader(read_limit, endpoint, column))
+            for column, get in _present(fields, "context_length", "max_output_tokens")
+        ]
         self._modalities = _present(fields, "input_modalities", "output_modalities")
-        self._prices: list[tuple[str, Getter, Factor]] = [
-            (column, get, unit_factor(endpoint.units.get(column)))
+        self._prices = [
+            (column, get, unit_factor(endpoint.units.get(column)), _reader(read_price, endpoint, column))
             for column, get in _present(fields, "input_price", "output_price")
         ]
         self._metadata = [(name, get) for name, get in fields.items() if name not in set(FIELD_COLUMNS.values())]
-        self._forgiven_prices = frozenset(endpoint.expect.unreadable) & {"input_price", "output_price"}
 
     def items(self, document: Any) -> list[Any] | None:
         """The items the selector finds on a page; None where it finds no list.
@@ -117,18 +119,18 @@ class ItemReader:
             if self._name is not None:
                 column, value = "display_name", self._name(item)
                 row[column] = read_text(value)
-            for column, get in self._limits:
+            for column, get, read in self._limits:
                 value = get(item)
                 if value is not None:
-                    row[column] = read_limit(value, self._max_tokens)
+                    row[column] = read(value, self._max_tokens)
             for column, get in self._modalities:
                 value = get(item)
                 if value is not None:
                     row[column] = read_modalities(value)
-            for column, get, factor in self._prices:
+            for column, get, factor, read in self._prices:
                 value = get(item)
                 if value is not None and (worth := factor(item)) is not None:
-                    row[column] = self._price(column, value, worth)
+                    row[column] = read(value, worth, self._max_price)
             for column, get in self._metadata:
                 value = get(item)
                 if value is not None and (kept := read_metadata(value)) is not None:
@@ -149,27 +151,19 @@ class ItemReader:
         behind = self._base_model(item)
         return behind if isinstance(behind, str) and 0 < len(behind) <= MAX_ID_LENGTH else model_id
 
-    def _price(self, column: str, value: Any, factor: float) -> float | None:
+
+def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
+    """The reader of a column, with None for what cannot be read where the rule's own sample held such values."""
+    if column not in endpoint.expect.unreadable:
+        return read
+
+    def forgiving(*arguments: Any) -> Any:
         try:
-            return read_price(value, factor, self._max_price)
-        except BadValueError:
-            if column in self._forgiven_prices:
-                return None
-            raise
-
-
-def _forgiving(get: Getter, read: Callable[[Any], Any]) -> Getter:
-    """The getter, with null for what cannot be read."""
-
-    def readable(item: Any) -> Any:
-        value = get(item)
-        try:
-            read(value)
+            return read(*arguments)
         except BadValueError:
             return None
-        return value
 
-    return readable
+    return forgiving
 
 
 def _present(fields: Mapping[str, Getter], *columns: str) -> list[tuple[str, Getter]]:

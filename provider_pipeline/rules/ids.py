@@ -6,11 +6,13 @@ data (`data/ids.toml`); families are data too (`data/families.toml`).
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import re2
 
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.patterns import PatternSet
 
 MAX_ID_LENGTH: Final = 512
 _RUNS = re.compile(r"[\s_]+")
@@ -31,6 +33,14 @@ def _tables() -> dict[str, Any]:
     }
 
 
+@functools.cache
+def _steps() -> PatternSet:
+    """What each step of `normalise_id` looks for, in one set: most names are such that no step changes them."""
+    tables = _tables()
+    starts = [f"(?:{tables[step].pattern})(?s:.*)" for step in ("dotted", "carrier")]
+    return PatternSet([*starts, tables["opaque"].pattern, tables["suffix"].pattern])
+
+
 @functools.lru_cache(maxsize=65_536)
 def normalise_id(model_id: str) -> str:
     """The id as a bare model name: lower case, without vendor, packing, date and price suffixes.
@@ -45,13 +55,10 @@ def normalise_id(model_id: str) -> str:
     """
     tables = _tables()
     name = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).strip().lower()))
-    prefix = tables["prefix"].match(name)
-    if prefix:
-        name = name[prefix.end() :]
-    if "::" in name:
-        name = name.rsplit("::", 1)[1]
-    if "/" in name:
-        name = _without_owner(name, tables["variant"])
+    if "/" in name or "::" in name:
+        name = _without_path(name, tables)
+    if not _steps().matches(name):
+        return name.replace(":", "-")
     for step in ("dotted", "carrier"):
         found = tables[step].match(name)
         if found:
@@ -72,6 +79,15 @@ def encodable(text: str) -> str:
 def is_opaque(model_id: str) -> bool:
     """Whether the id says nothing about the model it stands for."""
     return not normalise_id(model_id)
+
+
+def _without_path(name: str, tables: Mapping[str, Any]) -> str:
+    prefix = tables["prefix"].match(name)
+    if prefix:
+        name = name[prefix.end() :]
+    if "::" in name:
+        name = name.rsplit("::", 1)[1]
+    return _without_owner(name, tables["variant"]) if "/" in name else name
 
 
 def _without_owner(name: str, variant: Any) -> str:

@@ -9,14 +9,14 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jmespath
 from jmespath import exceptions as jmespath_exceptions
 from jmespath import functions, visitor
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.closures import Getter, closure_of, is_true
+from provider_pipeline.rules.closures import Getter, closure_of, is_true, path_getter, paths_read
 
 MAX_EXPRESSION_LENGTH: Final = 2_000
 MAX_NESTING: Final = 24
@@ -30,10 +30,12 @@ __all__ = [
     "Getter",
     "RuleFunctions",
     "compile_expression",
+    "expression_reads",
     "is_true",
     "literal",
     "parse_expression",
     "path_expression",
+    "path_getter",
     "quote_key",
 ]
 
@@ -112,14 +114,36 @@ def literal(value: Any) -> str:
     return "`" + json.dumps(value, ensure_ascii=True).replace("`", "\\u0060") + "`"
 
 
-@functools.lru_cache(maxsize=4096)
+class _Compiled(NamedTuple):
+    getter: Getter
+    paths: frozenset[tuple[str, ...]]
+
+
 def compile_expression(expression: str) -> Getter:
     """A function that evaluates the expression on a value, and gives None where it cannot.
 
     Raises:
         InvalidRuleError: The expression does not parse, or is over a limit.
     """
+    return _compiled(expression).getter
+
+
+def expression_reads(expression: str) -> frozenset[tuple[str, ...]]:
+    """The paths of a value that decide what the expression gives for it: two values that agree there get the same.
+
+    Raises:
+        InvalidRuleError: The expression does not parse, or is over a limit.
+    """
+    return _compiled(expression).paths
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(expression: str) -> _Compiled:
     tree = parse_expression(expression)
+    return _Compiled(_getter(tree), paths_read(tree))
+
+
+def _getter(tree: Mapping[str, Any]) -> Getter:
     closure = closure_of(tree)
     if closure is not None and not _calls_functions(tree):
         return closure

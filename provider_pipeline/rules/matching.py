@@ -5,7 +5,8 @@ The precedence is explained in docs/rules.md.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+import marshal
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,15 +16,21 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import CapabilityRule, first_reason
 from provider_pipeline.rules.forms import merged_capability_rules
 from provider_pipeline.rules.ids import normalise_id
-from provider_pipeline.rules.language import Getter, compile_expression, is_true
+from provider_pipeline.rules.language import Getter, compile_expression, expression_reads, is_true, path_getter
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern
 
 _RULES: Final = TypeAdapter(tuple[CapabilityRule, ...])
 _KNOWN_NAMES: Final = 100_000
 _KNOWN_COLUMNS: Final = 10_000
+_LONGEST_READ: Final = 1_000
+_BY_VALUE: Final = 2
+"""The version of `marshal` whose bytes are of the values alone, each with its type: true is not 1, nor 1 is 1.0."""
 
 Decision = tuple[bool, str]
 """Whether the model has the capability, and what says so."""
+
+Told = tuple[tuple[str, bool], ...]
+"""What evidence says: capabilities, each with whether the model has it."""
 
 Columns = tuple[dict[str, bool], dict[str, str]]
 """A row's `capabilities` and `capability_sources`."""
@@ -51,29 +58,42 @@ class NamePatterns:
                 self._votes[position].append((order, capability, has))
         self._patterns = PatternSet(list(positions))
         self._known: dict[str, Named] = {}
+        self._told: dict[tuple[int, ...], Named] = {}
         self._shared: dict[tuple[tuple[str, Decision], ...], Named] = {}
 
     def decide(self, model_id: str) -> Named:
         """What the patterns say of an id: for each capability, the first that matches its name or itself."""
         known = self._known.get(model_id)
         if known is None:
-            decisions = self._judge(model_id)
-            known = self._shared.get(decisions)
+            positions = self._matching(model_id)
+            known = self._told.get(positions)
             if known is None:
-                known = Named(dict(decisions))
-                if len(self._shared) < _KNOWN_COLUMNS:
-                    self._shared[decisions] = known
+                known = self._named(positions)
+                if len(self._told) < _KNOWN_COLUMNS:
+                    self._told[positions] = known
             if len(self._known) < _KNOWN_NAMES:
                 self._known[model_id] = known
         return known
 
-    def _judge(self, model_id: str) -> tuple[tuple[str, Decision], ...]:
+    def _named(self, positions: tuple[int, ...]) -> Named:
+        decisions = self._judge(positions)
+        named = self._shared.get(decisions)
+        if named is None:
+            named = Named(dict(decisions))
+            if len(self._shared) < _KNOWN_COLUMNS:
+                self._shared[decisions] = named
+        return named
+
+    def _matching(self, model_id: str) -> tuple[int, ...]:
         normal, raw = normalise_id(model_id), model_id.lower()
         if not normal:
             return ()
         positions = self._patterns.matches(normal)
         if raw != normal:
-            positions = [*positions, *self._patterns.matches(raw)]
+            positions += self._patterns.matches(raw)
+        return tuple(positions)
+
+    def _judge(self, positions: Iterable[int]) -> tuple[tuple[str, Decision], ...]:
         first: dict[str, tuple[int, bool | None]] = {}
         for position in positions:
             for order, capability, has in self._votes[position]:
@@ -102,8 +122,12 @@ class CompiledCapabilities:
             for model_id, capabilities in rule.patterns.lookup_table.items():
                 entry = self._lookup.setdefault(model_id.lower(), {})
                 entry.update(dict.fromkeys(capabilities, (True, "lookup_table")))
+        texts = {text for rule in rules for text in (*rule.patterns.evidence, *rule.patterns.counter_evidence)}
+        paths = frozenset[tuple[str, ...]]().union(*map(expression_reads, texts))
+        self._read = None if () in paths else tuple(path_getter(path) for path in sorted(paths))
+        self._told: dict[bytes, Told] = {}
         self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
-        self._columns: dict[tuple[Named, tuple[tuple[str, bool], ...]], Columns] = {}
+        self._columns: dict[tuple[Named, Told], Columns] = {}
 
     def of_name(self, model_id: str) -> Mapping[str, Decision]:
         """What lookup tables and patterns say of an id; capabilities they do not speak of are absent."""
@@ -130,7 +154,22 @@ class CompiledCapabilities:
                 self._columns[named, told] = known
         return known[0].copy(), known[1].copy()
 
-    def _evidence(self, item: Any) -> tuple[tuple[str, bool], ...]:
+    def _evidence(self, item: Any) -> Told:
+        """What the predicates say. Models that agree in all that the predicates read are told the same, once."""
+        if self._read is None:
+            return self._judged(item)
+        try:
+            read = marshal.dumps([get(item) for get in self._read], _BY_VALUE)
+        except ValueError:  # no JSON, or nested too deeply
+            return self._judged(item)
+        told = self._told.get(read)
+        if told is None:
+            told = self._judged(item)
+            if len(read) <= _LONGEST_READ and len(self._told) < _KNOWN_COLUMNS:
+                self._told[read] = told
+        return told
+
+    def _judged(self, item: Any) -> Told:
         told: list[tuple[str, bool]] = []
         for capability, evidence, counter in self._predicates:
             for holds in evidence:
@@ -145,7 +184,7 @@ class CompiledCapabilities:
         return tuple(told)
 
 
-def _together(named: Mapping[str, Decision], told: Sequence[tuple[str, bool]]) -> Mapping[str, Decision]:
+def _together(named: Mapping[str, Decision], told: Told) -> Mapping[str, Decision]:
     if not told:
         return named
     return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in told}}.items()))

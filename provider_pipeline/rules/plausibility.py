@@ -172,18 +172,19 @@ class Movement:
         ]
 
     def _count(self, kind: str, columns: tuple[str, ...], row: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-        pairs = [
-            (column, float(before[column]), float(row[column]))
-            for column in columns
-            if row.get(column) is not None and before.get(column) is not None
-        ]
-        self._compared[kind] += bool(pairs)
-        moved = [pair for pair in pairs if self._has_moved(kind, pair[1], pair[2])]
-        if moved:
+        comparable, first = False, None
+        for column in columns:
+            old, new = before.get(column), row.get(column)
+            if old is None or new is None:
+                continue
+            comparable = True
+            if first is None and old != new and self._has_moved(kind, old := float(old), new := float(new)):
+                first = f"{column} {old:g} -> {new:g}"
+        self._compared[kind] += comparable
+        if first is not None:
             self._moved[kind] += 1
             if len(self._sample[kind]) < SAMPLE_SIZE:
-                column, old, new = moved[0]
-                self._sample[kind].append(f"{row.get('model_id')}: {column} {old:g} -> {new:g}")
+                self._sample[kind].append(f"{row.get('model_id')}: {first}")
 
     def _has_moved(self, kind: str, old: float, new: float) -> bool:
         if kind == "limit":

@@ -6,11 +6,10 @@ estimated however many models they have (exactly, up to `SKETCH_SIZE` models).
 """
 
 import functools
-import hashlib
-import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -83,12 +82,11 @@ class ProfileBuilder:
 
     def __init__(self) -> None:
         self._count = self._with_slash = 0
-        self._heap: list[int] = []
-        self._kept: set[int] = set()
+        self._kept: set[bytes] = set()
         self._bound = b"\xff" * (_DIGEST_SIZE + 1)
         """The largest digest that is kept; a longer one while there is room for any."""
         self._filled: Counter[str] = Counter()
-        self._combinations: Counter[tuple[tuple[str, bool], ...]] = Counter()
+        self._combinations: Counter[tuple[tuple[str, ...], tuple[bool, ...]]] = Counter()
         self._numbers: list[tuple[str, set[float], Counter[int]]] = [(column, set(), Counter()) for column in NUMERIC]
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -96,20 +94,20 @@ class ProfileBuilder:
         self._count += len(rows)
         ids = [str(row["model_id"]) for row in rows]
         self._with_slash += sum("/" in model_id for model_id in ids)
-        for model_id in ids:
-            self._keep(hashlib.blake2b(_bytes(model_id.lower()), digest_size=_DIGEST_SIZE).digest())
+        self._keep([blake2b(_bytes(model_id.lower()), digest_size=_DIGEST_SIZE).digest() for model_id in ids])
         for column in _TEXTUAL:
             self._fill(column, len(rows) - [row[column] for row in rows].count(None))
         for column, distinct, buckets in self._numbers:
             values = [value for row in rows if (value := row[column]) is not None]
             self._fill(column, len(values))
-            numbers = Counter(value for value in values if type(value) is int or type(value) is float)
+            numbers = Counter([value for value in values if type(value) is int or type(value) is float])
             for value, count in numbers.items():
                 if len(distinct) < DISTINCT_CAP:
                     distinct.add(value)
                 if 0 < value < math.inf:
                     buckets[_bucket(value)] += count
-        self._combinations.update(tuple((row["capabilities"] or {}).items()) for row in rows)
+        held = [row["capabilities"] or {} for row in rows]
+        self._combinations.update([(tuple(capabilities), tuple(capabilities.values())) for capabilities in held])
 
     def _fill(self, column: str, count: int) -> None:
         if count:
@@ -119,13 +117,13 @@ class ProfileBuilder:
         """The profile of the rows so far."""
         capabilities: Counter[str] = Counter()
         covered = 0
-        for combination, count in self._combinations.items():
-            held = [capability for capability, has in combination if has]
+        for (names, states), count in self._combinations.items():
+            held = [capability for capability, has in zip(names, states, strict=True) if has]
             covered += count if held else 0
             capabilities.update(dict.fromkeys(held, count))
         return Profile(
             count=self._count,
-            sketch=tuple(sorted(self._kept)),
+            sketch=tuple(int.from_bytes(digest, "big") for digest in sorted(self._kept)),
             with_slash=self._with_slash,
             filled=dict(sorted(self._filled.items())),
             distinct={column: len(values) for column, values, _ in self._numbers if values},
@@ -134,19 +132,12 @@ class ProfileBuilder:
             covered=covered,
         )
 
-    def _keep(self, digest: bytes) -> None:
-        if digest >= self._bound:
-            return
-        value = int.from_bytes(digest, "big")
-        if len(self._heap) < SKETCH_SIZE:
-            if value not in self._kept:
-                heapq.heappush(self._heap, -value)
-                self._kept.add(value)
-        elif value not in self._kept:
-            self._kept.discard(-heapq.heapreplace(self._heap, -value))
-            self._kept.add(value)
-        if len(self._heap) == SKETCH_SIZE:
-            self._bound = (-self._heap[0]).to_bytes(_DIGEST_SIZE, "big")
+    def _keep(self, digests: Iterable[bytes]) -> None:
+        known = len(self._kept)
+        self._kept.update([digest for digest in digests if digest < self._bound])
+        if len(self._kept) >= SKETCH_SIZE and len(self._kept) > known:
+            smallest = sorted(self._kept)[:SKETCH_SIZE]
+            self._kept, self._bound = set(smallest), smallest[-1]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -89,14 +89,22 @@ def number(value: Any) -> float | None:
 
     A boolean is no number.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if isinstance(value, str):
+        return _written_number(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
-        found = float(value.strip().lstrip("$").replace("_", "x")) if isinstance(value, str) else float(value)
+        found = float(value)
     except OverflowError:
         return None
+    return found if math.isfinite(found) else None
+
+
+def _written_number(text: str) -> float | None:
+    try:
+        found = float(text.strip().lstrip("$").replace("_", "x"))
     except ValueError:
-        written = _PRICE_TEXT.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= 80 else None
+        written = _PRICE_TEXT.fullmatch(text.strip()) if len(text) <= 80 else None
         return float(written[1].replace(",", "")) if written else None
     return found if math.isfinite(found) else None
 

@@ -4,6 +4,7 @@ Here: one pure reader per kind of column; a reader gives the clean value, None w
 `BadValueError` where the value cannot be what the rule says it is. Not here: which value is read (`extraction.py`).
 """
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -121,11 +122,23 @@ def read_modalities(value: Any) -> list[str] | None:
         value = [key for key, held in value.items() if held is True]
     if not isinstance(value, list):
         return None
-    known: Mapping[str, str] = read_table("modalities.toml")["synonyms"]
-    found = {known.get(text, text) for entry in value if isinstance(entry, str) and (text := entry.strip().lower())}
-    for text in found:
-        check_storable(text)
+    known = _modalities()
+    found = {known.get(entry) or _modality(entry) for entry in value if isinstance(entry, str)}
+    found.discard("")
     return sorted(found) or None
+
+
+@functools.cache
+def _modalities() -> Mapping[str, str]:
+    """The common name of each known spelling; the common names are spellings of themselves."""
+    synonyms: dict[str, str] = read_table("modalities.toml")["synonyms"]
+    return {name: name for name in synonyms.values()} | synonyms
+
+
+def _modality(text: str) -> str:
+    name = text.strip().lower()
+    check_storable(name)
+    return _modalities().get(name, name)
 
 
 def read_metadata(value: Any) -> Any:

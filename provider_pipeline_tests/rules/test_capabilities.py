@@ -1,3 +1,6 @@
+import functools
+from decimal import Decimal
+
 import pytest
 
 from provider_pipeline.rules import CapabilityMatcher, RuleGenerator, RuleValidator, capability_names
@@ -62,6 +65,32 @@ def test_evidence_wins_over_names_and_its_provenance_is_kept():
     assert rows["gpt-4o"]["capability_sources"]["vision"] == "evidence"
     assert rows["gpt-4o"]["capability_sources"]["chat"] == "regex"
     assert rows["gpt-4.1"]["capabilities"]["vision"] is True
+
+
+def has_tools(values, *, evidence):
+    rule = {
+        "jmespath_rule": "[*]",
+        "capability_rules": [{"capability": "tools", "patterns": {"evidence": [evidence]}}],
+    }
+    sample = [{"id": f"model-{number}", "flag": value} for number, value in enumerate(values)]
+    return [bool(found) for found in RuleValidator().validate_rule(rule, sample)["matched_capabilities"].values()]
+
+
+def test_evidence_tells_values_apart_that_only_differ_in_their_type():
+    values = [True, 1, 1.0, "true", None, False, 0, True]
+    assert has_tools(values, evidence="flag == `true`") == [value is True for value in values]
+    assert has_tools(values, evidence="flag == `1`") == [value == 1 and value is not True for value in values]
+    assert has_tools([{"a": 1}, [["a", 1]], "a1"], evidence="flag.a") == [True, False, False]
+
+
+def test_evidence_may_look_at_the_whole_model_object():
+    assert has_tools([True, "x" * 20, None], evidence="contains(to_string(@), 'xxx')") == [False, True, False]
+
+
+def test_evidence_is_weighed_whatever_it_reads():
+    deep = functools.reduce(lambda inner, _: [inner], range(3_000), None)
+    values = [deep, Decimal("1.5"), float("nan"), 2**80, "\ud800", "long " * 1_000, "long " * 1_000, [], ""]
+    assert has_tools(values, evidence="flag") == [True] * 7 + [False] * 2
 
 
 def test_what_nothing_speaks_of_is_unknown_and_not_false():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jmespath import visitor
 
 from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator, normalise_id
-from provider_pipeline.rules.language import RuleFunctions, compile_expression
+from provider_pipeline.rules.language import RuleFunctions, compile_expression, expression_reads
 from provider_pipeline_tests.rules import samples
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
@@ -106,6 +106,40 @@ def test_the_fast_closures_agree_with_the_interpreter(expression, value):
     found = compile_expression(expression)(value)
     assert same(found, expected)
     assert type(found) is type(expected)
+
+
+FURTHER_EXPRESSIONS = st.sampled_from(
+    [
+        "a[0].b",
+        "a[].b",
+        "a.*.b",
+        "*.a",
+        "b | a",
+        "a.b | [0]",
+        "[a, b]",
+        "{x: a}",
+        "length(a) > `1`",
+        "sort_by(a, &b)",
+        "not_null(a.a, b)",
+        "a[?@ == 'x'] && b.a",
+        "with_keys(@)",
+        "`1`",
+    ]
+)
+
+
+def only(value, paths):
+    if () in paths:
+        return value
+    heads = {path[0]: {other[1:] for other in paths if other[0] == path[0]} for path in paths}
+    return {key: only(value[key], heads[key]) for key in value if key in heads} if isinstance(value, dict) else None
+
+
+@settings(max_examples=600, deadline=None)
+@given(EXPRESSIONS | FURTHER_EXPRESSIONS, SMALL)
+def test_what_an_expression_does_not_read_does_not_count(expression, value):
+    evaluate = compile_expression(expression)
+    assert same(evaluate(only(value, expression_reads(expression))), evaluate(value))
 
 
 @QUICK
