@@ -190,24 +190,23 @@ def _request(session: Session, failure: _Failure) -> dg.RunRequest | None:
 def provider_freshness_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Records an evaluation when a provider goes stale, and when its failures in a row make that an error.
+    """Records an evaluation when a provider goes stale, when its failures make that an error, and when it is over.
 
-    That it is fresh again is recorded by the sync that makes it so.
+    The sync that ends it records that only if it has other news: it does not know how long nothing ran.
     """
     cursor = context.cursor or ""
     reported: dict[str, str] = json.loads(cursor) if cursor.startswith("{") else {}
     now = datetime.now(UTC)
     with provider_database.open() as database, database.session() as session:
-        evaluated = [
-            freshness(slug, last.at, now, failures=last.consecutive_failures)
-            for slug, last in catalog.last_successes(session).items()
-        ]
-    stale = {str(evaluation.partition): evaluation for evaluation in evaluated if not evaluation.passed}
-    severities = {slug: evaluation.severity.value for slug, evaluation in sorted(stale.items())}
-    if severities == reported:
+        evaluated = {
+            slug: freshness(slug, last.at, now, failures=last.consecutive_failures)
+            for slug, last in sorted(catalog.last_successes(session).items())
+        }
+    stale = {slug: each.severity.value for slug, each in evaluated.items() if not each.passed}
+    if stale == reported:
         return dg.SkipReason(f"{len(stale)} stale providers, all reported")
-    news = [stale[slug] for slug, severity in severities.items() if reported.get(slug) != severity]
-    return dg.SensorResult(asset_events=news, cursor=json.dumps(severities))
+    news = [each for slug, each in evaluated.items() if stale.get(slug) != reported.get(slug)]
+    return dg.SensorResult(asset_events=news, cursor=json.dumps(stale))
 
 
 @dg.sensor(

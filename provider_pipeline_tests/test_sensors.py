@@ -250,6 +250,24 @@ def test_a_provider_goes_stale_though_nothing_runs_and_is_reported_once(fleet: F
     assert tick(provider_freshness_sensor, fleet, instance, cursor=stale.cursor).skip_message
 
 
+def test_a_stale_provider_is_fresh_again_after_a_sync_that_found_nothing_new(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    with fleet.database.session() as session:
+        long_ago = datetime.now(UTC) - timedelta(days=3)
+        session.execute(text("UPDATE provider_sync SET last_success_at = :then"), {"then": long_ago})
+        session.commit()
+    stale = tick(provider_freshness_sensor, fleet, instance)
+    assert run_fleet(defs, instance).get_asset_check_evaluations() == []
+    fresh = tick(provider_freshness_sensor, fleet, instance, cursor=stale.cursor)
+    (evaluation,) = fresh.asset_events
+    assert (evaluation.partition, evaluation.passed) == ("acme", True)
+    assert tick(provider_freshness_sensor, fleet, instance, cursor=fresh.cursor).skip_message
+
+
 def test_a_stale_provider_is_reported_again_when_its_failures_make_it_an_error(
     fleet: Fleet, instance: dg.DagsterInstance
 ):
