@@ -71,11 +71,11 @@ def graphql(port: int, query: str, **variables) -> dict:
         data=json.dumps({"query": query, "variables": variables}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["data"]
 
 
-def eventually(question, *, seconds: int = 120):
+def eventually(question, *, seconds: int = 300):
     """The first answer that is true, asked for until then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -86,6 +86,7 @@ def eventually(question, *, seconds: int = 120):
     raise AssertionError("it did not come true in time")
 
 
+REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "provider_pipeline"}
 LOCATIONS = "{workspaceOrError{... on Workspace{locationEntries{name loadStatus locationOrLoadError{__typename}}}}}"
 RUNS = "query($job: String!) {runsOrError(filter: {pipelineName: $job}) {... on Runs {results {status}}}}"
 LAUNCH = """mutation($run: ExecutionParams!) {
@@ -102,8 +103,10 @@ def finished_runs(port: int, job: str) -> list[str]:
 PARTITIONS = """{
     assetNodeOrError(assetKey: {path: ["provider_model"]}) {... on AssetNode {partitionKeys}}
 }"""
-SENSOR = "query($sensor: SensorSelector!) {sensorOrError(sensorSelector: $sensor) {... on Sensor {id}}}"
-STOP = "mutation($id: String!) {stopSensor(id: $id) {__typename}}"
+SENSOR = "query($of: SensorSelector!) {sensorOrError(sensorSelector: $of) {... on Sensor {id}}}"
+SCHEDULE = "query($of: ScheduleSelector!) {scheduleOrError(scheduleSelector: $of) {... on Schedule {id}}}"
+STOP_SENSOR = "mutation($id: String!) {stopSensor(id: $id) {__typename}}"
+STOP_SCHEDULE = "mutation($id: String!) {stopRunningSchedule(id: $id) {__typename}}"
 
 
 def partitions_of(port: int) -> list[str]:
@@ -111,12 +114,15 @@ def partitions_of(port: int) -> list[str]:
     return graphql(port, PARTITIONS)["assetNodeOrError"]["partitionKeys"]
 
 
-def stop_sensor(port: int, name: str) -> None:
+def stop_sensor(port: int, name: str) -> bool:
     """Switches a sensor off."""
-    selector = {
-        "repositoryName": "__repository__",
-        "repositoryLocationName": "provider_pipeline",
-        "sensorName": name,
-    }
-    sensor = graphql(port, SENSOR, sensor=selector)["sensorOrError"]
-    assert graphql(port, STOP, id=sensor["id"])["stopSensor"]["__typename"] == "StopSensorMutationResult"
+    sensor = graphql(port, SENSOR, of={**REPOSITORY, "sensorName": name})["sensorOrError"]
+    answer = graphql(port, STOP_SENSOR, id=sensor["id"])["stopSensor"]
+    return answer["__typename"] == "StopSensorMutationResult"
+
+
+def stop_schedule(port: int, name: str) -> bool:
+    """Switches a schedule off."""
+    schedule = graphql(port, SCHEDULE, of={**REPOSITORY, "scheduleName": name})["scheduleOrError"]
+    answer = graphql(port, STOP_SCHEDULE, id=schedule["id"])["stopRunningSchedule"]
+    return answer["__typename"] == "ScheduleStateResult"
