@@ -13,6 +13,7 @@ import orjson
 _DIGITS_AS_ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER: Final = b"0" * 19
 """Integers of 18 digits fit into 64 bits, with any sign."""
+_PIECE: Final = 64 * 1024
 _ESCAPED_QUOTE: Final = b"\\u0022"
 
 
@@ -30,7 +31,7 @@ def read_plain(content: bytes, *, deepest: int) -> Any:
     Raises:
         NotPlainError: It is not plain, or no JSON.
     """
-    if _ESCAPED_QUOTE in content or _LONG_NUMBER in content.translate(_DIGITS_AS_ZEROS):
+    if _ESCAPED_QUOTE in content or _holds_long_number(content):
         raise NotPlainError
     try:
         document = orjson.loads(content)
@@ -41,6 +42,12 @@ def read_plain(content: bytes, *, deepest: int) -> Any:
     if written.count(b'"') != content.count(b'"') or _may_be_deeper(document, deepest):
         raise NotPlainError
     return document
+
+
+def _holds_long_number(content: bytes) -> bool:
+    # In pieces that overlap by what a number across two of them needs; memory for a whole copy costs more than reading.
+    pieces = (content[start : start + _PIECE + len(_LONG_NUMBER) - 1] for start in range(0, len(content), _PIECE))
+    return any(_LONG_NUMBER in piece.translate(_DIGITS_AS_ZEROS) for piece in pieces)
 
 
 def _may_be_deeper(document: Any, levels: int) -> bool:

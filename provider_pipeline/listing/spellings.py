@@ -6,6 +6,7 @@ concept: a key that comes back with its slashes escaped or quoted is the key aga
 
 import re
 from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Self
@@ -22,7 +23,8 @@ class Spellings:
     _escaped: re.Pattern[bytes] = field(repr=False)
     _in_base64: re.Pattern[bytes] | None = field(repr=False)
     _any: re.Pattern[str] = field(repr=False)
-    _leads: frozenset[bytes] = field(repr=False)
+    _base64_runs: tuple[bytes, ...] = field(repr=False)
+    _escapes: Mapping[bytes, tuple[bytes, ...]] = field(repr=False)
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -30,13 +32,15 @@ class Spellings:
         """The spellings of a secret."""
         characters = {char: _escapes(char) for char in secret}
         escaped = "".join(f"(?:{re.escape(char)}|(?i:{'|'.join(map(re.escape, characters[char]))}))" for char in secret)
-        in_base64 = "|".join(_in_base64(secret))
+        spelt_in_base64 = _in_base64(secret)
+        in_base64 = "|".join(_with_either_sign(each) for each in spelt_in_base64)
         return cls(
             _plain=secret.encode(),
             _escaped=re.compile(escaped.encode()),
             _in_base64=re.compile(in_base64.encode()) if in_base64 else None,
             _any=re.compile("|".join(filter(None, (escaped, in_base64))), re.IGNORECASE),
-            _leads=frozenset(_lead(escape).encode() for escapes in characters.values() for escape in escapes),
+            _base64_runs=tuple(max(re.split("[+/]", each), key=len).encode() for each in spelt_in_base64),
+            _escapes=_by_lead({escape for escapes in characters.values() for escape in escapes}),
         )
 
     def replaced(self, text: str, mask: str) -> str:
@@ -45,11 +49,20 @@ class Spellings:
 
     def replaced_in_body(self, content: bytes, mask: bytes) -> bytes:
         """The same for UTF-8, which may be long, and in which most often no character of the secret is escaped."""
-        if any(lead in content for lead in self._leads):
+        if self._may_be_escaped(content):
             content = self._escaped.sub(mask, content)
         else:
             content = content.replace(self._plain, mask)
-        return content if self._in_base64 is None else self._in_base64.sub(mask, content)
+        if self._in_base64 is not None and any(run in content for run in self._base64_runs):
+            content = self._in_base64.sub(mask, content)
+        return content
+
+    def _may_be_escaped(self, content: bytes) -> bool:
+        """Whether an escape of one of the secret's characters begins anywhere."""
+        if not any(lead in content for lead in self._escapes):
+            return False
+        small = content.lower()
+        return any(after.startswith(rest) for lead, rest in self._escapes.items() for after in small.split(lead)[1:])
 
 
 def _escapes(char: str) -> list[str]:
@@ -58,9 +71,13 @@ def _escapes(char: str) -> list[str]:
     return [in_json, in_urls, *([_SHORT[char]] if char in _SHORT else [])]
 
 
-def _lead(escape: str) -> str:
-    """What a content must hold if it holds this escape; most contents do not."""
-    return escape[:4] if escape.startswith("\\u00") else escape[:2] if escape.startswith("\\") else escape[:1]
+def _by_lead(escapes: Iterable[str]) -> dict[bytes, tuple[bytes, ...]]:
+    """What a content must hold if it holds one of these escapes, as most do not, and the next two characters."""
+    found: dict[bytes, set[bytes]] = {}
+    for escape in escapes:
+        length = 4 if escape.startswith("\\u00") else 2 if escape.startswith("\\") else 1
+        found.setdefault(escape[:length].encode(), set()).add(escape[length : length + 2].encode())
+    return {lead: tuple(following) for lead, following in found.items()}
 
 
 def _in_base64(secret: str) -> list[str]:
@@ -69,8 +86,12 @@ def _in_base64(secret: str) -> list[str]:
     if len(content) < _SHORTEST_IN_BASE64:
         return []
     # Characters that other bytes have a part in are left out.
-    whole = [
+    return [
         b64encode(bytes(before) + content).decode()[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
         for before in range(3)
     ]
-    return [re.sub("[+/]", lambda sign: "[+-]" if sign[0] == "+" else "[/_]", each) for each in whole]
+
+
+def _with_either_sign(text: str) -> str:
+    """A pattern for Base64 as in RFC 4648, 4 and 5."""
+    return re.sub("[+/]", lambda sign: "[+-]" if sign[0] == "+" else "[/_]", text)

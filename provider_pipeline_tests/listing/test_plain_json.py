@@ -111,6 +111,13 @@ def test_an_ordinary_listing_is_plain(
     assert read_plain(text.encode(), deepest=DEEPEST) == LISTING
 
 
+@given(st.integers(0, 3), st.integers(-25, 25))
+def test_a_long_integer_is_found_wherever_it_is(pieces: int, offset: int) -> None:
+    content = b"[%s%d]" % (b" " * max(pieces * 64 * 1024 + offset, 0), 2**64)
+    with pytest.raises(NotPlainError):
+        read_plain(content, deepest=DEEPEST)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -49,6 +49,26 @@ def test_a_body_echoes_no_secret_in_any_spelling_or_encoding(spell: Callable[[st
     assert redact_body(shown.encode(encoding), ["another-secret"]) == shown.encode(encoding)
 
 
+PLAIN_AND_ESCAPED = (
+    lambda char: char,
+    lambda char: quote(char, safe=""),
+    lambda char: "".join(f"%{byte:02x}" for byte in char.encode()),
+    lambda char: json.dumps(char)[1:-1],
+    lambda char: "".join(f"\\u{unit:04X}" for unit in memoryview(char.encode("utf-16-le")).cast("H")),
+)
+
+
+@given(secret=SECRETS, data=st.data())
+def test_a_body_echoes_no_secret_of_which_each_character_is_spelt_in_another_way(
+    secret: str, data: st.DataObject
+) -> None:
+    spells = st.lists(st.sampled_from(PLAIN_AND_ESCAPED), min_size=len(secret), max_size=len(secret))
+    spelt = "".join(spell(char) for spell, char in zip(data.draw(spells), secret, strict=True))
+    assert redact_body(f'{{"you%20": "{spelt}", "\\u00e9": "\\n"}}'.encode(), [secret]) == (
+        b'{"you%20": "***", "\\u00e9": "\\n"}'
+    )
+
+
 def test_a_body_that_is_no_text_is_left_to_the_parser() -> None:
     assert redact_body(b"\0{\xd8", ["secret-of-ours"]) == b"\0{\xd8"
 
