@@ -83,10 +83,8 @@ def fill(database: Database) -> None:
                 activate=True,
             )
             rows = (row(number, n) for n in range(MODELS // PROVIDERS))
-            catalog.write_models(session, added.id, rows, rule_version=1, now=now)
-            catalog.record_success(
-                session, added.id, now=now, profile=None, raw_response_id=None, rule_version=1, result={"models": 1000}
-            )
+            catalog.write_models(session, [catalog.ListedModels(added.id, rows, 1)], now=now)
+            catalog.record_successes(session, [catalog.AcceptedSync(added.id, 1, {"models": 1000})], now=now)
         session.commit()
         session.execute(text("ANALYZE"))
         session.commit()

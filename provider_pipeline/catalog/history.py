@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.models import Cause
+from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
 
 _KNOWN_THEN = (

@@ -4,15 +4,16 @@ Here: the rows of `notification`. Not here: how a notification is sent, and whic
 once; it is delivered at least once, and again only if a worker died between the delivery and `mark_delivered`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import notification
 
 MOST_ATTEMPTS = 10
@@ -43,42 +44,38 @@ def pause_after(attempts: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
 
 
-def enqueue_notification(
-    session: Session,
-    event_key: str,
-    kind: str,
-    payload: Mapping[str, Any],
-    *,
-    now: datetime,
-    provider_id: int | None = None,
-) -> bool:
-    """Note that something is to be told, unless it was noted before.
+@dataclass(frozen=True)
+class News:
+    """Something that is to be told.
 
-    Args:
-        session: Session to write with; the notification exists if and only if its transaction is committed.
+    Attributes:
         event_key: Names the event.
         kind: What kind of event.
         payload: What is told, as plain JSON.
-        now: When it happened; it is due at once.
         provider_id: The provider it is about.
+    """
+
+    event_key: str
+    kind: str
+    payload: Mapping[str, Any]
+    provider_id: int | None = None
+
+
+def enqueue_notifications(session: Session, news: Sequence[News], *, now: datetime) -> set[str]:
+    """Note that something is to be told, unless it was noted before.
+
+    Args:
+        session: Session to write with; the notifications exist if and only if its transaction is committed.
+        news: What.
+        now: When it happened; it is due at once.
 
     Returns:
-        Whether it is new.
+        The keys of those events that are new.
     """
-    adding = (
-        insert(notification)
-        .values(
-            event_key=event_key,
-            kind=kind,
-            payload=dict(payload),
-            provider_id=provider_id,
-            created_at=now,
-            next_attempt_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["event_key"])
-        .returning(notification.c.id)
-    )
-    return session.scalar(adding) is not None
+    if not news:
+        return set()
+    told = json.dumps([asdict(each) for each in news])
+    return set(session.scalars(statement("add_notifications"), {"news": told, "now": now}))
 
 
 def claim_due_notifications(

@@ -4,14 +4,14 @@ Here: the rows of `provider_model_override`. Not here: which values a field can 
 rows (`provider_pipeline.rules`).
 """
 
+import functools
 import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -39,14 +39,34 @@ class Override:
 
 def overrides(session: Session, provider_id: int, now: datetime) -> dict[str, dict[str, Any]]:
     """The overriding values of a provider's models that hold now, by model id, as `rules.apply_override` takes them."""
+    return overrides_by_provider(session, [provider_id], now).get(provider_id, {})
+
+
+def overrides_by_provider(
+    session: Session, provider_ids: Iterable[int], now: datetime
+) -> dict[int, dict[str, dict[str, Any]]]:
+    """The same for many providers, by provider; those without an override are left out."""
+    values: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in session.execute(_values(), {"provider_ids": list(provider_ids), "now": now}):
+        fields = values.setdefault(row.provider_id, {}).setdefault(row.model_id, {})
+        fields[row.field] = row.override_value
+    return {
+        provider_id: {model_id: combined_override(fields) for model_id, fields in models.items()}
+        for provider_id, models in values.items()
+    }
+
+
+@functools.cache
+def _values() -> Select[Any]:
     table = provider_model_override.c
-    query = select(table.model_id, table.field, table.override_value).where(
-        table.provider_id == provider_id, or_(table.expires_at.is_(None), table.expires_at > now)
+    return (
+        select(table.provider_id, table.model_id, table.field, table.override_value)
+        .where(
+            table.provider_id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))),
+            or_(table.expires_at.is_(None), table.expires_at > bindparam("now")),
+        )
+        .order_by(table.provider_id, table.model_id.collate("C"), table.field.collate("C"))
     )
-    values: dict[str, dict[str, Any]] = defaultdict(dict)
-    for row in session.execute(query.order_by(table.model_id.collate("C"), table.field.collate("C"))):
-        values[row.model_id][row.field] = row.override_value
-    return {model_id: combined_override(fields) for model_id, fields in values.items()}
 
 
 def list_overrides(session: Session, *, slug: str | None = None, model_id: str | None = None) -> list[Override]:
@@ -131,25 +151,23 @@ def remove_override(session: Session, provider_id: int, model_id: str, field: st
 
 
 def note_listed_values(
-    session: Session, provider_id: int, listed: Mapping[str, Mapping[str, Any]], *, now: datetime
+    session: Session, listed: Mapping[int, Mapping[str, Mapping[str, Any]]], *, now: datetime
 ) -> None:
-    """Note what an accepted listing itself says of overridden fields; only what differs is written.
+    """Note what accepted listings themselves say of overridden fields; only what differs is written.
 
     Args:
         session: Session to write with.
-        provider_id: The provider.
-        listed: By model id and field, the value without the override.
-        now: When the listing was fetched.
+        listed: By provider, model id and field, the value without the override.
+        now: When the listings were fetched.
     """
     said = [
-        {"model_id": model_id, "field": field, "value": value}
-        for model_id, fields in listed.items()
+        {"provider_id": provider_id, "model_id": model_id, "field": field, "value": value}
+        for provider_id, models in listed.items()
+        for model_id, fields in models.items()
         for field, value in fields.items()
     ]
     if said:
-        session.execute(
-            statement("note_listed_values"), {"provider_id": provider_id, "listed": json.dumps(said), "now": now}
-        )
+        session.execute(statement("note_listed_values"), {"listed": json.dumps(said), "now": now})
 
 
 def _overrides(slug: str | None) -> Select[Any]:

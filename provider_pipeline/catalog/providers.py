@@ -5,12 +5,25 @@ Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, extract, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    any_,
+    bindparam,
+    extract,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
@@ -117,7 +130,7 @@ def get_provider(session: Session, slug: str) -> Provider:
     """
     row = session.execute(_providers().where(provider.c.slug == slug)).one_or_none()
     if row is None:
-        raise _unknown(session, slug)
+        raise unknown_provider(session, slug)
     return _provider(row)
 
 
@@ -144,7 +157,27 @@ def lock_provider(session: Session, provider_id: int) -> None:
 
     Whoever locks more takes this first: then its trials, its tasks, and what is stored of it.
     """
-    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
+    lock_providers(session, [provider_id])
+
+
+def lock_providers(session: Session, provider_ids: Iterable[int], *, waiting: bool = True) -> set[int]:
+    """The same for many providers at once, in an order that everybody keeps to.
+
+    Args:
+        session: Session to lock them with.
+        provider_ids: The providers.
+        waiting: Wait until each of them can be locked; otherwise, those that somebody else has locked are left out.
+
+    Returns:
+        The providers that are locked now.
+    """
+    query = (
+        select(provider.c.id)
+        .where(provider.c.id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))))
+        .order_by(provider.c.id)
+        .with_for_update(key_share=True, skip_locked=not waiting)
+    )
+    return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
 
 
 def set_enabled(session: Session, slug: str, enabled: bool) -> None:
@@ -183,23 +216,27 @@ def due_providers(session: Session, now: datetime) -> list[str]:
     return list(session.scalars(query))
 
 
+PROVIDER_COLUMNS = (
+    provider.c.id,
+    provider.c.slug,
+    provider.c.name,
+    provider_metadata.c.base_url,
+    provider_metadata.c.auth_config,
+    provider_metadata.c.request_config,
+    provider.c.enabled,
+    provider.c.check_every,
+    provider.c.thresholds,
+    provider.c.raw_keep_count,
+    provider.c.raw_keep_for,
+    provider.c.removal_after,
+    provider.c.removal_age,
+    provider_metadata.c.version.label("active_rule_version"),
+)
+"""What makes a `Provider`, from `provider` joined with `provider_metadata`."""
+
+
 def _providers() -> Select[Any]:
-    return select(
-        provider.c.id,
-        provider.c.slug,
-        provider.c.name,
-        provider_metadata.c.base_url,
-        provider_metadata.c.auth_config,
-        provider_metadata.c.request_config,
-        provider.c.enabled,
-        provider.c.check_every,
-        provider.c.thresholds,
-        provider.c.raw_keep_count,
-        provider.c.raw_keep_for,
-        provider.c.removal_after,
-        provider.c.removal_age,
-        provider_metadata.c.version.label("active_rule_version"),
-    ).join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
+    return select(*PROVIDER_COLUMNS).join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
 
 
 def _provider(row: Row[Any]) -> Provider:
@@ -219,7 +256,8 @@ def _upsert(session: Session, table: Any, *, key: dict[str, Any], values: dict[s
     )
 
 
-def _unknown(session: Session, slug: str) -> UnknownProviderError:
+def unknown_provider(session: Session, slug: str) -> UnknownProviderError:
+    """What there is to say when no provider has this slug: which ones have similar ones."""
     slugs = session.scalars(select(provider.c.slug).order_by(provider.c.slug)).all()
     close = difflib.get_close_matches(slug, slugs, n=3)
     if close:

@@ -9,15 +9,16 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import Row, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response, raw_response_page
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 from provider_pipeline.rules import content_digest
@@ -118,48 +119,68 @@ def listing_content(pages: Pages) -> ListingContent:
     return ListingContent(sha256.hexdigest(), byte_count, len(pages))
 
 
+@dataclass(frozen=True)
+class NewListing:
+    """A listing that is to be stored.
+
+    Attributes:
+        provider_id: The provider that sent it.
+        pages: Its pages, one in memory at a time; gone through once more, to be compressed and written, only if the
+            content is new.
+        content: What it is told apart by, if that is known already; None to have it computed.
+        complete: Whether all pages are there. A part and a whole of the same content are stored apart.
+    """
+
+    provider_id: int
+    pages: Pages
+    content: ListingContent | None = None
+    complete: bool = True
+
+
 def store_raw_response(
-    session: Session,
-    provider_id: int,
-    pages: Pages,
-    *,
-    complete: bool,
-    fetched_at: datetime | None = None,
+    session: Session, provider_id: int, pages: Pages, *, complete: bool, fetched_at: datetime | None = None
 ) -> RawResponseRef:
-    """Store a listing; content the provider sent before is found again, and only noted to have come again.
+    """Store a listing; see `store_raw_responses`."""
+    listing = NewListing(provider_id, pages, complete=complete)
+    return store_raw_responses(session, [listing], fetched_at=fetched_at)[0]
+
+
+def store_raw_responses(
+    session: Session, listings: Sequence[NewListing], *, fetched_at: datetime | None = None
+) -> list[RawResponseRef]:
+    """Store listings; content the provider sent before is found again, and only noted to have come again.
 
     Args:
         session: Session to write with.
-        provider_id: The provider that sent it.
-        pages: Its pages, one in memory at a time: gone through for the digest and, if the content is new, once more to
-            be compressed and written.
-        complete: Whether all pages are there. A part and a whole of the same content are stored apart.
-        fetched_at: When it came; now if None.
+        listings: At most one for each provider.
+        fetched_at: When they came; now if None.
+
+    Returns:
+        Where each is stored, in their order.
 
     Raises:
-        CatalogError: There is no page.
+        CatalogError: A listing has no page.
     """
-    if not len(pages):
+    if not all(len(listing.pages) for listing in listings):
         raise CatalogError("a listing without a page cannot be stored")
-    content = listing_content(pages)
-    came = func.now() if fetched_at is None else fetched_at
-    adding = insert(raw_response).values(
-        provider_id=provider_id,
-        sha256=content.sha256,
-        complete=complete,
-        byte_count=content.byte_count,
-        page_count=content.page_count,
-        fetched_at=came,
-        last_fetched_at=came,
-    )
-    response_id = session.scalar(adding.on_conflict_do_nothing().returning(raw_response.c.id))
-    is_new = response_id is not None
-    if response_id is None:
-        response_id = _note_again(session, provider_id, content.sha256, complete, came)
-    else:
-        for page in pages:
-            session.execute(insert(raw_response_page), _columns(response_id, page))
-    return RawResponseRef(**vars(content), id=response_id, is_new=is_new)
+    contents = [listing.content or listing_content(listing.pages) for listing in listings]
+    came = [
+        {**vars(content), "provider_id": listing.provider_id, "complete": listing.complete}
+        for listing, content in zip(listings, contents, strict=True)
+    ]
+    found: dict[int, Row[Any]] = {}
+    while missing := [each for each in came if each["provider_id"] not in found]:
+        # Once more for content that somebody else stored at the same time, which only the next statement can see.
+        parameters = {"responses": json.dumps(missing), "fetched_at": fetched_at}
+        found |= {row.provider_id: row for row in session.execute(statement("add_raw_responses"), parameters)}
+    for listing in listings:
+        if found[listing.provider_id].is_new:
+            for page in listing.pages:
+                session.execute(insert(raw_response_page), _columns(found[listing.provider_id].id, page))
+    return [
+        RawResponseRef(**vars(content), id=found[listing.provider_id].id, is_new=found[listing.provider_id].is_new)
+        for listing, content in zip(listings, contents, strict=True)
+    ]
 
 
 def stored_pages(session: Session, raw_response_id: int) -> Iterator[StoredPage]:
@@ -253,18 +274,6 @@ def _described(**wanted: Any) -> Any:
     if (raw_response_id := wanted.get("raw_response_id")) is not None:
         query = query.where(raw_response.c.id == raw_response_id)
     return query
-
-
-def _note_again(session: Session, provider_id: int, sha256: str, complete: bool, came: Any) -> int:
-    again = (
-        update(raw_response)
-        .filter_by(provider_id=provider_id, sha256=sha256, complete=complete)
-        .values(
-            fetched_at=func.least(raw_response.c.fetched_at, came),
-            last_fetched_at=func.greatest(raw_response.c.last_fetched_at, came),
-        )
-    )
-    return int(session.scalars(again.returning(raw_response.c.id)).one())
 
 
 def _columns(response_id: int, page: StoredPage) -> dict[str, Any]:

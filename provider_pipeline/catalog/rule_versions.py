@@ -6,12 +6,12 @@ to the catalogue. What a version says never changes, and exactly one is active p
 anything else, whoever asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.providers import lock_provider
@@ -229,11 +229,28 @@ def require_active(session: Session, provider_id: int, version: int | None) -> N
     lock_provider(session, provider_id)
     present = _active_version(session, provider_id)
     if present != version:
-        raise RuleReplacedError(
-            f"{_slug(session, provider_id)}: rule version {present} became active meanwhile, in place of {version}",
-            hint="nothing was written; try again",
-            transient=True,
-        )
+        raise rule_replaced(_slug(session, provider_id), version, present)
+
+
+def rule_replaced(slug: str, version: int | None, present: int | None) -> RuleReplacedError:
+    """What there is to say when another version became active meanwhile."""
+    return RuleReplacedError(
+        f"{slug}: rule version {present} became active meanwhile, in place of {version}",
+        hint="nothing was written; try again",
+        transient=True,
+    )
+
+
+def active_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, int]:
+    """The version of each provider's active rule; those without one are left out.
+
+    It stays the active one until the transaction ends if the provider was locked before.
+    """
+    query = select(rule_version.c.provider_id, rule_version.c.version).where(
+        rule_version.c.status == "active",
+        rule_version.c.provider_id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))),
+    )
+    return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
 
 
 def active_rule(session: Session, provider_id: int) -> StoredRuleVersion:
@@ -246,11 +263,15 @@ def active_rule(session: Session, provider_id: int) -> StoredRuleVersion:
         select(*_COLUMNS).where(rule_version.c.provider_id == provider_id, rule_version.c.status == "active")
     ).one_or_none()
     if row is None:
-        slug = _slug(session, provider_id)
-        raise RuleMissingError(
-            f"provider {slug!r} has no active extraction rule", hint=f"run: provider-pipeline rules generate {slug}"
-        )
+        raise rule_missing(_slug(session, provider_id))
     return StoredRuleVersion(**row._mapping)
+
+
+def rule_missing(slug: str) -> RuleMissingError:
+    """What there is to say of a provider without an active rule."""
+    return RuleMissingError(
+        f"provider {slug!r} has no active extraction rule", hint=f"run: provider-pipeline rules generate {slug}"
+    )
 
 
 def get_rule_version(session: Session, provider_id: int, version: int) -> StoredRuleVersion:

@@ -10,8 +10,8 @@ in the middle of a sync costs nothing but the second sync's work.
 """
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from os import getpid
@@ -19,7 +19,6 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, TextClause
-from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.providers import Provider
@@ -28,9 +27,9 @@ from provider_pipeline.errors import DatabaseUnavailableError, SyncInProgressErr
 
 _INFO = "provider_pipeline.sync_locks"
 _NAMESPACE = 0x73796E63  # "sync", so that other users of advisory locks in the same database are not met
-_TAKE = statement("take_sync_lock")
-_FIND = statement("find_sync_lock")
-_RELEASE = sql("SELECT pg_advisory_unlock(CAST(:key AS bigint))")
+_TAKE = statement("take_sync_locks")
+_FIND = statement("find_sync_locks")
+_RELEASE = statement("release_sync_locks")
 _TRIES = 3
 
 
@@ -46,69 +45,84 @@ class SyncLocks:
     engine: Engine
     door: str
     _alone: Lock = field(default_factory=Lock, repr=False)
-    _taken: set[int] = field(default_factory=set, repr=False)
+    _taken: set[str] = field(default_factory=set, repr=False)
     _connection: Connection | None = field(default=None, repr=False)
 
     def info(self) -> dict[Any, Any]:
-        """For `Session(info=...)`: lets `sync_lock` find these locks."""
+        """For `Session(info=...)`: lets `open_sync_locks` find these locks."""
         return {_INFO: self}
 
-    @contextmanager
-    def hold(self, provider: Provider) -> Iterator[None]:
-        """Keeps everybody else from syncing a provider.
+    def take(self, slugs: Iterable[str]) -> dict[str, SyncInProgressError]:
+        """Keeps everybody else from syncing providers, until `release`.
 
-        Raises:
-            SyncInProgressError: Somebody else has the lock.
+        Args:
+            slugs: The providers.
+
+        Returns:
+            Those that are not taken, because somebody else is syncing them or there is no such provider.
         """
-        self._take(provider)
-        try:
-            yield
-        finally:
-            self._release(provider.id)
+        refused = {}
+        with self._alone:
+            wanted = list(dict.fromkeys(slugs))
+            for _ in range(_TRIES):
+                # PostgreSQL gives a connection a lock that it has once more; the process must not.
+                free = [slug for slug in wanted if slug not in self._taken]
+                taken = {row.slug for row in self._run(_TAKE, free)}
+                self._taken |= taken
+                wanted = [slug for slug in wanted if slug not in taken]
+                for row in self._run(_FIND, wanted):
+                    refused[row.slug] = _in_progress(row.slug, row.holder, row.since)
+                wanted = [slug for slug in wanted if slug not in refused]
+                # The others were given back since, or whoever took them has not said so yet.
+        return refused | {slug: _in_progress(slug, None, None) for slug in wanted}
+
+    def release(self, slugs: Iterable[str]) -> None:
+        """Gives locks back, those of them that were taken."""
+        with self._alone:
+            held = [slug for slug in slugs if slug in self._taken]
+            self._taken.difference_update(held)
+            if self._connection is not None and held:
+                try:
+                    self._connection.execute(_RELEASE, {"slugs": held, "namespace": _NAMESPACE})
+                except DatabaseUnavailableError:
+                    self._disconnect()  # and the locks are gone with the connection
 
     def close(self) -> None:
         """Gives every lock back."""
         with self._alone:
             self._disconnect()
 
-    def _take(self, provider: Provider) -> None:
-        holder = f"{self.door} on {socket.gethostname()} (process {getpid()})"
-        parameters = {"key": _key(provider.id), "provider_id": provider.id, "holder": holder}
-        with self._alone:
-            for _ in range(_TRIES):
-                # PostgreSQL gives a connection a lock that it has once more; the process must not.
-                if provider.id not in self._taken and self._run(_TAKE, parameters) is not None:
-                    self._taken.add(provider.id)
-                    return
-                found = self._run(_FIND, parameters)
-                if found is not None:
-                    raise _in_progress(provider.slug, found.holder, found.since)
-                # It was given back since, or whoever took it has not said so yet.
-        raise _in_progress(provider.slug, None, None)
+    def _holder(self) -> str:
+        return f"{self.door} on {socket.gethostname()} (process {getpid()})"
 
-    def _release(self, provider_id: int) -> None:
-        with self._alone:
-            self._taken.discard(provider_id)
-            try:
-                if self._connection is not None:
-                    self._connection.execute(_RELEASE, {"key": _key(provider_id)})
-            except DatabaseUnavailableError:
-                self._disconnect()  # and the lock is gone with the connection
-
-    def _run(self, statement: TextClause, parameters: dict[str, Any]) -> Row[Any] | None:
+    def _run(self, asked: TextClause, slugs: list[str]) -> Sequence[Row[Any]]:
+        if not slugs:
+            return ()
+        parameters = {"slugs": slugs, "namespace": _NAMESPACE, "holder": self._holder()}
         if self._connection is not None:
             try:
-                return self._connection.execute(statement, parameters).one_or_none()
+                return self._connection.execute(asked, parameters).all()
             except DatabaseUnavailableError:  # it may have been idle for hours
                 self._disconnect()
         self._connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection.detach()
-        return self._connection.execute(statement, parameters).one_or_none()
+        return self._connection.execute(asked, parameters).all()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def open_sync_locks(session: Session) -> Iterator[SyncLocks]:
+    """The locks that go with a session; of one that `Database` did not make, a connection's own that end here."""
+    locks: SyncLocks | None = session.info.get(_INFO)
+    if locks is not None:
+        yield locks
+        return
+    with closing(SyncLocks(session.get_bind().engine, "Python")) as own:
+        yield own
 
 
 @contextmanager
@@ -122,21 +136,13 @@ def sync_lock(session: Session, provider: Provider) -> Iterator[None]:
     Raises:
         SyncInProgressError: Somebody else is syncing it; says who, and since when.
     """
-    locks: SyncLocks | None = session.info.get(_INFO)
-    if locks is not None:
-        with locks.hold(provider):
+    with open_sync_locks(session) as locks:
+        if refused := locks.take([provider.slug]):
+            raise refused[provider.slug]
+        try:
             yield
-        return
-    own = SyncLocks(session.get_bind().engine, "Python")
-    try:
-        with own.hold(provider):
-            yield
-    finally:
-        own.close()
-
-
-def _key(provider_id: int) -> int:
-    return (_NAMESPACE << 32) | provider_id
+        finally:
+            locks.release([provider.slug])
 
 
 def _in_progress(slug: str, holder: str | None, since: datetime | None) -> SyncInProgressError:

@@ -5,15 +5,17 @@ Here: the rows of `provider_sync`. Not here: what the syncs changed (`models`), 
 """
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response
 
 _LONGEST_MESSAGE = 1000
@@ -40,11 +42,17 @@ class SyncState:
     last_result: dict[str, Any] = field(default_factory=dict)
 
 
+STATE_COLUMNS = tuple(
+    raw_response.c.sha256.label(name) if name == "content" else provider_sync.c[name]
+    for name in SyncState.__dataclass_fields__
+)
+"""What makes a `SyncState`, from `provider_sync` joined with its raw response."""
+
+
 def get_sync_state(session: Session, provider_id: int) -> SyncState:
     """How the provider's latest sync went; all None and zero before the first."""
-    columns = [provider_sync.c[name] for name in SyncState.__dataclass_fields__ if name != "content"]
     query = (
-        select(*columns, raw_response.c.sha256.label("content"))
+        select(*STATE_COLUMNS)
         .outerjoin(raw_response, raw_response.c.id == provider_sync.c.raw_response_id)
         .where(provider_sync.c.provider_id == provider_id)
     )
@@ -80,53 +88,97 @@ def last_successes(session: Session) -> dict[str, LastSuccess]:
     return {slug: LastSuccess(at, failures) for slug, at, failures in session.execute(query)}
 
 
-def record_success(
-    session: Session,
-    provider_id: int,
-    *,
-    now: datetime,
-    profile: Mapping[str, Any] | None,
-    raw_response_id: int | None,
-    rule_version: int,
-    result: Mapping[str, Any],
-    validators: Sequence[Mapping[str, Any]] = (),
-    basis: str | None = None,
-) -> None:
-    """Note that a complete listing was accepted.
+@dataclass(frozen=True)
+class AcceptedSync:
+    """A complete listing was accepted.
 
-    Call it after `write_models` of the same sync, which reads when the listing before was accepted.
-
-    Args:
-        session: Session to write with.
+    Attributes:
         provider_id: The provider.
-        now: When the listing was fetched.
-        profile: The listing's profile; None keeps the stored one.
-        raw_response_id: The stored listing.
         rule_version: The rule version that read it.
         result: What the sync came to, as plain JSON.
+        profile: The listing's profile; None keeps the stored one.
+        raw_response_id: The stored listing.
         validators: What the server gave to recognise each page by; see the comment on the column.
         basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
     """
-    values = {
-        "provider_id": provider_id,
+
+    provider_id: int
+    rule_version: int
+    result: Mapping[str, Any]
+    profile: Mapping[str, Any] | None = None
+    raw_response_id: int | None = None
+    validators: Sequence[Mapping[str, Any]] = ()
+    basis: str | None = None
+
+
+@dataclass(frozen=True)
+class RepeatedSync:
+    """The last accepted listing came once more, and nothing follows from it.
+
+    Attributes:
+        provider_id: The provider.
+        state: What was read before the listing was fetched.
+        result: What the sync came to, as plain JSON.
+        validators: As in `AcceptedSync`.
+    """
+
+    provider_id: int
+    state: SyncState
+    result: Mapping[str, Any]
+    validators: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class FailedSync:
+    """No listing was accepted.
+
+    Attributes:
+        provider_id: The provider.
+        kind: What kind of failure, for example the exception's name.
+        message: One line, without secrets; a longer text is cut.
+        result: What the sync came to, as plain JSON.
+    """
+
+    provider_id: int
+    kind: str
+    message: str
+    result: Mapping[str, Any]
+
+
+def record_successes(session: Session, syncs: Sequence[AcceptedSync], *, now: datetime) -> None:
+    """Note that listings were accepted.
+
+    Call it after `write_models` of the same syncs, which reads when the listings before were accepted.
+
+    Args:
+        session: Session to write with.
+        syncs: One for each provider.
+        now: When the listings were fetched.
+    """
+    if syncs:
+        session.execute(_success(), [_success_values(each, now) for each in syncs])
+
+
+def _success_values(sync: AcceptedSync, now: datetime) -> dict[str, Any]:
+    return {
+        "provider_id": sync.provider_id,
         "last_checked_at": now,
         "last_success_at": now,
         "consecutive_failures": 0,
-        "validators": [dict(each) for each in validators],
-        "basis": basis,
-        "profile": None if profile is None else dict(profile),
-        "raw_response_id": raw_response_id,
-        "rule_version": rule_version,
-        "last_result": dict(result),
+        "validators": [dict(each) for each in sync.validators],
+        "basis": sync.basis,
+        "profile": None if sync.profile is None else dict(sync.profile),
+        "raw_response_id": sync.raw_response_id,
+        "rule_version": sync.rule_version,
+        "last_result": dict(sync.result),
     }
-    session.execute(_success(), values)
 
 
 @functools.cache
 def _success() -> Insert:
-    statement = insert(provider_sync)
-    new, old = statement.excluded, provider_sync.c
-    return statement.on_conflict_do_update(
+    adding = insert(provider_sync)
+    new, old = adding.excluded, provider_sync.c
+    return adding.on_conflict_do_update(
         index_elements=["provider_id"],
         set_={
             "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
@@ -144,72 +196,66 @@ def _success() -> Insert:
     )
 
 
-def record_repeat(
-    session: Session,
-    provider_id: int,
-    *,
-    state: SyncState,
-    now: datetime,
-    result: Mapping[str, Any],
-    validators: Sequence[Mapping[str, Any]],
-) -> bool:
-    """Note that the last accepted listing came once more and nothing follows from it; no other row is touched.
+def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, now: datetime) -> set[int]:
+    """Note that the last accepted listings came once more; no other row is touched.
 
     Args:
         session: Session to write with.
-        provider_id: The provider.
-        state: What was read before the listing was fetched.
-        now: When the listing was fetched.
-        result: What the sync came to, as plain JSON.
-        validators: As in `record_success`.
+        syncs: One for each provider.
+        now: When the listings were fetched.
 
     Returns:
-        False, and nothing is written, if another sync of the provider ended since `state` was read.
+        The providers it is noted of; not those of which another sync ended since their `state` was read.
     """
-    old = provider_sync.c
-    same = [old[name].is_not_distinct_from(getattr(state, name)) for name in ("raw_response_id", "basis")]
-    statement = update(provider_sync).where(old.provider_id == provider_id, old.consecutive_failures == 0, *same)
-    values = {
-        "last_checked_at": func.greatest(old.last_checked_at, now),
-        "last_success_at": func.greatest(old.last_success_at, now),
-        "validators": [dict(each) for each in validators],
-        "last_result": dict(result),
-    }
-    return session.scalar(statement.values(**values).returning(old.provider_id)) is not None
+    if not syncs:
+        return set()
+    repeats = [
+        {
+            "provider_id": each.provider_id,
+            "raw_response_id": each.state.raw_response_id,
+            "basis": each.state.basis,
+            "validators": [dict(validator) for validator in each.validators],
+            "result": dict(each.result),
+        }
+        for each in syncs
+    ]
+    return set(session.scalars(statement("record_repeats"), {"repeats": json.dumps(repeats), "now": now}))
 
 
-def record_failure(
-    session: Session, provider_id: int, *, now: datetime, kind: str, message: str, result: Mapping[str, Any]
-) -> None:
-    """Note that a sync failed; what is known of the last success stays.
+def record_failures(session: Session, syncs: Sequence[FailedSync], *, now: datetime) -> None:
+    """Note that syncs failed; what is known of the last success stays.
 
     Args:
         session: Session to write with.
-        provider_id: The provider.
-        now: When it failed.
-        kind: What kind of failure, for example the exception's name.
-        message: One line, without secrets; a longer text is cut.
-        result: What the sync came to, as plain JSON.
+        syncs: One for each provider.
+        now: When they failed.
     """
-    line = " ".join(message.replace("\x00", " ").split())[:_LONGEST_MESSAGE]
-    statement = insert(provider_sync).values(
-        provider_id=provider_id,
-        last_checked_at=now,
-        consecutive_failures=1,
-        last_error_kind=kind,
-        last_error=line,
-        last_result=dict(result),
-    )
-    new, old = statement.excluded, provider_sync.c
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["provider_id"],
-            set_={
-                "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
-                "consecutive_failures": old.consecutive_failures + 1,
-                "last_error_kind": new.last_error_kind,
-                "last_error": new.last_error,
-                "last_result": new.last_result,
-            },
-        )
+    if syncs:
+        session.execute(_failure(), [_failure_values(each, now) for each in syncs])
+
+
+def _failure_values(sync: FailedSync, now: datetime) -> dict[str, Any]:
+    return {
+        "provider_id": sync.provider_id,
+        "last_checked_at": now,
+        "consecutive_failures": 1,
+        "last_error_kind": sync.kind,
+        "last_error": " ".join(sync.message.replace("\x00", " ").split())[:_LONGEST_MESSAGE],
+        "last_result": dict(sync.result),
+    }
+
+
+@functools.cache
+def _failure() -> Insert:
+    adding = insert(provider_sync)
+    new, old = adding.excluded, provider_sync.c
+    return adding.on_conflict_do_update(
+        index_elements=["provider_id"],
+        set_={
+            "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
+            "consecutive_failures": old.consecutive_failures + 1,
+            "last_error_kind": new.last_error_kind,
+            "last_error": new.last_error,
+            "last_result": new.last_result,
+        },
     )

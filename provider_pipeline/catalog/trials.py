@@ -4,12 +4,12 @@ Here: the rows of `rule_trial` and `rule_trial_result`, and when a trial is over
 are stored, and the promotion of a version that did well (`rule_versions.activate_rule`, which ends its trial).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, true, update
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -163,6 +163,15 @@ def running_trials(session: Session, provider_id: int, *, lock: bool = False) ->
     if lock:
         query = query.with_for_update(of=rule_trial)
     return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
+
+
+def providers_on_trial(session: Session, provider_ids: Iterable[int]) -> set[int]:
+    """Those of these providers that have a trial running."""
+    query = select(rule_trial.c.provider_id).where(
+        rule_trial.c.status == "running",
+        rule_trial.c.provider_id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))),
+    )
+    return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
 
 
 def record_trial_result(

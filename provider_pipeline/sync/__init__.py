@@ -7,7 +7,7 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 from provider_pipeline.sync.acceptance import AcceptedGuards, accept_guards
 from provider_pipeline.sync.archive import exported, import_response
 from provider_pipeline.sync.asking import listing_source, parse_thresholds
-from provider_pipeline.sync.attempt import Keep, attempt_sync
+from provider_pipeline.sync.attempt import attempt_sync
 from provider_pipeline.sync.decisions import answer_now, approve_task, propose_rule, reject_task
 from provider_pipeline.sync.events import daily_digest
 from provider_pipeline.sync.first_listing import SAMPLE_ORIGIN
@@ -18,6 +18,7 @@ from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, gene
 from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
 from provider_pipeline.sync.replay import Replay, replay_response
 from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
+from provider_pipeline.sync.settling import Keep
 from provider_pipeline.sync.stored import stored_rule
 from provider_pipeline.sync.syncer import ModelSyncer
 from provider_pipeline.sync.tasks import open_task, open_task_for

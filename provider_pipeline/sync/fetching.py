@@ -1,33 +1,35 @@
 """From the provider to the spool: every page of a listing, before any of it is judged.
 
 Here: keeping the pages as they come, what the whole is told apart by, and asking whether anything changed at all. Not
-here: the requests (`provider_pipeline.listing`), and what becomes of the pages (`attempt.py`).
+here: the requests (`provider_pipeline.listing`), and what becomes of the pages (`reading.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.listing import KnownPage, ListingClient, ListingSource
 from provider_pipeline.rules import content_digest
+from provider_pipeline.sync.judging import parsed
 from provider_pipeline.sync.spool import Spool
+from provider_pipeline.sync.stored import Page
+
+_MOST_BYTES: Final = 1024 * 1024
+"""How much of a listing is kept in memory, and stays parsed until it is judged."""
 
 
 class ListingFetch:
     """One fetch of a listing. Between two pages, which may take seconds, no transaction is open.
 
     Args:
-        session: Reads stored pages, where the provider says that they have not changed.
-        pages: Where the pages go.
         last: The last accepted listing, where there is any use in learning that it has not changed.
     """
 
-    def __init__(self, session: Session, pages: Spool[catalog.StoredPage], last: catalog.SyncState | None) -> None:
-        self._session = session
-        self._pages = pages
+    def __init__(self, last: catalog.SyncState | None) -> None:
+        self.pages: Spool[catalog.StoredPage] = Spool(lambda page: len(page.content), _MOST_BYTES)
         self._last = last
         self._known = (
             {(each["endpoint"], each["number"], each["url"]): each for each in last.validators} if last else {}
@@ -35,27 +37,34 @@ class ListingFetch:
         self._renewed: set[int] = set()
         self._unchanged: list[tuple[int, int]] = []
         self._validators: list[dict[str, Any]] = []
+        self._bytes = 0
+        self._documents: list[Page] = []
 
     @property
     def validators(self) -> list[dict[str, Any]]:
         """What the provider gave to recognise each page by; empty if it gave nothing."""
         return self._validators if any(each["etag"] or each["last_modified"] for each in self._validators) else []
 
-    def run(self, client: ListingClient, source: ListingSource) -> catalog.ListingContent:
+    def run(self, session: Session, client: ListingClient, source: ListingSource) -> catalog.ListingContent:
         """Fetches every page.
 
         Where all of them are those of the last accepted listing, none is in the spool before `complete`.
 
+        Args:
+            session: Reads stored pages, where the provider says that they have not changed.
+            client: Asks for the pages.
+            source: Where they are.
+
         Raises:
             ProviderPipelineError: The listing did not come whole.
         """
-        for page in client.pages(source, known=self._known_page):
+        for page in client.pages(source, known=partial(self._known_page, session)):
             place: dict[str, Any] = {"endpoint": page.endpoint, "number": page.number, "url": page.url}
             self._validators.append({**place, "etag": page.etag, "last_modified": page.last_modified})
             if page.not_modified:
                 self._unchanged.append((page.endpoint, page.number))
                 continue
-            self.complete()
+            self.complete(session)
             self._renewed.add(page.endpoint)
             stored = catalog.StoredPage(
                 **place,
@@ -64,33 +73,42 @@ class ListingFetch:
                 headers=dict(page.headers),
                 digest=content_digest(page.document),
             )
-            self._pages.append(stored)
+            self.pages.append(stored)
+            self._bytes += len(page.content)
+            if self._bytes <= _MOST_BYTES:
+                self._documents.append((page.endpoint, page.document))
+            else:
+                self._documents.clear()
         if self._last is not None and len(self._unchanged) == len(self._validators) == len(self._known):
             return _content_of(self._last)
-        self.complete()
-        return catalog.listing_content(self._pages)
+        self.complete(session)
+        return catalog.listing_content(self.pages)
 
-    def complete(self) -> None:
+    def complete(self, session: Session) -> None:
         """Puts the pages that have not changed, and were not looked at so far, into the spool."""
         for endpoint, number in self._unchanged:
-            self._pages.append(self._load(endpoint, number))
+            self.pages.append(self._load(session, endpoint, number))
         self._unchanged.clear()
 
-    def _known_page(self, endpoint: int, number: int, url: str) -> KnownPage | None:
+    def documents(self) -> Iterator[Page]:
+        """Every page, parsed; to be gone through once. What came last, and is little, is not parsed once more."""
+        documents, self._documents = self._documents, []
+        if len(documents) == len(self.pages):
+            return iter(documents)
+        return parsed(self.pages)
+
+    def _known_page(self, session: Session, endpoint: int, number: int, url: str) -> KnownPage | None:
         known: Mapping[str, Any] | None = self._known.get((endpoint, number, url))
         # After a page that is new, the same shown address may stand for another place in the listing.
         if known is None or endpoint in self._renewed:
             return None
-        return KnownPage(known["etag"], known["last_modified"], partial(self._content, endpoint, number))
+        return KnownPage(known["etag"], known["last_modified"], lambda: self._load(session, endpoint, number).content)
 
-    def _content(self, endpoint: int, number: int) -> bytes:
-        return self._load(endpoint, number).content
-
-    def _load(self, endpoint: int, number: int) -> catalog.StoredPage:
+    def _load(self, session: Session, endpoint: int, number: int) -> catalog.StoredPage:
         if self._last is None or self._last.raw_response_id is None:
             raise AssertionError("only pages of a stored listing are known")
-        page = catalog.load_page(self._session, self._last.raw_response_id, endpoint=endpoint, number=number)
-        self._session.rollback()
+        page = catalog.load_page(session, self._last.raw_response_id, endpoint=endpoint, number=number)
+        session.rollback()
         return page
 
 

@@ -1,24 +1,37 @@
 """Many providers side by side, each on its own.
 
-Here: the threads, and the promise that one provider's failure never stops, delays or changes another's. Not here: which
-providers (the caller), and what one sync does (`attempt.py`).
+Here: the threads, which readings are written together, and the promise that one provider's failure never stops, delays
+or changes another's. Not here: which providers (the caller), and what one sync does (`attempt.py`). The concept:
+threads fetch and judge, a single writer takes whatever is ready by then; the slower the database, the more it writes at
+once.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import AcceptedGuards
-from provider_pipeline.sync.attempt import Keep, attempt_sync
+from provider_pipeline.sync.attempt import let_others_read, utc_now
 from provider_pipeline.sync.outcome import Status, SyncOutcome
+from provider_pipeline.sync.preparing import Target, prepare
+from provider_pipeline.sync.reading import Reading, read_listing
+from provider_pipeline.sync.settling import Keep, settle
+
+Sessions = Callable[[], AbstractContextManager[Session]]
+
+_AHEAD: Final = 2
+"""So many times the threads' number of providers are got ready at once, and may wait to be written."""
 
 
 def attempt_many(
-    sessions: Callable[[], AbstractContextManager[Session]],
+    sessions: Sessions,
     slugs: Iterable[str],
     *,
     client: ListingClient,
@@ -33,26 +46,153 @@ def attempt_many(
     iterator early lets running syncs finish and starts no more.
 
     Args:
-        sessions: Opens a session; called once per provider, in its thread.
+        sessions: Opens a session; called in several threads.
         slugs: The providers; a repeated slug is synced once.
         client: Fetches the listings; shared by the threads.
-        max_workers: Providers at the same time.
+        max_workers: Providers that are fetched at the same time. A few times as many are locked: they wait for their
+            turn, or to be written.
+        keep: As in `attempt_sync`.
+        accept: As in `attempt_sync`.
+    """
+    with sessions() as session, catalog.open_sync_locks(session) as locks:
+        fleet = _Fleet(sessions, locks, client, max_workers, keep, accept)
+        waiting = iter(dict.fromkeys(slugs))
+        try:
+            while True:
+                while fleet.has_room and (chunk := list(islice(waiting, _AHEAD * max_workers))):
+                    yield from fleet.begin(chunk)
+                if not fleet.is_busy:
+                    return
+                yield from fleet.next_outcomes()
+        finally:
+            fleet.finish()
+
+
+class _Fleet:
+    """The syncs that are under way; for one thread.
+
+    Args:
+        sessions: Opens sessions.
+        locks: Keeps others from the providers.
+        client: Fetches listings.
+        max_workers: How many at once.
         keep: As in `attempt_sync`.
         accept: As in `attempt_sync`.
     """
 
-    def one(slug: str) -> SyncOutcome:
-        with sessions() as session:
-            return attempt_sync(session, slug, client=client, keep=keep, accept=accept)
+    def __init__(
+        self,
+        sessions: Sessions,
+        locks: catalog.SyncLocks,
+        client: ListingClient,
+        max_workers: int,
+        keep: Keep,
+        accept: AcceptedGuards | None,
+    ) -> None:
+        self._sessions = sessions
+        self._locks = locks
+        self._client = client
+        self._keep: Keep = keep
+        self._accept = accept
+        self._most_waiting = _AHEAD * max_workers
+        self._readers = ThreadPoolExecutor(max_workers, thread_name_prefix="sync")
+        # What reads and writes providers by the dozen; its futures hold what went wrong.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sync-write")
+        self._reading: dict[Future[Reading], str] = {}
+        self._ready: list[Reading] = []
+        self._writing: dict[Future[list[SyncOutcome]], list[Reading]] = {}
 
-    executor = ThreadPoolExecutor(max_workers=max_workers, thread_name_prefix="sync")
-    try:
-        futures = {executor.submit(one, slug): slug for slug in dict.fromkeys(slugs)}
-        for future in as_completed(futures):
-            error = future.exception()
-            yield future.result() if error is None else _failed(futures[future], error)
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    @property
+    def is_busy(self) -> bool:
+        """Whether any outcome is still to come."""
+        return bool(self._reading or self._ready or self._writing)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may begin."""
+        return len(self._reading) + len(self._ready) + sum(map(len, self._writing.values())) <= self._most_waiting
+
+    def begin(self, slugs: Sequence[str]) -> Iterator[SyncOutcome]:
+        """Begins to sync providers; yields the outcomes of those that cannot be."""
+        preparing = self._writer.submit(self._prepare, slugs)
+        if (error := preparing.exception()) is not None:
+            self._locks.release(slugs)
+            yield from (_failed(slug, error) for slug in slugs)
+            return
+        for slug, target in preparing.result().items():
+            if isinstance(target, Target):
+                self._reading[self._readers.submit(self._read, target)] = slug
+            else:
+                yield _failed(slug, target)
+
+    def next_outcomes(self) -> Iterator[SyncOutcome]:
+        """Waits until something has ended, and yields what outcomes that gives; perhaps none."""
+        running: list[Future[Any]] = [*self._reading, *self._writing]
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for reading in [future for future in self._reading if future in done]:
+            yield from self._end_reading(reading)
+        for writing in [future for future in self._writing if future in done]:
+            yield from self._end_writing(writing)
+        if self._ready and not self._writing:
+            self._write(self._ready)
+            self._ready = []
+
+    def finish(self) -> None:
+        """Lets what is running come to its end, and begins nothing more."""
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        cancelled = [future for future in self._reading if future.cancelled()]
+        self._locks.release(self._reading.pop(future) for future in cancelled)
+        while self.is_busy:
+            for _ in self.next_outcomes():
+                pass
+        self._writer.shutdown(wait=True)
+
+    def _prepare(self, slugs: Sequence[str]) -> dict[str, Target | ProviderPipelineError]:
+        refused = self._locks.take(slugs)
+        with self._sessions() as session:
+            found = prepare(session, slugs, accept=self._accept, now=utc_now())
+        useless = [slug for slug, target in found.items() if not isinstance(target, Target)]
+        self._locks.release(slug for slug in useless if slug not in refused)
+        return {
+            slug: refused.get(slug, target) if isinstance(target, Target) else target for slug, target in found.items()
+        }
+
+    def _read(self, target: Target) -> Reading:
+        with self._sessions() as session:
+            return read_listing(session, target, self._client)
+
+    def _end_reading(self, reading: Future[Reading]) -> Iterator[SyncOutcome]:
+        slug, error = self._reading.pop(reading), reading.exception()
+        if error is None:
+            self._ready.append(reading.result())
+        else:
+            self._locks.release([slug])
+            yield _failed(slug, error)
+
+    def _write(self, readings: Sequence[Reading]) -> None:
+        self._writing[self._writer.submit(self._settle, readings)] = list(readings)
+
+    def _settle(self, readings: Sequence[Reading]) -> list[SyncOutcome]:
+        with self._sessions() as session:
+            settled = settle(session, readings, keep=self._keep, clock=utc_now)
+            let_others_read(session, settled, now=utc_now())
+        return [each.outcome for each in settled]
+
+    def _end_writing(self, writing: Future[list[SyncOutcome]]) -> Iterator[SyncOutcome]:
+        readings, error = self._writing.pop(writing), writing.exception()
+        if error is not None and len(readings) == 1:
+            outcomes = [_failed(readings[0].target.slug, error)]
+        else:
+            # One that cannot be written, or not yet, is no reason for the others to wait, or to fail.
+            outcomes = [] if error is not None else writing.result()
+        done = {outcome.slug for outcome in outcomes}
+        for reading in readings:
+            if reading.target.slug in done:
+                reading.close()
+            else:
+                self._write([reading])
+        self._locks.release(done)
+        yield from outcomes
 
 
 def _failed(slug: str, error: BaseException) -> SyncOutcome:

@@ -15,10 +15,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.rules import ListingJudge
 from provider_pipeline.sync.asking import parse_thresholds
-from provider_pipeline.sync.judging import judge_pages
-from provider_pipeline.sync.spool import Spool
+from provider_pipeline.sync.judging import judge_pages, parsed
 from provider_pipeline.sync.stored import stored_rule
-from provider_pipeline.sync.writing import Row, write_listing
+from provider_pipeline.sync.writing import AcceptedListing, row_spool, write_listings
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,12 @@ def replay_response(session: Session, raw_response_id: int, *, version: int | No
     judge = ListingJudge(rule, thresholds=parse_thresholds(slug, provider.thresholds))
     pages = (page for page in catalog.stored_pages(session, raw_response_id) if page.endpoint < len(rule.endpoints))
     with ExitStack() as stack:
-        rows: Spool[list[Row]] = stack.enter_context(Spool())
+        rows = stack.enter_context(row_spool())
         # Whatever happens here, nothing of it is kept.
         stack.callback(session.rollback)
-        verdict = judge_pages(judge, pages, rows)
-        written = (
-            write_listing(session, provider.id, rows, verdict, rule_version=stored.version, now=datetime.now(UTC))
-            if verdict.profile.count
-            else None
-        )
+        verdict = judge_pages(judge, parsed(pages), rows)
+        listing = AcceptedListing(provider.id, rows, verdict, stored.version)
+        written = write_listings(session, [listing], now=datetime.now(UTC))[0] if verdict.profile.count else None
     return Replay(
         slug=slug,
         raw_response_id=raw_response_id,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.rules import ExtractionRule, ListingJudge, Thresholds, last_of_each
-from provider_pipeline.sync.judging import judge_pages
+from provider_pipeline.sync.judging import judge_pages, parsed
 from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.writing import Row
 
@@ -35,7 +35,7 @@ def reread_listing(
     stored = catalog.stored_pages(session, raw_response_id)
     pages = (page for page in stored if page.endpoint < len(rule.endpoints))
     try:
-        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), pages, rows)
+        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parsed(pages), rows)
     except ListingUnreadableError:
         return None
     return last_of_each(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None

@@ -1,11 +1,12 @@
 """From accepted rows to the table: overrides on top, rows of refused items kept, coverage counted on the way.
 
-Here: what is put together for a write, in a sync and in a replay alike. Not here: the write itself (`catalog.models`)
-and whether it is kept (the caller's commit).
+Here: what is put together for a write, in a sync and in a replay alike. Not here: the write itself
+(`catalog.model_writes`) and whether it is kept (the caller's commit).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final, Literal
@@ -17,8 +18,34 @@ from provider_pipeline.rules import Verdict, apply_override, last_of_each, liste
 from provider_pipeline.sync.spool import Spool
 
 Row = dict[str, Any]
+Overrides = Mapping[str, Mapping[str, Any]]
 
 _AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True)
+class AcceptedListing:
+    """A listing that is to be written.
+
+    Attributes:
+        provider_id: The provider.
+        rows: The accepted rows, page by page.
+        verdict: What became of the listing. A model whose item was refused is still listed: its last good row stays,
+            and it is not missing.
+        rule_version: The rule that read the listing.
+        raw_response_id: The stored listing, for the record of what changed.
+        cause: What other values are put down to; `rule` where another rule reads than last time, and what it makes of
+            the listing before is not known.
+        reread: What it makes of that one, a row per model.
+    """
+
+    provider_id: int
+    rows: Iterable[Iterable[Row]] = field(repr=False)
+    verdict: Verdict = field(repr=False)
+    rule_version: int
+    raw_response_id: int | None = None
+    cause: Literal["provider", "rule"] = "provider"
+    reread: Iterable[Row] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -33,68 +60,82 @@ class Written:
 
     result: catalog.WriteResult
     capability_coverage: float | None
-    overrides: Mapping[str, Mapping[str, Any]]
+    overrides: Overrides
 
 
-def write_listing(
-    session: Session,
-    provider_id: int,
-    rows: Iterable[Iterable[Row]],
-    verdict: Verdict,
-    *,
-    rule_version: int,
-    now: datetime,
-    raw_response_id: int | None = None,
-    cause: Literal["provider", "rule"] = "provider",
-    reread: Iterable[Row] | None = None,
-) -> Written:
-    """Makes a provider's models what a listing says, in the session's transaction.
+def row_spool() -> Spool[list[Row]]:
+    """A place for a listing's rows, page by page."""
+    return Spool(len, _AT_ONCE)
+
+
+def write_listings(session: Session, listings: Sequence[AcceptedListing], *, now: datetime) -> list[Written]:
+    """Makes providers' models what their listings say, in the session's transaction.
 
     Args:
         session: An open session.
-        provider_id: The provider.
-        rows: The accepted rows, page by page.
-        verdict: What became of the listing. A model whose item was refused is still listed: its last good row stays,
-            and it is not missing.
-        rule_version: The rule that read the listing.
+        listings: One for each provider.
         now: The time that rows are stamped with.
-        raw_response_id: The stored listing, for the record of what changed.
-        cause: What other values are put down to; `rule` where another rule reads than last time, and what it makes of
-            the listing before is not known.
-        reread: What it makes of that one, a row per model.
+
+    Returns:
+        What the write did for each listing, in their order.
     """
-    listed = last_of_each(chain.from_iterable(rows), verdict.superseded)
-    overrides = catalog.overrides(session, provider_id, now)
-    said: dict[str, dict[str, Any]] = {}
-    coverage = _Coverage()
-    overridden = {model_id: override_fields(values) for model_id, values in overrides.items()}
-    with Spool[list[Row]]() as kept:
-        rejected = sorted(verdict.rejected_ids)
+    overrides = catalog.overrides_by_provider(session, [listing.provider_id for listing in listings], now)
+    with ExitStack() as stack:
+        prepared = [
+            _Prepared(session, listing, overrides.get(listing.provider_id, {}), stack.enter_context(row_spool()))
+            for listing in listings
+        ]
+        results = catalog.write_models(session, [each.listed_models() for each in prepared], now=now)
+    catalog.note_listed_values(session, {each.listing.provider_id: each.said for each in prepared}, now=now)
+    return [
+        Written(result, each.coverage.share, each.overrides) for result, each in zip(results, prepared, strict=True)
+    ]
+
+
+class _Prepared:
+    """A listing's rows on their way to the table.
+
+    Args:
+        session: Reads the rows of refused items.
+        listing: The listing.
+        overrides: What is put on top of its rows.
+        kept: A place for the rows of refused items.
+    """
+
+    def __init__(
+        self, session: Session, listing: AcceptedListing, overrides: Overrides, kept: Spool[list[Row]]
+    ) -> None:
+        self.listing = listing
+        self.overrides = overrides
+        self.said: dict[str, dict[str, Any]] = {}
+        self.coverage = _Coverage()
+        self._kept = kept
+        self._overridden = {model_id: override_fields(values) for model_id, values in overrides.items()}
+        rejected = sorted(listing.verdict.rejected_ids)
         for start in range(0, len(rejected), _AT_ONCE):
-            known = list(catalog.kept_rows(session, provider_id, rejected[start : start + _AT_ONCE]))
+            known = list(catalog.kept_rows(session, listing.provider_id, rejected[start : start + _AT_ONCE]))
             kept.append([row for row, _ in known])
             # A value that people set stays theirs until the listing can be read again, though its override has ended.
             for row, fields in known:
-                overridden[row["model_id"]] = sorted({*fields, *overridden.get(row["model_id"], ())})
-        every = chain(_noting(listed, overrides, said), chain.from_iterable(kept))
-        result = catalog.write_models(
-            session,
-            provider_id,
-            coverage.counting(_overridden(every, overrides)),
-            rule_version=rule_version,
-            now=now,
-            raw_response_id=raw_response_id,
-            cause=cause,
-            reread=None if reread is None else _overridden(reread, overrides),
-            overridden=overridden,
+                self._overridden[row["model_id"]] = sorted({*fields, *self._overridden.get(row["model_id"], ())})
+
+    def listed_models(self) -> catalog.ListedModels:
+        """The listing as the table takes it: its rows, and those of refused items, with the overrides on top."""
+        listing = self.listing
+        listed = last_of_each(chain.from_iterable(listing.rows), listing.verdict.superseded)
+        every = chain(_noting(listed, self.overrides, self.said), chain.from_iterable(self._kept))
+        return catalog.ListedModels(
+            provider_id=listing.provider_id,
+            rows=self.coverage.counting(_with_overrides(every, self.overrides)),
+            rule_version=listing.rule_version,
+            raw_response_id=listing.raw_response_id,
+            cause=listing.cause,
+            reread=None if listing.reread is None else _with_overrides(listing.reread, self.overrides),
+            overridden=self._overridden,
         )
-    catalog.note_listed_values(session, provider_id, said, now=now)
-    return Written(result, coverage.share, overrides)
 
 
-def _noting(
-    rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]], said: dict[str, dict[str, Any]]
-) -> Iterator[Row]:
+def _noting(rows: Iterable[Row], overrides: Overrides, said: dict[str, dict[str, Any]]) -> Iterator[Row]:
     """The same rows, while what they say of overridden fields is put into `said`."""
     for row in rows:
         override = overrides.get(row["model_id"])
@@ -103,7 +144,7 @@ def _noting(
         yield row
 
 
-def _overridden(rows: Iterable[Row], overrides: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+def _with_overrides(rows: Iterable[Row], overrides: Overrides) -> Iterator[Row]:
     for row in rows:
         override = overrides.get(row["model_id"])
         yield row if override is None else apply_override(row, override)

@@ -11,7 +11,7 @@ import pytest
 from provider_pipeline import catalog
 from provider_pipeline.api import ApiSettings, create_app
 from provider_pipeline_tests.api.conftest import Client, problem
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, record_success, register, write_models
 
 ROWS = {
     "acme": [
@@ -55,7 +55,7 @@ def client(shared_database: catalog.Database) -> Iterator[Client]:
     with shared_database.session() as session:
         for slug, rows in ROWS.items():
             provider = register(session, slug)
-            catalog.write_models(session, provider.id, rows, rule_version=1, now=NOON)
+            write_models(session, provider.id, rows, rule_version=1, now=NOON)
             accept(session, provider.id, NOON)
         session.commit()
     with Client(create_app(shared_database, ApiSettings(needs_token=False, burst=10_000))) as client:
@@ -63,7 +63,7 @@ def client(shared_database: catalog.Database) -> Iterator[Client]:
 
 
 def accept(session, provider_id: int, now) -> None:
-    catalog.record_success(
+    record_success(
         session, provider_id, now=now, profile=None, raw_response_id=None, rule_version=1, result={"models": 1}
     )
 

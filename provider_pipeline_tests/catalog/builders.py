@@ -10,8 +10,13 @@ from alembic.config import Config
 from sqlalchemy import Engine, text, update
 from sqlalchemy.orm import Session
 
+from provider_pipeline import catalog
 from provider_pipeline.catalog import (
+    AcceptedSync,
     Database,
+    FailedSync,
+    ListedModels,
+    News,
     Provider,
     WriteResult,
     add_provider,
@@ -44,6 +49,24 @@ def model(model_id: str, **columns) -> dict:
     }
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
     return {"model_id": model_id, **row, "meta_hash": digest}
+
+
+def write_models(session: Session, provider_id: int, rows, *, now: datetime, **options) -> WriteResult:
+    """Writes one provider's listing."""
+    return catalog.write_models(session, [ListedModels(provider_id, rows, **options)], now=now)[0]
+
+
+def record_success(session: Session, provider_id: int, *, now: datetime, **options) -> None:
+    catalog.record_successes(session, [AcceptedSync(provider_id, **options)], now=now)
+
+
+def record_failure(session: Session, provider_id: int, *, now: datetime, **options) -> None:
+    catalog.record_failures(session, [FailedSync(provider_id, **options)], now=now)
+
+
+def enqueue_notification(session: Session, event_key: str, kind: str, payload, *, now: datetime, **options) -> bool:
+    """Whether the event is new."""
+    return bool(catalog.enqueue_notifications(session, [News(event_key, kind, payload, **options)], now=now))
 
 
 def register(session: Session, slug: str = "openai") -> Provider:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Database, Provider, WriteResult, write_models
-from provider_pipeline_tests.catalog.builders import hours_later, register, removes_after
+from provider_pipeline.catalog import Database, Provider, WriteResult
+from provider_pipeline_tests.catalog.builders import hours_later, register, removes_after, write_models
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-from provider_pipeline.catalog import list_changes, list_models, write_models
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register
+from provider_pipeline.catalog import list_changes, list_models
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, write_models
 
 
 def _ids(changes) -> list:

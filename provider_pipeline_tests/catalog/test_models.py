@@ -3,16 +3,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import (
-    ModelChange,
-    add_rule_version,
-    load_models,
-    previous_rows,
+from provider_pipeline.catalog import ModelChange, add_rule_version, load_models, previous_rows
+from provider_pipeline.errors import CatalogError
+from provider_pipeline_tests.catalog.builders import (
+    NOON,
+    counts,
+    hours_later,
+    model,
     record_success,
+    register,
+    removes_after,
     write_models,
 )
-from provider_pipeline.errors import CatalogError
-from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, register, removes_after
 
 FULL = {
     "display_name": "GPT-4o",

@@ -2,16 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from provider_pipeline.catalog import (
-    Database,
-    claim_due_notifications,
-    enqueue_notification,
-    list_notifications,
-    mark_delivered,
-    mark_failed,
-)
+from provider_pipeline.catalog import Database, claim_due_notifications, list_notifications, mark_delivered, mark_failed
 from provider_pipeline.catalog.notifications import MOST_ATTEMPTS, pause_after
-from provider_pipeline_tests.catalog.builders import NOON, hours_later
+from provider_pipeline_tests.catalog.builders import NOON, enqueue_notification, hours_later
 
 
 @pytest.fixture

@@ -115,14 +115,14 @@ def test_an_override_the_provider_has_caught_up_with_is_listed(session, provider
     put("capabilities.chat", True)
     assert overrides_caught_up(session) == []
     said = {"a": {"context_length": 4, "family": None, "capabilities.chat": True}}
-    note_listed_values(session, provider.id, said, now=hours_later(1))
+    note_listed_values(session, {provider.id: said}, now=hours_later(1))
     session.commit()
     assert [each.field for each in overrides_caught_up(session, "openai")] == ["capabilities.chat", "family"]
     before = row_versions("provider_model_override")
-    note_listed_values(session, provider.id, said, now=hours_later(2))
+    note_listed_values(session, {provider.id: said}, now=hours_later(2))
     session.commit()
     assert row_versions("provider_model_override") == before
-    note_listed_values(session, provider.id, {"a": {"context_length": 5}}, now=hours_later(3))
+    note_listed_values(session, {provider.id: {"a": {"context_length": 5}}}, now=hours_later(3))
     found = {each.field: (each.listed_value, each.listed_at) for each in overrides_caught_up(session)}
     assert found == {
         "capabilities.chat": (True, hours_later(1)),

@@ -4,8 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import add_rule_version, write_models
-from provider_pipeline_tests.catalog.builders import counts, hours_later, model, register, removes_after
+from provider_pipeline.catalog import add_rule_version
+from provider_pipeline_tests.catalog.builders import counts, hours_later, model, register, removes_after, write_models
 
 COLUMNS = (
     "slug, id, provider_id, model_id, display_name, family, context_length, max_output_tokens, input_modalities, "

@@ -2,16 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from provider_pipeline.catalog import (
-    add_provider,
-    due_providers,
-    get_provider,
-    list_providers,
-    record_failure,
-    set_enabled,
-)
+from provider_pipeline.catalog import add_provider, due_providers, get_provider, list_providers, set_enabled
 from provider_pipeline.errors import ConfigurationError, UnknownProviderError
-from provider_pipeline_tests.catalog.builders import NOON, register
+from provider_pipeline_tests.catalog.builders import NOON, record_failure, register
 
 OPENAI = {
     "slug": "openai",

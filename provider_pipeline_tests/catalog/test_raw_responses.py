@@ -9,13 +9,12 @@ from provider_pipeline.catalog import (
     list_raw_responses,
     load_raw_response,
     recent_raw_response_ids,
-    record_success,
     store_raw_response,
     stored_pages,
 )
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules import content_digest
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_success, register
 
 PAGES = [
     StoredPage(0, 1, "https://x.example/v1/models", b'{"data": []}', headers={"etag": '"1"'}),

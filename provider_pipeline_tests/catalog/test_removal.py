@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from provider_pipeline.catalog import load_models, record_success, tables
-from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model
+from provider_pipeline.catalog import load_models, tables
+from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, record_success
 
 KEPT = [model("kept")]
 BOTH = [model("kept"), model("gone")]

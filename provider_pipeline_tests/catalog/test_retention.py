@@ -9,10 +9,9 @@ from provider_pipeline.catalog import (
     open_rule_gen_task,
     prune_raw_responses,
     recent_raw_response_ids,
-    record_success,
     store_raw_response,
 )
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_success, register
 
 
 def _store(session, provider, content: bytes, fetched_at: datetime) -> int:

@@ -2,15 +2,14 @@ from sqlalchemy import text
 
 from provider_pipeline.catalog import (
     LastSuccess,
+    RepeatedSync,
     SyncState,
     get_sync_state,
     last_successes,
-    record_failure,
-    record_repeat,
-    record_success,
+    record_repeats,
     set_enabled,
 )
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_failure, record_success, register
 
 PAGE = {"endpoint": 0, "number": 1, "url": "https://x.example", "etag": '"abc"', "last_modified": None}
 
@@ -87,9 +86,8 @@ def test_the_last_success_of_every_enabled_provider_is_known(session, provider):
 
 
 def _repeat(session, provider, hour: int, state: SyncState) -> bool:
-    return record_repeat(
-        session, provider.id, state=state, now=hours_later(hour), result={"unchanged": 3}, validators=[PAGE]
-    )
+    repeat = RepeatedSync(provider.id, state, {"unchanged": 3}, [PAGE])
+    return record_repeats(session, [repeat], now=hours_later(hour)) == {provider.id}
 
 
 def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session, provider):

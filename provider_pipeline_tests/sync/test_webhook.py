@@ -15,6 +15,7 @@ from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.sync import Webhook, answer_tasks, deliver_due
 from provider_pipeline.sync.webhook import SECRET_VARIABLE, URL_VARIABLE
+from provider_pipeline_tests.catalog.builders import enqueue_notification
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 SECRET = "a-secret-of-the-receiver"
@@ -103,7 +104,7 @@ def test_nobody_at_the_address_is_a_failure_that_names_no_secret(fleet: Fleet):
 def test_several_senders_at_once_tell_each_event_once(fleet: Fleet, receiver: Receiver):
     with fleet.database.session() as session:
         for number in range(30):
-            catalog.enqueue_notification(session, f"e{number}", "test", {}, now=datetime.now(UTC))
+            enqueue_notification(session, f"e{number}", "test", {}, now=datetime.now(UTC))
         session.commit()
     senders = [threading.Thread(target=deliver_due, args=(fleet.database.session, receiver.webhook)) for _ in range(4)]
     for sender in senders:
@@ -145,7 +146,7 @@ def test_old_notifications_are_forgotten_and_waiting_ones_only_when_nobody_will_
     now = datetime.now(UTC)
     with fleet.database.session() as session:
         for name in ("waiting", "delivered"):
-            catalog.enqueue_notification(session, name, "test", {}, now=now - timedelta(days=40))
+            enqueue_notification(session, name, "test", {}, now=now - timedelta(days=40))
         delivered = next(each for each in catalog.list_notifications(session) if each.event_key == "delivered")
         catalog.mark_delivered(session, delivered.id, now=now)
         before = now - timedelta(days=30)

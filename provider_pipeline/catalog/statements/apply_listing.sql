@@ -1,41 +1,48 @@
--- Makes a provider's rows what the listing says, and records what that changed. Rows that stay the same are only read.
+-- Makes providers' rows what their listings say, and records what that changed. Rows that stay the same are only read.
 -- Where another rule reads than last time, listing_reread holds what it makes of the listing before: what it says there
 -- already is the rule's doing, and everything else the provider's.
 WITH
 -- Models the listing leaves out. Removed ones are left alone.
 absent AS MATERIALIZED (
     SELECT
+        old.provider_id,
         old.id,
         old.model_id,
         old.status AS was,
         old.missing_count + 1 AS missing_count,
         seen.last_seen_at,
         CASE
-            WHEN old.missing_count + 1 >= :removal_after
-                AND CAST(:now AS timestamptz) - seen.last_seen_at >= CAST(:removal_age AS interval) THEN 'removed'
+            WHEN old.missing_count + 1 >= listing.removal_after
+                AND CAST(:now AS timestamptz) - seen.last_seen_at >= listing.removal_age THEN 'removed'
             ELSE 'missing'
         END AS status,
         -- It was in the listing before, and the rule does not find it there.
-        :is_reread AND old.status = 'active' AND again.model_id IS NULL AS is_overlooked
-    FROM provider_model AS old
-    LEFT JOIN pg_temp.listing_reread AS again ON again.model_id = old.model_id
+        listing.is_reread AND old.status = 'active' AND again.model_id IS NULL AS is_overlooked
+    FROM pg_temp.listing
+    JOIN provider_model AS old ON old.provider_id = listing.provider_id
+    LEFT JOIN pg_temp.listing_reread AS again
+        ON again.provider_id = old.provider_id AND again.model_id = old.model_id
     CROSS JOIN LATERAL (
         -- An active row does not know when it was last seen; the last accepted listing does.
         SELECT CASE
             WHEN old.status = 'active' THEN greatest(old.last_seen_at, (
-                SELECT last_success_at FROM provider_sync WHERE provider_id = :provider_id
+                SELECT last_success_at FROM provider_sync WHERE provider_id = old.provider_id
             ))
             ELSE old.last_seen_at
         END AS last_seen_at
     ) AS seen
-    WHERE old.provider_id = :provider_id
-        AND old.status <> 'removed'
-        AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
+    WHERE old.status <> 'removed'
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_temp.listing_row AS new
+            WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id
+        )
 ),
 -- Listed models that are new, back, or different; a renamed one is compared with what it was.
 arrived AS MATERIALIZED (
     SELECT
         CASE WHEN renamed.new_id IS NULL THEN old.id END AS id,
+        new.provider_id,
         new.model_id,
         renamed.old_id AS renamed_from,
         old.first_seen_at,
@@ -49,16 +56,19 @@ arrived AS MATERIALIZED (
         difference.of_rule,
         CASE
             WHEN difference.is_overridden AND renamed.new_id IS NULL AND old.status = 'active' THEN 'override'
-            WHEN renamed.new_id IS NULL AND old.status = 'active' THEN CAST(:cause AS text)
+            WHEN renamed.new_id IS NULL AND old.status = 'active' THEN listing.cause
             -- Who is listed is the provider's word, unless the rule finds the model in the listing before, too.
             WHEN again.model_id IS NOT NULL THEN 'rule'
             ELSE 'provider'
         END AS cause
     FROM pg_temp.listing_row AS new
-    LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.new_id = new.model_id
+    JOIN pg_temp.listing ON listing.provider_id = new.provider_id
+    LEFT JOIN pg_temp.listing_rename AS renamed
+        ON renamed.provider_id = new.provider_id AND renamed.new_id = new.model_id
     LEFT JOIN provider_model AS old
-        ON old.provider_id = :provider_id AND old.model_id = coalesce(renamed.old_id, new.model_id)
-    LEFT JOIN pg_temp.listing_reread AS again ON again.model_id = new.model_id
+        ON old.provider_id = new.provider_id AND old.model_id = coalesce(renamed.old_id, new.model_id)
+    LEFT JOIN pg_temp.listing_reread AS again
+        ON again.provider_id = new.provider_id AND again.model_id = new.model_id
     CROSS JOIN LATERAL (
         SELECT
             coalesce(jsonb_object_agg(field, jsonb_build_array(was, is_now)), '{}') AS changed,
@@ -125,14 +135,15 @@ added_model AS (
         overridden_fields, renamed_from, first_seen_at, last_seen_at, rule_version
     )
     SELECT
-        :provider_id, new.model_id, new.display_name, new.family, new.context_length, new.max_output_tokens,
+        new.provider_id, new.model_id, new.display_name, new.family, new.context_length, new.max_output_tokens,
         new.input_modalities, new.output_modalities, new.input_price, new.output_price, new.capabilities,
         new.capability_sources, new.metadata_json, new.meta_hash, new.overridden_fields, arrived.renamed_from,
-        coalesce(arrived.first_seen_at, :now), greatest(arrived.first_seen_at, :now), :rule_version
+        coalesce(arrived.first_seen_at, :now), greatest(arrived.first_seen_at, :now), listing.rule_version
     FROM pg_temp.listing_row AS new
-    JOIN arrived ON arrived.model_id = new.model_id
+    JOIN pg_temp.listing ON listing.provider_id = new.provider_id
+    JOIN arrived ON arrived.provider_id = new.provider_id AND arrived.model_id = new.model_id
     WHERE arrived.id IS NULL
-    ORDER BY new.model_id COLLATE "C"
+    ORDER BY new.provider_id, new.model_id COLLATE "C"
 ),
 written_model AS (
     UPDATE provider_model AS old
@@ -155,9 +166,11 @@ written_model AS (
         removed_at = NULL,
         renamed_to = NULL,
         last_seen_at = greatest(old.last_seen_at, :now),
-        rule_version = :rule_version
+        rule_version = listing.rule_version
     FROM arrived
-    JOIN pg_temp.listing_row AS new ON new.model_id = arrived.model_id
+    JOIN pg_temp.listing ON listing.provider_id = arrived.provider_id
+    JOIN pg_temp.listing_row AS new
+        ON new.provider_id = arrived.provider_id AND new.model_id = arrived.model_id
     WHERE old.id = arrived.id
 ),
 withdrawn_model AS (
@@ -169,26 +182,31 @@ withdrawn_model AS (
         renamed_to = coalesce(renamed.new_id, old.renamed_to),
         last_seen_at = absent.last_seen_at
     FROM absent
-    LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.old_id = absent.model_id
+    LEFT JOIN pg_temp.listing_rename AS renamed
+        ON renamed.provider_id = absent.provider_id AND renamed.old_id = absent.model_id
     WHERE old.id = absent.id
 ),
 change AS (
     INSERT INTO provider_model_change (
         provider_id, model_id, kind, changed, rule_version, raw_response_id, cause, changed_at
     )
-    SELECT :provider_id, model_id, kind, changed, :rule_version, :raw_response_id, cause, :now
+    SELECT
+        noticed.provider_id, model_id, kind, changed, listing.rule_version, listing.raw_response_id, noticed.cause, :now
     FROM (
-        SELECT model_id, kind, changed, cause FROM arrived WHERE kind <> 'updated' OR cause = 'override'
+        SELECT provider_id, model_id, kind, changed, cause
+        FROM arrived
+        WHERE kind <> 'updated' OR cause = 'override'
         UNION ALL
-        SELECT model_id, kind, of_rule, 'rule'
+        SELECT provider_id, model_id, kind, of_rule, 'rule'
         FROM arrived
         WHERE kind = 'updated' AND cause <> 'override' AND of_rule <> '{}'
         UNION ALL
-        SELECT model_id, kind, changed - ARRAY(SELECT jsonb_object_keys(of_rule)), cause
+        SELECT provider_id, model_id, kind, changed - ARRAY(SELECT jsonb_object_keys(of_rule)), cause
         FROM arrived
         WHERE kind = 'updated' AND cause <> 'override' AND changed <> of_rule
         UNION ALL
         SELECT
+            absent.provider_id,
             model_id,
             status,
             jsonb_build_object('status', jsonb_build_array(was, status)) || CASE
@@ -198,24 +216,47 @@ change AS (
             CASE
                 WHEN is_overlooked AND (
                     renamed.new_id IS NULL
-                    OR EXISTS (SELECT FROM pg_temp.listing_reread AS again WHERE again.model_id = renamed.new_id)
+                    OR EXISTS (
+                        SELECT
+                        FROM pg_temp.listing_reread AS again
+                        WHERE again.provider_id = absent.provider_id AND again.model_id = renamed.new_id
+                    )
                 ) THEN 'rule'
                 ELSE 'provider'
             END
         FROM absent
-        LEFT JOIN pg_temp.listing_rename AS renamed ON renamed.old_id = absent.model_id
+        LEFT JOIN pg_temp.listing_rename AS renamed
+            ON renamed.provider_id = absent.provider_id AND renamed.old_id = absent.model_id
         WHERE was <> status
     ) AS noticed
-    ORDER BY model_id COLLATE "C", cause DESC
-    RETURNING model_id, kind, changed, cause
+    JOIN pg_temp.listing ON listing.provider_id = noticed.provider_id
+    ORDER BY noticed.provider_id, model_id COLLATE "C", noticed.cause DESC
+    RETURNING provider_id, model_id, kind, changed, cause
 )
 SELECT
-    (
-        SELECT coalesce(jsonb_object_agg(kind, total), '{}')
-        FROM (SELECT kind, count(DISTINCT model_id) AS total FROM change GROUP BY kind) AS counted
-    ) AS totals,
-    (SELECT count(*) FROM change) AS changes,
+    listing.provider_id,
+    coalesce(counted.totals, '{}') AS totals,
+    coalesce(counted.changes, 0) AS changes,
     (
         SELECT coalesce(jsonb_agg(to_jsonb(first_change) ORDER BY model_id COLLATE "C", cause DESC), '[]')
-        FROM (SELECT * FROM change ORDER BY model_id COLLATE "C", cause DESC LIMIT :most_changes) AS first_change
+        FROM (
+            SELECT model_id, kind, changed, cause
+            FROM change
+            WHERE change.provider_id = listing.provider_id
+            ORDER BY model_id COLLATE "C", cause DESC
+            LIMIT :most_changes
+        ) AS first_change
     ) AS first_changes
+FROM pg_temp.listing
+LEFT JOIN (
+    SELECT
+        provider_id,
+        jsonb_object_agg(kind, models) AS totals,
+        CAST(sum(changes) AS bigint) AS changes
+    FROM (
+        SELECT provider_id, kind, count(DISTINCT model_id) AS models, count(*) AS changes
+        FROM change
+        GROUP BY provider_id, kind
+    ) AS counted_by_kind
+    GROUP BY provider_id
+) AS counted ON counted.provider_id = listing.provider_id

@@ -1,31 +1,38 @@
--- Finds the models that are listed under another id: new ids beside active ones that are just gone. Ids are grouped by
--- what they may be recognised by and never joined, so that a thousand alike are not a million pairs.
-INSERT INTO pg_temp.listing_rename (new_id, old_id)
+-- Finds the models that are listed under another id: new ids beside active ones of their provider that are just gone. Ids
+-- are grouped by what they may be recognised by and never joined, so that a thousand alike are not a million pairs.
+INSERT INTO pg_temp.listing_rename (provider_id, new_id, old_id)
 WITH leaver AS MATERIALIZED (
     SELECT old.*
-    FROM provider_model AS old
-    WHERE old.provider_id = :provider_id
-        AND old.status = 'active'
-        AND NOT EXISTS (SELECT FROM pg_temp.listing_row AS new WHERE new.model_id = old.model_id)
+    FROM pg_temp.listing
+    JOIN provider_model AS old ON old.provider_id = listing.provider_id
+    WHERE old.status = 'active'
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_temp.listing_row AS new
+            WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id
+        )
 ),
 candidate AS (
     SELECT
-        'old' AS side, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
-        input_price, output_price, capabilities, metadata_json
+        'old' AS side, provider_id, model_id, family, context_length, max_output_tokens, input_modalities,
+        output_modalities, input_price, output_price, capabilities, metadata_json
     FROM leaver
     UNION ALL
     SELECT
-        'new', model_id, family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
-        output_price, capabilities, metadata_json
+        'new', provider_id, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
+        input_price, output_price, capabilities, metadata_json
     FROM pg_temp.listing_row AS new
-    WHERE EXISTS (SELECT FROM leaver)
+    WHERE provider_id IN (SELECT provider_id FROM leaver)
         AND NOT EXISTS (
-            SELECT FROM provider_model AS old WHERE old.provider_id = :provider_id AND old.model_id = new.model_id
+            SELECT
+            FROM provider_model AS old
+            WHERE old.provider_id = new.provider_id AND old.model_id = new.model_id
         )
 ),
 described AS MATERIALIZED (
     SELECT
         side,
+        provider_id,
         model_id,
         translate(lower(model_id), '_. :', '----') AS name,
         hash_record_extended(ROW(
@@ -40,41 +47,45 @@ described AS MATERIALIZED (
 ),
 -- By what two ids may be recognised as one model's; of several reasons the lowest rank counts.
 reason AS (
-    SELECT 1 AS rank, name AS key, likeness, side, model_id, 0 AS prefixed
+    SELECT 1 AS rank, name AS key, likeness, side, provider_id, model_id, 0 AS prefixed
     FROM described
     UNION ALL
     -- A vendor's prefix that came or went, and nothing else.
     SELECT
-        2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), likeness, side, model_id,
+        2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), likeness, side, provider_id, model_id,
         CAST(strpos(name, '/') > 0 AS integer)
     FROM described
     UNION ALL
     -- Another name for the same metadata. Ids with other numbers are other versions or sizes, not other names.
-    SELECT 3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), likeness, side, model_id, 0
+    SELECT
+        3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), likeness, side, provider_id, model_id,
+        0
     FROM described
     WHERE telling
 ),
 pair AS MATERIALIZED (
     SELECT
+        provider_id,
         rank,
         min(likeness) AS likeness,
         min(model_id) FILTER (WHERE side = 'new') AS new_id,
         min(model_id) FILTER (WHERE side = 'old') AS old_id
     FROM reason
-    GROUP BY rank, key
+    GROUP BY provider_id, rank, key
     HAVING count(*) FILTER (WHERE side = 'new') = 1
         AND count(*) FILTER (WHERE side = 'old') = 1
         AND (rank <> 2 OR sum(prefixed) = 1)
 ),
 -- Metadata that a third model of the listing shares are no reason.
 alone AS (
-    SELECT min(new_id) AS new_id, min(old_id) AS old_id
+    SELECT provider_id, min(new_id) AS new_id, min(old_id) AS old_id
     FROM (
-        SELECT likeness, new_id, old_id, 0 AS listed
+        SELECT provider_id, likeness, new_id, old_id, 0 AS listed
         FROM pair
         WHERE rank = 3
         UNION ALL
         SELECT
+            provider_id,
             hash_record_extended(ROW(
                 family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
                 output_price, capabilities, metadata_json
@@ -83,24 +94,25 @@ alone AS (
             NULL,
             1
         FROM pg_temp.listing_row
-        WHERE EXISTS (SELECT FROM pair WHERE rank = 3)
+        WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
     ) AS compared
-    GROUP BY likeness
+    GROUP BY provider_id, likeness
     HAVING count(new_id) = 1 AND sum(listed) = 1
 ),
 ranked AS (
     SELECT
+        provider_id,
         new_id,
         old_id,
         rank,
-        min(rank) OVER (PARTITION BY new_id) AS best_for_new,
-        min(rank) OVER (PARTITION BY old_id) AS best_for_old
+        min(rank) OVER (PARTITION BY provider_id, new_id) AS best_for_new,
+        min(rank) OVER (PARTITION BY provider_id, old_id) AS best_for_old
     FROM (
-        SELECT new_id, old_id, rank FROM pair WHERE rank < 3
+        SELECT provider_id, new_id, old_id, rank FROM pair WHERE rank < 3
         UNION ALL
-        SELECT new_id, old_id, 3 FROM alone
+        SELECT provider_id, new_id, old_id, 3 FROM alone
     ) AS accepted
 )
-SELECT new_id, old_id
+SELECT provider_id, new_id, old_id
 FROM ranked
 WHERE rank = best_for_new AND rank = best_for_old

@@ -1,8 +1,21 @@
--- How many rows arrived, which ids came more than once, and whether any row of the provider is active.
+-- How many rows of each provider arrived, which ids came more than once, and whether any row of it is active.
 SELECT
-    (SELECT count(*) FROM pg_temp.listing_row) AS listed,
-    (
-        SELECT array_agg(model_id ORDER BY model_id COLLATE "C")
-        FROM (SELECT model_id FROM pg_temp.listing_row GROUP BY model_id HAVING count(*) > 1) AS repeated
-    ) AS duplicates,
-    EXISTS (SELECT FROM provider_model WHERE provider_id = :provider_id AND status = 'active') AS any_active
+    listing.provider_id,
+    coalesce(arrived.listed, 0) AS listed,
+    arrived.duplicates,
+    EXISTS (
+        SELECT FROM provider_model AS old WHERE old.provider_id = listing.provider_id AND old.status = 'active'
+    ) AS any_active
+FROM pg_temp.listing
+LEFT JOIN (
+    SELECT
+        provider_id,
+        CAST(sum(times) AS bigint) AS listed,
+        array_agg(model_id ORDER BY model_id COLLATE "C") FILTER (WHERE times > 1) AS duplicates
+    FROM (
+        SELECT provider_id, model_id, count(*) AS times
+        FROM pg_temp.listing_row
+        GROUP BY provider_id, model_id
+    ) AS counted
+    GROUP BY provider_id
+) AS arrived ON arrived.provider_id = listing.provider_id

@@ -1,0 +1,14 @@
+-- Notes that the last accepted listings came once more, where no other sync ended since.
+UPDATE provider_sync AS old
+SET last_checked_at = greatest(old.last_checked_at, :now),
+    last_success_at = greatest(old.last_success_at, :now),
+    validators = said.validators,
+    last_result = said.result
+FROM jsonb_to_recordset(CAST(:repeats AS jsonb)) AS said (
+    provider_id bigint, raw_response_id bigint, basis text, validators jsonb, result jsonb
+)
+WHERE old.provider_id = said.provider_id
+    AND old.consecutive_failures = 0
+    AND old.raw_response_id IS NOT DISTINCT FROM said.raw_response_id
+    AND old.basis IS NOT DISTINCT FROM said.basis
+RETURNING old.provider_id

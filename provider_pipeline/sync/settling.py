@@ -1,0 +1,319 @@
+"""What becomes of readings: rows, raw responses, states and news, of one provider or of many in one transaction.
+
+Here: the order of the writes and the transaction around them; every effect is a call into `catalog`. Not here: how the
+readings came about (`reading.py`), and what to do about a blocked provider (`syncer.py`, the Dagster sensor). The
+concept: many providers cost hardly more statements than one, so those that are read by now are written together; if
+that fails, nothing of it is written, and the caller writes them one by one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.sync.basis import reading_basis
+from provider_pipeline.sync.events import models_changed
+from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
+from provider_pipeline.sync.reading import Reading, judged
+from provider_pipeline.sync.rereading import reread_listing
+from provider_pipeline.sync.writing import AcceptedListing, Written, row_spool, write_listings
+
+Keep = Literal["all", "raw", "nothing"]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A reading with what became of it.
+
+    Attributes:
+        reading: The reading.
+        outcome: What it came to, as the caller is told.
+        written: What was written of its models, if anything was.
+    """
+
+    reading: Reading
+    outcome: SyncOutcome
+    written: Written | None = field(default=None, repr=False)
+
+    @property
+    def slug(self) -> str:
+        """The provider."""
+        return self.reading.target.slug
+
+    @property
+    def provider_id(self) -> int:
+        """Its key."""
+        return self.reading.target.provider.id
+
+
+def settle(
+    session: Session, readings: Sequence[Reading], *, keep: Keep, clock: Callable[[], datetime]
+) -> list[Settled]:
+    """Writes what readings came to, each provider's wholly or not at all, and commits.
+
+    Args:
+        session: A session without pending changes.
+        readings: At most one for each provider, whose sync lock the caller has.
+        keep: `all`; `raw` stores the listings but writes no model and no state; `nothing` is a dry run: everything is
+            done, writes included, and rolled back.
+        clock: The time that rows and states are stamped with.
+
+    Returns:
+        One for each reading. Of several, those are left out whose provider somebody else is deciding about at this
+        moment: nobody waits for them.
+
+    Raises:
+        CatalogError: The database failed, or something does not fit it; then nothing that was judged is written.
+    """
+    repeats = _settle_repeats(session, [each for each in readings if each.is_repeat], keep=keep, now=clock())
+    done = {each.slug for each in repeats}
+    rest = [_judged_after_all(session, reading) for reading in readings if reading.target.slug not in done]
+    return repeats + (_settle_rest(session, rest, keep=keep, now=clock()) if rest else [])
+
+
+def _judged_after_all(session: Session, reading: Reading) -> Reading:
+    """The reading; judged where it is no repeat any more, because another sync ended since."""
+    if not reading.is_repeat:
+        return reading
+    try:
+        return judged(session, reading)
+    except ProviderPipelineError as error:
+        return reading.failed(error)
+    finally:
+        session.rollback()
+
+
+def _settle_repeats(session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime) -> list[Settled]:
+    found = [Settled(reading, _stamped(reading, _repeated(reading), keep=keep, now=now)) for reading in readings]
+    if keep != "all" or not found:
+        return found
+    syncs = [
+        catalog.RepeatedSync(
+            each.provider_id, each.reading.target.state, each.outcome.summary(), each.reading.validators
+        )
+        for each in found
+    ]
+    noted = catalog.record_repeats(session, syncs, now=now)
+    session.commit()
+    return [each for each in found if each.provider_id in noted]
+
+
+def _settle_rest(session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime) -> list[Settled]:
+    whole, failed = _with_their_rules(session, readings, keep=keep)
+    raws = catalog.store_raw_responses(
+        session, [catalog.NewListing(each.target.provider.id, each.pages, each.content) for each in whole]
+    )
+    settled = [Settled(reading, _judgement(reading, raw)) for reading, raw in zip(whole, raws, strict=True)]
+    if keep != "raw":
+        settled = _written(session, settled, now)
+    settled += [Settled(reading, _failure(reading)) for reading in failed]
+    settled = [replace(each, outcome=_stamped(each.reading, each.outcome, keep=keep, now=now)) for each in settled]
+    if keep == "all":
+        _record(session, settled, now)
+    catalog.prune_raw_responses(session, *(each.provider_id for each in settled if each.outcome.listing_changed))
+    if keep == "nothing":
+        session.rollback()
+    else:
+        session.commit()
+    return settled
+
+
+def _with_their_rules(
+    session: Session, readings: Sequence[Reading], *, keep: Keep
+) -> tuple[list[Reading], list[Reading]]:
+    """The readings that were judged, with their providers locked, and those that failed.
+
+    A rule behind a reading that leads to a write stays active until that is committed, or the reading has failed.
+    """
+    whole = [reading for reading in readings if reading.error is None]
+    failed = [reading for reading in readings if reading.error is not None]
+    if not whole:
+        return whole, failed
+    ids = [reading.target.provider.id for reading in whole]
+    locked = catalog.lock_providers(session, ids, waiting=len(readings) == 1)
+    active = catalog.active_versions(session, locked)
+    judged_by_theirs = []
+    for reading in whole:
+        target = reading.target
+        present = active.get(target.provider.id)
+        if target.provider.id not in locked:
+            if len(readings) == 1:  # nobody had to be waited for: it is gone
+                failed.append(reading.failed(catalog.unknown_provider(session, target.slug)))
+            continue
+        if keep == "raw" or not _is_accepted(reading) or present == target.version:
+            judged_by_theirs.append(reading)
+        else:
+            failed.append(reading.failed(catalog.rule_replaced(target.slug, target.version, present)))
+    return judged_by_theirs, failed
+
+
+def _is_accepted(reading: Reading) -> bool:
+    return reading.verdict is not None and reading.verdict.valid
+
+
+def _judgement(reading: Reading, raw: catalog.RawResponseRef) -> SyncOutcome:
+    verdict, target = reading.verdict, reading.target
+    if verdict is None:
+        raise AssertionError("only what was judged is stored")
+    return SyncOutcome(
+        target.slug,
+        "synced" if verdict.valid else "blocked",
+        reason=None if verdict.valid else blocking_reason(target.slug, verdict.issues),
+        issues=verdict.issues,
+        models=verdict.profile.count,
+        rejected=verdict.rejected_count,
+        page_count=raw.page_count,
+        byte_count=raw.byte_count,
+        raw_response_id=raw.id,
+        listing_changed=raw.is_new,
+        rule_version=target.version,
+    )
+
+
+def _failure(reading: Reading) -> SyncOutcome:
+    slug, text = reading.target.slug, str(reading.error)
+    reason = text if slug in text else f"{slug}: {text}"
+    return SyncOutcome(slug, "failed", reason=reason, error=reading.error, rule_version=reading.target.version)
+
+
+def _repeated(reading: Reading) -> SyncOutcome:
+    """The last accepted listing once more: what was found in it then, and no change."""
+    target, content = reading.target, reading.content
+    last = target.state.last_result
+    if content is None:
+        raise AssertionError("a repeat came whole")
+    return SyncOutcome(
+        target.slug,
+        "synced",
+        issues=tuple(last["issues"]),
+        models=last["models"],
+        rejected=last["rejected"],
+        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
+        page_count=content.page_count,
+        byte_count=content.byte_count,
+        raw_response_id=target.state.raw_response_id,
+        rule_version=target.version,
+        capability_coverage=last["capability_coverage"],
+        not_modified=True,
+    )
+
+
+def _stamped(reading: Reading, outcome: SyncOutcome, *, keep: Keep, now: datetime) -> SyncOutcome:
+    state, synced = reading.target.state, outcome.status == "synced"
+    return replace(
+        outcome,
+        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
+        recovered=synced and state.consecutive_failures > 0,
+        rule=reading.rule,
+        rule_changed=reading.target.version != state.rule_version,
+        last_success_at=now if synced and keep == "all" else state.last_success_at,
+        consecutive_failures=0 if synced else state.consecutive_failures + 1,
+        min_coverage=reading.thresholds.min_coverage,
+        seconds=time.monotonic() - reading.started,
+        dry_run=keep == "nothing",
+    )
+
+
+def _written(session: Session, settled: Sequence[Settled], now: datetime) -> list[Settled]:
+    """Writes the models of accepted listings.
+
+    Where the rule is another than last time, beside what that makes of the listing before.
+    """
+    accepted = [each for each in settled if _is_accepted(each.reading)]
+    if not accepted:
+        return list(settled)
+    with ExitStack() as spools:
+        listings = [_accepted_listing(session, each, spools) for each in accepted]
+        found = write_listings(session, listings, now=now)
+    written = {each.slug: one for each, one in zip(accepted, found, strict=True)}
+    for each in accepted:
+        _record_acceptance(session, each, now)
+    return [
+        replace(each, written=one, outcome=_with_written(session, each.outcome, one))
+        if (one := written.get(each.slug)) is not None
+        else each
+        for each in settled
+    ]
+
+
+def _accepted_listing(session: Session, settled: Settled, spools: ExitStack) -> AcceptedListing:
+    reading, target = settled.reading, settled.reading.target
+    if reading.verdict is None:
+        raise AssertionError("only an accepted listing is written")
+    state, reread = target.state, None
+    is_new_rule = state.rule_version not in (None, target.version)
+    if is_new_rule and state.raw_response_id is not None:
+        again = spools.enter_context(row_spool())
+        reread = reread_listing(session, state.raw_response_id, reading.rule, reading.thresholds, again)
+    return AcceptedListing(
+        target.provider.id,
+        reading.rows,
+        reading.verdict,
+        target.version,
+        raw_response_id=settled.outcome.raw_response_id,
+        cause="rule" if is_new_rule and reread is None else "provider",
+        reread=reread,
+    )
+
+
+def _record_acceptance(session: Session, settled: Settled, now: datetime) -> None:
+    target = settled.reading.target
+    if target.accept is not None:
+        catalog.record_acceptance(
+            session,
+            target.provider.id,
+            kinds=target.accept.guards,
+            reason=target.accept.reason,
+            author=target.accept.author,
+            created_by_id=target.accept.created_by_id,
+            raw_response_id=settled.outcome.raw_response_id,
+            used_at=now,
+        )
+
+
+def _with_written(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:
+    counts = {each.name: getattr(written.result, each.name) for each in fields(written.result)}
+    caught_up = None
+    if written.overrides:
+        found = catalog.overrides_caught_up(session, outcome.slug)
+        caught_up = tuple(f"{each.model_id} {each.field}" for each in found)
+    return replace(outcome, **counts, capability_coverage=written.capability_coverage, caught_up=caught_up)
+
+
+def _record(session: Session, settled: Sequence[Settled], now: datetime) -> None:
+    """Notes how the syncs went, and tells what they changed."""
+    catalog.record_successes(session, [_accepted(each) for each in settled if each.written is not None], now=now)
+    catalog.record_failures(session, [_failed(each) for each in settled if each.written is None], now=now)
+    for each in settled:
+        if each.outcome.recovered:
+            target = each.reading.target
+            catalog.cancel_open_tasks(session, target.provider.id, f"rule version {target.version} fits again")
+    news = [models_changed(each.provider_id, each.outcome, now=now) for each in settled if each.outcome.rows_changed]
+    catalog.enqueue_notifications(session, news, now=now)
+
+
+def _accepted(settled: Settled) -> catalog.AcceptedSync:
+    reading, target = settled.reading, settled.reading.target
+    if reading.verdict is None or settled.written is None:
+        raise AssertionError("only what was written is accepted")
+    return catalog.AcceptedSync(
+        target.provider.id,
+        target.version,
+        settled.outcome.summary(),
+        profile=reading.verdict.profile.to_json(),
+        raw_response_id=settled.outcome.raw_response_id,
+        validators=reading.validators,
+        basis=reading_basis(target.provider, target.version, settled.written.overrides),
+    )
+
+
+def _failed(settled: Settled) -> catalog.FailedSync:
+    outcome = settled.outcome
+    kind = "blocked" if outcome.error is None else type(outcome.error).__name__
+    return catalog.FailedSync(settled.reading.target.provider.id, kind, outcome.reason or kind, outcome.summary())
