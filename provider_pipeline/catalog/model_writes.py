@@ -25,6 +25,8 @@ _DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
 _MOST_CHANGES = 50
 _FEW = 1_000
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 Cause = Literal["provider", "rule", "override"]
 """What brings a change about: the provider's listing, another rule that reads it, or a value that people set."""
 
@@ -207,7 +209,7 @@ def _analyze(session: Session, table: str, rows: int) -> None:
 
 def _send(copy: psycopg.Copy, provider_id: int, row: Mapping[str, Any], overridden: Sequence[str]) -> None:
     try:
-        values = [json.dumps(row[name], allow_nan=False) if name in _DOCUMENTS else row[name] for name in ROW_COLUMNS]
+        values = [_encode(row[name]) if name in _DOCUMENTS else row[name] for name in ROW_COLUMNS]
         copy.write_row([provider_id, *values, list(overridden)])
     except ValueError as error:  # NaN in a document, or half a surrogate pair in a text
         raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error

@@ -6,7 +6,7 @@ once; it is delivered at least once, and again only if a worker died between the
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -74,7 +74,7 @@ def enqueue_notifications(session: Session, news: Sequence[News], *, now: dateti
     """
     if not news:
         return set()
-    told = json.dumps([asdict(each) for each in news])
+    told = json.dumps([vars(each) for each in news])
     return set(session.scalars(statement("add_notifications"), {"news": told, "now": now}))
 
 

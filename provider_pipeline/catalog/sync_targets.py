@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Select, Text, any_, bindparam, select
+import orjson
+from sqlalchemy import ARRAY, Select, Text, any_, bindparam, cast, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.overrides import overrides_by_provider
@@ -25,6 +26,9 @@ from provider_pipeline.catalog.tables import (
     raw_response,
     rule_version,
 )
+
+_LONG = ("model_list_config", "endpoints_config")
+"""Documents of some hundred kilobytes, which are parsed here."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,15 @@ def _target(row: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) 
 
     return SyncTarget(
         provider=Provider(**part("provider.")),
-        rule=None if row["rule.version"] is None else StoredRuleVersion(**part("rule.")),
+        rule=None if row["rule.version"] is None else _rule(part("rule.")),
         state=SyncState() if row["state.last_checked_at"] is None else SyncState(**part("state.")),
         overrides=overrides,
         any_missing=row["any_missing"],
     )
+
+
+def _rule(columns: Mapping[str, Any]) -> StoredRuleVersion:
+    return StoredRuleVersion(**{**columns, **{name: orjson.loads(columns[name]) for name in _LONG}})
 
 
 @functools.cache
@@ -77,7 +85,10 @@ def _targets() -> Select[Any]:
     missing = select(provider_model.c.id).where(
         provider_model.c.provider_id == provider.c.id, provider_model.c.status == "missing"
     )
-    rule = [rule_version.c[name] for name in StoredRuleVersion.__dataclass_fields__]
+    rule = [
+        cast(rule_version.c[name], Text).label(name) if name in _LONG else rule_version.c[name]
+        for name in StoredRuleVersion.__dataclass_fields__
+    ]
     return (
         select(
             *(column.label(f"provider.{column.key}") for column in PROVIDER_COLUMNS),

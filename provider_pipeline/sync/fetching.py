@@ -17,7 +17,7 @@ from provider_pipeline.sync.judging import parsed
 from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.stored import Page
 
-_MOST_BYTES: Final = 1024 * 1024
+_MOST_BYTES: Final = 2 * 1024 * 1024
 """How much of a listing is kept in memory, and stays parsed until it is judged."""
 
 
