@@ -8,7 +8,7 @@ once.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from typing import Any, Final
 
@@ -101,6 +101,7 @@ class _Fleet:
         self._reading: dict[Future[Reading], str] = {}
         self._ready: list[Reading] = []
         self._writing: dict[Future[list[SyncOutcome]], list[Reading]] = {}
+        self._group: Future[list[SyncOutcome]] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -116,7 +117,6 @@ class _Fleet:
         """Begins to sync providers; yields the outcomes of those that cannot be."""
         preparing = self._writer.submit(self._prepare, slugs)
         if (error := preparing.exception()) is not None:
-            self._locks.release(slugs)
             yield from (_failed(slug, error) for slug in slugs)
             return
         for slug, target in preparing.result().items():
@@ -133,29 +133,30 @@ class _Fleet:
             yield from self._end_reading(reading)
         for writing in [future for future in self._writing if future in done]:
             yield from self._end_writing(writing)
-        if self._ready and not self._writing:
-            self._write(self._ready)
+        if self._ready and (self._group is None or self._group.done()):
+            self._group = self._write(self._writer, self._ready, waiting=False)
             self._ready = []
 
     def finish(self) -> None:
         """Lets what is running come to its end, and begins nothing more."""
-        self._readers.shutdown(wait=True, cancel_futures=True)
-        cancelled = [future for future in self._reading if future.cancelled()]
-        self._locks.release(self._reading.pop(future) for future in cancelled)
+        cancelled = [future for future in self._reading if future.cancel()]
+        self._locks.release([self._reading.pop(future) for future in cancelled])
         while self.is_busy:
             for _ in self.next_outcomes():
                 pass
-        self._writer.shutdown(wait=True)
+        for executor in (self._readers, self._writer):
+            executor.shutdown()
 
     def _prepare(self, slugs: Sequence[str]) -> dict[str, Target | ProviderPipelineError]:
         refused = self._locks.take(slugs)
-        with self._sessions() as session:
-            found = prepare(session, slugs, accept=self._accept, now=utc_now())
-        useless = [slug for slug, target in found.items() if not isinstance(target, Target)]
-        self._locks.release(slug for slug in useless if slug not in refused)
-        return {
-            slug: refused.get(slug, target) if isinstance(target, Target) else target for slug, target in found.items()
-        }
+        taken = [slug for slug in slugs if slug not in refused]
+        with ExitStack() as on_error:
+            on_error.callback(self._locks.release, taken)
+            with self._sessions() as session:
+                found = prepare(session, slugs, accept=self._accept, now=utc_now())
+            on_error.pop_all()
+        self._locks.release(slug for slug in taken if not isinstance(found[slug], Target))
+        return found | {slug: error for slug, error in refused.items() if isinstance(found[slug], Target)}
 
     def _read(self, target: Target) -> Reading:
         with self._sessions() as session:
@@ -169,12 +170,16 @@ class _Fleet:
             self._locks.release([slug])
             yield _failed(slug, error)
 
-    def _write(self, readings: Sequence[Reading]) -> None:
-        self._writing[self._writer.submit(self._settle, readings)] = list(readings)
+    def _write(
+        self, executor: ThreadPoolExecutor, readings: Sequence[Reading], *, waiting: bool
+    ) -> Future[list[SyncOutcome]]:
+        writing = executor.submit(self._settle, readings, waiting)
+        self._writing[writing] = list(readings)
+        return writing
 
-    def _settle(self, readings: Sequence[Reading]) -> list[SyncOutcome]:
+    def _settle(self, readings: Sequence[Reading], waiting: bool) -> list[SyncOutcome]:
         with self._sessions() as session:
-            settled = settle(session, readings, keep=self._keep, clock=utc_now)
+            settled = settle(session, readings, keep=self._keep, clock=utc_now, waiting=waiting)
             let_others_read(session, settled, now=utc_now())
         return [each.outcome for each in settled]
 
@@ -183,14 +188,14 @@ class _Fleet:
         if error is not None and len(readings) == 1:
             outcomes = [_failed(readings[0].target.slug, error)]
         else:
-            # One that cannot be written, or not yet, is no reason for the others to wait, or to fail.
+            # One that cannot be written, or not yet, is no reason for the others to fail, or to wait.
             outcomes = [] if error is not None else writing.result()
         done = {outcome.slug for outcome in outcomes}
         for reading in readings:
             if reading.target.slug in done:
                 reading.close()
             else:
-                self._write([reading])
+                self._write(self._readers, [reading], waiting=True)
         self._locks.release(done)
         yield from outcomes
 

@@ -53,7 +53,7 @@ class Settled:
 
 
 def settle(
-    session: Session, readings: Sequence[Reading], *, keep: Keep, clock: Callable[[], datetime]
+    session: Session, readings: Sequence[Reading], *, keep: Keep, clock: Callable[[], datetime], waiting: bool = True
 ) -> list[Settled]:
     """Writes what readings came to, each provider's wholly or not at all, and commits.
 
@@ -63,10 +63,10 @@ def settle(
         keep: `all`; `raw` stores the listings but writes no model and no state; `nothing` is a dry run: everything is
             done, writes included, and rolled back.
         clock: The time that rows and states are stamped with.
+        waiting: Wait for a provider that somebody else is deciding about at this moment; otherwise leave it out.
 
     Returns:
-        One for each reading. Of several, those are left out whose provider somebody else is deciding about at this
-        moment: nobody waits for them.
+        One for each reading that is not left out.
 
     Raises:
         CatalogError: The database failed, or something does not fit it; then nothing that was judged is written.
@@ -74,7 +74,7 @@ def settle(
     repeats = _settle_repeats(session, [each for each in readings if each.is_repeat], keep=keep, now=clock())
     done = {each.slug for each in repeats}
     rest = [_judged_after_all(session, reading) for reading in readings if reading.target.slug not in done]
-    return repeats + (_settle_rest(session, rest, keep=keep, now=clock()) if rest else [])
+    return repeats + (_settle_rest(session, rest, keep=keep, now=clock(), waiting=waiting) if rest else [])
 
 
 def _judged_after_all(session: Session, reading: Reading) -> Reading:
@@ -104,8 +104,10 @@ def _settle_repeats(session: Session, readings: Sequence[Reading], *, keep: Keep
     return [each for each in found if each.provider_id in noted]
 
 
-def _settle_rest(session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime) -> list[Settled]:
-    whole, failed = _with_their_rules(session, readings, keep=keep)
+def _settle_rest(
+    session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime, waiting: bool
+) -> list[Settled]:
+    whole, failed = _with_their_rules(session, readings, keep=keep, waiting=waiting)
     raws = catalog.store_raw_responses(
         session, [catalog.NewListing(each.target.provider.id, each.pages, each.content) for each in whole]
     )
@@ -125,7 +127,7 @@ def _settle_rest(session: Session, readings: Sequence[Reading], *, keep: Keep, n
 
 
 def _with_their_rules(
-    session: Session, readings: Sequence[Reading], *, keep: Keep
+    session: Session, readings: Sequence[Reading], *, keep: Keep, waiting: bool
 ) -> tuple[list[Reading], list[Reading]]:
     """The readings that were judged, with their providers locked, and those that failed.
 
@@ -136,14 +138,14 @@ def _with_their_rules(
     if not whole:
         return whole, failed
     ids = [reading.target.provider.id for reading in whole]
-    locked = catalog.lock_providers(session, ids, waiting=len(readings) == 1)
+    locked = catalog.lock_providers(session, ids, waiting=waiting)
     active = catalog.active_versions(session, locked)
     judged_by_theirs = []
     for reading in whole:
         target = reading.target
         present = active.get(target.provider.id)
         if target.provider.id not in locked:
-            if len(readings) == 1:  # nobody had to be waited for: it is gone
+            if waiting:  # and nobody has it locked: it is gone
                 failed.append(reading.failed(catalog.unknown_provider(session, target.slug)))
             continue
         if keep == "raw" or not _is_accepted(reading) or present == target.version:

@@ -1,0 +1,205 @@
+"""Many providers in one transaction: what one of them meets with is nothing to the others."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import SyncOutcome, attempt_many, store_for_trial
+from provider_pipeline.sync.attempt import utc_now
+from provider_pipeline.sync.preparing import Target, prepare
+from provider_pipeline.sync.reading import Reading, read_listing
+from provider_pipeline.sync.settling import settle
+from provider_pipeline_tests.catalog.builders import wait_for_a_lock
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+SLUGS = ("ash", "birch", "cedar")
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF new.provider_id = (SELECT id FROM provider WHERE slug = 'birch') THEN
+        RAISE EXCEPTION 'birch cannot be written';
+    END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON provider_model FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+
+KILLED = """
+import sys
+from provider_pipeline.catalog import open_database
+from provider_pipeline.listing import ListingClient
+from provider_pipeline.sync import attempt_many
+with open_database(sys.argv[1]) as database:
+    for outcome in attempt_many(database.session, sys.argv[2:], client=ListingClient(), max_workers=1):
+        print(outcome.slug, outcome.status, flush=True)
+"""
+
+
+@pytest.fixture
+def trees(fleet: Fleet) -> Fleet:
+    """Three providers, never synced."""
+    for slug in SLUGS:
+        fleet.add(slug)
+    return fleet
+
+
+def sync_all(fleet: Fleet) -> dict[str, SyncOutcome]:
+    return {each.slug: each for each in attempt_many(fleet.database.session, SLUGS, client=ListingClient())}
+
+
+def run_sql(fleet: Fleet, statements: str) -> None:
+    with fleet.database.session() as session:
+        session.execute(text(statements))
+        session.commit()
+
+
+@contextmanager
+def readings(fleet: Fleet) -> Iterator[list[Reading]]:
+    """Every provider's listing, fetched and judged, to be written together."""
+    with fleet.database.session() as session, ExitStack() as stack:
+        targets = prepare(session, SLUGS, accept=None, now=utc_now())
+        session.rollback()
+        found = []
+        for target in targets.values():
+            assert isinstance(target, Target)
+            found.append(read_listing(session, target, ListingClient()))
+            stack.callback(found[-1].close)
+        yield found
+
+
+def test_providers_that_are_read_are_written_in_one_transaction(trees: Fleet):
+    with readings(trees) as read, trees.database.session() as session:
+        settled = settle(session, read, keep="all", clock=utc_now)
+    assert [(each.outcome.status, each.outcome.created) for each in settled] == [("synced", len(CHAT_MODELS))] * 3
+    assert len({version for slug in SLUGS for version, *_ in trees.rows(slug).values()}) == 1
+
+
+def test_what_does_not_fit_keeps_a_whole_group_from_being_written(trees: Fleet):
+    run_sql(trees, REFUSE)
+    with (
+        readings(trees) as read,
+        trees.database.session() as session,
+        pytest.raises(DBAPIError, match="birch cannot be written"),
+    ):
+        settle(session, read, keep="all", clock=utc_now)
+    assert [trees.rows(slug) for slug in SLUGS] == [{}, {}, {}]
+
+
+def test_the_others_of_its_group_are_then_written_without_it(trees: Fleet):
+    run_sql(trees, REFUSE)
+    outcomes = sync_all(trees)
+    assert {slug: outcome.status for slug, outcome in outcomes.items()} == {
+        "ash": "synced",
+        "birch": "failed",
+        "cedar": "synced",
+    }
+    assert "birch cannot be written" in outcomes["birch"].reason
+    assert [len(trees.rows(slug)) for slug in SLUGS] == [5, 0, 5]
+    with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
+        assert locks.take(SLUGS) == {}
+
+
+def test_whoever_decides_about_one_provider_is_waited_for_by_that_one_alone(trees: Fleet):
+    birch = "SELECT FROM provider WHERE slug = 'birch' FOR NO KEY UPDATE"
+    outcomes: list[SyncOutcome] = []
+    with trees.database.session() as other:
+        other.execute(text(birch))
+        syncing = threading.Thread(
+            target=lambda: outcomes.extend(attempt_many(trees.database.session, SLUGS, client=ListingClient()))
+        )
+        syncing.start()
+        wait_for_a_lock(trees.database)
+        assert [len(trees.rows(slug)) for slug in ("ash", "cedar")] == [5, 5]
+        other.rollback()
+        syncing.join(timeout=30)
+    assert {(outcome.slug, outcome.status) for outcome in outcomes} == {(slug, "synced") for slug in SLUGS}
+
+
+def test_a_rule_that_is_replaced_meanwhile_fails_its_own_provider_only(trees: Fleet):
+    with readings(trees) as read, trees.database.session() as session:
+        provider = catalog.get_provider(session, "birch")
+        rule = catalog.active_rule(session, provider.id)
+        document = {"model_list_config": rule.model_list_config, "endpoints_config": {}}
+        version = store_for_trial(session, provider.id, document, reason="test")
+        catalog.activate_rule(session, provider.id, version, reason="test")
+        session.commit()
+        settled = {each.slug: each.outcome for each in settle(session, read, keep="all", clock=utc_now)}
+    assert {slug: outcome.status for slug, outcome in settled.items()} == {
+        "ash": "synced",
+        "birch": "failed",
+        "cedar": "synced",
+    }
+    assert isinstance(settled["birch"].error, RuleReplacedError)
+    assert trees.rows("birch") == {}
+
+
+def test_each_provider_of_a_group_has_its_own_changes_renames_and_states(trees: Fleet):
+    sync_all(trees)
+    trees.serve("ash", listing(*CHAT_MODELS, "gpt-5"))
+    trees.serve("birch", listing("GPT-4.1", *CHAT_MODELS[1:]))
+    with readings(trees) as read, trees.database.session() as session:
+        settled = {each.slug: each.outcome for each in settle(session, read, keep="all", clock=utc_now)}
+    assert {slug: [(each.model_id, each.kind) for each in one.changes] for slug, one in settled.items()} == {
+        "ash": [("gpt-5", "added")],
+        "birch": [("GPT-4.1", "renamed"), ("gpt-4.1", "missing")],
+        "cedar": [],
+    }
+    assert (settled["cedar"].unchanged, settled["cedar"].not_modified) == (5, True)
+    with trees.database.session() as session:
+        states = [catalog.get_sync_state(session, catalog.get_provider(session, slug).id) for slug in SLUGS]
+    assert [state.last_result["models"] for state in states] == [6, 5, 5]
+    assert len({state.last_success_at for state in states}) <= 2  # repeats are noted apart
+
+
+def test_a_provider_that_nobody_knows_is_told_as_such_beside_the_others(trees: Fleet):
+    found = {each.slug: each for each in attempt_many(trees.database.session, ["ash", "oak"], client=ListingClient())}
+    assert found["ash"].status == "synced"
+    assert isinstance(found["oak"].error, UnknownProviderError)
+
+
+def test_closing_early_lets_what_runs_end_and_gives_every_lock_back(trees: Fleet):
+    outcomes = attempt_many(trees.database.session, SLUGS, client=ListingClient(), max_workers=1)
+    first = next(outcomes)
+    outcomes.close()
+    assert first.status == "synced"
+    assert set(map(len, map(trees.rows, SLUGS))) <= {0, 5}
+    with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
+        assert locks.take(SLUGS) == {}
+
+
+def test_a_database_that_is_gone_is_each_provider_s_failure_and_raises_nothing(trees: Fleet):
+    with catalog.open_database(trees.database.url) as database:
+        run_sql(trees, "ALTER TABLE provider_sync RENAME TO gone")
+        outcomes = list(attempt_many(database.session, SLUGS, client=ListingClient()))
+    assert sorted((outcome.slug, outcome.status) for outcome in outcomes) == [(slug, "failed") for slug in SLUGS]
+    assert not isinstance(outcomes[0].error, ProviderPipelineError)
+
+
+def test_a_process_killed_while_it_writes_leaves_no_provider_half_written(trees: Fleet):
+    sync_all(trees)
+    before = [trees.rows(slug) for slug in SLUGS]
+    for slug in SLUGS:
+        trees.serve(slug, listing(*CHAT_MODELS, context_length=256_000))
+    with trees.database.session() as session:
+        session.execute(text("LOCK TABLE provider_model_change IN ACCESS EXCLUSIVE MODE"))
+        command = [sys.executable, "-c", KILLED, trees.database.url, *SLUGS]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            wait_for_a_lock(trees.database)
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.communicate()[0] == ""
+        session.rollback()
+    assert [trees.rows(slug) for slug in SLUGS] == before
+    assert {outcome.status for outcome in sync_all(trees).values()} == {"synced"}
+    assert {row[2] for slug in SLUGS for row in trees.rows(slug).values()} == {256_000}
