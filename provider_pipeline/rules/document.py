@@ -51,6 +51,11 @@ def _patterns(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+@functools.lru_cache(maxsize=256)
+def _characters(texts: tuple[str, ...]) -> int:
+    return sum(map(len, texts))
+
+
 Expression = Annotated[str, AfterValidator(_expression)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 ID_PLACEHOLDER: Final = "{id}"
@@ -190,6 +195,8 @@ class ExtractionRule(BaseModel):
     @field_validator("capability_rules")
     @classmethod
     def _bounded_together(cls, rules: tuple[CapabilityRule, ...]) -> tuple[CapabilityRule, ...]:
+        if sum(_characters(rule.patterns.regex) for rule in rules) <= MAX_PATTERN_TEXT:
+            return rules
         size = sum(map(len, {text for rule in rules for text in rule.patterns.regex}))
         if size > MAX_PATTERN_TEXT:
             raise ValueError(f"the patterns have {size} characters together; at most {MAX_PATTERN_TEXT} are read")

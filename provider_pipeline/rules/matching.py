@@ -108,6 +108,13 @@ def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatt
     return NamePatterns(ordered)
 
 
+@functools.lru_cache(maxsize=256)
+def _what_is_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
+    """All that the predicates look at in an item; None where that is all of it."""
+    paths = frozenset[tuple[str, ...]]().union(*map(expression_reads, predicates))
+    return None if () in paths else tuple(path_getter(path) for path in sorted(paths))
+
+
 class CompiledCapabilities:
     """Capability rules, ready to judge models."""
 
@@ -122,9 +129,9 @@ class CompiledCapabilities:
             for model_id, capabilities in rule.patterns.lookup_table.items():
                 entry = self._lookup.setdefault(model_id.lower(), {})
                 entry.update(dict.fromkeys(capabilities, (True, "lookup_table")))
-        texts = {text for rule in rules for text in (*rule.patterns.evidence, *rule.patterns.counter_evidence)}
-        paths = frozenset[tuple[str, ...]]().union(*map(expression_reads, texts))
-        self._read = None if () in paths else tuple(path_getter(path) for path in sorted(paths))
+        self._read = _what_is_read(
+            tuple(text for rule in rules for text in (*rule.patterns.evidence, *rule.patterns.counter_evidence))
+        )
         self._told: dict[bytes, Told] = {}
         self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
         self._columns: dict[tuple[Named, Told], Columns] = {}

@@ -116,16 +116,17 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
 
 def read_modalities(value: Any) -> list[str] | None:
     """Modalities by common names, sorted; a text is split at commas and plus signs, an object gives its true keys."""
-    if isinstance(value, str):
-        value = _SEPARATORS.split(value.strip())
-    elif isinstance(value, Mapping):
-        value = [key for key, held in value.items() if held is True]
-    if not isinstance(value, list):
-        return None
+    entries = value if isinstance(value, list) else _modality_texts(value)
     known = _modalities()
-    found = {known.get(entry) or _modality(entry) for entry in value if isinstance(entry, str)}
+    found = {known.get(entry) or _modality(entry) for entry in entries if isinstance(entry, str)}
     found.discard("")
     return sorted(found) or None
+
+
+def _modality_texts(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return _SEPARATORS.split(value.strip())
+    return [key for key, held in value.items() if held is True] if isinstance(value, Mapping) else []
 
 
 @functools.cache
