@@ -8,32 +8,50 @@ parameter, jumps back or lies about its total gives pages that look fine one by 
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from provider_pipeline.rules.language import compile_expression
 
 
 class SeenIds:
-    """A set of ids that needs 8 bytes for each: their 64-bit hashes, in sorted runs that are merged as they grow."""
+    """A set of ids that needs at most 24 bytes for each, by their 64-bit hashes.
+
+    The hashes are in sorted runs that are merged as they grow. Most new ones need not be looked for there: each hash in
+    the set has a mark, by its last bits, and a place without one stands for none.
+    """
 
     def __init__(self) -> None:
         self._runs: list[array[int]] = []
+        self._size = 0
+        self._marks = bytearray(1)
 
     def new_of(self, hashes: Iterable[int]) -> set[int]:
         """Those that are not in the set."""
+        marks, last_bits = self._marks, len(self._marks) - 1
         new = set(hashes)
-        for run in self._runs:
-            new = {each for each in new if not _holds(run, each)}
-        return new
+        marked = [each for each in new if marks[each & last_bits]]
+        return new.difference(each for each in marked if any(_holds(run, each) for run in self._runs))
 
     def add(self, hashes: Iterable[int]) -> None:
         """Put in hashes that are not in the set yet."""
-        run = array("q", sorted(hashes))
+        added = run = array("q", sorted(hashes))
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             # Sorting two sorted runs merges them.
             run = array("q", sorted([*self._runs.pop(), *run]))
         if run:
             self._runs.append(run)
+        self._size += len(added)
+        if len(self._marks) < 4 * self._size:
+            self._marks = bytearray(1 << (8 * self._size).bit_length())
+            self._mark(chain.from_iterable(self._runs))
+        else:
+            self._mark(added)
+
+    def _mark(self, hashes: Iterable[int]) -> None:
+        marks, last_bits = self._marks, len(self._marks) - 1
+        for each in hashes:
+            marks[each & last_bits] = 1
 
 
 class PageProofs:
