@@ -6,6 +6,8 @@ carries the same metadata as a passed one. They are emitted by the step that syn
 each provider's evaluation can be recorded for its own partition.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from provider_pipeline import rules, sync
 from provider_pipeline.asset_keys import (
     EXTRACTION,
     HOW_A_SYNC_WORKS,
@@ -24,10 +27,8 @@ from provider_pipeline.asset_keys import (
 )
 from provider_pipeline.asset_metadata import bounded_json
 from provider_pipeline.errors import ListingRefusedError
-from provider_pipeline.rules import PLAUSIBILITY_ISSUES, Thresholds
-from provider_pipeline.sync import MAX_AGE, SyncOutcome, failed_stage
 
-MIN_CAPABILITY_COVERAGE: float = Thresholds.model_fields["min_coverage"].default
+MIN_CAPABILITY_COVERAGE: float = rules.Thresholds.model_fields["min_coverage"].default
 FAILURES_TO_ERROR = 3
 """Failures in a row that make a warning an error: one bad hour is not yet an incident."""
 
@@ -75,7 +76,7 @@ CAPABILITIES_ARE_COVERED = _spec(
 PROVIDER_IS_FRESH = _spec(
     "provider_is_fresh",
     TABLE,
-    f"The last successful sync is less than {MAX_AGE.total_seconds() / 3600:.0f} hours old.",
+    f"The last successful sync is less than {sync.MAX_AGE.total_seconds() / 3600:.0f} hours old.",
     page=OPERATIONS,
 )
 
@@ -93,7 +94,7 @@ CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
 )
 
 
-def evaluations(outcome: SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEvaluation]:
+def evaluations(outcome: sync.SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEvaluation]:
     """The check evaluations of one attempt.
 
     Only what was reached is evaluated: without a listing there is nothing to say of the rule.
@@ -163,10 +164,10 @@ def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int)
     return _evaluation(
         PROVIDER_IS_FRESH,
         slug,
-        passed=last is not None and now - last <= MAX_AGE,
+        passed=last is not None and now - last <= sync.MAX_AGE,
         severity=_severity(failures),
         metadata={
-            "expected": f"a successful sync after {(now - MAX_AGE).isoformat(timespec='seconds')}",
+            "expected": f"a successful sync after {(now - sync.MAX_AGE).isoformat(timespec='seconds')}",
             "actual": last.isoformat(timespec="seconds") if last else "never synced",
             "consecutive_failures": failures,
             "recovery": "look at the provider's other checks; if none ran, see that the schedule and the daemon do",
@@ -174,10 +175,10 @@ def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int)
     )
 
 
-def _fetch_findings(outcome: SyncOutcome) -> dict[str, str | float]:
+def _fetch_findings(outcome: sync.SyncOutcome) -> dict[str, str | float]:
     """How far the fetch came and what it took, as `provider-pipeline providers check` tells it."""
     findings: dict[str, str | float] = {
-        "stage": "complete" if outcome.error is None else failed_stage(outcome.error),
+        "stage": "complete" if outcome.error is None else sync.failed_stage(outcome.error),
         "seconds": round(outcome.seconds, 3),
         "bytes": outcome.byte_count,
         "pages": outcome.page_count,
@@ -191,8 +192,10 @@ def _severity(failures: int) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if failures >= FAILURES_TO_ERROR else dg.AssetCheckSeverity.WARN
 
 
-def _verdict_evaluation(spec: dg.AssetCheckSpec, outcome: SyncOutcome, *, of_history: bool) -> dg.AssetCheckEvaluation:
-    issues = [issue for issue in outcome.issues if (issue["type"] in PLAUSIBILITY_ISSUES) is of_history]
+def _verdict_evaluation(
+    spec: dg.AssetCheckSpec, outcome: sync.SyncOutcome, *, of_history: bool
+) -> dg.AssetCheckEvaluation:
+    issues = [issue for issue in outcome.issues if (issue["type"] in rules.PLAUSIBILITY_ISSUES) is of_history]
     errors = [issue for issue in issues if issue["severity"] == "error"]
     return _evaluation(
         spec,

@@ -5,11 +5,14 @@ they are recorded (`assets.py`). The concept: an asset's new materialization is 
 evaluated before it, so whoever has news leaves all of them, and whoever has none leaves nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from provider_pipeline import sync
 from provider_pipeline.asset_checks import evaluations
 from provider_pipeline.asset_keys import EXTRACTION, RAW, RULE, TABLE
 from provider_pipeline.asset_metadata import (
@@ -19,12 +22,11 @@ from provider_pipeline.asset_metadata import (
     repair_metadata,
     table_metadata,
 )
-from provider_pipeline.sync import AcceptedGuards, Repair, SyncOutcome
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
 
-def rule_event(repair: Repair) -> Event:
+def rule_event(repair: sync.Repair) -> Event:
     """The rule's materialization; of a rule that waits for a person an observation, with the same metadata."""
     metadata = repair_metadata(repair)
     if repair.status == "needs_review":
@@ -32,12 +34,12 @@ def rule_event(repair: Repair) -> Event:
     return dg.AssetMaterialization(RULE, partition=repair.slug, metadata=metadata)
 
 
-def is_news(outcome: SyncOutcome) -> bool:
+def is_news(outcome: sync.SyncOutcome) -> bool:
     """Whether an attempt nobody asked for is worth an event: it failed, recovered, or found something else."""
     return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
 
 
-def outcome_events(outcome: SyncOutcome, accept: AcceptedGuards | None, *, new_rule: bool) -> Iterator[Event]:
+def outcome_events(outcome: sync.SyncOutcome, accept: sync.AcceptedGuards | None, *, new_rule: bool) -> Iterator[Event]:
     """The events of one attempt, as far as it came.
 
     Args:

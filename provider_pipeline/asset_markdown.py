@@ -5,15 +5,15 @@ Here: wording and layout, bounded in size, safe against what a provider sent. No
 each changed value before and after.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
 
-from provider_pipeline import catalog
-from provider_pipeline.rules import ExtractionRule, code_span, column_sources
-from provider_pipeline.sync import AcceptedGuards, SyncOutcome
+from provider_pipeline import catalog, rules, sync
 
 MAX_TEXT: Final = 20_000
 """Characters of one text: an event is stored whole, and read by everybody who opens the asset's page."""
@@ -39,7 +39,7 @@ def markdown(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(kept))
 
 
-def rule_markdown(rule: ExtractionRule) -> dg.MarkdownMetadataValue:
+def rule_markdown(rule: rules.ExtractionRule) -> dg.MarkdownMetadataValue:
     """A rule as a person reads it: where the models are, and which field is read into which column."""
     lines: list[str] = []
     for endpoint in rule.endpoints:
@@ -57,16 +57,16 @@ def rule_markdown(rule: ExtractionRule) -> dg.MarkdownMetadataValue:
     return markdown(lines)
 
 
-def lineage_markdown(rule: ExtractionRule) -> dg.MarkdownMetadataValue:
+def lineage_markdown(rule: rules.ExtractionRule) -> dg.MarkdownMetadataValue:
     """Which fields of the raw response each column comes from; open-source Dagster draws no column lineage."""
     lines = ["| column | read from |", "|---|---|"]
-    for column, sources in column_sources(rule).items():
+    for column, sources in rules.column_sources(rule).items():
         if column != "meta_hash":
             lines.append(f"| {column} | {', '.join(map(_code, sources[:_MOST_MODELS]))} |")
     return markdown(lines)
 
 
-def changes_markdown(outcome: SyncOutcome) -> dg.MarkdownMetadataValue:
+def changes_markdown(outcome: sync.SyncOutcome) -> dg.MarkdownMetadataValue:
     """What a sync changed, for a person: who came and went, and each changed value before and after."""
     if not outcome.rows_changed:
         return dg.MetadataValue.md(f"Nothing changed: {outcome.unchanged} models are as they were.")
@@ -92,7 +92,7 @@ def changes_markdown(outcome: SyncOutcome) -> dg.MarkdownMetadataValue:
     return markdown(lines)
 
 
-def accepted_markdown(accepted: AcceptedGuards) -> dg.MarkdownMetadataValue:
+def accepted_markdown(accepted: sync.AcceptedGuards) -> dg.MarkdownMetadataValue:
     """What a person took responsibility for, and why."""
     guards = ", ".join(sorted(accepted.guards))
     return dg.MetadataValue.md(
@@ -100,7 +100,7 @@ def accepted_markdown(accepted: AcceptedGuards) -> dg.MarkdownMetadataValue:
     )
 
 
-def _totals(outcome: SyncOutcome) -> Mapping[str, int]:
+def _totals(outcome: sync.SyncOutcome) -> Mapping[str, int]:
     return {
         "added": outcome.created,
         "renamed": outcome.renamed,
@@ -165,7 +165,7 @@ def _value(value: Any) -> str:
 
 def _code(text: str) -> str:
     line = " ".join(text.split())
-    return code_span(line if len(line) <= _LONGEST_VALUE else f"{line[: _LONGEST_VALUE - 1]}…")
+    return rules.code_span(line if len(line) <= _LONGEST_VALUE else f"{line[: _LONGEST_VALUE - 1]}…")
 
 
 def one_line(text: str) -> str:

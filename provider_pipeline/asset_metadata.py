@@ -5,12 +5,15 @@ an event is recorded (`assets.py`), the words of a check (`asset_checks.py`), an
 (`asset_markdown.py`).
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Table
 
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.asset_keys import RAW
 from provider_pipeline.asset_markdown import (
     MAX_TEXT,
@@ -21,8 +24,6 @@ from provider_pipeline.asset_markdown import (
     one_line,
     rule_markdown,
 )
-from provider_pipeline.rules import ExtractionRule, column_sources
-from provider_pipeline.sync import AcceptedGuards, Repair, SyncOutcome
 
 _MOST_COLUMNS = 200
 _MOST_SOURCES = 50
@@ -31,37 +32,35 @@ _MOST_NAMED = 50
 _Metadata = dict[str, Any]
 
 
-def column_schema(table: Table) -> dg.TableSchema:
-    """The table's columns, types, comments and nullability as Dagster's column schema."""
+def column_schema(columns: Iterable[catalog.ColumnDescription]) -> dg.TableSchema:
+    """A table's columns, with types, comments and nullability, as Dagster's column schema."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 column.name,
-                type=str(column.type.compile()),
+                type=column.type,
                 description=column.comment,
-                constraints=dg.TableColumnConstraints(
-                    nullable=bool(column.nullable), unique=bool(column.unique or column.primary_key)
-                ),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
             )
-            for column in table.columns
+            for column in columns
         ]
     )
 
 
-def column_lineage(rule: ExtractionRule) -> dg.TableColumnLineage:
+def column_lineage(rule: rules.ExtractionRule) -> dg.TableColumnLineage:
     """Which fields of the raw response each column of `provider_model` comes from, by this rule."""
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(RAW, source) for source in sources[:_MOST_SOURCES]]
-            for column, sources in column_sources(rule).items()
+            for column, sources in rules.column_sources(rule).items()
         }
     )
 
 
-def item_schema(rule: ExtractionRule) -> dg.TableSchema:
+def item_schema(rule: rules.ExtractionRule) -> dg.TableSchema:
     """The fields of the raw response's items that the rule reads, each with the columns it goes into."""
     columns: dict[str, list[str]] = {}
-    for column, sources in column_sources(rule).items():
+    for column, sources in rules.column_sources(rule).items():
         for source in sources:
             columns.setdefault(source, []).append(column)
     return dg.TableSchema(
@@ -72,7 +71,7 @@ def item_schema(rule: ExtractionRule) -> dg.TableSchema:
     )
 
 
-def raw_metadata(outcome: SyncOutcome) -> _Metadata:
+def raw_metadata(outcome: sync.SyncOutcome) -> _Metadata:
     """What a fetched listing says beside `raw_models_response`."""
     number = outcome.raw_response_id
     return {
@@ -85,7 +84,7 @@ def raw_metadata(outcome: SyncOutcome) -> _Metadata:
     }
 
 
-def extraction_metadata(outcome: SyncOutcome) -> _Metadata:
+def extraction_metadata(outcome: sync.SyncOutcome) -> _Metadata:
     """What the accepted models say beside `validated_extraction`."""
     remarks = [f"- {issue['severity']}: {one_line(issue['message'])}" for issue in outcome.issues]
     return {
@@ -97,7 +96,7 @@ def extraction_metadata(outcome: SyncOutcome) -> _Metadata:
     }
 
 
-def table_metadata(outcome: SyncOutcome, accepted: AcceptedGuards | None) -> _Metadata:
+def table_metadata(outcome: sync.SyncOutcome, accepted: sync.AcceptedGuards | None) -> _Metadata:
     """What a write says beside `provider_model`: numbers that are plotted over time, and what changed.
 
     Args:
@@ -124,11 +123,11 @@ def table_metadata(outcome: SyncOutcome, accepted: AcceptedGuards | None) -> _Me
     }
 
 
-def _lineage(rule: ExtractionRule) -> _Metadata:
+def _lineage(rule: rules.ExtractionRule) -> _Metadata:
     return {"columns": lineage_markdown(rule), "dagster/column_lineage": column_lineage(rule)}
 
 
-def first_use_metadata(outcome: SyncOutcome) -> _Metadata:
+def first_use_metadata(outcome: sync.SyncOutcome) -> _Metadata:
     """What a rule says beside `extraction_rule` when a sync first uses it."""
     return {
         "version": outcome.rule_version or 0,
@@ -136,7 +135,7 @@ def first_use_metadata(outcome: SyncOutcome) -> _Metadata:
     }
 
 
-def repair_metadata(repair: Repair) -> _Metadata:
+def repair_metadata(repair: sync.Repair) -> _Metadata:
     """What the answer to a task says beside `extraction_rule`: the report, and the evidence behind it."""
     return {
         "report": markdown(repair.report.splitlines()),

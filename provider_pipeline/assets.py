@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.asset_checks import CHECK_SPECS
 from provider_pipeline.asset_events import Event, is_news, outcome_events, rule_event
 from provider_pipeline.asset_keys import (
@@ -36,15 +36,6 @@ from provider_pipeline.asset_keys import (
 from provider_pipeline.asset_metadata import column_schema
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
-from provider_pipeline.rules import GUARDS
-from provider_pipeline.sync import (
-    SyncOutcome,
-    accept_guards,
-    answer_now,
-    answer_tasks,
-    attempt_many,
-    improve_rule,
-)
 
 _STATEMENT_SECONDS = 60
 _CONNECTION_SECONDS = 60
@@ -81,7 +72,8 @@ class SyncConfig(dg.Config):
 
     accept: list[str] = Field(
         default_factory=list,
-        description=f"Guards whose findings are taken this once: {', '.join([*GUARDS, 'all'])}. Needs a partition.",
+        description="Guards whose findings are taken this once: "
+        f"{', '.join([*rules.GUARDS, 'all'])}. Needs a partition.",
     )
     task: int | None = Field(
         default=None,
@@ -130,7 +122,7 @@ SPECS = (
         page=HOW_A_SYNC_WORKS,
         metadata={
             "dagster/table_name": "provider_model",
-            "dagster/column_schema": column_schema(catalog.tables.provider_model),
+            "dagster/column_schema": column_schema(catalog.PROVIDER_MODEL_COLUMNS),
         },
     ),
 )
@@ -157,7 +149,7 @@ def provider_catalog(
     """
     _keep_connections(context.instance)
     for_partitions = context.has_partition_key or context.has_partition_key_range
-    accept = accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
+    accept = sync.accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
     if accept is not None and not context.has_partition_key:
         raise dg.Failure("guards are accepted for one provider: launch its partition", allow_retries=False)
     selected = context.selected_asset_keys
@@ -174,7 +166,7 @@ def provider_catalog(
             yield from _renew_rules(database, slugs, renewed, troubled, config, unasked=selected == {RULE})
         to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
         context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
-        for outcome in attempt_many(
+        for outcome in sync.attempt_many(
             database.session,
             to_sync,
             client=listings.client(),
@@ -219,7 +211,7 @@ def _keep_connections(instance: dg.DagsterInstance) -> None:
 
 
 def _renew_rules(
-    database: catalog.Database,
+    database: "catalog.Database",
     slugs: list[str],
     renewed: set[str],
     troubled: dict[str, str],
@@ -235,11 +227,11 @@ def _renew_rules(
         with database.session() as session:
             try:
                 if config.task is not None:
-                    repairs = [answer_now(session, config.task, slug, reason=config.reason)]
+                    repairs = [sync.answer_now(session, config.task, slug, reason=config.reason)]
                 else:
-                    repairs = answer_tasks(session, slug)
+                    repairs = sync.answer_tasks(session, slug)
                     if not repairs and unasked:
-                        repairs = [improve_rule(session, slug)]
+                        repairs = [sync.improve_rule(session, slug)]
             except ProviderPipelineError as error:
                 troubled[slug] = str(error)
                 continue
@@ -251,7 +243,7 @@ def _renew_rules(
             renewed.add(slug)
 
 
-def _due(context: dg.AssetExecutionContext, database: catalog.Database) -> list[str]:
+def _due(context: dg.AssetExecutionContext, database: "catalog.Database") -> list[str]:
     with database.session() as session:
         slugs = catalog.due_providers(session, datetime.now(UTC))
     known = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
@@ -267,7 +259,7 @@ def _failure(reasons: list[str], *, of: int) -> str:
     return f"{len(reasons)} of {of} providers were not written; every other one was. {'; '.join(reasons)}"
 
 
-def _crash(outcome: SyncOutcome) -> Exception | None:
+def _crash(outcome: "sync.SyncOutcome") -> Exception | None:
     """The exception whose traceback belongs into the log: a defect or a database fault, not the provider's failure."""
     return None if isinstance(outcome.error, ProviderPipelineError) else outcome.error
 

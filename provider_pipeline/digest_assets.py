@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.asset_keys import CODE_VERSION, DIGEST, GROUP, OPERATIONS, OWNERS, TABLE, documented, stage
 from provider_pipeline.asset_markdown import markdown
 from provider_pipeline.asset_metadata import bounded_json
 from provider_pipeline.resources import CatalogResource
-from provider_pipeline.sync import daily_digest
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", timezone="UTC", end_offset=1)
 
@@ -35,7 +34,7 @@ def change_digest(context: dg.AssetExecutionContext, provider_database: CatalogR
     with provider_database.open() as database, database.session() as session:
         digest = catalog.change_digest(session, window.start, window.end)
         now = datetime.now(UTC)
-        told = window.end <= now and not digest.is_empty and daily_digest(session, digest, now=now)
+        told = window.end <= now and not digest.is_empty and sync.daily_digest(session, digest, now=now)
         session.commit()
     return dg.MaterializeResult(
         metadata={

@@ -4,14 +4,15 @@ Here: where the catalogue is and how providers are asked. Nothing connects, read
 before a run uses it; provider keys are resolved by name at request time, so an unset one fails its provider only.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 from pydantic import Field
 
-from provider_pipeline.catalog import Database, open_catalog
-from provider_pipeline.listing import FetchLimits, ListingClient
+from provider_pipeline import catalog, listing
 
 
 class CatalogResource(dg.ConfigurableResource[None]):
@@ -23,14 +24,14 @@ class CatalogResource(dg.ConfigurableResource[None]):
     )
 
     @contextmanager
-    def open(self) -> Iterator[Database]:
+    def open(self) -> Iterator[catalog.Database]:
         """Connects, checks the schema, and closes everything at the end.
 
         Raises:
             DatabaseUnavailableError: Nothing answers there.
             MigrationMissingError: The schema is not the one this code works with.
         """
-        with open_catalog(self.database_url or None, door="Dagster") as database:
+        with catalog.open_catalog(self.database_url or None, door="Dagster") as database:
             yield database
 
 
@@ -39,9 +40,9 @@ class ListingResource(dg.ConfigurableResource[None]):
 
     max_concurrency: int = Field(default=8, ge=1, le=64, description="Providers fetched at the same time in one run.")
     deadline_seconds: float = Field(
-        default=FetchLimits().deadline, gt=0, description="Longest time for one provider's whole listing."
+        default=listing.FetchLimits().deadline, gt=0, description="Longest time for one provider's whole listing."
     )
 
-    def client(self) -> ListingClient:
+    def client(self) -> listing.ListingClient:
         """A client with these limits and this process's environment."""
-        return ListingClient(FetchLimits(deadline=self.deadline_seconds))
+        return listing.ListingClient(listing.FetchLimits(deadline=self.deadline_seconds))

@@ -9,17 +9,18 @@ import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness
 from provider_pipeline.asset_keys import HOW_A_SYNC_WORKS, OPERATIONS, PROVIDERS, kept_by_owner
 from provider_pipeline.jobs import UNFINISHED, regenerate_provider_rules_job
 from provider_pipeline.resources import CatalogResource
-from provider_pipeline.sync import Webhook, deliver_due, open_task
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 BLOCKING_CHECKS = frozenset({RULE_EXTRACTS_MODELS.name, LISTING_IS_PLAUSIBLE.name})
 EVENTS_PER_TICK = 200
@@ -153,7 +154,7 @@ def _failures(records: Iterable[dg.EventLogRecord]) -> list[_Failure]:
     return list(found.values())
 
 
-def _request(session: Session, failure: _Failure) -> dg.RunRequest | None:
+def _request(session: "Session", failure: _Failure) -> dg.RunRequest | None:
     """Opens the task, or finds the open one, and asks for a run; None where the provider was synced since.
 
     None, too, where there is nothing to do: a worker is at the task, it waits for a person, or for its next attempt.
@@ -167,7 +168,7 @@ def _request(session: Session, failure: _Failure) -> dg.RunRequest | None:
     last_success_at = catalog.get_sync_state(session, provider_id).last_success_at
     if last_success_at is not None and last_success_at > failure.failed_at:
         return None
-    task = open_task(session, slug, raw_response_id=failure.raw_response_id, issues=failure.issues)
+    task = sync.open_task(session, slug, raw_response_id=failure.raw_response_id, issues=failure.issues)
     found = catalog.get_task(session, task.id)
     if not catalog.is_due(found, datetime.now(UTC)):
         return None
@@ -218,9 +219,9 @@ def provider_freshness_sensor(
 )
 def webhook_sensor(context: dg.SensorEvaluationContext, provider_database: CatalogResource) -> dg.SkipReason:
     """Requests no run. A receiver that fails is asked again later; a setting that cannot be used fails the tick."""
-    webhook = Webhook.from_environment(os.environ)
+    webhook = sync.Webhook.from_environment(os.environ)
     with provider_database.open() as database:
-        deliveries = [] if webhook is None else deliver_due(database.session, webhook)
+        deliveries = [] if webhook is None else sync.deliver_due(database.session, webhook)
         with database.session() as session:
             catalog.forget_notifications(
                 session, before=datetime.now(UTC) - KEEP_NOTIFICATIONS, waiting_too=webhook is None

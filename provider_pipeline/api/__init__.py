@@ -5,8 +5,16 @@ endpoint is a call into `sync`, `catalog` or `rules`. For people it is explained
 running one.
 """
 
-from provider_pipeline.api.app import create_app
-from provider_pipeline.api.limits import is_loopback
-from provider_pipeline.api.service import DAGSTER_URL_VARIABLE, ApiSettings
+from typing import TYPE_CHECKING
 
-__all__ = ["DAGSTER_URL_VARIABLE", "ApiSettings", "create_app", "is_loopback"]
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.api.app import create_app
+    from provider_pipeline.api.limits import is_loopback
+    from provider_pipeline.api.serving import serve
+    from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE, ApiSettings
+else:
+    __getattr__ = loaded_on_use(__name__)
+
+__all__ = ["DAGSTER_URL_VARIABLE", "ApiSettings", "create_app", "is_loopback", "serve"]

@@ -16,7 +16,8 @@ from provider_pipeline.api import problems
 from provider_pipeline.api.audit import Audit
 from provider_pipeline.api.limits import BodyLimit, ThisMachine
 from provider_pipeline.api.routes import health, history, models, overrides, providers, rules, sync, tasks
-from provider_pipeline.api.service import ApiSettings, Service
+from provider_pipeline.api.service import Service
+from provider_pipeline.api.settings import ApiSettings
 
 _ABOUT = """The catalogue of every AI provider's models. Requests need a token, as `Authorization: Bearer ...`, of the
 scope `read`, `sync` (which includes it) or `admin` (which includes both). Errors are problem+json (RFC 9457)."""

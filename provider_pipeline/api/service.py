@@ -17,32 +17,13 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.api.limits import TokenBuckets
 from provider_pipeline.api.problems import ProblemError
+from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline.listing import ListingClient
 
-DAGSTER_URL_VARIABLE: Final = "PROVIDER_PIPELINE_DAGSTER_URL"
 CALLER: Final = "caller"
 
 _BEARER = HTTPBearer(auto_error=False, description="A token made with `provider-pipeline tokens create`.")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="provider_pipeline"'}
-
-
-@dataclass(frozen=True)
-class ApiSettings:
-    """What an operator decides about the API.
-
-    Attributes:
-        needs_token: Whether a request needs a token.
-        dagster_url: Where Dagster's webserver is, for syncs launched through it; None for nowhere.
-        most_bytes: Largest body.
-        requests_per_second: How often a token may ask in the long run.
-        burst: How often at once.
-    """
-
-    needs_token: bool = True
-    dagster_url: str | None = None
-    most_bytes: int = 8 * 2**20
-    requests_per_second: float = 50
-    burst: int = 200
 
 
 @dataclass(frozen=True)

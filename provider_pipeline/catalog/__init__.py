@@ -5,175 +5,185 @@ here: HTTP (`provider_pipeline.listing`) and what a rule means (`provider_pipeli
 explained by its own comments, in the top-level `sql/` folder and in the database.
 """
 
-from provider_pipeline.catalog.acceptances import (
-    Acceptance,
-    list_acceptances,
-    mark_acceptance_used,
-    record_acceptance,
-)
-from provider_pipeline.catalog.api_tokens import (
-    SCOPES,
-    ApiToken,
-    Scope,
-    create_token,
-    find_token,
-    list_tokens,
-    record_request,
-    revoke_token,
-)
-from provider_pipeline.catalog.database import Database, home, open_database
-from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown, move_of
-from provider_pipeline.catalog.embedded import EmbeddedPostgres
-from provider_pipeline.catalog.health import ProviderHealth, provider_health
-from provider_pipeline.catalog.history import RecordedChange, list_changes, list_models
-from provider_pipeline.catalog.migrations import check_schema, upgrade
-from provider_pipeline.catalog.model_search import (
-    MODEL_COLUMNS,
-    ORDERS,
-    ModelKey,
-    ModelPage,
-    ModelQuery,
-    Order,
-    models_state,
-    search_models,
-)
-from provider_pipeline.catalog.model_writes import Cause, ListedModels, ModelChange, WriteResult, write_models
-from provider_pipeline.catalog.models import (
-    active_model_ids,
-    count_models,
-    kept_rows,
-    load_models,
-    previous_rows,
-    stated_capabilities,
-)
-from provider_pipeline.catalog.notifications import (
-    News,
-    Notification,
-    claim_due_notifications,
-    enqueue_notifications,
-    forget_notifications,
-    list_notifications,
-    mark_delivered,
-    mark_failed,
-)
-from provider_pipeline.catalog.opening import is_running, open_catalog
-from provider_pipeline.catalog.overrides import (
-    Override,
-    list_overrides,
-    note_listed_values,
-    overrides,
-    overrides_by_provider,
-    overrides_caught_up,
-    remove_override,
-    set_override,
-)
-from provider_pipeline.catalog.providers import (
-    Provider,
-    add_provider,
-    due_providers,
-    find_provider_id,
-    get_provider,
-    list_providers,
-    lock_provider,
-    lock_providers,
-    set_enabled,
-    unknown_provider,
-)
-from provider_pipeline.catalog.raw_responses import (
-    ListingContent,
-    NewListing,
-    Pages,
-    RawResponseRef,
-    StoredPage,
-    StoredResponse,
-    get_raw_response,
-    list_raw_responses,
-    listing_content,
-    load_page,
-    load_raw_response,
-    recent_raw_response_ids,
-    store_raw_response,
-    store_raw_responses,
-    stored_pages,
-)
-from provider_pipeline.catalog.retention import prune_raw_responses
-from provider_pipeline.catalog.rule_history import RuleEvent, previous_active_version, rule_events
-from provider_pipeline.catalog.rule_versions import (
-    StoredRuleVersion,
-    activate_rule,
-    active_rule,
-    active_versions,
-    add_rule_version,
-    get_rule_version,
-    list_rule_versions,
-    require_active,
-    roll_back_rule,
-    rule_missing,
-    rule_replaced,
-    set_rule_status,
-)
-from provider_pipeline.catalog.sync_locks import SyncLocks, open_sync_locks, sync_lock
-from provider_pipeline.catalog.sync_state import (
-    AcceptedSync,
-    FailedSync,
-    LastSuccess,
-    RepeatedSync,
-    SyncState,
-    get_sync_state,
-    last_successes,
-    record_failures,
-    record_repeats,
-    record_successes,
-)
-from provider_pipeline.catalog.sync_targets import SyncTarget, sync_targets
-from provider_pipeline.catalog.task_claims import (
-    DEFAULT_RETRIES,
-    Retries,
-    claim_task,
-    extend_claim,
-    finish_task,
-    is_due,
-    propose,
-    release_task,
-)
-from provider_pipeline.catalog.tasks import (
-    OPEN_STATUSES,
-    Task,
-    TaskRef,
-    add_task_evidence,
-    cancel_open_tasks,
-    failure_signature,
-    get_task,
-    list_tasks,
-    open_rule_gen_task,
-    open_tasks,
-    retry_task,
-    set_task_status,
-)
-from provider_pipeline.catalog.trials import (
-    RuleTrial,
-    TrialResult,
-    end_trial,
-    get_trial,
-    list_trials,
-    providers_on_trial,
-    record_trial_result,
-    running_trials,
-    start_trial,
-    trial_results,
-)
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.catalog.acceptances import (
+        Acceptance,
+        list_acceptances,
+        mark_acceptance_used,
+        record_acceptance,
+    )
+    from provider_pipeline.catalog.api_tokens import (
+        SCOPES,
+        ApiToken,
+        Scope,
+        create_token,
+        find_token,
+        list_tokens,
+        record_request,
+        revoke_token,
+    )
+    from provider_pipeline.catalog.database import Database, adapted_url, home, open_database
+    from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown, move_of
+    from provider_pipeline.catalog.embedded import EmbeddedPostgres
+    from provider_pipeline.catalog.health import ProviderHealth, provider_health
+    from provider_pipeline.catalog.history import RecordedChange, list_changes, list_models
+    from provider_pipeline.catalog.migrations import check_schema, upgrade
+    from provider_pipeline.catalog.model_columns import PROVIDER_MODEL_COLUMNS, ColumnDescription
+    from provider_pipeline.catalog.model_overrides import (
+        Override,
+        list_overrides,
+        note_listed_values,
+        overrides,
+        overrides_by_provider,
+        overrides_caught_up,
+        remove_override,
+        set_override,
+    )
+    from provider_pipeline.catalog.model_search import (
+        MODEL_COLUMNS,
+        ORDERS,
+        ModelKey,
+        ModelPage,
+        ModelQuery,
+        Order,
+        models_state,
+        search_models,
+    )
+    from provider_pipeline.catalog.model_writes import Cause, ListedModels, ModelChange, WriteResult, write_models
+    from provider_pipeline.catalog.models import (
+        active_model_ids,
+        count_models,
+        kept_rows,
+        load_models,
+        previous_rows,
+        stated_capabilities,
+    )
+    from provider_pipeline.catalog.notifications import (
+        News,
+        Notification,
+        claim_due_notifications,
+        enqueue_notifications,
+        forget_notifications,
+        list_notifications,
+        mark_delivered,
+        mark_failed,
+    )
+    from provider_pipeline.catalog.opening import is_running, open_catalog
+    from provider_pipeline.catalog.providers import (
+        Provider,
+        add_provider,
+        due_providers,
+        find_provider_id,
+        get_provider,
+        list_providers,
+        lock_provider,
+        lock_providers,
+        set_enabled,
+        unknown_provider,
+    )
+    from provider_pipeline.catalog.raw_responses import (
+        ListingContent,
+        NewListing,
+        Pages,
+        RawResponseRef,
+        StoredPage,
+        StoredResponse,
+        get_raw_response,
+        list_raw_responses,
+        listing_content,
+        load_page,
+        load_raw_response,
+        recent_raw_response_ids,
+        store_raw_response,
+        store_raw_responses,
+        stored_pages,
+    )
+    from provider_pipeline.catalog.retention import prune_raw_responses
+    from provider_pipeline.catalog.rule_history import RuleEvent, previous_active_version, rule_events
+    from provider_pipeline.catalog.rule_versions import (
+        StoredRuleVersion,
+        activate_rule,
+        active_rule,
+        active_versions,
+        add_rule_version,
+        get_rule_version,
+        list_rule_versions,
+        require_active,
+        roll_back_rule,
+        rule_missing,
+        rule_replaced,
+        set_rule_status,
+    )
+    from provider_pipeline.catalog.sync_locks import SyncLocks, open_sync_locks, sync_lock
+    from provider_pipeline.catalog.sync_state import (
+        AcceptedSync,
+        FailedSync,
+        LastSuccess,
+        RepeatedSync,
+        SyncState,
+        get_sync_state,
+        last_successes,
+        record_failures,
+        record_repeats,
+        record_successes,
+    )
+    from provider_pipeline.catalog.targets import SyncTarget, sync_targets
+    from provider_pipeline.catalog.task_claims import (
+        DEFAULT_RETRIES,
+        Retries,
+        claim_task,
+        extend_claim,
+        finish_task,
+        is_due,
+        propose,
+        release_task,
+    )
+    from provider_pipeline.catalog.tasks import (
+        OPEN_STATUSES,
+        Task,
+        TaskRef,
+        add_task_evidence,
+        cancel_open_tasks,
+        failure_signature,
+        get_task,
+        list_tasks,
+        open_rule_gen_task,
+        open_tasks,
+        retry_task,
+        set_task_status,
+    )
+    from provider_pipeline.catalog.trials import (
+        RuleTrial,
+        TrialResult,
+        end_trial,
+        get_trial,
+        list_trials,
+        providers_on_trial,
+        record_trial_result,
+        running_trials,
+        start_trial,
+        trial_results,
+    )
+else:
+    __getattr__ = loaded_on_use(__name__)
 
 __all__ = [
     "DEFAULT_RETRIES",
     "MODEL_COLUMNS",
     "OPEN_STATUSES",
     "ORDERS",
+    "PROVIDER_MODEL_COLUMNS",
     "SCOPES",
     "Acceptance",
     "AcceptedSync",
     "ApiToken",
     "Cause",
     "ChangeDigest",
+    "ColumnDescription",
     "Database",
     "EmbeddedPostgres",
     "FailedSync",
@@ -213,6 +223,7 @@ __all__ = [
     "active_model_ids",
     "active_rule",
     "active_versions",
+    "adapted_url",
     "add_provider",
     "add_rule_version",
     "add_task_evidence",

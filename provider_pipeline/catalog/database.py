@@ -130,6 +130,22 @@ def _parsed(text: str) -> URL:
         ) from error
 
 
+def adapted_url(url: str, *, driver: str | None = None, options: str | None = None) -> str:
+    """A PostgreSQL URL as another program needs it; with the password.
+
+    Args:
+        url: The URL.
+        driver: The driver to name in it.
+        options: Settings of its sessions, as `-c name=value`.
+    """
+    adapted = make_url(url)
+    if driver is not None:
+        adapted = adapted.set(drivername=f"postgresql+{driver}")
+    if options is not None:
+        adapted = adapted.update_query_dict({"options": options})
+    return adapted.render_as_string(hide_password=False)
+
+
 def _redacted(url: URL) -> str:
     query = {name: "***" if name in _SECRET_OPTIONS else value for name, value in url.query.items()}
     return url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)

@@ -2,7 +2,7 @@
 
 Here: one `Table` per table, with the columns, keys and indexes queries are written against. Not here: the DDL that
 makes them, with its checks and comments, which is plain SQL in the top-level `sql/` folder; a test proves that both
-agree. The comments of `provider_model` are repeated here because Dagster shows them as the asset's column schema.
+agree. The comments of `provider_model` are in `model_columns.py`.
 """
 
 from typing import Any
@@ -29,6 +29,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from provider_pipeline.catalog.model_columns import PROVIDER_MODEL_COLUMNS
 
 metadata = MetaData()
 
@@ -156,83 +158,31 @@ provider_metadata = Table(
 provider_model = Table(
     "provider_model",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key."),
-    Column(
-        "provider_id",
-        BigInteger,
-        ForeignKey("provider.id"),
-        nullable=False,
-        comment="The provider that lists the model.",
-    ),
-    _text("model_id", comment="The model's id, as requests to the provider name it."),
-    _text("display_name", nullable=True, comment="Name for people; NULL if the listing has none."),
-    _text("family", nullable=True, comment="Model family; NULL if unknown."),
-    Column("context_length", BigInteger, comment="Context window, in tokens; NULL if unknown."),
-    Column("max_output_tokens", BigInteger, comment="Longest answer, in tokens; NULL if unknown."),
-    Column("input_modalities", ARRAY(Text), comment="What the model accepts, sorted; NULL if unknown."),
-    Column("output_modalities", ARRAY(Text), comment="What the model produces, sorted; NULL if unknown."),
-    Column("input_price", Numeric(asdecimal=False), comment="USD per 1,000,000 input tokens; NULL if unknown."),
-    Column("output_price", Numeric(asdecimal=False), comment="USD per 1,000,000 output tokens; NULL if unknown."),
-    _json(
-        "capabilities",
-        server_default=_EMPTY_OBJECT,
-        comment="Capability to true or false; an unknown capability is absent.",
-    ),
-    _json(
-        "capability_sources",
-        server_default=_EMPTY_OBJECT,
-        comment="Capability to where it was learnt: override, evidence, lookup_table or regex.",
-    ),
-    _json(
-        "metadata_json",
-        server_default=_EMPTY_OBJECT,
-        comment="Further fields of the listing that the rule maps.",
-    ),
-    _text("meta_hash", comment="SHA-256 of the meaningful columns; a sync compares it to find changes."),
-    _text(
-        "status",
-        server_default=text("'active'::text"),
-        comment="active: in the last accepted listing; missing: absent from it; removed: absent from several in a row.",
-    ),
-    Column(
-        "missing_count",
-        Integer,
-        nullable=False,
-        server_default=text("0"),
-        comment="Accepted listings in a row without the model.",
-    ),
-    _time("first_seen_at", comment="When the model was first listed."),
-    _time(
-        "last_seen_at",
-        comment="When the model was last listed, as known when the row was last written: a sync leaves an unchanged "
-        "row untouched. The view provider_model_current has the time that is true now.",
-    ),
-    _time("removed_at", nullable=True, comment="When the status became removed; NULL otherwise."),
-    Column("rule_version", Integer, nullable=False, comment="The rule version that wrote the row's values."),
-    _time(
-        "missing_since",
-        nullable=True,
-        comment="When the first of the listings without the model was accepted; NULL while it is active.",
-    ),
-    _text(
-        "renamed_from",
-        nullable=True,
-        comment="The id the same model had before, by name or by metadata; its first_seen_at was taken over. NULL if "
-        "unknown.",
-    ),
-    _text(
-        "renamed_to",
-        nullable=True,
-        comment="The id the same model was listed by when this one was listed no more; NULL if there was none.",
-    ),
-    Column(
-        "overridden_fields",
-        ARRAY(Text),
-        nullable=False,
-        server_default=text("'{}'::text[]"),
-        comment="The fields whose values people set: columns, or keys as capabilities.NAME and metadata_json.NAME; "
-        "sorted.",
-    ),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    _text("model_id"),
+    _text("display_name", nullable=True),
+    _text("family", nullable=True),
+    Column("context_length", BigInteger),
+    Column("max_output_tokens", BigInteger),
+    Column("input_modalities", ARRAY(Text)),
+    Column("output_modalities", ARRAY(Text)),
+    Column("input_price", Numeric(asdecimal=False)),
+    Column("output_price", Numeric(asdecimal=False)),
+    _json("capabilities", server_default=_EMPTY_OBJECT),
+    _json("capability_sources", server_default=_EMPTY_OBJECT),
+    _json("metadata_json", server_default=_EMPTY_OBJECT),
+    _text("meta_hash"),
+    _text("status", server_default=text("'active'::text")),
+    Column("missing_count", Integer, nullable=False, server_default=text("0")),
+    _time("first_seen_at"),
+    _time("last_seen_at"),
+    _time("removed_at", nullable=True),
+    Column("rule_version", Integer, nullable=False),
+    _time("missing_since", nullable=True),
+    _text("renamed_from", nullable=True),
+    _text("renamed_to", nullable=True),
+    Column("overridden_fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
     ForeignKeyConstraint(
         ["provider_id", "rule_version"],
@@ -249,6 +199,9 @@ provider_model = Table(
     Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
     comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
 )
+
+for _described in PROVIDER_MODEL_COLUMNS:
+    provider_model.c[_described.name].comment = _described.comment
 
 provider_model_change = Table(
     "provider_model_change",

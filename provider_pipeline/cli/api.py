@@ -1,43 +1,37 @@
 """`provider-pipeline api`: the HTTP API, in the foreground."""
 
+from __future__ import annotations
+
 import os
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from provider_pipeline import catalog
-from provider_pipeline.api import DAGSTER_URL_VARIABLE, ApiSettings, create_app, is_loopback
+from provider_pipeline import api, catalog
 from provider_pipeline.cli.console import note
 
 
-def api(
+def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any.")] = 8400,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no token; only on a loopback address.")] = False,
     requests_per_second: Annotated[
         float, typer.Option(min=0.01, help="How often one token may ask, in the long run.")
-    ] = ApiSettings.requests_per_second,
+    ] = api.ApiSettings.requests_per_second,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest body of a request, in MiB.")] = (
-        ApiSettings.most_bytes // 2**20
+        api.ApiSettings.most_bytes // 2**20
     ),
 ) -> None:
     """Serve the HTTP API. What it can do is shown at /docs."""
-    if no_auth and not is_loopback(host):
+    if no_auth and not api.is_loopback(host):
         raise typer.BadParameter(f"{host} can be reached from other machines: without tokens anybody could change all")
-    settings = ApiSettings(
+    settings = api.ApiSettings(
         needs_token=not no_auth,
-        dagster_url=os.environ.get(DAGSTER_URL_VARIABLE) or None,
+        dagster_url=os.environ.get(api.DAGSTER_URL_VARIABLE) or None,
         most_bytes=max_megabytes * 2**20,
         requests_per_second=requests_per_second,
     )
     with catalog.open_catalog(door="the API") as database:
         if not no_auth:
             note("requests need a token: provider-pipeline tokens create NAME --scope read")
-        uvicorn.run(
-            create_app(database, settings),
-            host=host,
-            port=port,
-            server_header=False,
-            timeout_graceful_shutdown=30,
-        )
+        api.serve(database, settings, host=host, port=port)

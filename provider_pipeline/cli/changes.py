@@ -1,5 +1,7 @@
 """`provider-pipeline changes`: what changed about the models, when and why."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from datetime import UTC
 from enum import StrEnum

@@ -4,13 +4,14 @@ Here: slugs and preset names. Not here: the scripts that shells load, which `--i
 a proposal is a courtesy; it starts no server, and where the catalogue cannot be asked there is none.
 """
 
+from __future__ import annotations
+
 from typing import Annotated
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, presets
 from provider_pipeline.errors import ProviderPipelineError
-from provider_pipeline.presets import presets
 
 
 def complete_slug(incomplete: str) -> list[str]:
@@ -27,7 +28,7 @@ def complete_slug(incomplete: str) -> list[str]:
 
 def complete_preset(incomplete: str) -> list[str]:
     """Providers that ship with the package."""
-    return [name for name in presets() if name.startswith(incomplete)]
+    return [name for name in presets.presets() if name.startswith(incomplete)]
 
 
 SlugArgument = Annotated[str, typer.Argument(help="A provider.", autocompletion=complete_slug)]

@@ -1,5 +1,7 @@
 """How the command line speaks: results on standard output, everything else on standard error."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from provider_pipeline.catalog import ModelChange
+from provider_pipeline import catalog, sync
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.sync import SyncOutcome
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
@@ -106,7 +107,7 @@ def print_verdict(what: str, *, valid: bool, models: int, issues: Iterable[Mappi
         typer.echo(f"  {issue['severity']}: {issue['message']}")
 
 
-def change_lines(changes: Sequence[ModelChange], total: int) -> Iterator[str]:
+def change_lines(changes: Sequence[catalog.ModelChange], total: int) -> Iterator[str]:
     """The first changes, one plain line each, and how many more there are."""
     for change in changes:
         fields = ", ".join(change_texts(change.changed))
@@ -183,7 +184,7 @@ def reason_without_slug(summary: dict[str, Any]) -> str | None:
     return reason.removeprefix(f"{summary['provider']}: ") if reason else None
 
 
-def outcome_line(outcome: SyncOutcome) -> str:
+def outcome_line(outcome: sync.SyncOutcome) -> str:
     """One provider's result as one plain line."""
     if outcome.status != "synced":
         return f"{outcome.status}: {outcome.reason}"

@@ -1,8 +1,10 @@
 """`provider-pipeline db`: the schema."""
 
+from __future__ import annotations
+
 import typer
 
-from provider_pipeline.catalog import open_database, upgrade
+from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, emit_json
 
 app = typer.Typer(help="The database schema.", no_args_is_help=True)
@@ -16,8 +18,8 @@ def _group() -> None:
 @app.command("upgrade")
 def upgrade_schema(as_json: JsonOption = False) -> None:
     """Apply the migrations that the database does not have yet."""
-    with open_database() as database:
-        applied = upgrade(database.engine)
+    with catalog.open_database() as database:
+        applied = catalog.upgrade(database.engine)
         if as_json:
             emit_json({"applied": applied, "database": database.redacted_url})
         elif applied:

@@ -4,35 +4,28 @@ Here: the order of the demo and its summary. The sync itself is `sync_all_provid
 its own, against real HTTP and a real PostgreSQL.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, rules, samples, sync
 from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_table, stdout
 from provider_pipeline.cli.tasks import task_document, task_table
 from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged, workbench
 from provider_pipeline.errors import ProviderPipelineError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.samples import SampleProvider, SampleServer
-from provider_pipeline.sync import (
-    ListingPlace,
-    SyncOutcome,
-    active_places,
-    fetch_sample,
-    generate_rule_from,
-    store_sample,
-)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 SAMPLE_PORT = 8377
 
@@ -81,7 +74,12 @@ def demo(
 
 
 def prepare(
-    session: Session, provider: SampleProvider, server: SampleServer, client: ListingClient, *, whole: bool
+    session: Session,
+    provider: samples.SampleProvider,
+    server: samples.SampleServer,
+    client: listing.ListingClient,
+    *,
+    whole: bool,
 ) -> None:
     """Adds a sample provider, or brings its address up to date, and writes its first rule if it has none. Commits.
 
@@ -104,9 +102,13 @@ def prepare(
     _ensure_rule(session, provider, client, whole=whole)
 
 
-def sample_server(listings: Path | None) -> SampleServer:
+def sample_server(listings: Path | None) -> samples.SampleServer:
     """The server of the bundled samples, or of a folder of listings; not started yet."""
-    return SampleServer(SAMPLE_PORT, or_any_port=True) if listings is None else SampleServer.from_directory(listings)
+    return (
+        samples.SampleServer(SAMPLE_PORT, or_any_port=True)
+        if listings is None
+        else samples.SampleServer.from_directory(listings)
+    )
 
 
 def home_for(listings: Path | None) -> Path:
@@ -118,7 +120,7 @@ def home_for(listings: Path | None) -> Path:
     return catalog.home() / "listings" / f"{resolved.name}-{digest}"
 
 
-def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
+def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Result:
     """Runs the demo.
 
     Args:
@@ -128,15 +130,15 @@ def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
     """
     started = datetime.now(UTC)
     keys = {name: value for provider in server.providers for name, value in provider.env.items()}
-    client = ListingClient(environ=keys)
-    without_rule: dict[str, SyncOutcome] = {}
+    client = listing.ListingClient(environ=keys)
+    without_rule: dict[str, sync.SyncOutcome] = {}
     with bench.database.session() as session:
         for provider in server.providers:
             try:
                 prepare(session, provider, server, client, whole=whole)
             except ProviderPipelineError as error:
                 session.rollback()
-                without_rule[provider.slug] = SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}")
+                without_rule[provider.slug] = sync.SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}")
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
     run_logged(
         bench, dagster_command("job", "execute", *MODULE, "-j", "sync_all_providers_job"), "demo-run", extra=keys
@@ -159,18 +161,20 @@ def _run(bench: Workbench, server: SampleServer, *, whole: bool) -> _Result:
     return _Result(summaries, tasks, not_written <= broken)
 
 
-def _ensure_rule(session: Session, provider: SampleProvider, client: ListingClient, *, whole: bool) -> None:
+def _ensure_rule(
+    session: Session, provider: samples.SampleProvider, client: listing.ListingClient, *, whole: bool
+) -> None:
     """Writes the first rule of a provider that has none. Commits."""
-    if active_places(session, provider.slug):
+    if sync.active_places(session, provider.slug):
         return
-    samples: Sequence[EndpointSample] = provider.endpoints
-    if any(sample.document is None for sample in samples):
-        places = [ListingPlace(sample.path or "", sample.detail) for sample in samples]
-        samples, sample_id = fetch_sample(session, provider.slug, places, client=client)
+    given: Sequence[rules.EndpointSample] = provider.endpoints
+    if any(sample.document is None for sample in given):
+        places = [sync.ListingPlace(sample.path or "", sample.detail) for sample in given]
+        given, sample_id = sync.fetch_sample(session, provider.slug, places, client=client)
     else:
-        contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in samples)
-        sample_id = store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
-    generate_rule_from(session, provider.slug, samples, sample_id=sample_id, whole=whole)
+        contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in given)
+        sample_id = sync.store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
+    sync.generate_rule_from(session, provider.slug, given, sample_id=sample_id, whole=whole)
     session.commit()
 
 
@@ -181,8 +185,8 @@ def _last_result(session: Session, slug: str, *, since: datetime) -> dict[str, A
     return state.last_result if reached else None
 
 
-def _not_run(slug: str) -> SyncOutcome:
-    return SyncOutcome(slug, "failed", reason="the run did not reach this provider; see its log")
+def _not_run(slug: str) -> sync.SyncOutcome:
+    return sync.SyncOutcome(slug, "failed", reason="the run did not reach this provider; see its log")
 
 
 def _draw(console: Console, result: _Result, listings: Path | None) -> None:

@@ -1,5 +1,7 @@
 """`provider-pipeline dev`: the Dagster UI and daemon on this checkout."""
 
+from __future__ import annotations
+
 import os
 import signal
 import socket
@@ -9,13 +11,11 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, samples
 from provider_pipeline.cli.console import note
 from provider_pipeline.cli.demo import ListingsOption, home_for, prepare, sample_server
 from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.samples import SampleServer
 
 HOST = "127.0.0.1"
 
@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
     listings: ListingsOption = None,
-    samples: Annotated[
+    with_samples: Annotated[
         bool | None,
         typer.Option("--samples/--no-samples", help="Serve the sample providers; by default if they are registered."),
     ] = None,
@@ -43,10 +43,10 @@ def dev(
         )
         keys: dict[str, str] = {}
         server = sample_server(listings)
-        if samples or (samples is None and _are_registered(bench, server)):
+        if with_samples or (with_samples is None and _are_registered(bench, server)):
             stack.enter_context(server)
             keys = {name: value for provider in server.providers for name, value in provider.env.items()}
-            _prepare(bench, server, ListingClient(environ=keys), whole=listings is not None)
+            _prepare(bench, server, listing.ListingClient(environ=keys), whole=listings is not None)
             note(f"the sample providers are served at {server.url}")
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
         command = dagster_command("dev", *WORKSPACE, "-h", HOST, "-p", str(port))
@@ -70,14 +70,14 @@ def _check_port(port: int) -> None:
             ) from error
 
 
-def _are_registered(bench: Workbench, server: SampleServer) -> bool:
+def _are_registered(bench: Workbench, server: samples.SampleServer) -> bool:
     slugs = {provider.slug for provider in server.providers}
     with bench.database.session() as session:
         found = catalog.list_providers(session, enabled_only=False)
     return any(each.slug in slugs and each.base_url.startswith("http://127.0.0.1:") for each in found)
 
 
-def _prepare(bench: Workbench, server: SampleServer, client: ListingClient, *, whole: bool) -> None:
+def _prepare(bench: Workbench, server: samples.SampleServer, client: listing.ListingClient, *, whole: bool) -> None:
     with bench.database.session() as session:
         for provider in server.providers:
             try:

@@ -1,5 +1,7 @@
 """`provider-pipeline models`: the table itself, now or at a past moment."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Any
 

@@ -1,5 +1,7 @@
 """`provider-pipeline overrides`: what people know better than a listing, field by field."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime

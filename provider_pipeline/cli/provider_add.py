@@ -1,5 +1,7 @@
 """`provider-pipeline providers add`: a preset, a file, or any address."""
 
+from __future__ import annotations
+
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -7,26 +9,13 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, presets, sync
 from provider_pipeline.cli.completion import complete_preset
 from provider_pipeline.cli.console import JsonOption, emit_json, note
 from provider_pipeline.cli.provider_choice import a_person_is_there, ask_values, choose_preset
 from provider_pipeline.cli.provider_options import auth_of_json, auth_of_options, threshold_of
 from provider_pipeline.cli.provider_plan import print_done
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
-from provider_pipeline.presets import (
-    ProviderFile,
-    Wanted,
-    apply_plan,
-    find_preset,
-    load_provider_file,
-    named,
-    plan_providers,
-    wanted_by_keys,
-    wanted_provider,
-)
-from provider_pipeline.sync import listing_source, parse_thresholds
 
 _OF_FILES = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "as_json"})
 
@@ -121,14 +110,14 @@ def add(
         raise typer.BadParameter("--base-url goes with a slug, and without --as and --set")
     slug = preset
     thresholds = dict(threshold_of(each) for each in threshold or [])
-    parse_thresholds(slug, thresholds)
+    sync.parse_thresholds(slug, thresholds)
     if auth is None:
         document = auth_of_options(key_env, key_file, key_header, key_query, header or [])
     elif key_env or key_file or key_header or key_query or header:
         raise typer.BadParameter("give --auth, or the options about keys and headers, not both")
     else:
         document = auth_of_json(auth)
-    auth_config = AuthConfig.parse(document, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    auth_config = listing.AuthConfig.parse(document, slug=slug).model_dump(mode="json", exclude_defaults=True)
     asked = {
         "allow_private": allow_private,
         "allow_http": allow_http,
@@ -136,7 +125,7 @@ def add(
         "deadline": deadline,
     }
     given = {setting: value for setting, value in asked.items() if value is not None}
-    policy = RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    policy = listing.RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
     with catalog.open_catalog() as database, database.session() as session:
         provider = catalog.add_provider(
             session,
@@ -150,7 +139,7 @@ def add(
             raw_keep_count=keep_responses,
             raw_keep_for=timedelta(days=keep_days) if keep_days else None,
         )
-        listing_source(provider, [ListingEndpoint()])  # refuses what no sync could ask
+        sync.listing_source(provider, [listing.ListingEndpoint()])  # refuses what no sync could ask
         session.commit()
         has_rule = provider.active_rule_version is not None
     step = None if has_rule else f"provider-pipeline rules generate {slug}"
@@ -171,7 +160,7 @@ def _refuse_options(ctx: typer.Context) -> None:
 
 def _wanted(
     preset: str | None, file: Path | None, settings: list[str], new_slug: str | None, *, from_environment: bool
-) -> list[Wanted]:
+) -> list[presets.Wanted]:
     if from_environment:
         if preset or new_slug or settings:
             raise typer.BadParameter("--from-environment goes alone")
@@ -180,7 +169,7 @@ def _wanted(
         raise typer.BadParameter("a file says its slug itself; to give it another, use --as")
     values = dict(_setting(each) for each in settings)
     if file is not None:
-        found = load_provider_file(file)
+        found = presets.load_provider_file(file)
     elif preset is not None:
         found = _preset(preset)
     elif a_person_is_there():
@@ -188,20 +177,20 @@ def _wanted(
         values = ask_values(found, os.environ) | values
     else:
         raise typer.BadParameter("name a preset, or give --file, --from-environment or --base-url")
-    wanted = wanted_provider(found, os.environ, values)
-    return [wanted if new_slug is None else named(wanted, new_slug)]
+    wanted = presets.wanted_provider(found, os.environ, values)
+    return [wanted if new_slug is None else presets.named(wanted, new_slug)]
 
 
-def _preset(name: str) -> ProviderFile:
+def _preset(name: str) -> presets.ProviderFile:
     try:
-        return find_preset(name)
+        return presets.find_preset(name)
     except ConfigurationError as error:
         hint = f"{error.hint}; a provider of your own needs --base-url or --file"
         raise ConfigurationError(error.message, hint=hint) from error
 
 
-def _by_keys() -> list[Wanted]:
-    wanted, incomplete = wanted_by_keys(os.environ)
+def _by_keys() -> list[presets.Wanted]:
+    wanted, incomplete = presets.wanted_by_keys(os.environ)
     for error in incomplete:
         note(f"not added: {error}")
     if not wanted:
@@ -209,10 +198,10 @@ def _by_keys() -> list[Wanted]:
     return wanted
 
 
-def _register(wanted: list[Wanted], *, as_json: bool) -> None:
+def _register(wanted: list[presets.Wanted], *, as_json: bool) -> None:
     with catalog.open_catalog() as database, database.session() as session:
-        plan = plan_providers(session, wanted, environ=os.environ)
-        apply_plan(session, plan)
+        plan = presets.plan_providers(session, wanted, environ=os.environ)
+        presets.apply_plan(session, plan)
         session.commit()
     if as_json:
         emit_json([each.to_json() for each in plan.providers])

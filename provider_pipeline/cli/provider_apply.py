@@ -1,17 +1,18 @@
 """`provider-pipeline providers apply`: the catalogue's providers as a folder of files says."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, presets
 from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout
 from provider_pipeline.cli.provider_choice import a_person_is_there
 from provider_pipeline.cli.provider_plan import plan_table, print_done, print_needs
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.presets import Plan, Wanted, apply_plan, load_provider_folder, plan_providers, wanted_provider
 
 
 def apply(
@@ -27,7 +28,7 @@ def apply(
     All of it is done or, if any part cannot be, nothing. A second time nothing changes. Without --yes, and without a
     terminal to ask at, the plan is shown and nothing is done: exit code 2 if it holds any change.
     """
-    wanted = [wanted_provider(file, os.environ) for file in load_provider_folder(directory)]
+    wanted = [presets.wanted_provider(file, os.environ) for file in presets.load_provider_folder(directory)]
     with catalog.open_catalog() as database:
         plan = _plan(database, wanted, prune=prune)
         if not as_json:
@@ -53,17 +54,17 @@ def _agreed(*, yes: bool) -> bool:
     return yes or (a_person_is_there() and typer.confirm("Do it?", err=True))
 
 
-def _plan(database: catalog.Database, wanted: list[Wanted], *, prune: bool) -> Plan:
+def _plan(database: catalog.Database, wanted: list[presets.Wanted], *, prune: bool) -> presets.Plan:
     with database.session() as session:
-        return plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        return presets.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
 
 
-def _carry_out(database: catalog.Database, wanted: list[Wanted], shown: Plan, *, prune: bool) -> None:
+def _carry_out(database: catalog.Database, wanted: list[presets.Wanted], shown: presets.Plan, *, prune: bool) -> None:
     with database.session() as session:
-        plan = plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        plan = presets.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
         if plan != shown:
             raise ConfigurationError(
                 "the catalogue was changed since the plan was made; nothing was done", hint="look at the plan again"
             )
-        apply_plan(session, plan)
+        presets.apply_plan(session, plan)
         session.commit()

@@ -1,16 +1,16 @@
 """`provider-pipeline providers check`: whether providers can be synced, and if not, how far it comes."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli.completion import complete_slug
 from provider_pipeline.cli.console import JsonOption, emit_json, fail, note, stdout, table
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import HealthReport, StageReport, check_many
 
 _COLUMNS = {
     "settings": "settings",
@@ -50,7 +50,7 @@ def check(
             )
         if not wanted:
             note("no provider is enabled; add one with: provider-pipeline providers add")
-        found = check_many(database.session, wanted, client=ListingClient(), max_workers=workers)
+        found = sync.check_many(database.session, wanted, client=listing.ListingClient(), max_workers=workers)
         reports = sorted(found, key=lambda report: report.slug)
     if as_json:
         emit_json([report.to_json() for report in reports])
@@ -59,7 +59,7 @@ def check(
     raise typer.Exit(0 if all(report.healthy for report in reports) else 1)
 
 
-def _print(reports: Sequence[HealthReport]) -> None:
+def _print(reports: Sequence[sync.HealthReport]) -> None:
     stdout().print(
         table(
             "health",
@@ -73,7 +73,7 @@ def _print(reports: Sequence[HealthReport]) -> None:
             fail(text if report.slug in text else f"{report.slug}: {text}", hint=report.hint)
 
 
-def _cell(stage: StageReport) -> Text:
+def _cell(stage: sync.StageReport) -> Text:
     if stage.status == "skipped":
         word = stage.detail if stage.detail != "not reached" else "-"
     elif stage.status == "failed":

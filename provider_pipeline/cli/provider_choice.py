@@ -3,13 +3,15 @@
 Here: prompts, all on standard error. Not here: whether a person sits there, which the command asks first.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping, Sequence
 
 import typer
 
+from provider_pipeline import presets
 from provider_pipeline.cli.console import note, stderr, table
-from provider_pipeline.presets import ProviderFile, presets
 
 
 def a_person_is_there() -> bool:
@@ -17,9 +19,9 @@ def a_person_is_there() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def choose_preset() -> ProviderFile:
+def choose_preset() -> presets.ProviderFile:
     """Lets a person search among the presets until one is chosen."""
-    shown = list(presets().values())
+    shown = list(presets.presets().values())
     _print(shown)
     while True:
         text = str(typer.prompt("provider: its number, or a part of its name", err=True)).strip().lower()
@@ -35,15 +37,15 @@ def choose_preset() -> ProviderFile:
             note(f"no preset has {text!r} in its name; for another provider: provider-pipeline providers detect URL")
 
 
-def matching_presets(text: str) -> list[ProviderFile]:
+def matching_presets(text: str) -> list[presets.ProviderFile]:
     """The preset of that slug alone, or all that have the text in their slug or name."""
-    known = presets()
+    known = presets.presets()
     if text in known:
         return [known[text]]
     return [preset for preset in known.values() if text in f"{preset.slug} {preset.name}".lower()]
 
 
-def ask_values(preset: ProviderFile, environ: Mapping[str, str]) -> dict[str, str]:
+def ask_values(preset: presets.ProviderFile, environ: Mapping[str, str]) -> dict[str, str]:
     """Asks for the values of a preset's placeholders that the environment does not have."""
     return {
         name: str(
@@ -54,7 +56,7 @@ def ask_values(preset: ProviderFile, environ: Mapping[str, str]) -> dict[str, st
     }
 
 
-def _print(found: Sequence[ProviderFile]) -> None:
+def _print(found: Sequence[presets.ProviderFile]) -> None:
     stderr().print(
         table(
             "presets",

@@ -1,5 +1,7 @@
 """`provider-pipeline providers detect`: what kind of API is at an address."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterator
@@ -7,24 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, presets, rules
 from provider_pipeline.cli.console import JsonOption, emit_json, fail, models_table, note, stderr, table
 from provider_pipeline.cli.provider_options import auth_of_options
 from provider_pipeline.cli.provider_plan import print_done
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import ListingClient, RequestPolicy
-from provider_pipeline.presets import (
-    PROBE_LIMITS,
-    Detection,
-    Found,
-    Plan,
-    Wanted,
-    apply_plan,
-    plan_providers,
-    provider_file_text,
-)
-from provider_pipeline.presets import detect as look_for_api
-from provider_pipeline.rules import explain_rule
 
 _SHOWN_MODELS = 10
 
@@ -51,11 +40,11 @@ def detect(
     file is on standard output, ready to be kept; all else is on standard error. Exit code 1: it is no model API.
     """
     auth = auth_of_options(key_env, None, key_header, None, [])
-    detection = look_for_api(
+    detection = presets.detect(
         url,
         auth=auth,
-        client=ListingClient(PROBE_LIMITS),
-        policy=RequestPolicy(allow_private=allow_private, allow_http=allow_http),
+        client=listing.ListingClient(presets.PROBE_LIMITS),
+        policy=listing.RequestPolicy(allow_private=allow_private, allow_http=allow_http),
         slug=slug,
         told=lambda probe: note(probe.outcome),
     )
@@ -69,22 +58,22 @@ def detect(
         raise typer.Exit(1)
 
 
-def _added(found: Found) -> Plan:
+def _added(found: presets.Found) -> presets.Plan:
     with catalog.open_catalog() as database, database.session() as session:
-        plan = plan_providers(session, [Wanted(found.file, found.sample)], environ=os.environ)
+        plan = presets.plan_providers(session, [presets.Wanted(found.file, found.sample)], environ=os.environ)
         (provider,) = plan.providers
         moved = next((change for change in provider.changes if change.field == "base_url"), None)
         if provider.action == "change" and moved is not None:
             raise ConfigurationError(
                 f"{provider.slug} is another provider already, at {moved.old}", hint="give this one a slug with --as"
             )
-        apply_plan(session, plan)
+        presets.apply_plan(session, plan)
         session.commit()
     return plan
 
 
-def _print(found: Found, plan: Plan | None) -> None:
-    typer.echo(provider_file_text(found.file), nl=False)
+def _print(found: presets.Found, plan: presets.Plan | None) -> None:
+    typer.echo(presets.provider_file_text(found.file), nl=False)
     console = stderr()
     console.print(table("generated rule", ("decision", "choice"), _decisions(found)))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
@@ -97,8 +86,8 @@ def _print(found: Found, plan: Plan | None) -> None:
         note("to register it, give --add; or keep the file: provider-pipeline providers add --file FILE")
 
 
-def _decisions(found: Found) -> Iterator[tuple[str, Any]]:
-    summary = explain_rule(found.rule)["summary"]
+def _decisions(found: presets.Found) -> Iterator[tuple[str, Any]]:
+    summary = rules.explain_rule(found.rule)["summary"]
     endpoint = found.rule.endpoints[0]
     kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]
     yield "kind of API", f"{kind} ({sure:.0%}: {'; '.join(summary['provider_kind_evidence'])})" if kind else None
@@ -112,7 +101,7 @@ def _decisions(found: Found) -> Iterator[tuple[str, Any]]:
     yield "confidence", f"{summary['confidence']:.0%}"
 
 
-def _document(detection: Detection, plan: Plan | None) -> dict[str, Any]:
+def _document(detection: presets.Detection, plan: presets.Plan | None) -> dict[str, Any]:
     found = detection.found
     document: dict[str, Any] = {
         "found": found is not None,

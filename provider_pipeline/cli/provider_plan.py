@@ -3,6 +3,8 @@
 Here: tables and lines. Not here: making a plan and carrying it out (`provider_pipeline.presets`).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,19 +13,19 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from provider_pipeline import presets
 from provider_pipeline.cli.console import note, table
-from provider_pipeline.presets import Plan, PlannedProvider
 
 _STYLES = {"add": "green", "change": "yellow", "disable": "red", "not in the folder": "dim", "unchanged": "dim"}
 _DONE = {"add": "added", "change": "changed", "disable": "disabled; its rows stay", "unchanged": "unchanged"}
 
 
-def plan_table(plan: Plan) -> Table:
+def plan_table(plan: presets.Plan) -> Table:
     """What a plan would do, field by field."""
     return table("plan", ("provider", "action", "field", "is", "will be"), _rows(plan))
 
 
-def print_done(plan: Plan) -> None:
+def print_done(plan: presets.Plan) -> None:
     """What a plan did, one line for each provider, and what each needs next."""
     for each in plan.providers:
         if each.action in _DONE:
@@ -31,7 +33,7 @@ def print_done(plan: Plan) -> None:
     print_needs(plan)
 
 
-def print_needs(plan: Plan) -> None:
+def print_needs(plan: presets.Plan) -> None:
     """What is missing before the providers can be synced."""
     for each in plan.providers:
         if each.missing is not None:
@@ -39,7 +41,7 @@ def print_needs(plan: Plan) -> None:
             note(text if text.startswith(f"{each.slug}: ") else f"{each.slug}: {text}")
 
 
-def _done(each: PlannedProvider) -> str:
+def _done(each: presets.PlannedProvider) -> str:
     text = _DONE[each.action]
     if each.action == "change":
         text = f"{text} ({', '.join(change.field for change in each.changes)})"
@@ -48,7 +50,7 @@ def _done(each: PlannedProvider) -> str:
     return f"{text}; next: {each.next_step or f'provider-pipeline sync {each.slug}'}"
 
 
-def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
+def _rows(plan: presets.Plan) -> Iterator[tuple[Any, ...]]:
     for each in plan.providers:
         action = Text(each.action, style=_STYLES[each.action])
         if not each.changes:

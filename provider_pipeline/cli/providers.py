@@ -1,15 +1,19 @@
 """`provider-pipeline providers`: who is asked for models."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.text import Text
-from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
 from provider_pipeline.cli.completion import SlugArgument
 from provider_pipeline.cli.console import JsonOption, emit_json, models_table, stdout, table
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
 app.command()(provider_add.add)

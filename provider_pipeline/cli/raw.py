@@ -1,5 +1,7 @@
 """`provider-pipeline raw`: the stored responses, and what a rule makes of them."""
 
+from __future__ import annotations
+
 import json
 import sys
 from dataclasses import asdict
@@ -9,11 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli.console import JsonOption, change_lines, emit_json, note, print_verdict, stdout, table
 from provider_pipeline.errors import CatalogError, ListingUnreadableError
-from provider_pipeline.listing import parse_document
-from provider_pipeline.sync import Replay, exported, import_response, replay_response
 
 app = typer.Typer(help="The stored responses.", no_args_is_help=True)
 
@@ -105,7 +105,7 @@ def show(
 def export(raw_response_id: _Id, file: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
     """Write a stored response into one JSON file, which `raw import` takes in anywhere."""
     with catalog.open_catalog() as database, database.session() as session:
-        parts = exported(session, raw_response_id)
+        parts = sync.exported(session, raw_response_id)
         first = next(parts)  # a response that is not stored leaves no file behind
         with file.open("w", encoding="ascii") as opened:
             opened.write(first)
@@ -121,7 +121,7 @@ def import_file(
 ) -> None:
     """Store a response from a file."""
     with catalog.open_catalog() as database, database.session() as session:
-        stored = import_response(session, slug, file)
+        stored = sync.import_response(session, slug, file)
         session.commit()
     if as_json:
         emit_json(asdict(stored))
@@ -141,7 +141,7 @@ def replay(
     Shows what a sync of this response would change now. It is not compared with the last accepted listing.
     """
     with catalog.open_catalog() as database, database.session() as session:
-        replayed = replay_response(session, raw_response_id, version=version)
+        replayed = sync.replay_response(session, raw_response_id, version=version)
     if as_json:
         emit_json(replayed.to_json())
     else:
@@ -212,7 +212,7 @@ def _print_body(content: bytes) -> None:
         sys.stdout.buffer.write(content)
         return
     try:
-        shown = json.dumps(parse_document(content, where="the page", content_type=None), indent=2)
+        shown = json.dumps(listing.parse_document(content, where="the page", content_type=None), indent=2)
     except ListingUnreadableError:
         shown = "".join(
             char if char.isprintable() or char == "\n" else ascii(char)[1:-1]
@@ -221,7 +221,7 @@ def _print_body(content: bytes) -> None:
     typer.echo(shown)
 
 
-def _print_replay(replayed: Replay) -> None:
+def _print_replay(replayed: sync.Replay) -> None:
     print_verdict(
         f"{replayed.slug}: rule version {replayed.rule_version} on raw response {replayed.raw_response_id}",
         valid=replayed.valid,

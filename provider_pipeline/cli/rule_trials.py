@@ -3,15 +3,16 @@
 Here: commands. Not here: what a trial does in each sync and at its end (`sync.trials`).
 """
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, read_json, stdout, table
-from provider_pipeline.sync import TrialReport, report_trial, store_for_trial
 
 app = typer.Typer(help="Rules on trial: they read every listing beside the active rule, and write nothing.")
 
@@ -38,7 +39,7 @@ def start(
     with catalog.open_catalog() as database, database.session() as session:
         provider = catalog.get_provider(session, slug)
         if rule is not None:
-            version = store_for_trial(session, provider.id, read_json(rule), reason=reason, created_by_id=by)
+            version = sync.store_for_trial(session, provider.id, read_json(rule), reason=reason, created_by_id=by)
         now = datetime.now(UTC)
         trial = catalog.start_trial(
             session,
@@ -52,7 +53,7 @@ def start(
             created_by_id=by,
         )
         session.commit()
-        report = report_trial(session, trial)
+        report = sync.report_trial(session, trial)
     if as_json:
         emit_json(_document(report))
     else:
@@ -66,7 +67,7 @@ def status(
 ) -> None:
     """Show the trials and what they have found so far."""
     with catalog.open_catalog() as database, database.session() as session:
-        reports = [report_trial(session, trial) for trial in catalog.list_trials(session, slug=slug)]
+        reports = [sync.report_trial(session, trial) for trial in catalog.list_trials(session, slug=slug)]
     if as_json:
         emit_json([_document(report) for report in reports])
         return
@@ -99,7 +100,7 @@ def stop(trial_id: int, reason: ReasonOption, as_json: JsonOption = False) -> No
     with catalog.open_catalog() as database, database.session() as session:
         trial = catalog.end_trial(session, trial_id, status="stopped", now=datetime.now(UTC), reason=reason)
         session.commit()
-        report = report_trial(session, trial)
+        report = sync.report_trial(session, trial)
     if as_json:
         emit_json(_document(report))
     else:
@@ -114,7 +115,7 @@ def _until(trial: catalog.RuleTrial) -> str:
     return " or ".join(end for end in ends if end)
 
 
-def _so_far(report: TrialReport) -> str:
+def _so_far(report: sync.TrialReport) -> str:
     if report.trial.end_reason:
         return report.trial.end_reason
     if not report.shadows:
@@ -123,7 +124,7 @@ def _so_far(report: TrialReport) -> str:
     return f"fails {failed[0].name.replace('_', ' ')}: {failed[0].actual}" if failed else "passes every gate"
 
 
-def _document(report: TrialReport) -> dict[str, Any]:
+def _document(report: sync.TrialReport) -> dict[str, Any]:
     trial = report.trial
     return {
         "id": trial.id,

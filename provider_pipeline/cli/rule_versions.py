@@ -3,21 +3,16 @@
 Here: commands on what is stored. Not here: writing and trying rules (`rules.py`), where these commands are registered.
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.cli.completion import SlugArgument
 from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
-from provider_pipeline.rules import (
-    RuleDifference,
-    difference_lines,
-    difference_markdown,
-    rule_differences,
-)
-from provider_pipeline.sync import stored_rule
 
 _Version = Annotated[int, typer.Argument(min=1, help="A rule version of the provider.")]
 
@@ -63,14 +58,16 @@ def diff(
     """Show what one rule version says otherwise than another."""
     with catalog.open_catalog() as database, database.session() as session:
         provider_id = catalog.get_provider(session, slug).id
-        old, new = (stored_rule(catalog.get_rule_version(session, provider_id, version)) for version in (before, after))
-    differences: list[RuleDifference] = rule_differences(old, new)
+        old, new = (
+            sync.stored_rule(catalog.get_rule_version(session, provider_id, version)) for version in (before, after)
+        )
+    differences: list[rules.RuleDifference] = rules.rule_differences(old, new)
     if as_json:
         emit_json([asdict(each) for each in differences])
     elif markdown:
-        typer.echo(difference_markdown(differences), nl=False)
+        typer.echo(rules.difference_markdown(differences), nl=False)
     else:
-        typer.echo("\n".join(difference_lines(differences)))
+        typer.echo("\n".join(rules.difference_lines(differences)))
 
 
 def activate(

@@ -1,33 +1,23 @@
 """`provider-pipeline rules`: how models are read from a listing."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli import rule_trials, rule_versions
 from provider_pipeline.cli.completion import SlugArgument, complete_slug
 from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, read_json, stdout, table
 from provider_pipeline.cli.explain import explanation
-from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import Detail, EndpointSample, RuleGenerator, RuleValidator, explain_rule
-from provider_pipeline.rules.document import first_reason
-from provider_pipeline.rules.mining import MIN_PRECISION, MIN_SUPPORT, Fact, propose_patterns
-from provider_pipeline.rules.shipped import LEARNT_FILE, Learnt, learn_shipped, learnt_text, shipped_facts
-from provider_pipeline.sync import (
-    GeneratedRule,
-    ListingPlace,
-    active_places,
-    fetch_sample,
-    generate_rule_from,
-    store_sample,
-)
+from provider_pipeline.errors import ConfigurationError, InvalidRuleError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
 _SHOWN_PATTERNS = 400
@@ -76,24 +66,24 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Write a rule from a sample: from a file, or by fetching the provider's listing."""
-    given = [ListingPlace(path) for path in endpoints or ()]
+    given = [sync.ListingPlace(path) for path in endpoints or ()]
     files = from_files or []
     if slug is None:
         if not files:
             raise typer.BadParameter("name a provider, or give --from FILE")
         if len(files) == 1 and not given and detail is None:
-            emit_json(RuleGenerator().analyze_sample(read_json(files[0])))
+            emit_json(rules.RuleGenerator().analyze_sample(read_json(files[0])))
         else:
-            places = _with_detail(given or [ListingPlace(_USUAL_PATH)], detail)
-            emit_json(RuleGenerator().analyze_endpoints(_read_samples(files, places)))
+            places = _with_detail(given or [sync.ListingPlace(_USUAL_PATH)], detail)
+            emit_json(rules.RuleGenerator().analyze_endpoints(_read_samples(files, places)))
         return
     with catalog.open_catalog() as database, database.session() as session:
-        places = _with_detail(given or active_places(session, slug) or [ListingPlace(_USUAL_PATH)], detail)
+        places = _with_detail(given or sync.active_places(session, slug) or [sync.ListingPlace(_USUAL_PATH)], detail)
         if files:
             samples, sample_id = _store_samples(session, slug, files, places)
         else:
-            samples, sample_id = fetch_sample(session, slug, places, client=ListingClient())
-        generated = generate_rule_from(session, slug, samples, sample_id=sample_id, activate=activate)
+            samples, sample_id = sync.fetch_sample(session, slug, places, client=listing.ListingClient())
+        generated = sync.generate_rule_from(session, slug, samples, sample_id=sample_id, activate=activate)
         session.commit()
     if as_json:
         emit_json(_document(generated))
@@ -105,31 +95,32 @@ def generate(
         typer.echo(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
 
 
-def _with_detail(places: Sequence[ListingPlace], path: str | None) -> Sequence[ListingPlace]:
+def _with_detail(places: Sequence[sync.ListingPlace], path: str | None) -> Sequence[sync.ListingPlace]:
     if path is None:
         return places
     if len(places) != 1:
         raise typer.BadParameter(f"--detail goes with one --endpoint, there are {len(places)}")
     try:
-        return [ListingPlace(places[0].path, Detail(path=path))]
-    except ValidationError as error:
-        raise typer.BadParameter(f"--detail: {first_reason(error, 'detail')}") from error
+        return [sync.ListingPlace(places[0].path, rules.Detail.at(path))]
+    except InvalidRuleError as error:
+        raise typer.BadParameter(f"--detail: {error.message}") from error
 
 
-def _read_samples(files: Sequence[Path], places: Sequence[ListingPlace]) -> list[EndpointSample]:
+def _read_samples(files: Sequence[Path], places: Sequence[sync.ListingPlace]) -> list[rules.EndpointSample]:
     if len(files) != len(places):
         raise typer.BadParameter(f"expected one --from for each endpoint: {len(places)}, got {len(files)}")
     return [
-        EndpointSample(read_json(file), place.path, place.detail) for file, place in zip(files, places, strict=True)
+        rules.EndpointSample(read_json(file), place.path, place.detail)
+        for file, place in zip(files, places, strict=True)
     ]
 
 
 def _store_samples(
-    session: Session, slug: str, files: Sequence[Path], places: Sequence[ListingPlace]
-) -> tuple[list[EndpointSample], int]:
+    session: Session, slug: str, files: Sequence[Path], places: Sequence[sync.ListingPlace]
+) -> tuple[list[rules.EndpointSample], int]:
     samples = _read_samples(files, places)
     names = ", ".join(file.name for file in files)
-    return samples, store_sample(session, slug, *(file.read_bytes() for file in files), url=f"sample:{names}")
+    return samples, sync.store_sample(session, slug, *(file.read_bytes() for file in files), url=f"sample:{names}")
 
 
 @app.command()
@@ -173,11 +164,11 @@ def explain(
 ) -> None:
     """Show what a rule chose and why, with the alternatives it rejected."""
     if Path(target).is_file():
-        rule = RuleGenerator().analyze_sample(read_json(Path(target)))
+        rule = rules.RuleGenerator().analyze_sample(read_json(Path(target)))
     else:
         with catalog.open_catalog() as database, database.session() as session:
             rule = _stored(catalog.active_rule(session, catalog.get_provider(session, target).id))
-    explained = explain_rule(rule)
+    explained = rules.explain_rule(rule)
     if as_json:
         emit_json(explained)
     else:
@@ -189,10 +180,12 @@ def learn(
     shipped: Annotated[
         bool, typer.Option("--shipped", help="Learn from the project's own facts, and rewrite rules/data/learnt.toml.")
     ] = False,
-    min_support: Annotated[int, typer.Option(min=1, help="Fewest names that a pattern must match.")] = MIN_SUPPORT,
+    min_support: Annotated[
+        int, typer.Option(min=1, help="Fewest names that a pattern must match.")
+    ] = rules.MIN_SUPPORT,
     min_precision: Annotated[
         float, typer.Option(min=0.5, max=1, help="Smallest share of its names for which a pattern must be right.")
-    ] = MIN_PRECISION,
+    ] = rules.MIN_PRECISION,
     as_json: JsonOption = False,
 ) -> None:
     """Propose name patterns that the catalogue's models speak for: what listings and people stated, not names.
@@ -201,15 +194,15 @@ def learn(
     `--shipped`, which takes the project's own facts instead of the catalogue and keeps only what is beyond doubt.
     """
     if shipped:
-        learnt = learn_shipped(shipped_facts())
+        learnt = rules.learn_shipped(rules.shipped_facts())
         _refuse_contradictions(learnt)
-        LEARNT_FILE.write_text(learnt_text(learnt), encoding="utf-8")
+        rules.LEARNT_FILE.write_text(rules.learnt_text(learnt), encoding="utf-8")
         proposals, count = list(learnt.proposals), learnt.facts
     else:
         with catalog.open_catalog() as database, database.session() as session:
             stated = catalog.stated_capabilities(session)
-            facts = [Fact(model_id, name, has, slug) for slug, model_id, name, has in stated]
-        proposals = propose_patterns(facts, min_support=min_support, min_precision=min_precision)
+            facts = [rules.Fact(model_id, name, has, slug) for slug, model_id, name, has in stated]
+        proposals = rules.propose_patterns(facts, min_support=min_support, min_precision=min_precision)
         count = len(facts)
     if as_json:
         emit_json([proposal.to_json() for proposal in proposals])
@@ -237,7 +230,7 @@ def learn(
         _print_coverage(learnt)
 
 
-def _refuse_contradictions(learnt: Learnt) -> None:
+def _refuse_contradictions(learnt: rules.Learnt) -> None:
     problems = [*learnt.contradictions, *(f"{name}: capabilities that exclude each other" for name in learnt.overlaps)]
     if problems:
         raise ConfigurationError(
@@ -246,7 +239,7 @@ def _refuse_contradictions(learnt: Learnt) -> None:
         )
 
 
-def _print_coverage(learnt: Learnt) -> None:
+def _print_coverage(learnt: rules.Learnt) -> None:
     stdout().print(
         table(
             f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors",
@@ -266,7 +259,7 @@ def check(
     """Try a provider's active rule on a response, without writing anything. Exit code 1 when it does not fit."""
     with catalog.open_catalog() as database, database.session() as session:
         stored = catalog.active_rule(session, catalog.get_provider(session, slug).id)
-    result = RuleValidator().validate_rule(_stored(stored), read_json(file))
+    result = rules.RuleValidator().validate_rule(_stored(stored), read_json(file))
     if as_json:
         emit_json(result)
     else:
@@ -283,7 +276,7 @@ def _stored(stored: catalog.StoredRuleVersion) -> dict[str, Any]:
     return {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config}
 
 
-def _document(generated: GeneratedRule) -> dict[str, Any]:
+def _document(generated: sync.GeneratedRule) -> dict[str, Any]:
     rule = generated.rule.to_stored()
     return {
         "provider": generated.slug,

@@ -1,5 +1,7 @@
 """`provider-pipeline sync`: providers, now, without Dagster."""
 
+from __future__ import annotations
+
 import getpass
 from dataclasses import asdict
 from typing import Annotated
@@ -7,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli.completion import complete_slug
 from provider_pipeline.cli.console import (
     ByOption,
@@ -20,12 +22,9 @@ from provider_pipeline.cli.console import (
     stderr,
     stdout,
 )
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import GUARDS
-from provider_pipeline.sync import AcceptedGuards, Keep, SyncOutcome, accept_guards, attempt_many, open_task_for
 
 
-def sync(
+def sync_providers(
     slugs: Annotated[
         list[str] | None, typer.Argument(help="Providers to sync.", metavar="SLUG...", autocompletion=complete_slug)
     ] = None,
@@ -33,7 +32,9 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but keep it; show the changes.")] = False,
     accept: Annotated[
         list[str] | None,
-        typer.Option(help=f"Take a listing that this guard holds: {', '.join([*GUARDS, 'all'])}. May be repeated."),
+        typer.Option(
+            help=f"Take a listing that this guard holds: {', '.join([*rules.GUARDS, 'all'])}. May be repeated."
+        ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with who says so.")] = None,
     by: ByOption = None,
@@ -41,7 +42,7 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
-    accepted = accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
+    accepted = sync.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
     if accepted is not None and every:
         raise typer.BadParameter("--accept is about one listing that somebody looked at: name its provider")
     if bool(slugs) is every:
@@ -60,7 +61,7 @@ def sync(
             with database.session() as session:
                 for outcome in outcomes:
                     if outcome.status == "blocked":
-                        open_task_for(session, outcome)
+                        sync.open_task_for(session, outcome)
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
     if as_json:
@@ -75,17 +76,17 @@ def sync(
 
 
 def _sync(
-    database: catalog.Database, slugs: list[str], *, workers: int, keep: Keep, accept: AcceptedGuards | None
-) -> list[SyncOutcome]:
+    database: catalog.Database, slugs: list[str], *, workers: int, keep: sync.Keep, accept: sync.AcceptedGuards | None
+) -> list[sync.SyncOutcome]:
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     outcomes = []
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("syncing", total=len(slugs))
-        for outcome in attempt_many(
+        for outcome in sync.attempt_many(
             database.session,
             slugs,
-            client=ListingClient(),
+            client=listing.ListingClient(),
             max_workers=workers,
             keep=keep,
             accept=accept,
@@ -97,7 +98,7 @@ def _sync(
     return outcomes
 
 
-def _print_changes(outcomes: list[SyncOutcome]) -> None:
+def _print_changes(outcomes: list[sync.SyncOutcome]) -> None:
     for outcome in outcomes:
         for line in change_lines(outcome.changes, outcome.total_changes):
             typer.echo(f"{outcome.slug}: {line}")

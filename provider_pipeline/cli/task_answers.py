@@ -4,6 +4,8 @@ Here: commands; each is a call into `sync`. Not here: listing tasks (`tasks.py`)
 `propose`: the evidence is JSON, and the rule it submits passes the same gates as a generated one.
 """
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,18 +13,17 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markdown import Markdown
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, note, read_json, stdout
 from provider_pipeline.cli.tasks import task_document
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.sync import Repair, answer_tasks, approve_task, propose_rule, reject_task, worker_name
 
 
 def answer(slug: str, as_json: JsonOption = False) -> None:
     """Have the built-in agent answer a provider's tasks now. Exit code 1 when one needs a person."""
     with catalog.open_catalog() as database, database.session() as session:
         catalog.get_provider(session, slug)
-        repairs = answer_tasks(session, slug)
+        repairs = sync.answer_tasks(session, slug)
     if as_json:
         emit_json([_document(repair) for repair in repairs])
     elif not repairs:
@@ -39,7 +40,7 @@ def claim(
     minutes: Annotated[int, typer.Option(min=1, help="How long the task is the worker's.")] = 60,
 ) -> None:
     """Take a task, and print its evidence as JSON: what failed, what changed, and where the response is stored."""
-    name = worker or worker_name()
+    name = worker or sync.worker_name()
     with catalog.open_catalog() as database, database.session() as session:
         now = datetime.now(UTC)
         task = catalog.claim_task(session, worker=name, now=now, lease=timedelta(minutes=minutes), task_id=task_id)
@@ -73,7 +74,7 @@ def propose(
 ) -> None:
     """Answer a task with a rule of your own, judged at once. Exit code 1 when it does not pass every gate."""
     with catalog.open_catalog() as database, database.session() as session:
-        repair = propose_rule(
+        repair = sync.propose_rule(
             session, task_id, read_json(rule), author=author, worker=worker, note=remark, created_by_id=by
         )
     if as_json:
@@ -86,7 +87,7 @@ def propose(
 def approve(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Activate the rule that a task proposes although a gate held it, and close the task."""
     with catalog.open_catalog() as database, database.session() as session:
-        version = approve_task(session, task_id, reason=reason, created_by_id=by)
+        version = sync.approve_task(session, task_id, reason=reason, created_by_id=by)
         task = catalog.get_task(session, task_id)
     if as_json:
         emit_json(task_document(task))
@@ -100,7 +101,7 @@ def approve(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Js
 def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Reject the rule that a task proposes; the task stays open for another one."""
     with catalog.open_catalog() as database, database.session() as session:
-        reject_task(session, task_id, reason=reason, created_by_id=by)
+        sync.reject_task(session, task_id, reason=reason, created_by_id=by)
         task = catalog.get_task(session, task_id)
     if as_json:
         emit_json(task_document(task))
@@ -108,7 +109,7 @@ def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Jso
         typer.echo(f"{task.slug}: rule version {task.proposed_version} is rejected; task {task_id} waits for another")
 
 
-def _document(repair: Repair) -> dict[str, Any]:
+def _document(repair: sync.Repair) -> dict[str, Any]:
     return {
         "provider": repair.slug,
         "task": repair.task_id,

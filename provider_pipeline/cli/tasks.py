@@ -1,5 +1,7 @@
 """`provider-pipeline tasks`: what waits for somebody."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Any
 

@@ -1,5 +1,7 @@
 """`provider-pipeline tokens`: who may use the HTTP API."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum

@@ -3,6 +3,8 @@
 Here: where things are, and that every child process ends. Not here: what the children do.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import signal
@@ -14,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from sqlalchemy import make_url
 
-from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
+from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ class Workbench:
     """
 
     home: Path
-    database: Database
+    database: catalog.Database
     environment: Mapping[str, str]
 
     def log_file(self, name: str) -> Path:
@@ -69,14 +70,14 @@ def workbench(home: Path, *, catalog_url: str | None = None, dagster_url: str | 
         with _workbench(home, catalog_url, dagster_url) as ready:
             yield ready
         return
-    with EmbeddedPostgres(home) as server:
+    with catalog.EmbeddedPostgres(home) as server:
         server.ensure_database("dagster")
         server.ensure_database("provider_pipeline")
-        storage = make_url(server.url("dagster")).update_query_dict({"options": "-c synchronous_commit=off"})
+        storage = catalog.adapted_url(server.url("dagster"), options="-c synchronous_commit=off")
         with _workbench(
             home,
             catalog_url or server.url("provider_pipeline"),
-            dagster_url or storage.render_as_string(hide_password=False),
+            dagster_url or storage,
         ) as ready:
             yield ready
 
@@ -86,17 +87,16 @@ def _workbench(home: Path, catalog_url: str, dagster_url: str) -> Iterator[Workb
     dagster_home = home / "dagster"
     dagster_home.mkdir(exist_ok=True)
     shutil.copyfile(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
-    # dagster-postgres works with psycopg 2 only; see dagster.yaml.
-    dagster_storage = make_url(dagster_url).set(drivername="postgresql+psycopg2")
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(dagster_home),
-        "DAGSTER_POSTGRES_URL": dagster_storage.render_as_string(hide_password=False),
+        # dagster-postgres works with psycopg 2 only; see dagster.yaml.
+        "DAGSTER_POSTGRES_URL": catalog.adapted_url(dagster_url, driver="psycopg2"),
         "PROVIDER_PIPELINE_DATABASE_URL": catalog_url,
         "PROVIDER_PIPELINE_HOME": str(home),
     }
-    with open_database(catalog_url) as database:
-        upgrade(database.engine)
+    with catalog.open_database(catalog_url) as database:
+        catalog.upgrade(database.engine)
         yield Workbench(home, database, environment)
 
 

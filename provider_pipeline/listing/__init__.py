@@ -4,15 +4,22 @@ Here: the public names. `ListingClient.pages` turns a `ListingSource` into `Page
 what a page's models are (`provider_pipeline.rules`) and where pages are kept (`provider_pipeline.catalog`).
 """
 
-from provider_pipeline.listing.auth import Auth, AuthConfig, Authorizer, NoAuth, TokenCache
-from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.pages import Body, KnownPage, Page
-from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.redaction import redact, redacted_url
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
-from provider_pipeline.listing.walk import Known
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.listing.auth import Auth, AuthConfig, Authorizer, NoAuth, TokenCache
+    from provider_pipeline.listing.client import ListingClient
+    from provider_pipeline.listing.documents import parse_document
+    from provider_pipeline.listing.pages import Body, KnownPage, Page
+    from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
+    from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+    from provider_pipeline.listing.redaction import redact, redacted_url
+    from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+    from provider_pipeline.listing.walk import Known
+else:
+    __getattr__ = loaded_on_use(__name__)
 
 __all__ = [
     "Auth",

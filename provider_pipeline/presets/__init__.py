@@ -7,24 +7,31 @@ asking a provider (`provider_pipeline.listing`).
 The concept: a provider is a file of facts, each with the page that states it; adding one changes no Python.
 """
 
-from provider_pipeline.presets.detection import PROBE_LIMITS, Detection, Found, Probe, detect
-from provider_pipeline.presets.first_rule import first_rule
-from provider_pipeline.presets.library import (
-    find_preset,
-    load_provider_file,
-    load_provider_folder,
-    preset_sample,
-    presets,
-)
-from provider_pipeline.presets.model import FileEndpoint, ProviderFile, Source, Variable
-from provider_pipeline.presets.registration import (
-    Plan,
-    PlannedProvider,
-    apply_plan,
-    plan_providers,
-)
-from provider_pipeline.presets.wanted import Wanted, missing_key, named, wanted_by_keys, wanted_provider
-from provider_pipeline.presets.writing import provider_file_text
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.presets.detection import PROBE_LIMITS, Detection, Found, Probe, detect
+    from provider_pipeline.presets.library import (
+        find_preset,
+        load_provider_file,
+        load_provider_folder,
+        preset_sample,
+        presets,
+    )
+    from provider_pipeline.presets.model import FileEndpoint, ProviderFile, Source, Variable
+    from provider_pipeline.presets.registration import (
+        Plan,
+        PlannedProvider,
+        apply_plan,
+        plan_providers,
+    )
+    from provider_pipeline.presets.starting_rule import first_rule
+    from provider_pipeline.presets.wanted import Wanted, missing_key, named, wanted_by_keys, wanted_provider
+    from provider_pipeline.presets.writing import provider_file_text
+else:
+    __getattr__ = loaded_on_use(__name__)
 
 __all__ = [
     "PROBE_LIMITS",

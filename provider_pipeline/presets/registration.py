@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import MissingCredentialError, RuleMissingError, UnknownProviderError
 from provider_pipeline.listing import AuthConfig
-from provider_pipeline.presets.first_rule import first_rule, with_stated
 from provider_pipeline.presets.model import ProviderFile
+from provider_pipeline.presets.starting_rule import first_rule, with_stated
 from provider_pipeline.presets.wanted import Wanted, missing_key
 from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync import SAMPLE_ORIGIN, store_sample, stored_rule

@@ -3,44 +3,57 @@
 Pure: no input or output besides this package's own data files, no dagster, no database. Explained in docs/rules.md.
 """
 
-from provider_pipeline.rules.capabilities import capability_names
-from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison, RowComparer
-from provider_pipeline.rules.difference import (
-    RuleDifference,
-    code_span,
-    difference_lines,
-    difference_markdown,
-    rule_differences,
-)
-from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, ExtractionRule, StoredRule
-from provider_pipeline.rules.drift import Difference, describe_drift
-from provider_pipeline.rules.generation.explain import explain_rule
-from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.generation.likeness import Likeness, model_likeness
-from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.ids import normalise_id
-from provider_pipeline.rules.inheritance import with_inherited_fields
-from provider_pipeline.rules.judge import ListingJudge, Verdict
-from provider_pipeline.rules.lineage import column_sources
-from provider_pipeline.rules.matching import CapabilityMatcher
-from provider_pipeline.rules.merging import last_of_each
-from provider_pipeline.rules.overriding import (
-    apply_override,
-    checked_value,
-    combined_override,
-    listed_values,
-    override_fields,
-)
-from provider_pipeline.rules.pagination import Pagination, parse_pagination
-from provider_pipeline.rules.plausibility import GUARDS, PLAUSIBILITY_ISSUES
-from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.rows import ROW_COLUMNS, content_digest, meta_hash
-from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.validator import RuleValidator
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.rules.capabilities import capability_names
+    from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison, RowComparer
+    from provider_pipeline.rules.difference import (
+        RuleDifference,
+        code_span,
+        difference_lines,
+        difference_markdown,
+        rule_differences,
+    )
+    from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, ExtractionRule, StoredRule
+    from provider_pipeline.rules.drift import Difference, describe_drift
+    from provider_pipeline.rules.generation.explain import explain_rule
+    from provider_pipeline.rules.generation.generator import RuleGenerator
+    from provider_pipeline.rules.generation.likeness import Likeness, model_likeness
+    from provider_pipeline.rules.generation.samples import EndpointSample
+    from provider_pipeline.rules.guards import GUARDS, PLAUSIBILITY_ISSUES
+    from provider_pipeline.rules.ids import normalise_id
+    from provider_pipeline.rules.inheritance import with_inherited_fields
+    from provider_pipeline.rules.judge import ListingJudge, Verdict
+    from provider_pipeline.rules.lineage import column_sources
+    from provider_pipeline.rules.matching import CapabilityMatcher
+    from provider_pipeline.rules.merging import last_of_each
+    from provider_pipeline.rules.mining import Fact, propose_patterns
+    from provider_pipeline.rules.mining_limits import MIN_PRECISION, MIN_SUPPORT
+    from provider_pipeline.rules.overriding import (
+        apply_override,
+        checked_value,
+        combined_override,
+        listed_values,
+        override_fields,
+    )
+    from provider_pipeline.rules.pagination import Pagination, parse_pagination
+    from provider_pipeline.rules.profile import Profile
+    from provider_pipeline.rules.rows import ROW_COLUMNS, content_digest, meta_hash
+    from provider_pipeline.rules.shipped import LEARNT_FILE, Learnt, learn_shipped, learnt_text, shipped_facts
+    from provider_pipeline.rules.thresholds import Thresholds
+    from provider_pipeline.rules.validator import RuleValidator
+else:
+    __getattr__ = loaded_on_use(__name__)
 
 __all__ = [
     "COMPARED_FIELDS",
     "GUARDS",
+    "LEARNT_FILE",
+    "MIN_PRECISION",
+    "MIN_SUPPORT",
     "PLAUSIBILITY_ISSUES",
     "ROW_COLUMNS",
     "CapabilityMatcher",
@@ -51,7 +64,9 @@ __all__ = [
     "Endpoint",
     "EndpointSample",
     "ExtractionRule",
+    "Fact",
     "FieldComparison",
+    "Learnt",
     "Likeness",
     "ListingJudge",
     "Pagination",
@@ -75,12 +90,16 @@ __all__ = [
     "difference_markdown",
     "explain_rule",
     "last_of_each",
+    "learn_shipped",
+    "learnt_text",
     "listed_values",
     "meta_hash",
     "model_likeness",
     "normalise_id",
     "override_fields",
     "parse_pagination",
+    "propose_patterns",
     "rule_differences",
+    "shipped_facts",
     "with_inherited_fields",
 ]

@@ -7,7 +7,7 @@ Here: parsing, limits and conversion. Not here: running a rule (`extraction.py`,
 import functools
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -119,6 +119,18 @@ class Detail(BaseModel):
 
     path: str = Field(max_length=2_000)
     concurrency: int = Field(4, ge=1, le=16)
+
+    @classmethod
+    def at(cls, path: str) -> Self:
+        """The answers at a path that somebody typed.
+
+        Raises:
+            InvalidRuleError: It is no such path.
+        """
+        try:
+            return cls(path=path)
+        except ValidationError as error:
+            raise InvalidRuleError(first_reason(error, "detail")) from error
 
     @field_validator("path")
     @classmethod

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.ids import normalise_id
+from provider_pipeline.rules.mining_limits import MIN_PRECISION, MIN_SUPPORT
 
-MIN_SUPPORT: Final = 5
-MIN_PRECISION: Final = 0.97
 _HELD_BACK: Final = 4
 """One name in this many is held back, to measure on."""
 _MAX_WORDS: Final = 3

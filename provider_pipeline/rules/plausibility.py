@@ -7,6 +7,7 @@ The guards and their defaults are explained in docs/rules.md.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.profile import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
@@ -16,18 +17,6 @@ _SMALL: Final = 5
 _PRICES: Final = ("input_price", "output_price")
 _LIMITS: Final = ("context_length", "max_output_tokens")
 _HOLD: Final = "Look at the provider's listing. If the change is genuine, accept it; otherwise repair the rule."
-
-GUARDS: Final[Mapping[str, frozenset[str]]] = {
-    "shrink": frozenset({"listing_shrunk"}),
-    "turnover": frozenset({"listing_turned_over", "id_form_changed"}),
-    "prices": frozenset({"prices_jumped"}),
-    "limits": frozenset({"limits_shrank"}),
-    "fields": frozenset({"field_vanished", "one_value_for_all"}),
-}
-"""The guards by the names under which a person accepts what they hold, and the issue types that each raises."""
-
-PLAUSIBILITY_ISSUES: Final = frozenset().union(*GUARDS.values())
-"""The issue types that only a comparison with the last accepted listing raises."""
 
 
 def accepted_by_hand(issues: Iterable[dict[str, Any]], guards: Collection[str]) -> list[dict[str, Any]]:

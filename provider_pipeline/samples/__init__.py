@@ -4,7 +4,14 @@ Here: the public names. `SampleServer` serves the bundled sample providers, or a
 anything the pipeline itself needs to run.
 """
 
-from provider_pipeline.samples.providers import SampleProvider
-from provider_pipeline.samples.server import SampleServer
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.samples.providers import SampleProvider
+    from provider_pipeline.samples.server import SampleServer
+else:
+    __getattr__ = loaded_on_use(__name__)
 
 __all__ = ["SampleProvider", "SampleServer"]

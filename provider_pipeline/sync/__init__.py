@@ -4,26 +4,34 @@ Here: the sync of one provider and the renewal of its rule. Not here: which prov
 (Dagster, the command line).
 """
 
-from provider_pipeline.sync.acceptance import AcceptedGuards, accept_guards
-from provider_pipeline.sync.archive import exported, import_response
-from provider_pipeline.sync.asking import listing_source, parse_thresholds
-from provider_pipeline.sync.attempt import attempt_sync
-from provider_pipeline.sync.decisions import answer_now, approve_task, propose_rule, reject_task
-from provider_pipeline.sync.events import daily_digest
-from provider_pipeline.sync.first_listing import SAMPLE_ORIGIN
-from provider_pipeline.sync.fleet import attempt_many
-from provider_pipeline.sync.health import MAX_AGE, HealthReport, StageReport, check_many, check_provider, failed_stage
-from provider_pipeline.sync.outcome import SyncOutcome
-from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from
-from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
-from provider_pipeline.sync.replay import Replay, replay_response
-from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
-from provider_pipeline.sync.settling import Keep
-from provider_pipeline.sync.stored import stored_rule
-from provider_pipeline.sync.syncer import ModelSyncer
-from provider_pipeline.sync.tasks import open_task, open_task_for
-from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
-from provider_pipeline.sync.webhook import Delivery, Webhook, deliver_due
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.sync.acceptance import AcceptedGuards, accept_guards
+    from provider_pipeline.sync.archive import exported, import_response
+    from provider_pipeline.sync.asking import listing_source, parse_thresholds
+    from provider_pipeline.sync.attempt import attempt_sync
+    from provider_pipeline.sync.decisions import answer_now, approve_task, propose_rule, reject_task
+    from provider_pipeline.sync.events import daily_digest
+    from provider_pipeline.sync.first_listing import SAMPLE_ORIGIN
+    from provider_pipeline.sync.fleet import attempt_many
+    from provider_pipeline.sync.freshness import MAX_AGE
+    from provider_pipeline.sync.health import HealthReport, StageReport, check_many, check_provider, failed_stage
+    from provider_pipeline.sync.outcome import SyncOutcome
+    from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from
+    from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
+    from provider_pipeline.sync.replay import Replay, replay_response
+    from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
+    from provider_pipeline.sync.settling import Keep
+    from provider_pipeline.sync.stored import stored_rule
+    from provider_pipeline.sync.syncer import ModelSyncer
+    from provider_pipeline.sync.tasks import open_task, open_task_for
+    from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
+    from provider_pipeline.sync.webhook import Delivery, Webhook, deliver_due
+else:
+    __getattr__ = loaded_on_use(__name__)
 
 __all__ = [
     "MAX_AGE",

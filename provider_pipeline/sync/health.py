@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -28,14 +28,12 @@ from provider_pipeline.errors import (
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import ExtractionRule, Verdict
 from provider_pipeline.sync.asking import active_judge, active_source, parse_thresholds
+from provider_pipeline.sync.freshness import MAX_AGE
 from provider_pipeline.sync.outcome import blocking_reason
 from provider_pipeline.sync.stored import stored_rule
 
 STAGES: Final = ("settings", "key", "name", "connection", "tls", "authorised", "listing", "rule", "last_success")
 """In the order in which they are reached."""
-
-MAX_AGE: Final = timedelta(hours=26)
-"""How old a last success may be: that of a daily sync, and two hours of delay."""
 
 StageStatus = Literal["ok", "warning", "failed", "skipped"]
 

@@ -10,9 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from provider_pipeline.catalog import Database, check_schema, open_database, upgrade
+from provider_pipeline.catalog import PROVIDER_MODEL_COLUMNS, Database, check_schema, open_database, upgrade
 from provider_pipeline.catalog.migrations import VERSION_TABLE
-from provider_pipeline.catalog.tables import metadata
+from provider_pipeline.catalog.tables import metadata, provider_model
 from provider_pipeline.errors import MigrationMissingError
 
 PROJECT = Path(__file__).parents[2]
@@ -38,6 +38,15 @@ def _is_comment_only_in_sql(difference) -> bool:
 def test_the_sql_files_and_the_tables_agree(database: Database):
     with database.engine.connect() as connection:
         assert _differences(connection) == []
+
+
+def test_the_columns_for_people_are_those_of_the_table():
+    assert [
+        (column.name, column.type, column.comment, column.nullable, column.unique) for column in PROVIDER_MODEL_COLUMNS
+    ] == [
+        (column.name, str(column.type.compile()), column.comment, column.nullable, bool(column.primary_key))
+        for column in provider_model.columns
+    ]
 
 
 @pytest.mark.parametrize(

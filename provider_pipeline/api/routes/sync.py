@@ -10,7 +10,8 @@ from provider_pipeline.api.dagster_runs import launch_sync
 from provider_pipeline.api.documents import GeneratedDocument, LaunchedRun, SyncResult
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import DryRun, Slug, router
-from provider_pipeline.api.service import DAGSTER_URL_VARIABLE, Call, Syncer
+from provider_pipeline.api.service import Call, Syncer
+from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
 from provider_pipeline.sync import ModelSyncer, accept_guards, active_places, generate_rule, store_sample
 
 routes = router("sync")

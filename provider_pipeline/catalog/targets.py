@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import ARRAY, Select, Text, any_, bindparam, cast, select
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.overrides import overrides_by_provider
+from provider_pipeline.catalog.model_overrides import overrides_by_provider
 from provider_pipeline.catalog.providers import PROVIDER_COLUMNS, Provider
 from provider_pipeline.catalog.rule_versions import StoredRuleVersion
 from provider_pipeline.catalog.sync_state import STATE_COLUMNS, SyncState

@@ -1,0 +1,72 @@
+"""What a process loads before it does anything: the libraries that only a step or a command needs stay out."""
+
+import os
+import pkgutil
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+LAZY = [
+    "provider_pipeline",
+    *(
+        f"provider_pipeline.{name}"
+        for name in ("api", "catalog", "listing", "listing.auth", "presets", "rules", "samples", "sync")
+    ),
+]
+HEAVY = {"alembic", "fastapi", "jmespath", "psycopg", "re2", "requests", "sqlalchemy", "uvicorn", "yaml"}
+
+
+COMMAND_LINE = "import sys; sys.argv[:] = ['provider-pipeline', *{}]; from provider_pipeline.cli import main; main()"
+TELL_AT_THE_END = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+
+
+def loaded(code: str, **environment: str) -> set[str]:
+    """The top-level packages that a new process has loaded when it ends after this code."""
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{TELL_AT_THE_END}\n{code}"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return {name.partition(".")[0] for name in ended.stderr.split()}
+
+
+def test_the_package_loads_nothing_but_itself():
+    assert not loaded("import provider_pipeline") & {"dagster", "pydantic", "orjson", *HEAVY}
+
+
+def test_the_definitions_load_nothing_that_only_a_step_needs():
+    before = loaded("import dagster")
+    assert not (loaded("import provider_pipeline.definitions") - before) & HEAVY
+
+
+def test_writing_a_rule_loads_neither_the_database_nor_http():
+    assert not loaded("from provider_pipeline import RuleGenerator, RuleValidator") & {"sqlalchemy", "requests"}
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_every_public_name_is_where_its_package_says(name: str):
+    package = import_module(name)
+    for public in package.__all__:
+        assert getattr(package, public) is not None
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_no_public_name_is_that_of_a_module(name: str):
+    package = import_module(name)
+    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    assert not modules & set(package.__all__)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rules", "--help"], ["rules", "generate", "--help"]])
+def test_help_loads_nothing_that_only_a_command_needs(arguments: list[str]):
+    assert not loaded(COMMAND_LINE.format(arguments)) & {"dagster", "orjson", *HEAVY}
+
+
+def test_completing_a_command_loads_nothing_that_only_a_command_needs():
+    asked = {"_PROVIDER_PIPELINE_COMPLETE": "complete_bash", "COMP_WORDS": "provider-pipeline ru", "COMP_CWORD": "1"}
+    assert not loaded(COMMAND_LINE.format([]), **asked) & {"dagster", "orjson", *HEAVY}
