@@ -14,7 +14,6 @@ import dagster as dg
 from fleet import Provider
 from harness import Databases, Fleet
 from sqlalchemy import make_url
-from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog import open_database, upgrade
@@ -22,7 +21,7 @@ from provider_pipeline.definitions import build_defs
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.resources import CatalogResource
 from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
-from provider_pipeline.sync import attempt_many
+from provider_pipeline.sync import attempt_many, store_rule
 
 SETTINGS = """
 storage: {{postgres: {{postgres_url: "{url}"}}}}
@@ -60,7 +59,8 @@ def registered_at(url: str, providers: list[Provider], databases: Databases) -> 
                 )
                 if id(provider.shape) not in rules:
                     rules[id(provider.shape)] = _written_rule(provider)
-                _give(session, provider.slug, rules[id(provider.shape)])
+                provider_id = catalog.get_provider(session, provider.slug).id
+                store_rule(session, provider_id, rules[id(provider.shape)], origin="generated", activate=True)
             session.commit()
     return name
 
@@ -69,21 +69,6 @@ def _written_rule(provider: Provider) -> ExtractionRule:
     first_page = provider.pages(0)[0][1]
     analysis = RuleGenerator().analyze_endpoints([EndpointSample(first_page, provider.path)])
     return ExtractionRule.parse(analysis)
-
-
-def _give(session: Session, slug: str, rule: ExtractionRule) -> None:
-    stored = rule.to_stored()
-    catalog.add_rule_version(
-        session,
-        catalog.get_provider(session, slug).id,
-        model_list_config=stored.model_list_config,
-        endpoints_config=stored.endpoints_config,
-        metadata=rule.metadata,
-        digest=rule.digest,
-        sample_id=None,
-        origin="generated",
-        activate=True,
-    )
 
 
 def dagster_home(databases: Databases, folder: Path) -> Path:

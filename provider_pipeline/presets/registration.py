@@ -19,7 +19,7 @@ from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.starting_rule import first_rule, with_stated
 from provider_pipeline.presets.wanted import Wanted, missing_key
 from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync import SAMPLE_ORIGIN, store_sample, stored_rule
+from provider_pipeline.sync import SAMPLE_ORIGIN, store_rule, store_sample, stored_rule
 
 _STATED_ORIGIN: Final = "stated"
 
@@ -222,17 +222,13 @@ def _register(session: Session, planned: PlannedProvider, wanted: Wanted) -> Non
     if is_first:
         content = json.dumps(wanted.sample).encode()
         sample_id = store_sample(session, file.slug, content, url=f"sample:{file.slug}")
-    stored = rule.to_stored()
-    catalog.add_rule_version(
+    store_rule(
         session,
         provider.id,
-        model_list_config=stored.model_list_config,
-        endpoints_config=stored.endpoints_config,
-        metadata=rule.metadata,
-        digest=rule.digest,
-        sample_id=sample_id,
+        rule,
         origin=SAMPLE_ORIGIN if is_first else _STATED_ORIGIN,
         activate=True,
+        sample_id=sample_id,
         author="generator" if is_first else "person",
         reason="written from a sample, before the first listing" if is_first else "the provider's file says so",
     )

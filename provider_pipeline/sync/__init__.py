@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.replay import Replay, replay_response
     from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
     from provider_pipeline.sync.settling import Keep
-    from provider_pipeline.sync.stored import stored_rule
+    from provider_pipeline.sync.stored import store_rule, stored_rule
     from provider_pipeline.sync.syncer import ModelSyncer
     from provider_pipeline.sync.tasks import open_task, open_task_for
     from provider_pipeline.sync.trials import TrialReport, report_trial, serve_trials, store_for_trial
@@ -78,6 +78,7 @@ __all__ = [
     "report_trial",
     "serve_trials",
     "store_for_trial",
+    "store_rule",
     "store_sample",
     "stored_rule",
     "worker_name",

@@ -14,7 +14,7 @@ from provider_pipeline.errors import RuleMissingError
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate
 from provider_pipeline.sync.gates import Evidence, Gate, judge_candidate
-from provider_pipeline.sync.stored import Response
+from provider_pipeline.sync.stored import Response, store_rule
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -91,7 +91,16 @@ def adopt(
     gates = judge_candidate(evidence)
     failed = [gate for gate in gates if not gate.passed]
     reason = _reason(failed, candidate) if activate is None else "as asked"
-    version = candidate.version or _stored(session, provider_id, candidate, response.id, origin, task_id, created_by_id)
+    version = candidate.version or store_rule(
+        session,
+        provider_id,
+        candidate.rule,
+        origin=origin,
+        metadata=candidate.metadata,
+        sample_id=response.id,
+        created_by_id=created_by_id,
+        task_id=task_id,
+    )
     scores: dict[str, Any] = {"gates": [gate.to_json() for gate in gates], "shadow": reading.to_json()}
     if activate is None and catalog.get_rule_version(session, provider_id, version).status == "rejected":
         reason = f"rule version {version} was rejected before; {reason}"
@@ -127,28 +136,3 @@ def _reason(failed: list[Gate], candidate: Candidate) -> str:
         return f"{what} passes every gate"
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{what} fails the gate {failed[0].name}: {failed[0].actual}{more}"
-
-
-def _stored(
-    session: Session,
-    provider_id: int,
-    candidate: Candidate,
-    sample_id: int | None,
-    origin: str,
-    task_id: int | None,
-    created_by_id: int | None,
-) -> int:
-    stored = candidate.rule.to_stored()
-    return catalog.add_rule_version(
-        session,
-        provider_id,
-        model_list_config=stored.model_list_config,
-        endpoints_config=stored.endpoints_config,
-        metadata=candidate.metadata,
-        digest=candidate.rule.digest,
-        sample_id=sample_id,
-        origin=origin,
-        activate=False,
-        task_id=task_id,
-        created_by_id=created_by_id,
-    )

@@ -14,6 +14,7 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync.repair import LEASE, Repair, answer_task, worker_name
+from provider_pipeline.sync.stored import store_rule
 
 _TASKS = "provider-pipeline tasks"
 
@@ -45,17 +46,13 @@ def propose_rule(
     """
     rule = ExtractionRule.parse(document)
     task = catalog.get_task(session, task_id)
-    stored = rule.to_stored()
-    version = catalog.add_rule_version(
+    version = store_rule(
         session,
         task.provider_id,
-        model_list_config=stored.model_list_config,
-        endpoints_config=stored.endpoints_config,
-        metadata={**rule.metadata, **({"note": note} if note else {})},
-        digest=rule.digest,
-        sample_id=task.raw_response_id,
+        rule,
         origin="proposed",
-        activate=False,
+        metadata={**rule.metadata, **({"note": note} if note else {})},
+        sample_id=task.raw_response_id,
         author=author,
         created_by_id=created_by_id,
         reason=note or "proposed",

@@ -1,10 +1,11 @@
 """What is stored, as the rules and pages that the rest of the sync works with.
 
-Here: reading them back. Not here: storing them.
+Here: storing a rule, reading rules and pages back. Not here: storing responses (`sampling.py`, `writing.py`), and
+whether a rule is to be stored and becomes the active one (`adoption.py`, `decisions.py`).
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -22,6 +23,56 @@ def stored_rule(version: catalog.StoredRuleVersion) -> ExtractionRule:
     """The rule that a stored version holds."""
     return ExtractionRule.parse(
         {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config}
+    )
+
+
+def store_rule(
+    session: Session,
+    provider_id: int,
+    rule: ExtractionRule,
+    *,
+    origin: str,
+    activate: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    sample_id: int | None = None,
+    author: str = "generator",
+    created_by_id: int | None = None,
+    reason: str | None = None,
+    task_id: int | None = None,
+) -> int:
+    """Stores a rule as the provider's next version, or finds it among those it has; see `catalog.add_rule_version`.
+
+    Args:
+        session: Session to write with.
+        provider_id: The provider.
+        rule: The rule.
+        origin: What made it, in a word.
+        activate: Make it the active rule.
+        metadata: How it was made; None for what the rule itself says.
+        sample_id: The stored listing it was written from, if any.
+        author: generator, person or agent.
+        created_by_id: Who made it, in the operator's own numbering.
+        reason: Why it is added, or activated; None for its origin.
+        task_id: The task it answers.
+
+    Returns:
+        The version.
+    """
+    stored = rule.to_stored()
+    return catalog.add_rule_version(
+        session,
+        provider_id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata=rule.metadata if metadata is None else metadata,
+        digest=rule.digest,
+        sample_id=sample_id,
+        origin=origin,
+        activate=activate,
+        author=author,
+        created_by_id=created_by_id,
+        reason=reason,
+        task_id=task_id,
     )
 
 

@@ -17,7 +17,7 @@ from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow, unpaged
 from provider_pipeline.sync.gates import Gate, Shadow, judge_by_what_is_known, judge_trial
-from provider_pipeline.sync.stored import StoredResponse, stored_rule
+from provider_pipeline.sync.stored import StoredResponse, store_rule, stored_rule
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,11 @@ def store_for_trial(
     Raises:
         InvalidRuleError: The rule cannot be understood.
     """
-    rule = ExtractionRule.parse(document)
-    stored = rule.to_stored()
-    return catalog.add_rule_version(
+    return store_rule(
         session,
         provider_id,
-        model_list_config=stored.model_list_config,
-        endpoints_config=stored.endpoints_config,
-        metadata=rule.metadata,
-        digest=rule.digest,
-        sample_id=None,
+        ExtractionRule.parse(document),
         origin="written",
-        activate=False,
         author="person",
         created_by_id=created_by_id,
         reason=reason,

@@ -20,6 +20,7 @@ from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import FetchLimits, ListingClient
 from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.sync import store_rule
 from provider_pipeline_tests.listing.hostile.behaviour import LOOPBACK, Behaviour, well_behaved
 from provider_pipeline_tests.listing.hostile.server import HostileServer
 
@@ -168,19 +169,9 @@ class World:
                 "endpoints_config": {"chat": {"patterns": {"regex": ["gpt-.*"]}}},
             }
         )
-        stored = rule.to_stored()
         with self.database.session() as session:
-            catalog.add_rule_version(
-                session,
-                catalog.get_provider(session, behaviour.name).id,
-                model_list_config=stored.model_list_config,
-                endpoints_config=stored.endpoints_config,
-                metadata={},
-                digest=rule.digest,
-                sample_id=None,
-                origin="test",
-                activate=True,
-            )
+            provider_id = catalog.get_provider(session, behaviour.name).id
+            store_rule(session, provider_id, rule, origin="test", activate=True)
             session.commit()
 
     def _sync(self, behaviour: Behaviour) -> dict[str, Any]:
