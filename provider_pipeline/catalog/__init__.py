@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         set_override,
     )
     from provider_pipeline.catalog.model_search import (
-        MODEL_COLUMNS,
         ORDERS,
         ModelKey,
         ModelPage,
@@ -173,7 +172,6 @@ else:
 
 __all__ = [
     "DEFAULT_RETRIES",
-    "MODEL_COLUMNS",
     "OPEN_STATUSES",
     "ORDERS",
     "PROVIDER_MODEL_COLUMNS",

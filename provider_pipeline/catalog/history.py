@@ -1,8 +1,8 @@
 """What the models were and what changed about them.
 
 Here: reading `provider_model_change`, and the table as it is or as it was at a past moment, of one provider or of all.
-Not here: writing either (`models.py`), and what the changes of a day amount to (`digest.py`). How the past is told is
-explained at the function `provider_models_as_of`, in `sql/`.
+Not here: writing either (`model_writes.py`), where the models come from (`model_source.py`), and what the changes of a
+day amount to (`digest.py`).
 """
 
 from collections.abc import Iterator
@@ -10,34 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
+from sqlalchemy import Select, and_, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.model_source import MODEL_COLUMNS, models_at
 from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
-
-_KNOWN_THEN = (
-    "model_id",
-    "display_name",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "input_price",
-    "output_price",
-    "capabilities",
-    "capability_sources",
-    "metadata_json",
-    "status",
-    "first_seen_at",
-    "missing_since",
-    "removed_at",
-    "rule_version",
-    "renamed_from",
-    "renamed_to",
-    "overridden_fields",
-)
 
 
 @dataclass(frozen=True)
@@ -72,14 +50,10 @@ def list_models(
         status: Only models of this status: active, missing or removed.
         capability: Only models that have this capability.
     """
-    names = ["slug", *_KNOWN_THEN]
-    columns = [column(name, provider_model.c[name].type if name != "slug" else Text()) for name in names]
-    if as_of is None:
-        source: Any = table("provider_model_current", *columns, column("last_seen_at", DateTime(timezone=True)))
-    else:
-        source = func.provider_models_as_of(as_of, cast(slug, Text)).table_valued(*columns, name="past")
-    query = select(source).order_by(source.c.slug, source.c.model_id.collate("C"))
-    if slug is not None and as_of is None:
+    source = models_at(as_of, slug)
+    shown = ["slug", *MODEL_COLUMNS, *(["last_seen_at"] if as_of is None else [])]
+    query = select(*(source.c[name] for name in shown)).order_by(source.c.slug, source.c.model_id.collate("C"))
+    if slug is not None:
         query = query.where(source.c.slug == slug)
     if status is not None:
         query = query.where(source.c.status == status)

@@ -12,52 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import (
-    ColumnElement,
-    DateTime,
-    Text,
-    and_,
-    any_,
-    cast,
-    column,
-    func,
-    literal,
-    or_,
-    select,
-    table,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.model_source import MODEL_COLUMNS, models_at
 from provider_pipeline.catalog.providers import Provider
-from provider_pipeline.catalog.tables import provider_model
 
 Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
-
-MODEL_COLUMNS: Final = (
-    "model_id",
-    "display_name",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "input_price",
-    "output_price",
-    "capabilities",
-    "capability_sources",
-    "metadata_json",
-    "status",
-    "first_seen_at",
-    "missing_since",
-    "removed_at",
-    "rule_version",
-    "renamed_from",
-    "renamed_to",
-    "overridden_fields",
-)
 
 _SHOWN: Final = ("provider", *MODEL_COLUMNS, "last_seen_at")
 
@@ -131,7 +94,7 @@ def search_models(session: Session, query: ModelQuery, *, limit: int, after: Mod
         limit: How many at most.
         after: Where the page before ended.
     """
-    source = _source(query)
+    source = models_at(query.as_of, None if query.provider is None else query.provider.slug)
     ordered = source.c[query.order]
     shown = [source.c.slug, *(source.c[name] for name in _SHOWN[1:])]
     value = cast(None if query.order == "model_id" else ordered, Text)
@@ -163,20 +126,6 @@ def models_state(session: Session, provider: Provider | None) -> str:
     if provider is not None:
         query = query.where(state.c.provider_id == provider.id)
     return str(session.scalar(query))
-
-
-def _source(query: ModelQuery) -> Any:
-    columns = [
-        column("slug", Text()),
-        column("provider_id", provider_model.c.provider_id.type),
-        *(column(name, provider_model.c[name].type) for name in MODEL_COLUMNS),
-    ]
-    last_seen_at = column("last_seen_at", DateTime(timezone=True))
-    if query.as_of is None:
-        return table("provider_model_current", *columns, last_seen_at)
-    slug = None if query.provider is None else query.provider.slug
-    past = func.provider_models_as_of(query.as_of, cast(slug, Text)).table_valued(*columns, name="past")
-    return select(past, cast(None, DateTime(timezone=True)).label("last_seen_at")).subquery("past_models")
 
 
 def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
