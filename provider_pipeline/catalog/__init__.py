@@ -130,7 +130,7 @@ if TYPE_CHECKING:
         record_repeats,
         record_successes,
     )
-    from provider_pipeline.catalog.targets import SyncTarget, sync_targets
+    from provider_pipeline.catalog.targets import ActiveRule, SyncTarget, endpoints_configs, sync_targets
     from provider_pipeline.catalog.task_claims import (
         DEFAULT_RETRIES,
         Retries,
@@ -178,6 +178,7 @@ __all__ = [
     "SCOPES",
     "Acceptance",
     "AcceptedSync",
+    "ActiveRule",
     "ApiToken",
     "Cause",
     "ChangeDigest",
@@ -235,6 +236,7 @@ __all__ = [
     "digest_markdown",
     "due_providers",
     "end_trial",
+    "endpoints_configs",
     "enqueue_notifications",
     "extend_claim",
     "failure_signature",

@@ -119,6 +119,15 @@ rule_version = Table(
     _text("author", server_default=text("'generator'::text")),
     Column("created_by_id", BigInteger),
     _text("status", server_default=text("'candidate'::text")),
+    Column(
+        "endpoints_digest",
+        Text,
+        Computed(
+            "(to_hex(jsonb_hash_extended(endpoints_config, 0)) || to_hex(jsonb_hash_extended(endpoints_config, 1)))",
+            persisted=True,
+        ),
+        nullable=False,
+    ),
     UniqueConstraint("provider_id", "digest", name="rule_version_digest_key"),
     ForeignKeyConstraint(
         ["provider_id", "parent_version"],
@@ -126,6 +135,7 @@ rule_version = Table(
         name="rule_version_parent_fkey",
     ),
     Index("rule_version_sample_id_idx", "sample_id"),
+    Index("rule_version_endpoints_digest_idx", "endpoints_digest"),
     Index("rule_version_one_active_idx", "provider_id", unique=True, postgresql_where=text("status = 'active'")),
 )
 

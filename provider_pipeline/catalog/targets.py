@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-from sqlalchemy import ARRAY, Select, Text, any_, bindparam, cast, select
+from sqlalchemy import ARRAY, Select, Text, any_, bindparam, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.model_overrides import overrides_by_provider
 from provider_pipeline.catalog.providers import PROVIDER_COLUMNS, Provider
-from provider_pipeline.catalog.rule_versions import StoredRuleVersion
+from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.sync_state import STATE_COLUMNS, SyncState
 from provider_pipeline.catalog.tables import (
     provider,
@@ -27,8 +26,22 @@ from provider_pipeline.catalog.tables import (
     rule_version,
 )
 
-_LONG = ("model_list_config", "endpoints_config")
-"""Documents of some hundred kilobytes, which are parsed here."""
+
+@dataclass(frozen=True)
+class ActiveRule:
+    """A provider's active rule without its longest part, which it has in common with others.
+
+    Attributes:
+        version: Counts from 1 for each provider.
+        origin: What made it, in a word.
+        model_list_config: Endpoint, selector, fields, units and pagination.
+        endpoints_digest: Tells its capability patterns and evidence, which `endpoints_configs` reads.
+    """
+
+    version: int
+    origin: str
+    model_list_config: dict[str, Any]
+    endpoints_digest: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,7 @@ class SyncTarget:
     """
 
     provider: Provider
-    rule: StoredRuleVersion | None
+    rule: ActiveRule | None
     state: SyncState
     overrides: Mapping[str, Mapping[str, Any]]
     any_missing: bool
@@ -63,21 +76,28 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], {})) for row in rows}
 
 
+def endpoints_configs(session: Session, digests: Iterable[str]) -> dict[str, str]:
+    """Capability patterns and evidence as JSON text, by their digest; those of no rule are left out.
+
+    Args:
+        session: Session to read with.
+        digests: `ActiveRule.endpoints_digest` of the rules that are wanted.
+    """
+    found = session.execute(statement("read_endpoints_configs"), {"digests": list(digests)})
+    return {row.endpoints_digest: row.endpoints_config for row in found}
+
+
 def _target(row: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> SyncTarget:
     def part(prefix: str) -> dict[str, Any]:
         return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
 
     return SyncTarget(
         provider=Provider(**part("provider.")),
-        rule=None if row["rule.version"] is None else _rule(part("rule.")),
+        rule=None if row["rule.version"] is None else ActiveRule(**part("rule.")),
         state=SyncState() if row["state.last_checked_at"] is None else SyncState(**part("state.")),
         overrides=overrides,
         any_missing=row["any_missing"],
     )
-
-
-def _rule(columns: Mapping[str, Any]) -> StoredRuleVersion:
-    return StoredRuleVersion(**{**columns, **{name: orjson.loads(columns[name]) for name in _LONG}})
 
 
 @functools.cache
@@ -85,10 +105,7 @@ def _targets() -> Select[Any]:
     missing = select(provider_model.c.id).where(
         provider_model.c.provider_id == provider.c.id, provider_model.c.status == "missing"
     )
-    rule = [
-        cast(rule_version.c[name], Text).label(name) if name in _LONG else rule_version.c[name]
-        for name in StoredRuleVersion.__dataclass_fields__
-    ]
+    rule = [rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
     return (
         select(
             *(column.label(f"provider.{column.key}") for column in PROVIDER_COLUMNS),

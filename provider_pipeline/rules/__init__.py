@@ -17,7 +17,14 @@ if TYPE_CHECKING:
         difference_markdown,
         rule_differences,
     )
-    from provider_pipeline.rules.document import CapabilityRule, Detail, Endpoint, ExtractionRule, StoredRule
+    from provider_pipeline.rules.document import (
+        CapabilityRule,
+        Detail,
+        Endpoint,
+        ExtractionRule,
+        StoredRule,
+        parse_capability_rules,
+    )
     from provider_pipeline.rules.drift import Difference, describe_drift
     from provider_pipeline.rules.generation.explain import explain_rule
     from provider_pipeline.rules.generation.generator import RuleGenerator
@@ -97,6 +104,7 @@ __all__ = [
     "model_likeness",
     "normalise_id",
     "override_fields",
+    "parse_capability_rules",
     "parse_pagination",
     "propose_patterns",
     "rule_differences",

@@ -9,10 +9,16 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.forms import ANALYSIS_KEYS, PROVENANCE, analysis_parts, stored_parts
+from provider_pipeline.rules.forms import (
+    ANALYSIS_KEYS,
+    PROVENANCE,
+    analysis_parts,
+    merged_capability_rules,
+    stored_parts,
+)
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import NoPagination, parse_pagination
 from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
@@ -92,6 +98,21 @@ class CapabilityRule(BaseModel):
 
     capability: Name
     patterns: Patterns
+
+
+_CAPABILITY_RULES: Final = TypeAdapter(tuple[CapabilityRule, ...])
+
+
+def parse_capability_rules(endpoints_config: Mapping[str, Any]) -> tuple[CapabilityRule, ...]:
+    """The capability rules of a stored `endpoints_config`, which many rules may share.
+
+    Raises:
+        InvalidRuleError: One line that says which part cannot be understood, and why.
+    """
+    try:
+        return _CAPABILITY_RULES.validate_python(merged_capability_rules(endpoints_config))
+    except ValidationError as error:
+        raise InvalidRuleError(first_reason(error, "capability_rules")) from error
 
 
 class Expectation(BaseModel):
@@ -243,7 +264,22 @@ class ExtractionRule(BaseModel):
             return document
         if not isinstance(document, Mapping):
             raise InvalidRuleError(f"expected a rule document, got {type(document).__name__}")
-        parts = stored_parts(document) if "model_list_config" in document else analysis_parts(document)
+        return cls._validated(stored_parts(document) if "model_list_config" in document else analysis_parts(document))
+
+    @classmethod
+    def parse_stored(
+        cls, model_list_config: Mapping[str, Any], capability_rules: tuple[CapabilityRule, ...]
+    ) -> "ExtractionRule":
+        """The rule of a stored document and capability rules that were parsed before.
+
+        Raises:
+            InvalidRuleError: As in `parse`.
+        """
+        parts = stored_parts({"model_list_config": model_list_config})
+        return cls._validated({**parts, "capability_rules": capability_rules})
+
+    @classmethod
+    def _validated(cls, parts: Mapping[str, Any]) -> "ExtractionRule":
         try:
             return cls.model_validate(parts)
         except ValidationError as error:

@@ -102,4 +102,4 @@ def _let_others_read(session: Session, settled: Settled, is_on_trial: bool, now:
         serve_trials(session, settled.provider_id, outcome.raw_response_id, now=now)
         session.commit()
     if target.state.last_success_at is None and outcome.last_success_at is not None:
-        improve_on_sample(session, outcome, origin=target.stored.origin)
+        improve_on_sample(session, outcome, origin=target.active.origin)

@@ -3,9 +3,10 @@
 Here: reading it, for many providers at once. Not here: the requests (`reading.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,9 @@ from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.basis import is_settled, reading_basis
-from provider_pipeline.sync.stored import stored_rule
+from provider_pipeline.sync.stored import KnownCapabilities, active_rule
+
+_CAPABILITIES: Final = KnownCapabilities()
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,16 @@ class Target:
 
     Attributes:
         provider: The provider.
-        stored: Its active rule, as stored.
+        active: Its active rule, as stored.
+        capabilities: That rule's capability patterns and evidence, as JSON text.
         state: How its latest sync went.
         settled: Whether nothing would come of the last accepted listing if it came again.
         accept: Guards whose findings a person takes responsibility for.
     """
 
     provider: catalog.Provider
-    stored: catalog.StoredRuleVersion = field(repr=False)
+    active: catalog.ActiveRule = field(repr=False)
+    capabilities: str = field(repr=False)
     state: catalog.SyncState = field(repr=False)
     settled: bool
     accept: AcceptedGuards | None = None
@@ -43,7 +48,7 @@ class Target:
     @property
     def version(self) -> int:
         """The active rule's version."""
-        return self.stored.version
+        return self.active.version
 
     def rule(self) -> ExtractionRule:
         """The active rule.
@@ -51,7 +56,7 @@ class Target:
         Raises:
             InvalidRuleError: It cannot be compiled.
         """
-        return stored_rule(self.stored)
+        return active_rule(self.active.model_list_config, self.capabilities)
 
 
 def prepare(
@@ -70,11 +75,17 @@ def prepare(
     """
     wanted = list(slugs)
     known = catalog.sync_targets(session, wanted, now)
-    return {slug: _target(session, slug, known.get(slug), accept) for slug in wanted}
+    rules = [target.rule for target in known.values() if target.rule is not None]
+    capabilities = _CAPABILITIES.read(session, [rule.endpoints_digest for rule in rules])
+    return {slug: _target(session, slug, known.get(slug), capabilities, accept) for slug in wanted}
 
 
 def _target(
-    session: Session, slug: str, known: catalog.SyncTarget | None, accept: AcceptedGuards | None
+    session: Session,
+    slug: str,
+    known: catalog.SyncTarget | None,
+    capabilities: Mapping[str, str],
+    accept: AcceptedGuards | None,
 ) -> Target | ProviderPipelineError:
     if known is None:
         return catalog.unknown_provider(session, slug)
@@ -85,4 +96,5 @@ def _target(
         reading_basis(known.provider, known.rule.version, known.overrides),
         any_missing=known.any_missing,
     )
-    return Target(known.provider, known.rule, known.state, settled, accept)
+    text = capabilities[known.rule.endpoints_digest]
+    return Target(known.provider, known.rule, text, known.state, settled, accept)

@@ -4,19 +4,24 @@ Here: storing a rule, reading rules and pages back. Not here: storing responses 
 whether a rule is to be stored and becomes the active one (`adoption.py`, `decisions.py`).
 """
 
+import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+import orjson
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import EndpointSample, ExtractionRule
+from provider_pipeline.rules import CapabilityRule, EndpointSample, ExtractionRule, parse_capability_rules
 
 Page = tuple[int, Any]
 """A page of a response: its endpoint's position in the rule, and its parsed body."""
+
+_MOST_KNOWN: Final = 128
+"""Capability patterns that are kept; each takes some hundred kilobytes."""
 
 
 def stored_rule(version: catalog.StoredRuleVersion) -> ExtractionRule:
@@ -74,6 +79,38 @@ def store_rule(
         reason=reason,
         task_id=task_id,
     )
+
+
+class KnownCapabilities:
+    """Capability patterns and evidence as stored: each is read once, however many rules have it in common."""
+
+    def __init__(self) -> None:
+        self._known: Mapping[str, str] = {}
+
+    def read(self, session: Session, digests: Iterable[str]) -> Mapping[str, str]:
+        """At least those with these digests, as JSON text by digest."""
+        known = self._known
+        missing = {digest for digest in digests if digest not in known}
+        if missing:
+            found = catalog.endpoints_configs(session, missing)
+            # Replaced and never changed: another thread has the old one or the new one.
+            self._known = {**(known if len(known) + len(found) <= _MOST_KNOWN else {}), **found}
+            known = {**known, **found}
+        return known
+
+
+def active_rule(model_list_config: Mapping[str, Any], endpoints_config: str) -> ExtractionRule:
+    """A rule whose capability patterns and evidence are JSON text, which is parsed once for all rules that have it.
+
+    Raises:
+        InvalidRuleError: It cannot be compiled.
+    """
+    return ExtractionRule.parse_stored(model_list_config, _capability_rules(endpoints_config))
+
+
+@functools.lru_cache(maxsize=_MOST_KNOWN)
+def _capability_rules(text: str) -> tuple[CapabilityRule, ...]:
+    return parse_capability_rules(orjson.loads(text))
 
 
 class Response(Protocol):

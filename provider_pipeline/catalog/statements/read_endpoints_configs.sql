@@ -1,0 +1,9 @@
+-- Capability patterns and evidence, each of them from one of the rules that have it.
+SELECT endpoints_digest, CAST(endpoints_config AS text) AS endpoints_config
+FROM rule_version
+WHERE (provider_id, version) IN (
+    SELECT DISTINCT ON (endpoints_digest) provider_id, version
+    FROM rule_version
+    WHERE endpoints_digest = ANY(:digests)
+    ORDER BY endpoints_digest
+)
