@@ -16,7 +16,12 @@ from provider_pipeline.rules import ROW_COLUMNS
 
 
 def previous_rows(
-    session: Session, provider_id: int, model_ids: Sequence[str], *, listed_only: bool = False
+    session: Session,
+    provider_id: int,
+    model_ids: Sequence[str],
+    *,
+    columns: Sequence[str] = ROW_COLUMNS,
+    listed_only: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """The listed columns of the given models, as last accepted, by model id; removed models are left out.
 
@@ -24,10 +29,11 @@ def previous_rows(
         session: Session to read with.
         provider_id: The provider.
         model_ids: The models.
+        columns: Only these columns, and the model's id.
         listed_only: None for each column whose value people set: that is not what was listed.
     """
     found = {}
-    for row, set_by_people in kept_rows(session, provider_id, model_ids):
+    for row, set_by_people in kept_rows(session, provider_id, model_ids, columns=columns):
         if listed_only:
             row |= {field: None for field in set_by_people if field in row}
         found[row["model_id"]] = row
@@ -35,11 +41,13 @@ def previous_rows(
 
 
 def kept_rows(
-    session: Session, provider_id: int, model_ids: Sequence[str]
+    session: Session, provider_id: int, model_ids: Sequence[str], *, columns: Sequence[str] = ROW_COLUMNS
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """The rows of `previous_rows`, each with the fields whose values in it people set."""
-    columns = [provider_model.c[name] for name in (*ROW_COLUMNS, "overridden_fields")]
-    query = select(*columns).where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
+    names = dict.fromkeys(("model_id", *columns, "overridden_fields"))
+    query = select(*(provider_model.c[name] for name in names)).where(
+        provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
+    )
     wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
     for known in session.execute(query.where(wanted)).mappings():
         row = dict(known)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
@@ -22,6 +22,9 @@ from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response, raw_response_page
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 from provider_pipeline.rules import content_digest
+
+_MOST_BYTES = 1024 * 1024
+"""Compressed bytes of pages that are written at once."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,7 @@ def store_raw_responses(
         found |= {row.provider_id: row for row in session.execute(statement("add_raw_responses"), parameters)}
     for listing in listings:
         if found[listing.provider_id].is_new:
-            for page in listing.pages:
-                session.execute(insert(raw_response_page), _columns(found[listing.provider_id].id, page))
+            _write_pages(session, found[listing.provider_id].id, listing.pages)
     return [
         RawResponseRef(**vars(content), id=found[listing.provider_id].id, is_new=found[listing.provider_id].is_new)
         for listing, content in zip(listings, contents, strict=True)
@@ -274,6 +276,20 @@ def _described(**wanted: Any) -> Any:
     if (raw_response_id := wanted.get("raw_response_id")) is not None:
         query = query.where(raw_response.c.id == raw_response_id)
     return query
+
+
+def _write_pages(session: Session, response_id: int, pages: Iterable[StoredPage]) -> None:
+    """Writes pages, as many at once as take little memory."""
+    waiting: list[dict[str, Any]] = []
+    waiting_bytes = 0
+    for page in pages:
+        if waiting_bytes > _MOST_BYTES:
+            session.execute(insert(raw_response_page), waiting)
+            waiting, waiting_bytes = [], 0
+        waiting.append(_columns(response_id, page))
+        waiting_bytes += len(waiting[-1]["content"])
+    if waiting:
+        session.execute(insert(raw_response_page), waiting)
 
 
 def _columns(response_id: int, page: StoredPage) -> dict[str, Any]:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         override_fields,
     )
     from provider_pipeline.rules.pagination import Pagination, parse_pagination
+    from provider_pipeline.rules.plausibility import MOVING_COLUMNS
     from provider_pipeline.rules.profile import Profile
     from provider_pipeline.rules.rows import ROW_COLUMNS, content_digest, meta_hash
     from provider_pipeline.rules.shipped import LEARNT_FILE, Learnt, learn_shipped, learnt_text, shipped_facts
@@ -61,6 +62,7 @@ __all__ = [
     "LEARNT_FILE",
     "MIN_PRECISION",
     "MIN_SUPPORT",
+    "MOVING_COLUMNS",
     "PLAUSIBILITY_ISSUES",
     "ROW_COLUMNS",
     "CapabilityMatcher",

@@ -16,6 +16,8 @@ _SMALL: Final = 5
 """Fewer models than this say little about shares."""
 _PRICES: Final = ("input_price", "output_price")
 _LIMITS: Final = ("context_length", "max_output_tokens")
+MOVING_COLUMNS: Final = (*_PRICES, *_LIMITS)
+"""What a row is held against its last accepted self by."""
 _HOLD: Final = "Look at the provider's listing. If the change is genuine, accept it; otherwise repair the rule."
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, ListingSource, RequestPolicy
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds
+from provider_pipeline.rules import MOVING_COLUMNS, ExtractionRule, ListingJudge, Profile, Thresholds
 
 
 def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
@@ -70,7 +70,9 @@ def active_judge(
         rule,
         thresholds=thresholds,
         previous_profile=Profile.from_json(profile),
-        previous_rows=lambda model_ids: catalog.previous_rows(session, provider.id, model_ids, listed_only=True),
+        previous_rows=lambda model_ids: catalog.previous_rows(
+            session, provider.id, model_ids, columns=MOVING_COLUMNS, listed_only=True
+        ),
         accepted=accepted,
     )
 

@@ -29,6 +29,9 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 _AHEAD: Final = 2
 """So many times the threads' number of providers are got ready at once, and may wait to be written."""
 
+_WRITERS: Final = 2
+"""Groups that are written at the same time: one of them is prepared while the database works on the other."""
+
 
 def attempt_many(
     sessions: Sessions,
@@ -97,11 +100,11 @@ class _Fleet:
         self._most_waiting = _AHEAD * max_workers
         self._readers = ThreadPoolExecutor(max_workers, thread_name_prefix="sync")
         # What reads and writes providers by the dozen; its futures hold what went wrong.
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sync-write")
+        self._writer = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sync-write")
         self._reading: dict[Future[Reading], str] = {}
         self._ready: list[Reading] = []
         self._writing: dict[Future[list[SyncOutcome]], list[Reading]] = {}
-        self._group: Future[list[SyncOutcome]] | None = None
+        self._groups: list[Future[list[SyncOutcome]]] = []
 
     @property
     def is_busy(self) -> bool:
@@ -133,8 +136,9 @@ class _Fleet:
             yield from self._end_reading(reading)
         for writing in [future for future in self._writing if future in done]:
             yield from self._end_writing(writing)
-        if self._ready and (self._group is None or self._group.done()):
-            self._group = self._write(self._writer, self._ready, waiting=False)
+        self._groups = [group for group in self._groups if not group.done()]
+        if self._ready and len(self._groups) < _WRITERS:
+            self._groups.append(self._write(self._writer, self._ready, waiting=False))
             self._ready = []
 
     def finish(self) -> None:

@@ -1,1 +1,1 @@
-ANALYZE pg_temp.listing_reread
+ANALYZE pg_temp.listing_reread (provider_id, model_id)

@@ -1,1 +1,1 @@
-ANALYZE pg_temp.listing_row
+ANALYZE pg_temp.listing_row (provider_id, model_id)
