@@ -1,4 +1,4 @@
-"""Where the time of a sync goes: each stage of the `real` fleet in one thread, beside the floor's.
+"""Where the time of a sync goes: each stage of the `real` fleet, beside the floor's.
 
 Counts processor time of this process, not the clock: what waits, here or in PostgreSQL, is in the column of statements.
 Run it: make bench.
@@ -6,6 +6,7 @@ Run it: make bench.
 
 import hashlib
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,62 +24,83 @@ from sqlalchemy import event
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog import EmbeddedPostgres, open_database
-from provider_pipeline.catalog.sync_locks import SyncLocks
 from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt, attempt_sync, fetching
+from provider_pipeline.sync import attempt_many, fetching, fleet, preparing, reading, settling
 
 STEPS = ("first", "unchanged", "a tenth changed")
 
-# Stages as the sync calls them; `hash` is a part of `fetch and parse`, and taken out of it.
+# Stages as the sync calls them; what a stage calls that is a stage itself counts there alone.
 STAGES: dict[str, list[tuple[Any, str]]] = {
-    "lock": [(SyncLocks, "_take"), (SyncLocks, "_release")],
-    "read provider, rule, state": [(attempt, "_target")],
+    "lock": [(catalog.SyncLocks, "take"), (catalog.SyncLocks, "release")],
+    "read provider, rule, state": [(fleet, "prepare")],
+    "parse the rule": [(preparing.Target, "rule")],
     "fetch and parse": [(fetching.ListingFetch, "run")],
     "hash": [(fetching, "content_digest")],
-    "judge": [(attempt, "active_judge"), (attempt, "judge_pages")],
-    "store the response": [(catalog, "store_raw_response"), (catalog, "prune_raw_responses")],
-    "write the rows": [(attempt, "_write")],
-    "note what happened": [(attempt, "_record"), (attempt, "_record_repeat"), (attempt, "models_changed")],
-    "serve trials, first listings": [(attempt, "_let_others_read")],
+    "judge": [(reading, "judged"), (settling, "judged")],
+    "store the response": [(catalog, "store_raw_responses"), (catalog, "prune_raw_responses")],
+    "write the rows": [(settling, "_written")],
+    "note what happened": [(settling, "_record"), (catalog, "record_repeats")],
+    "serve trials, first listings": [(fleet, "let_others_read")],
 }
 
 
+class _Thread(threading.local):
+    """What one thread is at."""
+
+    def __init__(self) -> None:
+        self.running = ["the rest"]
+        self.since = time.thread_time()
+
+
 class Stopwatch:
-    """Processor time by stage; what a stage calls that is a stage itself counts there alone."""
+    """Processor time and statements by stage, of all threads."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self.statements: Counter[str] = Counter()
-        self._running = ["the rest"]
-        self._since = time.thread_time()
+        self._alone = threading.Lock()
+        self._thread = _Thread()
+        self._began = time.process_time()
 
-    def switch(self) -> None:
-        """Puts down what has passed to the stage that runs."""
-        now = time.thread_time()
-        self.seconds[self._running[-1]] += now - self._since
-        self._since = now
+    def start(self) -> None:
+        """Counts from now on."""
+        self.seconds.clear()
+        self.statements.clear()
+        self._began = time.process_time()
+
+    def stop(self) -> None:
+        """Puts down what no stage took."""
+        self.seconds["the rest"] = time.process_time() - self._began - sum(self.seconds.values())
 
     def stage(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         """The work, timed as a stage."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            self.switch()
-            self._running.append(name)
+            self._switch()
+            self._thread.running.append(name)
             try:
                 return work(*args, **kwargs)
             finally:
-                self.switch()
-                self._running.pop()
+                self._switch()
+                self._thread.running.pop()
 
         return timed
 
     def executed(self, *_: Any) -> None:
-        """Counts a statement for the stage that runs."""
-        self.statements[self._running[-1]] += 1
+        """Counts a statement for the stage that runs in this thread."""
+        with self._alone:
+            self.statements[self._thread.running[-1]] += 1
+
+    def _switch(self) -> None:
+        now = time.thread_time()
+        if (name := self._thread.running[-1]) != "the rest":
+            with self._alone:
+                self.seconds[name] += now - self._thread.since
+        self._thread.since = now
 
 
-def of_sync(fleet: Fleet, url: str) -> Stopwatch:
-    """One sync of the fleet, in this thread."""
+def of_sync(providers: Fleet, url: str) -> Stopwatch:
+    """One sync of the fleet."""
     watch, replaced = Stopwatch(), []
     for name, places in STAGES.items():
         for owner, attribute in places:
@@ -87,14 +109,12 @@ def of_sync(fleet: Fleet, url: str) -> Stopwatch:
     try:
         with open_database(url) as database:
             event.listen(database.engine, "before_cursor_execute", watch.executed)
-            client = ListingClient()
-            watch.switch()
-            watch.seconds.clear()
-            for provider in fleet.providers:
-                with database.session() as session:
-                    if attempt_sync(session, provider.slug, client=client).status != "synced":
-                        raise SystemExit("the bench's own listing is not synced")
-            watch.switch()
+            slugs = [provider.slug for provider in providers.providers]
+            watch.start()
+            for outcome in attempt_many(database.session, slugs, client=ListingClient()):
+                if outcome.status != "synced":
+                    raise SystemExit("the bench's own listing is not synced")
+            watch.stop()
     finally:
         for owner, attribute, original in replaced:
             setattr(owner, attribute, original)
@@ -104,6 +124,7 @@ def of_sync(fleet: Fleet, url: str) -> Stopwatch:
 def of_floor(fleet: Fleet, system: Floor) -> Stopwatch:
     """The floor's own stages, in this thread."""
     watch = Stopwatch()
+    watch.start()
     rows = []
     with urllib3.PoolManager() as pool:
         request = watch.stage("fetch and parse", lambda url, fields: orjson.loads(_body(pool, url, fields)))
@@ -117,6 +138,7 @@ def of_floor(fleet: Fleet, system: Floor) -> Stopwatch:
                 if (cursor := next_cursor(provider, document)) is None:
                     break
     watch.stage("write the rows", system.write)(rows)
+    watch.stop()
     watch.statements["write the rows"] = 3
     return watch
 
@@ -138,20 +160,20 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         EmbeddedPostgres(Path(folder)) as server,
-        served("real") as fleet,
+        served("real") as providers,
     ):
         databases = Databases(server)
-        template = ours.registered(fleet, databases)
-        system, low = ours.Ours(fleet, databases, template), Floor(fleet, databases)
+        template = ours.registered(providers, databases)
+        system, low = ours.Ours(providers, databases, template), Floor(providers, databases)
         for each in (system, low):
             each.begin()
             each.sync()  # what is loaded and compiled once is so by now
             each.begin()
         found = {}
         for step in STEPS:
-            fleet.show(int(step == "a tenth changed"))
-            found[step] = of_sync(fleet, system.url), of_floor(fleet, low)
-    print_stages(found, len(fleet.providers))
+            providers.show(int(step == "a tenth changed"))
+            found[step] = of_sync(providers, system.url), of_floor(providers, low)
+    print_stages(found, len(providers.providers))
 
 
 def print_stages(found: dict[str, tuple[Stopwatch, Stopwatch]], providers: int) -> None:

@@ -7,9 +7,10 @@ once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -105,6 +106,7 @@ class _Fleet:
         self._ready: list[Reading] = []
         self._writing: dict[Future[list[SyncOutcome]], list[Reading]] = {}
         self._groups: list[Future[list[SyncOutcome]]] = []
+        self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     @property
     def is_busy(self) -> bool:
@@ -124,22 +126,24 @@ class _Fleet:
             return
         for slug, target in preparing.result().items():
             if isinstance(target, Target):
-                self._reading[self._readers.submit(self._read, target)] = slug
+                reading = self._readers.submit(self._read, target)
+                self._reading[reading] = slug
+                reading.add_done_callback(self._ended.put)
             else:
                 yield _failed(slug, target)
 
     def next_outcomes(self) -> Iterator[SyncOutcome]:
         """Waits until something has ended, and yields what outcomes that gives; perhaps none."""
-        running: list[Future[Any]] = [*self._reading, *self._writing]
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for reading in [future for future in self._reading if future in done]:
-            yield from self._end_reading(reading)
-        for writing in [future for future in self._writing if future in done]:
-            yield from self._end_writing(writing)
         self._groups = [group for group in self._groups if not group.done()]
-        if self._ready and len(self._groups) < _WRITERS:
+        # What else has ended by now comes along.
+        if self._ready and self._ended.empty() and len(self._groups) < _WRITERS:
             self._groups.append(self._write(self._writer, self._ready, waiting=False))
             self._ready = []
+        ended = self._ended.get()
+        if ended in self._reading:
+            yield from self._end_reading(ended)
+        elif ended in self._writing:
+            yield from self._end_writing(ended)
 
     def finish(self) -> None:
         """Lets what is running come to its end, and begins nothing more."""
@@ -179,6 +183,7 @@ class _Fleet:
     ) -> Future[list[SyncOutcome]]:
         writing = executor.submit(self._settle, readings, waiting)
         self._writing[writing] = list(readings)
+        writing.add_done_callback(self._ended.put)
         return writing
 
     def _settle(self, readings: Sequence[Reading], waiting: bool) -> list[SyncOutcome]:
