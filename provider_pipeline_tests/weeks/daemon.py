@@ -139,6 +139,7 @@ def running_daemon(instance: dg.DagsterInstance, home: Path, database_url: str) 
         "PYTHONPATH": str(ROOT),
         TICKS_VARIABLE: str(ticks),
     }
-    command = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(home / "workspace.yaml")]
+    daemon = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(home / "workspace.yaml")]
+    command = [sys.executable, "-m", "provider_pipeline_tests.weeks.guard", *daemon]
     with log.open("wb") as output, running(command, environment=environment, output=output.fileno()):
         yield Daemon(instance, ticks, log)
