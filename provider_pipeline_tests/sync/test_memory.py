@@ -1,6 +1,8 @@
 """What a long listing costs in memory, in a process of its own."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,17 @@ BENCH = Path(__file__).parents[2] / "bench" / "bench_listing_memory.py"
 def test_a_listing_is_fetched_judged_and_written_page_by_page_and_never_held_whole(database_url: str):
     """As parsed rows these models take about 70 MiB; their ids, and a spool before it goes to disk, half of that."""
     command = [sys.executable, str(BENCH), "measure", database_url, "40000", "40"]
-    peaks = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=250).stdout)
+    peaks = json.loads(output_of(command, seconds=250))
     assert peaks["all new"] - peaks["before"] < 48
     assert peaks["nothing new"] - peaks["before"] < 48
+
+
+def output_of(command: list[str], *, seconds: float) -> str:
+    """What a command prints; one that takes too long shows where it was."""
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            return process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            raise
