@@ -6,37 +6,29 @@ its own, against real HTTP and a real PostgreSQL.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from provider_pipeline import catalog, listing, rules, samples, sync
+from provider_pipeline import catalog, samples, sync
 from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_table, stdout
+from provider_pipeline.cli.sample_providers import (
+    ListingsOption,
+    home_for,
+    prepare_samples,
+    sample_keys,
+    sample_server,
+)
 from provider_pipeline.cli.tasks import task_document, task_table
 from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged, workbench
-from provider_pipeline.errors import ProviderPipelineError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-SAMPLE_PORT = 8377
-
-ListingsOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Serve every *.json of this folder as a provider, instead of the bundled samples.",
-        exists=True,
-        file_okay=False,
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -73,53 +65,6 @@ def demo(
     raise typer.Exit(0 if result.as_expected else 1)
 
 
-def prepare(
-    session: Session,
-    provider: samples.SampleProvider,
-    server: samples.SampleServer,
-    client: listing.ListingClient,
-    *,
-    whole: bool,
-) -> None:
-    """Adds a sample provider, or brings its address up to date, and writes its first rule if it has none. Commits.
-
-    Args:
-        session: Session to write with.
-        provider: The provider.
-        server: Where it is served.
-        client: Fetches a sample from it where none is at hand.
-        whole: The sample is its provider's whole listing: a file of a folder has no further pages.
-    """
-    catalog.add_provider(
-        session,
-        slug=provider.slug,
-        name=provider.name,
-        base_url=server.base_url(provider.slug),
-        auth_config=provider.auth,
-        request_config={"allow_private": True},  # it is served on this machine
-    )
-    session.commit()
-    _ensure_rule(session, provider, client, whole=whole)
-
-
-def sample_server(listings: Path | None) -> samples.SampleServer:
-    """The server of the bundled samples, or of a folder of listings; not started yet."""
-    return (
-        samples.SampleServer(SAMPLE_PORT, or_any_port=True)
-        if listings is None
-        else samples.SampleServer.from_directory(listings)
-    )
-
-
-def home_for(listings: Path | None) -> Path:
-    """The home folder; other listings get one of their own, so that they never mix with the bundled samples."""
-    if listings is None:
-        return catalog.home()
-    resolved = listings.resolve()
-    digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:8]
-    return catalog.home() / "listings" / f"{resolved.name}-{digest}"
-
-
 def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Result:
     """Runs the demo.
 
@@ -129,16 +74,11 @@ def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Res
         whole: Each sample is its provider's whole listing: a file of a folder has no further pages.
     """
     started = datetime.now(UTC)
-    keys = {name: value for provider in server.providers for name, value in provider.env.items()}
-    client = listing.ListingClient(environ=keys)
-    without_rule: dict[str, sync.SyncOutcome] = {}
-    with bench.database.session() as session:
-        for provider in server.providers:
-            try:
-                prepare(session, provider, server, client, whole=whole)
-            except ProviderPipelineError as error:
-                session.rollback()
-                without_rule[provider.slug] = sync.SyncOutcome(provider.slug, "failed", reason=f"no rule: {error}")
+    keys = sample_keys(server)
+    without_rule = {
+        slug: sync.SyncOutcome(slug, "failed", reason=f"no rule: {error}")
+        for slug, error in prepare_samples(bench.database, server, keys, whole=whole).items()
+    }
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
     run_logged(
         bench, dagster_command("job", "execute", *MODULE, "-j", "sync_all_providers_job"), "demo-run", extra=keys
@@ -159,23 +99,6 @@ def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Res
     broken = {provider.slug for provider in server.providers if provider.broken}
     # A broken one may have been repaired since, by a rule that `dev` had written.
     return _Result(summaries, tasks, not_written <= broken)
-
-
-def _ensure_rule(
-    session: Session, provider: samples.SampleProvider, client: listing.ListingClient, *, whole: bool
-) -> None:
-    """Writes the first rule of a provider that has none. Commits."""
-    if sync.active_places(session, provider.slug):
-        return
-    given: Sequence[rules.EndpointSample] = provider.endpoints
-    if any(sample.document is None for sample in given):
-        places = [sync.ListingPlace(sample.path or "", sample.detail) for sample in given]
-        given, sample_id = sync.fetch_sample(session, provider.slug, places, client=client)
-    else:
-        contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in given)
-        sample_id = sync.store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
-    sync.generate_rule_from(session, provider.slug, given, sample_id=sample_id, whole=whole)
-    session.commit()
 
 
 def _last_result(session: Session, slug: str, *, since: datetime) -> dict[str, Any] | None:

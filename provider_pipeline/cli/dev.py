@@ -11,11 +11,17 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline import catalog, listing, samples
+from provider_pipeline import catalog, samples
 from provider_pipeline.cli.console import note
-from provider_pipeline.cli.demo import ListingsOption, home_for, prepare, sample_server
+from provider_pipeline.cli.sample_providers import (
+    ListingsOption,
+    home_for,
+    prepare_samples,
+    sample_keys,
+    sample_server,
+)
 from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
-from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
+from provider_pipeline.errors import ConfigurationError
 
 HOST = "127.0.0.1"
 
@@ -45,8 +51,10 @@ def dev(
         server = sample_server(listings)
         if with_samples or (with_samples is None and _are_registered(bench, server)):
             stack.enter_context(server)
-            keys = {name: value for provider in server.providers for name, value in provider.env.items()}
-            _prepare(bench, server, listing.ListingClient(environ=keys), whole=listings is not None)
+            keys = sample_keys(server)
+            without_rule = prepare_samples(bench.database, server, keys, whole=listings is not None)
+            for slug, error in without_rule.items():
+                note(f"{slug} has no rule: {error}")
             note(f"the sample providers are served at {server.url}")
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
         command = dagster_command("dev", *WORKSPACE, "-h", HOST, "-p", str(port))
@@ -75,16 +83,6 @@ def _are_registered(bench: Workbench, server: samples.SampleServer) -> bool:
     with bench.database.session() as session:
         found = catalog.list_providers(session, enabled_only=False)
     return any(each.slug in slugs and each.base_url.startswith("http://127.0.0.1:") for each in found)
-
-
-def _prepare(bench: Workbench, server: samples.SampleServer, client: listing.ListingClient, *, whole: bool) -> None:
-    with bench.database.session() as session:
-        for provider in server.providers:
-            try:
-                prepare(session, provider, server, client, whole=whole)
-            except ProviderPipelineError as error:
-                session.rollback()
-                note(f"{provider.slug} has no rule: {error}")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
