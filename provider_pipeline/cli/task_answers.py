@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.markdown import Markdown
@@ -25,7 +25,7 @@ def answer(slug: str, as_json: JsonOption = False) -> None:
         catalog.get_provider(session, slug)
         repairs = sync.answer_tasks(session, slug)
     if as_json:
-        emit_json([_document(repair) for repair in repairs])
+        emit_json([repair.to_json() for repair in repairs])
     elif not repairs:
         note(f"{slug}: no task is due")
     else:
@@ -78,7 +78,7 @@ def propose(
             session, task_id, read_json(rule), author=author, worker=worker, note=remark, created_by_id=by
         )
     if as_json:
-        emit_json(_document(repair))
+        emit_json(repair.to_json())
     else:
         stdout().print(Markdown(repair.report))
     raise typer.Exit(0 if repair.activated or repair.status == "kept" else 1)
@@ -107,17 +107,3 @@ def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Jso
         emit_json(task_document(task))
     else:
         typer.echo(f"{task.slug}: rule version {task.proposed_version} is rejected; task {task_id} waits for another")
-
-
-def _document(repair: sync.Repair) -> dict[str, Any]:
-    return {
-        "provider": repair.slug,
-        "task": repair.task_id,
-        "status": repair.status,
-        "reason": repair.reason,
-        "rule_version": repair.version,
-        "models": repair.models,
-        "raw_response_id": repair.raw_response_id,
-        "gates": [gate.to_json() for gate in repair.gates],
-        "differences": [difference.to_json() for difference in repair.differences],
-    }

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -89,6 +89,20 @@ class Repair:
     def activated(self) -> bool:
         """Whether the candidate is the active rule now."""
         return self.status == "activated"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain JSON, but for the rule, which is stored, and the report, which says the same to people."""
+        return {
+            "provider": self.slug,
+            "task": self.task_id,
+            "status": self.status,
+            "reason": self.reason,
+            "rule_version": self.version,
+            "models": self.models,
+            "raw_response_id": self.raw_response_id,
+            "gates": [gate.to_json() for gate in self.gates],
+            "differences": [difference.to_json() for difference in self.differences],
+        }
 
 
 def worker_name() -> str:
@@ -230,29 +244,12 @@ def _described(
     )
 
 
-def _rule_changes(active: ExtractionRule | None, candidate: Candidate | None) -> list[str]:
-    if active is None or candidate is None or active.digest == candidate.rule.digest:
-        return []
-    return difference_lines(rule_differences(active, candidate.rule))
-
-
 def _finish(session: Session, task: catalog.Task, repair: Repair, worker: str, now: datetime) -> None:
-    catalog.add_task_evidence(
-        session,
-        task.id,
-        {
-            "raw_response_id": repair.raw_response_id,
-            "differences": [difference.to_json() for difference in repair.differences],
-        },
-    )
+    found = repair.to_json()
+    catalog.add_task_evidence(session, task.id, {key: found[key] for key in ("raw_response_id", "differences")})
     needs_review = repair.status == "needs_review"
     proposed = repair.version if needs_review and repair.gates else None
-    result = {
-        "reason": repair.reason,
-        "rule_version": repair.version,
-        "raw_response_id": repair.raw_response_id,
-        "gates": [gate.to_json() for gate in repair.gates],
-    }
+    result = {key: found[key] for key in ("reason", "rule_version", "raw_response_id", "gates")}
     if repair.status != "kept":
         task_answered(session, task, TASK_NEEDS_REVIEW if needs_review else RULE_REPAIRED, result, now=now)
     catalog.finish_task(

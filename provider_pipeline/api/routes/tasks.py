@@ -70,15 +70,7 @@ def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
         note=body.note,
         created_by_id=call.created_by_id,
     )
-    return {
-        "task": task_id,
-        "status": repair.status,
-        "reason": repair.reason,
-        "version": repair.version,
-        "models": repair.models,
-        "gates": [gate.to_json() for gate in repair.gates],
-        "report": repair.report,
-    }
+    return repair.to_json() | {"version": repair.version, "report": repair.report}
 
 
 @routes.post("/tasks/{task_id}/approve", response_model=ActiveRule, responses=responses(409))
