@@ -25,6 +25,7 @@ from rich.table import Table
 from provider_pipeline import catalog
 from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
 from provider_pipeline.listing import FetchLimits, ListingClient
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import attempt_sync, generate_rule
 
 MODELS = 1_000_000
@@ -98,7 +99,7 @@ def register(database: Database, base_url: str, models: int, pages: int) -> None
             auth_config={"type": "none"},
             request_config={"allow_private": True},
         )
-        generate_rule(session, SLUG, page(0, min(models // pages, 200), models), endpoint="/v1/models")
+        generate_rule(session, SLUG, [EndpointSample(page(0, min(models // pages, 200), models), "/v1/models")])
         session.commit()
 
 

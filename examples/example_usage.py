@@ -8,7 +8,7 @@ from pathlib import Path
 from provider_pipeline import CapabilityMatcher, ModelSyncer, RuleGenerator, RuleValidationError, RuleValidator
 from provider_pipeline.catalog import EmbeddedPostgres, add_provider, home, open_database, upgrade
 from provider_pipeline.samples import SampleServer
-from provider_pipeline.sync import generate_rule_from
+from provider_pipeline.sync import generate_rule
 
 SAMPLE = {
     "object": "list",
@@ -67,7 +67,7 @@ def a_sync(folder: Path) -> None:
                 auth_config=provider.auth,
                 request_config={"allow_private": True},  # it is served on this machine
             )
-            generate_rule_from(session, provider.slug, provider.endpoints)
+            generate_rule(session, provider.slug, provider.endpoints)
             session.commit()
 
             syncer = ModelSyncer(session)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from werkzeug import Response
 
 from provider_pipeline import catalog
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import generate_rule, store_sample
 
 
@@ -67,7 +68,7 @@ class Fleet:
                 request_config={"allow_private": True},
             )
             sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
-            generate_rule(session, slug, sample, endpoint="/v1/models", sample_id=sample_id)
+            generate_rule(session, slug, [EndpointSample(sample, "/v1/models")], sample_id=sample_id)
             session.commit()
         self.serve(slug, sample)
 

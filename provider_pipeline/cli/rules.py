@@ -83,7 +83,7 @@ def generate(
             samples, sample_id = _store_samples(session, slug, files, places)
         else:
             samples, sample_id = sync.fetch_sample(session, slug, places, client=listing.ListingClient())
-        generated = sync.generate_rule_from(session, slug, samples, sample_id=sample_id, activate=activate)
+        generated = sync.generate_rule(session, slug, samples, sample_id=sample_id, activate=activate)
         session.commit()
     if as_json:
         emit_json(_document(generated))

@@ -107,5 +107,5 @@ def _prepare(
     else:
         contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in given)
         sample_id = sync.store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
-    sync.generate_rule_from(session, provider.slug, given, sample_id=sample_id, whole=whole)
+    sync.generate_rule(session, provider.slug, given, sample_id=sample_id, whole=whole)
     session.commit()

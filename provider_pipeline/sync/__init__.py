@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.freshness import MAX_AGE
     from provider_pipeline.sync.health import HealthReport, StageReport, check_many, check_provider, failed_stage
     from provider_pipeline.sync.outcome import SyncOutcome
-    from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule, generate_rule_from
+    from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule
     from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
     from provider_pipeline.sync.replay import Replay, replay_response
     from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
@@ -65,7 +65,6 @@ __all__ = [
     "failed_stage",
     "fetch_sample",
     "generate_rule",
-    "generate_rule_from",
     "import_response",
     "improve_rule",
     "listing_source",

@@ -48,50 +48,9 @@ class GeneratedRule:
 def generate_rule(
     session: Session,
     slug: str,
-    sample: Any,
-    *,
-    endpoint: str,
-    sample_id: int | None = None,
-    origin: str = "generated",
-    activate: bool | None = None,
-    whole: bool = False,
-    created_by_id: int | None = None,
-) -> GeneratedRule:
-    """Writes a rule for a provider of one endpoint; see `generate_rule_from`.
-
-    Args:
-        session: An open session.
-        slug: The provider.
-        sample: Parsed JSON: the first page of a listing.
-        endpoint: The listing's path under the provider's base URL.
-        sample_id: The stored raw response that the sample is from.
-        origin: Where the rule comes from, for the version's record.
-        activate: True or False overrules the gates.
-        whole: The sample is all there is, whatever it says of further pages: the rule does not look for them.
-        created_by_id: Who asked for it, in the operator's own numbering.
-
-    Raises:
-        RuleValidationError: No valid rule can be written from this sample; nothing was stored.
-    """
-    return generate_rule_from(
-        session,
-        slug,
-        [EndpointSample(sample, endpoint)],
-        sample_id=sample_id,
-        origin=origin,
-        activate=activate,
-        whole=whole,
-        created_by_id=created_by_id,
-    )
-
-
-def generate_rule_from(
-    session: Session,
-    slug: str,
     samples: Sequence[EndpointSample],
     *,
     sample_id: int | None = None,
-    origin: str = "generated",
     activate: bool | None = None,
     whole: bool = False,
     created_by_id: int | None = None,
@@ -103,7 +62,6 @@ def generate_rule_from(
         slug: The provider.
         samples: The first page of each endpoint.
         sample_id: The stored raw response that the sample is from.
-        origin: Where the rule comes from, for the version's record.
         activate: True or False overrules the gates.
         whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
         created_by_id: Who asked for it, in the operator's own numbering.
@@ -119,7 +77,7 @@ def generate_rule_from(
         provider.id,
         candidate,
         SampleResponse(samples, sample_id),
-        origin=origin,
+        origin="generated",
         activate=activate,
         created_by_id=created_by_id,
     )

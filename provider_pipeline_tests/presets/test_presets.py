@@ -13,7 +13,7 @@ from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient
 from provider_pipeline.presets import ProviderFile, find_preset, first_rule, preset_sample, presets
-from provider_pipeline.rules import RuleValidator
+from provider_pipeline.rules import EndpointSample, RuleValidator
 from provider_pipeline.sync import generate_rule, store_sample
 from provider_pipeline_tests.presets.vendor import Vendor
 
@@ -83,7 +83,9 @@ def test_a_preset_is_registered_and_synced_over_http(
             request_config={"allow_private": True},
         )
         sample_id = store_sample(session, slug, json.dumps(sample).encode(), url=f"sample:{slug}")
-        generated = generate_rule(session, slug, sample, endpoint=preset.endpoints[0].path, sample_id=sample_id)
+        generated = generate_rule(
+            session, slug, [EndpointSample(sample, preset.endpoints[0].path)], sample_id=sample_id
+        )
         session.commit()
         assert generated.activated
         client = ListingClient(FetchLimits(retries=0), environ=vendor.environ())

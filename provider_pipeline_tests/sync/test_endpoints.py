@@ -15,7 +15,7 @@ from provider_pipeline.sync import (
     active_places,
     answer_tasks,
     fetch_sample,
-    generate_rule_from,
+    generate_rule,
     improve_rule,
 )
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
@@ -38,7 +38,7 @@ def learn(fleet: Fleet, *places: ListingPlace, slug: str = "acme") -> GeneratedR
     """Writes and stores a rule from what the provider answers now."""
     with fleet.database.session() as session:
         samples, sample_id = fetch_sample(session, slug, places, client=ListingClient(PATIENCE))
-        generated = generate_rule_from(session, slug, samples, sample_id=sample_id)
+        generated = generate_rule(session, slug, samples, sample_id=sample_id)
         session.commit()
     return generated
 

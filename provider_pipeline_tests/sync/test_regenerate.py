@@ -3,6 +3,7 @@
 import pytest
 
 from provider_pipeline import RuleValidationError, catalog
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -12,7 +13,7 @@ def test_a_sample_without_models_gives_no_rule_and_one_clear_line(fleet: Fleet, 
     fleet.add("acme")
     with fleet.database.session() as session:
         with pytest.raises(RuleValidationError, match=r"^acme: [^\n]+$"):
-            generate_rule(session, "acme", sample, endpoint="/v1/models")
+            generate_rule(session, "acme", [EndpointSample(sample, "/v1/models")])
         session.rollback()
         assert catalog.active_rule(session, catalog.get_provider(session, "acme").id).version == 1
 
@@ -20,14 +21,16 @@ def test_a_sample_without_models_gives_no_rule_and_one_clear_line(fleet: Fleet, 
 def test_the_same_sample_gives_the_same_version(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
-        again = generate_rule(session, "acme", listing(*CHAT_MODELS), endpoint="/v1/models")
+        again = generate_rule(session, "acme", [EndpointSample(listing(*CHAT_MODELS), "/v1/models")])
     assert (again.version, again.activated) == (1, False)
 
 
 def test_a_sample_of_other_models_gives_a_rule_that_waits_for_a_person(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
-        generated = generate_rule(session, "acme", moved("sonar", "sonar-pro", "r1-1776"), endpoint="/v1/models")
+        generated = generate_rule(
+            session, "acme", [EndpointSample(moved("sonar", "sonar-pro", "r1-1776"), "/v1/models")]
+        )
         stored = catalog.get_rule_version(session, catalog.get_provider(session, "acme").id, generated.version)
     assert (generated.activated, stored.status) == (False, "needs_review")
     assert "keeps_known_ids" in [gate.name for gate in generated.gates if not gate.passed]
@@ -38,7 +41,7 @@ def test_a_person_can_overrule_the_gates_either_way(fleet: Fleet, activate: bool
     fleet.add("acme")
     with fleet.database.session() as session:
         generated = generate_rule(
-            session, "acme", moved("sonar", "sonar-pro", "r1-1776"), endpoint="/v1/models", activate=activate
+            session, "acme", [EndpointSample(moved("sonar", "sonar-pro", "r1-1776"), "/v1/models")], activate=activate
         )
         active = catalog.active_rule(session, catalog.get_provider(session, "acme").id)
     assert (generated.activated, generated.reason, active.version) == (activate, "as asked", 2 if activate else 1)

@@ -8,6 +8,7 @@ from werkzeug import Response
 
 from provider_pipeline import catalog
 from provider_pipeline.listing import FetchLimits, ListingClient
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import AcceptedGuards, SyncOutcome, attempt_sync, generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -128,7 +129,7 @@ def test_another_rule_is_news(fleet: Fleet):
     for model in sample["data"]:
         model["top"] = {"max_output_tokens": 9}
     with fleet.database.session() as session:
-        generate_rule(session, "acme", sample, endpoint="/v1/models", activate=True)
+        generate_rule(session, "acme", [EndpointSample(sample, "/v1/models")], activate=True)
         session.commit()
     assert [attempt(fleet).not_modified for _ in range(2)] == [False, True]
 

@@ -7,6 +7,7 @@ import pytest
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError, ListingUnreadableError, ProviderPipelineError
 from provider_pipeline.listing import ListingClient
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import Replay, attempt_sync, generate_rule, replay_response
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -59,7 +60,7 @@ def test_any_version_can_be_tried_on_any_response(fleet: Fleet):
     fleet.add("acme")
     old = sync(fleet)
     with fleet.database.session() as session:
-        generate_rule(session, "acme", moved(*CHAT_MODELS), endpoint="/v1/models", activate=True)
+        generate_rule(session, "acme", [EndpointSample(moved(*CHAT_MODELS), "/v1/models")], activate=True)
         session.commit()
     new = store(fleet, (0, json.dumps(moved(*CHAT_MODELS)).encode()))
     fits = {

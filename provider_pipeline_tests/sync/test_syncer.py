@@ -18,7 +18,7 @@ from provider_pipeline.errors import (
     UnknownProviderError,
 )
 from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import RuleGenerator
+from provider_pipeline.rules import EndpointSample, RuleGenerator
 from provider_pipeline.sync import AcceptedGuards, attempt_sync, generate_rule, store_for_trial
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -236,7 +236,7 @@ def test_a_new_rule_that_cannot_read_the_old_listing_takes_the_blame_itself(flee
     sync(fleet, "acme")
     fleet.serve("acme", moved(*CHAT_MODELS))
     with fleet.database.session() as session:
-        generate_rule(session, "acme", moved(*CHAT_MODELS), endpoint="/v1/models", activate=True)
+        generate_rule(session, "acme", [EndpointSample(moved(*CHAT_MODELS), "/v1/models")], activate=True)
         session.commit()
     sync(fleet, "acme")
     assert set(causes(fleet).values()) <= {"rule", "provider"}

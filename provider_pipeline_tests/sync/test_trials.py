@@ -8,7 +8,7 @@ import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import RuleGenerator
+from provider_pipeline.rules import EndpointSample, RuleGenerator
 from provider_pipeline.sync import generate_rule, report_trial, serve_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
@@ -173,7 +173,7 @@ def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
         fleet, {**rule, "pagination": None, "fields": {**rule["fields"], "name": "id"}}, until_syncs=1, policy="promote"
     )
     with fleet.database.session() as session:
-        generate_rule(session, "acme", {**paged, "has_more": True}, endpoint="/v1/models", activate=True)
+        generate_rule(session, "acme", [EndpointSample({**paged, "has_more": True}, "/v1/models")], activate=True)
         session.commit()
     sync(fleet, paged)
     report, _ = state(fleet, trial)

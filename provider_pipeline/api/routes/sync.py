@@ -12,6 +12,7 @@ from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import DryRun, Slug, router
 from provider_pipeline.api.service import Call, Syncer
 from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import ModelSyncer, accept_guards, active_places, generate_rule, store_sample
 
 routes = router("sync")
@@ -56,8 +57,7 @@ def generate_rules(call: Syncer, slug: Slug, body: SampleBody, dry_run: DryRun =
     generated = generate_rule(
         call.session,
         slug,
-        body.sample_response,
-        endpoint=endpoint,
+        [EndpointSample(body.sample_response, endpoint)],
         sample_id=sample_id,
         activate=False,
         created_by_id=call.created_by_id,

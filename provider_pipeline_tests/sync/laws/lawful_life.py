@@ -17,6 +17,7 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, RuleValidator, catalog
 from provider_pipeline.catalog import Database
 from provider_pipeline.listing import ListingClient
+from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import generate_rule, store_sample
 from provider_pipeline_tests.sync.laws.living_provider import KEY, LivingProvider
 from provider_pipeline_tests.sync.laws.mortal import LIMITS, MortalWorkers
@@ -62,7 +63,7 @@ class LawfulLife(RuleBasedStateMachine):
             )
             sample = self.provider.page(None)
             sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
-            generate_rule(session, slug, sample, endpoint="/v1/models", sample_id=sample_id)
+            generate_rule(session, slug, [EndpointSample(sample, "/v1/models")], sample_id=sample_id)
             session.commit()
         self.sync()
 
