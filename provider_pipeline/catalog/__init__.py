@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         mark_failed,
     )
     from provider_pipeline.catalog.opening import is_running, open_catalog
+    from provider_pipeline.catalog.overview import provider_overview
     from provider_pipeline.catalog.providers import (
         Provider,
         add_provider,
@@ -290,6 +291,7 @@ __all__ = [
     "previous_rows",
     "propose",
     "provider_health",
+    "provider_overview",
     "providers_on_trial",
     "prune_raw_responses",
     "recent_raw_response_ids",

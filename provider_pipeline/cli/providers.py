@@ -87,24 +87,8 @@ def _set_enabled(slug: str, *, enabled: bool) -> None:
 
 
 def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
-    state = catalog.get_sync_state(session, provider.id)
-    return {
-        "slug": provider.slug,
-        "name": provider.name,
-        "enabled": provider.enabled,
-        "base_url": provider.base_url,
-        "auth": provider.auth_config,
-        "requests": provider.request_config,
-        "thresholds": provider.thresholds,
-        "keep_responses": provider.raw_keep_count,
-        "keep_days": provider.raw_keep_for.days if provider.raw_keep_for else None,
-        "rule_version": provider.active_rule_version,
-        "active_models": catalog.count_models(session, provider.id),
-        "last_checked_at": _iso(state.last_checked_at),
-        "last_success_at": _iso(state.last_success_at),
-        "consecutive_failures": state.consecutive_failures,
-        "last_error": state.last_error,
-    }
+    shown = catalog.provider_overview(session, provider)
+    return shown | {name: _iso(shown[name]) for name in ("last_checked_at", "last_success_at")}
 
 
 def _iso(moment: Any) -> str | None:

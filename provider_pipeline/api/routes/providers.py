@@ -103,20 +103,7 @@ def _store(
 
 
 def _document(call: Call, provider: catalog.Provider) -> Json:
-    state = catalog.get_sync_state(call.session, provider.id)
-    return {
-        "slug": provider.slug,
-        "name": provider.name,
-        "enabled": provider.enabled,
-        "base_url": provider.base_url,
-        "auth": provider.auth_config,
-        "requests": provider.request_config,
-        "thresholds": provider.thresholds,
-        "check_every_seconds": None if provider.check_every is None else provider.check_every.total_seconds(),
-        "rule_version": provider.active_rule_version,
-        "active_models": catalog.count_models(call.session, provider.id),
-        "last_checked_at": state.last_checked_at,
-        "last_success_at": state.last_success_at,
-        "consecutive_failures": state.consecutive_failures,
-        "last_error": state.last_error,
+    every = provider.check_every
+    return catalog.provider_overview(call.session, provider) | {
+        "check_every_seconds": None if every is None else every.total_seconds()
     }
