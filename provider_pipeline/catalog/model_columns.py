@@ -1,6 +1,6 @@
 """The columns of `provider_model`, as people read them.
 
-Here: names, types, comments and whether a value can be absent. Not here: what queries are written against (`tables.py`,
+Here: names, types, comments and whether a value can be absent. Not here: what queries are written against (`tables`,
 which takes the comments from here) and the DDL (`sql/`); tests prove that all three agree. Apart from the tables,
 because Dagster shows the columns beside the asset, and nothing else of its definitions needs SQLAlchemy.
 """

@@ -1,0 +1,38 @@
+"""The catalogue's tables, as SQLAlchemy sees them.
+
+Here: one `Table` per table, with the columns, keys and indexes queries are written against, in modules by subject, all
+loaded together: foreign keys lead from one to another. Not here: the DDL that makes them, with its checks and comments,
+which is plain SQL in the top-level `sql/` folder; a test proves that both agree. The comments of `provider_model` come
+from `model_columns.py`.
+"""
+
+from provider_pipeline.catalog.tables.access import api_audit, api_token
+from provider_pipeline.catalog.tables.columns import metadata
+from provider_pipeline.catalog.tables.models import provider_model, provider_model_change, provider_model_override
+from provider_pipeline.catalog.tables.providers import provider, provider_metadata
+from provider_pipeline.catalog.tables.responses import raw_response, raw_response_page
+from provider_pipeline.catalog.tables.rules import rule_trial, rule_trial_result, rule_version, rule_version_event
+from provider_pipeline.catalog.tables.syncs import guard_acceptance, provider_sync, provider_sync_lock
+from provider_pipeline.catalog.tables.tasks import agent_task, notification
+
+__all__ = [
+    "agent_task",
+    "api_audit",
+    "api_token",
+    "guard_acceptance",
+    "metadata",
+    "notification",
+    "provider",
+    "provider_metadata",
+    "provider_model",
+    "provider_model_change",
+    "provider_model_override",
+    "provider_sync",
+    "provider_sync_lock",
+    "raw_response",
+    "raw_response_page",
+    "rule_trial",
+    "rule_trial_result",
+    "rule_version",
+    "rule_version_event",
+]

@@ -1,0 +1,121 @@
+"""The tables of the models: what they are, what changed about them, and what people set."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from provider_pipeline.catalog.model_columns import PROVIDER_MODEL_COLUMNS
+from provider_pipeline.catalog.tables.columns import (
+    EMPTY_OBJECT,
+    id_column,
+    json_column,
+    metadata,
+    stamped_column,
+    text_column,
+    time_column,
+)
+
+provider_model = Table(
+    "provider_model",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    text_column("model_id"),
+    text_column("display_name", nullable=True),
+    text_column("family", nullable=True),
+    Column("context_length", BigInteger),
+    Column("max_output_tokens", BigInteger),
+    Column("input_modalities", ARRAY(Text)),
+    Column("output_modalities", ARRAY(Text)),
+    Column("input_price", Numeric(asdecimal=False)),
+    Column("output_price", Numeric(asdecimal=False)),
+    json_column("capabilities", server_default=EMPTY_OBJECT),
+    json_column("capability_sources", server_default=EMPTY_OBJECT),
+    json_column("metadata_json", server_default=EMPTY_OBJECT),
+    text_column("meta_hash"),
+    text_column("status", server_default=text("'active'::text")),
+    Column("missing_count", Integer, nullable=False, server_default=text("0")),
+    time_column("first_seen_at"),
+    time_column("last_seen_at"),
+    time_column("removed_at", nullable=True),
+    Column("rule_version", Integer, nullable=False),
+    time_column("missing_since", nullable=True),
+    text_column("renamed_from", nullable=True),
+    text_column("renamed_to", nullable=True),
+    Column("overridden_fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
+    ForeignKeyConstraint(
+        ["provider_id", "rule_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="provider_model_rule_version_fkey",
+    ),
+    Index("provider_model_model_id_idx", "model_id"),
+    Index(
+        "provider_model_capabilities_idx",
+        "capabilities",
+        postgresql_using="gin",
+        postgresql_ops={"capabilities": "jsonb_path_ops"},
+    ),
+    Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
+    comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
+)
+
+for _described in PROVIDER_MODEL_COLUMNS:
+    provider_model.c[_described.name].comment = _described.comment
+
+provider_model_change = Table(
+    "provider_model_change",
+    metadata,
+    id_column(),
+    Column("provider_id", BigInteger, nullable=False),
+    text_column("model_id"),
+    text_column("kind"),
+    json_column("changed", server_default=EMPTY_OBJECT),
+    Column("rule_version", Integer, nullable=False),
+    time_column("changed_at"),
+    Column("raw_response_id", BigInteger),
+    text_column("cause", server_default=text("'provider'::text")),
+    ForeignKeyConstraint(
+        ["provider_id", "model_id"],
+        ["provider_model.provider_id", "provider_model.model_id"],
+        name="provider_model_change_model_fkey",
+    ),
+    ForeignKeyConstraint(
+        ["provider_id", "rule_version"],
+        ["rule_version.provider_id", "rule_version.version"],
+        name="provider_model_change_rule_version_fkey",
+    ),
+    Index("provider_model_change_model_idx", "provider_id", "model_id", "changed_at"),
+    Index("provider_model_change_changed_at_idx", "changed_at"),
+    Index("provider_model_change_provider_idx", "provider_id", "changed_at"),
+)
+
+provider_model_override = Table(
+    "provider_model_override",
+    metadata,
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
+    text_column("model_id", primary_key=True),
+    text_column("field", primary_key=True),
+    # Here None is a value: nothing is known.
+    Column("override_value", JSONB(none_as_null=False), nullable=False),
+    text_column("reason"),
+    Column("created_by_id", BigInteger),
+    stamped_column("created_at"),
+    stamped_column("updated_at"),
+    time_column("expires_at", nullable=True),
+    Column("listed_value", JSONB(none_as_null=False)),
+    time_column("listed_at", nullable=True),
+)
