@@ -13,7 +13,8 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import RuleMissingError
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate
-from provider_pipeline.sync.gates import Evidence, Gate, judge_candidate
+from provider_pipeline.sync.evidence import Evidence
+from provider_pipeline.sync.gates import Gate, judge_candidate
 from provider_pipeline.sync.stored import Response, store_rule
 
 Decision = Literal["activated", "kept", "needs_review"]

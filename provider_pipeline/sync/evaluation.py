@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override, last_of_each
 from provider_pipeline.sync.candidates import Candidate
-from provider_pipeline.sync.gates import SHADOW_RESPONSES, Evidence, Reading, Shadow
+from provider_pipeline.sync.evidence import SHADOW_RESPONSES, Evidence, Reading, Shadow
 from provider_pipeline.sync.stored import Page, Response, StoredResponse, stored_rule
 
 Row = Mapping[str, Any]

@@ -6,7 +6,8 @@ Here: wording only. Not here: the evidence (`evaluation.py`) and the verdicts (`
 from collections.abc import Iterable, Sequence
 
 from provider_pipeline.rules import Comparison, Difference
-from provider_pipeline.sync.gates import Evidence, Gate, Shadow
+from provider_pipeline.sync.evidence import Evidence, Shadow
+from provider_pipeline.sync.gates import Gate
 
 _LONGEST_CELL = 160
 _MOST_LINES = 40

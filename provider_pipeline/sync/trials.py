@@ -16,7 +16,8 @@ from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow, unpaged
-from provider_pipeline.sync.gates import Gate, Shadow, judge_by_what_is_known, judge_trial
+from provider_pipeline.sync.evidence import Shadow
+from provider_pipeline.sync.gates import Gate, judge_by_what_is_known, judge_trial
 from provider_pipeline.sync.stored import StoredResponse, store_rule, stored_rule
 
 

@@ -10,7 +10,8 @@ from provider_pipeline.catalog.task_claims import DEFAULT_RETRIES
 from provider_pipeline.cli.app import app
 from provider_pipeline.rules import GUARDS
 from provider_pipeline.sync import events, gates
-from provider_pipeline.sync.gates import SHADOW_RESPONSES, Gates
+from provider_pipeline.sync.evidence import SHADOW_RESPONSES
+from provider_pipeline.sync.gates import Gates
 
 TEXT = (Path(__file__).parents[2] / "docs" / "repair.md").read_text(encoding="utf-8")
 

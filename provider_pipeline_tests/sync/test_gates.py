@@ -6,7 +6,8 @@ import pytest
 
 from provider_pipeline.rules import Comparison, FieldComparison
 from provider_pipeline.rules.comparison import COMPARED_FIELDS
-from provider_pipeline.sync.gates import Evidence, Gates, Reading, Shadow, judge_candidate
+from provider_pipeline.sync.evidence import Evidence, Reading, Shadow
+from provider_pipeline.sync.gates import Gates, judge_candidate
 from provider_pipeline.sync.report import report_markdown
 
 GOOD = Reading(valid=True, models=100)
