@@ -103,20 +103,22 @@ if TYPE_CHECKING:
         stored_pages,
     )
     from provider_pipeline.catalog.retention import prune_raw_responses
+    from provider_pipeline.catalog.rule_decisions import (
+        activate_rule,
+        add_rule_version,
+        roll_back_rule,
+        set_rule_status,
+    )
     from provider_pipeline.catalog.rule_history import RuleEvent, previous_active_version, rule_events
     from provider_pipeline.catalog.rule_versions import (
         StoredRuleVersion,
-        activate_rule,
         active_rule,
         active_versions,
-        add_rule_version,
         get_rule_version,
         list_rule_versions,
         require_active,
-        roll_back_rule,
         rule_missing,
         rule_replaced,
-        set_rule_status,
     )
     from provider_pipeline.catalog.sync_locks import SyncLocks, open_sync_locks, sync_lock
     from provider_pipeline.catalog.sync_state import (

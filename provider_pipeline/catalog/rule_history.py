@@ -1,7 +1,7 @@
 """What became of each rule version: the events, and the way back that they show.
 
-Here: the rows of `rule_version_event`, which are only ever added. Not here: the versions (`rule_versions`), whose
-functions record an event with every change of status.
+Here: the rows of `rule_version_event`, which are only ever added. Not here: the decisions (`rule_decisions`), which
+record an event with every change of status.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -47,7 +47,7 @@ class Why:
 
 
 def record_rule_event(session: Session, provider_id: int, version: int, status: str, why: Why) -> None:
-    """Note that a version was given a status; `rule_versions` calls it where it changes one."""
+    """Note that a version was given a status; `rule_decisions` calls it where it changes one."""
     session.execute(
         insert(rule_version_event).values(
             provider_id=provider_id,
