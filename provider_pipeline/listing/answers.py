@@ -12,6 +12,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from provider_pipeline.listing.documents import described_page, looks_like_markup
+from provider_pipeline.listing.messages import NOT_MODIFIED
 from provider_pipeline.listing.redaction import MASK, one_line, redact
 
 UNAUTHORISED: Final = frozenset({401, 403, 407})
@@ -20,7 +21,6 @@ UNAUTHORISED: Final = frozenset({401, 403, 407})
 _MAY_PASS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 _CLOUDFLARE_FIRST: Final = 520
-_NOT_MODIFIED: Final = 304
 _KEPT_HEADERS: Final = (
     "content-type",
     "date",
@@ -130,7 +130,7 @@ def what_it_says(body: bytes, content_type: str | None) -> str:
 
 def refused_hint(status: int) -> str:
     """What to do about an error status that is not about the key."""
-    if status == _NOT_MODIFIED:
+    if status == NOT_MODIFIED:
         return "nothing was asked conditionally; a cache in between may be broken"
     if status in (404, 405, 410):
         return "check the base URL and the endpoint's path"

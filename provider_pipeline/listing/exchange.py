@@ -1,13 +1,11 @@
 """One request and its answer, within bounds.
 
-Here: from a request to the bytes of its answer, or what was wrong with it. Not here: trying again and following
-redirects (`transport`). The concept: nothing a server does may hang us or burst us; each failure is classified once, as
-transient or permanent, where it is seen.
+Here: from a request to the bytes of its answer, or what was wrong with it; all of these as data are in `messages`. Not
+here: trying again and following redirects (`transport`). The concept: nothing a server does may hang us or burst us;
+each failure is classified once, as transient or permanent, where it is seen.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,7 +18,6 @@ from provider_pipeline.errors import (
     ListingRefusedError,
     ListingUnreachableError,
     ListingUnreadableError,
-    Stage,
 )
 from provider_pipeline.listing.answers import UNAUTHORISED, asked_wait, refused_hint, status_may_pass, what_it_says
 from provider_pipeline.listing.auth import Authorizer
@@ -28,75 +25,17 @@ from provider_pipeline.listing.connections import AddressRefused
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.failures import is_caused_by, why_unreachable
 from provider_pipeline.listing.gates import HostGate, HostGates, TurnMissed, Turns
+from provider_pipeline.listing.messages import NOT_MODIFIED, Answer, Failure, Redirect, Wanted
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.redaction import one_line, redact_body, redacted_url
 from provider_pipeline.listing.session import ListingSession
 
-NOT_MODIFIED: Final = 304
 _CHUNK: Final = 64 * 1024
 _ERROR_BODY: Final = 16 * 1024
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ANSWERS: Final = frozenset({200, 203})
 _ASKS_EVERYBODY: Final = frozenset({429, 503})
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A successful answer.
-
-    Attributes:
-        url: Where it came from, after redirects, without credentials.
-        shown_url: The same, redacted.
-        where: The same, with the provider, as an error's text begins.
-        status: 200, 203, or 304 if that was asked for.
-        headers: As received.
-        content: The body, decompressed, with echoed secrets masked; empty for a 304.
-        received_at: When it was complete.
-    """
-
-    url: str = field(repr=False)
-    shown_url: str
-    where: str
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    content: bytes = field(repr=False)
-    received_at: datetime
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One failed attempt; `reason` continues the words "GET <url>"."""
-
-    reason: str
-    kind: type[ListingError]
-    transient: bool
-    hint: str | None = None
-    status: int | None = None
-    retry_after: float | None = None
-    stage: Stage = "listing"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A request: a GET of a listing's page, or a form for a token endpoint."""
-
-    url: str = field(repr=False)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def method(self) -> str:
-        """Its method, as texts name it."""
-        return "GET" if self.form is None else "POST"
-
-
-@dataclass(frozen=True)
-class Redirect:
-    """An answer that names another URL."""
-
-    status: int
-    location: str
 
 
 class Exchange:

@@ -17,8 +17,9 @@ from provider_pipeline.listing.answers import kept_headers
 from provider_pipeline.listing.auth import Authorizer, TokenExchange
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.exchange import Answer, Exchange, Failure, Redirect, Wanted
+from provider_pipeline.listing.exchange import Exchange
 from provider_pipeline.listing.gates import HostGates, Turns
+from provider_pipeline.listing.messages import Answer, Failure, Redirect, Wanted
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import redact
 from provider_pipeline.listing.session import ListingSession

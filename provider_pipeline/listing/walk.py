@@ -13,7 +13,7 @@ from typing import Any
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import error_in
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.exchange import NOT_MODIFIED, Answer
+from provider_pipeline.listing.messages import NOT_MODIFIED, Answer
 from provider_pipeline.listing.pages import Body, KnownPage, Page
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, announced_total, next_request
 from provider_pipeline.listing.policy import FetchLimits
