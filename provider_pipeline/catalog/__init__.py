@@ -144,16 +144,14 @@ if TYPE_CHECKING:
         propose,
         release_task,
     )
+    from provider_pipeline.catalog.task_opening import TaskRef, failure_signature, open_rule_gen_task
     from provider_pipeline.catalog.tasks import (
         OPEN_STATUSES,
         Task,
-        TaskRef,
         add_task_evidence,
         cancel_open_tasks,
-        failure_signature,
         get_task,
         list_tasks,
-        open_rule_gen_task,
         open_tasks,
         retry_task,
         set_task_status,

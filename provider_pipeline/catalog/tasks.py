@@ -1,7 +1,7 @@
 """Tasks for an agent: what a failed check asks for.
 
-Here: opening, reading and deciding about the rows of `agent_task`, and the statuses they go through. Not here: how
-workers share them (`task_claims`), and what they do about them.
+Here: reading and deciding about the rows of `agent_task`, and the statuses they go through. Not here: asking for
+something (`task_opening`), how workers share the tasks (`task_claims`), and what they do about them.
 
     PENDING -> RUNNING -> SUCCEEDED     answered
        ^          |-----> FAILED        given up after its last attempt
@@ -12,15 +12,13 @@ workers share them (`task_claims`), and what they do about them.
 Any open task is CANCELLED when the provider is synced well without it. Open are PENDING, RUNNING and NEEDS_REVIEW.
 """
 
-import hashlib
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, cast, func, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -30,19 +28,6 @@ from provider_pipeline.errors import CatalogError, NoSuchEntryError
 OPEN_STATUSES = ("PENDING", "RUNNING", "NEEDS_REVIEW")
 FINISHED_STATUSES = ("SUCCEEDED", "FAILED", "CANCELLED")
 UNCLAIMED: Mapping[str, Any] = {"claimed_by": None, "claimed_until": None}
-
-
-@dataclass(frozen=True)
-class TaskRef:
-    """A task, and whether the call made it.
-
-    Attributes:
-        id: The task's key.
-        created: False if an open task for the same failure was there before.
-    """
-
-    id: int
-    created: bool
 
 
 @dataclass(frozen=True)
@@ -74,70 +59,6 @@ class Task:
         """What failed first, in the words of the check; None if no error was handed over."""
         issues = self.config.get("issues", ())
         return next((issue["message"] for issue in issues if issue.get("severity") == "error"), None)
-
-
-def failure_signature(issues: Iterable[Mapping[str, Any]]) -> str:
-    """What kind of failure a list of issues is: the same however often, and in whatever order, they come.
-
-    Counts the types of the errors and the fields they name (their `field`, if any), not their numbers or texts; without
-    an error, the types of whatever there is.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    listed = list(issues)
-    errors = [issue for issue in listed if issue.get("severity") == "error"]
-    kinds = sorted({(str(issue.get("type")), str(issue.get("field") or "")) for issue in errors or listed})
-    return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()
-
-
-def open_rule_gen_task(
-    session: Session,
-    provider_id: int,
-    *,
-    raw_response_id: int | None,
-    issues: Iterable[Mapping[str, Any]],
-    created_by_id: int | None = None,
-) -> TaskRef:
-    """Ask for a new rule, unless an open task already does for the same kind of failure.
-
-    A task that is already open is left exactly as it is, so that reporting the same failure again changes nothing; but
-    one that waits for a person is due again when another listing fails in the same way: a rule may be found for that.
-
-    Args:
-        session: Session to write with.
-        provider_id: The provider whose rule does not fit.
-        raw_response_id: The stored listing it does not fit, if there is one.
-        issues: The verdict's issues.
-        created_by_id: Who asked for the sync, if anybody.
-    """
-    listed = [dict(issue) for issue in issues]
-    signature = failure_signature(listed)
-    is_open = (agent_task.c.type == "RULE_GEN") & agent_task.c.status.in_(OPEN_STATUSES)
-    adding = (
-        insert(agent_task)
-        .values(
-            provider_id=provider_id,
-            type="RULE_GEN",
-            signature=signature,
-            config={"raw_response_id": raw_response_id, "issues": listed},
-            created_by_id=created_by_id,
-        )
-        # Naming the partial index would need its predicate without parameters: a prepared plan cannot match those.
-        .on_conflict_do_nothing()
-        .returning(agent_task.c.id)
-    )
-    existing = select(agent_task.c.id).where(
-        agent_task.c.provider_id == provider_id, agent_task.c.signature == signature, is_open
-    )
-    for _ in range(3):
-        if (task_id := session.scalar(adding)) is not None:
-            return TaskRef(task_id, created=True)
-        if (task_id := session.scalar(existing)) is not None:
-            _ask_again(session, task_id, raw_response_id, listed)
-            return TaskRef(task_id, created=False)
-        # Somebody finished the open task between the two statements.
-    raise CatalogError("the RULE_GEN task keeps changing", hint="try again")
 
 
 def add_task_evidence(session: Session, task_id: int, evidence: Mapping[str, Any]) -> None:
@@ -274,25 +195,6 @@ def retry_task(session: Session, task_id: int, *, reason: str, created_by_id: in
             f"task {task_id} cannot be retried: another task is open for the same failure",
             hint="see provider-pipeline tasks",
         ) from error
-
-
-def _ask_again(session: Session, task_id: int, raw_response_id: int | None, issues: list[dict[str, Any]]) -> None:
-    """Make a task that waits for a person due again, for a listing it was not answered for."""
-    session.execute(
-        update(agent_task)
-        .where(
-            agent_task.c.id == task_id,
-            agent_task.c.status == "NEEDS_REVIEW",
-            agent_task.c.raw_response_id.is_distinct_from(raw_response_id),
-        )
-        .values(
-            status="PENDING",
-            attempts=0,
-            next_attempt_at=None,
-            proposed_version=None,
-            config=agent_task.c.config.op("||")(cast({"raw_response_id": raw_response_id, "issues": issues}, JSONB)),
-        )
-    )
 
 
 def _change(session: Session, task_id: int, allowed: ColumnElement[bool], values: Mapping[str, Any]) -> None:
