@@ -1,8 +1,8 @@
-"""How much memory a long listing needs, end to end: fetched, validated and written by one process.
+"""How much memory and time a long listing needs, end to end: fetched, validated and written by one process.
 
 A generated provider in a process of its own lists its models over many pages, by cursor. Prints the peak of the syncing
-process alone, PostgreSQL and the provider left out, and fails above 512 MiB. Run it: make bench, or with the number of
-models and of pages as arguments.
+process alone, PostgreSQL and the provider left out, and the time for each model as a multiple of that of the shortest
+listing; fails above 512 MiB. Run it: make bench, or with numbers of models as arguments.
 """
 
 import json
@@ -28,10 +28,12 @@ from provider_pipeline.listing import FetchLimits, ListingClient
 from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import attempt_sync, generate_rule
 
-MODELS = 1_000_000
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 A_PAGE = 1_000
 MOST_MEBIBYTES = 512
 SLUG = "generated"
+WARM_UP = "short"
+STEPS = ("all new", "nothing new")
 LIMITS = FetchLimits(deadline=3_600, max_pages=100_000, max_total_bytes=2**40)
 Page = dict[str, Any]
 
@@ -88,18 +90,18 @@ def served(models: int, pages: int) -> Iterator[str]:
             process.terminate()
 
 
-def register(database: Database, base_url: str, models: int, pages: int) -> None:
-    """Adds the provider with the rule of a small listing of the same shape."""
+def register(database: Database, slug: str, base_url: str, models: int, pages: int) -> None:
+    """Adds a provider with the rule of a small listing of the same shape."""
     with database.session() as session:
         catalog.add_provider(
             session,
-            slug=SLUG,
-            name=SLUG,
+            slug=slug,
+            name=slug,
             base_url=base_url,
             auth_config={"type": "none"},
             request_config={"allow_private": True},
         )
-        generate_rule(session, SLUG, [EndpointSample(page(0, min(models // pages, 200), models), "/v1/models")])
+        generate_rule(session, slug, [EndpointSample(page(0, min(models // pages, 200), models), "/v1/models")])
         session.commit()
 
 
@@ -109,41 +111,68 @@ def peak_mebibytes() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def sync(database: Database, slug: str, models: int, pages: int) -> float:
+    """The seconds that one sync takes."""
+    started = time.perf_counter()
+    with database.session() as session:
+        outcome = attempt_sync(session, slug, client=ListingClient(LIMITS))
+    if (outcome.status, outcome.models, outcome.page_count) != ("synced", models, pages):
+        raise SystemExit(f"the bench's own listing is not synced: {outcome.reason or outcome.summary()}")
+    return time.perf_counter() - started
+
+
 def measure(database_url: str, models: int, pages: int) -> dict[str, float]:
-    """Syncs the listing twice in this process: everything new, then nothing new. Peaks in MiB, times in seconds."""
-    with served(models, pages) as base_url, open_database(database_url) as database:
-        register(database, base_url, models, pages)
-        found = {"before": peak_mebibytes()}
-        for name in ("all new", "nothing new"):
-            started = time.perf_counter()
-            with database.session() as session:
-                outcome = attempt_sync(session, SLUG, client=ListingClient(LIMITS))
-            if (outcome.status, outcome.models, outcome.page_count) != ("synced", models, pages):
-                raise SystemExit(f"the bench's own listing is not synced: {outcome.reason or outcome.summary()}")
-            found[name] = peak_mebibytes()
-            found[f"{name}, seconds"] = time.perf_counter() - started
+    """Syncs the listing twice in this process: everything new, then nothing new. Peaks in MiB, times in seconds.
+
+    A short listing comes first, so that what is loaded and compiled once is not counted.
+    """
+    found = {}
+    with open_database(database_url) as database:
+        with served(100, 1) as base_url:
+            register(database, WARM_UP, base_url, 100, 1)
+            for _ in STEPS:
+                sync(database, WARM_UP, 100, 1)
+        with served(models, pages) as base_url:
+            register(database, SLUG, base_url, models, pages)
+            found["before"] = peak_mebibytes()
+            for name in STEPS:
+                found[f"{name}, seconds"] = sync(database, SLUG, models, pages)
+                found[name] = peak_mebibytes()
     return found
 
 
-def main() -> None:
-    """Measures in a process of its own, so that nothing but the sync counts, and prints the table."""
-    models = int(sys.argv[1]) if len(sys.argv) > 1 else MODELS
-    pages = int(sys.argv[2]) if len(sys.argv) > 2 else max(1, models // A_PAGE)
+def measured_apart(models: int) -> dict[str, float]:
+    """The same in a process of its own, on a server of its own, so that nothing but the sync counts."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedPostgres(Path(name)) as postgres:
         postgres.ensure_database("bench")
         with open_database(postgres.url("bench")) as database:
             upgrade(database.engine)
+        pages = max(1, models // A_PAGE)
         command = [sys.executable, __file__, "measure", postgres.url("bench"), str(models), str(pages)]
-        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    table = Table(title=f"{models:,} models, {pages:,} pages", title_justify="left")
-    for column in ("sync", "peak memory", "seconds"):
-        table.add_column(column, justify="left" if column == "sync" else "right")
-    table.add_row("before", f"{found['before']:.0f} MiB", "")
-    for each in ("all new", "nothing new"):
-        table.add_row(each, f"{found[each]:.0f} MiB", f"{found[f'{each}, seconds']:.0f}")
+        found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        return found
+
+
+def main() -> None:
+    """Measures each size and prints the table."""
+    sizes = [int(word) for word in sys.argv[1:]] or SIZES
+    table = Table(title="One provider, 1,000 models on a page", title_justify="left")
+    for column in ("models", "peak before", *(f"{step}, peak" for step in STEPS), *(f"{step}, time" for step in STEPS)):
+        table.add_column(column, justify="right")
+    shortest: dict[str, float] = {}
+    for models in sizes:
+        found = measured_apart(models)
+        for_each = {step: found[f"{step}, seconds"] / models for step in STEPS}
+        shortest = shortest or for_each
+        table.add_row(
+            f"{models:,}",
+            *(f"{found[name]:.0f} MiB" for name in ("before", *STEPS)),
+            *(f"{for_each[step] / shortest[step]:.2f}" for step in STEPS),
+        )
+        if found["nothing new"] > MOST_MEBIBYTES:
+            raise SystemExit(f"the peak is above {MOST_MEBIBYTES} MiB")
     Console(width=120).print(table)
-    if found["nothing new"] > MOST_MEBIBYTES:
-        raise SystemExit(f"the peak is above {MOST_MEBIBYTES} MiB")
+    Console(width=120).print("The time is that of one model, as a multiple of the first row's.", highlight=False)
 
 
 if __name__ == "__main__":
