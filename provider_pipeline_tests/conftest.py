@@ -18,9 +18,12 @@ from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database,
 from provider_pipeline_tests.dagster_instance import write_settings
 from provider_pipeline_tests.fleet import Fleet
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # A worker ignores SIGTERM, and every process that a test starts would inherit that: none could be asked to end.
+# What is ignored here, every process that a test starts would ignore as well: none could be asked to end. A worker
+# ignores SIGTERM, whatever runs in a shell's background SIGINT; and Dagster makes the one do what the other does.
+if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count(1)
 

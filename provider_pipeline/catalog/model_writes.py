@@ -129,20 +129,23 @@ def write_models(session: Session, listings: Sequence[ListedModels], *, now: dat
         CatalogError: A model id comes twice in a listing, one is empty although models are active, or a row does not
             fit the table. The transaction is then of no further use.
     """
-    lock_providers(session, [listing.provider_id for listing in listings])
+    # The planner must know which providers these are, and how few, or it reads the models of all there are.
+    wanted = {"provider_ids": [listing.provider_id for listing in listings]}
+    lock_providers(session, wanted["provider_ids"])
     session.execute(statement("prepare_listing"))
     session.execute(statement("begin_listing"), {"listings": json.dumps([_begun(listing) for listing in listings])})
+    session.execute(statement("analyze_listing"))
     _receive(session, "listing_row", ((each, each.rows, each.overridden) for each in listings))
     rereads: list[_Arriving] = [(each, each.reread, {}) for each in listings if each.reread is not None]
     if rereads:
         _receive(session, "listing_reread", rereads)
-    surveys = {survey.provider_id: survey for survey in session.execute(statement("survey_listing"))}
+    surveys = {survey.provider_id: survey for survey in session.execute(statement("survey_listing"), wanted)}
     for survey in surveys.values():
         _refuse_unwritable(survey)
     if any(survey.any_active for survey in surveys.values()):
-        found = cast(CursorResult[Any], session.execute(statement("find_renames")))
+        found = cast(CursorResult[Any], session.execute(statement("find_renames"), wanted))
         _analyze(session, "listing_rename", found.rowcount)
-    applied = session.execute(statement("apply_listing"), {"now": now, "most_changes": _MOST_CHANGES})
+    applied = session.execute(statement("apply_listing"), {**wanted, "now": now, "most_changes": _MOST_CHANGES})
     results = {each.provider_id: _result(each, surveys[each.provider_id].listed) for each in applied}
     return [results[listing.provider_id] for listing in listings]
 

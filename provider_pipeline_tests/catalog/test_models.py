@@ -331,3 +331,22 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
         }
         assert stored == expected  # no model ever leaves the table
     session.rollback()
+
+
+def test_a_write_reads_the_models_of_its_own_provider_only(session, provider, write):
+    other = register(session, "anthropic")
+    session.execute(
+        text(
+            "INSERT INTO provider_model (provider_id, model_id, capabilities, capability_sources, metadata_json, "
+            "meta_hash, first_seen_at, last_seen_at, rule_version) "
+            "SELECT :other, 'claude-' || number, '{}', '{}', '{}', repeat('0', 64), now(), now(), 1 "
+            "FROM generate_series(1, 20000) AS number"
+        ),
+        {"other": other.id},
+    )
+    write([model("a"), model("b")])
+    session.execute(text("ANALYZE provider_model"))
+    session.commit()
+    write_models(session, provider.id, [model("a", family="x"), model("c")], rule_version=1, now=hours_later(1))
+    reads = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'provider_model'")
+    assert session.scalar(reads) < 100

@@ -31,7 +31,8 @@ absent AS MATERIALIZED (
             ELSE old.last_seen_at
         END AS last_seen_at
     ) AS seen
-    WHERE old.status <> 'removed'
+    WHERE old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
+        AND old.status <> 'removed'
         AND NOT EXISTS (
             SELECT
             FROM pg_temp.listing_row AS new

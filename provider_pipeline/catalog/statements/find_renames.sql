@@ -5,7 +5,8 @@ WITH leaver AS MATERIALIZED (
     SELECT old.*
     FROM pg_temp.listing
     JOIN provider_model AS old ON old.provider_id = listing.provider_id
-    WHERE old.status = 'active'
+    WHERE old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
+        AND old.status = 'active'
         AND NOT EXISTS (
             SELECT
             FROM pg_temp.listing_row AS new

@@ -3,8 +3,10 @@ SELECT
     listing.provider_id,
     coalesce(arrived.listed, 0) AS listed,
     arrived.duplicates,
-    EXISTS (
-        SELECT FROM provider_model AS old WHERE old.provider_id = listing.provider_id AND old.status = 'active'
+    listing.provider_id IN (
+        SELECT old.provider_id
+        FROM provider_model AS old
+        WHERE old.provider_id = ANY(CAST(:provider_ids AS bigint[])) AND old.status = 'active'
     ) AS any_active
 FROM pg_temp.listing
 LEFT JOIN (
