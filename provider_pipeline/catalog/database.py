@@ -157,7 +157,9 @@ def _engine(url: URL, redacted: str) -> Engine:
         url,
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
         pool_pre_ping=True,
-        max_overflow=25,  # a fleet sync works on this many providers at once
+        # A fleet's readers and writers keep their connections; one beyond that is opened and closed for each use.
+        pool_size=12,
+        max_overflow=25,
     )
     secrets = [str(secret) for secret in (url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)) if secret]
 

@@ -34,7 +34,7 @@ def previous_rows(
     """
     found = {}
     for row, set_by_people in kept_rows(session, provider_id, model_ids, columns=columns):
-        if listed_only:
+        if listed_only and set_by_people:
             row |= {field: None for field in set_by_people if field in row}
         found[row["model_id"]] = row
     return found
@@ -49,8 +49,8 @@ def kept_rows(
         provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
     )
     wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
-    for known in session.execute(query.where(wanted)).mappings():
-        row = dict(known)
+    for values in session.execute(query.where(wanted)):
+        row = dict(zip(names, values, strict=True))
         set_by_people: list[str] = row.pop("overridden_fields")
         yield row, set_by_people
 
