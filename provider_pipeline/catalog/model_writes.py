@@ -23,7 +23,7 @@ from provider_pipeline.rules import ROW_COLUMNS
 
 _DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
 _MOST_CHANGES = 50
-_FEW = 1_000
+_FEW = 100
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 
@@ -205,7 +205,7 @@ def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> Non
 
 
 def _analyze(session: Session, table: str, rows: int) -> None:
-    """Lets the planner know of many rows; few are found fast whatever the plan."""
+    """Lets the planner know of many rows; few are found fast whatever the plan, a thousand in each other are not."""
     if rows > _FEW:
         session.execute(statement(f"analyze_{table}"))
 
