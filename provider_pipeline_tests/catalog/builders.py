@@ -134,6 +134,6 @@ def wait_for_a_lock(database: Database) -> None:
     )
     with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
         deadline = time.monotonic() + 10
-        while observer.scalar(waiting) != 1:
+        while not observer.scalar(waiting):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -1,7 +1,5 @@
 """Many providers in one transaction: what one of them meets with is nothing to the others."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -200,8 +198,10 @@ def test_a_process_killed_while_it_writes_leaves_no_provider_half_written(trees:
         session.execute(text("LOCK TABLE provider_model_change IN ACCESS EXCLUSIVE MODE"))
         command = [sys.executable, "-c", KILLED, trees.database.url, *SLUGS]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            wait_for_a_lock(trees.database)
-            os.kill(process.pid, signal.SIGKILL)
+            try:
+                wait_for_a_lock(trees.database)
+            finally:
+                process.kill()
             assert process.communicate()[0] == ""
         session.rollback()
     assert [trees.rows(slug) for slug in SLUGS] == before
