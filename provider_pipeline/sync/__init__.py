@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.archive import exported, import_response
     from provider_pipeline.sync.asking import listing_source, parse_thresholds
     from provider_pipeline.sync.attempt import attempt_sync
+    from provider_pipeline.sync.conclusions import Keep
     from provider_pipeline.sync.decisions import answer_now, approve_task, propose_rule, reject_task
     from provider_pipeline.sync.events import daily_digest
     from provider_pipeline.sync.first_listing import SAMPLE_ORIGIN
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
     from provider_pipeline.sync.replay import Replay, replay_response
     from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
-    from provider_pipeline.sync.settling import Keep
     from provider_pipeline.sync.stored import store_rule, stored_rule
     from provider_pipeline.sync.syncer import ModelSyncer
     from provider_pipeline.sync.tasks import open_task, open_task_for

@@ -17,11 +17,12 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import AcceptedGuards
+from provider_pipeline.sync.conclusions import Keep
 from provider_pipeline.sync.first_listing import improve_on_sample
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.preparing import prepare
 from provider_pipeline.sync.reading import read_listing
-from provider_pipeline.sync.settling import Keep, Settled, settle
+from provider_pipeline.sync.settling import Settled, settle
 from provider_pipeline.sync.trials import serve_trials
 
 _LOG = logging.getLogger("provider_pipeline.sync")

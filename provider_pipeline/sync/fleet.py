@@ -20,10 +20,11 @@ from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.attempt import let_others_read, utc_now
+from provider_pipeline.sync.conclusions import Keep
 from provider_pipeline.sync.outcome import Status, SyncOutcome
 from provider_pipeline.sync.preparing import Target, prepare
 from provider_pipeline.sync.reading import Reading, read_listing
-from provider_pipeline.sync.settling import Keep, settle
+from provider_pipeline.sync.settling import settle
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 

@@ -6,25 +6,22 @@ concept: many providers cost hardly more statements than one, so those that are 
 that fails, nothing of it is written, and the caller writes them one by one.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.sync.basis import reading_basis
+from provider_pipeline.sync.conclusions import Keep, failure, judgement, repetition, stamped
 from provider_pipeline.sync.events import models_changed
-from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
+from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.reading import Reading, judged
 from provider_pipeline.sync.rereading import reread_listing
 from provider_pipeline.sync.writing import AcceptedListing, Written, row_spool, write_listings
-
-Keep = Literal["all", "raw", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def _judged_after_all(session: Session, reading: Reading) -> Reading:
 
 
 def _settle_repeats(session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime) -> list[Settled]:
-    found = [Settled(reading, _stamped(reading, _repeated(reading), keep=keep, now=now)) for reading in readings]
+    found = [Settled(reading, stamped(reading, repetition(reading), keep=keep, now=now)) for reading in readings]
     if keep != "all" or not found:
         return found
     syncs = [
@@ -111,11 +108,11 @@ def _settle_rest(
     raws = catalog.store_raw_responses(
         session, [catalog.NewListing(each.target.provider.id, each.pages, each.content) for each in whole]
     )
-    settled = [Settled(reading, _judgement(reading, raw)) for reading, raw in zip(whole, raws, strict=True)]
+    settled = [Settled(reading, judgement(reading, raw)) for reading, raw in zip(whole, raws, strict=True)]
     if keep != "raw":
         settled = _written(session, settled, now)
-    settled += [Settled(reading, _failure(reading)) for reading in failed]
-    settled = [replace(each, outcome=_stamped(each.reading, each.outcome, keep=keep, now=now)) for each in settled]
+    settled += [Settled(reading, failure(reading)) for reading in failed]
+    settled = [replace(each, outcome=stamped(each.reading, each.outcome, keep=keep, now=now)) for each in settled]
     if keep == "all":
         _record(session, settled, now)
     catalog.prune_raw_responses(session, *(each.provider_id for each in settled if each.outcome.listing_changed))
@@ -157,69 +154,6 @@ def _with_their_rules(
 
 def _is_accepted(reading: Reading) -> bool:
     return reading.verdict is not None and reading.verdict.valid
-
-
-def _judgement(reading: Reading, raw: catalog.RawResponseRef) -> SyncOutcome:
-    verdict, target = reading.verdict, reading.target
-    if verdict is None:
-        raise AssertionError("only what was judged is stored")
-    return SyncOutcome(
-        target.slug,
-        "synced" if verdict.valid else "blocked",
-        reason=None if verdict.valid else blocking_reason(target.slug, verdict.issues),
-        issues=verdict.issues,
-        models=verdict.profile.count,
-        rejected=verdict.rejected_count,
-        page_count=raw.page_count,
-        byte_count=raw.byte_count,
-        raw_response_id=raw.id,
-        listing_changed=raw.is_new,
-        rule_version=target.version,
-    )
-
-
-def _failure(reading: Reading) -> SyncOutcome:
-    slug, text = reading.target.slug, str(reading.error)
-    reason = text if slug in text else f"{slug}: {text}"
-    return SyncOutcome(slug, "failed", reason=reason, error=reading.error, rule_version=reading.target.version)
-
-
-def _repeated(reading: Reading) -> SyncOutcome:
-    """The last accepted listing once more: what was found in it then, and no change."""
-    target, content = reading.target, reading.content
-    last = target.state.last_result
-    if content is None:
-        raise AssertionError("a repeat came whole")
-    return SyncOutcome(
-        target.slug,
-        "synced",
-        issues=tuple(last["issues"]),
-        models=last["models"],
-        rejected=last["rejected"],
-        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
-        page_count=content.page_count,
-        byte_count=content.byte_count,
-        raw_response_id=target.state.raw_response_id,
-        rule_version=target.version,
-        capability_coverage=last["capability_coverage"],
-        not_modified=True,
-    )
-
-
-def _stamped(reading: Reading, outcome: SyncOutcome, *, keep: Keep, now: datetime) -> SyncOutcome:
-    state, synced = reading.target.state, outcome.status == "synced"
-    return replace(
-        outcome,
-        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
-        recovered=synced and state.consecutive_failures > 0,
-        rule=reading.rule,
-        rule_changed=reading.target.version != state.rule_version,
-        last_success_at=now if synced and keep == "all" else state.last_success_at,
-        consecutive_failures=0 if synced else state.consecutive_failures + 1,
-        min_coverage=reading.thresholds.min_coverage,
-        seconds=time.monotonic() - reading.started,
-        dry_run=keep == "nothing",
-    )
 
 
 def _written(session: Session, settled: Sequence[Settled], now: datetime) -> list[Settled]:
