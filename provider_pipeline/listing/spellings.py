@@ -31,7 +31,8 @@ class Spellings:
     def of(cls, secret: str) -> Self:
         """The spellings of a secret."""
         characters = {char: _escapes(char) for char in secret}
-        escaped = "".join(f"(?:{re.escape(char)}|(?i:{'|'.join(map(re.escape, characters[char]))}))" for char in secret)
+        # An escape comes first: it may begin with the very character that it stands for.
+        escaped = "".join(f"(?:(?i:{'|'.join(map(re.escape, characters[char]))})|{re.escape(char)})" for char in secret)
         spelt_in_base64 = _in_base64(secret)
         in_base64 = "|".join(_with_either_sign(each) for each in spelt_in_base64)
         return cls(

@@ -58,6 +58,10 @@ PLAIN_AND_ESCAPED = (
 )
 
 
+def test_a_percent_sign_at_the_end_of_a_secret_is_masked_with_its_escape() -> None:
+    assert redact_body(b'{"you": "sk-1234%25"}', ["sk-1234%"]) == b'{"you": "***"}'
+
+
 @given(secret=SECRETS, data=st.data())
 def test_a_body_echoes_no_secret_of_which_each_character_is_spelt_in_another_way(
     secret: str, data: st.DataObject
