@@ -80,7 +80,7 @@ class _SecureConnection(HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls: type[HTTPConnection] = _Connection
 
     def __init__(self, guard: _Guard, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,17 +92,8 @@ class _Pool(HTTPConnectionPool):
         return connection
 
 
-class _SecurePool(HTTPSConnectionPool):
+class _SecurePool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-
-    def __init__(self, guard: _Guard, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._guard = guard
-
-    def _new_conn(self) -> Any:
-        connection: Any = super()._new_conn()
-        connection.guard = self._guard
-        return connection
 
 
 class GuardedAdapter(HTTPAdapter):
