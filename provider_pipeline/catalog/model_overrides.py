@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, delete, func, or_, select
+from sqlalchemy import Select, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
 from provider_pipeline.rules import checked_value, combined_override
@@ -62,7 +63,7 @@ def _values() -> Select[Any]:
     return (
         select(table.provider_id, table.model_id, table.field, table.override_value)
         .where(
-            table.provider_id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))),
+            is_one_of_providers(table.provider_id),
             or_(table.expires_at.is_(None), table.expires_at > bindparam("now")),
         )
         .order_by(table.provider_id, table.model_id.collate("C"), table.field.collate("C"))

@@ -152,6 +152,11 @@ def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provi
     return [_provider(row) for row in session.execute(query)]
 
 
+def is_one_of_providers(column: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a column holds one of the keys that the parameter `provider_ids` lists."""
+    return column == any_(bindparam("provider_ids", type_=ARRAY(BigInteger)))
+
+
 def lock_provider(session: Session, provider_id: int) -> None:
     """Keep others from writing a provider's models and deciding about its rules until the transaction ends.
 
@@ -173,7 +178,7 @@ def lock_providers(session: Session, provider_ids: Iterable[int], *, waiting: bo
     """
     query = (
         select(provider.c.id)
-        .where(provider.c.id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))))
+        .where(is_one_of_providers(provider.c.id))
         .order_by(provider.c.id)
         .with_for_update(key_share=True, skip_locked=not waiting)
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.providers import lock_provider
+from provider_pipeline.catalog.providers import is_one_of_providers, lock_provider
 from provider_pipeline.catalog.tables import provider, rule_version
 from provider_pipeline.errors import RuleMissingError, RuleReplacedError
 
@@ -87,7 +87,7 @@ def active_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, 
     """
     query = select(rule_version.c.provider_id, rule_version.c.version).where(
         rule_version.c.status == "active",
-        rule_version.c.provider_id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))),
+        is_one_of_providers(rule_version.c.provider_id),
     )
     return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
 
@@ -137,11 +137,7 @@ def list_rule_versions(session: Session, provider_id: int, *, status: str | None
 
 def active_version(session: Session, provider_id: int) -> int | None:
     """The version of the provider's active rule, if it has one."""
-    return session.scalar(
-        select(rule_version.c.version).where(
-            rule_version.c.provider_id == provider_id, rule_version.c.status == "active"
-        )
-    )
+    return active_versions(session, [provider_id]).get(provider_id)
 
 
 def slug_of(session: Session, provider_id: int) -> str:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, func, select, true, update
+from sqlalchemy import Select, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.rule_versions import get_rule_version
 from provider_pipeline.catalog.tables import provider, rule_trial, rule_trial_result
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
@@ -169,7 +170,7 @@ def providers_on_trial(session: Session, provider_ids: Iterable[int]) -> set[int
     """Those of these providers that have a trial running."""
     query = select(rule_trial.c.provider_id).where(
         rule_trial.c.status == "running",
-        rule_trial.c.provider_id == any_(bindparam("provider_ids", type_=ARRAY(BigInteger))),
+        is_one_of_providers(rule_trial.c.provider_id),
     )
     return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
 
