@@ -15,7 +15,7 @@ from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules import ExtractionRule
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.basis import is_settled, reading_basis
-from provider_pipeline.sync.stored import KnownCapabilities, active_rule
+from provider_pipeline.sync.stored import KnownCapabilities, parse_active_rule
 
 _CAPABILITIES: Final = KnownCapabilities()
 
@@ -56,7 +56,7 @@ class Target:
         Raises:
             InvalidRuleError: It cannot be compiled.
         """
-        return active_rule(self.active.model_list_config, self.capabilities)
+        return parse_active_rule(self.active.model_list_config, self.capabilities)
 
 
 def prepare(

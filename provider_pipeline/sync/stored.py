@@ -99,7 +99,7 @@ class KnownCapabilities:
         return known
 
 
-def active_rule(model_list_config: Mapping[str, Any], endpoints_config: str) -> ExtractionRule:
+def parse_active_rule(model_list_config: Mapping[str, Any], endpoints_config: str) -> ExtractionRule:
     """A rule whose capability patterns and evidence are JSON text, which is parsed once for all rules that have it.
 
     Raises:

@@ -54,8 +54,6 @@ def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, no
         The trials that ended.
     """
     ended: list[TrialReport] = []
-    if not catalog.running_trials(session, provider_id):
-        return ended
     catalog.lock_provider(session, provider_id)
     for trial in catalog.running_trials(session, provider_id, lock=True):
         scores = _scores(session, trial, raw_response_id)
