@@ -32,7 +32,7 @@ provider_model = Table(
     "provider_model",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    Column("provider_id", BigInteger, nullable=False),
     text_column("model_id"),
     text_column("display_name", nullable=True),
     text_column("family", nullable=True),
