@@ -6,12 +6,14 @@ decides). The concept: however many providers' listings are written, the stateme
 its provider.
 """
 
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, cast
 
+import orjson
 import psycopg
 from sqlalchemy import CursorResult, Row
 from sqlalchemy.orm import Session
@@ -21,11 +23,8 @@ from provider_pipeline.catalog.statements import statement
 from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
 from provider_pipeline.rules import ROW_COLUMNS
 
-_DOCUMENTS = frozenset({"capabilities", "capability_sources", "metadata_json"})
 _MOST_CHANGES = 50
 _FEW = 100
-
-_encode = json.JSONEncoder(allow_nan=False).encode
 
 Cause = Literal["provider", "rule", "override"]
 """What brings a change about: the provider's listing, another rule that reads it, or a value that people set."""
@@ -212,10 +211,40 @@ def _analyze(session: Session, table: str, rows: int) -> None:
 
 def _send(copy: psycopg.Copy, provider_id: int, row: Mapping[str, Any], overridden: Sequence[str]) -> None:
     try:
-        values = [_encode(row[name]) if name in _DOCUMENTS else row[name] for name in ROW_COLUMNS]
-        copy.write_row([provider_id, *values, list(overridden)])
+        values = [row[name] if text is None else text(row[name]) for name, text in _TEXTS]
+        copy.write_row((provider_id, *values, _array(overridden)))
     except ValueError as error:  # NaN in a document, or half a surrogate pair in a text
         raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error
+
+
+def _document(value: Any) -> str:
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # integers of more than 64 bits and halves of surrogate pairs
+        return _strict_document(value)
+    # It writes null for what is no number.
+    return _strict_document(value) if "null" in text else text
+
+
+_strict_document = json.JSONEncoder(allow_nan=False).encode
+
+
+def _array(values: Sequence[str] | None) -> str | None:
+    return None if values is None else _array_of(tuple(values))
+
+
+@functools.lru_cache(maxsize=1024)
+def _array_of(values: tuple[str, ...]) -> str:
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+
+
+_AS_TEXT: Mapping[str, Callable[[Any], str | None]] = {
+    **dict.fromkeys(("capabilities", "capability_sources", "metadata_json"), _document),
+    **dict.fromkeys(("input_modalities", "output_modalities"), _array),
+}
+_TEXTS = [(name, _AS_TEXT.get(name)) for name in ROW_COLUMNS]
+"""The columns in their order, with how psycopg is given them where it would be slow."""
 
 
 def _first_line(error: Exception) -> str:
