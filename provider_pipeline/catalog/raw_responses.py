@@ -176,9 +176,10 @@ def store_raw_responses(
         # Once more for content that somebody else stored at the same time, which only the next statement can see.
         parameters = {"responses": json.dumps(missing), "fetched_at": fetched_at}
         found |= {row.provider_id: row for row in session.execute(statement("add_raw_responses"), parameters)}
-    for listing in listings:
-        if found[listing.provider_id].is_new:
-            _write_pages(session, found[listing.provider_id].id, listing.pages)
+    _write_pages(
+        session,
+        ((found[listing.provider_id].id, listing.pages) for listing in listings if found[listing.provider_id].is_new),
+    )
     return [
         RawResponseRef(**vars(content), id=found[listing.provider_id].id, is_new=found[listing.provider_id].is_new)
         for listing, content in zip(listings, contents, strict=True)
@@ -278,16 +279,17 @@ def _described(**wanted: Any) -> Any:
     return query
 
 
-def _write_pages(session: Session, response_id: int, pages: Iterable[StoredPage]) -> None:
-    """Writes pages, as many at once as take little memory."""
+def _write_pages(session: Session, responses: Iterable[tuple[int, Iterable[StoredPage]]]) -> None:
+    """Writes pages of responses, as many at once as take little memory."""
     waiting: list[dict[str, Any]] = []
     waiting_bytes = 0
-    for page in pages:
-        if waiting_bytes > _MOST_BYTES:
-            session.execute(insert(raw_response_page), waiting)
-            waiting, waiting_bytes = [], 0
-        waiting.append(_columns(response_id, page))
-        waiting_bytes += len(waiting[-1]["content"])
+    for response_id, pages in responses:
+        for page in pages:
+            if waiting_bytes > _MOST_BYTES:
+                session.execute(insert(raw_response_page), waiting)
+                waiting, waiting_bytes = [], 0
+            waiting.append(_columns(response_id, page))
+            waiting_bytes += len(waiting[-1]["content"])
     if waiting:
         session.execute(insert(raw_response_page), waiting)
 

@@ -156,44 +156,8 @@ def record_successes(session: Session, syncs: Sequence[AcceptedSync], *, now: da
         now: When the listings were fetched.
     """
     if syncs:
-        session.execute(_success(), [_success_values(each, now) for each in syncs])
-
-
-def _success_values(sync: AcceptedSync, now: datetime) -> dict[str, Any]:
-    return {
-        "provider_id": sync.provider_id,
-        "last_checked_at": now,
-        "last_success_at": now,
-        "consecutive_failures": 0,
-        "validators": [dict(each) for each in sync.validators],
-        "basis": sync.basis,
-        "profile": None if sync.profile is None else dict(sync.profile),
-        "raw_response_id": sync.raw_response_id,
-        "rule_version": sync.rule_version,
-        "last_result": dict(sync.result),
-    }
-
-
-@functools.cache
-def _success() -> Insert:
-    adding = insert(provider_sync)
-    new, old = adding.excluded, provider_sync.c
-    return adding.on_conflict_do_update(
-        index_elements=["provider_id"],
-        set_={
-            "last_checked_at": func.greatest(old.last_checked_at, new.last_checked_at),
-            "last_success_at": func.greatest(old.last_success_at, new.last_success_at),
-            "consecutive_failures": 0,
-            "last_error_kind": None,
-            "last_error": None,
-            "validators": new.validators,
-            "basis": new.basis,
-            "profile": func.coalesce(new.profile, old.profile),
-            "raw_response_id": new.raw_response_id,
-            "rule_version": new.rule_version,
-            "last_result": new.last_result,
-        },
-    )
+        accepted = [vars(each) | {"validators": list(each.validators)} for each in syncs]
+        session.execute(statement("record_successes"), {"accepted": json.dumps(accepted), "now": now})
 
 
 def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, now: datetime) -> set[int]:

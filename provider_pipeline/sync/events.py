@@ -6,7 +6,6 @@ taken in once however often it is reported.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +29,7 @@ def models_changed(provider_id: int, outcome: SyncOutcome, *, now: datetime) -> 
         {
             **{name: value for name, value in outcome.summary().items() if name != "issues"},
             "total_changes": outcome.total_changes,
-            "changes": [asdict(change) for change in outcome.changes],
+            "changes": [vars(change) for change in outcome.changes],
         },
         provider_id,
     )
