@@ -2,15 +2,14 @@
 
 Here: the threads, which readings are written together, and the promise that one provider's failure never stops, delays
 or changes another's. Not here: which providers (the caller), and what one sync does (`attempt.py`). The concept:
-threads fetch and judge, a single writer takes whatever is ready by then; the slower the database, the more it writes at
-once.
+threads fetch and judge, writers take what is ready by then, many providers at once; the slower the database, the more.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from itertools import islice
-from queue import SimpleQueue
+from itertools import chain, islice
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -20,6 +19,7 @@ from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import AcceptedGuards
 from provider_pipeline.sync.attempt import let_others_read, utc_now
+from provider_pipeline.sync.collecting import seldom_collecting
 from provider_pipeline.sync.conclusions import Keep
 from provider_pipeline.sync.outcome import Status, SyncOutcome
 from provider_pipeline.sync.preparing import Target, prepare
@@ -27,12 +27,22 @@ from provider_pipeline.sync.reading import Reading, read_listing
 from provider_pipeline.sync.settling import settle
 
 Sessions = Callable[[], AbstractContextManager[Session]]
+Prepared = Target | ProviderPipelineError
 
 _AHEAD: Final = 2
-"""So many times the threads' number of providers are got ready at once, and may wait to be written."""
+"""So many times the threads' number of providers are got ready at once; as many readings are worth a transaction."""
+
+_WAITING: Final = 8
+"""So many times the threads' number of readings may wait to be written, or be in writing, before no more begin."""
+
+_MOST_BYTES: Final = 32 * 1024 * 1024
+"""How much memory the pages of all these may take before no more begin."""
 
 _WRITERS: Final = 2
 """Groups that are written at the same time: one of them is prepared while the database works on the other."""
+
+_PAUSE: Final = 0.05
+"""Seconds in which nothing ends, after which what is ready is written although it is little."""
 
 
 def attempt_many(
@@ -59,13 +69,13 @@ def attempt_many(
         keep: As in `attempt_sync`.
         accept: As in `attempt_sync`.
     """
-    with sessions() as session, catalog.open_sync_locks(session) as locks:
+    with seldom_collecting(), sessions() as session, catalog.open_sync_locks(session) as locks:
         fleet = _Fleet(sessions, locks, client, max_workers, keep, accept)
         waiting = iter(dict.fromkeys(slugs))
         try:
             while True:
                 while fleet.has_room and (chunk := list(islice(waiting, _AHEAD * max_workers))):
-                    yield from fleet.begin(chunk)
+                    fleet.begin(chunk)
                 if not fleet.is_busy:
                     return
                 yield from fleet.next_outcomes()
@@ -99,55 +109,56 @@ class _Fleet:
         self._client = client
         self._keep: Keep = keep
         self._accept = accept
-        self._most_waiting = _AHEAD * max_workers
+        self._max_workers = max_workers
         self._readers = ThreadPoolExecutor(max_workers, thread_name_prefix="sync")
-        # What reads and writes providers by the dozen; its futures hold what went wrong.
-        self._writer = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sync-write")
+        # What reads and writes providers by the dozen; its futures hold what went wrong. One more than the groups, so
+        # that the next providers are got ready while all of these are written.
+        self._writer = ThreadPoolExecutor(_WRITERS + 1, thread_name_prefix="sync-write")
+        self._preparing: dict[Future[dict[str, Prepared]], Sequence[str]] = {}
         self._reading: dict[Future[Reading], str] = {}
         self._ready: list[Reading] = []
         self._writing: dict[Future[list[SyncOutcome]], list[Reading]] = {}
         self._groups: list[Future[list[SyncOutcome]]] = []
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._finishing = False
 
     @property
     def is_busy(self) -> bool:
         """Whether any outcome is still to come."""
-        return bool(self._reading or self._ready or self._writing)
+        return bool(self._preparing or self._reading or self._ready or self._writing)
 
     @property
     def has_room(self) -> bool:
-        """Whether more may begin."""
-        return len(self._reading) + len(self._ready) + sum(map(len, self._writing.values())) <= self._most_waiting
+        """Whether more may begin: what is to be read gets scarce, and what waits to be written is not too much."""
+        unread = sum(map(len, self._preparing.values())) + len(self._reading)
+        waiting = [*self._ready, *chain.from_iterable(self._writing.values())]
+        return (
+            unread <= self._max_workers
+            and len(waiting) <= _WAITING * self._max_workers
+            and sum(reading.pages.weight for reading in waiting) <= _MOST_BYTES
+        )
 
-    def begin(self, slugs: Sequence[str]) -> Iterator[SyncOutcome]:
-        """Begins to sync providers; yields the outcomes of those that cannot be."""
+    def begin(self, slugs: Sequence[str]) -> None:
+        """Begins to sync providers."""
         preparing = self._writer.submit(self._prepare, slugs)
-        if (error := preparing.exception()) is not None:
-            yield from (_failed(slug, error) for slug in slugs)
-            return
-        for slug, target in preparing.result().items():
-            if isinstance(target, Target):
-                reading = self._readers.submit(self._read, target)
-                self._reading[reading] = slug
-                reading.add_done_callback(self._ended.put)
-            else:
-                yield _failed(slug, target)
+        self._preparing[preparing] = slugs
+        preparing.add_done_callback(self._ended.put)
 
     def next_outcomes(self) -> Iterator[SyncOutcome]:
         """Waits until something has ended, and yields what outcomes that gives; perhaps none."""
-        self._groups = [group for group in self._groups if not group.done()]
-        # What else has ended by now comes along.
-        if self._ready and self._ended.empty() and len(self._groups) < _WRITERS:
-            self._groups.append(self._write(self._writer, self._ready, waiting=False))
-            self._ready = []
-        ended = self._ended.get()
-        if ended in self._reading:
+        ended = self._next_ended()
+        if ended in self._preparing:
+            yield from self._end_preparing(ended)
+        elif ended in self._reading:
             yield from self._end_reading(ended)
         elif ended in self._writing:
             yield from self._end_writing(ended)
 
     def finish(self) -> None:
         """Lets what is running come to its end, and begins nothing more."""
+        self._finishing = True
+        for preparing in [future for future in self._preparing if future.cancel()]:
+            del self._preparing[preparing]
         cancelled = [future for future in self._reading if future.cancel()]
         self._locks.release([self._reading.pop(future) for future in cancelled])
         while self.is_busy:
@@ -156,7 +167,25 @@ class _Fleet:
         for executor in (self._readers, self._writer):
             executor.shutdown()
 
-    def _prepare(self, slugs: Sequence[str]) -> dict[str, Target | ProviderPipelineError]:
+    def _next_ended(self) -> Future[Any]:
+        """What ends next. What is ready is written meanwhile: at once if it is enough, or all there is for now."""
+        while True:
+            self._groups = [group for group in self._groups if not group.done()]
+            may_write = bool(self._ready) and len(self._groups) < _WRITERS
+            is_all = not self._preparing and not self._reading
+            if may_write and (is_all or len(self._ready) >= _AHEAD * self._max_workers):
+                self._write_group()
+                may_write = False
+            try:
+                return self._ended.get(timeout=_PAUSE if may_write else None)
+            except Empty:
+                self._write_group()
+
+    def _write_group(self) -> None:
+        self._groups.append(self._write(self._writer, self._ready, waiting=False))
+        self._ready = []
+
+    def _prepare(self, slugs: Sequence[str]) -> dict[str, Prepared]:
         refused = self._locks.take(slugs)
         taken = [slug for slug in slugs if slug not in refused]
         with ExitStack() as on_error:
@@ -166,6 +195,21 @@ class _Fleet:
             on_error.pop_all()
         self._locks.release(slug for slug in taken if not isinstance(found[slug], Target))
         return found | {slug: error for slug, error in refused.items() if isinstance(found[slug], Target)}
+
+    def _end_preparing(self, preparing: Future[dict[str, Prepared]]) -> Iterator[SyncOutcome]:
+        slugs, error = self._preparing.pop(preparing), preparing.exception()
+        if error is not None:
+            yield from (_failed(slug, error) for slug in slugs)
+            return
+        for slug, target in preparing.result().items():
+            if not isinstance(target, Target):
+                yield _failed(slug, target)
+            elif self._finishing:
+                self._locks.release([slug])
+            else:
+                reading = self._readers.submit(self._read, target)
+                self._reading[reading] = slug
+                reading.add_done_callback(self._ended.put)
 
     def _read(self, target: Target) -> Reading:
         with self._sessions() as session:

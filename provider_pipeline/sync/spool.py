@@ -46,6 +46,11 @@ class Spool(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def weight(self) -> int:
+        """How much the items weigh that are in memory."""
+        return self._weight if self._file is None else 0
+
     def append(self, item: T) -> None:
         """Adds one item at the end."""
         self._count += 1
