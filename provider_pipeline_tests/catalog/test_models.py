@@ -201,7 +201,9 @@ def test_a_value_postgresql_cannot_hold_is_refused_in_one_line(session, provider
     session.rollback()
 
 
-@pytest.mark.parametrize("text", ["", " ", "null", "NULL", 'a"b', "a\\b", "a,b", "{a}", "a'b", "tab\there", "two\nlines", "ü"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "null", "NULL", 'a"b', "a\\b", "a,b", "{a}", "a'b", "tab\there", "two\nlines", "ü"]
+)
 def test_texts_arrive_as_they_are_in_arrays_and_documents(session, provider, write, text):
     document = {text: [text, None, 1.5, 10**30, {"null": "null"}]}
     write([model("a", input_modalities=[text, "z"], output_modalities=[], metadata_json=document)])
