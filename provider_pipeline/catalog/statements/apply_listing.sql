@@ -67,7 +67,9 @@ arrived AS MATERIALIZED (
     LEFT JOIN pg_temp.listing_rename AS renamed
         ON renamed.provider_id = new.provider_id AND renamed.new_id = new.model_id
     LEFT JOIN provider_model AS old
-        ON old.provider_id = new.provider_id AND old.model_id = coalesce(renamed.old_id, new.model_id)
+        ON old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
+        AND old.provider_id = new.provider_id
+        AND old.model_id = coalesce(renamed.old_id, new.model_id)
     LEFT JOIN pg_temp.listing_reread AS again
         ON again.provider_id = new.provider_id AND again.model_id = new.model_id
     CROSS JOIN LATERAL (
@@ -172,7 +174,7 @@ written_model AS (
     JOIN pg_temp.listing ON listing.provider_id = arrived.provider_id
     JOIN pg_temp.listing_row AS new
         ON new.provider_id = arrived.provider_id AND new.model_id = arrived.model_id
-    WHERE old.id = arrived.id
+    WHERE old.id = arrived.id AND old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
 ),
 withdrawn_model AS (
     UPDATE provider_model AS old
@@ -185,7 +187,7 @@ withdrawn_model AS (
     FROM absent
     LEFT JOIN pg_temp.listing_rename AS renamed
         ON renamed.provider_id = absent.provider_id AND renamed.old_id = absent.model_id
-    WHERE old.id = absent.id
+    WHERE old.id = absent.id AND old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
 ),
 change AS (
     INSERT INTO provider_model_change (
@@ -238,16 +240,7 @@ SELECT
     listing.provider_id,
     coalesce(counted.totals, '{}') AS totals,
     coalesce(counted.changes, 0) AS changes,
-    (
-        SELECT coalesce(jsonb_agg(to_jsonb(first_change) ORDER BY model_id COLLATE "C", cause DESC), '[]')
-        FROM (
-            SELECT model_id, kind, changed, cause
-            FROM change
-            WHERE change.provider_id = listing.provider_id
-            ORDER BY model_id COLLATE "C", cause DESC
-            LIMIT :most_changes
-        ) AS first_change
-    ) AS first_changes
+    coalesce(shown.first_changes, '[]') AS first_changes
 FROM pg_temp.listing
 LEFT JOIN (
     SELECT
@@ -261,3 +254,18 @@ LEFT JOIN (
     ) AS counted_by_kind
     GROUP BY provider_id
 ) AS counted ON counted.provider_id = listing.provider_id
+LEFT JOIN (
+    SELECT
+        provider_id,
+        jsonb_agg(
+            jsonb_build_object('model_id', model_id, 'kind', kind, 'changed', changed, 'cause', cause) ORDER BY place
+        ) AS first_changes
+    FROM (
+        SELECT
+            *,
+            row_number() OVER (PARTITION BY provider_id ORDER BY model_id COLLATE "C", cause DESC) AS place
+        FROM change
+    ) AS ranked
+    WHERE place <= :most_changes
+    GROUP BY provider_id
+) AS shown ON shown.provider_id = listing.provider_id
