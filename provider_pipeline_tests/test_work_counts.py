@@ -156,12 +156,16 @@ def test_the_number_of_models_changes_no_number_of_statements_but_that_many_are_
     assert many["ANALYZE pg_temp.listing_row (provider_id, model_id)"] == 1
 
 
-def test_each_byte_of_a_listing_is_parsed_once_whether_it_is_new_or_not(acme: Fleet):
+def test_each_byte_of_a_listing_is_parsed_once_and_not_even_that_where_the_same_bytes_came_last_time(acme: Fleet):
     with bytes_parsed() as first:
         sync(acme)
     with bytes_parsed() as second:
         sync(acme)
-    assert first["bytes"] == second["bytes"] > 0
+    acme.answer("acme", json.dumps(listing(*MODELS), indent=2))
+    with bytes_parsed() as spaced:
+        sync(acme)
+    assert 0 < first["bytes"] < spaced["bytes"]
+    assert second["bytes"] == 0
 
 
 def test_what_many_providers_need_to_begin_is_read_in_as_many_statements_as_what_one_needs(fleet: Fleet):

@@ -98,7 +98,7 @@ class AcceptedSync:
         result: What the sync came to, as plain JSON.
         profile: The listing's profile; None keeps the stored one.
         raw_response_id: The stored listing.
-        validators: What the server gave to recognise each page by; see the comment on the column.
+        validators: What to recognise each page by; see the comment on the column.
         basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
     """
 

@@ -1,8 +1,8 @@
 """One page of a listing, and what is known of a page from before.
 
 Here: plain data, read from storage only when somebody looks. Not here: fetching (`transport`, `walk`) and keeping pages
-(`provider_pipeline.catalog`). The concept: a server that says "not modified" has said all there is to say; the body
-that was kept is loaded only if the pagination, or the consumer, must look at it.
+(`provider_pipeline.catalog`). The concept: a server that says "not modified", or sends the same bytes once more, has said all there is to say; they are
+looked at only if the pagination, or the consumer, must.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,13 @@ class KnownPage:
         etag: The ETag it came with.
         last_modified: The Last-Modified it came with.
         load: Reads its content, when that is needed.
+        fingerprint: What the same bytes would be told by, where that was kept; see `Page`.
     """
 
     etag: str | None
     last_modified: str | None
     load: Callable[[], bytes] = field(repr=False)
+    fingerprint: str | None = None
 
 
 class Body:
@@ -63,8 +65,10 @@ class Page:
             `last-modified`) is among them only if asking with it is safe: an unchanged body must mean that what
             follows the page is unchanged too, which is not so where a Link header says how the listing goes on.
         fetched_at: When the answer came, in UTC.
-        not_modified: The server says that the page is still what was known of it.
+        not_modified: The page is still what was known of it: the server says so, or sent the same bytes.
         body: Its content and document.
+        fingerprint: A SHA-256 of the answer's bytes and content type, by which the same answer can be told without
+            reading it; None if the page is not the endpoint's only one.
     """
 
     endpoint: int
@@ -75,6 +79,7 @@ class Page:
     fetched_at: datetime
     not_modified: bool
     body: Body = field(repr=False)
+    fingerprint: str | None = None
 
     @property
     def content(self) -> bytes:

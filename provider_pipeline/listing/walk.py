@@ -80,7 +80,8 @@ class EndpointWalk:
             asked.add(url)
             number += 1
             answer, page = self._fetch(url, number)
-            if self._is_settled(answer, page):
+            if page.not_modified and self._is_alone(number) and "Link" not in answer.headers:
+                # Nobody needs to look at a whole listing again that has not changed.
                 yield page
                 return
             count = self._examine(answer, page)
@@ -100,6 +101,8 @@ class EndpointWalk:
         known = None if self._known is None or by_link else self._known(self._index, number, self._transport.shown(url))
         answer = self._budget.fetch(self._transport, url, known)
         unchanged = known if answer.status == NOT_MODIFIED else None
+        fingerprint = self._fingerprint(answer, number) if unchanged is None else unchanged.fingerprint
+        came_again = known is not None and fingerprint is not None and fingerprint == known.fingerprint
         headers = self._transport.kept_headers(answer)
         if unchanged is not None:
             validators = {"etag": unchanged.etag, "last-modified": unchanged.last_modified}
@@ -113,8 +116,9 @@ class EndpointWalk:
             status=answer.status,
             headers=headers,
             fetched_at=answer.received_at,
-            not_modified=unchanged is not None,
+            not_modified=unchanged is not None or came_again,
             body=self._body(answer, unchanged),
+            fingerprint=fingerprint,
         )
         return answer, page
 
@@ -125,10 +129,16 @@ class EndpointWalk:
 
         return Body((lambda: answer.content) if unchanged is None else unchanged.load, parse)
 
-    def _is_settled(self, answer: Answer, page: Page) -> bool:
-        """Whether a page that is the whole listing has not changed: nobody needs to look at it again."""
-        alone = page.number == 1 and isinstance(self._endpoint.pagination, NoPagination)
-        return page.not_modified and alone and "Link" not in answer.headers
+    def _is_alone(self, number: int) -> bool:
+        """Whether a page is the whole listing of its endpoint."""
+        return number == 1 and isinstance(self._endpoint.pagination, NoPagination)
+
+    def _fingerprint(self, answer: Answer, number: int) -> str | None:
+        # Of many pages, each has to be looked at for what follows it, whether it came before or not.
+        if not self._is_alone(number):
+            return None
+        kind = answer.headers.get("Content-Type", "")
+        return hashlib.sha256(kind.encode() + b"\n" + answer.content).hexdigest()
 
     def _examine(self, answer: Answer, page: Page) -> int | None:
         """Refuse a page that is none, or that earlier pages disprove; how many items it has, if that can be told."""

@@ -1,6 +1,6 @@
 """From the provider to the spool: every page of a listing, before any of it is judged.
 
-Here: keeping the pages as they come, what the whole is told apart by, and asking whether anything changed at all. Not
+Here: keeping the pages as they come, what the whole is told apart by, and whether anything changed at all. Not
 here: the requests (`provider_pipeline.listing`), and what becomes of the pages (`reading.py`).
 """
 
@@ -42,8 +42,9 @@ class ListingFetch:
 
     @property
     def validators(self) -> list[dict[str, Any]]:
-        """What the provider gave to recognise each page by; empty if it gave nothing."""
-        return self._validators if any(each["etag"] or each["last_modified"] for each in self._validators) else []
+        """What to recognise each page by; empty if there is nothing."""
+        named = ("etag", "last_modified", "fingerprint")
+        return self._validators if any(each[name] for each in self._validators for name in named) else []
 
     def run(self, session: Session, client: ListingClient, source: ListingSource) -> catalog.ListingContent:
         """Fetches every page.
@@ -60,7 +61,8 @@ class ListingFetch:
         """
         for page in client.pages(source, known=partial(self._known_page, session)):
             place: dict[str, Any] = {"endpoint": page.endpoint, "number": page.number, "url": page.url}
-            self._validators.append({**place, "etag": page.etag, "last_modified": page.last_modified})
+            told_by = {"etag": page.etag, "last_modified": page.last_modified, "fingerprint": page.fingerprint}
+            self._validators.append(place | told_by)
             if page.not_modified:
                 self._unchanged.append((page.endpoint, page.number))
                 continue
@@ -102,7 +104,12 @@ class ListingFetch:
         # After a page that is new, the same shown address may stand for another place in the listing.
         if known is None or endpoint in self._renewed:
             return None
-        return KnownPage(known["etag"], known["last_modified"], lambda: self._load(session, endpoint, number).content)
+        return KnownPage(
+            known["etag"],
+            known["last_modified"],
+            lambda: self._load(session, endpoint, number).content,
+            known.get("fingerprint"),
+        )
 
     def _load(self, session: Session, endpoint: int, number: int) -> catalog.StoredPage:
         if self._last is None or self._last.raw_response_id is None:

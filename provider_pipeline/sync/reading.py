@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def validators(self) -> Sequence[Mapping[str, Any]]:
-        """What the provider gave to recognise each page by."""
+        """What to recognise each page by next time."""
         return self.fetch.validators
 
     def failed(self, error: ProviderPipelineError) -> "Reading":

@@ -21,7 +21,7 @@ Page = tuple[int, Any]
 """A page of a response: its endpoint's position in the rule, and its parsed body."""
 
 _MOST_KNOWN: Final = 128
-"""Capability patterns that are kept; each takes some hundred kilobytes."""
+"""Rules, and capability patterns, that are kept; the patterns of one take some hundred kilobytes."""
 
 
 def stored_rule(version: catalog.StoredRuleVersion) -> ExtractionRule:
@@ -100,12 +100,17 @@ class KnownCapabilities:
 
 
 def parse_active_rule(model_list_config: Mapping[str, Any], endpoints_config: str) -> ExtractionRule:
-    """A rule whose capability patterns and evidence are JSON text, which is parsed once for all rules that have it.
+    """A rule whose capability patterns and evidence are JSON text. It is parsed once, for all providers that have it.
 
     Raises:
         InvalidRuleError: It cannot be compiled.
     """
-    return ExtractionRule.parse_stored(model_list_config, _capability_rules(endpoints_config))
+    return _parsed_rule(json.dumps(model_list_config, sort_keys=True), endpoints_config)
+
+
+@functools.lru_cache(maxsize=_MOST_KNOWN)
+def _parsed_rule(model_list_config: str, endpoints_config: str) -> ExtractionRule:
+    return ExtractionRule.parse_stored(json.loads(model_list_config), _capability_rules(endpoints_config))
 
 
 @functools.lru_cache(maxsize=_MOST_KNOWN)

@@ -6,7 +6,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from provider_pipeline.errors import ListingRefusedError
+from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing import KnownPage
 from provider_pipeline_tests.listing.conftest import Fetch
 
@@ -17,17 +17,23 @@ LAST_MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
 class Kept:
     """What is kept of pages: asked for by endpoint, number and URL; it remembers what was asked for, and loaded."""
 
-    def __init__(self, *pages: bytes, etag: str | None = '"one"', last_modified: str | None = None) -> None:
+    def __init__(
+        self,
+        *pages: bytes,
+        etag: str | None = '"one"',
+        last_modified: str | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
         self.asked: list[tuple[int, int, str]] = []
         self.loaded = 0
         self._pages = pages
-        self._etag, self._last_modified = etag, last_modified
+        self._etag, self._last_modified, self._fingerprint = etag, last_modified, fingerprint
 
     def __call__(self, endpoint: int, number: int, url: str) -> KnownPage | None:
         self.asked.append((endpoint, number, url))
         if number > len(self._pages):
             return None
-        return KnownPage(self._etag, self._last_modified, self._loader(self._pages[number - 1]))
+        return KnownPage(self._etag, self._last_modified, self._loader(self._pages[number - 1]), self._fingerprint)
 
     def _loader(self, content: bytes) -> Callable[[], bytes]:
         def load() -> bytes:
@@ -70,6 +76,52 @@ def test_a_page_that_changed_comes_with_its_new_validators(httpserver: HTTPServe
     assert page.headers["x-request-id"] == "r-1"
     assert "set-cookie" not in page.headers
     assert page.fetched_at.utcoffset() is not None
+
+
+def test_the_same_bytes_once_more_are_not_looked_at(httpserver: HTTPServer, fetch: Fetch) -> None:
+    broken = b'{"data": ['
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    assert (first.not_modified, len(first.fingerprint or "")) == (False, 64)
+    kept = Kept(broken, etag=None, fingerprint=first.fingerprint)
+    (again,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert (again.not_modified, again.status, again.fingerprint, again.content) == (True, 200, first.fingerprint, STORED)
+    assert kept.loaded == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(STORED + b" ", "application/json"), (STORED, "application/json; charset=utf-16"), (STORED, "text/plain")],
+)
+def test_other_bytes_or_another_content_type_are_looked_at(
+    httpserver: HTTPServer, fetch: Fetch, body: bytes, content_type: str
+) -> None:
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    httpserver.clear()
+    httpserver.expect_request("/models").respond_with_data(body, content_type=content_type)
+    kept = Kept(STORED, etag=None, fingerprint=first.fingerprint)
+    (other,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert not other.not_modified
+    assert other.fingerprint != first.fingerprint
+
+
+def test_a_page_of_several_is_looked_at_whether_it_came_before_or_not(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models", query_string="").respond_with_json({"data": [{"id": "a"}], "next": "b"})
+    httpserver.expect_request("/models", query_string="after=b").respond_with_json({"data": [{"id": "b"}]})
+    pagination = {"type": "page_token", "param": "after", "token": "next"}
+    pages = fetch(httpserver.url_for(""), pagination=pagination, selector="data")
+    assert [(page.fingerprint, page.not_modified) for page in pages] == [(None, False), (None, False)]
+
+
+def test_a_link_that_comes_with_the_same_bytes_is_not_overlooked(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    httpserver.clear()
+    link = {"Link": '</models?page=2>; rel="next"'}
+    httpserver.expect_request("/models").respond_with_data(STORED, headers=link, content_type="application/json")
+    with pytest.raises(ListingUnreadableError):
+        fetch(httpserver.url_for(""), known=Kept(STORED, fingerprint=first.fingerprint), selector="data")
 
 
 @pytest.mark.parametrize("kept", [None, Kept(), Kept(STORED, etag=None)])
