@@ -1,8 +1,8 @@
 """One page of a listing, and what is known of a page from before.
 
 Here: plain data, read from storage only when somebody looks. Not here: fetching (`transport`, `walk`) and keeping pages
-(`provider_pipeline.catalog`). The concept: a server that says "not modified", or sends the same bytes once more, has said all there is to say; they are
-looked at only if the pagination, or the consumer, must.
+(`provider_pipeline.catalog`). The concept: a server that says "not modified", or sends the same bytes once more, has
+said all there is to say; they are looked at only if the pagination, or the consumer, must.
 """
 
 from collections.abc import Callable, Mapping
