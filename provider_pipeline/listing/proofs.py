@@ -66,6 +66,8 @@ class PageProofs:
         self._select = compile_expression(selector) if selector else None
         self._id = compile_expression(id_field) if id_field else None
         self._seen = SeenIds()
+        self._uncounted: list[Any] | None = None
+        self._pages = 0
         self._items = 0
         self._first_seen = 0
         self._repeated_within_pages = 0
@@ -77,6 +79,36 @@ class PageProofs:
 
     def brings_nothing_new(self, items: list[Any]) -> bool:
         """Take in the next page's items, and say whether all their ids were on earlier pages."""
+        self._pages += 1
+        if self._pages == 1:
+            # Most listings have one page only; the first one's ids are looked at when there is need to.
+            self._uncounted = items
+            return False
+        self._count_first()
+        return self._count(items)
+
+    def disagrees_with(self, total: int) -> str | None:
+        """How the items that came differ from an announced total, if they do.
+
+        A server may count a model that it lists twice as one or as two, and a page may repeat items of the one before
+        because the listing grew meanwhile.
+        """
+        self._count_first()
+        counts = {self._items, self._first_seen, self._first_seen + self._repeated_within_pages}
+        if total in counts:
+            return None
+        came = f"{self._items:,} came"
+        if self._first_seen != self._items:
+            came += f", {self._first_seen:,} of them different"
+        return f"announces a total of {total:,} items, but {came}"
+
+    def _count_first(self) -> None:
+        if self._uncounted is not None:
+            self._count(self._uncounted)
+            self._uncounted = None
+
+    def _count(self, items: list[Any]) -> bool:
+        """Count items in; whether all their ids were there before."""
         hashes = self._hashes(items)
         new = self._seen.new_of(hashes)
         without_id = len(items) - len(hashes)
@@ -85,20 +117,6 @@ class PageProofs:
         self._repeated_within_pages += sum(map(new.__contains__, hashes)) - len(new)
         self._seen.add(new)
         return bool(hashes) and not new
-
-    def disagrees_with(self, total: int) -> str | None:
-        """How the items that came differ from an announced total, if they do.
-
-        A server may count a model that it lists twice as one or as two, and a page may repeat items of the one before
-        because the listing grew meanwhile.
-        """
-        counts = {self._items, self._first_seen, self._first_seen + self._repeated_within_pages}
-        if total in counts:
-            return None
-        came = f"{self._items:,} came"
-        if self._first_seen != self._items:
-            came += f", {self._first_seen:,} of them different"
-        return f"announces a total of {total:,} items, but {came}"
 
     def _hashes(self, items: list[Any]) -> list[int]:
         ids = map(self._id, items) if self._id else ()

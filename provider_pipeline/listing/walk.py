@@ -142,7 +142,7 @@ class EndpointWalk:
 
     def _examine(self, answer: Answer, page: Page) -> int | None:
         """Refuse a page that is none, or that earlier pages disprove; how many items it has, if that can be told."""
-        if not page.not_modified:
+        if not page.not_modified and not self._is_alone(page.number):
             self._refuse_repetition(answer, page)
         items = self._proofs.items(page.document)
         if not items:

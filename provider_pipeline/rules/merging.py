@@ -42,6 +42,9 @@ def last_of_each(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) 
         rows: All rows that a `ListingJudge` handed out, in order.
         superseded: Its verdict's `superseded`.
     """
+    if not superseded:
+        yield from rows
+        return
     left = dict(superseded)
     for row in rows:
         waiting = left.get(row["model_id"], 0)

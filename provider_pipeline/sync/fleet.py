@@ -131,12 +131,7 @@ class _Fleet:
     def has_room(self) -> bool:
         """Whether more may begin: what is to be read gets scarce, and what waits to be written is not too much."""
         unread = sum(map(len, self._preparing.values())) + len(self._reading)
-        waiting = [*self._ready, *chain.from_iterable(self._writing.values())]
-        return (
-            unread <= self._max_workers
-            and len(waiting) <= _WAITING * self._max_workers
-            and sum(reading.pages.weight for reading in waiting) <= _MOST_BYTES
-        )
+        return unread <= self._max_workers and self._may_wait_for_more()
 
     def begin(self, slugs: Sequence[str]) -> None:
         """Begins to sync providers."""
@@ -166,6 +161,13 @@ class _Fleet:
                 pass
         for executor in (self._readers, self._writer):
             executor.shutdown()
+
+    def _may_wait_for_more(self) -> bool:
+        waiting = [*self._ready, *chain.from_iterable(self._writing.values())]
+        return (
+            len(waiting) <= _WAITING * self._max_workers
+            and sum(reading.pages.weight for reading in waiting) <= _MOST_BYTES
+        )
 
     def _next_ended(self) -> Future[Any]:
         """What ends next. What is ready is written meanwhile: at once if it is enough, or all there is for now."""

@@ -123,7 +123,9 @@ class _Prepared:
         """The listing as the table takes it: its rows, and those of refused items, with the overrides on top."""
         listing = self.listing
         listed = last_of_each(chain.from_iterable(listing.rows), listing.verdict.superseded)
-        every = chain(_noting(listed, self.overrides, self.said), chain.from_iterable(self._kept))
+        if self.overrides:
+            listed = _noting(listed, self.overrides, self.said)
+        every = chain(listed, chain.from_iterable(self._kept))
         return catalog.ListedModels(
             provider_id=listing.provider_id,
             rows=self.coverage.counting(_with_overrides(every, self.overrides)),
@@ -144,10 +146,13 @@ def _noting(rows: Iterable[Row], overrides: Overrides, said: dict[str, dict[str,
         yield row
 
 
-def _with_overrides(rows: Iterable[Row], overrides: Overrides) -> Iterator[Row]:
-    for row in rows:
-        override = overrides.get(row["model_id"])
-        yield row if override is None else apply_override(row, override)
+def _with_overrides(rows: Iterable[Row], overrides: Overrides) -> Iterable[Row]:
+    return (_overridden(row, overrides) for row in rows) if overrides else rows
+
+
+def _overridden(row: Row, overrides: Overrides) -> Row:
+    override = overrides.get(row["model_id"])
+    return row if override is None else apply_override(row, override)
 
 
 class _Coverage:
@@ -157,7 +162,7 @@ class _Coverage:
         self._rows = 0
         self._covered = 0
 
-    def counting(self, rows: Iterator[Row]) -> Iterator[Row]:
+    def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         for row in rows:
             self._rows += 1
             self._covered += any(row["capabilities"].values())
