@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_SELDOM: Final = (50_000, 20, 100)
-"""Objects made and not freed, and how often younger generations come before older ones; see `gc.set_threshold`."""
+_SELDOM: Final = 50_000
+"""Containers that were made and not freed before it looks at the youngest of them; usually, some hundreds."""
 
 _lock = threading.Lock()
 _usual: list[tuple[int, int, int]] = []
@@ -23,7 +23,9 @@ def seldom_collecting() -> Iterator[None]:
     """Let the collector run less often, in the whole process, for as long as any such block lasts."""
     with _lock:
         _usual.append(_usual[0] if _usual else gc.get_threshold())
-        gc.set_threshold(*map(max, _SELDOM, _usual[0]))
+        youngest, *older = _usual[0]
+        if youngest:  # it runs at all
+            gc.set_threshold(max(youngest, _SELDOM), *older)
     try:
         yield
     finally:

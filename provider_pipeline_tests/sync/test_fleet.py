@@ -1,15 +1,19 @@
 """Many providers in one transaction: what one of them meets with is nothing to the others."""
 
+import json
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from werkzeug import Request, Response
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
@@ -179,6 +183,57 @@ def test_closing_early_lets_what_runs_end_and_gives_every_lock_back(trees: Fleet
     assert set(map(len, map(trees.rows, SLUGS))) <= {0, 5}
     with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
         assert locks.take(SLUGS) == {}
+
+
+def test_closing_early_gives_back_the_locks_of_providers_that_were_only_got_ready(fleet: Fleet):
+    slugs = [f"tree-{number}" for number in range(9)]
+    for slug in slugs:
+        fleet.add(slug)
+    for ended in range(3):
+        outcomes = attempt_many(fleet.database.session, slugs, client=ListingClient(), max_workers=2)
+        seen = [next(outcomes).slug for _ in range(ended)]
+        outcomes.close()
+        with fleet.database.session() as session, catalog.open_sync_locks(session) as locks:
+            refused = locks.take(slugs)
+            locks.release(slugs)
+        assert (len(set(seen)), refused) == (ended, {})
+
+
+def test_one_that_answers_late_keeps_no_other_from_being_written(trees: Fleet):
+    late = threading.Event()
+
+    def wait(_: Request) -> Response:
+        late.wait(60)
+        return Response(json.dumps(listing(*CHAT_MODELS)), content_type="application/json")
+
+    with HTTPServer(host="127.0.0.1", port=0) as slow:
+        slow.expect_request("/v1/models").respond_with_handler(wait)
+        run_sql(trees, f"UPDATE provider_metadata SET base_url = '{slow.url_for('')}' WHERE slug = 'birch'")
+        outcomes = attempt_many(trees.database.session, ("birch", "ash", "cedar"), client=ListingClient())
+        try:
+            assert {next(outcomes).slug, next(outcomes).slug} == {"ash", "cedar"}
+            assert [len(trees.rows(slug)) for slug in SLUGS] == [5, 0, 5]
+        finally:
+            late.set()
+        assert [(outcome.slug, outcome.status) for outcome in outcomes] == [("birch", "synced")]
+
+
+def test_what_waits_to_be_written_is_little_however_much_is_read(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("provider_pipeline.sync.fleet._MOST_BYTES", 1)
+    slugs = [f"tree-{number}" for number in range(20)]
+    for slug in slugs:
+        fleet.add(slug)
+    with fleet.database.session() as session:
+        session.execute(text("LOCK TABLE provider_model_change IN ACCESS EXCLUSIVE MODE"))
+        outcomes = attempt_many(fleet.database.session, slugs, client=ListingClient(), max_workers=2)
+        with ThreadPoolExecutor(1) as beside:
+            syncing = beside.submit(list, outcomes)
+            wait_for_a_lock(fleet.database)
+            time.sleep(0.5)
+            # Two are read at once and four got ready at once: that is all that was begun before the first was written.
+            assert len(fleet.server.log) <= 8
+            session.rollback()
+            assert {outcome.status for outcome in syncing.result()} == {"synced"}
 
 
 def test_a_database_that_is_gone_is_each_provider_s_failure_and_raises_nothing(trees: Fleet):
