@@ -157,6 +157,8 @@ def _engine(url: URL, redacted: str) -> Engine:
         url,
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
         pool_pre_ping=True,
+        # Or each connection asks for the type of an extension that the catalogue does without.
+        use_native_hstore=False,
         # A fleet's readers and writers keep their connections; one beyond that is opened and closed for each use.
         pool_size=12,
         max_overflow=25,
@@ -165,8 +167,9 @@ def _engine(url: URL, redacted: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _show_times_in_utc(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
         connection.execute("SET TIME ZONE 'UTC'")
-        connection.commit()
+        connection.autocommit = False
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _explain(context: ExceptionContext) -> BaseException | None:
