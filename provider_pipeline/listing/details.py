@@ -67,7 +67,7 @@ def detailed_pages(
         document = {"listing": page.document, "details": desk.ask(model_ids)}
         content = json.dumps(document, separators=(",", ":")).encode()
         headers = {name: value for name, value in page.headers.items() if name not in _VALIDATORS}
-        yield replace(page, headers=headers, body=Body(partial(bytes, content), json.loads))
+        yield replace(page, headers=headers, body=Body(partial(bytes, content), json.loads), fingerprint=None)
 
 
 class _Desk:

@@ -203,15 +203,18 @@ class _Fleet:
         if error is not None:
             yield from (_failed(slug, error) for slug in slugs)
             return
+        failed = []
         for slug, target in preparing.result().items():
             if not isinstance(target, Target):
-                yield _failed(slug, target)
+                failed.append(_failed(slug, target))
             elif self._finishing:
                 self._locks.release([slug])
             else:
                 reading = self._readers.submit(self._read, target)
                 self._reading[reading] = slug
                 reading.add_done_callback(self._ended.put)
+        # Whoever takes no more outcomes must find all of the others under way.
+        yield from failed
 
     def _read(self, target: Target) -> Reading:
         with self._sessions() as session:

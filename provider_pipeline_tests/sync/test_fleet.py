@@ -199,6 +199,14 @@ def test_closing_early_gives_back_the_locks_of_providers_that_were_only_got_read
         assert (len(set(seen)), refused) == (ended, {})
 
 
+def test_closing_at_a_provider_that_cannot_be_synced_leaves_no_lock_on_those_after_it(trees: Fleet):
+    outcomes = attempt_many(trees.database.session, ["oak", *SLUGS], client=ListingClient())
+    assert isinstance(next(outcomes).error, UnknownProviderError)
+    outcomes.close()
+    with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
+        assert locks.take(SLUGS) == {}
+
+
 def test_one_that_answers_late_keeps_no_other_from_being_written(trees: Fleet):
     late = threading.Event()
 
