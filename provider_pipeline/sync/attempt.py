@@ -17,6 +17,7 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import AcceptedGuards
+from provider_pipeline.sync.collecting import seldom_collecting
 from provider_pipeline.sync.conclusions import Keep
 from provider_pipeline.sync.first_listing import improve_on_sample
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -63,7 +64,7 @@ def attempt_sync(
         InvalidRuleError: Its stored rule cannot be compiled.
         CatalogError: The database failed. A fault of the provider or its listing never raises; it is the outcome.
     """
-    with catalog.sync_lock(session, catalog.get_provider(session, slug)):
+    with seldom_collecting(), catalog.sync_lock(session, catalog.get_provider(session, slug)):
         target = prepare(session, [slug], accept=accept, now=clock())[slug]
         session.rollback()
         if isinstance(target, ProviderPipelineError):

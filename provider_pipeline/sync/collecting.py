@@ -1,4 +1,4 @@
-"""Python's collector of reference cycles, while many listings are worked on.
+"""Python's collector of reference cycles, while listings are worked on.
 
 It looks again and again at whatever was made since and still lives, and now and then at all there is. Listings are
 large trees of values without a cycle, of which it finds nothing to free: reference counts do that.
