@@ -19,14 +19,11 @@ from with_partitions import AT_ONCE, SAMPLED, RunPerPartition
 
 from provider_pipeline.catalog import EmbeddedPostgres
 
-ROUNDS = {"real": 5, "even": 3}
-DAGSTER_ROUNDS = {"real": 3, "even": 1}
-PROCESS_ROUNDS = 2
+ROUNDS = 5
 TITLES = {
     "real": "100 providers of very different length, 8 MB, 6,800 models",
     "even": "1,000 providers of 50 models, 46 MB",
 }
-PARTITIONED_ROUNDS = 1
 NOTES = {
     RunPerPartition.name: f" ({SAMPLED} of the providers, {AT_ONCE} at a time, scaled)",
 }
@@ -43,19 +40,18 @@ def in_one_process(fleet: Fleet, databases: Databases, folder: Path, template: s
 
 def through_dagster(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
     """What Dagster runs, in this process."""
-    rounds = DAGSTER_ROUNDS[fleet.name]
     return [
-        ours.OursInDagster(fleet, databases, template, folder / "ours", rounds),
-        DagsterDlt(fleet, databases, folder / "dagster-dlt", folder / "theirs", rounds),
+        ours.OursInDagster(fleet, databases, template, folder / "ours"),
+        DagsterDlt(fleet, databases, folder / "dagster-dlt", folder / "theirs"),
     ]
 
 
 def as_processes(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
     """Whole processes."""
     return [
-        ours.OursAsRun(fleet, databases, template, folder / "ours-process", PROCESS_ROUNDS),
-        DagsterDltAsRun(fleet, databases, folder / "dlt-process", folder / "theirs-process", PROCESS_ROUNDS),
-        RunPerPartition(fleet, databases, folder / "partitions", PARTITIONED_ROUNDS),
+        ours.OursAsRun(fleet, databases, template, folder / "ours-process"),
+        DagsterDltAsRun(fleet, databases, folder / "dlt-process", folder / "theirs-process"),
+        RunPerPartition(fleet, databases, folder / "partitions"),
     ]
 
 
@@ -83,8 +79,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     words = sys.argv[1:]
     numbers = [int(word) for word in words if word.isdigit()]
-    for name in [word for word in words if word in ROUNDS] or list(ROUNDS):
-        run(name, numbers[0] if numbers else ROUNDS[name], quick="quick" in words)
+    for name in [word for word in words if word in TITLES] or list(TITLES):
+        run(name, numbers[0] if numbers else ROUNDS, quick="quick" in words)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,6 @@ class Floor:
     """The floor as a system of the bench."""
 
     name = "floor"
-    rounds = None
     sees_etags = False
 
     def __init__(self, fleet: Fleet, databases: Databases) -> None:

@@ -111,12 +111,10 @@ class System(Protocol):
 
     Attributes:
         name: What it is called in the table.
-        rounds: How often it is run; None for as often as asked.
         sees_etags: Whether it makes anything of ETags; the step that has them is left out if not.
     """
 
     name: str
-    rounds: int | None
     sees_etags: bool
 
     def begin(self) -> None:
@@ -165,9 +163,8 @@ def measure(fleet: Fleet, systems: list[System], rounds: int) -> Times:
     times = Times()
     for number in range(rounds):
         for system in systems:
-            if system.rounds is None or number < system.rounds:
-                _measure_one(fleet, system, times)
-                sys.stderr.write(f"\r{fleet.name}, round {number + 1} of {rounds}: {system.name:<40}")
+            _measure_one(fleet, system, times)
+            sys.stderr.write(f"\r{fleet.name}, round {number + 1} of {rounds}: {system.name:<40}")
     sys.stderr.write("\n")
     return times
 

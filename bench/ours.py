@@ -84,7 +84,6 @@ class Ours:
     """All providers in one process."""
 
     name = "provider_pipeline"
-    rounds: int | None = None
     sees_etags = True
 
     def __init__(self, fleet: Fleet, databases: Databases, template: str) -> None:
@@ -129,11 +128,8 @@ class OursInDagster(Ours):
 
     name = "provider_pipeline in Dagster"
 
-    def __init__(
-        self, fleet: Fleet, databases: Databases, template: str, home: Path, rounds: int | None = None
-    ) -> None:
+    def __init__(self, fleet: Fleet, databases: Databases, template: str, home: Path) -> None:
         super().__init__(fleet, databases, template)
-        self.rounds = rounds
         self._home = dagster_home(databases, home)
 
     def sync(self) -> None:

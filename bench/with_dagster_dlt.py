@@ -34,8 +34,8 @@ class DagsterDlt(Dlt):
 
     name = "dagster-dlt"
 
-    def __init__(self, fleet: Fleet, databases: Databases, folder: Path, home: Path, rounds: int | None = None) -> None:
-        super().__init__(fleet, databases, folder, rounds)
+    def __init__(self, fleet: Fleet, databases: Databases, folder: Path, home: Path) -> None:
+        super().__init__(fleet, databases, folder)
         self._home = dagster_home(databases, home)
 
     def sync(self) -> None:

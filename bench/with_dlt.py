@@ -108,8 +108,7 @@ class Dlt:
     name = "dlt"
     sees_etags = False
 
-    def __init__(self, fleet: Fleet, databases: Databases, folder: Path, rounds: int | None = None) -> None:
-        self.rounds = rounds
+    def __init__(self, fleet: Fleet, databases: Databases, folder: Path) -> None:
         self._fleet = fleet
         self._databases = databases
         self._folder = folder

@@ -59,8 +59,7 @@ class RunPerPartition:
     name = "a run per partition"
     sees_etags = False
 
-    def __init__(self, fleet: Fleet, databases: Databases, home: Path, rounds: int | None = None) -> None:
-        self.rounds = rounds
+    def __init__(self, fleet: Fleet, databases: Databases, home: Path) -> None:
         self._fleet = fleet
         self._databases = databases
         self._home = dagster_home(databases, home)
