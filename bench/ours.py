@@ -77,6 +77,9 @@ def dagster_home(databases: Databases, folder: Path) -> Path:
     url = make_url(databases.server.url(databases.new(), driver="psycopg2"))
     storage = url.update_query_dict({"options": "-c synchronous_commit=off"}).render_as_string(hide_password=False)
     (folder / "dagster.yaml").write_text(SETTINGS.format(url=storage, folder=folder))
+    # Dagster makes its tables at the first use, which two processes at once do not survive.
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        instance.get_runs_count()
     return folder
 
 
