@@ -168,6 +168,8 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
     ui.sees("pricing.prompt")
     ui.sees(re.compile("Read into .*input_price"))
 
+    # Once more, in case that the daemon declared it as running while it was switched off.
+    assert stop_sensor(ui.port, "rule_generation_sensor")
     ui.launches(SYNC, "deepseek")
     assert ui.waits_for(SYNC, 2) == ["FAILURE", "SUCCESS"]
     ui.open("/assets/validated_extraction?view=partitions&partition=deepseek")
