@@ -34,13 +34,13 @@ class ActiveRule:
     Attributes:
         version: Counts from 1 for each provider.
         origin: What made it, in a word.
-        model_list_config: Endpoint, selector, fields, units and pagination.
+        model_list_config: Endpoint, selector, fields, units and pagination, as JSON text: the same for equal ones.
         endpoints_digest: Tells its capability patterns and evidence, which `endpoints_configs` reads.
     """
 
     version: int
     origin: str
-    model_list_config: dict[str, Any]
+    model_list_config: str
     endpoints_digest: str
 
 
@@ -105,7 +105,8 @@ def _targets() -> Select[Any]:
     missing = select(provider_model.c.id).where(
         provider_model.c.provider_id == provider.c.id, provider_model.c.status == "missing"
     )
-    rule = [rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
+    as_text = rule_version.c.model_list_config.cast(Text).label("model_list_config")
+    rule = [as_text if name == as_text.name else rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
     return (
         select(
             *(column.label(f"provider.{column.key}") for column in PROVIDER_COLUMNS),

@@ -24,7 +24,6 @@ from provider_pipeline.listing.redaction import quiet_url_logging
 
 # Published without types.
 _extract_cookies: Final[Callable[..., None]] = extract_cookies_to_jar
-_PROXY_NAMES: Final = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _HEADERS: Final = {"Accept-Encoding": "gzip, deflate", "Accept": "application/json", "Connection": "keep-alive"}
 
 
@@ -98,4 +97,4 @@ def environment_settings(url: str) -> dict[str, Any]:
 
 def _may_name_proxies() -> bool:
     # Where the system has no settings of its own, a look at the names spares reading the whole environment twice.
-    return getproxies is not getproxies_environment or any(name in os.environ for name in _PROXY_NAMES)
+    return getproxies is not getproxies_environment or any(name[-6:].lower() == "_proxy" for name in os.environ)

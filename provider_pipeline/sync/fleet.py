@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from provider_pipeline.sync.settling import settle
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 Prepared = Target | ProviderPipelineError
+T = TypeVar("T")
 
 _AHEAD: Final = 2
 """So many times the threads' number of providers are got ready at once; as many readings are worth a transaction."""
@@ -135,9 +136,7 @@ class _Fleet:
 
     def begin(self, slugs: Sequence[str]) -> None:
         """Begins to sync providers."""
-        preparing = self._writer.submit(self._prepare, slugs)
-        self._preparing[preparing] = slugs
-        preparing.add_done_callback(self._ended.put)
+        self._preparing[self._submit(self._writer, self._prepare, slugs)] = slugs
 
     def next_outcomes(self) -> Iterator[SyncOutcome]:
         """Waits until something has ended, and yields what outcomes that gives; perhaps none."""
@@ -161,6 +160,12 @@ class _Fleet:
                 pass
         for executor in (self._readers, self._writer):
             executor.shutdown()
+
+    def _submit(self, executor: ThreadPoolExecutor, step: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Begins a step whose end `_next_ended` will tell of."""
+        future = executor.submit(step, *arguments)
+        future.add_done_callback(self._ended.put)
+        return future
 
     def _may_wait_for_more(self) -> bool:
         waiting = [*self._ready, *chain.from_iterable(self._writing.values())]
@@ -210,9 +215,7 @@ class _Fleet:
             elif self._finishing:
                 self._locks.release([slug])
             else:
-                reading = self._readers.submit(self._read, target)
-                self._reading[reading] = slug
-                reading.add_done_callback(self._ended.put)
+                self._reading[self._submit(self._readers, self._read, target)] = slug
         # Whoever takes no more outcomes must find all of the others under way.
         yield from failed
 
@@ -231,9 +234,8 @@ class _Fleet:
     def _write(
         self, executor: ThreadPoolExecutor, readings: Sequence[Reading], *, waiting: bool
     ) -> Future[list[SyncOutcome]]:
-        writing = executor.submit(self._settle, readings, waiting)
+        writing = self._submit(executor, self._settle, readings, waiting)
         self._writing[writing] = list(readings)
-        writing.add_done_callback(self._ended.put)
         return writing
 
     def _settle(self, readings: Sequence[Reading], waiting: bool) -> list[SyncOutcome]:

@@ -99,17 +99,13 @@ class KnownCapabilities:
         return known
 
 
-def parse_active_rule(model_list_config: Mapping[str, Any], endpoints_config: str) -> ExtractionRule:
-    """A rule whose capability patterns and evidence are JSON text. It is parsed once, for all providers that have it.
+@functools.lru_cache(maxsize=_MOST_KNOWN)
+def parse_active_rule(model_list_config: str, endpoints_config: str) -> ExtractionRule:
+    """The rule of two stored columns' JSON text. It is parsed once, for all providers that have it.
 
     Raises:
         InvalidRuleError: It cannot be compiled.
     """
-    return _parsed_rule(json.dumps(model_list_config, sort_keys=True), endpoints_config)
-
-
-@functools.lru_cache(maxsize=_MOST_KNOWN)
-def _parsed_rule(model_list_config: str, endpoints_config: str) -> ExtractionRule:
     return ExtractionRule.parse_stored(json.loads(model_list_config), _capability_rules(endpoints_config))
 
 
