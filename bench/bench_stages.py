@@ -5,11 +5,13 @@ Run it: make bench.
 """
 
 import hashlib
+import inspect
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "parse the rule": [(preparing.Target, "rule")],
     "fetch and parse": [(fetching.ListingFetch, "run")],
     "hash": [(fetching, "content_digest")],
-    "judge": [(reading, "judged"), (settling, "judged")],
+    "judge": [(reading, "active_judge"), (reading, "judge_pages")],
     "store the response": [(catalog, "store_raw_responses"), (catalog, "prune_raw_responses")],
     "write the rows": [(settling, "_written")],
     "note what happened": [(settling, "_record"), (catalog, "record_repeats")],
@@ -76,20 +78,35 @@ class Stopwatch:
         """The work, timed as a stage."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            self._switch()
-            self._thread.running.append(name)
-            try:
+            with self._running(name):
                 return work(*args, **kwargs)
-            finally:
-                self._switch()
-                self._thread.running.pop()
 
-        return timed
+        def each_timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            found = work(*args, **kwargs)
+            while True:
+                with self._running(name):
+                    try:
+                        one = next(found)
+                    except StopIteration:
+                        return
+                yield one
+
+        return each_timed if inspect.isgeneratorfunction(work) else timed
 
     def executed(self, *_: Any) -> None:
         """Counts a statement for the stage that runs in this thread."""
         with self._alone:
             self.statements[self._thread.running[-1]] += 1
+
+    @contextmanager
+    def _running(self, name: str) -> Iterator[None]:
+        self._switch()
+        self._thread.running.append(name)
+        try:
+            yield
+        finally:
+            self._switch()
+            self._thread.running.pop()
 
     def _switch(self) -> None:
         now = time.thread_time()

@@ -168,6 +168,15 @@ def test_each_byte_of_a_listing_is_parsed_once_and_not_even_that_where_the_same_
     assert second["bytes"] == 0
 
 
+def test_a_listing_that_is_too_large_to_stay_parsed_is_judged_as_it_comes(
+    acme: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provider_pipeline.sync.fetching._MOST_BYTES", 1)
+    with bytes_parsed() as first:
+        sync(acme)
+    assert first["bytes"] == len(json.dumps(listing(*MODELS)))
+
+
 def test_what_many_providers_need_to_begin_is_read_in_as_many_statements_as_what_one_needs(fleet: Fleet):
     slugs = several(fleet)
     with counted(fleet) as one, fleet.database.session() as session:

@@ -1,7 +1,7 @@
-"""From the provider to the spool: every page of a listing, before any of it is judged.
+"""From the provider to the spool: every page of a listing, as it comes.
 
-Here: keeping the pages as they come, what the whole is told apart by, and whether anything changed at all. Not
-here: the requests (`provider_pipeline.listing`), and what becomes of the pages (`reading.py`).
+Here: keeping the pages, what the whole is told apart by, and whether anything changed at all. Not here: the requests
+(`provider_pipeline.listing`), and what becomes of the pages (`reading.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from provider_pipeline.sync.spool import Spool
 from provider_pipeline.sync.stored import Page
 
 _MOST_BYTES: Final = 2 * 1024 * 1024
-"""How much of a listing is kept in memory, and stays parsed until it is judged."""
+"""How much of a listing is kept in memory, and stays parsed until it turns out whether it is to be judged."""
 
 
 class ListingFetch:
@@ -37,7 +37,6 @@ class ListingFetch:
         self._renewed: set[int] = set()
         self._unchanged: list[tuple[int, int]] = []
         self._validators: list[dict[str, Any]] = []
-        self._bytes = 0
         self._documents: list[Page] = []
 
     @property
@@ -46,15 +45,17 @@ class ListingFetch:
         named = ("etag", "last_modified", "fingerprint")
         return self._validators if any(each[name] for each in self._validators for name in named) else []
 
-    def run(self, session: Session, client: ListingClient, source: ListingSource) -> catalog.ListingContent:
-        """Fetches every page.
-
-        Where all of them are those of the last accepted listing, none is in the spool before `complete`.
+    def run(self, session: Session, client: ListingClient, source: ListingSource) -> Iterator[Page]:
+        """Fetches every page, and gives those that have not just been said to be what they were.
 
         Args:
-            session: Reads stored pages, where the provider says that they have not changed.
+            session: Reads stored pages, where the provider says that they have not changed. What the caller begins with
+                it between two pages is rolled back.
             client: Asks for the pages.
             source: Where they are.
+
+        Yields:
+            Each page that had to be looked at, parsed. Without a last listing these are all of them, in order.
 
         Raises:
             ProviderPipelineError: The listing did not come whole.
@@ -76,11 +77,17 @@ class ListingFetch:
                 digest=content_digest(page.document),
             )
             self.pages.append(stored)
-            self._bytes += len(page.content)
-            if self._bytes <= _MOST_BYTES:
-                self._documents.append((page.endpoint, page.document))
-            else:
-                self._documents.clear()
+            found = page.endpoint, page.document
+            if self._last is not None:
+                self._keep(found)
+            yield found
+            session.rollback()
+
+    def content(self, session: Session) -> catalog.ListingContent:
+        """What the listing is told apart by, now that it is whole.
+
+        Where all pages are those of the last accepted listing, none is in the spool before `complete`.
+        """
         if self._last is not None and len(self._unchanged) == len(self._validators) == len(self._known):
             return _content_of(self._last)
         self.complete(session)
@@ -98,6 +105,11 @@ class ListingFetch:
         if len(documents) == len(self.pages):
             return iter(documents)
         return parsed(self.pages)
+
+    def _keep(self, page: Page) -> None:
+        self._documents.append(page)
+        if not self.pages.weight:  # they are in a file by now
+            self._documents.clear()
 
     def _known_page(self, session: Session, endpoint: int, number: int, url: str) -> KnownPage | None:
         known: Mapping[str, Any] | None = self._known.get((endpoint, number, url))

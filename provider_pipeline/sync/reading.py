@@ -5,7 +5,7 @@ knows beforehand (`preparing.py`), and what becomes of the listing (`settling.py
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -21,6 +21,7 @@ from provider_pipeline.sync.fetching import ListingFetch
 from provider_pipeline.sync.judging import judge_pages
 from provider_pipeline.sync.preparing import Target
 from provider_pipeline.sync.spool import Spool
+from provider_pipeline.sync.stored import Page
 from provider_pipeline.sync.writing import Row, row_spool
 
 _DEFAULTS: Final = Thresholds.model_validate({})
@@ -106,10 +107,8 @@ def read_listing(session: Session, target: Target, client: ListingClient) -> Rea
         on_error.callback(reading.close)
         try:
             reading = replace(reading, thresholds=parse_thresholds(target.slug, target.provider.thresholds))
-            content = reading.fetch.run(session, client, active_source(target.provider, reading.rule))
-            reading = replace(reading, content=content)
-            if not (target.settled and content.sha256 == target.state.content):
-                reading = judged(session, reading)
+            pages = reading.fetch.run(session, client, active_source(target.provider, reading.rule))
+            reading = (_compared if target.settled else _judged_at_once)(session, reading, pages)
         except ProviderPipelineError as error:
             reading = reading.failed(error)
         finally:
@@ -128,8 +127,27 @@ def judged(session: Session, reading: Reading) -> Reading:
     Raises:
         ProviderPipelineError: A page that was stored before cannot be had or read any more.
     """
-    target = reading.target
     reading.fetch.complete(session)
+    return replace(reading, verdict=_verdict(session, reading, reading.fetch.documents()))
+
+
+def _compared(session: Session, reading: Reading, pages: Iterable[Page]) -> Reading:
+    """The reading, with its verdict unless it is the last accepted listing."""
+    for _ in pages:
+        pass  # whether they are to be judged turns out when they are all there
+    content = reading.fetch.content(session)
+    reading = replace(reading, content=content)
+    return reading if content.sha256 == reading.target.state.content else judged(session, reading)
+
+
+def _judged_at_once(session: Session, reading: Reading, pages: Iterable[Page]) -> Reading:
+    """The reading with the verdict on pages that are looked at as they come."""
+    verdict = _verdict(session, reading, pages)
+    return replace(reading, content=reading.fetch.content(session), verdict=verdict)
+
+
+def _verdict(session: Session, reading: Reading, pages: Iterable[Page]) -> Verdict:
+    target = reading.target
     judge = active_judge(
         session,
         target.provider,
@@ -138,5 +156,4 @@ def judged(session: Session, reading: Reading) -> Reading:
         target.state.profile,
         accepted=() if target.accept is None else target.accept.guards,
     )
-    verdict = judge_pages(judge, reading.fetch.documents(), reading.rows)
-    return replace(reading, verdict=verdict)
+    return judge_pages(judge, pages, reading.rows)

@@ -252,6 +252,24 @@ def test_a_listing_that_the_provider_calls_unchanged_is_not_even_loaded(fleet: F
     assert attempt(fleet).not_modified
 
 
+def test_no_transaction_is_open_between_two_pages_that_are_judged_as_they_come(fleet: Fleet):
+    fleet.add("acme", paged("a", "b", "c")[0])
+    server = Versioned(fleet, *paged("a", "b", "c"))
+    attempt(fleet)
+    states: list[str] = []
+
+    def look() -> None:
+        with fleet.database.engine.connect() as connection:
+            query = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            states.extend(connection.exec_driver_sql(query).scalars())
+
+    server.meanwhile = look
+    accepted = attempt(fleet, accept=AcceptedGuards(frozenset({"shrink"}), "looked at it"))
+    assert (accepted.status, accepted.page_count) == ("synced", 3)
+    assert states
+    assert set(states) == {"idle"}
+
+
 def test_the_pages_that_did_not_change_are_judged_with_those_that_did(fleet: Fleet):
     fleet.add("acme", paged("a", "b")[0])
     server = Versioned(fleet, *paged("a", "b"))
