@@ -80,6 +80,7 @@ def depth(document: Any) -> int:
 @example(b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1))
 @example(b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1))
 @example(b"[" * 2000 + b"]" * 2000)
+@example(b'{"a":1e22,"b":-0.0,"c":18446744073709551615,"d":18446744073709552000.0}')
 @example(b"\xef\xbb\xbf[]")
 @example(b'["\xed\xa0\x80"]')
 def test_what_is_read_as_plain_is_what_the_strict_parser_reads(content: bytes) -> None:
