@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from provider_pipeline.catalog import (
     activate_rule,
@@ -19,7 +19,7 @@ from provider_pipeline.catalog import (
     set_rule_status,
 )
 from provider_pipeline.errors import CatalogError, RuleMissingError
-from provider_pipeline_tests.catalog.builders import add_rule
+from provider_pipeline_tests.catalog.builders import NOON, add_rule, model, write_models
 
 
 def test_the_active_rule_is_the_one_activated_last(session, provider):
@@ -77,6 +77,36 @@ def test_a_stored_version_can_be_neither_changed_nor_deleted(session, provider, 
         session.execute(text(change))
     session.rollback()
     assert active_rule(session, provider.id).version == 1
+
+
+_ADDED = "provider_id, model_id || '-2', meta_hash, first_seen_at, last_seen_at"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE provider_model SET rule_version = 9 WHERE model_id = 'b'",
+        "UPDATE provider_model_change SET rule_version = 9 WHERE model_id = 'b'",
+        "INSERT INTO provider_model (provider_id, model_id, meta_hash, first_seen_at, last_seen_at, rule_version) "
+        f"SELECT {_ADDED}, CASE model_id WHEN 'b' THEN 9 ELSE 1 END FROM provider_model",
+        "INSERT INTO provider_model_change (provider_id, model_id, kind, changed_at, rule_version) "
+        "SELECT provider_id, model_id, 'missing', now(), CASE model_id WHEN 'b' THEN 9 ELSE 1 END FROM provider_model",
+    ],
+)
+def test_neither_a_model_nor_a_change_names_a_version_that_is_not_there(session, provider, statement):
+    write_models(session, provider.id, [model("a"), model("b")], now=NOON, rule_version=1)
+    session.commit()
+    with pytest.raises(IntegrityError, match=f"provider {provider.id} has no rule version 9"):
+        session.execute(text(statement))
+    session.rollback()
+    session.execute(text(statement.replace("9", "1")))
+
+
+def test_the_versions_that_rows_name_cannot_be_emptied_away(session, provider):
+    write_models(session, provider.id, [model("a")], now=NOON, rule_version=1)
+    session.commit()
+    with pytest.raises(DBAPIError, match="cannot truncate"):
+        session.execute(text("TRUNCATE rule_version"))
 
 
 def test_versions_are_counted_without_gaps_when_two_writers_add_at_once(database, session, provider):

@@ -57,11 +57,6 @@ provider_model = Table(
     text_column("renamed_to", nullable=True),
     Column("overridden_fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
-    ForeignKeyConstraint(
-        ["provider_id", "rule_version"],
-        ["rule_version.provider_id", "rule_version.version"],
-        name="provider_model_rule_version_fkey",
-    ),
     Index("provider_model_model_id_idx", "model_id"),
     Index(
         "provider_model_capabilities_idx",
@@ -92,11 +87,6 @@ provider_model_change = Table(
         ["provider_id", "model_id"],
         ["provider_model.provider_id", "provider_model.model_id"],
         name="provider_model_change_model_fkey",
-    ),
-    ForeignKeyConstraint(
-        ["provider_id", "rule_version"],
-        ["rule_version.provider_id", "rule_version.version"],
-        name="provider_model_change_rule_version_fkey",
     ),
     Index("provider_model_change_model_idx", "provider_id", "model_id", "changed_at"),
     Index("provider_model_change_changed_at_idx", "changed_at"),
