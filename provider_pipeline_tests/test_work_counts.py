@@ -119,7 +119,7 @@ def test_a_first_sync_is_so_many_statements_and_commits(acme: Fleet):
     with counted(acme) as count:
         sync(acme)
     # One of them makes sure that the rule is still the active one when the rows are written.
-    assert count["statements"] <= 21
+    assert count["statements"] <= 19
     assert count["commits"] <= 1
     assert count["connections"] == 0
 
@@ -138,7 +138,7 @@ def test_a_sync_that_changes_a_tenth_of_the_models_is_no_more_statements_than_a_
     acme.serve("acme", with_a_tenth_changed(MODELS))
     with counted(acme) as count:
         sync(acme)
-    assert count["statements"] <= 23
+    assert count["statements"] <= 21
 
 
 def test_the_number_of_models_changes_no_number_of_statements_but_that_many_are_analyzed(acme: Fleet):
@@ -188,11 +188,11 @@ def test_what_many_providers_need_to_begin_is_read_in_as_many_statements_as_what
 
 def test_many_providers_are_written_in_as_many_statements_as_one(fleet: Fleet):
     slugs = several(fleet)
-    assert written(fleet, slugs) <= 17
+    assert written(fleet, slugs) <= 15
     assert written(fleet, slugs) <= 2  # nothing has changed
     for slug in slugs:
         fleet.serve(slug, with_a_tenth_changed(MODELS))
-    assert written(fleet, slugs) <= 18
+    assert written(fleet, slugs) <= 16
 
 
 def several(fleet: Fleet) -> list[str]:

@@ -18,7 +18,6 @@ import psycopg
 from sqlalchemy import CursorResult, Row
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.providers import lock_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
 from provider_pipeline.rules import ROW_COLUMNS
@@ -130,7 +129,6 @@ def write_models(session: Session, listings: Sequence[ListedModels], *, now: dat
     """
     # The planner must know which providers these are, and how few, or it reads the models of all there are.
     wanted = {"provider_ids": [listing.provider_id for listing in listings]}
-    lock_providers(session, wanted["provider_ids"])
     session.execute(statement("prepare_listing"))
     session.execute(statement("begin_listing"), {"listings": json.dumps([_begun(listing) for listing in listings])})
     session.execute(statement("analyze_listing"))

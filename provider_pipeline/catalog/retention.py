@@ -6,7 +6,6 @@ number and by age; what something still refers to stays whatever they say.
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.providers import lock_providers
 from provider_pipeline.catalog.statements import statement
 
 
@@ -16,11 +15,11 @@ def prune_raw_responses(session: Session, *provider_ids: int) -> int:
     A rule's sample, a task's listing, a running trial's listings and the last accepted one stay, however old. A sync
     that stores new content calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
 
+    The caller has locked the providers (`lock_provider`), as the syncs do that could begin to refer to one of them.
+
     Returns:
         How many were deleted.
     """
     if not provider_ids:
         return 0
-    # The syncs that could begin to refer to one of them hold this lock too.
-    lock_providers(session, provider_ids)
     return int(session.scalars(statement("forget_raw_responses"), {"provider_ids": list(provider_ids)}).one())

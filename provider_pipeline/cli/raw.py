@@ -166,6 +166,7 @@ def prune(
         )
         pruned = {}
         for provider in providers:
+            catalog.lock_provider(session, provider.id)
             pruned[provider.slug] = catalog.prune_raw_responses(session, provider.id)
             session.commit()
     if as_json:

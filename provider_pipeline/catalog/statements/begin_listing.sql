@@ -1,4 +1,5 @@
--- The listings that are about to arrive, each with what its provider says of models that are left out.
+-- The listings that are about to arrive, each with what its provider says of models that are left out. The providers are
+-- locked from here on: a second writer of one of them waits until this transaction ends.
 INSERT INTO pg_temp.listing (
     provider_id, rule_version, raw_response_id, cause, is_reread, removal_after, removal_age
 )
@@ -9,3 +10,5 @@ FROM jsonb_to_recordset(CAST(:listings AS jsonb)) AS said (
     provider_id bigint, rule_version integer, raw_response_id bigint, cause text, is_reread boolean
 )
 JOIN provider ON provider.id = said.provider_id
+ORDER BY provider.id
+FOR NO KEY UPDATE OF provider
