@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ours
 from floor import Floor
+from floor_of_tables import FloorOfTables
 from harness import Databases, Fleet, System, Times, measure, print_ratios, served
 from with_dagster_dlt import DagsterDlt, DagsterDltAsRun
 from with_dlt import Dlt
@@ -33,6 +34,7 @@ def in_one_process(fleet: Fleet, databases: Databases, folder: Path, template: s
     """What does without Dagster."""
     return [
         Floor(fleet, databases),
+        FloorOfTables(fleet, databases, template),
         ours.Ours(fleet, databases, template),
         Dlt(fleet, databases, folder / "dlt"),
     ]
