@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from provider_pipeline.catalog.models import (
         active_model_ids,
         count_models,
+        differing_rows,
         kept_rows,
         load_models,
         previous_rows,
@@ -234,6 +235,7 @@ __all__ = [
     "claim_task",
     "count_models",
     "create_token",
+    "differing_rows",
     "digest_markdown",
     "due_providers",
     "end_trial",

@@ -4,55 +4,57 @@ Here: the readers. Not here: making the rows what a listing says (`model_writes`
 (`model_search`).
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
-from provider_pipeline.rules import ROW_COLUMNS
+from provider_pipeline.rules import MOVING_COLUMNS, ROW_COLUMNS
 
 
-def previous_rows(
-    session: Session,
-    provider_id: int,
-    model_ids: Sequence[str],
-    *,
-    columns: Sequence[str] = ROW_COLUMNS,
-    listed_only: bool = False,
-) -> dict[str, dict[str, Any]]:
-    """The listed columns of the given models, as last accepted, by model id; removed models are left out.
+def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The listed columns of the given models, as last accepted, by model id; removed models are left out."""
+    return {row["model_id"]: row for row, _ in kept_rows(session, provider_id, model_ids)}
+
+
+def kept_rows(
+    session: Session, provider_id: int, model_ids: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The rows of `previous_rows`, each with the fields whose values in it people set."""
+    columns = (provider_model.c[name] for name in ROW_COLUMNS)
+    query = select(*columns, provider_model.c.overridden_fields).where(
+        provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
+    )
+    wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
+    for *values, set_by_people in session.execute(query.where(wanted)):
+        yield dict(zip(ROW_COLUMNS, values, strict=True)), set_by_people
+
+
+def differing_rows(session: Session, provider_id: int, hashes: Mapping[str, str]) -> dict[str, dict[str, Any] | None]:
+    """Prices and limits as models were last listed, where they are not known to be what is listed now.
 
     Args:
         session: Session to read with.
         provider_id: The provider.
-        model_ids: The models.
-        columns: Only these columns, and the model's id.
-        listed_only: None for each column whose value people set: that is not what was listed.
+        hashes: By model id, the `meta_hash` of what is listed now.
+
+    Returns:
+        By model id, the columns `MOVING_COLUMNS`; None for each whose value people set: that is not what was listed.
+        None in place of a model that is not kept, or removed. Models that are kept with the same hash are left out.
     """
-    found = {}
-    for row, set_by_people in kept_rows(session, provider_id, model_ids, columns=columns):
-        if listed_only and set_by_people:
-            row |= {field: None for field in set_by_people if field in row}
-        found[row["model_id"]] = row
+    found: dict[str, dict[str, Any] | None] = {}
+    wanted = {"provider_id": provider_id, "hashes": json.dumps(dict(hashes))}
+    for model_id, set_by_people, *values in session.execute(statement("find_differing"), wanted):
+        row = dict(zip(MOVING_COLUMNS, values, strict=True))
+        found[model_id] = (
+            None if set_by_people is None else row | {field: None for field in set_by_people if field in row}
+        )
     return found
-
-
-def kept_rows(
-    session: Session, provider_id: int, model_ids: Sequence[str], *, columns: Sequence[str] = ROW_COLUMNS
-) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """The rows of `previous_rows`, each with the fields whose values in it people set."""
-    names = dict.fromkeys(("model_id", *columns, "overridden_fields"))
-    query = select(*(provider_model.c[name] for name in names)).where(
-        provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
-    )
-    wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
-    for values in session.execute(query.where(wanted)):
-        row = dict(zip(names, values, strict=True))
-        set_by_people: list[str] = row.pop("overridden_fields")
-        yield row, set_by_people
 
 
 def load_models(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:

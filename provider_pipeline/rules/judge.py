@@ -61,7 +61,7 @@ class ListingJudge:
         rule: The rule that reads the listing.
         thresholds: How far the listing may stray; the documented defaults if None.
         previous_profile: The profile of the last accepted listing, for the comparisons as a whole.
-        previous_rows: Gives the last accepted rows of the ids it is asked for, for the comparisons row by row.
+        previous_rows: Gives what rows were when they were last accepted, for the comparisons row by row.
         accepted: Guards of `guards.GUARDS` whose findings a person has accepted: they warn, and do not hold.
     """
 

@@ -13,7 +13,10 @@ from provider_pipeline.rules.plausibility import Movement
 from provider_pipeline.rules.profile import Profile, ProfileBuilder
 from provider_pipeline.rules.thresholds import Thresholds
 
-PreviousRows = Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]
+Rows = Sequence[Mapping[str, Any]]
+
+PreviousRows = Callable[[Rows], Mapping[str, Mapping[str, Any]]]
+"""From rows to what they were when they were last accepted, by model id; those that were not there are left out."""
 
 
 class Offenders:
@@ -35,7 +38,7 @@ class Tally:
 
     Args:
         thresholds: How far a row may move.
-        previous_rows: Gives the last accepted rows of the ids it is asked for; None without history.
+        previous_rows: Gives what rows were before; None without history.
     """
 
     def __init__(self, thresholds: Thresholds, previous_rows: PreviousRows | None) -> None:
@@ -51,7 +54,7 @@ class Tally:
         self._profile.add(rows)
         self._check_invariants(rows)
         if self._previous_rows is not None and rows:
-            before = self._previous_rows([row["model_id"] for row in rows])
+            before = self._previous_rows(rows)
             for row in rows:
                 if row["model_id"] in before:
                     self._movement.compare(row, before[row["model_id"]])

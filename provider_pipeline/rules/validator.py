@@ -12,6 +12,7 @@ from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.tally import PreviousRows, Rows
 from provider_pipeline.rules.thresholds import Thresholds
 
 
@@ -57,9 +58,9 @@ class RuleValidator:
         return _result(verdict.valid, list(last_of_each(rows, verdict.superseded)), list(verdict.issues))
 
 
-def _lookup(previous: Sequence[Mapping[str, Any]]) -> Any:
+def _lookup(previous: Rows) -> PreviousRows:
     by_id = {str(row.get("model_id")): row for row in previous}
-    return lambda model_ids: {model_id: by_id[model_id] for model_id in model_ids if model_id in by_id}
+    return lambda rows: {row["model_id"]: by_id[row["model_id"]] for row in rows if row["model_id"] in by_id}
 
 
 def _result(valid: bool, rows: list[dict[str, Any]], issues: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ with. Not here: what becomes of the listing (`attempt.py` writes it, `health.py`
 a provider, a sync or a person's check, asks and judges in the same way.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, ListingSource, RequestPolicy
-from provider_pipeline.rules import MOVING_COLUMNS, ExtractionRule, ListingJudge, Profile, Thresholds
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds
 
 
 def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
@@ -70,11 +71,18 @@ def active_judge(
         rule,
         thresholds=thresholds,
         previous_profile=Profile.from_json(profile),
-        previous_rows=lambda model_ids: catalog.previous_rows(
-            session, provider.id, model_ids, columns=MOVING_COLUMNS, listed_only=True
-        ),
+        previous_rows=partial(_previous_rows, session, provider.id),
         accepted=accepted,
     )
+
+
+def _previous_rows(
+    session: Session, provider_id: int, rows: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Mapping[str, Any]]:
+    hashes = {row["model_id"]: row["meta_hash"] for row in rows}
+    differing = catalog.differing_rows(session, provider_id, hashes)
+    selves = ((row["model_id"], differing.get(row["model_id"], row)) for row in rows)
+    return {model_id: before for model_id, before in selves if before is not None}
 
 
 def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:

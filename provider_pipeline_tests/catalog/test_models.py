@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import ModelChange, add_rule_version, load_models, previous_rows
+from provider_pipeline.catalog import ModelChange, add_rule_version, differing_rows, load_models, previous_rows
 from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import (
     NOON,
@@ -361,3 +361,29 @@ def test_a_write_reads_the_models_of_its_own_provider_only(session, provider, wr
     write_models(session, provider.id, [model("a", family="x"), model("c")], rule_version=1, now=hours_later(1))
     reads = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'provider_model'")
     assert session.scalar(reads) < 100
+
+
+MOVING = ("input_price", "output_price", "context_length", "max_output_tokens")
+
+
+def test_only_models_that_are_not_what_they_were_are_read_to_be_compared(session, provider, write):
+    listed = [model(name, **FULL) for name in ("same", "dearer", "gone")]
+    write(listed)
+    write(listed[:2], hour=1)
+    hashes = {row["model_id"]: row["meta_hash"] for row in listed} | {"dearer": "f" * 64, "new": "e" * 64}
+    found = differing_rows(session, provider.id, hashes)
+    assert found == {"dearer": {name: FULL[name] for name in MOVING}, "new": None}
+
+
+def test_a_model_that_was_removed_is_not_there_to_be_compared(session, provider, write):
+    row = model("gone")
+    write([row, model("stays")])
+    assert write([model("stays")], hour=1, removal_after=1).removed == 1
+    assert differing_rows(session, provider.id, {"gone": row["meta_hash"]}) == {"gone": None}
+
+
+def test_what_people_set_is_not_what_was_listed(session, provider, write):
+    row = model("a", **FULL)
+    write([row], overridden={"a": ["input_price"]})
+    found = differing_rows(session, provider.id, {"a": row["meta_hash"]})
+    assert found == {"a": {name: FULL[name] for name in MOVING} | {"input_price": None}}
