@@ -161,11 +161,12 @@ def test_plain_http_to_a_public_address_behind_a_name_is_refused(fetch: Fetch, m
         fetch("http://public.example", policy=LOOPBACK)
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "Http_Proxy", "ALL_PROXY"])
 def test_a_proxy_may_be_anywhere_but_literal_targets_inside_are_refused(
-    httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+    httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     httpserver.expect_request("/models").respond_with_json([])
-    monkeypatch.setenv("http_proxy", httpserver.url_for(""))
+    monkeypatch.setenv(variable, httpserver.url_for(""))
     monkeypatch.setenv("no_proxy", "")
     assert len(fetch("http://models.invalid", policy=PLAIN)) == 1
     with pytest.raises(ListingUnreachableError, match="plain http through a proxy"):
