@@ -1,10 +1,15 @@
 """Stored responses, as a person or a script looks at them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sqlalchemy import text
+
+from provider_pipeline import catalog
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync import attempt_sync
+from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -72,3 +77,19 @@ def test_responses_are_forgotten_as_the_provider_says(run: CommandLine, fleet: F
     assert run("raw", "prune", "acme", "--json").json == {"acme": 2}
     assert "0 responses of 1 providers forgotten" in run("raw", "prune").out
     assert [each["complete"] for each in run("raw", "list", "--json").json] == [True, True, False]
+
+
+def test_what_a_sync_may_be_about_to_refer_to_is_not_forgotten_meanwhile(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    for number in range(4):
+        fleet.serve("acme", listing(*CHAT_MODELS, f"gpt-5-{number}"))
+        _sync(fleet)
+    with fleet.database.session() as session, ThreadPoolExecutor(1) as beside:
+        session.execute(text("UPDATE provider SET raw_keep_count = 1"))
+        session.commit()
+        catalog.lock_provider(session, catalog.get_provider(session, "acme").id)
+        pruning = beside.submit(run, "raw", "prune", "acme", "--json")
+        wait_for_a_lock(fleet.database)
+        assert len(catalog.list_raw_responses(session, "acme")) == 5
+        session.commit()
+    assert pruning.result().json == {"acme": 3}
