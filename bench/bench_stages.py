@@ -4,7 +4,6 @@ Counts processor time of this process, not the clock: what waits, here or in Pos
 Run it: make bench.
 """
 
-import hashlib
 import inspect
 import tempfile
 import threading
@@ -15,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
 import ours
 import urllib3
-from floor import Floor, items_of, next_cursor
+from floor import Floor, fetched, hashed
 from harness import Databases, Fleet, served
 from rich.console import Console
 from rich.table import Table
@@ -143,33 +141,15 @@ def of_floor(fleet: Fleet, system: Floor) -> Stopwatch:
     watch = Stopwatch()
     watch.start()
     rows = []
+    pages, digest = watch.stage("fetch and parse", fetched), watch.stage("hash", hashed)
     with urllib3.PoolManager() as pool:
-        request = watch.stage("fetch and parse", lambda url, fields: orjson.loads(_body(pool, url, fields)))
-        digest = watch.stage("hash", _digests)
         for provider in fleet.providers:
-            url, cursor = f"{fleet.url}/{provider.slug}{provider.path}", None
-            while True:
-                fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
-                document = request(url, fields)
-                rows += digest(provider.slug, items_of(provider, document))
-                if (cursor := next_cursor(provider, document)) is None:
-                    break
+            for _, _, document in pages(pool, provider, fleet.url):
+                rows += digest(provider, document)
     watch.stage("write the rows", system.write)(rows)
     watch.stop()
     watch.statements["write the rows"] = 3
     return watch
-
-
-def _body(pool: urllib3.PoolManager, url: str, fields: dict[str, str] | None) -> bytes:
-    return pool.request("GET", url, fields=fields).data
-
-
-def _digests(slug: str, items: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, str, bytes, str]]:
-    found = []
-    for model_id, item in items:
-        content = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-        found.append((slug, model_id, hashlib.sha256(content).digest(), content.decode()))
-    return found
 
 
 def main() -> None:

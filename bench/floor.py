@@ -11,10 +11,9 @@ from itertools import chain
 from typing import Any
 
 import orjson
-import psycopg
 import urllib3
 from fleet import Provider
-from harness import Databases, Fleet
+from harness import OwnDatabase
 
 WORKERS = 8
 
@@ -50,34 +49,48 @@ def next_cursor(provider: Provider, document: Any) -> str | None:
     return cursor
 
 
-class Floor:
+def fetched(pool: urllib3.PoolManager, provider: Provider, server: str) -> Iterator[tuple[str, bytes, Any]]:
+    """A provider's pages: address, bytes and document."""
+    url, cursor = f"{server}/{provider.slug}{provider.path}", None
+    while True:
+        fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
+        content = pool.request("GET", url, fields=fields).data
+        document = orjson.loads(content)
+        yield url, content, document
+        if (cursor := next_cursor(provider, document)) is None:
+            return
+
+
+def hashed(provider: Provider, document: Any) -> list[Row]:
+    """The rows of a page."""
+    rows = []
+    for model_id, item in items_of(provider, document):
+        content = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+        rows.append((provider.slug, model_id, hashlib.sha256(content).digest(), content.decode()))
+    return rows
+
+
+class Floor(OwnDatabase):
     """The floor as a system of the bench."""
 
     name = "floor"
     sees_etags = False
 
-    def __init__(self, fleet: Fleet, databases: Databases) -> None:
-        self._fleet = fleet
-        self._databases = databases
-        self._database: str | None = None
-
     def begin(self) -> None:
         """Starts with an empty table."""
-        if self._database is not None:
-            self._databases.drop(self._database)
-        self._database = self._databases.new()
-        with self._connect() as connection:
+        super().begin()
+        with self.connect() as connection:
             connection.execute(_TABLES)
 
     def sync(self) -> None:
         """All providers, in one transaction."""
         with urllib3.PoolManager(maxsize=WORKERS) as pool, ThreadPoolExecutor(WORKERS) as threads:
-            listings = threads.map(lambda provider: list(self._rows(pool, provider)), self._fleet.providers)
+            listings = threads.map(lambda provider: self._rows(pool, provider), self._fleet.providers)
             self.write(chain.from_iterable(listings))
 
     def write(self, rows: Iterable[Row]) -> None:
         """COPY and upsert."""
-        with self._connect() as connection, connection.cursor() as cursor:
+        with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(_STAGE)
             with cursor.copy("COPY staging FROM STDIN") as copy:
                 for row in rows:
@@ -86,24 +99,8 @@ class Floor:
 
     def models(self) -> int:
         """Rows in the table."""
-        with self._connect() as connection:
-            return connection.execute("SELECT count(*) FROM model").fetchone()[0]  # type: ignore[index]
+        return self.count("model")
 
-    def factor(self) -> float:
-        """It syncs them all."""
-        return 1
-
-    def _rows(self, pool: urllib3.PoolManager, provider: Provider) -> Iterator[Row]:
-        url, cursor = f"{self._fleet.url}/{provider.slug}{provider.path}", None
-        while True:
-            fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
-            document = orjson.loads(pool.request("GET", url, fields=fields).data)
-            for model_id, item in items_of(provider, document):
-                content = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-                yield provider.slug, model_id, hashlib.sha256(content).digest(), content.decode()
-            if (cursor := next_cursor(provider, document)) is None:
-                return
-
-    def _connect(self) -> psycopg.Connection:
-        assert self._database is not None
-        return psycopg.connect(self._databases.conninfo(self._database))
+    def _rows(self, pool: urllib3.PoolManager, provider: Provider) -> list[Row]:
+        pages = fetched(pool, provider, self._fleet.url)
+        return [row for _, _, document in pages for row in hashed(provider, document)]

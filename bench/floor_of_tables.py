@@ -8,17 +8,15 @@ written. What this project takes beyond it is the price of those.
 
 import hashlib
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import psycopg
 import urllib3
 from fleet import Provider
-from floor import WORKERS, items_of, next_cursor
-from harness import Databases, Fleet
+from floor import WORKERS, fetched, hashed
+from harness import OwnDatabase
 
 _STAGE = """
 CREATE TEMPORARY TABLE staging (provider_id bigint, model_id text, meta_hash text) ON COMMIT DROP;
@@ -76,62 +74,37 @@ class Listing:
     models: list[tuple[str, str]] = field(default_factory=list)
 
 
-class FloorOfTables:
-    """The floor of the tables as a system of the bench."""
+class FloorOfTables(OwnDatabase):
+    """The floor of the tables as a system of the bench; its database begins with providers and rules, and no model."""
 
     name = "floor of the tables"
     sees_etags = False
 
-    def __init__(self, fleet: Fleet, databases: Databases, template: str) -> None:
-        self._fleet = fleet
-        self._databases = databases
-        self._template = template
-        self._database: str | None = None
-
-    def begin(self) -> None:
-        """Starts with providers and rules, and no model."""
-        if self._database is not None:
-            self._databases.drop(self._database)
-        self._database = self._databases.new(self._template)
-
     def sync(self) -> None:
         """All providers, in one transaction."""
         with (
-            self._connect() as connection,
+            self.connect() as connection,
             urllib3.PoolManager(maxsize=WORKERS) as pool,
             ThreadPoolExecutor(WORKERS) as threads,
         ):
             ids = dict(connection.execute("SELECT slug, id FROM provider").fetchall())
             connection.execute(_STAGE)
-            fetched = threads.map(lambda each: self._fetched(pool, each, ids[each.slug]), self._fleet.providers)
-            self._write(connection, fetched)
+            listings = threads.map(lambda each: self._listing(pool, each, ids[each.slug]), self._fleet.providers)
+            self._write(connection, list(listings))
 
     def models(self) -> int:
         """Rows in the table."""
-        with self._connect() as connection:
-            return connection.execute("SELECT count(*) FROM provider_model").fetchone()[0]  # type: ignore[index]
+        return self.count("provider_model")
 
-    def factor(self) -> float:
-        """It syncs them all."""
-        return 1
-
-    def _fetched(self, pool: urllib3.PoolManager, provider: Provider, provider_id: int) -> Listing:
+    def _listing(self, pool: urllib3.PoolManager, provider: Provider, provider_id: int) -> Listing:
         listing = Listing(provider_id)
-        url, cursor = f"{self._fleet.url}/{provider.slug}{provider.path}", None
-        while True:
-            fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
-            content = pool.request("GET", url, fields=fields).data
-            document = orjson.loads(content)
+        for url, content, document in fetched(pool, provider, self._fleet.url):
             listing.sha256.update(content)
             listing.pages.append((len(listing.pages), url, len(content), zlib.compress(content)))
-            for model_id, item in items_of(provider, document):
-                meaning = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-                listing.models.append((model_id, hashlib.sha256(meaning).hexdigest()))
-            if (cursor := next_cursor(provider, document)) is None:
-                return listing
+            listing.models += [(model_id, digest.hex()) for _, model_id, digest, _ in hashed(provider, document)]
+        return listing
 
-    def _write(self, connection: psycopg.Connection, fetched: Iterator[Listing]) -> None:
-        listings = list(fetched)
+    def _write(self, connection: psycopg.Connection, listings: list[Listing]) -> None:
         with connection.cursor() as cursor:
             with cursor.copy("COPY staging FROM STDIN") as copy:
                 for listing in listings:
@@ -143,7 +116,3 @@ class FloorOfTables:
                         copy.write_row((listing.provider_id, listing.sha256.hexdigest(), *page))
             for statement in ("ANALYZE staging", _LISTINGS, _PAGES, _MODELS, _STATES):
                 cursor.execute(statement)
-
-    def _connect(self) -> psycopg.Connection:
-        assert self._database is not None
-        return psycopg.connect(self._databases.conninfo(self._database))

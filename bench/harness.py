@@ -134,6 +134,47 @@ class System(Protocol):
         ...
 
 
+class OwnDatabase:
+    """What systems share that have a database of their own, new in each round.
+
+    Args:
+        fleet: What is listed.
+        databases: Where the database is made.
+        template: What it is a copy of.
+    """
+
+    def __init__(self, fleet: Fleet, databases: Databases, template: str = "template1") -> None:
+        self._fleet = fleet
+        self._databases = databases
+        self._template = template
+        self._database: str | None = None
+
+    def begin(self) -> None:
+        """Starts with a new copy of the template."""
+        if self._database is not None:
+            self._databases.drop(self._database)
+        self._database = self._databases.new(self._template)
+
+    def factor(self) -> float:
+        """It syncs them all."""
+        return 1
+
+    @property
+    def database(self) -> str:
+        """The database of this round."""
+        assert self._database is not None
+        return self._database
+
+    def connect(self) -> psycopg.Connection:
+        """A connection to it."""
+        return psycopg.connect(self._databases.conninfo(self.database))
+
+    def count(self, table: str) -> int:
+        """How many rows a table of it has."""
+        with self.connect() as connection:
+            return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # type: ignore[index]
+
+
 @dataclass
 class Times:
     """Seconds per system and step, round by round."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 from fleet import Provider
-from harness import Databases, Fleet
+from harness import Databases, Fleet, OwnDatabase
 from sqlalchemy import make_url
 
 from provider_pipeline import catalog
@@ -83,23 +83,11 @@ def dagster_home(databases: Databases, folder: Path) -> Path:
     return folder
 
 
-class Ours:
-    """All providers in one process."""
+class Ours(OwnDatabase):
+    """All providers in one process; its database begins with providers and rules, and no model."""
 
     name = "provider_pipeline"
     sees_etags = True
-
-    def __init__(self, fleet: Fleet, databases: Databases, template: str) -> None:
-        self._fleet = fleet
-        self._databases = databases
-        self._template = template
-        self._database: str | None = None
-
-    def begin(self) -> None:
-        """Starts with providers and rules, and no model."""
-        if self._database is not None:
-            self._databases.drop(self._database)
-        self._database = self._databases.new(self._template)
 
     def sync(self) -> None:
         """Every provider, eight at a time."""
@@ -115,15 +103,10 @@ class Ours:
             each = (catalog.get_provider(session, provider.slug).id for provider in self._fleet.providers)
             return sum(catalog.count_models(session, provider_id) for provider_id in each)
 
-    def factor(self) -> float:
-        """It syncs them all."""
-        return 1
-
     @property
     def url(self) -> str:
         """Its catalogue."""
-        assert self._database is not None
-        return self._databases.server.url(self._database)
+        return self._databases.server.url(self.database)
 
 
 class OursInDagster(Ours):

@@ -54,7 +54,6 @@ class DagsterDltAsRun(DagsterDlt):
 
     def sync(self) -> None:
         """One process."""
-        assert self._database is not None
         execute_job(
             "-f",
             __file__,
@@ -63,7 +62,7 @@ class DagsterDltAsRun(DagsterDlt):
             home=self._home,
             url="",
             BENCH_FOLDER=self._databases.folder,
-            BENCH_DATABASE=self._database,
+            BENCH_DATABASE=self.database,
             BENCH_PIPELINES=str(self._pipelines_folder),
             BENCH_FLEET=self._fleet.name,
             BENCH_URL=self._fleet.url,

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 from fleet import FLEETS, Provider
 from floor import items_of
-from harness import Databases, Fleet
+from harness import Databases, Fleet, OwnDatabase
 
 # dlt and dagster-dlt read these when they are imported, and at each run.
 SETTINGS = {
@@ -102,24 +101,20 @@ def pipeline(folder: str, database: str, pipelines_folder: Path) -> dlt.Pipeline
     )
 
 
-class Dlt:
+class Dlt(OwnDatabase):
     """dlt in one process."""
 
     name = "dlt"
     sees_etags = False
 
     def __init__(self, fleet: Fleet, databases: Databases, folder: Path) -> None:
-        self._fleet = fleet
-        self._databases = databases
+        super().__init__(fleet, databases)
         self._folder = folder
-        self._database: str | None = None
         self._number = 0
 
     def begin(self) -> None:
         """Starts with an empty database, and with no memory on disk either."""
-        if self._database is not None:
-            self._databases.drop(self._database)
-        self._database = self._databases.new()
+        super().begin()
         self._number += 1
 
     def sync(self) -> None:
@@ -129,17 +124,10 @@ class Dlt:
 
     def models(self) -> int:
         """Rows in the table."""
-        assert self._database is not None
-        with psycopg.connect(self._databases.conninfo(self._database)) as connection:
-            return connection.execute("SELECT count(*) FROM fleet.model").fetchone()[0]  # type: ignore[index]
-
-    def factor(self) -> float:
-        """It syncs them all."""
-        return 1
+        return self.count("fleet.model")
 
     def _pipeline(self) -> dlt.Pipeline:
-        assert self._database is not None
-        return pipeline(self._databases.folder, self._database, self._pipelines_folder)
+        return pipeline(self._databases.folder, self.database, self._pipelines_folder)
 
     @property
     def _pipelines_folder(self) -> Path:

@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
-import orjson
 import psycopg
 import urllib3
 from fleet import FLEETS
-from floor import items_of, next_cursor
-from harness import Databases, Fleet
+from floor import fetched, items_of
+from harness import Databases, Fleet, OwnDatabase
 from ours import dagster_home
 from psycopg.types.json import Jsonb
 
@@ -36,16 +35,10 @@ def build_defs(fleet_name: str, url: str, conninfo: str) -> dg.Definitions:
 
     @dg.asset(partitions_def=dg.StaticPartitionsDefinition(list(providers)))
     def models(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        provider, cursor = providers[context.partition_key], None
+        provider = providers[context.partition_key]
         rows = []
-        pool = urllib3.PoolManager()
-        while True:
-            fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
-            answer = pool.request("GET", f"{url}/{provider.slug}{provider.path}", fields=fields)
-            document = orjson.loads(answer.data)
+        for _, _, document in fetched(urllib3.PoolManager(), provider, url):
             rows += [(provider.slug, model_id, Jsonb(item)) for model_id, item in items_of(provider, document)]
-            if (cursor := next_cursor(provider, document)) is None:
-                break
         with psycopg.connect(conninfo) as connection, connection.cursor() as writer:
             writer.executemany(_UPSERT, rows)
         return dg.MaterializeResult(metadata={"models": len(rows)})
@@ -53,27 +46,23 @@ def build_defs(fleet_name: str, url: str, conninfo: str) -> dg.Definitions:
     return dg.Definitions(assets=[models])
 
 
-class RunPerPartition:
+class RunPerPartition(OwnDatabase):
     """One Dagster run per provider."""
 
     name = "a run per partition"
     sees_etags = False
 
     def __init__(self, fleet: Fleet, databases: Databases, home: Path) -> None:
-        self._fleet = fleet
-        self._databases = databases
+        super().__init__(fleet, databases)
         self._home = dagster_home(databases, home)
-        self._database: str | None = None
         # Providers of every length; what takes the time is not how long they are.
         every = len(fleet.providers) // SAMPLED
         self._sampled = fleet.providers[every // 2 :: every][:SAMPLED]
 
     def begin(self) -> None:
         """Starts with an empty table."""
-        if self._database is not None:
-            self._databases.drop(self._database)
-        self._database = self._databases.new()
-        with psycopg.connect(self._databases.conninfo(self._database)) as connection:
+        super().begin()
+        with self.connect() as connection:
             connection.execute(_TABLE)
 
     def sync(self) -> None:
@@ -82,12 +71,11 @@ class RunPerPartition:
             list(threads.map(self._run, [provider.slug for provider in self._sampled]))
 
     def _run(self, slug: str) -> None:
-        assert self._database is not None
         command = ["asset", "materialize", "-f", __file__, "--select", "models", "--partition", slug]
         environment = {
             **os.environ,
             "DAGSTER_HOME": str(self._home),
-            "BENCH_PARTITIONED": self._databases.conninfo(self._database),
+            "BENCH_PARTITIONED": self._databases.conninfo(self.database),
             "BENCH_FLEET": self._fleet.name,
             "BENCH_URL": self._fleet.url,
         }
@@ -103,9 +91,7 @@ class RunPerPartition:
 
     def models(self) -> int:
         """What the table would hold if what it holds of the sampled providers is right."""
-        assert self._database is not None
-        with psycopg.connect(self._databases.conninfo(self._database)) as connection:
-            found = connection.execute("SELECT count(*) FROM model").fetchone()[0]  # type: ignore[index]
+        found = self.count("model")
         return self._fleet.models if found == sum(provider.models for provider in self._sampled) else found
 
     def factor(self) -> float:
