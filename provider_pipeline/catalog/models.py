@@ -49,10 +49,12 @@ def differing_rows(session: Session, provider_id: int, hashes: Mapping[str, str]
     """
     found: dict[str, dict[str, Any] | None] = {}
     wanted = {"provider_id": provider_id, "hashes": json.dumps(dict(hashes))}
-    for model_id, set_by_people, *values in session.execute(statement("find_differing"), wanted):
-        row = dict(zip(MOVING_COLUMNS, values, strict=True))
-        found[model_id] = (
-            None if set_by_people is None else row | {field: None for field in set_by_people if field in row}
+    for row in session.execute(statement("find_differing"), wanted).mappings():
+        set_by_people = row["overridden_fields"]
+        found[row["model_id"]] = (
+            {name: None if name in set_by_people else row[name] for name in MOVING_COLUMNS}
+            if set_by_people is not None
+            else None
         )
     return found
 
