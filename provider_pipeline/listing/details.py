@@ -26,6 +26,7 @@ from provider_pipeline.listing.urls import join_url
 from provider_pipeline.listing.walk import Budget
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.paths import climbs
 from provider_pipeline.rules.values import BadValueError, read_id
 
 OpenTransport = Callable[[float], Transport]
@@ -162,7 +163,7 @@ def detail_url(source: ListingSource, detail: Detail, model_id: str) -> str:
     Raises:
         ListingUnreadableError: The id would mean another place than a part of the path.
     """
-    if model_id in (".", ".."):
+    if climbs(detail.path.partition("?")[0].replace(ID_PLACEHOLDER, model_id)):
         raise ListingUnreadableError(
             f"{source.slug}: {model_id!r} cannot be part of a URL's path",
             hint="check the rule's id; without details this model can be read",

@@ -19,6 +19,7 @@ from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
 from provider_pipeline.listing.urls import join_url, query_names
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.pagination import Expression, NoPagination, Pagination, parse_pagination
+from provider_pipeline.rules.paths import checked_path
 
 
 class ListingEndpoint(BaseModel):
@@ -78,11 +79,10 @@ class ListingSource(BaseModel):
         return self
 
     def _check_path(self, path: str, params: Mapping[str, str]) -> None:
-        if path.startswith("//") or urlsplit(path).scheme:
-            raise ConfigurationError(
-                f"{self.slug}: endpoint {redacted_url(path)} is not a path below {redacted_url(self.base_url)}",
-                hint="an endpoint is a path such as /v1/models",
-            )
+        try:
+            checked_path(path)
+        except ValueError as error:
+            raise ConfigurationError(f"{self.slug}: endpoint {redacted_url(path)} {error}") from error
         _check_url(self.slug, join_url(self.base_url, path, params))
 
     def url(self, endpoint: ListingEndpoint) -> str:

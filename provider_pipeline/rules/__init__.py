@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         override_fields,
     )
     from provider_pipeline.rules.pagination import Pagination, parse_pagination
+    from provider_pipeline.rules.places import place_changes, with_places_of
     from provider_pipeline.rules.plausibility import MOVING_COLUMNS
     from provider_pipeline.rules.profile import Profile
     from provider_pipeline.rules.rows import ROW_COLUMNS, content_digest, meta_hash
@@ -108,8 +109,10 @@ __all__ = [
     "override_fields",
     "parse_capability_rules",
     "parse_pagination",
+    "place_changes",
     "propose_patterns",
     "rule_differences",
     "shipped_facts",
     "with_inherited_fields",
+    "with_places_of",
 ]

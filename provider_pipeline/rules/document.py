@@ -21,6 +21,7 @@ from provider_pipeline.rules.forms import (
 )
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import NoPagination, parse_pagination
+from provider_pipeline.rules.paths import EndpointPath, checked_path
 from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.units import Unit, parse_unit
@@ -158,6 +159,7 @@ class Detail(BaseModel):
     def _names_the_id_once(cls, path: str) -> str:
         if path.count(ID_PLACEHOLDER) != 1 or any(brace in path.replace(ID_PLACEHOLDER, "") for brace in "{}"):
             raise ValueError(f"the path must hold {ID_PLACEHOLDER} exactly once, and no other braces")
+        checked_path(path.replace(ID_PLACEHOLDER, "id"))
         return path
 
 
@@ -166,7 +168,7 @@ class Endpoint(BaseModel):
 
     model_config = _MODEL
 
-    path: str | None = Field(None, max_length=2_000)
+    path: EndpointPath | None = None
     selector: Expression
     fields: dict[Name, Expression] = Field(default_factory=lambda: {"id": DEFAULT_ID, "name": "name"}, max_length=64)
     units: dict[Name, Unit] = Field(default_factory=dict)

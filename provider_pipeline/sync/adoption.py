@@ -4,18 +4,20 @@ Here: what becomes of one candidate, whoever wrote it. Not here: tasks (`repair.
 evidence (`evaluation.py`) and the verdict (`gates.py`). Commits nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import RuleMissingError
+from provider_pipeline.errors import InvalidRuleError, RuleMissingError
+from provider_pipeline.rules import ExtractionRule, with_places_of
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate
 from provider_pipeline.sync.evidence import Evidence
 from provider_pipeline.sync.gates import Gate, judge_candidate
-from provider_pipeline.sync.stored import Response, store_rule
+from provider_pipeline.sync.stored import Response, store_rule, stored_rule
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -53,6 +55,24 @@ def active_version(session: Session, provider_id: int) -> catalog.StoredRuleVers
         return catalog.active_rule(session, provider_id)
     except RuleMissingError:
         return None
+
+
+def readable_rule(version: catalog.StoredRuleVersion | None) -> ExtractionRule | None:
+    """The rule of a version; None where there is no version, or an older build stored what this one refuses."""
+    try:
+        return None if version is None else stored_rule(version)
+    except InvalidRuleError:
+        return None
+
+
+def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, Any]) -> ExtractionRule:
+    """A rule from outside, asking where the active one does as far as it leaves that open.
+
+    Raises:
+        InvalidRuleError: It cannot be understood.
+    """
+    rule, active = ExtractionRule.parse(document), readable_rule(active_version(session, provider_id))
+    return rule if active is None else with_places_of(rule, active)
 
 
 def adopt(

@@ -36,7 +36,8 @@ class Candidate:
         rule: The rule.
         metadata: How it was made.
         doubt: Why it may be a wrong guess.
-        version: Its version, if it is stored already: a proposal.
+        version: Its version, if it is stored already: a proposal. Without one the generator wrote it.
+        places_agreed: Whether a person named the endpoints it asks; else they must be those of the active rule.
         analysis: What the generator said of it, with its evidence; empty for a proposal.
     """
 
@@ -44,6 +45,7 @@ class Candidate:
     metadata: Mapping[str, Any]
     doubt: str | None = None
     version: int | None = None
+    places_agreed: bool = False
     analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.sync.adoption import parse_given_rule
 from provider_pipeline.sync.repair import LEASE, Repair, answer_task, worker_name
 from provider_pipeline.sync.stored import store_rule
 
@@ -34,7 +34,7 @@ def propose_rule(
     Args:
         session: A session without pending changes.
         task_id: An open task: one that this worker has claimed, or that nobody has.
-        document: The rule, in either written form.
+        document: The rule, in either written form. What it does not state of where it asks stays as in the active rule.
         author: Who wrote it.
         worker: The name under which the task was claimed; None if it was not.
         note: What its author says about it.
@@ -44,8 +44,8 @@ def propose_rule(
         InvalidRuleError: The rule cannot be understood; the task stays as it was.
         TaskClaimLostError: Somebody else is at the task, or it is finished.
     """
-    rule = ExtractionRule.parse(document)
     task = catalog.get_task(session, task_id)
+    rule = parse_given_rule(session, task.provider_id, document)
     version = store_rule(
         session,
         task.provider_id,

@@ -12,7 +12,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override, last_of_each
+from provider_pipeline.rules import (
+    ExtractionRule,
+    ListingJudge,
+    RowComparer,
+    apply_override,
+    last_of_each,
+    place_changes,
+)
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evidence import SHADOW_RESPONSES, Evidence, Reading, Shadow
 from provider_pipeline.sync.stored import Page, Response, StoredResponse, stored_rule
@@ -49,6 +56,9 @@ def evaluate_candidate(
         found=beside.found,
         dropped=dropped,
         unpaged=() if present is None or (not dropped and _is_one_page_each(response)) else unpaged(present, rule),
+        elsewhere=()
+        if candidate.places_agreed
+        else tuple(place_changes(present, rule, generated=candidate.version is None)),
         catalogue=beside.candidate.comparison() if beside.known else None,
         catalogue_now=beside.active.comparison() if beside.known and active is not None else None,
         doubt=None if mostly_known else candidate.doubt,

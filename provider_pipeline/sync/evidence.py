@@ -78,6 +78,7 @@ class Evidence:
         dropped: How many of them the failing response does not name anywhere.
         unpaged: Endpoints of which the active rule looks for further pages and the candidate does not, unless the
             first page names all that is known.
+        elsewhere: Where the candidate asks and the active rule does not, or the other way round; a line each.
         catalogue: The catalogue's rows beside the candidate's, over the failing response; None without known models.
         catalogue_now: The catalogue's rows beside those of the active rule, over the same response.
         doubt: Why the candidate may be a wrong guess.
@@ -89,6 +90,7 @@ class Evidence:
     found: int = 0
     dropped: int = 0
     unpaged: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     catalogue: Comparison | None = None
     catalogue_now: Comparison | None = None
     doubt: str | None = None

@@ -67,7 +67,11 @@ def judge_candidate(evidence: Evidence, gates: Gates | None = None) -> tuple[Gat
 
 
 def judge_trial(
-    shadows: Sequence[Shadow], gates: Gates | None = None, *, unpaged: Sequence[str] = ()
+    shadows: Sequence[Shadow],
+    gates: Gates | None = None,
+    *,
+    unpaged: Sequence[str] = (),
+    elsewhere: Sequence[str] = (),
 ) -> tuple[Gate, ...]:
     """Holds a rule that was on trial against the gates, over all the responses it read beside the active rule.
 
@@ -75,6 +79,7 @@ def judge_trial(
         shadows: Both rules on each response; its pages were looked for by the active rule.
         gates: The bounds.
         unpaged: Endpoints of which the active rule looks for further pages and the rule on trial does not.
+        elsewhere: Where the rule on trial asks and the active one does not, or the other way round.
     """
     unfit = [each for each in shadows if not each.candidate.valid and each.active is not None and each.active.valid]
     fits = Gate(
@@ -87,7 +92,14 @@ def judge_trial(
     bounds = gates or Gates()
     handled = _handled(shadows)
     agree = [_capabilities_agree((each.comparison for each in handled), bounds)] if handled else []
-    return (fits, *_every_page(unpaged), *_stored_gates(handled, bounds), *agree, _throughout(shadows))
+    return (
+        fits,
+        *_every_page(unpaged),
+        _same_places(elsewhere),
+        *_stored_gates(handled, bounds),
+        *agree,
+        _throughout(shadows),
+    )
 
 
 def judge_by_what_is_known(evidence: Evidence, gates: Gates | None = None) -> tuple[Gate, ...]:
@@ -125,6 +137,7 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
     if evidence.known:
         yield _keeps_known_ids(evidence, bounds)
     yield from _every_page(evidence.unpaged)
+    yield _same_places(evidence.elsewhere)
     if evidence.doubt is not None and failing.active is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
     yield from _stored_gates(_handled(evidence.stored), bounds)
@@ -159,6 +172,18 @@ def _every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
         yield Gate(
             "looks_for_every_page", False, "further pages are looked for as by the active rule", f"not at {where}"
         )
+
+
+def _same_places(elsewhere: Sequence[str]) -> Gate:
+    """What is asked is asked with the provider's key, so that only a person sends it to another place."""
+    more = f" (and {len(elsewhere) - 1} more)" if len(elsewhere) > 1 else ""
+    return Gate(
+        "asks_the_same_places",
+        not elsewhere,
+        "the endpoints, the models' own answers and the further pages that a person agreed to",
+        f"it {elsewhere[0]}{more}" if elsewhere else "the same places",
+        tuple(elsewhere[1:6]),
+    )
 
 
 def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:

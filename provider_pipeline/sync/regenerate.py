@@ -5,7 +5,7 @@ becomes the active one (`adoption.py`), and the answers to RULE_GEN tasks (`repa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -60,7 +60,7 @@ def generate_rule(
     Args:
         session: An open session.
         slug: The provider.
-        samples: The first page of each endpoint.
+        samples: The first page of each endpoint. A person has chosen these endpoints, or `activate` is False.
         sample_id: The stored raw response that the sample is from.
         activate: True or False overrules the gates.
         whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
@@ -70,7 +70,8 @@ def generate_rule(
         RuleValidationError: No valid rule can be written from these samples; nothing was stored.
     """
     provider = catalog.get_provider(session, slug)
-    candidate = written_candidate(slug, samples, whole=whole)
+    # Whoever asks for a rule names its endpoints, or has it kept back.
+    candidate = replace(written_candidate(slug, samples, whole=whole), places_agreed=True)
     refuse_errors(slug, _verdict(candidate.rule, samples).issues)
     adoption = adopt(
         session,

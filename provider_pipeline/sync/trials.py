@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import InvalidRuleError, RuleMissingError
-from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules import place_changes
+from provider_pipeline.sync.adoption import active_version, parse_given_rule, readable_rule
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow, unpaged
 from provider_pipeline.sync.evidence import Shadow
@@ -67,7 +68,13 @@ def report_trial(session: Session, trial: catalog.RuleTrial) -> TrialReport:
     """What a trial has found so far."""
     found = [result.scores for result in catalog.trial_results(session, trial.id)]
     shadows = tuple(Shadow.from_json(scores) for scores in found if "candidate" in scores)
-    return TrialReport(trial, shadows, judge_trial(shadows, unpaged=_unpaged(session, trial)))
+    candidate = readable_rule(catalog.get_rule_version(session, trial.provider_id, trial.version))
+    active = readable_rule(active_version(session, trial.provider_id))
+    if candidate is None:
+        return TrialReport(trial, shadows, judge_trial(shadows, elsewhere=["cannot be read any more"]))
+    missed = () if active is None else unpaged(active, candidate)
+    gates = judge_trial(shadows, unpaged=missed, elsewhere=place_changes(active, candidate))
+    return TrialReport(trial, shadows, gates)
 
 
 def store_for_trial(
@@ -75,13 +82,15 @@ def store_for_trial(
 ) -> int:
     """Stores a hand-written rule as a version that may be put on trial; returns the version. Commits nothing.
 
+    What it does not state of where it asks stays as in the active rule.
+
     Raises:
         InvalidRuleError: The rule cannot be understood.
     """
     return store_rule(
         session,
         provider_id,
-        ExtractionRule.parse(document),
+        parse_given_rule(session, provider_id, document),
         origin="written",
         author="person",
         created_by_id=created_by_id,
@@ -95,14 +104,6 @@ def _by_what_is_known(session: Session, trial: catalog.RuleTrial, raw_response_i
     active = catalog.active_rule(session, trial.provider_id)
     response = StoredResponse(session, raw_response_id)
     return judge_by_what_is_known(evaluate_candidate(session, trial.provider_id, candidate, active, response))
-
-
-def _unpaged(session: Session, trial: catalog.RuleTrial) -> tuple[str, ...]:
-    try:
-        active = stored_rule(catalog.active_rule(session, trial.provider_id))
-        return unpaged(active, stored_rule(catalog.get_rule_version(session, trial.provider_id, trial.version)))
-    except (InvalidRuleError, RuleMissingError):
-        return ()
 
 
 def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) -> dict[str, Any]:

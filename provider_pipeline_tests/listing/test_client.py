@@ -251,7 +251,9 @@ def test_a_base_url_that_cannot_be_asked_or_holds_a_secret_is_refused(base_url: 
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["https://elsewhere.org/models", "//elsewhere.org/models"])
+@pytest.mark.parametrize(
+    "path", ["https://elsewhere.org/models", "//elsewhere.org/models", "/../models", "/%2e%2e/keys"]
+)
 def test_an_endpoint_stays_below_its_base_url(path: str) -> None:
-    with pytest.raises(ConfigurationError, match="not a path below"):
+    with pytest.raises(ConfigurationError, match=r"^acme: endpoint .* (is not a path below|may)"):
         ListingSource(slug="acme", base_url="https://example.org", endpoints=(ListingEndpoint(path=path),))

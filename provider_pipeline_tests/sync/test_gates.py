@@ -51,6 +51,8 @@ def test_a_first_rule_needs_only_to_fit():
         (replace(REPAIR, found=89), "keeps_known_ids"),
         (replace(REPAIR, found=40, dropped=60), "keeps_known_ids"),
         (replace(REPAIR, found=0, dropped=100), "keeps_known_ids"),
+        (replace(REPAIR, elsewhere=("asks /v1/keys",)), "asks_the_same_places"),
+        (replace(REPAIR, unpaged=("/v1/models",)), "looks_for_every_page"),
         (replace(REPAIR, doubt="two lists are alike"), "is_unambiguous"),
         (
             replace(REPAIR, stored=(Shadow(5, GOOD, replace(GOOD, valid=False), comparison()),)),
@@ -85,6 +87,16 @@ def test_a_first_rule_needs_only_to_fit():
 )
 def test_a_worse_candidate_is_stopped_by_the_gate_that_names_what_is_worse(worse, gate):
     assert failed(worse) == [gate]
+
+
+def test_a_first_rule_asks_only_where_a_person_said():
+    first = Evidence(failing=Shadow(1, None, GOOD, None), elsewhere=("asks /v1/models", "asks /v1/keys"))
+    (gate,) = [gate for gate in judge_candidate(first) if not gate.passed]
+    assert (gate.name, gate.actual, gate.sample) == (
+        "asks_the_same_places",
+        "it asks /v1/models (and 1 more)",
+        ("asks /v1/keys",),
+    )
 
 
 def test_models_that_the_provider_truly_dropped_are_not_held_against_the_candidate():

@@ -5,6 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import InvalidRuleError
@@ -166,6 +167,36 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
     assert (ended, report.trial.end_reason, active) == ([], "it is better", 2)
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "asks"),
+    [
+        ({"endpoint": "/v1/keys"}, "it asks /v1/keys (and 1 more)"),
+        ({"pagination": {"type": "page_token", "param": "account", "token": "'victim'"}}, "it asks /v1/models, paged"),
+    ],
+)
+def test_a_rule_that_asks_elsewhere_is_promoted_by_a_person_only(fleet: Fleet, elsewhere: dict, asks: str):
+    trial = on_trial(fleet, {**RICHER, **elsewhere}, until_syncs=1, policy="promote")
+    sync(fleet, listing(*CHAT_MODELS))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, active) == ("finished", 1)
+    assert report.trial.end_reason.startswith(f"failed asks_the_same_places: {asks}")
+    assert [gate.name for gate in report.gates if not gate.passed] == ["asks_the_same_places"]
+
+
+def test_a_rule_on_trial_that_is_refused_by_now_is_not_promoted(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=2, policy="promote")
+    sync(fleet, listing(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        session.execute(text("ALTER TABLE rule_version DISABLE TRIGGER USER"))
+        stored = "jsonb_set(model_list_config, '{endpoint}', '\"/../keys\"')"
+        session.execute(text(f"UPDATE rule_version SET model_list_config = {stored} WHERE version = 2"))
+        session.commit()
+    sync(fleet, listing(*CHAT_MODELS, "gpt-5"))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, active) == ("finished", 1)
+    assert report.trial.end_reason == "failed asks_the_same_places: it cannot be read any more"
+
+
 def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
     paged = {**listing(*CHAT_MODELS), "has_more": False, "last_id": CHAT_MODELS[-1]}
     rule = RuleGenerator().analyze_sample({**paged, "has_more": True})
@@ -177,4 +208,4 @@ def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
         session.commit()
     sync(fleet, paged)
     report, _ = state(fleet, trial)
-    assert report.trial.end_reason == "failed looks_for_every_page: not at endpoint 1"
+    assert report.trial.end_reason == "failed looks_for_every_page: not at /v1/models"

@@ -4,11 +4,13 @@ Here: recognising a pagination style in a sample. Not here: the styles (`../pagi
 listing client). Which token belongs to which parameter is data (`data/pagination.toml`).
 """
 
+import functools
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.words import Path, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, path_expression
+from provider_pipeline.rules.pagination import LinkHeaderPagination, NextUrlPagination, NoPagination, Pagination
 
 _TELLING: Final = 2
 """Items from which on it is no coincidence that a number counts them."""
@@ -57,6 +59,25 @@ def says_more(sample: Any, item_count: int, listing: Path = ()) -> str | None:
         key in fields for key in (*data["numbers"]["page"], *data["offsets"]["limit"], *data["offsets"]["offset"])
     )
     return total[0] if total is not None and paged and total[1] > item_count else None
+
+
+def stays_on_its_path(pagination: Pagination) -> bool:
+    """Whether further pages are asked for on the listing's own path, by a parameter that this module may choose."""
+    match pagination:
+        case NoPagination():
+            return True
+        case NextUrlPagination() | LinkHeaderPagination():
+            return False
+        case _:
+            return snake(pagination.param) in _parameters()
+
+
+@functools.cache
+def _parameters() -> frozenset[str]:
+    data = read_table("pagination.toml")
+    numbers, offsets = data["numbers"], data["offsets"]
+    cursors = [style["param"] for style in data["cursor"]]
+    return frozenset([*cursors, *data["tokens"].values(), numbers["param"], *numbers["as_written"], *offsets["offset"]])
 
 
 def _proven_total(

@@ -1,0 +1,50 @@
+"""The paths that a rule may ask: below the provider's base URL, and spelled in one way only."""
+
+import re
+from typing import Annotated, Final
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field
+
+# What a server or a proxy may decode once more before it looks for the path: dot, slash, backslash, percent, ?, #, ;.
+_ENCODED: Final = re.compile(r"%(?:2[ef35]|3[bf]|5c)", re.IGNORECASE)
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SEPARATORS: Final = re.compile(r"[/\\]")
+
+
+def checked_path(path: str) -> str:
+    """The path, if it can only be read as one below the base URL; it may hold a query.
+
+    Raises:
+        ValueError: What is wrong with it, as the end of a sentence that begins with the path.
+    """
+    own, _, query = path.partition("?")
+    if path.startswith("//") or urlsplit(path).scheme:
+        raise ValueError("is not a path below the base URL: expected one such as /v1/models")
+    if not path.isprintable() or "\\" in path or "#" in path:
+        raise ValueError("holds a backslash, a fragment or a control character")
+    if _BROKEN_ESCAPE.search(path):
+        raise ValueError("holds a % that begins no escape such as %20")
+    if escape := _ENCODED.search(own):
+        raise ValueError(f"holds the escape {escape[0]}, which may be read as another path")
+    for part in (own, query):
+        try:
+            decoded = unquote(part, errors="strict")
+        except UnicodeDecodeError as error:
+            raise ValueError("holds escapes that are not UTF-8") from error
+        if not decoded.isprintable():
+            raise ValueError("holds an escaped control character")
+    if climbs(own):
+        raise ValueError("holds a part . or .., which may lead out of the base URL")
+    return path
+
+
+def climbs(path: str) -> bool:
+    """Whether a part of a path is `.` or `..`, however often it is decoded, and whatever parameters follow it."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return any(part.partition(";")[0] in (".", "..") for part in _SEPARATORS.split(path))
+
+
+EndpointPath = Annotated[str, Field(max_length=2_000), AfterValidator(checked_path)]
+"""A path below the provider's base URL, which may hold a query; empty for the base URL itself."""
