@@ -75,7 +75,7 @@ def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, insta
     assert (task.type, task.status) == ("RULE_GEN", "PENDING")
     assert task.config["issues"]
     with fleet.database.session() as session:
-        (page,) = catalog.load_raw_response(session, task.config["raw_response_id"])
+        (page,) = catalog.stored_pages(session, task.config["raw_response_id"])
     assert page.content == b'{"moved": true}'
     (request,) = first.run_requests
     assert (request.job_name, request.partition_key) == ("regenerate_provider_rules_job", "acme")

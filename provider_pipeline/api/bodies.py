@@ -5,7 +5,9 @@ Here: shapes and bounds. Not here: how strictly the JSON is read (`strict.py`), 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from provider_pipeline.sync import is_own_worker
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
@@ -69,11 +71,35 @@ class Decision(Body):
     reason: Reason
 
 
+class Approval(Decision):
+    """A person's yes to a rule that a task proposes."""
+
+    version: Number | None = Field(
+        default=None, description="The version that was looked at: another one, proposed since, is not activated."
+    )
+
+
+def _from_outside(worker: str) -> str:
+    if is_own_worker(worker):
+        raise ValueError("the name is one of this program's own workers: take another")
+    return worker
+
+
+Worker = Annotated[Name, AfterValidator(_from_outside)]
+
+
 class ClaimBody(Body):
     """Who takes a task, and for how long."""
 
-    worker: Name = Field(description="Names this claimant and no other.")
+    worker: Worker = Field(description="Names this claimant and no other.")
     lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+
+
+class ReleaseBody(Body):
+    """Who gives a task back, and why."""
+
+    worker: Worker = Field(description="Under which name the task was claimed.")
+    reason: Reason
 
 
 class ProposalBody(Body):
@@ -81,7 +107,7 @@ class ProposalBody(Body):
 
     rule: Json = Field(description="In either written form; see docs/rules.md.")
     author: Literal["person", "agent"] = "agent"
-    worker: Name | None = Field(default=None, description="Under which name the task was claimed, if it was.")
+    worker: Worker | None = Field(default=None, description="Under which name the task was claimed, if it was.")
     note: Reason | None = None
 
 

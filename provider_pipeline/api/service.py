@@ -81,6 +81,24 @@ class Call:
         """Who is responsible for what the request changes."""
         return self.caller.id
 
+    def require(self, scope: catalog.Scope, purpose: str = "this") -> None:
+        """Refuses the request unless the caller has a scope.
+
+        Args:
+            scope: The least that is needed.
+            purpose: What needs it, where that is only a part of what the endpoint does.
+
+        Raises:
+            ProblemError: 403: it has a smaller one.
+        """
+        if catalog.SCOPES.index(self.caller.scope) < catalog.SCOPES.index(scope):
+            raise ProblemError(
+                403,
+                "scope-missing",
+                f"{purpose} needs a token of the scope {scope}; {self.caller.name!r} has {self.caller.scope}",
+                headers={"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope"'},
+            )
+
     def provider(self, slug: str) -> catalog.Provider:
         """The provider of that slug.
 
@@ -104,15 +122,10 @@ def _calls(scope: catalog.Scope) -> Callable[..., Iterator[Call]]:
         with service.database.session() as session:
             caller = _caller(service, session, credentials, request)
             setattr(request.state, CALLER, caller)
-            if catalog.SCOPES.index(caller.scope) < catalog.SCOPES.index(scope):
-                raise ProblemError(
-                    403,
-                    "scope-missing",
-                    f"this needs a token of the scope {scope}; {caller.name!r} has {caller.scope}",
-                    headers={"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope"'},
-                )
+            allowed = Call(session, caller, service)
+            allowed.require(scope)
             session.rollback()
-            yield Call(session, caller, service)
+            yield allowed
 
     return call
 

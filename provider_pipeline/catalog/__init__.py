@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from provider_pipeline.catalog.acceptances import (
         Acceptance,
         list_acceptances,
-        mark_acceptance_used,
         record_acceptance,
     )
     from provider_pipeline.catalog.api_tokens import (
@@ -97,7 +96,6 @@ if TYPE_CHECKING:
         list_raw_responses,
         listing_content,
         load_page,
-        load_raw_response,
         recent_raw_response_ids,
         store_raw_response,
         store_raw_responses,
@@ -153,7 +151,6 @@ if TYPE_CHECKING:
         cancel_open_tasks,
         get_task,
         list_tasks,
-        open_tasks,
         retry_task,
         set_task_status,
     )
@@ -272,10 +269,8 @@ __all__ = [
     "listing_content",
     "load_models",
     "load_page",
-    "load_raw_response",
     "lock_provider",
     "lock_providers",
-    "mark_acceptance_used",
     "mark_delivered",
     "mark_failed",
     "models_state",
@@ -285,7 +280,6 @@ __all__ = [
     "open_database",
     "open_rule_gen_task",
     "open_sync_locks",
-    "open_tasks",
     "overrides",
     "overrides_by_provider",
     "overrides_caught_up",

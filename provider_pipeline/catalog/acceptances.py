@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import guard_acceptance, provider
@@ -38,9 +38,9 @@ def record_acceptance(
     author: str | None = None,
     created_by_id: int | None = None,
     raw_response_id: int | None = None,
-    used_at: datetime | None = None,
+    used_at: datetime,
 ) -> int:
-    """Record that somebody takes a listing in spite of its guards.
+    """Record that somebody took a listing in spite of its guards.
 
     Args:
         session: Session to write with.
@@ -49,7 +49,7 @@ def record_acceptance(
         reason: Why the listing is right.
         author: Who decides, by name.
         created_by_id: Who decides, in the operator's own numbering.
-        raw_response_id: The stored listing they looked at.
+        raw_response_id: The stored listing that was taken.
         used_at: When it was taken, if it is taken at once.
 
     Returns:
@@ -68,44 +68,10 @@ def record_acceptance(
     return acceptance_id
 
 
-def list_acceptances(session: Session, *, slug: str | None = None, unused_only: bool = False) -> list[Acceptance]:
-    """Decisions, newest first.
-
-    Args:
-        session: Session to read with.
-        slug: Only about this provider.
-        unused_only: Only those that no listing was taken by yet.
-    """
+def list_acceptances(session: Session, *, slug: str | None = None) -> list[Acceptance]:
+    """Decisions, newest first; with a slug, only those about that provider."""
     columns = [guard_acceptance.c[name] for name in Acceptance.__dataclass_fields__ if name != "slug"]
     query = select(provider.c.slug, *columns).join(provider, provider.c.id == guard_acceptance.c.provider_id)
     if slug is not None:
         query = query.where(provider.c.slug == slug)
-    if unused_only:
-        query = query.where(guard_acceptance.c.used_at.is_(None))
     return [Acceptance(**row) for row in session.execute(query.order_by(guard_acceptance.c.id.desc())).mappings()]
-
-
-def mark_acceptance_used(
-    session: Session, acceptance_id: int, *, now: datetime, raw_response_id: int | None = None
-) -> bool:
-    """Note that a listing was taken because of a decision; each is good for one.
-
-    Args:
-        session: Session to write with.
-        acceptance_id: The decision.
-        now: When the listing was taken.
-        raw_response_id: The listing that was taken; None keeps what is stored.
-
-    Returns:
-        Whether it was unused until now.
-    """
-    values: dict[str, object] = {"used_at": now}
-    if raw_response_id is not None:
-        values["raw_response_id"] = raw_response_id
-    marked = session.scalar(
-        update(guard_acceptance)
-        .where(guard_acceptance.c.id == acceptance_id, guard_acceptance.c.used_at.is_(None))
-        .values(**values)
-        .returning(guard_acceptance.c.id)
-    )
-    return marked is not None

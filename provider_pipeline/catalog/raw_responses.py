@@ -219,15 +219,6 @@ def load_page(session: Session, raw_response_id: int, *, endpoint: int, number: 
     return StoredPage(**{**row, "content": zlib.decompress(row["content"])})
 
 
-def load_raw_response(session: Session, raw_response_id: int) -> list[StoredPage]:
-    """The pages of a stored listing, in order, all in memory.
-
-    Raises:
-        NoSuchEntryError: It is not stored (any more).
-    """
-    return list(stored_pages(session, raw_response_id))
-
-
 def list_raw_responses(session: Session, slug: str | None = None) -> list[StoredResponse]:
     """What is stored, the latest first.
 

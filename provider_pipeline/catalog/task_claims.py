@@ -9,6 +9,9 @@ names its worker, and changes nothing when the claim has gone to somebody else: 
 with it belong in one transaction, the answer last, so that a late worker activates nothing. (Last, because a sync locks
 its provider before it closes tasks; the other order could end in a deadlock.) Leases compare the clocks of different
 machines, so they should be long against the difference between those.
+
+A claim that was made over the HTTP API also holds the token's number, and only that token may use it there. A caller
+without a token is this program or its operator: to them the worker's name is enough.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.rule_versions import get_rule_version
@@ -65,6 +68,7 @@ def claim_task(
     lease: timedelta,
     slug: str | None = None,
     task_id: int | None = None,
+    token_id: int | None = None,
     retries: Retries = DEFAULT_RETRIES,
 ) -> Task | None:
     """Take the oldest task that is due, or whose worker let its claim end. Commit at once, so that others see it.
@@ -78,6 +82,7 @@ def claim_task(
         lease: How long the claim lasts unless it is extended.
         slug: Only a task about this provider.
         task_id: Only this task.
+        token_id: The API token that claims it, if one does.
         retries: How many attempts a task has.
 
     Returns:
@@ -114,6 +119,7 @@ def claim_task(
                     next_attempt_at=None,
                     claimed_by=worker,
                     claimed_until=now + lease,
+                    claimed_token_id=token_id,
                     started_at=func.now(),
                 )
             )
@@ -125,13 +131,15 @@ def claim_task(
     return None
 
 
-def extend_claim(session: Session, task_id: int, *, worker: str, now: datetime, lease: timedelta) -> None:
-    """Keep a task for longer: until `lease` from now.
+def extend_claim(
+    session: Session, task_id: int, *, worker: str, now: datetime, lease: timedelta, token_id: int | None = None
+) -> None:
+    """Keep a task for longer: until `lease` from now. Commit at once, so that others see it.
 
     Raises:
-        TaskClaimLostError: The worker does not have it any more.
+        TaskClaimLostError: The worker does not have it any more, or not with this token.
     """
-    _change_claimed(session, task_id, worker, {"claimed_until": now + lease})
+    _change_claimed(session, task_id, worker, {"claimed_until": now + lease}, token_id)
 
 
 def finish_task(
@@ -172,12 +180,19 @@ def finish_task(
 
 
 def release_task(
-    session: Session, task_id: int, *, worker: str, now: datetime, reason: str, retries: Retries = DEFAULT_RETRIES
+    session: Session,
+    task_id: int,
+    *,
+    worker: str,
+    now: datetime,
+    reason: str,
+    token_id: int | None = None,
+    retries: Retries = DEFAULT_RETRIES,
 ) -> Task:
     """Give a task back unanswered: to be tried again after a pause, or FAILED if that was its last attempt.
 
     Raises:
-        TaskClaimLostError: The worker does not have it any more; nothing was changed.
+        TaskClaimLostError: The worker does not have it any more, or not with this token; nothing was changed.
     """
     attempts = get_task(session, task_id).attempts
     if attempts >= retries.attempts:
@@ -188,7 +203,7 @@ def release_task(
             "next_attempt_at": now + retries.pause(attempts),
             "result": {"reason": reason, "attempts": attempts},
         }
-    _change_claimed(session, task_id, worker, {**values, **UNCLAIMED})
+    _change_claimed(session, task_id, worker, {**values, **UNCLAIMED}, token_id)
     return get_task(session, task_id)
 
 
@@ -198,6 +213,7 @@ def propose(
     version: int,
     *,
     worker: str | None = None,
+    token_id: int | None = None,
     report: str | None = None,
 ) -> None:
     """Answer an open task with a stored rule version, which is to be judged like any other: the task is due at once.
@@ -207,41 +223,52 @@ def propose(
         task_id: The task: one the worker has claimed, or one that nobody has.
         version: A version of the provider's rule, already stored.
         worker: Who has claimed it; None if nobody has.
+        token_id: The API token that answers, if one does.
         report: What its author says about it, as Markdown; None keeps what is stored.
 
     Raises:
-        TaskClaimLostError: Somebody else is at it, or it is finished; nothing was changed.
+        TaskClaimLostError: Somebody else is at it, another token claimed it, or it is finished; nothing was changed.
         RuleMissingError: The provider has no such version.
     """
     get_rule_version(session, get_task(session, task_id).provider_id, version)
     values: dict[str, Any] = {"status": "PENDING", "next_attempt_at": None, "attempts": 0, "proposed_version": version}
     if report is not None:
         values["report"] = report
-    _change_claimed(session, task_id, worker, {**values, **UNCLAIMED})
+    _change_claimed(session, task_id, worker, {**values, **UNCLAIMED}, token_id)
 
 
 def _failed(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": "FAILED", "finished_at": func.now(), "result": dict(result)}
 
 
-def _change_claimed(session: Session, task_id: int, worker: str | None, values: Mapping[str, Any]) -> None:
+def _change_claimed(
+    session: Session, task_id: int, worker: str | None, values: Mapping[str, Any], token_id: int | None = None
+) -> None:
     """Change a task that the worker has, or that nobody has when there is no worker.
 
     Raises:
         TaskClaimLostError: It is otherwise.
     """
-    held = (
-        agent_task.c.status.in_(("PENDING", "NEEDS_REVIEW"))
-        if worker is None
-        else and_(agent_task.c.status == "RUNNING", agent_task.c.claimed_by == worker)
-    )
+    held: ColumnElement[bool]
+    if worker is None:
+        held = agent_task.c.status.in_(("PENDING", "NEEDS_REVIEW"))
+    else:
+        held = and_(agent_task.c.status == "RUNNING", agent_task.c.claimed_by == worker)
+        if token_id is not None:
+            held = and_(held, agent_task.c.claimed_token_id == token_id)
     changed = session.scalar(
         update(agent_task).where(agent_task.c.id == task_id, held).values(**values).returning(agent_task.c.id)
     )
     if changed is None:
-        task = get_task(session, task_id)
-        state = f"is with {task.claimed_by}" if task.claimed_by else f"is {task.status}"
         raise TaskClaimLostError(
-            f"task {task_id} {state}" + (f", and not with {worker} any more" if worker else ""),
+            f"task {task_id} {_lost(get_task(session, task_id), worker)}",
             hint="nothing was changed; see provider-pipeline tasks",
         )
+
+
+def _lost(task: Task, worker: str | None) -> str:
+    if task.claimed_by is None:
+        return f"is {task.status}" + (f", and not with {worker} any more" if worker else "")
+    if task.claimed_by == worker:
+        return f"is with {worker}, but was not claimed with this token"
+    return f"is with {task.claimed_by}" + (f", and not with {worker} any more" if worker else "")

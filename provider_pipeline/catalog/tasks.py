@@ -27,7 +27,7 @@ from provider_pipeline.errors import CatalogError, NoSuchEntryError
 
 OPEN_STATUSES = ("PENDING", "RUNNING", "NEEDS_REVIEW")
 FINISHED_STATUSES = ("SUCCEEDED", "FAILED", "CANCELLED")
-UNCLAIMED: Mapping[str, Any] = {"claimed_by": None, "claimed_until": None}
+UNCLAIMED: Mapping[str, Any] = {"claimed_by": None, "claimed_until": None, "claimed_token_id": None}
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Task:
     next_attempt_at: datetime | None
     claimed_by: str | None
     claimed_until: datetime | None
+    claimed_token_id: int | None
     created_by_id: int | None
     created_at: datetime
     started_at: datetime | None
@@ -116,11 +117,6 @@ def list_tasks(
         query = query.where(or_(is_open, agent_task.c.created_at >= since, agent_task.c.finished_at >= since))
     newest_first = session.execute(query.order_by(agent_task.c.id.desc()).limit(limit)).all()
     return [Task(**row._mapping) for row in reversed(newest_first)]
-
-
-def open_tasks(session: Session, slug: str) -> list[Task]:
-    """A provider's open tasks, oldest first."""
-    return list_tasks(session, slug=slug, status=OPEN_STATUSES)
 
 
 def set_task_status(session: Session, task_id: int, status: str, result: Mapping[str, Any] | None = None) -> None:

@@ -12,6 +12,7 @@ from provider_pipeline.cli import (
     demo,
     dev,
     models,
+    notifications,
     overrides,
     providers,
     raw,
@@ -51,6 +52,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
 app.command("sync")(sync.sync_providers)
 app.command("changes")(changes.changes)
+app.command("notifications")(notifications.notifications)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)

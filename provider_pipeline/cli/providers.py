@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
 from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
-from provider_pipeline.cli.completion import SlugArgument
+from provider_pipeline.cli.completion import SlugArgument, complete_slug
 from provider_pipeline.cli.console import JsonOption, emit_json, models_table, stdout, table
 
 if TYPE_CHECKING:
@@ -65,6 +66,42 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     console = stdout()
     console.print(table(slug, ("setting", "value"), document.items()))
     console.print(models_table("models", models, "status"))
+
+
+@app.command()
+def acceptances(
+    slug: Annotated[str | None, typer.Argument(help="Only of this provider.", autocompletion=complete_slug)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the held listings that somebody took nevertheless, newest first: what, who and why."""
+    with catalog.open_catalog() as database, database.session() as session:
+        if slug is not None:
+            catalog.get_provider(session, slug)
+        found = catalog.list_acceptances(session, slug=slug)
+    if as_json:
+        emit_json(
+            [asdict(each) | {"created_at": _iso(each.created_at), "used_at": _iso(each.used_at)} for each in found]
+        )
+        return
+    stdout().print(
+        table(
+            "held listings that were taken",
+            ("when", "provider", "guards", "reason", "author", "by", "raw response"),
+            (
+                (
+                    _iso(each.used_at),
+                    each.slug,
+                    ", ".join(each.kinds),
+                    each.reason,
+                    each.author,
+                    each.created_by_id,
+                    each.raw_response_id,
+                )
+                for each in found
+            ),
+            right=("by", "raw response"),
+        )
+    )
 
 
 @app.command()

@@ -84,10 +84,18 @@ def propose(
     raise typer.Exit(0 if repair.activated or repair.status == "kept" else 1)
 
 
-def approve(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
+def approve(
+    task_id: int,
+    reason: ReasonOption,
+    looked_at: Annotated[
+        int | None, typer.Option("--version", help="The version looked at: one proposed since is not activated.")
+    ] = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Activate the rule that a task proposes although a gate held it, and close the task."""
     with catalog.open_catalog() as database, database.session() as session:
-        version = sync.approve_task(session, task_id, reason=reason, created_by_id=by)
+        version = sync.approve_task(session, task_id, reason=reason, version=looked_at, created_by_id=by)
         task = catalog.get_task(session, task_id)
     if as_json:
         emit_json(task_document(task))

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.health import HealthReport, StageReport, check_many, check_provider, failed_stage
     from provider_pipeline.sync.outcome import SyncOutcome
     from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule
-    from provider_pipeline.sync.repair import Repair, answer_task, answer_tasks, improve_rule, worker_name
+    from provider_pipeline.sync.repair import (
+        Repair,
+        answer_task,
+        answer_tasks,
+        improve_rule,
+        is_own_worker,
+        worker_name,
+    )
     from provider_pipeline.sync.replay import Replay, replay_response
     from provider_pipeline.sync.sampling import ListingPlace, active_places, fetch_sample, store_sample
     from provider_pipeline.sync.stored import store_rule, stored_rule
@@ -67,6 +74,7 @@ __all__ = [
     "generate_rule",
     "import_response",
     "improve_rule",
+    "is_own_worker",
     "listing_source",
     "open_task",
     "open_task_for",

@@ -4,7 +4,7 @@ Here: what becomes of one candidate, whoever wrote it. Not here: tasks (`repair.
 evidence (`evaluation.py`) and the verdict (`gates.py`). Commits nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -85,6 +85,7 @@ def adopt(
     task_id: int | None = None,
     activate: bool | None = None,
     created_by_id: int | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Adoption:
     """Tries a candidate on a response and beside the active rule, stores it, and activates it if it passes.
 
@@ -97,9 +98,10 @@ def adopt(
         task_id: The task it answers.
         activate: True or False overrules the gates.
         created_by_id: Who asked for it, in the operator's own numbering.
+        between: As in `evaluate_candidate`.
     """
     active = active_version(session, provider_id)
-    evidence = evaluate_candidate(session, provider_id, candidate, active, response)
+    evidence = evaluate_candidate(session, provider_id, candidate, active, response, between=between)
     # Gathering it takes seconds, in which a person may have decided otherwise.
     catalog.require_active(session, provider_id, None if active is None else active.version)
     reading = evidence.failing

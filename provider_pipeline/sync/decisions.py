@@ -26,6 +26,7 @@ def propose_rule(
     *,
     author: Literal["person", "agent"],
     worker: str | None = None,
+    token_id: int | None = None,
     note: str | None = None,
     created_by_id: int | None = None,
 ) -> Repair:
@@ -37,12 +38,13 @@ def propose_rule(
         document: The rule, in either written form. What it does not state of where it asks stays as in the active rule.
         author: Who wrote it.
         worker: The name under which the task was claimed; None if it was not.
+        token_id: The API token that submits it: it must have made the claim. None for the operator.
         note: What its author says about it.
         created_by_id: Who submits it, in the operator's own numbering.
 
     Raises:
         InvalidRuleError: The rule cannot be understood; the task stays as it was.
-        TaskClaimLostError: Somebody else is at the task, or it is finished.
+        TaskClaimLostError: Somebody else is at the task, another token claimed it, or it is finished.
     """
     task = catalog.get_task(session, task_id)
     rule = parse_given_rule(session, task.provider_id, document)
@@ -58,7 +60,7 @@ def propose_rule(
         reason=note or "proposed",
         task_id=task_id,
     )
-    catalog.propose(session, task_id, version, worker=worker)
+    catalog.propose(session, task_id, version, worker=worker, token_id=token_id)
     session.commit()
     judge = worker_name()
     claimed = catalog.claim_task(session, worker=judge, now=datetime.now(UTC), lease=LEASE, task_id=task_id)
@@ -103,16 +105,30 @@ def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -
     return answer_task(session, claimed, worker=worker)
 
 
-def approve_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> int:
+def approve_task(
+    session: Session, task_id: int, *, reason: str, version: int | None = None, created_by_id: int | None = None
+) -> int:
     """Activates the rule that a task proposes although it failed a gate, and closes the task. Commits.
+
+    Args:
+        session: A session without pending changes.
+        task_id: The task.
+        reason: Why.
+        version: The version that was looked at, where another may have been proposed since; None for whichever it is.
+        created_by_id: Who decides, in the operator's own numbering.
 
     Returns:
         The version that is active now.
 
     Raises:
-        CatalogError: The task does not wait for a decision, or proposes no rule.
+        CatalogError: The task does not wait for a decision, proposes no rule, or proposes another one by now.
     """
     task = _waiting(session, task_id)
+    if version is not None and version != task.proposed_version:
+        raise CatalogError(
+            f"task {task_id} does not propose rule version {version} any more, but {task.proposed_version}",
+            hint=f"look at it first: {_TASKS} show {task_id}",
+        )
     version = task.proposed_version
     if version is None:
         raise CatalogError(

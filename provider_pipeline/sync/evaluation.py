@@ -33,6 +33,8 @@ def evaluate_candidate(
     candidate: Candidate,
     active: catalog.StoredRuleVersion | None,
     response: Response,
+    *,
+    between: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """Tries a candidate beside the active rule on a response, on stored ones, and on what is known.
 
@@ -42,16 +44,22 @@ def evaluate_candidate(
         candidate: The rule on trial. Its doubt counts only while most of its models are unknown ones.
         active: The rule it would replace, if there is one.
         response: The response that the active rule does not fit, or a sample.
+        between: Is called after each response: of the largest ones, a dozen take longer than a claim lasts.
     """
     rule, present = candidate.rule, None if active is None else stored_rule(active)
     beside = _BesideCatalogue(session, provider_id, active)
     shadow = run_shadow(present, rule, response, raw_response_id=response.id, watch=beside.add)
-    stored = () if present is None else tuple(_stored_shadows(session, provider_id, present, rule, skip=response.id))
+    between()
+    stored = []
+    if present is not None:
+        for each in _stored_shadows(session, provider_id, present, rule, skip=response.id):
+            stored.append(each)
+            between()
     dropped = _not_named(beside.unseen, response)
     mostly_known = beside.found > 0 and 2 * beside.found >= shadow.candidate.models
     return Evidence(
         failing=shadow,
-        stored=stored,
+        stored=tuple(stored),
         known=beside.known,
         found=beside.found,
         dropped=dropped,

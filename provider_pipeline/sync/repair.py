@@ -47,7 +47,12 @@ from provider_pipeline.sync.sampling import ListingPlace, active_places, stored_
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 LEASE: Final = timedelta(minutes=15)
-"""How long a worker keeps a task without a word; a rule for thousands of models takes seconds."""
+"""How long a worker keeps a task without a word. A rule for thousands of models takes seconds; on the largest listings
+that are read, a worker says a word after each stored response that it has tried the rule on."""
+
+_EXTENDED_EVERY: Final = LEASE / 3
+
+_WORKERS: Final = "provider-pipeline:"
 
 Clock = Callable[[], datetime]
 
@@ -107,7 +112,12 @@ class Repair:
 
 def worker_name() -> str:
     """A name that no other worker has, on any machine, not even an earlier process of the same number."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    return f"{_WORKERS}{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def is_own_worker(name: str) -> bool:
+    """Whether a name is of the form that only this program's own workers have."""
+    return name.startswith(_WORKERS)
 
 
 def answer_tasks(
@@ -140,8 +150,17 @@ def answer_task(
         TaskClaimLostError: Another worker has taken the task over meanwhile; nothing was changed.
         ProviderPipelineError: The task was given back, to be tried again after a pause.
     """
+    kept_at = clock()
+
+    def keep_task() -> None:
+        nonlocal kept_at
+        if (now := clock()) - kept_at >= _EXTENDED_EVERY:
+            catalog.extend_claim(session, task.id, worker=worker, now=now, lease=LEASE)
+            session.commit()
+            kept_at = now
+
     try:
-        repair = _repair(session, task.slug, task)
+        repair = _repair(session, task.slug, task, keep_task)
         _finish(session, task, repair, worker, clock())
         session.commit()
     except ProviderPipelineError as error:
@@ -159,12 +178,12 @@ def improve_rule(session: Session, slug: str) -> Repair:
     Raises:
         ModelSyncerError: There is no stored response to learn from.
     """
-    repair = _repair(session, slug, None)
+    repair = _repair(session, slug, None, lambda: None)
     session.commit()
     return repair
 
 
-def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
+def _repair(session: Session, slug: str, task: catalog.Task | None, between: Callable[[], None]) -> Repair:
     provider = catalog.get_provider(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
@@ -189,6 +208,7 @@ def _repair(session: Session, slug: str, task: catalog.Task | None) -> Repair:
         response,
         origin="regenerated",
         task_id=None if task is None else task.id,
+        between=between,
     )
     status, reason = adoption.status, adoption.reason
     if status == "kept" and (held := _held(session, provider.id, adoption.version, response)):
@@ -284,7 +304,8 @@ def _next_steps(
     look = f"provider-pipeline raw show {failing_id}"
     if task is None:
         return (look,)
-    decide = (f"provider-pipeline tasks approve {task.id} --reason WHY",) if version is not None else ()
+    approve = f"provider-pipeline tasks approve {task.id} --version {version} --reason WHY"
+    decide = (approve,) if version is not None else ()
     return (
         *decide,
         f"provider-pipeline tasks propose {task.id} --rule FILE",

@@ -37,6 +37,8 @@ NEEDS = {
         ("POST", "/api/providers/acme/sync-models?dry_run=true", None),
         ("POST", "/api/providers/acme/metadata/generate-rules?dry_run=true", {"sample_response": {}}),
         ("POST", "/api/tasks/1/claim", {"worker": "me"}),
+        ("POST", "/api/tasks/1/extend", {"worker": "me"}),
+        ("POST", "/api/tasks/1/release", {"worker": "me", **WHY}),
         ("POST", "/api/tasks/1/propose", {"rule": {}}),
     ],
     "admin": [

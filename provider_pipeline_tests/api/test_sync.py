@@ -160,7 +160,7 @@ def test_a_sync_is_launched_through_dagster(fleet: Fleet, httpserver: HTTPServer
         {"launchRun": {"__typename": "PythonError", "message": "no such\njob"}},
     )
     options = {"accept": ["shrink"], "reason": "they closed shop"}
-    answer = api("POST", f"{SYNC}?via=dagster&dry_run=true", scope="sync", json=options)
+    answer = api("POST", f"{SYNC}?via=dagster&dry_run=true", json=options)
     assert answer.status_code == 202, answer.text
     link = httpserver.url_for("/runs/abc-1")
     assert answer.json() == {"provider": "acme", "run_id": "abc-1", "url": link}

@@ -1,10 +1,10 @@
 import pytest
 
-from provider_pipeline.catalog import list_acceptances, mark_acceptance_used, record_acceptance
-from provider_pipeline_tests.catalog.builders import NOON, hours_later, register
+from provider_pipeline.catalog import list_acceptances, record_acceptance
+from provider_pipeline_tests.catalog.builders import NOON, register
 
 
-def test_a_decision_is_recorded_with_who_and_why_and_is_good_for_one_listing(session, provider):
+def test_a_decision_is_recorded_with_who_and_why_and_which_listing_was_taken(session, provider):
     first = record_acceptance(
         session,
         provider.id,
@@ -13,21 +13,17 @@ def test_a_decision_is_recorded_with_who_and_why_and_is_good_for_one_listing(ses
         author="ada",
         created_by_id=7,
         raw_response_id=12,
+        used_at=NOON,
     )
-    (found,) = list_acceptances(session, slug="openai", unused_only=True)
-    assert (found.id, found.kinds, found.reason, found.author, found.created_by_id, found.raw_response_id) == (
+    (found,) = list_acceptances(session, slug="openai")
+    assert (found.id, found.kinds, found.reason, found.author, found.created_by_id) == (
         first,
         ["listing_shrunk", "prices_jumped"],
         "they told us",
         "ada",
         7,
-        12,
     )
-    assert mark_acceptance_used(session, first, now=NOON, raw_response_id=13)
-    assert not mark_acceptance_used(session, first, now=hours_later(1))
-    (used,) = list_acceptances(session)
-    assert (used.used_at, used.raw_response_id) == (NOON, 13)
-    assert list_acceptances(session, unused_only=True) == []
+    assert (found.raw_response_id, found.used_at) == (12, NOON)
 
 
 def test_decisions_come_newest_first_and_by_provider(session, provider):
@@ -43,5 +39,7 @@ def test_decisions_come_newest_first_and_by_provider(session, provider):
 @pytest.mark.parametrize("wrong", [{"kinds": []}, {"reason": ""}])
 def test_a_decision_without_a_kind_or_a_reason_is_refused(session, provider, wrong):
     with pytest.raises(Exception, match="guard_acceptance_"):
-        record_acceptance(session, provider.id, **{"kinds": ["listing_shrunk"], "reason": "x", **wrong})
+        record_acceptance(
+            session, provider.id, **{"kinds": ["listing_shrunk"], "reason": "x", "used_at": NOON, **wrong}
+        )
     session.rollback()

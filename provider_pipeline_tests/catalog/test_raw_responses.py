@@ -7,7 +7,6 @@ from provider_pipeline.catalog import (
     StoredPage,
     get_raw_response,
     list_raw_responses,
-    load_raw_response,
     recent_raw_response_ids,
     store_raw_response,
     stored_pages,
@@ -31,7 +30,7 @@ def _store(session, provider, *contents: bytes, complete: bool = True, **options
 def test_a_listing_is_loaded_as_it_was_stored(session, provider):
     stored = store_raw_response(session, provider.id, PAGES, complete=True)
     assert (stored.byte_count, stored.page_count, stored.is_new) == (12 + 256, 3, True)
-    assert load_raw_response(session, stored.id) == PAGES
+    assert list(stored_pages(session, stored.id)) == PAGES
 
 
 def test_the_same_content_is_found_again_and_only_noted_to_have_come_again(session, provider, row_versions):
@@ -126,7 +125,7 @@ def test_a_listing_without_a_page_cannot_be_stored(session, provider):
 
 def test_a_listing_that_is_not_stored_is_reported(session, provider):
     with pytest.raises(CatalogError, match="raw response 4711 is not stored"):
-        load_raw_response(session, 4711)
+        list(stored_pages(session, 4711))
 
 
 def test_what_is_stored_is_listed_with_the_latest_first(session, provider):

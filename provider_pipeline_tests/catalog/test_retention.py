@@ -5,11 +5,11 @@ from provider_pipeline.catalog import (
     add_provider,
     add_rule_version,
     get_provider,
-    load_raw_response,
     open_rule_gen_task,
     prune_raw_responses,
     recent_raw_response_ids,
     store_raw_response,
+    stored_pages,
 )
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_success, register
 
@@ -51,7 +51,7 @@ def test_pruning_keeps_the_newest_and_every_one_something_refers_to(session, pro
     record_success(session, provider.id, now=NOON, profile=None, raw_response_id=accepted, rule_version=1, result={})
     assert prune_raw_responses(session, provider.id) == 4
     assert recent_raw_response_ids(session, provider.id, limit=20) == [*reversed(rest[-3:]), accepted, failed, sample]
-    assert load_raw_response(session, foreign)
+    assert list(stored_pages(session, foreign))
     assert session.connection().exec_driver_sql("SELECT count(*) FROM raw_response_page").scalar() == 7
     assert prune_raw_responses(session, provider.id) == 0
 

@@ -16,9 +16,11 @@ from provider_pipeline.catalog import (
     active_rule,
     cancel_open_tasks,
     claim_task,
+    create_token,
     extend_claim,
     finish_task,
     get_task,
+    list_tokens,
     open_rule_gen_task,
     previous_active_version,
     propose,
@@ -112,6 +114,57 @@ def test_a_worker_that_says_it_is_alive_keeps_its_task(session, provider):
     extend_claim(session, task_id, worker="one", now=NOON + 9 * MINUTE, lease=LEASE)
     assert _claim(session, "two", NOON + 18 * MINUTE) is None
     assert _claim(session, "two", NOON + 19 * MINUTE).id == task_id
+
+
+@pytest.fixture
+def tokens(session) -> list[int]:
+    """The numbers of two API tokens."""
+    for name in ("mine", "other"):
+        create_token(session, name, "sync")
+    session.commit()
+    return [token.id for token in list_tokens(session)]
+
+
+def test_a_claim_made_with_a_token_is_used_with_that_token_only_whatever_the_name(session, provider, tokens):
+    task_id = _open(session, provider)
+    mine, other = tokens
+    taken = _claim(session, "alice", token_id=mine)
+    assert (taken.claimed_by, taken.claimed_token_id) == ("alice", mine)
+    claim = {"worker": "alice", "token_id": other}
+    for act in (
+        lambda: extend_claim(session, task_id, now=NOON, lease=LEASE, **claim),
+        lambda: release_task(session, task_id, now=NOON, reason="x", **claim),
+        lambda: propose(session, task_id, 1, **claim),
+    ):
+        with pytest.raises(TaskClaimLostError, match="is with alice, but was not claimed with this token"):
+            act()
+    session.commit()
+    assert get_task(session, task_id) == taken
+    extend_claim(session, task_id, now=NOON + MINUTE, lease=LEASE, worker="alice", token_id=mine)
+    assert get_task(session, task_id).claimed_until == NOON + MINUTE + LEASE
+    propose(session, task_id, 1, worker="alice", token_id=mine)
+    assert get_task(session, task_id).claimed_token_id is None
+
+
+def test_a_claim_made_without_a_token_is_used_by_none(session, provider, tokens):
+    task_id = _open(session, provider)
+    _claim(session, "built-in")
+    with pytest.raises(TaskClaimLostError):
+        propose(session, task_id, 1, worker="built-in", token_id=tokens[0])
+    finish_task(session, task_id, worker="built-in", status="SUCCEEDED", result={})
+
+
+def test_the_operator_may_act_for_the_worker_of_a_token(session, provider, tokens):
+    task_id = _open(session, provider)
+    _claim(session, "alice", token_id=tokens[0])
+    assert release_task(session, task_id, worker="alice", now=NOON, reason="she is on leave").status == "PENDING"
+
+
+def test_a_token_takes_a_task_over_when_the_claim_of_another_ends(session, provider, tokens):
+    _open(session, provider)
+    _claim(session, "alice", token_id=tokens[0])
+    assert _claim(session, "alice", NOON + LEASE, token_id=tokens[1]).claimed_token_id == tokens[1]
+    assert _claim(session, "one", NOON + 2 * LEASE).claimed_token_id is None
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "CANCELLED", "NEEDS_REVIEW"])

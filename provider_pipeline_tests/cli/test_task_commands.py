@@ -51,12 +51,19 @@ def test_what_needs_a_person_is_shown_approved_and_synced(fleet: Fleet, run: Com
     assert "context_length vanished from all 5 items" in " ".join(shown.out.split())
     refused = run("tasks", "approve", str(task.id))
     assert refused.code == 2  # a reason is needed
-    approved = run("tasks", "approve", str(task.id), "--reason", "they announced it", "--by", "7")
+    another = run("tasks", "approve", str(task.id), "--version", "1", "--reason", "they announced it")
+    assert (another.code, "does not propose rule version 1 any more, but 2" in another.err) == (1, True)
+    approved = run("tasks", "approve", str(task.id), "--version", "2", "--reason", "they announced it", "--by", "7")
     assert (approved.code, "rule version 2 is active" in approved.out) == (0, True)
     assert "SUCCEEDED" in run("tasks", "list", "--all").out
     assert run("sync", "acme").code == 1  # history still holds what vanished
     accepted = run("sync", "acme", "--accept", "fields", "--reason", "they announced it")
     assert accepted.code == 0, accepted.out
+    (acceptance,) = run("providers", "acceptances", "acme", "--json").json
+    assert (acceptance["kinds"], acceptance["reason"]) == (["fields"], "they announced it")
+    assert acceptance["used_at"]
+    assert "they announced it" in run("providers", "acceptances").out
+    assert run("providers", "acceptances", "nobody").code == 2
 
 
 def test_a_rejected_rule_waits_for_another(fleet: Fleet, run: CommandLine):

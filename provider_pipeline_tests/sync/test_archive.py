@@ -61,7 +61,7 @@ def test_what_is_exported_is_the_same_content_when_it_is_imported(fleet: Fleet, 
     assert (again.id, again.is_new, twin.is_new) == (raw, False, True)
     with fleet.database.session() as session:
         copy = catalog.get_raw_response(session, twin.id)
-        pages = catalog.load_raw_response(session, twin.id)
+        pages = list(catalog.stored_pages(session, twin.id))
     assert (copy.sha256, copy.fetched_at, copy.complete) == (original.sha256, original.fetched_at, True)
     assert [(page.endpoint, page.number, page.status, page.headers["etag"]) for page in pages] == [
         (0, 0, 200, '"0"'),
@@ -76,7 +76,7 @@ def test_a_plain_body_is_stored_as_a_part_that_can_be_replayed(fleet: Fleet, tmp
     file.write_bytes(b'\xef\xbb\xbf{"data": [ ]}')
     raw = take(fleet, "acme", file)
     with fleet.database.session() as session:
-        (page,) = catalog.load_raw_response(session, raw.id)
+        (page,) = catalog.stored_pages(session, raw.id)
         assert not catalog.get_raw_response(session, raw.id).complete
     assert (page.url, page.content) == ("file:models.json", file.read_bytes())
 
@@ -117,7 +117,7 @@ def test_secrets_in_the_address_and_headers_that_are_not_kept_stay_outside(fleet
     file.write_text(json.dumps(document))
     raw = take(fleet, "acme", file)
     with fleet.database.session() as session:
-        (page,) = catalog.load_raw_response(session, raw.id)
+        (page,) = catalog.stored_pages(session, raw.id)
     assert "hunter2" not in f"{page.url} {page.headers}"
     assert page.headers == {"etag": '"1"'}
 

@@ -25,6 +25,7 @@ from provider_pipeline.sync import (
 )
 from provider_pipeline.sync.adoption import adopt
 from provider_pipeline.sync.candidates import written_candidate
+from provider_pipeline.sync.repair import LEASE
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -258,6 +259,29 @@ def test_a_task_that_an_agent_claimed_is_not_answered_by_another(fleet: Fleet):
             propose_rule(session, task.id, good, author="agent", worker="somebody else")
         session.rollback()
         assert propose_rule(session, task.id, good, author="agent", worker="agent").status == "activated"
+
+
+def test_a_repair_that_takes_longer_than_its_lease_keeps_its_task(fleet: Fleet):
+    fleet.add("acme")
+    for number in range(6):
+        fleet.serve("acme", listing(*CHAT_MODELS, f"gpt-5-{number}"))
+        with fleet.database.session() as session:
+            ModelSyncer(session).sync_provider_models("acme")
+    blocked(fleet, moved(*CHAT_MODELS, "gpt-5-5"))
+    (task,) = fleet.tasks("acme")
+    times = []
+
+    def slow_clock() -> datetime:
+        """A clock on which each response takes five minutes, and which lets another worker look for a task."""
+        times.append(datetime.now(UTC) + timedelta(minutes=5 * len(times)))
+        with fleet.database.session() as session:
+            assert len(times) < 2 or catalog.claim_task(session, worker="b", now=times[-1], lease=LEASE) is None
+        return times[-1]
+
+    with fleet.database.session() as session:
+        (repair,) = answer_tasks(session, "acme", clock=slow_clock)
+    assert (repair.status, repair.task_id) == ("activated", task.id)
+    assert times[-1] - times[0] > 2 * LEASE
 
 
 def test_a_better_rule_is_found_without_a_task_and_a_repeat_keeps_it(fleet: Fleet):

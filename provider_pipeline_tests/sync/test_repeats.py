@@ -280,7 +280,7 @@ def test_the_pages_that_did_not_change_are_judged_with_those_that_did(fleet: Fle
     assert server.asked == ["new", "new", "same", "same", "same", "changed"]
     assert (third.not_modified, third.created, third.unchanged, third.missing) == (False, 1, 6, 0)
     with fleet.database.session() as session:
-        stored = catalog.load_raw_response(session, third.raw_response_id)
+        stored = list(catalog.stored_pages(session, third.raw_response_id))
     assert [json.loads(page.content) for page in stored] == server.pages
     assert [page.status for page in stored] == [200, 200]
     assert attempt(fleet).not_modified
@@ -336,5 +336,5 @@ def test_the_validators_of_an_accepted_listing_are_kept_with_its_pages(fleet: Fl
     assert (known["endpoint"], known["number"], known["last_modified"]) == (0, 1, None)
     assert known["url"].endswith("/acme/v1/models")
     with fleet.database.session() as session:
-        (page,) = catalog.load_raw_response(session, first.raw_response_id)
+        (page,) = catalog.stored_pages(session, first.raw_response_id)
         assert session.scalar(text("SELECT etag FROM provider_sync")) == known["etag"] == page.headers["etag"]

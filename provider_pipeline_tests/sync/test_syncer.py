@@ -119,7 +119,7 @@ def test_a_listing_that_does_not_fit_is_blocked_and_opens_one_task(fleet: Fleet,
     assert (task.type, task.status) == ("RULE_GEN", "PENDING")
     assert task.config["issues"] == raised.value.issues
     with fleet.database.session() as session:
-        (page,) = catalog.load_raw_response(session, task.config["raw_response_id"])
+        (page,) = catalog.stored_pages(session, task.config["raw_response_id"])
     assert page.content.decode() == body
 
 

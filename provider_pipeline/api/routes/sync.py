@@ -36,10 +36,15 @@ def sync_models(
     dry_run: DryRun = False,
     via: _Via = "here",
 ) -> Any:
-    """Syncs a provider, now. 409: somebody else is at it; 422: its listing is held, and nothing was written."""
+    """Syncs a provider, now. 409: somebody else is at it; 422: its listing is held, and nothing was written.
+
+    To take a listing that a guard holds (`accept`) is a decision, and needs a token of the scope admin.
+    """
+    accepted = options or SyncOptions()
+    if accepted.accept:
+        call.require("admin", "to accept what a guard holds")
     call.provider(slug)
     call.session.rollback()
-    accepted = options or SyncOptions()
     if via == "dagster":
         return _launched(call, slug, accepted, dry_run=dry_run)
     return ModelSyncer(call.session, client=call.service.client).sync_provider_models(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 
 from provider_pipeline import catalog
-from provider_pipeline.api.bodies import ClaimBody, Decision, Key, ProposalBody
+from provider_pipeline.api.bodies import Approval, ClaimBody, Decision, Key, ProposalBody, ReleaseBody
 from provider_pipeline.api.documents import ActiveRule, RepairDocument, TaskDocument
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import Limit, OfProvider, document_of, router
@@ -48,6 +48,7 @@ def claim(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
         now=datetime.now(UTC),
         lease=timedelta(seconds=body.lease_seconds),
         task_id=task_id,
+        token_id=call.caller.id,
     )
     call.session.commit()
     if claimed is None:
@@ -56,9 +57,39 @@ def claim(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
     return document_of(claimed)
 
 
+@routes.post("/tasks/{task_id}/extend", response_model=TaskDocument, responses=responses(409))
+def extend(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
+    """Keeps a claimed task for longer, from now. 409: the token has not claimed it, or not any more."""
+    lease = timedelta(seconds=body.lease_seconds)
+    catalog.extend_claim(
+        call.session, task_id, worker=body.worker, now=datetime.now(UTC), lease=lease, token_id=call.caller.id
+    )
+    call.session.commit()
+    return _now(call, task_id)
+
+
+@routes.post("/tasks/{task_id}/release", response_model=TaskDocument, responses=responses(409))
+def release(call: Syncer, task_id: _TaskId, body: ReleaseBody) -> Any:
+    """Gives a claimed task back unanswered; it is tried again after a pause. 409: as for `extend`."""
+    catalog.release_task(
+        call.session,
+        task_id,
+        worker=body.worker,
+        now=datetime.now(UTC),
+        reason=body.reason,
+        token_id=call.caller.id,
+    )
+    call.session.commit()
+    return _now(call, task_id)
+
+
 @routes.post("/tasks/{task_id}/propose", response_model=RepairDocument, responses=responses(409))
 def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
-    """Answers a task with a rule. It passes the gates that every rule passes, or waits for a person."""
+    """Answers a task with a rule. It passes the gates that every rule passes, or waits for a person.
+
+    What it leaves out of where it asks (endpoint, detail, pagination) stays as the active rule has it; a rule that asks
+    elsewhere always waits. A task that is claimed is answered by the token that claimed it.
+    """
     catalog.get_task(call.session, task_id)
     call.session.rollback()
     repair = propose_rule(
@@ -67,6 +98,7 @@ def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
         body.rule,
         author=body.author,
         worker=body.worker,
+        token_id=call.caller.id,
         note=body.note,
         created_by_id=call.created_by_id,
     )
@@ -74,10 +106,12 @@ def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
 
 
 @routes.post("/tasks/{task_id}/approve", response_model=ActiveRule, responses=responses(409))
-def approve(call: Admin, task_id: _TaskId, body: Decision) -> Any:
-    """Activates the rule that a task proposes, although it failed a gate."""
+def approve(call: Admin, task_id: _TaskId, body: Approval) -> Any:
+    """Activates the rule that a task proposes, although it failed a gate. 409: it proposes another than `version`."""
     slug = catalog.get_task(call.session, task_id).slug
-    version = approve_task(call.session, task_id, reason=body.reason, created_by_id=call.created_by_id)
+    version = approve_task(
+        call.session, task_id, reason=body.reason, version=body.version, created_by_id=call.created_by_id
+    )
     return {"provider": slug, "active": version}
 
 

@@ -46,6 +46,7 @@ agent_task = Table(
     time_column("next_attempt_at", nullable=True),
     text_column("claimed_by", nullable=True),
     time_column("claimed_until", nullable=True),
+    Column("claimed_token_id", BigInteger, ForeignKey("api_token.id")),
     Column("proposed_version", Integer),
     text_column("report", nullable=True),
     ForeignKeyConstraint(
