@@ -161,7 +161,7 @@ def provider_catalog(
     renewed: set[str] = set()
     troubled: dict[str, str] = {}
     with provider_database.open() as database:
-        slugs = sorted(context.partition_keys) if for_partitions else _due(context, database)
+        slugs = _chosen(context) if for_partitions else _due(context, database)
         if for_partitions and RULE in selected and not config.dry_run:
             yield from _renew_rules(database, slugs, renewed, troubled, config, unasked=selected == {RULE})
         to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
@@ -241,6 +241,19 @@ def _renew_rules(
             troubled[slug] = f"{slug}: a person must decide: {repairs[-1].reason}"
         elif repairs:
             renewed.add(slug)
+
+
+def _chosen(context: dg.AssetExecutionContext) -> list[str]:
+    """The providers of a launch for partitions; that it names none is a mistake of whoever launched it."""
+    slugs = sorted(context.partition_keys)
+    if not slugs:
+        start, end = context.partition_key_range
+        raise dg.Failure(
+            f"the partition range from {start} to {end} holds no provider: partitions are in the order in which they "
+            f"were added, and {end} comes before {start}; launch it from {end} to {start}, or each partition by itself",
+            allow_retries=False,
+        )
+    return slugs
 
 
 def _due(context: dg.AssetExecutionContext, database: "catalog.Database") -> list[str]:

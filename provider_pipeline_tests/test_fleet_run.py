@@ -135,6 +135,25 @@ def test_a_backfill_of_a_range_records_each_provider_truthfully(fleet: Fleet, in
     assert fleet.rows("b") == {}
 
 
+def test_a_range_whose_ends_are_reversed_fails_and_says_so(fleet: Fleet, instance: dg.DagsterInstance):
+    for slug in ("a", "b", "c"):
+        fleet.add(slug)
+    instance.add_dynamic_partitions("providers", ["a", "b", "c"])
+    for job_name in ("sync_all_providers_job", "regenerate_provider_rules_job"):
+        result = (
+            definitions(fleet.database.url)
+            .resolve_job_def(job_name)
+            .execute_in_process(
+                instance=instance,
+                tags={"dagster/asset_partition_range_start": "c", "dagster/asset_partition_range_end": "a"},
+                raise_on_error=False,
+            )
+        )
+        assert not result.success
+        assert failure(result).startswith("the partition range from c to a holds no provider: ")
+    assert materialized(instance, TABLE) == set()
+
+
 def test_an_implausible_listing_fails_the_check_of_history_and_not_that_of_the_rule(
     fleet: Fleet, instance: dg.DagsterInstance
 ):
