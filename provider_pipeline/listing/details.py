@@ -163,12 +163,13 @@ def detail_url(source: ListingSource, detail: Detail, model_id: str) -> str:
     Raises:
         ListingUnreadableError: The id would mean another place than a part of the path.
     """
-    if climbs(detail.path.partition("?")[0].replace(ID_PLACEHOLDER, model_id)):
+    path = detail.path.replace(ID_PLACEHOLDER, quote(model_id, safe=""))
+    if climbs(path.partition("?")[0]):
         raise ListingUnreadableError(
             f"{source.slug}: {model_id!r} cannot be part of a URL's path",
             hint="check the rule's id; without details this model can be read",
         )
-    return join_url(source.base_url, detail.path.replace(ID_PLACEHOLDER, quote(model_id, safe="")))
+    return join_url(source.base_url, path)
 
 
 def _readable(value: Any) -> str | None:

