@@ -44,7 +44,7 @@ def evaluate_candidate(
         candidate: The rule on trial. Its doubt counts only while most of its models are unknown ones.
         active: The rule it would replace, if there is one.
         response: The response that the active rule does not fit, or a sample.
-        between: Is called after each response: of the largest ones, a dozen take longer than a claim lasts.
+        between: Called after each response, so that a worker can extend its claim; may commit.
     """
     rule, present = candidate.rule, None if active is None else stored_rule(active)
     beside = _BesideCatalogue(session, provider_id, active)

@@ -175,7 +175,7 @@ def _every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
 
 
 def _same_places(elsewhere: Sequence[str]) -> Gate:
-    """What is asked is asked with the provider's key, so that only a person sends it to another place."""
+    """Requests carry the provider's key: only a person may send it to another place."""
     more = f" (and {len(elsewhere) - 1} more)" if len(elsewhere) > 1 else ""
     return Gate(
         "asks_the_same_places",
