@@ -10,6 +10,7 @@ from provider_pipeline.lazy import loaded_on_use
 if TYPE_CHECKING:
     from provider_pipeline.rules.capabilities import capability_names
     from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison, RowComparer
+    from provider_pipeline.rules.controls import escaped, has_controls
     from provider_pipeline.rules.difference import (
         RuleDifference,
         code_span,
@@ -104,7 +105,9 @@ __all__ = [
     "describe_drift",
     "difference_lines",
     "difference_markdown",
+    "escaped",
     "explain_rule",
+    "has_controls",
     "holding_guards",
     "last_of_each",
     "learn_shipped",
