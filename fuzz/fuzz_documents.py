@@ -13,7 +13,14 @@ from documents import RULE_KEYS, SAMPLE_KEYS, Documents
 
 with atheris.instrument_imports(include=["provider_pipeline"]):
     from provider_pipeline.errors import InvalidRuleError
-    from provider_pipeline.rules import CapabilityMatcher, ExtractionRule, ListingJudge, Profile, apply_override
+    from provider_pipeline.rules import (
+        CapabilityMatcher,
+        ExtractionRule,
+        ListingJudge,
+        Profile,
+        RowsInMemory,
+        apply_override,
+    )
 
 
 def one_input(data: bytes) -> None:
@@ -46,21 +53,23 @@ def _run(rule: ExtractionRule, documents: Documents) -> None:
     stored = ExtractionRule.parse(written.to_stored()._asdict())
     if stored != written or stored.digest != rule.digest:
         raise AssertionError("the rule is not lossless")
-    first = _judged(rule, [documents.value(), {"data": [documents.value(3)] * 3}], None)
-    again = _judged(rule, [documents.value()], first)
+    first, _ = _judged(rule, [documents.value(), {"data": [documents.value(3)] * 3}], None)
+    _, again = _judged(rule, [documents.value()], first)
     if Profile.from_json(again.to_json()) != again:
         raise AssertionError("the profile is not lossless")
 
 
-def _judged(rule: ExtractionRule, pages: list[Any], before: Profile | None) -> Profile:
-    judge = ListingJudge(rule, previous_profile=before)
-    for page in pages:
-        for row in judge.add_page(page):
-            json.dumps(row, allow_nan=False, ensure_ascii=False).encode()
-            apply_override(row, {"capabilities": {"chat": True}})
+def _judged(
+    rule: ExtractionRule, pages: list[Any], before: list[dict[str, Any]] | None
+) -> tuple[list[dict[str, Any]], Profile]:
+    judge = ListingJudge(rule, history=None if before is None else RowsInMemory(before))
+    rows = [row for page in pages for row in judge.add_page(page)]
+    for row in rows:
+        json.dumps(row, allow_nan=False, ensure_ascii=False).encode()
+        apply_override(row, {"capabilities": {"chat": True}})
     verdict = judge.verdict()
     json.dumps([verdict.issues, verdict.rejected], allow_nan=False, ensure_ascii=False).encode()
-    return verdict.profile
+    return rows, verdict.profile
 
 
 if __name__ == "__main__":

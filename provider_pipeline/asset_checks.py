@@ -64,7 +64,7 @@ RULE_EXTRACTS_MODELS = _spec(
 LISTING_IS_PLAUSIBLE = _spec(
     "listing_is_plausible",
     EXTRACTION,
-    "The listing could be the successor of the last accepted one: size, ids, prices and limits did not jump.",
+    "The listing could be the successor of those accepted lately: size, ids, prices and limits did not jump or creep.",
     blocking=True,
 )
 CAPABILITIES_ARE_COVERED = _spec(

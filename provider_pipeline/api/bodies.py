@@ -9,6 +9,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from provider_pipeline.sync import is_own_worker
 
+from provider_pipeline.rules import GUARDS
+
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Recorded.")]
@@ -52,7 +54,7 @@ class NewProvider(Body):
 class SyncOptions(Body):
     """What a sync may take although a guard holds it."""
 
-    accept: list[Name] = []
+    accept: list[Name] = Field(default=[], description=f"Guards by name: {', '.join([*GUARDS, 'all'])}.")
     reason: Reason | None = None
 
 

@@ -55,10 +55,11 @@ if TYPE_CHECKING:
     from provider_pipeline.catalog.models import (
         active_model_ids,
         count_models,
-        differing_rows,
+        earlier_selves,
         kept_rows,
         load_models,
         previous_rows,
+        respelled_ids,
         stated_capabilities,
     )
     from provider_pipeline.catalog.notifications import (
@@ -232,9 +233,9 @@ __all__ = [
     "claim_task",
     "count_models",
     "create_token",
-    "differing_rows",
     "digest_markdown",
     "due_providers",
+    "earlier_selves",
     "end_trial",
     "endpoints_configs",
     "enqueue_notifications",
@@ -300,6 +301,7 @@ __all__ = [
     "release_task",
     "remove_override",
     "require_active",
+    "respelled_ids",
     "retry_task",
     "revoke_token",
     "roll_back_rule",

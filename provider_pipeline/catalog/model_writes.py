@@ -73,6 +73,11 @@ class WriteResult:
     changes: tuple[ModelChange, ...]
     total_changes: int
 
+    @property
+    def listed(self) -> int:
+        """Models that are active now."""
+        return self.created + self.renamed + self.updated + self.unchanged + self.restored
+
 
 @dataclass(frozen=True)
 class ListedModels:

@@ -5,16 +5,21 @@ Here: the readers. Not here: making the rows what a listing says (`model_writes`
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, true
+from sqlalchemy import ARRAY, RowMapping, Text, any_, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
-from provider_pipeline.rules import MOVING_COLUMNS, ROW_COLUMNS
+from provider_pipeline.rules import MOVING_COLUMNS, ROW_COLUMNS, UNKNOWN, Once
+
+_AT_ONCE = 50_000
+"""Ids that are looked for in one pass over a provider's models."""
 
 
 def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -35,28 +40,51 @@ def kept_rows(
         yield dict(zip(ROW_COLUMNS, values, strict=True)), set_by_people
 
 
-def differing_rows(session: Session, provider_id: int, hashes: Mapping[str, str]) -> dict[str, dict[str, Any] | None]:
-    """Prices and limits as models were last listed, where they are not known to be what is listed now.
+def earlier_selves(
+    session: Session, provider_id: int, hashes: Mapping[str, str], *, since: datetime | None = None
+) -> dict[str, tuple[Once, Once]]:
+    """What listed models were in the last accepted listing, and in the one that another replaced at a moment.
 
     Args:
         session: Session to read with.
         provider_id: The provider.
         hashes: By model id, the `meta_hash` of what is listed now.
+        since: The moment; without one, the second entry of each model says that it is unknown.
 
     Returns:
-        By model id, the columns `MOVING_COLUMNS`; None for each whose value people set: that is not what was listed.
-        None in place of a model that is not kept, or removed. Models that are kept with the same hash are left out.
+        By model id. Models that are known to have been the same both times are left out. Values that people set count
+        as unknown: they are not what was listed.
     """
-    found: dict[str, dict[str, Any] | None] = {}
-    wanted = {"provider_id": provider_id, "hashes": json.dumps(dict(hashes))}
-    for row in session.execute(statement("find_differing"), wanted).mappings():
-        set_by_people = row["overridden_fields"]
-        found[row["model_id"]] = (
-            {name: None if name in set_by_people else row[name] for name in MOVING_COLUMNS}
-            if set_by_people is not None
-            else None
-        )
-    return found
+    wanted = {"provider_id": provider_id, "hashes": json.dumps(dict(hashes)), "since": since}
+    found = session.execute(statement("find_differing"), wanted).mappings()
+    return {row["model_id"]: _selves(row) for row in found}
+
+
+def _selves(row: RowMapping) -> tuple[Once, Once]:
+    if row["status"] is None:
+        return UNKNOWN, UNKNOWN
+    set_by_people = row["overridden_fields"]
+    last = {name: None if name in set_by_people else row[name] for name in MOVING_COLUMNS}
+    then = {"status": row["status"], **last, **(row["was"] or {})}
+    status = then.pop("status")
+    is_from_before = row["is_from_before"]
+    return (
+        Once(known=True, listed=row["status"] == "active", values=last),
+        Once(known=is_from_before, listed=is_from_before and status == "active", values=then),
+    )
+
+
+def respelled_ids(session: Session, provider_id: int, ids: Iterable[str]) -> Iterator[str]:
+    """Models of the last accepted listing that these ids name, whatever the case of their letters.
+
+    Args:
+        session: Session to read with.
+        provider_id: The provider.
+        ids: Any number of ids; with the models that they name exactly.
+    """
+    left = iter(ids)
+    while some := list(islice(left, _AT_ONCE)):
+        yield from session.scalars(statement("find_respelled"), {"provider_id": provider_id, "ids": json.dumps(some)})
 
 
 def load_models(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:

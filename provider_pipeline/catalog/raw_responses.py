@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol
 
 from sqlalchemy import Row, case, func, select
@@ -22,6 +22,10 @@ from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response, raw_response_page
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 from provider_pipeline.rules import content_digest
+
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+"""The first and the last day that Python can hold in every time zone."""
 
 _MOST_BYTES = 1024 * 1024
 """Compressed bytes of pages that are written at once."""
@@ -253,11 +257,13 @@ def recent_raw_response_ids(session: Session, provider_id: int, *, limit: int) -
 def _described(**wanted: Any) -> Any:
     accepted = provider_sync.c.raw_response_id.is_not(None)
     last_accepted = func.greatest(raw_response.c.last_fetched_at, provider_sync.c.last_success_at)
+    last_fetched = case((accepted, last_accepted), else_=raw_response.c.last_fetched_at)
     query = (
         select(
-            *(raw_response.c[name] for name in ("id", "sha256", "byte_count", "page_count", "complete", "fetched_at")),
+            *(raw_response.c[name] for name in ("id", "sha256", "byte_count", "page_count", "complete")),
             provider.c.slug,
-            case((accepted, last_accepted), else_=raw_response.c.last_fetched_at).label("last_fetched_at"),
+            _readable(raw_response.c.fetched_at).label("fetched_at"),
+            _readable(last_fetched).label("last_fetched_at"),
             accepted.label("accepted"),
         )
         .join(provider, provider.c.id == raw_response.c.provider_id)
@@ -268,6 +274,11 @@ def _described(**wanted: Any) -> Any:
     if (raw_response_id := wanted.get("raw_response_id")) is not None:
         query = query.where(raw_response.c.id == raw_response_id)
     return query
+
+
+def _readable(moment: Any) -> Any:
+    """The moment, or the nearest one that Python can hold: the table takes any, and a file once said which."""
+    return func.least(func.greatest(moment, _EARLIEST), _LATEST)
 
 
 def _write_pages(session: Session, responses: Iterable[tuple[int, Iterable[StoredPage]]]) -> None:

@@ -1,7 +1,7 @@
 """How each provider's latest sync went.
 
-Here: the rows of `provider_sync`. Not here: what the syncs changed (`models`), and whether a provider is due
-(`providers`).
+Here: the rows of `provider_sync` and `accepted_profile`. Not here: what the syncs changed (`models`), and whether a
+provider is due (`providers`).
 """
 
 import functools
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
-from provider_pipeline.catalog.tables import provider, provider_sync, raw_response
+from provider_pipeline.catalog.tables import accepted_profile, provider, provider_sync, raw_response
 
 _LONGEST_MESSAGE = 1000
 
@@ -25,7 +25,8 @@ _LONGEST_MESSAGE = 1000
 class SyncState:
     """A provider's row of `provider_sync`, or what stands for it before the first sync.
 
-    `content` is the digest of the last accepted listing, as `ListingContent.sha256`.
+    `content` is the digest of the last accepted listing, as `ListingContent.sha256`. `window` has accepted listings
+    that were replaced in the last days, oldest first: `replaced_at`, in ISO 8601, and `profile`.
     """
 
     last_checked_at: datetime | None = None
@@ -40,10 +41,30 @@ class SyncState:
     content: str | None = None
     rule_version: int | None = None
     last_result: dict[str, Any] = field(default_factory=dict)
+    window: list[dict[str, Any]] = field(default_factory=list)
 
 
+_window = (
+    select(
+        func.coalesce(
+            func.jsonb_agg(
+                aggregate_order_by(
+                    func.jsonb_build_object(
+                        "replaced_at", accepted_profile.c.replaced_at, "profile", accepted_profile.c.profile
+                    ),
+                    accepted_profile.c.replaced_at,
+                )
+            ),
+            text("'[]'::jsonb"),
+        )
+    )
+    .where(accepted_profile.c.provider_id == provider_sync.c.provider_id)
+    .correlate(provider_sync)
+    .scalar_subquery()
+)
+_FROM_ELSEWHERE = {"content": raw_response.c.sha256.label("content"), "window": _window.label("window")}
 STATE_COLUMNS = tuple(
-    raw_response.c.sha256.label(name) if name == "content" else provider_sync.c[name]
+    _FROM_ELSEWHERE[name] if name in _FROM_ELSEWHERE else provider_sync.c[name]
     for name in SyncState.__dataclass_fields__
 )
 """What makes a `SyncState`, from `provider_sync` joined with its raw response."""
@@ -100,6 +121,8 @@ class AcceptedSync:
         raw_response_id: The stored listing.
         validators: What to recognise each page by; see the comment on the column.
         basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
+        window_days: Over how many days later listings are compared with the accepted ones.
+        begins_window: Whether they are compared with this one, and none before it.
     """
 
     provider_id: int
@@ -109,6 +132,8 @@ class AcceptedSync:
     raw_response_id: int | None = None
     validators: Sequence[Mapping[str, Any]] = ()
     basis: str | None = None
+    window_days: float = 0
+    begins_window: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, change_texts, emit_json, note, stdout, table
+from provider_pipeline.cli.console import JsonOption, change_texts, draw, emit_json, note, table
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
 
 _STYLES = {
@@ -71,7 +71,7 @@ def changes(
     if not found:
         note("no such change")
         return
-    stdout().print(
+    draw(
         table(
             "changes",
             ("when (UTC)", "provider", "model", "kind", "cause", "what"),
@@ -82,7 +82,7 @@ def changes(
                     change.model_id,
                     Text(change.kind, style=_STYLES[change.kind]),
                     change.cause,
-                    "\n".join(change_texts({name: pair for name, pair in change.changed.items() if name != "status"})),
+                    change_texts({name: pair for name, pair in change.changed.items() if name != "status"}),
                 )
                 for change in found
             ),

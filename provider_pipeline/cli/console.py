@@ -1,4 +1,8 @@
-"""How the command line speaks: results on standard output, everything else on standard error."""
+"""How the command line speaks: results on standard output, everything else on standard error.
+
+Every command prints through these functions. A text may come from a provider, so each is escaped here: it cannot steer
+the terminal or begin a line of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.rules import escaped, has_controls
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
@@ -37,22 +43,52 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True, width=wide)
 
 
+def say(line: str) -> None:
+    """Prints one line of a result."""
+    typer.echo(escaped(line))
+
+
+def say_lines(text: str) -> None:
+    """Prints a result that we wrote over several lines."""
+    for line in text.removesuffix("\n").split("\n"):
+        say(line)
+
+
+def draw(*parts: RenderableType, console: Console | None = None) -> None:
+    """Prints what is drawn: tables of `table`, and texts.
+
+    Args:
+        parts: What to print, one below the other.
+        console: Where to, if not on standard output.
+    """
+    console = console or stdout()
+    for part in parts:
+        console.print(_one_line(part) if isinstance(part, (str, Text)) else part)
+
+
+def drawn_report(markdown: str) -> Markdown:
+    """A report in Markdown, to be shown."""
+    return Markdown("\n".join(map(escaped, markdown.split("\n"))))
+
+
 def fail(message: str, *, hint: str | None = None) -> None:
     """Prints one error: what failed, and the next step."""
-    line = Text.assemble(("error: ", "bold red"), message)
-    if hint:
-        line.append(f" ({hint})")
-    stderr().print(line)
+    stderr().print(Text.assemble(("error: ", "bold red"), escaped(f"{message} ({hint})" if hint else message)))
 
 
 def note(message: str) -> None:
     """Prints a line of progress."""
-    stderr().print(Text(message, style="dim"))
+    stderr().print(Text(escaped(message), style="dim"))
 
 
 def emit_json(value: Any) -> None:
-    """Prints a value as JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Prints a value as JSON, with what could steer a terminal in JSON's own escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    typer.echo("\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n")))
+
+
+def _json_escaped(line: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" if has_controls(char) else char for char in line)
 
 
 def number(value: float | None) -> str | None:
@@ -82,15 +118,26 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     Args:
         title: Its title.
         columns: Column heads.
-        rows: Values in the columns' order; a `Text` keeps its style.
+        rows: Values in the columns' order; a `Text` keeps its style, and a list is drawn line by line.
         right: Columns to align to the right.
     """
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    drawn = Table(title=_one_line(Text(title, style="bold")), title_justify="left")
     for column in columns:
         drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text("-" if cell is None else str(cell)) for cell in row))
+        drawn.add_row(*map(_cell, row))
     return drawn
+
+
+def _cell(value: Any) -> Text:
+    if isinstance(value, (list, tuple)):
+        return Text("\n").join(map(_cell, value))
+    return _one_line("-" if value is None else value)
+
+
+def _one_line(value: Any) -> Text:
+    """A value as a text of one line; a `Text` keeps its style."""
+    return Text(escaped(value.plain), style=value.style) if isinstance(value, Text) else Text(escaped(str(value)))
 
 
 def print_verdict(what: str, *, valid: bool, models: int, issues: Iterable[Mapping[str, Any]]) -> None:
@@ -102,9 +149,9 @@ def print_verdict(what: str, *, valid: bool, models: int, issues: Iterable[Mappi
         models: How many models it extracts.
         issues: The verdict's issues.
     """
-    typer.echo(f"{what}: {'fits' if valid else 'does not fit'}: {models} models")
+    say(f"{what}: {'fits' if valid else 'does not fit'}: {models} models")
     for issue in issues:
-        typer.echo(f"  {issue['severity']}: {issue['message']}")
+        say(f"  {issue['severity']}: {issue['message']}")
 
 
 def change_lines(changes: Sequence[catalog.ModelChange], total: int) -> Iterator[str]:

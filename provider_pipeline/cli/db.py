@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, emit_json
+from provider_pipeline.cli.console import JsonOption, emit_json, say
 
 app = typer.Typer(help="The database schema.", no_args_is_help=True)
 
@@ -23,6 +23,6 @@ def upgrade_schema(as_json: JsonOption = False) -> None:
         if as_json:
             emit_json({"applied": applied, "database": database.redacted_url})
         elif applied:
-            typer.echo(f"applied {', '.join(applied)} to {database.redacted_url}")
+            say(f"applied {', '.join(applied)} to {database.redacted_url}")
         else:
-            typer.echo(f"the schema is up to date: {database.redacted_url}")
+            say(f"the schema is up to date: {database.redacted_url}")

@@ -6,6 +6,7 @@ its own, against real HTTP and a real PostgreSQL.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from provider_pipeline import catalog, samples, sync
-from provider_pipeline.cli.console import JsonOption, emit_json, note, outcome_table, stdout
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, outcome_table, stdout
 from provider_pipeline.cli.sample_providers import (
     ListingsOption,
     home_for,
@@ -113,19 +113,16 @@ def _not_run(slug: str) -> sync.SyncOutcome:
 
 
 def _draw(console: Console, result: _Result, listings: Path | None) -> None:
-    console.print(outcome_table("sync_all_providers_job", result.summaries))
-    if result.tasks:
-        console.print(task_table(result.tasks))
-    console.print(_closing(result, listings))
+    tasks = [task_table(result.tasks)] if result.tasks else []
+    outcomes = outcome_table("sync_all_providers_job", result.summaries)
+    draw(outcomes, *tasks, *_closing(result, listings), console=console)
 
 
-def _closing(result: _Result, listings: Path | None) -> Table:
+def _closing(result: _Result, listings: Path | None) -> Iterator[str]:
     synced = sum(summary["status"] == "synced" for summary in result.summaries)
     models = sum(summary["models"] for summary in result.summaries if summary["status"] == "synced")
-    lines = Table.grid()
-    lines.add_row(f"{synced} of {len(result.summaries)} providers are synced, {models} models.")
+    yield f"{synced} of {len(result.summaries)} providers are synced, {models} models."
     if listings is None and result.as_expected and synced < len(result.summaries):
-        lines.add_row("The others are broken on purpose: their rows are as they were before.")
+        yield "The others are broken on purpose: their rows are as they were before."
     command = "make dev" if listings is None else f"provider-pipeline dev --listings {listings}"
-    lines.add_row(f"See it in the Dagster UI: {command}, then http://127.0.0.1:3000")
-    return lines
+    yield f"See it in the Dagster UI: {command}, then http://127.0.0.1:3000"

@@ -6,7 +6,7 @@ Here: tables. Not here: the reasons themselves (`provider_pipeline.rules.explain
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,17 +15,13 @@ from provider_pipeline.cli.console import table
 _SHOWN_PREDICATES = 3
 
 
-def explanation(title: str, explained: Mapping[str, Any]) -> Group:
+def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
     """The tables of one explained rule.
 
     Args:
         title: What is explained: a provider or a file.
         explained: What `explain_rule` returned.
     """
-    return Group(*_parts(title, explained))
-
-
-def _parts(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
     summary = explained["summary"]
     kind = summary["provider_kind"]
     if kind and summary["provider_kind_confidence"] is not None:
@@ -138,9 +134,9 @@ def _capabilities(explained: Mapping[str, Any]) -> Table:
     )
 
 
-def _predicates(predicates: list[str]) -> str:
+def _predicates(predicates: list[str]) -> list[str]:
     more = len(predicates) - _SHOWN_PREDICATES
-    return "\n".join(predicates[:_SHOWN_PREDICATES]) + (f"\nand {more} more" if more > 0 else "")
+    return predicates[:_SHOWN_PREDICATES] + ([f"and {more} more"] if more > 0 else [])
 
 
 def _mark(entry: Mapping[str, Any]) -> Text:

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, emit_json, note, number, stdout, table
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, number, table
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
@@ -56,7 +56,7 @@ def list_models(
         left_out.add("set by people")
     shown = [position for position, name in enumerate(_COLUMNS) if name not in left_out]
     rows = ([cells[position] for position in shown] for cells in map(_cells, found))
-    stdout().print(table(title, [_COLUMNS[position] for position in shown], rows, right=_RIGHT))
+    draw(table(title, [_COLUMNS[position] for position in shown], rows, right=_RIGHT))
 
 
 def _cells(model: dict[str, Any]) -> tuple[Any, ...]:

@@ -11,7 +11,16 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, note, stdout, table
+from provider_pipeline.cli.console import (
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    draw,
+    emit_json,
+    note,
+    say,
+    table,
+)
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
 
 app = typer.Typer(help="Values that hold whatever a listing says.", no_args_is_help=True)
@@ -41,7 +50,7 @@ def set_value(
             session, provider.id, model, field, _value(value), reason=reason, created_by_id=by, expires_at=end
         )
         session.commit()
-    typer.echo(f"{slug}: {field} of {model} is set; it shows after: provider-pipeline sync {slug}")
+    say(f"{slug}: {field} of {model} is set; it shows after: provider-pipeline sync {slug}")
 
 
 @app.command("list")
@@ -65,7 +74,7 @@ def list_all(
         return
     now = datetime.now(UTC)
     columns = ("provider", "model", "field", "value", "listed", "until", "reason", "by")
-    stdout().print(table("overrides", columns, (_cells(each, now) for each in found)))
+    draw(table("overrides", columns, (_cells(each, now) for each in found)))
 
 
 @app.command()
@@ -77,7 +86,7 @@ def remove(slug: str, model: str, field: _FieldArgument) -> None:
         session.commit()
     if not removed:
         raise typer.BadParameter(f"{slug} has no override of {field} for {model}")
-    typer.echo(f"{slug}: {field} of {model} is as listed again, after: provider-pipeline sync {slug}")
+    say(f"{slug}: {field} of {model} is as listed again, after: provider-pipeline sync {slug}")
 
 
 def _value(text: str) -> Any:

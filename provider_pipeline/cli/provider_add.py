@@ -11,7 +11,7 @@ import typer
 
 from provider_pipeline import catalog, listing, presets, sync
 from provider_pipeline.cli.completion import complete_preset
-from provider_pipeline.cli.console import JsonOption, emit_json, note
+from provider_pipeline.cli.console import JsonOption, emit_json, note, say
 from provider_pipeline.cli.provider_choice import a_person_is_there, ask_values, choose_preset
 from provider_pipeline.cli.provider_options import auth_of_json, auth_of_options, threshold_of
 from provider_pipeline.cli.provider_plan import print_done
@@ -146,7 +146,7 @@ def add(
     if as_json:
         emit_json([{"provider": slug, "next": step}])
     else:
-        typer.echo(f"{slug}: added{f'; next: {step}' if step else ''}")
+        say(f"{slug}: added{f'; next: {step}' if step else ''}")
 
 
 def _refuse_options(ctx: typer.Context) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from provider_pipeline import catalog, presets
-from provider_pipeline.cli.console import JsonOption, emit_json, note, stdout
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, note
 from provider_pipeline.cli.provider_choice import a_person_is_there
 from provider_pipeline.cli.provider_plan import plan_table, print_done, print_needs
 from provider_pipeline.errors import ConfigurationError
@@ -32,7 +32,7 @@ def apply(
     with catalog.open_catalog() as database:
         plan = _plan(database, wanted, prune=prune)
         if not as_json:
-            stdout().print(plan_table(plan))
+            draw(plan_table(plan))
         if plan.changes_anything and _agreed(yes=yes):
             _carry_out(database, wanted, plan, prune=prune)
             done = True

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli.completion import complete_slug
-from provider_pipeline.cli.console import JsonOption, emit_json, fail, note, stdout, table
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, fail, note, table
 
 _COLUMNS = {
     "settings": "settings",
@@ -60,7 +60,7 @@ def check(
 
 
 def _print(reports: Sequence[sync.HealthReport]) -> None:
-    stdout().print(
+    draw(
         table(
             "health",
             ("provider", *_COLUMNS.values()),

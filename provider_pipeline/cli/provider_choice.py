@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import typer
 
 from provider_pipeline import presets
-from provider_pipeline.cli.console import note, stderr, table
+from provider_pipeline.cli.console import draw, note, stderr, table
 
 
 def a_person_is_there() -> bool:
@@ -57,7 +57,7 @@ def ask_values(preset: presets.ProviderFile, environ: Mapping[str, str]) -> dict
 
 
 def _print(found: Sequence[presets.ProviderFile]) -> None:
-    stderr().print(
+    draw(
         table(
             "presets",
             ("", "preset", "name", "kind", "key"),
@@ -66,5 +66,6 @@ def _print(found: Sequence[presets.ProviderFile]) -> None:
                 for number, preset in enumerate(found, start=1)
             ),
             right=("",),
-        )
+        ),
+        console=stderr(),
     )

@@ -10,7 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog, listing, presets, rules
-from provider_pipeline.cli.console import JsonOption, emit_json, fail, models_table, note, stderr, table
+from provider_pipeline.cli.console import (
+    JsonOption,
+    draw,
+    emit_json,
+    fail,
+    models_table,
+    note,
+    say_lines,
+    stderr,
+    table,
+)
 from provider_pipeline.cli.provider_options import auth_of_options
 from provider_pipeline.cli.provider_plan import print_done
 from provider_pipeline.errors import ConfigurationError
@@ -73,11 +83,13 @@ def _added(found: presets.Found) -> presets.Plan:
 
 
 def _print(found: presets.Found, plan: presets.Plan | None) -> None:
-    typer.echo(presets.provider_file_text(found.file), nl=False)
-    console = stderr()
-    console.print(table("generated rule", ("decision", "choice"), _decisions(found)))
+    say_lines(presets.provider_file_text(found.file))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
-    console.print(models_table(title, [dict(row) for row in found.rows[:_SHOWN_MODELS]]))
+    draw(
+        table("generated rule", ("decision", "choice"), _decisions(found)),
+        models_table(title, [dict(row) for row in found.rows[:_SHOWN_MODELS]]),
+        console=stderr(),
+    )
     if found.preset is not None:
         note(f"this is the preset {found.preset}: provider-pipeline providers add {found.preset}")
     if plan is not None:

@@ -9,12 +9,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
 from provider_pipeline import presets
-from provider_pipeline.cli.console import note, table
+from provider_pipeline.cli.console import note, say, table
 
 _STYLES = {"add": "green", "change": "yellow", "disable": "red", "not in the folder": "dim", "unchanged": "dim"}
 _DONE = {"add": "added", "change": "changed", "disable": "disabled; its rows stay", "unchanged": "unchanged"}
@@ -29,7 +28,7 @@ def print_done(plan: presets.Plan) -> None:
     """What a plan did, one line for each provider, and what each needs next."""
     for each in plan.providers:
         if each.action in _DONE:
-            typer.echo(f"{each.slug}: {_done(each)}")
+            say(f"{each.slug}: {_done(each)}")
     print_needs(plan)
 
 

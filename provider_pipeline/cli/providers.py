@@ -11,7 +11,7 @@ from rich.text import Text
 from provider_pipeline import catalog
 from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
 from provider_pipeline.cli.completion import SlugArgument, complete_slug
-from provider_pipeline.cli.console import JsonOption, emit_json, models_table, stdout, table
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, models_table, say, table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -31,7 +31,7 @@ def list_all(as_json: JsonOption = False) -> None:
     if as_json:
         emit_json(found)
         return
-    stdout().print(
+    draw(
         table(
             "providers",
             ("slug", "name", "enabled", "rule", "models", "last success", "failures", "base URL"),
@@ -63,9 +63,7 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     if as_json:
         emit_json(document | {"models": models})
         return
-    console = stdout()
-    console.print(table(slug, ("setting", "value"), document.items()))
-    console.print(models_table("models", models, "status"))
+    draw(table(slug, ("setting", "value"), document.items()), models_table("models", models, "status"))
 
 
 @app.command()
@@ -83,7 +81,7 @@ def acceptances(
             [asdict(each) | {"created_at": _iso(each.created_at), "used_at": _iso(each.used_at)} for each in found]
         )
         return
-    stdout().print(
+    draw(
         table(
             "held listings that were taken",
             ("when", "provider", "guards", "reason", "author", "by", "raw response"),
@@ -120,7 +118,7 @@ def _set_enabled(slug: str, *, enabled: bool) -> None:
     with catalog.open_catalog() as database, database.session() as session:
         catalog.set_enabled(session, slug, enabled)
         session.commit()
-    typer.echo(f"{slug}: {'enabled' if enabled else 'disabled; its rows stay'}")
+    say(f"{slug}: {'enabled' if enabled else 'disabled; its rows stay'}")
 
 
 def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:

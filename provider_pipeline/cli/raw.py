@@ -12,7 +12,17 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
-from provider_pipeline.cli.console import JsonOption, change_lines, emit_json, note, print_verdict, stdout, table
+from provider_pipeline.cli.console import (
+    JsonOption,
+    change_lines,
+    draw,
+    emit_json,
+    note,
+    print_verdict,
+    say,
+    say_lines,
+    table,
+)
 from provider_pipeline.errors import CatalogError, ListingUnreadableError
 
 app = typer.Typer(help="The stored responses.", no_args_is_help=True)
@@ -34,7 +44,7 @@ def list_all(
         emit_json(found)
         return
     columns = ("id", "provider", "first fetched", "last fetched", "pages", "bytes", "sha256", "")
-    stdout().print(
+    draw(
         table(
             "stored responses",
             columns,
@@ -78,9 +88,8 @@ def show(
     if as_json:
         emit_json(document | {"pages": pages})
         return
-    console = stdout()
-    console.print(table(f"raw response {raw_response_id}", ("", "value"), document.items()))
-    console.print(
+    draw(table(f"raw response {raw_response_id}", ("", "value"), document.items()))
+    draw(
         table(
             "pages",
             ("page", "endpoint", "number", "status", "bytes", "url", "headers"),
@@ -92,7 +101,7 @@ def show(
                     each["status"],
                     each["bytes"],
                     each["url"],
-                    "\n".join(f"{name}: {value}" for name, value in each["headers"].items()),
+                    [f"{name}: {value}" for name, value in each["headers"].items()],
                 )
                 for each in pages
             ),
@@ -127,7 +136,7 @@ def import_file(
         emit_json(asdict(stored))
     else:
         state = "stored" if stored.is_new else "was stored already"
-        typer.echo(f"{slug}: raw response {stored.id} {state}, {stored.page_count} pages")
+        say(f"{slug}: raw response {stored.id} {state}, {stored.page_count} pages")
 
 
 @app.command()
@@ -172,7 +181,7 @@ def prune(
     if as_json:
         emit_json(pruned)
     else:
-        typer.echo(f"{sum(pruned.values())} responses of {len(pruned)} providers forgotten")
+        say(f"{sum(pruned.values())} responses of {len(pruned)} providers forgotten")
 
 
 def _document(stored: catalog.StoredResponse) -> dict[str, Any]:
@@ -215,11 +224,8 @@ def _print_body(content: bytes) -> None:
     try:
         shown = json.dumps(listing.parse_document(content, where="the page", content_type=None), indent=2)
     except ListingUnreadableError:
-        shown = "".join(
-            char if char.isprintable() or char == "\n" else ascii(char)[1:-1]
-            for char in content.decode("utf-8", "replace")
-        )
-    typer.echo(shown)
+        shown = content.decode("utf-8", "replace")
+    say_lines(shown)
 
 
 def _print_replay(replayed: sync.Replay) -> None:
@@ -233,9 +239,9 @@ def _print_replay(replayed: sync.Replay) -> None:
     if difference is None:
         return
     gone = difference.missing + difference.removed
-    typer.echo(
+    say(
         f"written now, it would add {difference.created} models, rename {difference.renamed}, change "
         f"{difference.updated}, bring back {difference.restored}, miss {gone}, and leave {difference.unchanged} alone"
     )
     for line in change_lines(difference.changes, difference.total_changes):
-        typer.echo(f"  {line}")
+        say(f"  {line}")

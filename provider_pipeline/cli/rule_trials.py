@@ -12,7 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog, sync
-from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, read_json, stdout, table
+from provider_pipeline.cli.console import (
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    draw,
+    emit_json,
+    read_json,
+    say,
+    table,
+)
 
 app = typer.Typer(help="Rules on trial: they read every listing beside the active rule, and write nothing.")
 
@@ -57,7 +66,7 @@ def start(
     if as_json:
         emit_json(_document(report))
     else:
-        typer.echo(f"{slug}: rule version {trial.version} is on trial (trial {trial.id})")
+        say(f"{slug}: rule version {trial.version} is on trial (trial {trial.id})")
 
 
 @app.command()
@@ -71,7 +80,7 @@ def status(
     if as_json:
         emit_json([_document(report) for report in reports])
         return
-    stdout().print(
+    draw(
         table(
             "trials",
             ("trial", "provider", "version", "status", "syncs", "listings", "until", "policy", "so far"),
@@ -104,7 +113,7 @@ def stop(trial_id: int, reason: ReasonOption, as_json: JsonOption = False) -> No
     if as_json:
         emit_json(_document(report))
     else:
-        typer.echo(f"{trial.slug}: trial {trial.id} is stopped")
+        say(f"{trial.slug}: trial {trial.id} is stopped")
 
 
 def _until(trial: catalog.RuleTrial) -> str:

@@ -12,7 +12,16 @@ import typer
 
 from provider_pipeline import catalog, rules, sync
 from provider_pipeline.cli.completion import SlugArgument
-from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import (
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    draw,
+    emit_json,
+    say,
+    say_lines,
+    table,
+)
 
 _Version = Annotated[int, typer.Argument(min=1, help="A rule version of the provider.")]
 
@@ -27,7 +36,7 @@ def versions(slug: SlugArgument, as_json: JsonOption = False) -> None:
     if as_json:
         emit_json([_document(each) | {"events": [_event(event) for event in history[each.version]]} for each in found])
         return
-    stdout().print(
+    draw(
         table(
             f"{slug}: rule versions",
             ("version", "status", "author", "by", "parent", "made", "why"),
@@ -65,9 +74,10 @@ def diff(
     if as_json:
         emit_json([asdict(each) for each in differences])
     elif markdown:
-        typer.echo(rules.difference_markdown(differences), nl=False)
+        say_lines(rules.difference_markdown(differences))
     else:
-        typer.echo("\n".join(rules.difference_lines(differences)))
+        for line in rules.difference_lines(differences):
+            say(line)
 
 
 def activate(
@@ -94,7 +104,7 @@ def _say_active(slug: str, version: int, as_json: bool) -> None:
     if as_json:
         emit_json({"provider": slug, "active": version})
     else:
-        typer.echo(f"{slug}: rule version {version} is active; read the listing with it: provider-pipeline sync {slug}")
+        say(f"{slug}: rule version {version} is active; read the listing with it: provider-pipeline sync {slug}")
 
 
 def _document(version: catalog.StoredRuleVersion) -> dict[str, Any]:

@@ -12,7 +12,16 @@ import typer
 from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli import rule_trials, rule_versions
 from provider_pipeline.cli.completion import SlugArgument, complete_slug
-from provider_pipeline.cli.console import JsonOption, emit_json, note, print_verdict, read_json, stdout, table
+from provider_pipeline.cli.console import (
+    JsonOption,
+    draw,
+    emit_json,
+    note,
+    print_verdict,
+    read_json,
+    say,
+    table,
+)
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 
@@ -92,7 +101,7 @@ def generate(
         for issue in generated.analysis["issues"]:
             if issue["severity"] != "info":
                 note(f"{issue['severity']}: {issue['message']}")
-        typer.echo(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
+        say(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
 
 
 def _with_detail(places: Sequence[sync.ListingPlace], path: str | None) -> Sequence[sync.ListingPlace]:
@@ -132,15 +141,14 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
         emit_json({"version": stored.version, **_stored(stored)})
         return
     config = {name: stored.model_list_config[name] for name in _RULE_PARTS if name in stored.model_list_config}
-    console = stdout()
-    console.print(
+    draw(
         table(
             f"{slug}: rule version {stored.version}",
             ("part", "rule"),
             ((name, json.dumps(value, ensure_ascii=False)) for name, value in config.items()),
         )
     )
-    console.print(
+    draw(
         table(
             "capabilities",
             ("capability", "patterns"),
@@ -172,7 +180,7 @@ def explain(
     if as_json:
         emit_json(explained)
     else:
-        stdout().print(explanation(target, explained))
+        draw(*explanation(target, explained))
 
 
 @app.command()
@@ -207,7 +215,7 @@ def learn(
     if as_json:
         emit_json([proposal.to_json() for proposal in proposals])
         return
-    stdout().print(
+    draw(
         table(
             f"patterns learnt from {count} statements",
             ("capability", "pattern", "support", "providers", "held back", "precision", "for example"),
@@ -240,7 +248,7 @@ def _refuse_contradictions(learnt: rules.Learnt) -> None:
 
 
 def _print_coverage(learnt: rules.Learnt) -> None:
-    stdout().print(
+    draw(
         table(
             f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors",
             ("capability", "decided"),

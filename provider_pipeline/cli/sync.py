@@ -15,12 +15,13 @@ from provider_pipeline.cli.console import (
     ByOption,
     JsonOption,
     change_lines,
+    draw,
     emit_json,
     note,
     outcome_line,
     outcome_table,
+    say,
     stderr,
-    stdout,
 )
 
 
@@ -69,7 +70,7 @@ def sync_providers(
             [outcome.summary() | {"changes": [asdict(change) for change in outcome.changes]} for outcome in outcomes]
         )
     else:
-        stdout().print(outcome_table("dry run" if dry_run else "sync", (outcome.summary() for outcome in outcomes)))
+        draw(outcome_table("dry run" if dry_run else "sync", (outcome.summary() for outcome in outcomes)))
         if dry_run:
             _print_changes(outcomes)
     raise typer.Exit(0 if all(outcome.status == "synced" for outcome in outcomes) else 1)
@@ -94,11 +95,11 @@ def _sync(
             outcomes.append(outcome)
             progress.update(task, advance=1, description=f"syncing, last: {outcome.slug}")
             if not console.is_terminal:
-                console.print(outcome_line(outcome))
+                draw(outcome_line(outcome), console=console)
     return outcomes
 
 
 def _print_changes(outcomes: list[sync.SyncOutcome]) -> None:
     for outcome in outcomes:
         for line in change_lines(outcome.changes, outcome.total_changes):
-            typer.echo(f"{outcome.slug}: {line}")
+            say(f"{outcome.slug}: {line}")

@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markdown import Markdown
 
 from provider_pipeline import catalog, sync
-from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, note, read_json, stdout
+from provider_pipeline.cli.console import (
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    draw,
+    drawn_report,
+    emit_json,
+    note,
+    read_json,
+    say,
+)
 from provider_pipeline.cli.tasks import task_document
 from provider_pipeline.errors import CatalogError
 
@@ -30,7 +39,7 @@ def answer(slug: str, as_json: JsonOption = False) -> None:
         note(f"{slug}: no task is due")
     else:
         for repair in repairs:
-            stdout().print(Markdown(repair.report))
+            draw(drawn_report(repair.report))
     raise typer.Exit(1 if any(repair.status == "needs_review" for repair in repairs) else 0)
 
 
@@ -80,7 +89,7 @@ def propose(
     if as_json:
         emit_json(repair.to_json())
     else:
-        stdout().print(Markdown(repair.report))
+        draw(drawn_report(repair.report))
     raise typer.Exit(0 if repair.activated or repair.status == "kept" else 1)
 
 
@@ -100,7 +109,7 @@ def approve(
     if as_json:
         emit_json(task_document(task))
     else:
-        typer.echo(
+        say(
             f"{task.slug}: rule version {version} is active; next: provider-pipeline sync {task.slug} "
             "(with --accept GUARD, where the report says that history holds the listing too)"
         )
@@ -114,4 +123,4 @@ def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Jso
     if as_json:
         emit_json(task_document(task))
     else:
-        typer.echo(f"{task.slug}: rule version {task.proposed_version} is rejected; task {task_id} waits for another")
+        say(f"{task.slug}: rule version {task.proposed_version} is rejected; task {task_id} waits for another")

@@ -7,11 +7,19 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
-from rich.markdown import Markdown
 from rich.table import Table
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import (
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    draw,
+    drawn_report,
+    emit_json,
+    say,
+    table,
+)
 
 _OpenOption = Annotated[bool, typer.Option("--open/--all", help="Only open tasks, or all.")]
 _TIMES = ("created_at", "started_at", "finished_at", "next_attempt_at", "claimed_until")
@@ -34,7 +42,7 @@ def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> No
     if as_json:
         emit_json([task_document(task) for task in found])
     else:
-        stdout().print(task_table(found))
+        draw(task_table(found))
 
 
 @app.command()
@@ -45,8 +53,7 @@ def show(task_id: int, as_json: JsonOption = False) -> None:
     if as_json:
         emit_json(task_document(task))
         return
-    for part in _drawn(task):
-        stdout().print(part)
+    draw(*_drawn(task))
 
 
 @app.command()
@@ -128,13 +135,13 @@ def _drawn(task: catalog.Task) -> Iterator[RenderableType]:
     if evidence := config.get("evidence"):
         yield table("evidence", ("about", "what"), ((name, _lines(value)) for name, value in evidence.items()))
     if report:
-        yield Markdown(report)
+        yield drawn_report(report)
 
 
-def _lines(value: Any) -> str:
+def _lines(value: Any) -> list[Any] | str:
     """Free JSON for people: a list line by line, an object as the sentence it holds or as its entries."""
     if isinstance(value, list):
-        return "\n".join(map(_lines, value))
+        return [_lines(each) for each in value]
     if isinstance(value, dict):
         return str(value["text"]) if "text" in value else ", ".join(f"{name}: {each}" for name, each in value.items())
     return str(value)
@@ -144,4 +151,4 @@ def _say(task: catalog.Task, as_json: bool) -> None:
     if as_json:
         emit_json(task_document(task))
     else:
-        typer.echo(f"task {task.id} of {task.slug} is {task.status}")
+        say(f"task {task.id} of {task.slug} is {task.status}")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import ByOption, JsonOption, emit_json, note, stdout, table
+from provider_pipeline.cli.console import ByOption, JsonOption, draw, emit_json, note, say, table
 
 app = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def create(
             f"keep it well: it is not shown again. {name} may {scope.value}"
             + (f", until {end:%Y-%m-%d}" if end else "")
         )
-        typer.echo(token)
+        say(token)
 
 
 @app.command("list")
@@ -60,7 +60,7 @@ def list_all(as_json: JsonOption = False) -> None:
         emit_json([asdict(each) for each in found])
         return
     now = datetime.now(UTC)
-    stdout().print(
+    draw(
         table(
             "tokens",
             ("id", "name", "scope", "state", "made", "by", "expires", "last used"),
@@ -88,7 +88,7 @@ def revoke(name: str) -> None:
     with catalog.open_catalog() as database, database.session() as session:
         catalog.revoke_token(session, name)
         session.commit()
-    typer.echo(f"{name}: revoked")
+    say(f"{name}: revoked")
 
 
 def _state(token: catalog.ApiToken, now: datetime) -> str:

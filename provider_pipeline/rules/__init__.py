@@ -10,6 +10,7 @@ from provider_pipeline.lazy import loaded_on_use
 if TYPE_CHECKING:
     from provider_pipeline.rules.capabilities import capability_names
     from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison, RowComparer
+    from provider_pipeline.rules.controls import escaped, has_controls
     from provider_pipeline.rules.difference import (
         RuleDifference,
         code_span,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from provider_pipeline.rules.generation.generator import RuleGenerator
     from provider_pipeline.rules.generation.likeness import Likeness, model_likeness
     from provider_pipeline.rules.generation.samples import EndpointSample
-    from provider_pipeline.rules.guards import GUARDS, PLAUSIBILITY_ISSUES
+    from provider_pipeline.rules.guards import GUARDS, PLAUSIBILITY_ISSUES, holding_guards
+    from provider_pipeline.rules.history import LAST, SAME, UNKNOWN, Baseline, Once, RowsInMemory
     from provider_pipeline.rules.ids import normalise_id
     from provider_pipeline.rules.inheritance import with_inherited_fields
     from provider_pipeline.rules.judge import ListingJudge, Verdict
@@ -48,10 +50,10 @@ if TYPE_CHECKING:
     )
     from provider_pipeline.rules.pagination import Pagination, parse_pagination
     from provider_pipeline.rules.places import place_changes, with_places_of
-    from provider_pipeline.rules.plausibility import MOVING_COLUMNS
     from provider_pipeline.rules.profile import Profile
     from provider_pipeline.rules.rows import ROW_COLUMNS, content_digest, meta_hash
     from provider_pipeline.rules.shipped import LEARNT_FILE, Learnt, learn_shipped, learnt_text, shipped_facts
+    from provider_pipeline.rules.succession import MOVING_COLUMNS
     from provider_pipeline.rules.thresholds import Thresholds
     from provider_pipeline.rules.validator import RuleValidator
 else:
@@ -60,12 +62,16 @@ else:
 __all__ = [
     "COMPARED_FIELDS",
     "GUARDS",
+    "LAST",
     "LEARNT_FILE",
     "MIN_PRECISION",
     "MIN_SUPPORT",
     "MOVING_COLUMNS",
     "PLAUSIBILITY_ISSUES",
     "ROW_COLUMNS",
+    "SAME",
+    "UNKNOWN",
+    "Baseline",
     "CapabilityMatcher",
     "CapabilityRule",
     "Comparison",
@@ -79,9 +85,11 @@ __all__ = [
     "Learnt",
     "Likeness",
     "ListingJudge",
+    "Once",
     "Pagination",
     "Profile",
     "RowComparer",
+    "RowsInMemory",
     "RuleDifference",
     "RuleGenerator",
     "RuleValidator",
@@ -98,7 +106,10 @@ __all__ = [
     "describe_drift",
     "difference_lines",
     "difference_markdown",
+    "escaped",
     "explain_rule",
+    "has_controls",
+    "holding_guards",
     "last_of_each",
     "learn_shipped",
     "learnt_text",

@@ -6,6 +6,8 @@ Here: the one shape of an issue. Not here: the checks that raise them (`judge.py
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
+from provider_pipeline.rules.controls import escaped
+
 Severity = Literal["error", "warning", "info"]
 SAMPLE_SIZE: Final = 5
 _TEXT_SIZE: Final = 120
@@ -58,5 +60,4 @@ def shown(value: Any, depth: int = 3) -> Any:  # noqa: PLR0911  # one return for
     if isinstance(value, dict):
         return {str(shown(str(key))): shown(entry, depth - 1) for key, entry in list(value.items())[:SAMPLE_SIZE]}
     text = str(value)
-    text = text if len(text) <= _TEXT_SIZE else text[: _TEXT_SIZE - 3] + "..."
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\u0000")
+    return escaped(text if len(text) <= _TEXT_SIZE else text[: _TEXT_SIZE - 3] + "...")

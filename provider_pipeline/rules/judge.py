@@ -1,8 +1,8 @@
 """The one judgement of a listing: pages in, verdict out, for a list in memory and for a million models alike.
 
 Here: collecting rows, rejections and duplicates page by page, and the verdict. Not here: reading one item
-(`extraction.py`), what the rows amount to (`tally.py`), joining the rows of several endpoints (`merging.py`) and
-comparing with history (`plausibility.py`). Explained in docs/rules.md.
+(`extraction.py`), what the rows amount to, alone and beside earlier listings (`tally.py`), and joining the rows of
+several endpoints (`merging.py`). Explained in docs/rules.md.
 """
 
 from collections import Counter
@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected
+from provider_pipeline.rules.guards import accepted_by_hand
+from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.merging import merged_row
-from provider_pipeline.rules.plausibility import accepted_by_hand, compare_medians, compare_profiles
 from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.tally import PreviousRows, Tally
+from provider_pipeline.rules.tally import Tally
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 
@@ -60,8 +61,7 @@ class ListingJudge:
     Args:
         rule: The rule that reads the listing.
         thresholds: How far the listing may stray; the documented defaults if None.
-        previous_profile: The profile of the last accepted listing, for the comparisons as a whole.
-        previous_rows: Gives what rows were when they were last accepted, for the comparisons row by row.
+        history: The accepted listings that it is compared with; None for none.
         accepted: Guards of `guards.GUARDS` whose findings a person has accepted: they warn, and do not hold.
     """
 
@@ -70,18 +70,16 @@ class ListingJudge:
         rule: ExtractionRule,
         *,
         thresholds: Thresholds | None = None,
-        previous_profile: Profile | None = None,
-        previous_rows: PreviousRows | None = None,
+        history: History | None = None,
         accepted: Collection[str] = (),
     ) -> None:
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
         capabilities = CompiledCapabilities(rule.capability_rules)
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds) for endpoint in rule.endpoints]
-        self._previous_profile = previous_profile
-        self._previous_rows = previous_rows
+        self._history = history
         self._accepted = accepted
-        self._tally = Tally(self._thresholds, previous_rows)
+        self._tally = Tally(self._thresholds, history)
         self._seen: list[set[str]] = [set() for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
         self._superseded: Counter[str] = Counter()
@@ -139,11 +137,9 @@ class ListingJudge:
                 profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
             ),
         ]
-        if self._previous_profile is not None:
-            found += compare_profiles(profile, self._previous_profile, self._thresholds)
-            if self._previous_rows is None:
-                found += compare_medians(profile, self._previous_profile, self._thresholds)
-        found += tally.movement_issues()
+        ids = self._seen[0] if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
+        rejected_ids = frozenset(self._rejected_ids.difference(ids))
+        found += tally.history_issues(profile, ids, rejected_ids)
         found = accepted_by_hand(found, self._accepted)
         found.sort(key=lambda entry: ("error", "warning", "info").index(entry["severity"]))
         return Verdict(
@@ -151,7 +147,7 @@ class ListingJudge:
             issues=tuple(found),
             rejected=tuple(self._rejected),
             rejected_count=self._reasons.total(),
-            rejected_ids=frozenset(self._rejected_ids.difference(*self._seen)),
+            rejected_ids=rejected_ids,
             profile=profile,
             superseded=dict(self._superseded),
         )
@@ -181,7 +177,7 @@ class ListingJudge:
         """The tally of all rows so far, each in its last version."""
         if self._kept is None:
             return self._tally
-        tally = Tally(self._thresholds, self._previous_rows)
+        tally = Tally(self._thresholds, self._history)
         rows = list(self._kept.values())
         for start in range(0, len(rows), _AT_ONCE):
             tally.add(rows[start : start + _AT_ONCE])

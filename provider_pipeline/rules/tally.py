@@ -1,22 +1,20 @@
-"""What accepted rows amount to: their profile, the invariants they break, and how far they moved.
+"""What accepted rows amount to: their profile, the invariants they break, and how they follow earlier listings.
 
 Here: counting rows as they come, and the issues that follow from the counts. Not here: which rows are accepted
-(`judge.py`) and comparing two listings as a whole (`plausibility.py`). Explained in docs/rules.md.
+(`judge.py`), and what is implausible beside one earlier listing (`succession.py`, `plausibility.py`). Explained in
+docs/rules.md.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from provider_pipeline.rules.capabilities import contradicts
+from provider_pipeline.rules.history import SAME, History, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
-from provider_pipeline.rules.plausibility import Movement
+from provider_pipeline.rules.plausibility import compare_with_baseline, looks_replaced, worst_of_each
 from provider_pipeline.rules.profile import Profile, ProfileBuilder
+from provider_pipeline.rules.succession import Stays, Succession
 from provider_pipeline.rules.thresholds import Thresholds
-
-Rows = Sequence[Mapping[str, Any]]
-
-PreviousRows = Callable[[Rows], Mapping[str, Mapping[str, Any]]]
-"""From rows to what they were when they were last accepted, by model id; those that were not there are left out."""
 
 
 class Offenders:
@@ -37,13 +35,14 @@ class Tally:
     """Counts accepted rows.
 
     Args:
-        thresholds: How far a row may move.
-        previous_rows: Gives what rows were before; None without history.
+        thresholds: How far the rows may stray from the history.
+        history: What they are compared with; None for nothing.
     """
 
-    def __init__(self, thresholds: Thresholds, previous_rows: PreviousRows | None) -> None:
-        self._previous_rows = previous_rows
-        self._movement = Movement(thresholds)
+    def __init__(self, thresholds: Thresholds, history: History | None) -> None:
+        self._thresholds = thresholds
+        self._history = history
+        self._successions = [Succession(baseline, thresholds) for baseline in history.baselines] if history else []
         self._profile = ProfileBuilder()
         self._over_context = Offenders()
         self._both_limits = 0
@@ -53,11 +52,12 @@ class Tally:
         """Count some rows."""
         self._profile.add(rows)
         self._check_invariants(rows)
-        if self._previous_rows is not None and rows:
-            before = self._previous_rows(rows)
+        if self._history is not None and rows:
+            before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
             for row in rows:
-                if row["model_id"] in before:
-                    self._movement.compare(row, before[row["model_id"]])
+                selves = before.get(row["model_id"])
+                for place, succession in enumerate(self._successions):
+                    succession.add(row, SAME if selves is None else selves[place])
 
     def profile(self) -> Profile:
         """What the rows look like as a whole."""
@@ -67,9 +67,38 @@ class Tally:
         """The share of the models, of which there are `count`, that break an invariant."""
         return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
 
-    def movement_issues(self) -> list[dict[str, Any]]:
-        """What the moves of single rows amount to."""
-        return self._movement.issues()
+    def history_issues(self, profile: Profile, ids: Collection[str], rejected: Iterable[str]) -> list[dict[str, Any]]:
+        """What is implausible beside earlier accepted listings.
+
+        Args:
+            profile: The profile of all rows.
+            ids: The models that have a row.
+            rejected: Models that are listed but have none.
+        """
+        found: list[dict[str, Any]] = []
+        for succession, stays in zip(self._successions, self._stays(ids, rejected), strict=True):
+            found += compare_with_baseline(profile, succession.baseline, stays, self._thresholds)
+            found += succession.movement_issues()
+        return worst_of_each(found)
+
+    def _stays(self, ids: Collection[str], rejected: Iterable[str]) -> list[Stays]:
+        counted = [succession.stays() for succession in self._successions]
+        if self._history is None or not any(looks_replaced(each, self._thresholds) for each in counted):
+            return counted
+        respelled = self._listed_then(self._history.respelled(ids))
+        refused = self._listed_then(self._history.before(dict.fromkeys(rejected, "")).values())
+        return [
+            succession.stays(respelled=respelled[place], rejected=refused[place])
+            for place, succession in enumerate(self._successions)
+        ]
+
+    def _listed_then(self, models: Iterable[Sequence[Once]]) -> list[int]:
+        """How many of the models were in each of the earlier listings."""
+        counts = [0] * len(self._successions)
+        for selves in models:
+            for place in range(len(counts)):
+                counts[place] += selves[place].listed
+        return counts
 
     def invariant_issues(self, count: int, allowed: float) -> Iterable[dict[str, Any]]:
         """The invariants that some of the models break, of which there are `count`.

@@ -21,6 +21,8 @@ class Thresholds(BaseModel):
     max_duplicate_share: float = Field(0.2, ge=0, le=1, description="Rows that repeat an id before it is invalid.")
     min_models: int = Field(1, ge=0, description="Fewest rows a listing may have.")
     min_count_ratio: float = Field(0.7, ge=0, le=1, description="Smallest count, as a share of the last accepted one.")
+    max_growth: float = Field(3, gt=1, description="Largest count, as a multiple of the last accepted one.")
+    max_new_models: int = Field(100, ge=0, description="New models up to which growth is never held.")
     min_id_overlap: float = Field(
         0.3, ge=0, le=1, description="Smallest share of the last ids still there; below, the turnover is held."
     )
@@ -29,6 +31,21 @@ class Thresholds(BaseModel):
     max_price_jump_share: float = Field(0.2, ge=0, le=1, description="Models whose price may jump or cross zero.")
     limit_factor: float = Field(2, gt=1, description="A context or output limit divided by more than this has shrunk.")
     max_limit_shrink_share: float = Field(0.3, ge=0, le=1, description="Models whose limits may shrink.")
+    warn_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Models that are new, gone, or move in price or limit the same way; from here on, a warning.",
+    )
+    min_models_compared: int = Field(
+        5, ge=1, description="Fewest models whose shares are evidence; with fewer, ids, fields and limits only warn."
+    )
+    window_days: float = Field(
+        7,
+        ge=0,
+        le=3650,
+        description="Days over which a new listing is compared with an earlier accepted one besides the last.",
+    )
     max_price: float = Field(2_000, gt=0, description="Largest plausible price in USD per million tokens.")
     max_tokens: int = Field(200_000_000, gt=0, description="Largest plausible context or output limit in tokens.")
     max_violations_share: float = Field(

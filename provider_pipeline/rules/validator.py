@@ -8,11 +8,10 @@ from typing import Any
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.merging import last_of_each
-from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.tally import PreviousRows, Rows
 from provider_pipeline.rules.thresholds import Thresholds
 
 
@@ -46,8 +45,7 @@ class RuleValidator:
             judge = ListingJudge(
                 parsed,
                 thresholds=self._thresholds,
-                previous_profile=Profile.of_rows(previous) if previous is not None else None,
-                previous_rows=_lookup(previous) if previous is not None else None,
+                history=RowsInMemory(previous) if previous is not None else None,
             )
         except InvalidRuleError as error:
             return _result(
@@ -56,11 +54,6 @@ class RuleValidator:
         rows = [row for index in range(len(parsed.endpoints)) for row in judge.add_page(sample, endpoint=index)]
         verdict = judge.verdict()
         return _result(verdict.valid, list(last_of_each(rows, verdict.superseded)), list(verdict.issues))
-
-
-def _lookup(previous: Rows) -> PreviousRows:
-    by_id = {str(row.get("model_id")): row for row in previous}
-    return lambda rows: {row["model_id"]: by_id[row["model_id"]] for row in rows if row["model_id"] in by_id}
 
 
 def _result(valid: bool, rows: list[dict[str, Any]], issues: list[dict[str, Any]]) -> dict[str, Any]:

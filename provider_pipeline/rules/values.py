@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from provider_pipeline.rules.controls import has_controls, one_line, prose
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.units import converted, number
@@ -57,14 +58,12 @@ def read_id(value: Any, id_type: str) -> str:
 
 
 def read_text(value: Any) -> str | None:
-    """A display text, trimmed; None for anything that is not a text."""
+    """A display text as one line, trimmed; None for anything that is not a text."""
     if not isinstance(value, str):
         return None
     text = value.strip()
-    if not text:
-        return None
     check_storable(text)
-    return text[:MAX_TEXT]
+    return one_line(text)[:MAX_TEXT] or None
 
 
 def read_limit(value: Any, largest: int) -> int | None:
@@ -139,12 +138,15 @@ def _modalities() -> Mapping[str, str]:
 def _modality(text: str) -> str:
     name = text.strip().lower()
     check_storable(name)
-    return _modalities().get(name, name)
+    return "" if has_controls(name) else _modalities().get(name, name)
 
 
 def read_metadata(value: Any) -> Any:
-    """A further value as stored in `metadata_json`: scalars, and lists and objects of them; None for what cannot be."""
-    if type(value) is str and len(value) <= MAX_TEXT and value.isascii() and "\x00" not in value:
+    """A further value as stored in `metadata_json`: scalars, and lists and objects of them; None for what cannot be.
+
+    Control characters are left out of texts, and entries whose key has any.
+    """
+    if type(value) is str and len(value) <= MAX_TEXT and value.isprintable():
         return value
     return _clean(value, 4)
 
@@ -154,7 +156,7 @@ def _clean(value: Any, depth: int) -> Any:  # noqa: PLR0911  # one return for ea
         return value
     if isinstance(value, str):
         check_storable(value)
-        return value[:MAX_TEXT]
+        return prose(value)[:MAX_TEXT]
     if isinstance(value, int):
         return value if abs(value) < 2**63 else None
     if isinstance(value, float):
@@ -166,7 +168,7 @@ def _clean(value: Any, depth: int) -> Any:  # noqa: PLR0911  # one return for ea
     if isinstance(value, dict):
         for key in value:
             check_storable(key)
-        return {key: _clean(entry, depth - 1) for key, entry in list(value.items())[:200]}
+        return {key: _clean(entry, depth - 1) for key, entry in list(value.items())[:200] if not has_controls(key)}
     return None
 
 

@@ -7,6 +7,7 @@ Here: the document a response is exported as, and taking in such a document or a
 import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -28,12 +29,21 @@ from provider_pipeline.listing import parse_document, redacted_url
 from provider_pipeline.listing.answers import kept_headers
 
 FORMAT: Final = "provider-pipeline raw response 1"
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD: Final = timedelta(days=1)
+"""How far another machine's clock may be ahead of this one's."""
 
 
 def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("it has characters that cannot be printed")
     return text
+
+
+def _possible(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= datetime.now(UTC) + _AHEAD:
+        raise ValueError("expected a time between the year 2000 and now")
+    return moment
 
 
 class _Page(BaseModel):
@@ -76,7 +86,7 @@ class _Document(BaseModel):
 
     format: Literal["provider-pipeline raw response 1"]
     provider: str
-    fetched_at: AwareDatetime
+    fetched_at: Annotated[AwareDatetime, AfterValidator(_possible)]
     complete: bool
     pages: Annotated[tuple[_Page, ...], Field(min_length=1)]
 

@@ -5,8 +5,8 @@ with. Not here: what becomes of the listing (`attempt.py` writes it, `health.py`
 a provider, a sync or a person's check, asks and judges in the same way.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, ListingSource, RequestPolicy
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, Thresholds
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Thresholds
+from provider_pipeline.sync.history import StoredHistory
 
 
 def listing_source(provider: catalog.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
@@ -51,38 +52,26 @@ def active_judge(
     provider: catalog.Provider,
     rule: ExtractionRule,
     thresholds: Thresholds,
-    profile: Mapping[str, Any] | None,
+    state: catalog.SyncState,
     *,
+    now: datetime,
     accepted: Collection[str] = (),
 ) -> ListingJudge:
-    """What judges a listing, beside the last accepted one.
+    """What judges a listing, beside those that were accepted before.
 
     Args:
-        session: Reads the rows of the last accepted listing, page by page.
+        session: Reads the models of accepted listings, page by page.
         provider: The provider.
         rule: What reads the listing.
         thresholds: How far it may stray.
-        profile: The stored profile of the last accepted one; None to compare with nothing.
+        state: How its latest sync went.
+        now: When the listing is fetched.
         accepted: Guards whose findings a person has accepted.
     """
-    if profile is None:
+    if state.profile is None:
         return ListingJudge(rule, thresholds=thresholds)
-    return ListingJudge(
-        rule,
-        thresholds=thresholds,
-        previous_profile=Profile.from_json(profile),
-        previous_rows=partial(_previous_rows, session, provider.id),
-        accepted=accepted,
-    )
-
-
-def _previous_rows(
-    session: Session, provider_id: int, rows: Sequence[Mapping[str, Any]]
-) -> Mapping[str, Mapping[str, Any]]:
-    hashes = {row["model_id"]: row["meta_hash"] for row in rows}
-    differing = catalog.differing_rows(session, provider_id, hashes)
-    selves = ((row["model_id"], differing.get(row["model_id"], row)) for row in rows)
-    return {model_id: before for model_id, before in selves if before is not None}
+    history = StoredHistory(session, provider.id, state, window_days=thresholds.window_days, now=now)
+    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted)
 
 
 def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:

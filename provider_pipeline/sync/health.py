@@ -172,16 +172,16 @@ def check_provider(
         active = catalog.active_rule(session, provider.id)
         look.rule_version = active.version
         session.rollback()
-        _fetch(session, look, stored_rule(active), client)
+        _fetch(session, look, stored_rule(active), client, clock())
     except (ConfigurationError, ModelSyncerError) as error:
         look.error = error
     session.rollback()
     return _report(look, clock())
 
 
-def _fetch(session: Session, look: _Look, rule: ExtractionRule, client: ListingClient) -> None:
+def _fetch(session: Session, look: _Look, rule: ExtractionRule, client: ListingClient, now: datetime) -> None:
     thresholds = parse_thresholds(look.slug, look.provider.thresholds)
-    judge = active_judge(session, look.provider, rule, thresholds, look.state.profile)
+    judge = active_judge(session, look.provider, rule, thresholds, look.state, now=now)
     pages = client.pages(active_source(look.provider, rule))
     while True:
         started = time.monotonic()

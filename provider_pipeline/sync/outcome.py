@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from provider_pipeline.catalog import ModelChange
-from provider_pipeline.rules import ExtractionRule, Thresholds
+from provider_pipeline.rules import ExtractionRule, Thresholds, holding_guards
 
 Status = Literal["synced", "blocked", "failed", "skipped"]
 
@@ -123,9 +123,11 @@ class SyncOutcome:
 
 
 def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
-    """One line that names the provider, the first error and how many more there are."""
+    """One line that names the provider, the first error, how many more there are, and how a person accepts them."""
     errors = [issue for issue in issues if issue["severity"] == "error"]
     if not errors:
         return f"{slug}: the listing was refused"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{slug}: {errors[0]['message']}{more}"
+    accept = "".join(f" --accept {guard}" for guard in holding_guards(errors))
+    remedy = f"; if that is right: provider-pipeline sync {slug}{accept} --reason WHY" if accept else ""
+    return f"{slug}: {errors[0]['message']}{more}{remedy}"

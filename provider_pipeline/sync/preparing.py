@@ -30,6 +30,7 @@ class Target:
         capabilities: That rule's capability patterns and evidence, as JSON text.
         state: How its latest sync went.
         settled: Whether nothing would come of the last accepted listing if it came again.
+        now: When this was read.
         accept: Guards whose findings a person takes responsibility for.
     """
 
@@ -38,6 +39,7 @@ class Target:
     capabilities: str = field(repr=False)
     state: catalog.SyncState = field(repr=False)
     settled: bool
+    now: datetime
     accept: AcceptedGuards | None = None
 
     @property
@@ -77,7 +79,7 @@ def prepare(
     known = catalog.sync_targets(session, wanted, now)
     rules = [target.rule for target in known.values() if target.rule is not None]
     capabilities = _CAPABILITIES.read(session, [rule.endpoints_digest for rule in rules])
-    return {slug: _target(session, slug, known.get(slug), capabilities, accept) for slug in wanted}
+    return {slug: _target(session, slug, known.get(slug), capabilities, accept, now) for slug in wanted}
 
 
 def _target(
@@ -86,6 +88,7 @@ def _target(
     known: catalog.SyncTarget | None,
     capabilities: Mapping[str, str],
     accept: AcceptedGuards | None,
+    now: datetime,
 ) -> Target | ProviderPipelineError:
     if known is None:
         return catalog.unknown_provider(session, slug)
@@ -97,4 +100,4 @@ def _target(
         any_missing=known.any_missing,
     )
     text = capabilities[known.rule.endpoints_digest]
-    return Target(known.provider, known.rule, text, known.state, settled, accept)
+    return Target(known.provider, known.rule, text, known.state, settled, now, accept)

@@ -153,7 +153,8 @@ def _verdict(session: Session, reading: Reading, pages: Iterable[Page]) -> Verdi
         target.provider,
         reading.rule,
         reading.thresholds,
-        target.state.profile,
+        target.state,
+        now=target.now,
         accepted=() if target.accept is None else target.accept.guards,
     )
     return judge_pages(judge, pages, reading.rows)

@@ -57,6 +57,8 @@ def generate_rule(
 ) -> GeneratedRule:
     """Writes a rule from samples, stores it as a version, and activates it if it is better. Commits nothing.
 
+    Samples count among the stored responses of which a provider keeps so many: older ones are forgotten.
+
     Args:
         session: An open session.
         slug: The provider.
@@ -82,6 +84,9 @@ def generate_rule(
         activate=activate,
         created_by_id=created_by_id,
     )
+    if sample_id is not None:
+        catalog.lock_provider(session, provider.id)
+        catalog.prune_raw_responses(session, provider.id)
     return GeneratedRule(
         slug=slug,
         version=adoption.version,

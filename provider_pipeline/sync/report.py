@@ -5,7 +5,7 @@ Here: wording only. Not here: the evidence (`evaluation.py`) and the verdicts (`
 
 from collections.abc import Iterable, Sequence
 
-from provider_pipeline.rules import Comparison, Difference
+from provider_pipeline.rules import Comparison, Difference, escaped
 from provider_pipeline.sync.evidence import Evidence, Shadow
 from provider_pipeline.sync.gates import Gate
 
@@ -108,7 +108,7 @@ def _cell(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")
+    return escaped(" ".join(text.split())).replace("<", "&lt;")
 
 
 def _joined_lists(parts: Iterable[str]) -> Iterable[str]:

@@ -242,10 +242,13 @@ def _accepted(settled: Settled) -> catalog.AcceptedSync:
         target.provider.id,
         target.version,
         settled.outcome.summary(),
-        profile=reading.verdict.profile.to_json(),
+        profile=reading.verdict.profile.model_copy(update={"listed": settled.written.result.listed}).to_json(),
         raw_response_id=settled.outcome.raw_response_id,
         validators=reading.validators,
         basis=reading_basis(target.provider, target.version, settled.written.overrides),
+        window_days=reading.thresholds.window_days,
+        # What a person vouched for is where later listings are compared from.
+        begins_window=target.accept is not None,
     )
 
 

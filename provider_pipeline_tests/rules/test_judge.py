@@ -10,6 +10,7 @@ from provider_pipeline.rules import (
     ExtractionRule,
     ListingJudge,
     Profile,
+    RowsInMemory,
     RuleGenerator,
     RuleValidator,
     Thresholds,
@@ -231,25 +232,6 @@ def test_one_value_for_all_models_is_held():
     assert types(judged(same, previous=ROWS)) == ["one_value_for_all"]
 
 
-def test_the_profile_alone_sees_what_it_can():
-    rule = ExtractionRule.parse(RICH_RULE)
-    profile = Profile.from_json(json.loads(json.dumps(Profile.of_rows(ROWS).to_json())))
-    dearer = changed(
-        lambda _, item: item["pricing"].update({k: str(float(v) * 50) for k, v in item["pricing"].items()})
-    )
-    judge = ListingJudge(rule, previous_profile=profile)
-    judge.add_page(dearer)
-    assert {issue["type"] for issue in judge.verdict().issues} == {"prices_jumped"}
-
-
-def test_a_profile_is_bounded_and_still_estimates_the_overlap():
-    old = Profile.of_rows({"model_id": f"m{n}"} for n in range(20_000))
-    new = Profile.of_rows({"model_id": f"m{n}"} for n in range(10_000, 30_000))
-    assert len(json.dumps(old.to_json())) < 60_000
-    assert new.overlap(old) == pytest.approx(0.5, abs=0.05)
-    assert old.overlap(old) == 1
-
-
 def test_a_missing_capability_is_a_warning_not_an_error():
     result = judged(many(10), rule={"jmespath_rule": "data[*]", "capability_rules": []})
     assert result["valid"]
@@ -299,8 +281,7 @@ def test_what_a_person_accepted_warns_and_every_other_guard_still_holds(guard, k
     def verdict(*accepted):
         judge = ListingJudge(
             ExtractionRule.parse(RICH_RULE),
-            previous_profile=Profile.of_rows(ROWS),
-            previous_rows=lambda _: {row["model_id"]: row for row in ROWS},
+            history=RowsInMemory(ROWS),
             accepted=accepted,
         )
         judge.add_page(listing)

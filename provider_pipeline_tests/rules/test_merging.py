@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from provider_pipeline import RuleValidator
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, last_of_each, meta_hash
+from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, RowsInMemory, last_of_each, meta_hash
 
 CAPABILITIES = {
     "chat": {"patterns": {"regex": ["gpt-.*"]}},
@@ -97,10 +97,15 @@ def test_the_selector_that_finds_no_list_is_named_and_no_other():
 
 
 def test_what_is_judged_against_history_is_the_merged_row():
-    before = {"gpt-4o": {"model_id": "gpt-4o", "input_price": 2.5, "context_length": 128_000}}
-    pages = [(0, [{"id": "gpt-4o", "context": 128_000}]), (1, [{"id": "gpt-4o", "context": 9, "price": 250.0}])]
-    _, verdict = judged(pages, previous_rows=lambda _: before)
-    assert [(issue["type"], issue["actual"]) for issue in verdict.issues] == [("prices_jumped", "100%")]
+    before = [{"model_id": name, "input_price": 2.5, "context_length": 128_000} for name in ("gpt-4o", "gpt-4.1")]
+    pages = [
+        (0, [{"id": "gpt-4o", "context": 128_000}, {"id": "gpt-4.1", "context": 128_000}]),
+        (1, [{"id": "gpt-4o", "context": 9, "price": 250.0}, {"id": "gpt-4.1", "context": 9, "price": 250.0}]),
+    ]
+    _, verdict = judged(pages, history=RowsInMemory(before))
+    assert [(issue["type"], issue["severity"], issue["actual"]) for issue in verdict.issues] == [
+        ("prices_jumped", "error", "100%")
+    ]
 
 
 def test_an_item_refused_at_one_endpoint_is_a_row_if_another_lists_it_readably():

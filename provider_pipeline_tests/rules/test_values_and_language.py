@@ -1,7 +1,14 @@
 import pytest
 
 from provider_pipeline.rules.language import compile_expression, literal, path_expression
-from provider_pipeline.rules.values import BadValueError, read_limit, read_modalities, read_price
+from provider_pipeline.rules.values import (
+    BadValueError,
+    read_limit,
+    read_metadata,
+    read_modalities,
+    read_price,
+    read_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +89,31 @@ def test_joins_within_joins_give_nothing_instead_of_filling_the_memory():
     item = {"id": "x", "a": ["y"] * 2000}
     assert compile_expression("join('/', [id, id])")(item) == "x/x"
     assert compile_expression("join(join(join(join(id, a), a), a), a)")(item) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("GPT 4", "GPT 4"),
+        ("caf\xe9 \xa0 \U0001f469\u200d\U0001f4bb", "caf\xe9 \xa0 \U0001f469\u200d\U0001f4bb"),
+        (" two\r\n\tlines ", "two lines"),
+        ("red \x1b[31m", "red [31m"),
+        ("a\x9bb\x7fc\x85d", "abc d"),
+        ("\u202eexe.\u2066gpj\u2069", "exe.gpj"),
+        ("one\u2028two\u2029", "one two"),
+        ("\x1b\u200f", None),
+        (7, None),
+    ],
+)
+def test_a_name_is_one_line_without_control_characters(value, name):
+    assert read_text(value) == name
+
+
+def test_further_texts_keep_their_lines_and_no_control_characters():
+    said = {"note": "a\n\tb\r\nc\x1b[0m\u202e", "\x1b[2J": 1, "n": ["\x9b", "caf\xe9"]}
+    assert read_metadata(said) == {"note": "a\n\tb\nc[0m", "n": ["", "caf\xe9"]}
+    assert read_metadata("a\x1bb") == "ab"
+
+
+def test_a_modality_with_control_characters_is_none():
+    assert read_modalities(["text", "im\x1bage", "\u202eoidua"]) == ["text"]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError, UnknownProviderError
@@ -126,3 +127,40 @@ def test_a_file_of_an_unknown_provider_is_refused(fleet: Fleet, tmp_path: Path):
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(UnknownProviderError):
         take(fleet, "nobody", tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+23:59", "1999-12-31T23:59:59+00:00", "2999-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"],
+)
+def test_a_response_that_was_fetched_at_an_impossible_time_is_refused(fleet: Fleet, tmp_path: Path, moment: str):
+    fleet.add("acme")
+    file = tmp_path / "x.json"
+    document = export(fleet, store(fleet, "acme", b"{}"), file)
+    file.write_text(json.dumps(document | {"fetched_at": moment}))
+    with pytest.raises(ListingUnreadableError, match=r"fetched_at .* expected a time between the year 2000 and now"):
+        take(fleet, "acme", file)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("0001-01-01T00:00:00+15:59", "2026-01-01"),
+        ("4000-01-01 BC", "10000-01-01"),
+        ("-infinity", "infinity"),
+        ("2026-01-01", "9999-12-31T23:59:59-15:59"),
+    ],
+)
+def test_a_time_that_python_cannot_hold_does_not_break_what_is_stored(fleet: Fleet, first: str, last: str):
+    fleet.add("acme")
+    raw = store(fleet, "acme", b"{}")
+    with fleet.database.session() as session:
+        session.execute(
+            text("UPDATE raw_response SET fetched_at = :first, last_fetched_at = :last"), {"first": first, "last": last}
+        )
+        session.commit()
+        listed = catalog.list_raw_responses(session)
+        one = catalog.get_raw_response(session, raw)
+        assert "".join(exported(session, raw))
+    assert one in listed
+    assert one.fetched_at <= one.last_fetched_at

@@ -1,10 +1,13 @@
 """Rules that somebody asks for: written from a sample, tried beside the active one, and never from nothing."""
 
+import json
+
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline import RuleValidationError, catalog
 from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import generate_rule
+from provider_pipeline.sync import generate_rule, store_sample
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -45,3 +48,23 @@ def test_a_person_can_overrule_the_gates_either_way(fleet: Fleet, activate: bool
         )
         active = catalog.active_rule(session, catalog.get_provider(session, "acme").id)
     assert (generated.activated, generated.reason, active.version) == (activate, "as asked", 2 if activate else 1)
+
+
+def test_samples_count_among_the_responses_that_are_kept(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        provider_id = catalog.get_provider(session, "acme").id
+        session.execute(text("UPDATE provider SET raw_keep_count = 3"))
+        session.commit()
+        for number in range(8):
+            sample = listing(*CHAT_MODELS, context_length=1_000 + number)
+            sample_id = store_sample(session, "acme", json.dumps(sample).encode(), url="sample:test")
+            generated = generate_rule(
+                session, "acme", [EndpointSample(sample, "/v1/models")], sample_id=sample_id, activate=False
+            )
+            session.commit()
+            assert generated.version == 1  # the same rule each time, with its own sample
+        kept = [each.id for each in catalog.list_raw_responses(session, "acme")]
+        first = catalog.get_rule_version(session, provider_id, 1).sample_id
+    assert len(kept) == 3 + 1
+    assert {first, sample_id} <= set(kept)

@@ -1,4 +1,4 @@
-"""The tables of the syncs: how each provider's last one went, who is at one, and what people let pass in the next."""
+"""The tables of the syncs: how each provider's last went, what its listings looked like, and what people let pass."""
 
 from sqlalchemy import (
     ARRAY,
@@ -47,6 +47,16 @@ provider_sync = Table(
         name="provider_sync_rule_version_fkey",
     ),
     Index("provider_sync_raw_response_id_idx", "raw_response_id"),
+)
+
+accepted_profile = Table(
+    "accepted_profile",
+    metadata,
+    id_column(),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    time_column("replaced_at"),
+    json_column("profile"),
+    Index("accepted_profile_provider_idx", "provider_id", "replaced_at"),
 )
 
 provider_sync_lock = Table(

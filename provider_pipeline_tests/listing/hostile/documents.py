@@ -250,14 +250,21 @@ NO_LISTING: Final = (
         "Lists none of the models it listed before.",
         says(whole(data=items(*(f"llama-{number}" for number in range(10))))),
         RuleValidationError,
-        "only 0% of the last accepted ids are still listed",
+        "0 of the 10 models of the last accepted listing are still listed, 10 are new",
+    ),
+    Behaviour(
+        "hundreds-of-new-models",
+        "Lists hundreds of models beside those it listed before.",
+        says(whole(data=items(*MODELS, *(f"llama-{number}" for number in range(400))))),
+        RuleValidationError,
+        "the listing has 410 models, the last accepted listing had 10",
     ),
     Behaviour(
         "half-of-the-models",
         "Lists fewer than half of the models it listed before, as if they were all.",
         says(whole(data=items(*MODELS[:4]))),
         RuleValidationError,
-        "the listing has 4 models, the last accepted one had 10",
+        "the listing has 4 models, the last accepted listing had 10",
     ),
     Behaviour(
         "prose-in-numbers",

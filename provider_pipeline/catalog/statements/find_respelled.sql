@@ -1,0 +1,6 @@
+-- Models of the last accepted listing that these ids name, whatever the case of their letters.
+SELECT old.model_id
+FROM provider_model AS old
+WHERE old.provider_id = :provider_id
+    AND old.status = 'active'
+    AND lower(old.model_id) IN (SELECT lower(value) FROM json_array_elements_text(CAST(:ids AS json)))
