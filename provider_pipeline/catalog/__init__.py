@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         revoke_token,
     )
     from provider_pipeline.catalog.database import Database, adapted_url, home, open_database
+    from provider_pipeline.catalog.database_errors import documented_errors
     from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown, move_of
     from provider_pipeline.catalog.embedded import EmbeddedPostgres
     from provider_pipeline.catalog.health import ProviderHealth, provider_health
@@ -237,6 +238,7 @@ __all__ = [
     "create_token",
     "differing_rows",
     "digest_markdown",
+    "documented_errors",
     "due_providers",
     "end_trial",
     "endpoints_configs",
