@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         list_providers,
         lock_provider,
         lock_providers,
+        sample_slugs,
         set_enabled,
         unknown_provider,
     )
@@ -315,6 +316,7 @@ __all__ = [
     "rule_missing",
     "rule_replaced",
     "running_trials",
+    "sample_slugs",
     "search_models",
     "set_enabled",
     "set_override",

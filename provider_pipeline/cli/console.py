@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +53,11 @@ def note(message: str) -> None:
 def emit_json(value: Any) -> None:
     """Prints a value as JSON."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def marked(slug: str, *, sample: bool) -> str:
+    """A provider as people see it: of a sample provider it says so."""
+    return f"{slug} (sample)" if sample else slug
 
 
 def number(value: float | None) -> str | None:
@@ -150,19 +155,20 @@ def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) ->
 OUTCOME_COLUMNS = ("provider", "models", "created", "updated", "unchanged", "gone", "status", "seconds", "why")
 
 
-def outcome_table(title: str, summaries: Iterable[dict[str, Any]]) -> Table:
+def outcome_table(title: str, summaries: Iterable[dict[str, Any]], *, samples: Collection[str]) -> Table:
     """The result of a sync of several providers, one line each.
 
     Args:
         title: Its title.
         summaries: `SyncOutcome.summary()`, also as `provider_sync.last_result` keeps it.
+        samples: The sample providers.
     """
     return table(
         title,
         OUTCOME_COLUMNS,
         (
             (
-                summary["provider"],
+                marked(summary["provider"], sample=summary["provider"] in samples),
                 summary["models"] if summary["status"] == "synced" else None,
                 summary["created"],
                 summary["updated"],

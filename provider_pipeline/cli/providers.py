@@ -10,7 +10,7 @@ from rich.text import Text
 from provider_pipeline import catalog
 from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
 from provider_pipeline.cli.completion import SlugArgument
-from provider_pipeline.cli.console import JsonOption, emit_json, models_table, stdout, table
+from provider_pipeline.cli.console import JsonOption, emit_json, marked, models_table, stdout, table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -36,7 +36,7 @@ def list_all(as_json: JsonOption = False) -> None:
             ("slug", "name", "enabled", "rule", "models", "last success", "failures", "base URL"),
             (
                 (
-                    each["slug"],
+                    marked(each["slug"], sample=each["sample"]),
                     each["name"],
                     Text("yes", style="green") if each["enabled"] else Text("no", style="yellow"),
                     each["rule_version"],
@@ -63,7 +63,7 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
         emit_json(document | {"models": models})
         return
     console = stdout()
-    console.print(table(slug, ("setting", "value"), document.items()))
+    console.print(table(marked(slug, sample=provider.is_sample), ("setting", "value"), document.items()))
     console.print(models_table("models", models, "status"))
 
 

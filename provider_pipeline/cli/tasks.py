@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import ByOption, JsonOption, ReasonOption, emit_json, marked, stdout, table
 
 _OpenOption = Annotated[bool, typer.Option("--open/--all", help="Only open tasks, or all.")]
 _TIMES = ("created_at", "started_at", "finished_at", "next_attempt_at", "claimed_until")
@@ -31,10 +31,11 @@ def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> No
     """List the RULE_GEN tasks."""
     with catalog.open_catalog() as database, database.session() as session:
         found = catalog.list_tasks(session, status=catalog.OPEN_STATUSES if open_only else None)
+        samples = catalog.sample_slugs(session)
     if as_json:
         emit_json([task_document(task) for task in found])
     else:
-        stdout().print(task_table(found))
+        stdout().print(task_table(found, samples=samples))
 
 
 @app.command()
@@ -83,15 +84,15 @@ def task_document(task: catalog.Task) -> dict[str, Any]:
     }
 
 
-def task_table(found: list[catalog.Task]) -> Table:
-    """Tasks, one line each: what failed first, and on which raw response."""
+def task_table(found: list[catalog.Task], *, samples: Collection[str]) -> Table:
+    """Tasks, one line each: what failed first, and on which raw response; those of sample providers are marked."""
     return table(
         "RULE_GEN tasks",
         ("task", "provider", "status", "raw response", "what failed"),
         (
             (
                 task.id,
-                task.slug,
+                marked(task.slug, sample=task.slug in samples),
                 task.status,
                 task.config.get("raw_response_id"),
                 task.first_error,
