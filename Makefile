@@ -6,7 +6,7 @@ BIN := .venv/bin
 JOBS ?= 3
 STAMP := .venv/.installed
 
-.PHONY: install demo dev test check bench patterns lock clean
+.PHONY: install demo demo-ui dev test check bench patterns lock clean
 
 install: $(STAMP)
 
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml requirements.lock
 
 demo: install
 	@$(BIN)/provider-pipeline demo $(ARGS)
+
+demo-ui: install
+	@exec $(BIN)/provider-pipeline dev --demo $(ARGS)
 
 dev: install
 	@exec $(BIN)/provider-pipeline dev $(ARGS)

@@ -6,8 +6,8 @@ Run it: .venv/bin/python examples/example_usage.py
 from pathlib import Path
 
 from provider_pipeline import CapabilityMatcher, ModelSyncer, RuleGenerator, RuleValidationError, RuleValidator
-from provider_pipeline.catalog import EmbeddedPostgres, add_provider, home, open_database, upgrade
-from provider_pipeline.samples import SampleServer
+from provider_pipeline.catalog import EmbeddedPostgres, home, open_database, upgrade
+from provider_pipeline.samples import SampleServer, register_sample
 from provider_pipeline.sync import generate_rule
 
 SAMPLE = {
@@ -55,18 +55,11 @@ def a_sync(folder: Path) -> None:
         EmbeddedPostgres(folder) as server,
         SampleServer() as samples,
     ):
-        server.ensure_database("example_usage")
-        with open_database(server.url("example_usage")) as database, database.session() as session:
+        server.ensure_database("example_of_usage")
+        with open_database(server.url("example_of_usage")) as database, database.session() as session:
             upgrade(database.engine)
             provider = samples.providers[0]
-            add_provider(
-                session,
-                slug=provider.slug,
-                name=provider.name,
-                base_url=samples.base_url(provider.slug),
-                auth_config=provider.auth,
-                request_config={"allow_private": True},  # it is served on this machine
-            )
+            register_sample(session, provider, base_url=samples.base_url(provider.slug))
             generate_rule(session, provider.slug, provider.endpoints)
             session.commit()
 

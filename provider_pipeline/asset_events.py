@@ -7,7 +7,7 @@ evaluated before it, so whoever has news leaves all of them, and whoever has non
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -23,7 +23,16 @@ from provider_pipeline.asset_metadata import (
     table_metadata,
 )
 
+SAMPLE = "sample_provider"
+"""Name of the metadata that marks what is of the demo's sample providers."""
+
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+
+
+def marked(events: Iterable[Event], *, sample: bool) -> Iterator[Event]:
+    """The events of a provider; each of a sample provider's says that it is one."""
+    for event in events:
+        yield event.with_metadata({**event.metadata, SAMPLE: True}) if sample else event
 
 
 def rule_event(repair: sync.Repair) -> Event:

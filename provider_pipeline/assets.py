@@ -19,7 +19,7 @@ from pydantic import Field
 
 from provider_pipeline import catalog, rules, sync
 from provider_pipeline.asset_checks import CHECK_SPECS
-from provider_pipeline.asset_events import Event, is_news, outcome_events, rule_event
+from provider_pipeline.asset_events import Event, is_news, marked, outcome_events, rule_event
 from provider_pipeline.asset_keys import (
     CODE_VERSION,
     EXTRACTION,
@@ -34,7 +34,7 @@ from provider_pipeline.asset_keys import (
     stage,
 )
 from provider_pipeline.asset_metadata import column_schema
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
 from provider_pipeline.resources import CatalogResource, ListingResource
 
 _STATEMENT_SECONDS = 60
@@ -162,8 +162,11 @@ def provider_catalog(
     troubled: dict[str, str] = {}
     with provider_database.open() as database:
         slugs = _chosen(context) if for_partitions else _due(context, database)
+        with database.session() as session:
+            samples = catalog.sample_slugs(session)
         if for_partitions and RULE in selected and not config.dry_run:
-            yield from _renew_rules(database, slugs, renewed, troubled, config, unasked=selected == {RULE})
+            for slug, event in _renew_rules(database, slugs, renewed, troubled, config, unasked=selected == {RULE}):
+                yield from marked([event], sample=slug in samples)
         to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
         context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
         for outcome in sync.attempt_many(
@@ -186,7 +189,8 @@ def provider_catalog(
                 context.log.info(f"dry run, nothing is kept: {json.dumps(outcome.summary(), ensure_ascii=False)}")
                 continue
             if _crash(outcome) is None and (for_partitions or is_news(outcome)):  # a crash says nothing of the data
-                yield from _selected(context, outcome_events(outcome, accept, new_rule=outcome.slug not in renewed))
+                events = outcome_events(outcome, accept, new_rule=outcome.slug not in renewed)
+                yield from _selected(context, marked(events, sample=outcome.slug in samples))
     for key in context.selected_asset_check_keys:  # check outputs are not optional
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
     if troubled:
@@ -218,8 +222,8 @@ def _renew_rules(
     config: SyncConfig,
     *,
     unasked: bool,
-) -> Iterator[Event]:
-    """Answers the task that is named, or all that are due, or looks for better rules.
+) -> Iterator[tuple[str, Event]]:
+    """Answers the task that is named, or all that are due, or looks for better rules; yields each provider's events.
 
     A provider that waits for a person is not synced.
     """
@@ -236,7 +240,7 @@ def _renew_rules(
                 troubled[slug] = str(error)
                 continue
         for repair in repairs:
-            yield rule_event(repair)
+            yield slug, rule_event(repair)
         if repairs and repairs[-1].status == "needs_review":
             troubled[slug] = f"{slug}: a person must decide: {repairs[-1].reason}"
         elif repairs:
@@ -274,7 +278,9 @@ def _failure(reasons: list[str], *, of: int) -> str:
 
 def _crash(outcome: "sync.SyncOutcome") -> Exception | None:
     """The exception whose traceback belongs into the log: a defect or a database fault, not the provider's failure."""
-    return None if isinstance(outcome.error, ProviderPipelineError) else outcome.error
+    error = outcome.error
+    is_the_providers = isinstance(error, ProviderPipelineError) and not isinstance(error, DatabaseUnavailableError)
+    return None if is_the_providers else error
 
 
 def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Iterator[Event]:

@@ -36,11 +36,13 @@ def change_digest(context: dg.AssetExecutionContext, provider_database: CatalogR
         now = datetime.now(UTC)
         told = window.end <= now and not digest.is_empty and sync.daily_digest(session, digest, now=now)
         session.commit()
+        samples = sorted(catalog.sample_slugs(session))
     return dg.MaterializeResult(
         metadata={
             "digest": markdown(catalog.digest_markdown(digest, titled=False).splitlines()),
             "digest_json": bounded_json(digest.to_json()),
             "told": told,
+            **({"sample_providers": ", ".join(samples)} if samples else {}),
             **digest.counts(),
         }
     )

@@ -8,7 +8,9 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |   |-- MissingCredentialError      no usable key where it is expected
     |   `-- InvalidRuleError            a rule document cannot be understood or compiled
     |-- CatalogError                    the database
-    |   |-- DatabaseUnavailableError    no answer at the database URL
+    |   |-- DatabaseUnavailableError    no answer at the database URL, or the server cannot do its work for now
+    |   |   |-- DatabaseReadOnlyError   it takes no writes
+    |   |   `-- DatabaseFullError       its disk has no space left
     |   |-- MigrationMissingError       the schema is older or newer than this code
     |   |-- NoSuchEntryError            there is no task, trial or stored response of that number
     |   `-- TaskClaimLostError          a task is not, or no longer, the caller's to answer
@@ -68,7 +70,15 @@ class CatalogError(ProviderPipelineError):
 
 
 class DatabaseUnavailableError(CatalogError):
-    """Nothing answered at the database URL, or it refused the connection."""
+    """Nothing answered at the database URL, or the server cannot do what was asked of it; nothing was written."""
+
+
+class DatabaseReadOnlyError(DatabaseUnavailableError):
+    """The database takes no writes: a standby, or a primary that became one."""
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """The database server has no space left on its disk."""
 
 
 class MigrationMissingError(CatalogError):

@@ -15,6 +15,7 @@ import dagster as dg
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness
+from provider_pipeline.asset_events import marked
 from provider_pipeline.asset_keys import HOW_A_SYNC_WORKS, OPERATIONS, PROVIDERS, kept_by_owner
 from provider_pipeline.jobs import UNFINISHED, regenerate_provider_rules_job
 from provider_pipeline.resources import CatalogResource
@@ -203,10 +204,16 @@ def provider_freshness_sensor(
             slug: freshness(slug, last.at, now, failures=last.consecutive_failures)
             for slug, last in sorted(catalog.last_successes(session).items())
         }
+        samples = catalog.sample_slugs(session)
     stale = {slug: each.severity.value for slug, each in evaluated.items() if not each.passed}
     if stale == reported:
         return dg.SkipReason(f"{len(stale)} stale providers, all reported")
-    news = [each for slug, each in evaluated.items() if stale.get(slug) != reported.get(slug)]
+    news = [
+        event
+        for slug, each in evaluated.items()
+        if stale.get(slug) != reported.get(slug)
+        for event in marked([each], sample=slug in samples)
+    ]
     return dg.SensorResult(asset_events=news, cursor=json.dumps(stale))
 
 

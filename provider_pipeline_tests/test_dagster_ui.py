@@ -32,7 +32,7 @@ from provider_pipeline_tests.dev_stack import (
     stop_schedule,
     stop_sensor,
 )
-from provider_pipeline_tests.fleet import Fleet
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 
 ROOT = Path(__file__).parents[1]
 REQUIRED = "PROVIDER_PIPELINE_REQUIRE_BROWSER"
@@ -120,7 +120,7 @@ class Ui:
 
 @pytest.fixture
 def home(working_folder: Path, httpserver: HTTPServer) -> Iterator[Path]:
-    """A fresh home, with one provider that was synced, and lists something else by now."""
+    """A fresh home with two providers that list something else by now: in the same shape, and in another one."""
     with EmbeddedPostgres(working_folder) as server:
         server.ensure_database("provider_pipeline")
         with open_database(server.url("provider_pipeline")) as database:
@@ -130,6 +130,8 @@ def home(working_folder: Path, httpserver: HTTPServer) -> Iterator[Path]:
             with database.session() as session:
                 ModelSyncer(session).sync_provider_models("acme")
             fleet.serve("acme", acme(TODAY))
+            fleet.add("deepseek")
+            fleet.serve("deepseek", moved(*CHAT_MODELS))
         yield working_folder
 
 
@@ -138,7 +140,7 @@ def ui(home: Path, tmp_path: Path) -> Iterator[Ui]:
     """The whole development stack on that home, and a browser that looks at it."""
     executable, port, log = chromium(), free_port(), tmp_path / "dev.log"
     main = "from provider_pipeline.cli import main; main()"
-    command = [sys.executable, "-c", main, "dev", "--samples", "--port", str(port)]
+    command = [sys.executable, "-c", main, "dev", "--port", str(port)]
     extra = {"PROVIDER_PIPELINE_HOME": str(home), "PYTHONPATH": str(ROOT)}
     with dev(command, home=home, log=log, **extra) as process:
         # Only the test launches runs: a rule that fails is otherwise repaired within a minute, and the hour may strike.

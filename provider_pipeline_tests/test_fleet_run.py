@@ -11,6 +11,8 @@ from provider_pipeline.asset_checks import (
 )
 from provider_pipeline.asset_keys import EXTRACTION, RAW, RULE, TABLE
 from provider_pipeline.catalog import get_provider, open_database, sync_lock, tables
+from provider_pipeline.samples import SampleServer, register_sample
+from provider_pipeline.sync import generate_rule
 from provider_pipeline_tests.dagster_instance import (
     check_statuses,
     definitions,
@@ -20,6 +22,7 @@ from provider_pipeline_tests.dagster_instance import (
     run_fleet,
     run_partition,
 )
+from provider_pipeline_tests.database_trouble import read_only
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 
@@ -237,6 +240,44 @@ def test_a_crash_in_one_provider_is_reported_as_a_crash_and_stops_no_other(fleet
     assert len(fleet.rows("odd")) == 5
     for spec in (LISTING_WAS_FETCHED, RULE_EXTRACTS_MODELS):
         assert check_statuses(instance, spec) == {"good": "SUCCEEDED", "odd": "SUCCEEDED"}
+
+
+def test_a_database_that_takes_no_writes_fails_the_run_and_no_check_of_a_provider(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme")
+    defs = definitions(fleet.database.url)
+    run_fleet(defs, instance)
+    fleet.serve("acme", listing(*CHAT_MODELS, "gpt-5"))
+    with read_only(fleet.database):
+        result = run_fleet(defs, instance)
+    assert not result.success
+    assert "takes no writes" in failure(result)
+    for spec in (LISTING_WAS_FETCHED, RULE_EXTRACTS_MODELS, PROVIDER_IS_FRESH):
+        assert check_statuses(instance, spec) == {"acme": "SUCCEEDED"}
+
+
+def test_whatever_is_recorded_of_a_sample_provider_says_that_it_is_one(fleet: Fleet, instance: dg.DagsterInstance):
+    with SampleServer() as server, fleet.database.session() as session:
+        sample = next(each for each in server.providers if each.slug == "mistral")
+        register_sample(session, sample, base_url=server.base_url("mistral"))
+        generate_rule(session, "mistral", sample.endpoints)
+        session.commit()
+        result = run_fleet(definitions(fleet.database.url), instance)
+    assert result.success
+    materializations = [event.materialization for event in result.get_asset_materialization_events()]
+    recorded = [*materializations, *result.get_asset_check_evaluations()]
+    assert {event.asset_key for event in materializations} == {RULE, RAW, EXTRACTION, TABLE}
+    assert {event.metadata["sample_provider"].value for event in recorded} == {True}
+
+
+def test_what_is_recorded_of_any_other_provider_says_nothing_of_samples(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme")
+    result = run_fleet(definitions(fleet.database.url), instance)
+    materializations = [event.materialization for event in result.get_asset_materialization_events()]
+    assert materializations
+    for event in (*materializations, *result.get_asset_check_evaluations()):
+        assert "sample_provider" not in event.metadata
 
 
 def test_secrets_reach_no_event_log_or_table(fleet: Fleet, instance: dg.DagsterInstance, monkeypatch):

@@ -27,6 +27,7 @@ class ProviderDocument(Document):
     slug: str
     name: str
     enabled: bool
+    sample: bool = Field(description="Whether it is a sample provider of the demo; its models are no vendor's.")
     base_url: str
     auth: Json
     requests: Json
@@ -44,6 +45,7 @@ class ModelDocument(Document):
     """A model of a provider."""
 
     provider: str
+    sample: bool = Field(description="Whether it is of a sample provider of the demo.")
     model_id: str
     display_name: str | None
     family: str | None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         revoke_token,
     )
     from provider_pipeline.catalog.database import Database, adapted_url, home, open_database
+    from provider_pipeline.catalog.database_errors import documented_errors
     from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown, move_of
     from provider_pipeline.catalog.embedded import EmbeddedPostgres
     from provider_pipeline.catalog.health import ProviderHealth, provider_health
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         list_providers,
         lock_provider,
         lock_providers,
+        sample_slugs,
         set_enabled,
         unknown_provider,
     )
@@ -234,6 +236,7 @@ __all__ = [
     "count_models",
     "create_token",
     "digest_markdown",
+    "documented_errors",
     "due_providers",
     "earlier_selves",
     "end_trial",
@@ -309,6 +312,7 @@ __all__ = [
     "rule_missing",
     "rule_replaced",
     "running_trials",
+    "sample_slugs",
     "search_models",
     "set_enabled",
     "set_override",

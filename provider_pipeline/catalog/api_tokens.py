@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import api_audit, api_token
-from provider_pipeline.errors import CatalogError
+from provider_pipeline.errors import CatalogError, DatabaseReadOnlyError
 
 Scope = Literal["read", "sync", "admin"]
 
@@ -91,12 +91,16 @@ def find_token(session: Session, token: str, *, now: datetime) -> ApiToken | Non
         return None
     if found.last_used_at is None or found.last_used_at <= now - _USE_NOTED_EVERY:
         used = api_token.c.last_used_at
-        session.execute(
+        noting = (
             update(api_token)
             .where(api_token.c.id == found.id, or_(used.is_(None), used <= now - _USE_NOTED_EVERY))
             .values(last_used_at=now)
         )
-        session.commit()
+        try:
+            session.execute(noting)
+            session.commit()
+        except DatabaseReadOnlyError:  # a standby can still be read
+            session.rollback()
     return found
 
 

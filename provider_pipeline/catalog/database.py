@@ -5,28 +5,28 @@ Here: `open_database` and `Database`, and which database is meant when nobody na
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.database_errors import URL_VARIABLE, explained, redacted
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.sync_locks import SyncLocks
 from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
-URL_VARIABLE = "PROVIDER_PIPELINE_DATABASE_URL"
 HOME_VARIABLE = "PROVIDER_PIPELINE_HOME"
 DATABASE_NAME = "provider_pipeline"
 
 _CONNECT_SECONDS = 5
 _OLDEST_SERVER = 14
-_SECRET_OPTIONS = {"password", "sslpassword"}
 
 
 def home() -> Path:
@@ -92,23 +92,25 @@ def open_database(url: str | None = None, *, door: str = "Python") -> Iterator[D
         return
     with EmbeddedPostgres(home()) as server:
         server.ensure_database(DATABASE_NAME)
-        with _connected(make_url(server.url(DATABASE_NAME)), door) as database:
+        with _connected(make_url(server.url(DATABASE_NAME)), door, revive=server.ensure_running) as database:
             yield database
 
 
 @contextmanager
-def _connected(url: URL, door: str) -> Iterator[Database]:
-    redacted = _redacted(url)
-    engine = _engine(url, redacted)
+def _connected(url: URL, door: str, *, revive: Callable[[], bool] | None = None) -> Iterator[Database]:
+    engine = _engine(url)
+    if revive is not None:
+        _revive_on_connect(engine, revive)
     try:
         with engine.connect():
             version = engine.dialect.server_version_info or ()
         if version < (_OLDEST_SERVER,):
             raise DatabaseUnavailableError(
-                f"{redacted} is PostgreSQL {'.'.join(map(str, version))}", hint=f"at least {_OLDEST_SERVER} is needed"
+                f"{redacted(url)} is PostgreSQL {'.'.join(map(str, version))}",
+                hint=f"at least {_OLDEST_SERVER} is needed",
             )
         with closing(SyncLocks(engine, door)) as locks:
-            yield Database(engine, url.render_as_string(hide_password=False), redacted, locks)
+            yield Database(engine, url.render_as_string(hide_password=False), redacted(url), locks)
     finally:
         engine.dispose()
 
@@ -146,12 +148,7 @@ def adapted_url(url: str, *, driver: str | None = None, options: str | None = No
     return adapted.render_as_string(hide_password=False)
 
 
-def _redacted(url: URL) -> str:
-    query = {name: "***" if name in _SECRET_OPTIONS else value for name, value in url.query.items()}
-    return url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)
-
-
-def _engine(url: URL, redacted: str) -> Engine:
+def _engine(url: URL) -> Engine:
     defaults: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "provider_pipeline"}
     engine = create_engine(
         url,
@@ -163,7 +160,6 @@ def _engine(url: URL, redacted: str) -> Engine:
         pool_size=12,
         max_overflow=25,
     )
-    secrets = [str(secret) for secret in (url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)) if secret]
 
     @event.listens_for(engine, "connect")
     def _show_times_in_utc(connection: Any, _record: Any) -> None:
@@ -173,15 +169,22 @@ def _engine(url: URL, redacted: str) -> Engine:
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _explain(context: ExceptionContext) -> BaseException | None:
-        if context.is_pre_ping or not (context.connection is None or context.is_disconnect):
+        if context.is_pre_ping:
             return None
-        reason = " ".join(str(context.original_exception).split()).removeprefix("connection failed: ")
-        for secret in secrets:
-            reason = reason.replace(secret, "***")
-        hint = f"check {URL_VARIABLE} and that the server runs"
-        if "does not exist" in reason and "database" in reason:
-            hint = "create the database, for example with createdb"
-        trouble = "no connection to" if context.connection is None else "lost the connection to"
-        return DatabaseUnavailableError(f"{trouble} {redacted}: {reason}", hint=hint, transient="FATAL" not in reason)
+        return explained(
+            context.original_exception, url, connecting=context.connection is None, lost=context.is_disconnect
+        )
 
     return engine
+
+
+def _revive_on_connect(engine: Engine, revive: Callable[[], bool]) -> None:
+    """Starts a dead embedded server again when the next connection is wanted, for as long as this process lives."""
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except psycopg.OperationalError:
+            revive()
+            return dialect.connect(*arguments, **options)

@@ -14,6 +14,7 @@ authentication. PostgreSQL refuses to run as root, so root runs it as the owner 
 `pgserver`.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -37,7 +38,8 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from provider_pipeline.catalog import pgserver_wheel
-from provider_pipeline.errors import DatabaseUnavailableError
+from provider_pipeline.catalog.database_errors import explained
+from provider_pipeline.errors import CatalogError, DatabaseFullError, DatabaseUnavailableError
 
 _START_SECONDS = 60.0
 # A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
@@ -70,10 +72,7 @@ class EmbeddedPostgres:
                 self._socket_directory = self._running_socket_directory() or self._start()
                 self._leaving = undo.pop_all()
         except OSError as error:
-            raise DatabaseUnavailableError(
-                f"the embedded PostgreSQL in {self.data} cannot be used: {error.strerror or error}",
-                hint="make the folder yours, or set PROVIDER_PIPELINE_HOME or PROVIDER_PIPELINE_DATABASE_URL",
-            ) from error
+            raise self._unusable(error) from error
         return self
 
     def __exit__(
@@ -84,6 +83,39 @@ class EmbeddedPostgres:
             self._socket_directory = None
             if _nobody_holds(self.home / "postgres.users"):
                 self._stop()
+
+    def ensure_running(self) -> bool:
+        """Start the server again if it died while this process used it.
+
+        Returns:
+            Whether it had to be started.
+
+        Raises:
+            DatabaseUnavailableError: It cannot be started, for now at least; says why.
+        """
+        self._host()
+        try:
+            with _locked(self.home / "postgres.lock", fcntl.LOCK_EX):
+                running = self._running_socket_directory()
+                self._socket_directory = running or self._start()
+        except OSError as error:
+            raise self._unusable(error) from error
+        return running is None
+
+    def discard(self) -> None:
+        """Remove the home folder, with the server, its data and everything else in it.
+
+        Raises:
+            CatalogError: A process uses the server, or the folder cannot be removed.
+        """
+        try:
+            with _locked(self.home / "postgres.lock", fcntl.LOCK_EX):
+                if not _nobody_holds(self.home / "postgres.users"):
+                    raise CatalogError(f"{self.home} is in use", hint="end what uses it, such as `dev`, and try again")
+                self._stop()
+                shutil.rmtree(self.home)
+        except OSError as error:
+            raise CatalogError(f"{self.home} cannot be removed: {error.strerror or error}") from error
 
     def url(self, database: str, *, driver: str = "psycopg") -> str:
         """SQLAlchemy's URL of a database on this server.
@@ -99,15 +131,29 @@ class EmbeddedPostgres:
 
     def ensure_database(self, name: str) -> None:
         """Create a database of that name, unless there is one."""
-        with psycopg.connect(host=self._host(), user="postgres", dbname="postgres", autocommit=True) as connection:
-            connection.execute("SELECT pg_advisory_lock(1)")  # CREATE DATABASE cannot run beside another one
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        host = self._host()
+        try:
+            with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as connection:
+                connection.execute("SELECT pg_advisory_lock(1)")  # CREATE DATABASE cannot run beside another one
+                if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except psycopg.Error as error:
+            if (known := explained(error, self.url("postgres"))) is not None:
+                raise known from error
+            raise
 
     def _host(self) -> str:
         if self._socket_directory is None:
             raise DatabaseUnavailableError("the embedded PostgreSQL is not running", hint="enter its context first")
         return str(self._socket_directory)
+
+    def _unusable(self, error: OSError) -> DatabaseUnavailableError:
+        text = f"the embedded PostgreSQL in {self.data} cannot be used: {error.strerror or error}"
+        if error.errno == errno.ENOSPC:
+            return DatabaseFullError(text, hint="make room on that disk, then try again", transient=True)
+        return DatabaseUnavailableError(
+            text, hint="make the folder yours, or set PROVIDER_PIPELINE_HOME or PROVIDER_PIPELINE_DATABASE_URL"
+        )
 
     def _running_socket_directory(self) -> Path | None:
         postmaster = self.data / "postmaster.pid"
@@ -137,9 +183,9 @@ class EmbeddedPostgres:
         command += ["-D", self.data, "-l", log, "-o", options]
         self._set_guard(binaries, account)  # before there is anything to guard: we may be killed at any time
         if (failure := _run(command, account)) is not None:
-            raise DatabaseUnavailableError(
-                f"the embedded PostgreSQL in {self.data} does not start: {_tail(log) or failure}", hint=f"see {log}"
-            )
+            reason = _tail(log) or failure
+            kind = DatabaseFullError if os.strerror(errno.ENOSPC) in reason else DatabaseUnavailableError
+            raise kind(f"the embedded PostgreSQL in {self.data} does not start: {reason}", hint=f"see {log}")
         return sockets
 
     def _stop(self) -> None:
@@ -297,5 +343,5 @@ def _run(command: list[Path | str], account: pwd.struct_passwd | None) -> str | 
 
 
 def _tail(log: Path) -> str:
-    fatal = [line for line in _lines(log)[-20:] if "FATAL" in line]
+    fatal = [line for line in _lines(log)[-20:] if "FATAL" in line or "PANIC" in line]
     return fatal[-1] if fatal else ""

@@ -14,7 +14,16 @@ from pathlib import Path
 
 
 def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
-    """Wait until the last user ends, then stop the server if it still runs."""
+    """Wait until the last user ends, then stop the server if it still runs.
+
+    One guard is enough: one that finds another on duty ends at once, or each new start of a server that keeps dying
+    would leave one more.
+    """
+    duty = os.open(home / "postgres.guard", os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(duty, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
     users = os.open(home / "postgres.users", os.O_RDONLY)
     turn = os.open(home / "postgres.lock", os.O_RDONLY)
     while True:
@@ -37,6 +46,8 @@ def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
             group=group,
             extra_groups=[] if identity else None,
         )
+    # While new users still wait for their turn: the next server's guard must not take this one for its own.
+    fcntl.flock(duty, fcntl.LOCK_UN)
 
 
 if __name__ == "__main__":

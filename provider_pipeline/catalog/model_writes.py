@@ -18,8 +18,9 @@ import psycopg
 from sqlalchemy import CursorResult, Row
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import statement
-from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
+from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules import ROW_COLUMNS
 
 _MOST_CHANGES = 50
@@ -199,9 +200,9 @@ def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> Non
                 for row in rows:
                     _send(copy, listing.provider_id, row, overridden.get(row["model_id"], ()))
                     count += 1
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailableError(f"the database went away: {_first_line(error)}", transient=True) from error
     except psycopg.Error as error:
+        if (known := explained(error, session.get_bind().engine.url)) is not None:
+            raise known from error
         raise CatalogError(f"the listing does not fit the table: {_first_line(error)}") from error
     _analyze(session, table, count)
 

@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provider_pipeline.catalog.database import URL_VARIABLE, Database, home, open_database
+from provider_pipeline.catalog.database import Database, home, open_database
+from provider_pipeline.catalog.database_errors import URL_VARIABLE
 from provider_pipeline.catalog.migrations import check_schema, upgrade
 
 

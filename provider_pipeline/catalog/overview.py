@@ -19,6 +19,7 @@ def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
         "slug": provider.slug,
         "name": provider.name,
         "enabled": provider.enabled,
+        "sample": provider.is_sample,
         "base_url": provider.base_url,
         "auth": provider.auth_config,
         "requests": provider.request_config,

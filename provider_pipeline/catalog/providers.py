@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from psycopg.errors import RestrictViolation
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -53,6 +54,7 @@ class Provider:
         raw_keep_for: How long a listing is kept after it last came; None for no such limit.
         removal_after: Accepted listings in a row that must leave a model out before it counts as removed.
         removal_age: How long ago it must have been listed last, besides.
+        is_sample: Whether it is a sample provider of the demo; its models are no vendor's.
         active_rule_version: Version of the active rule; None before the first.
     """
 
@@ -69,6 +71,7 @@ class Provider:
     raw_keep_for: timedelta | None
     removal_after: int
     removal_age: timedelta
+    is_sample: bool
     active_rule_version: int | None
 
 
@@ -86,6 +89,7 @@ def add_provider(
     raw_keep_for: timedelta | None = None,
     removal_after: int | None = None,
     removal_age: timedelta | None = None,
+    is_sample: bool = False,
 ) -> Provider:
     """Register a provider, or bring an existing one of that slug up to date.
 
@@ -93,11 +97,13 @@ def add_provider(
     provider stays disabled.
 
     Raises:
-        ConfigurationError: The slug, name, address or interval is not acceptable.
+        ConfigurationError: The slug, name, address or interval is not acceptable; or it is a sample and the catalogue
+            has other providers, or the other way round.
     """
     try:
         with session.begin_nested():
             wanted: dict[str, Any] = {
+                "is_sample": is_sample,
                 "name": name,
                 "check_every": check_every,
                 "thresholds": thresholds,
@@ -114,6 +120,7 @@ def add_provider(
                 address["request_config"] = dict(request_config)
             _upsert(session, provider_metadata, key={"provider_id": provider_id, "slug": slug}, values=address)
     except (IntegrityError, DataError) as error:
+        _refuse_mixture(slug, error)
         raise ConfigurationError(
             f"provider {slug!r} cannot be registered: {_refusal(error)}",
             hint="a slug is lower-case letters and digits joined by '-', '_' or '.'; a base URL is "
@@ -190,13 +197,25 @@ def set_enabled(session: Session, slug: str, enabled: bool) -> None:
 
     Raises:
         UnknownProviderError: There is no provider of that slug.
+        ConfigurationError: It is a sample, and would be synced beside providers that are not.
     """
     provider_id = get_provider(session, slug).id
-    session.execute(
+    switch = (
         update(provider)
         .where(provider.c.id == provider_id, provider.c.enabled != enabled)
         .values(enabled=enabled, updated_at=func.now())
     )
+    try:
+        with session.begin_nested():
+            session.execute(switch)
+    except IntegrityError as error:
+        _refuse_mixture(slug, error)
+        raise
+
+
+def sample_slugs(session: Session) -> frozenset[str]:
+    """The sample providers: in the demo's catalogue, all there are."""
+    return frozenset(session.scalars(select(provider.c.slug).where(provider.c.is_sample)))
 
 
 def due_providers(session: Session, now: datetime) -> list[str]:
@@ -235,6 +254,7 @@ PROVIDER_COLUMNS = (
     provider.c.raw_keep_for,
     provider.c.removal_after,
     provider.c.removal_age,
+    provider.c.is_sample,
     provider_metadata.c.version.label("active_rule_version"),
 )
 """What makes a `Provider`, from `provider` joined with `provider_metadata`."""
@@ -272,6 +292,13 @@ def unknown_provider(session: Session, slug: str) -> UnknownProviderError:
     else:
         hint = "none is registered yet"
     return UnknownProviderError(f"no provider {slug!r}", hint=hint)
+
+
+def _refuse_mixture(slug: str, error: IntegrityError | DataError) -> None:
+    """Raises what the database says of samples beside other providers; returns for any other error."""
+    if isinstance(error.orig, RestrictViolation):
+        told = error.orig.diag
+        raise ConfigurationError(f"{slug}: {told.message_primary}", hint=told.message_hint) from error
 
 
 def _refusal(error: IntegrityError | DataError) -> str:

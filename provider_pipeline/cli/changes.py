@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, change_texts, draw, emit_json, note, table
+from provider_pipeline.cli.console import JsonOption, change_texts, draw, emit_json, marked, note, table
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
 
 _STYLES = {
@@ -65,8 +65,9 @@ def changes(
             cause=cause,
             limit=limit,
         )
+        samples = catalog.sample_slugs(session)
     if as_json:
-        emit_json([asdict(change) for change in found])
+        emit_json([asdict(change) | {"sample": change.slug in samples} for change in found])
         return
     if not found:
         note("no such change")
@@ -78,7 +79,7 @@ def changes(
             (
                 (
                     change.changed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-                    change.slug,
+                    marked(change.slug, sample=change.slug in samples),
                     change.model_id,
                     Text(change.kind, style=_STYLES[change.kind]),
                     change.cause,

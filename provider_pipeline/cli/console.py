@@ -7,7 +7,7 @@ the terminal or begin a line of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,6 +89,11 @@ def emit_json(value: Any) -> None:
 
 def _json_escaped(line: str) -> str:
     return "".join(f"\\u{ord(char):04x}" if has_controls(char) else char for char in line)
+
+
+def marked(slug: str, *, sample: bool) -> str:
+    """A provider as people see it: of a sample provider it says so."""
+    return f"{slug} (sample)" if sample else slug
 
 
 def number(value: float | None) -> str | None:
@@ -197,19 +202,20 @@ def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) ->
 OUTCOME_COLUMNS = ("provider", "models", "created", "updated", "unchanged", "gone", "status", "seconds", "why")
 
 
-def outcome_table(title: str, summaries: Iterable[dict[str, Any]]) -> Table:
+def outcome_table(title: str, summaries: Iterable[dict[str, Any]], *, samples: Collection[str]) -> Table:
     """The result of a sync of several providers, one line each.
 
     Args:
         title: Its title.
         summaries: `SyncOutcome.summary()`, also as `provider_sync.last_result` keeps it.
+        samples: The sample providers.
     """
     return table(
         title,
         OUTCOME_COLUMNS,
         (
             (
-                summary["provider"],
+                marked(summary["provider"], sample=summary["provider"] in samples),
                 summary["models"] if summary["status"] == "synced" else None,
                 summary["created"],
                 summary["updated"],

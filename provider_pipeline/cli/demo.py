@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,13 +19,14 @@ from provider_pipeline import catalog, samples, sync
 from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, outcome_table, stdout
 from provider_pipeline.cli.sample_providers import (
     ListingsOption,
-    home_for,
+    delete_demo,
+    demo_workbench,
     prepare_samples,
     sample_keys,
     sample_server,
 )
 from provider_pipeline.cli.tasks import task_document, task_table
-from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged, workbench
+from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -40,22 +41,28 @@ class _Result:
 
 def demo(
     listings: ListingsOption = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove all that the demo wrote, and do nothing else.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Sync a fleet of sample providers through Dagster into an embedded PostgreSQL.
+    """Sync a fleet of sample providers through Dagster into an embedded PostgreSQL of the demo's own.
 
-    Exit code 0 when the deliberately broken samples are the only ones not written.
+    Your own catalogue is not touched. Exit code 0 when the deliberately broken samples are the only ones not written.
     """
-    home = home_for(listings)
+    if delete:
+        if listings is not None:
+            raise typer.BadParameter("--delete removes everything of the demo, and goes alone")
+        _delete()
+        return
     server = sample_server(listings)
-    note(f"starting the embedded PostgreSQL in {home}")
-    with workbench(home) as bench, server:
+    with demo_workbench(listings) as bench, server:
         note(f"{len(server.providers)} sample providers are served at {server.url}")
         result = _run(bench, server, whole=listings is not None)
     if as_json:
         emit_json(
             {
-                "providers": result.summaries,
+                "providers": [summary | {"sample": True} for summary in result.summaries],
                 "tasks": [task_document(task) for task in result.tasks],
                 "as_expected": result.as_expected,
             }
@@ -63,6 +70,11 @@ def demo(
     else:
         _draw(stdout(), result, listings)
     raise typer.Exit(0 if result.as_expected else 1)
+
+
+def _delete() -> None:
+    folder = delete_demo()
+    typer.echo("there is no demo to remove" if folder is None else f"removed {folder}")
 
 
 def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Result:
@@ -113,8 +125,9 @@ def _not_run(slug: str) -> sync.SyncOutcome:
 
 
 def _draw(console: Console, result: _Result, listings: Path | None) -> None:
-    tasks = [task_table(result.tasks)] if result.tasks else []
-    outcomes = outcome_table("sync_all_providers_job", result.summaries)
+    samples = {summary["provider"] for summary in result.summaries}
+    tasks = [task_table(result.tasks, samples=samples)] if result.tasks else []
+    outcomes = outcome_table("sync_all_providers_job", result.summaries, samples=samples)
     draw(outcomes, *tasks, *_closing(result, listings), console=console)
 
 
@@ -124,5 +137,6 @@ def _closing(result: _Result, listings: Path | None) -> Iterator[str]:
     yield f"{synced} of {len(result.summaries)} providers are synced, {models} models."
     if listings is None and result.as_expected and synced < len(result.summaries):
         yield "The others are broken on purpose: their rows are as they were before."
-    command = "make dev" if listings is None else f"provider-pipeline dev --listings {listings}"
+    yield "These are sample providers, in a catalogue of the demo's own: yours has none of them."
+    command = "make demo-ui" if listings is None else f"provider-pipeline dev --demo --listings {listings}"
     yield f"See it in the Dagster UI: {command}, then http://127.0.0.1:3000"

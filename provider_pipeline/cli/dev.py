@@ -5,66 +5,99 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from contextlib import ExitStack
+import subprocess
+from contextlib import ExitStack, suppress
 from types import FrameType
 from typing import Annotated
 
+import psutil
 import typer
 
-from provider_pipeline import catalog, samples
+from provider_pipeline import catalog
 from provider_pipeline.cli.console import note
 from provider_pipeline.cli.sample_providers import (
     ListingsOption,
-    home_for,
+    demo_workbench,
     prepare_samples,
     sample_keys,
     sample_server,
 )
 from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
 HOST = "127.0.0.1"
+
+_LOOK_SECONDS = 2
+_SHOWN_COMMAND = 100
 
 
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    demo: Annotated[bool, typer.Option("--demo", help="Open the demo's catalogue, and serve its samples.")] = False,
     listings: ListingsOption = None,
-    with_samples: Annotated[
-        bool | None,
-        typer.Option("--samples/--no-samples", help="Serve the sample providers; by default if they are registered."),
-    ] = None,
 ) -> None:
-    """Run `dagster dev`: UI, daemon, schedule and sensors. Ctrl-C ends everything."""
+    """Run `dagster dev`: UI, daemon, schedule and sensors. Ctrl-C ends everything.
+
+    Without --demo it opens your own catalogue, in which it adds and changes no provider.
+    """
+    if listings is not None and not demo:
+        raise typer.BadParameter("--listings goes with --demo: your own catalogue takes no samples")
     _check_port(port)
     # Also where a shell started us in the background, with Ctrl-C ignored; the children inherit that otherwise.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _interrupt)
     with ExitStack() as stack:
-        bench = stack.enter_context(
-            workbench(
-                home_for(listings),
-                catalog_url=os.environ.get("PROVIDER_PIPELINE_DATABASE_URL"),
-                dagster_url=os.environ.get("DAGSTER_POSTGRES_URL"),
-            )
-        )
         keys: dict[str, str] = {}
-        server = sample_server(listings)
-        if with_samples or (with_samples is None and _are_registered(bench, server)):
-            stack.enter_context(server)
+        if demo:
+            bench = stack.enter_context(demo_workbench(listings))
+            server = stack.enter_context(sample_server(listings))
             keys = sample_keys(server)
             without_rule = prepare_samples(bench.database, server, keys, whole=listings is not None)
             for slug, error in without_rule.items():
                 note(f"{slug} has no rule: {error}")
             note(f"the sample providers are served at {server.url}")
+        else:
+            bench = stack.enter_context(
+                workbench(
+                    catalog.home(),
+                    catalog_url=os.environ.get("PROVIDER_PIPELINE_DATABASE_URL") or None,
+                    dagster_url=os.environ.get("DAGSTER_POSTGRES_URL") or None,
+                )
+            )
+            _say_if_empty(bench.database)
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
         command = dagster_command("dev", *WORKSPACE, "-h", HOST, "-p", str(port))
         process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
         try:
-            code = process.wait()
+            code = _wait(process, bench)
         except KeyboardInterrupt:
             note("stopping")
             code = 0
     raise typer.Exit(code)
+
+
+def _say_if_empty(database: catalog.Database) -> None:
+    with database.session() as session:
+        if not catalog.list_providers(session):
+            note(
+                "no provider is enabled; add one with `provider-pipeline providers add`, or see the demo's: dev --demo"
+            )
+
+
+def _wait(process: subprocess.Popen[bytes], bench: Workbench) -> int:
+    """Waits for the UI to end, and starts an embedded server again that dies meanwhile."""
+    told = ""
+    while True:
+        try:
+            return process.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            try:
+                news = "the database had died; it runs again" if bench.server and bench.server.ensure_running() else ""
+            except DatabaseUnavailableError as error:  # it may be able to later, such as when its disk has room
+                news = str(error)
+            if news and news != told:
+                note(news)
+            told = news
 
 
 def _check_port(port: int) -> None:
@@ -73,16 +106,28 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
+            holder, step = _holder(port), "choose another port with --port"
             raise ConfigurationError(
-                f"the UI cannot listen on {HOST}:{port}: {error.strerror}", hint="choose another port with --port"
+                f"the UI cannot listen on {HOST}:{port}: {error.strerror}"
+                + (f", by process {holder.pid}: {_command(holder)}" if holder else ""),
+                hint=f"end it with: kill {holder.pid}; or {step}" if holder else step,
             ) from error
 
 
-def _are_registered(bench: Workbench, server: samples.SampleServer) -> bool:
-    slugs = {provider.slug for provider in server.providers}
-    with bench.database.session() as session:
-        found = catalog.list_providers(session, enabled_only=False)
-    return any(each.slug in slugs and each.base_url.startswith("http://127.0.0.1:") for each in found)
+def _holder(port: int) -> psutil.Process | None:
+    """The process that listens on a port; None where that cannot be told, such as of another user's."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            for each in process.net_connections("tcp"):
+                if each.status == psutil.CONN_LISTEN and each.laddr.port == port:
+                    return process
+    return None
+
+
+def _command(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())[:_SHOWN_COMMAND]
+    return "?"
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

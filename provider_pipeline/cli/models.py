@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, number, table
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, marked, note, number, table
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
@@ -41,13 +41,16 @@ def list_models(
         if slug is not None:
             catalog.get_provider(session, slug)
         found = catalog.list_models(session, slug=slug, as_of=moment, status=status, capability=capability)
+        samples = catalog.sample_slugs(session)
+    found = [{**model, "sample": model["slug"] in samples} for model in found]
     if as_json:
         emit_json(found)
         return
     if not found:
         note("no such model")
         return
-    title = f"{slug or 'all providers'}: {len(found)} model(s)"
+    title = "all providers" if slug is None else marked(slug, sample=slug in samples)
+    title += f": {len(found)} model(s)"
     if moment is not None:
         title += f" as of {moment.isoformat(sep=' ', timespec='seconds')}"
     # A column that says the same in every row only takes the width from the others.
@@ -61,7 +64,7 @@ def list_models(
 
 def _cells(model: dict[str, Any]) -> tuple[Any, ...]:
     return (
-        model["slug"],
+        marked(model["slug"], sample=model["sample"]),
         model["model_id"],
         Text(_status(model), style=_STYLES[model["status"]]),
         model["family"],

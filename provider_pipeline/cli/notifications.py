@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import JsonOption, emit_json, stdout, table
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, table
 
 
 def notifications(
@@ -22,7 +22,7 @@ def notifications(
     if as_json:
         emit_json([asdict(each) | {"state": _state(each)} for each in found])
         return
-    stdout().print(
+    draw(
         table(
             "notifications",
             ("when", "kind", "state", "attempts", "last error"),

@@ -11,7 +11,7 @@ from rich.text import Text
 from provider_pipeline import catalog
 from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
 from provider_pipeline.cli.completion import SlugArgument, complete_slug
-from provider_pipeline.cli.console import JsonOption, draw, emit_json, models_table, say, table
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, marked, models_table, say, table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -37,7 +37,7 @@ def list_all(as_json: JsonOption = False) -> None:
             ("slug", "name", "enabled", "rule", "models", "last success", "failures", "base URL"),
             (
                 (
-                    each["slug"],
+                    marked(each["slug"], sample=each["sample"]),
                     each["name"],
                     Text("yes", style="green") if each["enabled"] else Text("no", style="yellow"),
                     each["rule_version"],
@@ -63,7 +63,8 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     if as_json:
         emit_json(document | {"models": models})
         return
-    draw(table(slug, ("setting", "value"), document.items()), models_table("models", models, "status"))
+    heading = marked(slug, sample=provider.is_sample)
+    draw(table(heading, ("setting", "value"), document.items()), models_table("models", models, "status"))
 
 
 @app.command()

@@ -1,26 +1,39 @@
-"""The sample providers that `demo` and `dev` serve, in the catalogue.
+"""The demo's ground: a home of its own, and the sample providers in its catalogue.
 
-Here: which they are, where what they leave is kept, and how they get their first rules. Not here: serving them
-(`provider_pipeline.samples`), and what the two commands do with them.
+Here: where the demo keeps everything, throwing it away, and how the samples get their first rules. Not here: serving
+them (`provider_pipeline.samples`), and what `demo` and `dev --demo` do with them. The concept: the demo has its own
+folder, its own embedded server in it, and so its own catalogue and Dagster storage. It never opens the user's, and
+removing the folder removes the demo.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from provider_pipeline import catalog, listing, rules, samples, sync
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.cli.console import note
+from provider_pipeline.cli.workbench import Workbench, workbench
+from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 SAMPLE_PORT = 8377
+
+_DATABASES: Final = ("PROVIDER_PIPELINE_DATABASE_URL", "DAGSTER_POSTGRES_URL")
+_SETTINGS: Final = "PROVIDER_PIPELINE_"
+_MARK: Final = "THIS-IS-THE-DEMO.txt"
+_MARK_TEXT: Final = """Everything in this folder is the demo's: `provider-pipeline demo --delete` removes it.
+Its catalogue can be looked at with PROVIDER_PIPELINE_HOME set to this folder, or one below `listings`.
+"""
 
 ListingsOption = Annotated[
     Path | None,
@@ -41,13 +54,71 @@ def sample_server(listings: Path | None) -> samples.SampleServer:
     )
 
 
-def home_for(listings: Path | None) -> Path:
-    """The home folder; other listings get one of their own, so that they never mix with the bundled samples."""
-    if listings is None:
-        return catalog.home()
-    resolved = listings.resolve()
-    digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:8]
-    return catalog.home() / "listings" / f"{resolved.name}-{digest}"
+@contextmanager
+def demo_workbench(listings: Path | None) -> Iterator[Workbench]:
+    """The demo's own workbench; other listings have one each, so that they never mix with the bundled samples.
+
+    Databases that the environment names are the user's: they are not used, and nor is any other setting of theirs, such
+    as the webhook, which would be told of samples.
+
+    Raises:
+        ConfigurationError: The demo's folder is there already, and not the demo's.
+    """
+    home = _make_folder()
+    if listings is not None:
+        resolved = listings.resolve()
+        digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:8]
+        home = home / "listings" / f"{resolved.name}-{digest}"
+    for name in _DATABASES:
+        if os.environ.get(name):
+            note(f"{name} is set: the demo leaves that database alone, and uses its own")
+    note(f"starting the embedded PostgreSQL in {home}")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    with workbench(home, environ=environ) as bench:
+        yield bench
+
+
+def delete_demo() -> Path | None:
+    """Removes everything the demo ever wrote; nothing of the user's is in there.
+
+    Returns:
+        The folder that is gone; None if there was none.
+
+    Raises:
+        CatalogError: A process uses it.
+        ConfigurationError: The folder is not the demo's.
+    """
+    folder = _folder()
+    if not folder.exists():
+        return None
+    _check_mark(folder)
+    for home in (*sorted((folder / "listings").glob("*")), folder):
+        catalog.EmbeddedPostgres(home).discard()
+    return folder
+
+
+def _folder() -> Path:
+    return catalog.home() / "demo"
+
+
+def _make_folder() -> Path:
+    folder = _folder()
+    try:
+        folder.mkdir(exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / _MARK).write_text(_MARK_TEXT, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"the demo cannot use {folder}: {error.strerror}") from error
+    _check_mark(folder)
+    return folder
+
+
+def _check_mark(folder: Path) -> None:
+    if not (folder / _MARK).is_file():
+        raise ConfigurationError(
+            f"{folder} is not the demo's: there is no {_MARK} in it",
+            hint="move it away, or set PROVIDER_PIPELINE_HOME to another folder",
+        )
 
 
 def sample_keys(server: samples.SampleServer) -> dict[str, str]:
@@ -61,7 +132,7 @@ def prepare_samples(
     """Adds the sample providers, or brings their addresses up to date, and writes the rules of those that have none.
 
     Args:
-        database: The catalogue.
+        database: The demo's catalogue.
         server: Where they are served.
         keys: What authorises the requests for samples that are not at hand.
         whole: Each sample is its provider's whole listing: a file of a folder has no further pages.
@@ -89,14 +160,7 @@ def _prepare(
     *,
     whole: bool,
 ) -> None:
-    catalog.add_provider(
-        session,
-        slug=provider.slug,
-        name=provider.name,
-        base_url=server.base_url(provider.slug),
-        auth_config=provider.auth,
-        request_config={"allow_private": True},  # it is served on this machine
-    )
+    samples.register_sample(session, provider, base_url=server.base_url(provider.slug))
     session.commit()
     if sync.active_places(session, provider.slug):
         return

@@ -55,6 +55,7 @@ def sync_providers(
                 if every
                 else [catalog.get_provider(session, slug).slug for slug in slugs or ()]
             )
+            samples = catalog.sample_slugs(session)
         if not wanted:
             note("no provider is enabled; add one with: provider-pipeline providers add")
         outcomes = _sync(database, wanted, workers=workers, keep="nothing" if dry_run else "all", accept=accepted)
@@ -67,10 +68,15 @@ def sync_providers(
     outcomes.sort(key=lambda outcome: outcome.slug)
     if as_json:
         emit_json(
-            [outcome.summary() | {"changes": [asdict(change) for change in outcome.changes]} for outcome in outcomes]
+            [
+                outcome.summary()
+                | {"sample": outcome.slug in samples, "changes": [asdict(change) for change in outcome.changes]}
+                for outcome in outcomes
+            ]
         )
     else:
-        draw(outcome_table("dry run" if dry_run else "sync", (outcome.summary() for outcome in outcomes)))
+        summaries = (outcome.summary() for outcome in outcomes)
+        draw(outcome_table("dry run" if dry_run else "sync", summaries, samples=samples))
         if dry_run:
             _print_changes(outcomes)
     raise typer.Exit(0 if all(outcome.status == "synced" for outcome in outcomes) else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ from provider_pipeline.cli.console import (
     draw,
     drawn_report,
     emit_json,
+    marked,
     say,
     table,
 )
@@ -39,10 +40,11 @@ def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> No
     """List the RULE_GEN tasks."""
     with catalog.open_catalog() as database, database.session() as session:
         found = catalog.list_tasks(session, status=catalog.OPEN_STATUSES if open_only else None)
+        samples = catalog.sample_slugs(session)
     if as_json:
         emit_json([task_document(task) for task in found])
     else:
-        draw(task_table(found))
+        draw(task_table(found, samples=samples))
 
 
 @app.command()
@@ -90,15 +92,15 @@ def task_document(task: catalog.Task) -> dict[str, Any]:
     }
 
 
-def task_table(found: list[catalog.Task]) -> Table:
-    """Tasks, one line each: what failed first, and on which raw response."""
+def task_table(found: list[catalog.Task], *, samples: Collection[str]) -> Table:
+    """Tasks, one line each: what failed first, and on which raw response; those of sample providers are marked."""
     return table(
         "RULE_GEN tasks",
         ("task", "provider", "status", "raw response", "what failed"),
         (
             (
                 task.id,
-                task.slug,
+                marked(task.slug, sample=task.slug in samples),
                 task.status,
                 task.config.get("raw_response_id"),
                 task.first_error,

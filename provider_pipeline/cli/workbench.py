@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from provider_pipeline import catalog
+from provider_pipeline.cli import supervisor
 from provider_pipeline.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_GRACE_SECONDS = 30
+_SUPERVISOR = Path(supervisor.__file__)
+_MORE_SECONDS = 10
 _WORKSPACE = "workspace.yaml"
+_SETTINGS = "dagster.yaml"
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ class Workbench:
         home: The folder for everything that is written.
         database: The catalogue.
         environment: For child processes: DAGSTER_HOME, DAGSTER_POSTGRES_URL and PROVIDER_PIPELINE_DATABASE_URL are set.
+        server: The embedded server, if it is used at all.
     """
 
     home: Path
     database: catalog.Database
     environment: Mapping[str, str]
+    server: catalog.EmbeddedPostgres | None
 
     def log_file(self, name: str) -> Path:
         """The file that a child's output goes to."""
@@ -48,56 +52,68 @@ class Workbench:
 
 
 @contextmanager
-def workbench(home: Path, *, catalog_url: str | None = None, dagster_url: str | None = None) -> Iterator[Workbench]:
+def workbench(
+    home: Path,
+    *,
+    catalog_url: str | None = None,
+    dagster_url: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[Workbench]:
     """Opens the catalogue, starting the embedded server where a URL is missing.
 
     Args:
         home: The folder for everything that is written.
-        catalog_url: The catalogue's database; embedded when None.
+        catalog_url: The catalogue's database, which must have the schema of this version; embedded when None.
         dagster_url: Dagster's own storage; embedded when None.
+        environ: What child processes inherit, beside what leads them to all this.
 
     Raises:
-        ConfigurationError: This is not a source checkout: Dagster's files are not there.
+        ConfigurationError: This is not a source checkout: Dagster's files are not there; or the home cannot be written.
         DatabaseUnavailableError: A given URL does not answer.
+        MigrationMissingError: The schema at a given URL is not the one this code works with.
     """
-    for name in (_WORKSPACE, "dagster.yaml"):
+    for name in (_WORKSPACE, _SETTINGS):
         if not (ROOT / name).is_file():
             raise ConfigurationError(
                 f"{name} is not in {ROOT}", hint="demo and dev run from a source checkout of the project"
             )
-    home.mkdir(parents=True, exist_ok=True)
-    if catalog_url and dagster_url:
-        with _workbench(home, catalog_url, dagster_url) as ready:
-            yield ready
-        return
-    with catalog.EmbeddedPostgres(home) as server:
-        server.ensure_database("dagster")
-        server.ensure_database("provider_pipeline")
-        storage = catalog.adapted_url(server.url("dagster"), options="-c synchronous_commit=off")
-        with _workbench(
-            home,
-            catalog_url or server.url("provider_pipeline"),
-            dagster_url or storage,
-        ) as ready:
-            yield ready
+    dagster_home = _dagster_home(home)
+    with ExitStack() as stack:
+        server = None
+        storage_url = dagster_url
+        if catalog_url is None or dagster_url is None:
+            server = stack.enter_context(catalog.EmbeddedPostgres(home))
+        if server is not None and storage_url is None:
+            server.ensure_database("dagster")
+            storage_url = catalog.adapted_url(server.url("dagster"), options="-c synchronous_commit=off")
+        if server is not None and catalog_url is None:
+            server.ensure_database("provider_pipeline")
+            database = stack.enter_context(catalog.open_database(server.url("provider_pipeline")))
+            catalog.upgrade(database.engine)
+        else:
+            database = stack.enter_context(catalog.open_catalog(catalog_url))
+        environment = {
+            **environ,
+            "DAGSTER_HOME": str(dagster_home),
+            # dagster-postgres works with psycopg 2 only; see dagster.yaml.
+            "DAGSTER_POSTGRES_URL": catalog.adapted_url(str(storage_url), driver="psycopg2"),
+            "PROVIDER_PIPELINE_DATABASE_URL": database.url,
+            "PROVIDER_PIPELINE_HOME": str(home),
+        }
+        yield Workbench(home, database, environment, server)
 
 
-@contextmanager
-def _workbench(home: Path, catalog_url: str, dagster_url: str) -> Iterator[Workbench]:
-    dagster_home = home / "dagster"
-    dagster_home.mkdir(exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(dagster_home),
-        # dagster-postgres works with psycopg 2 only; see dagster.yaml.
-        "DAGSTER_POSTGRES_URL": catalog.adapted_url(dagster_url, driver="psycopg2"),
-        "PROVIDER_PIPELINE_DATABASE_URL": catalog_url,
-        "PROVIDER_PIPELINE_HOME": str(home),
-    }
-    with catalog.open_database(catalog_url) as database:
-        catalog.upgrade(database.engine)
-        yield Workbench(home, database, environment)
+def _dagster_home(home: Path) -> Path:
+    folder = home / "dagster"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / _SETTINGS, folder / _SETTINGS)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written: {error.strerror}",
+            hint="make room, or set PROVIDER_PIPELINE_HOME to a folder you can write to",
+        ) from error
+    return folder
 
 
 WORKSPACE = ("-w", str(ROOT / _WORKSPACE))
@@ -122,10 +138,9 @@ def run_logged(bench: Workbench, command: Sequence[str], name: str, *, extra: Ma
 def running(
     command: Sequence[str], *, environment: Mapping[str, str], output: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process that ends with the block, and all its descendants with it.
+    """A child process that ends with the block, and all its descendants with it; or with us, if we are killed.
 
-    It gets a session of its own, so that Ctrl-C reaches us alone and the children end in order: first asked, then
-    told, then killed.
+    It gets a session of its own, so that Ctrl-C reaches us alone and the children end in order (`supervisor`).
 
     Args:
         command: Its command line.
@@ -133,7 +148,14 @@ def running(
         output: File descriptor for both of its outputs; ours when None.
     """
     process = subprocess.Popen(  # noqa: S603 - our own command line
-        command, cwd=ROOT, env=dict(environment), stdout=output, stderr=output, start_new_session=True
+        # -P: the modules beside the supervisor are none of its own.
+        [sys.executable, "-P", str(_SUPERVISOR), *command],
+        cwd=ROOT,
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
     try:
         yield process
@@ -142,29 +164,15 @@ def running(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Asks the child to end, and its session after it; an impatient second Ctrl-C kills them at once."""
+    """Lets the supervisor end everything in order; an impatient second Ctrl-C kills it all at once."""
     try:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(_GRACE_SECONDS)
-        _, alive = psutil.wait_procs(_session_of(process), timeout=3)
-        for each in alive:
-            each.terminate()
-        psutil.wait_procs(alive, timeout=3)
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait(supervisor.GRACE_SECONDS + _MORE_SECONDS)
     except subprocess.TimeoutExpired:
         pass
     finally:
-        for each in _session_of(process):
+        for each in supervisor.session_processes(process.pid):
             with suppress(psutil.Error):
                 each.kill()
         process.wait()
-
-
-def _session_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes of the child's session: those that outlive it are nobody's children any more."""
-    found = []
-    for each in psutil.process_iter():
-        with suppress(ProcessLookupError, psutil.Error):
-            if os.getsid(each.pid) == process.pid and each.status() != psutil.STATUS_ZOMBIE:
-                found.append(each)
-    return found

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.rules import ExtractionRule, Thresholds, Verdict
 from provider_pipeline.sync.asking import active_judge, active_source, parse_thresholds
@@ -94,6 +94,7 @@ def read_listing(session: Session, target: Target, client: ListingClient) -> Rea
 
     Raises:
         InvalidRuleError: The active rule cannot be compiled.
+        DatabaseUnavailableError: The database failed.
     """
     reading = Reading(
         target,
@@ -109,6 +110,8 @@ def read_listing(session: Session, target: Target, client: ListingClient) -> Rea
             reading = replace(reading, thresholds=parse_thresholds(target.slug, target.provider.thresholds))
             pages = reading.fetch.run(session, client, active_source(target.provider, reading.rule))
             reading = (_compared if target.settled else _judged_at_once)(session, reading, pages)
+        except DatabaseUnavailableError:  # says nothing of the provider
+            raise
         except ProviderPipelineError as error:
             reading = reading.failed(error)
         finally:

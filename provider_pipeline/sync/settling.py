@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
 from provider_pipeline.sync.basis import reading_basis
 from provider_pipeline.sync.conclusions import Keep, failure, judgement, repetition, stamped
 from provider_pipeline.sync.events import models_changed
@@ -80,6 +80,8 @@ def _judged_after_all(session: Session, reading: Reading) -> Reading:
         return reading
     try:
         return judged(session, reading)
+    except DatabaseUnavailableError:
+        raise
     except ProviderPipelineError as error:
         return reading.failed(error)
     finally:

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog import documented_errors
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.listing import ListingClient
 from provider_pipeline.sync.acceptance import accept_guards
 from provider_pipeline.sync.attempt import attempt_sync
+from provider_pipeline.sync.conclusions import Keep
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.tasks import open_task_for
 
@@ -59,18 +61,17 @@ class ModelSyncer:
                 (not after a dry run).
             ModelSyncerError: Unknown provider, no rule, network error or unreadable response. Nothing was written.
             ConfigurationError: The key's environment variable is not set, or `accept` names no guard or lacks a reason.
+            DatabaseUnavailableError: The database does not answer, takes no writes (`DatabaseReadOnlyError`), has no
+                space (`DatabaseFullError`) or no connection left. Nothing was written.
         """
-        outcome = attempt_sync(
-            self._session,
-            provider_slug,
-            client=self._client,
-            keep="nothing" if dry_run else "all",
-            accept=accept_guards(accept, reason, created_by_id=created_by_id),
-        )
-        if outcome.status == "blocked":
-            if not dry_run:
+        accepted = accept_guards(accept, reason, created_by_id=created_by_id)
+        keep: Keep = "nothing" if dry_run else "all"
+        with documented_errors(self._session):
+            outcome = attempt_sync(self._session, provider_slug, client=self._client, keep=keep, accept=accepted)
+            if outcome.status == "blocked" and not dry_run:
                 open_task_for(self._session, outcome, created_by_id=created_by_id)
                 self._session.commit()
+        if outcome.status == "blocked":
             raise RuleValidationError(
                 outcome.reason or provider_slug,
                 outcome.issues,

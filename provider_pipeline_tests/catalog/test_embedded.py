@@ -6,15 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import text
 
-from provider_pipeline.catalog import EmbeddedPostgres
-from provider_pipeline.errors import DatabaseUnavailableError
+from provider_pipeline.catalog import EmbeddedPostgres, open_catalog
+from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
 
 USER = """
 import os, sys
@@ -145,6 +147,106 @@ def test_a_server_that_was_killed_is_started_again_with_its_data(start_user):
     assert _server_pid(second) != pid
     _leave(second)
     _leave(first)
+
+
+def _kill_server(server: EmbeddedPostgres) -> int:
+    pid = int((server.data / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    _until(lambda: not _runs(pid))
+    return pid
+
+
+def _guards(home: Path) -> list[int]:
+    return [pid for pid in _servers(home) if "embedded_guard" in " ".join(psutil.Process(pid).cmdline())]
+
+
+def test_a_process_that_goes_on_running_starts_a_dead_server_again_when_it_wants_a_connection(home, monkeypatch):
+    monkeypatch.delenv("PROVIDER_PIPELINE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("PROVIDER_PIPELINE_HOME", str(home))
+    with EmbeddedPostgres(home) as server, open_catalog() as database:
+        with database.session() as session:
+            session.execute(text("CREATE TABLE kept AS SELECT 1 AS one"))
+            session.commit()
+        for _ in range(3):
+            _kill_server(server)
+            with database.session() as session:
+                assert session.scalar(text("SELECT one FROM kept")) == 1
+        _until(lambda: len(_guards(home)) == 1)
+        with ThreadPoolExecutor(8) as threads:
+            _kill_server(server)
+            found = threads.map(lambda _: database.session().scalar(text("SELECT one FROM kept")), range(8))
+            assert list(found) == [1] * 8
+    _until(lambda: not _servers(home))
+
+
+def test_a_server_that_cannot_be_started_again_is_told_and_started_once_it_can(home, monkeypatch):
+    monkeypatch.delenv("PROVIDER_PIPELINE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("PROVIDER_PIPELINE_HOME", str(home))
+    with EmbeddedPostgres(home) as server, open_catalog() as database:
+        settings = server.data / "postgresql.conf"
+        sound = settings.read_text()
+        settings.write_text(f"{sound}\nno_such_setting = 1\n")
+        _kill_server(server)
+        for _ in range(3):
+            with database.session() as session, pytest.raises(DatabaseUnavailableError, match="does not start") as told:
+                session.execute(text("SELECT 1"))
+            assert "\n" not in str(told.value)
+        assert len(_guards(home)) == 1
+        settings.write_text(sound)
+        with database.session() as session:
+            assert session.scalar(text("SELECT 1")) == 1
+
+
+@pytest.fixture
+def small_disk(home: Path) -> Iterator[Path]:
+    """A folder on a disk of its own that is full soon."""
+    folder = home / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", str(folder)]
+    if subprocess.run(mounting, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    _until(lambda: not _servers(folder))
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@as_root
+def test_a_full_disk_is_told_and_the_same_process_goes_on_when_there_is_room_again(small_disk: Path, monkeypatch):
+    monkeypatch.delenv("PROVIDER_PIPELINE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("PROVIDER_PIPELINE_HOME", str(small_disk))
+    insert = text("INSERT INTO filling SELECT repeat(md5(random()::text), 30) FROM generate_series(1, 100000)")
+    with open_catalog() as database:
+        with database.session() as session:
+            session.execute(text("CREATE TABLE filling (line text)"))
+            session.commit()
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 2**20))
+        for _ in range(3):
+            with database.session() as session, pytest.raises(DatabaseUnavailableError) as told:
+                session.execute(insert)
+                session.commit()
+            assert "\n" not in str(told.value)
+        with EmbeddedPostgres(small_disk) as server:
+            _kill_server(server)
+        with database.session() as session, suppress(DatabaseUnavailableError):
+            session.execute(insert)
+        ballast.unlink()
+        with database.session() as session:
+            assert session.scalar(text("SELECT count(*) FROM filling")) == 0
+            session.execute(text("INSERT INTO filling VALUES ('one')"))
+            session.commit()
+
+
+def test_a_home_is_removed_whole_unless_somebody_uses_it(home, start_user):
+    folder = home / "thrown-away"
+    with EmbeddedPostgres(folder) as server:
+        server.ensure_database("kept")
+        with pytest.raises(CatalogError, match="is in use"):
+            EmbeddedPostgres(folder).discard()
+        assert server.data.is_dir()
+    EmbeddedPostgres(folder).discard()
+    assert not folder.exists()
+    assert home.exists()
 
 
 def test_a_stale_pid_file_that_names_another_living_process_is_not_believed(home):

@@ -1,8 +1,17 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from provider_pipeline.catalog import add_provider, due_providers, get_provider, list_providers, set_enabled
+from provider_pipeline.catalog import (
+    add_provider,
+    due_providers,
+    get_provider,
+    list_providers,
+    sample_slugs,
+    set_enabled,
+)
 from provider_pipeline.errors import ConfigurationError, UnknownProviderError
 from provider_pipeline_tests.catalog.builders import NOON, record_failure, register
 
@@ -119,3 +128,48 @@ def test_a_provider_is_due_when_nine_tenths_of_its_interval_have_passed(session,
         if slug != "new":
             record_failure(session, added.id, now=NOON, kind="X", message="x", result={})
     assert due_providers(session, NOON + timedelta(minutes=minutes)) == due
+
+
+SAMPLE = {**OPENAI, "base_url": "http://127.0.0.1:8377/openai", "auth_config": {"type": "none"}, "is_sample": True}
+
+
+def test_a_sample_provider_is_marked_and_stays_so(session):
+    assert add_provider(session, **SAMPLE).is_sample
+    assert sample_slugs(session) == {"openai"}
+    assert add_provider(session, **SAMPLE).is_sample
+    with pytest.raises(ConfigurationError, match="takes sample providers only"):
+        add_provider(session, **OPENAI)
+    with pytest.raises(IntegrityError), session.begin_nested():
+        session.execute(text("UPDATE provider SET is_sample = false"))
+    assert get_provider(session, "openai").base_url == SAMPLE["base_url"]
+
+
+def test_a_catalogue_with_a_provider_of_ones_own_takes_no_sample_and_no_row_is_touched(session, row_versions):
+    add_provider(session, **OPENAI)
+    session.commit()
+    before = row_versions("provider"), row_versions("provider_metadata")
+    for sample in (SAMPLE, {**SAMPLE, "slug": "mistral"}):
+        with pytest.raises(ConfigurationError, match="takes no sample provider") as caught:
+            add_provider(session, **sample)
+        assert "\n" not in str(caught.value)
+    session.commit()
+    assert (row_versions("provider"), row_versions("provider_metadata")) == before
+
+
+def test_the_catalogue_of_the_demo_takes_no_other_provider(session):
+    add_provider(session, **SAMPLE)
+    with pytest.raises(ConfigurationError, match="takes sample providers only") as caught:
+        add_provider(session, **{**OPENAI, "slug": "acme"})
+    assert "PROVIDER_PIPELINE_HOME" in str(caught.value)
+    assert [each.slug for each in list_providers(session)] == ["openai"]
+
+
+def test_a_disabled_sample_stands_beside_other_providers_and_is_not_enabled_there(session):
+    add_provider(session, **SAMPLE)
+    set_enabled(session, "openai", False)
+    add_provider(session, **{**OPENAI, "slug": "acme"})
+    with pytest.raises(ConfigurationError, match="takes no sample provider"):
+        set_enabled(session, "openai", True)
+    with pytest.raises(ConfigurationError, match="cannot become or cease to be a sample"):
+        add_provider(session, **OPENAI)
+    assert not get_provider(session, "openai").enabled

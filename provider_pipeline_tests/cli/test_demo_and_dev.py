@@ -1,13 +1,20 @@
 """The README's commands, from a clean clone: real installs, real processes, a real daemon and UI."""
 
 import json
+import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
+from pytest_httpserver import HTTPServer
 
+from provider_pipeline.catalog import EmbeddedPostgres
+from provider_pipeline_tests.database_contents import contents
 from provider_pipeline_tests.dev_stack import (
     LAUNCH,
     LOCATIONS,
@@ -17,8 +24,10 @@ from provider_pipeline_tests.dev_stack import (
     finished_runs,
     free_port,
     graphql,
+    partitions_of,
     processes_of,
 )
+from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
 ROOT = Path(__file__).parents[2]
 BROKEN = {"http_500", "shape_changed"}
@@ -64,7 +73,7 @@ def untracked(folder: Path) -> str:
 def test_make_demo_works_from_a_clean_clone_and_the_second_run_writes_nothing(clone: Path):
     first = make(clone, "demo")
     assert first.returncode == 0, first.stdout + first.stderr
-    for printed in ("sync_all_providers_job", "RULE_GEN tasks", "make dev", "broken on purpose"):
+    for printed in ("sync_all_providers_job", "RULE_GEN tasks", "make demo-ui", "broken on purpose"):
         assert printed in first.stdout
 
     second = make(clone, "demo", "ARGS=--json")
@@ -90,12 +99,13 @@ BACKFILLS = "{partitionBackfillsOrError {... on PartitionBackfills {results {sta
 ASSETS = [{"path": [name]} for name in ("raw_models_response", "validated_extraction", "provider_model")]
 
 
+@pytest.mark.timeout(900)  # a whole stack, on a machine that may have better things to do
 def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_every_child(clone: Path, tmp_path: Path):
     if not (clone / ".venv").exists():
         assert make(clone, "demo").returncode == 0
     port = free_port()
     log = tmp_path / "dev.log"
-    command = [clone / ".venv" / "bin" / "provider-pipeline", "dev", "--port", str(port)]
+    command = [clone / ".venv" / "bin" / "provider-pipeline", "dev", "--demo", "--port", str(port)]
     with dev(command, home=clone, log=log) as process:
         (entry,) = eventually(lambda: graphql(port, LOCATIONS)["workspaceOrError"]["locationEntries"])
         assert entry["name"] == "provider_pipeline"
@@ -128,6 +138,8 @@ def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_ev
 
         taken = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert (taken.returncode, "--port" in taken.stderr) == (1, True)
+        (holder,) = re.findall(r"Address already in use, by process (\d+): .*dagster", taken.stderr)
+        assert psutil.Process(int(holder)).environ()["DAGSTER_HOME"] == str(clone / ".home" / "demo" / "dagster")
 
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0, log.read_text()
@@ -140,3 +152,73 @@ def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_ev
     assert [each["provider"] for each in json.loads(repaired.stdout)["providers"] if each["status"] != "synced"] == [
         "sambanova"
     ]
+
+
+YOURS = ("provider", "provider_metadata", "rule_version", "provider_model", "provider_model_change")
+"""What neither a sync that finds nothing new nor a provider that is down changes."""
+KEY = "sk-yours-0123456789abcdef"
+
+
+def yours(clone: Path, *tables: str) -> dict[str, list[str]]:
+    """Every row of your own catalogue."""
+    with EmbeddedPostgres(clone / ".home") as server:
+        return contents(server.url("provider_pipeline"), *tables)
+
+
+@pytest.mark.timeout(900)
+def test_your_own_providers_are_as_they_were_after_the_demo_and_dev_which_outlives_its_database_and_leaves_no_child(
+    clone: Path, tmp_path: Path, httpserver: HTTPServer
+):
+    if not (clone / ".home" / "demo").exists():
+        assert make(clone, "demo").returncode == 0
+    program = clone / ".venv" / "bin" / "provider-pipeline"
+
+    def run(*arguments: str) -> str:
+        variables = environment(OPENAI_API_KEY=KEY)
+        return subprocess.run(
+            [program, *arguments], env=variables, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+
+    httpserver.expect_request("/v1/models", headers={"Authorization": f"Bearer {KEY}"}).respond_with_json(
+        listing(*CHAT_MODELS)
+    )
+    here = httpserver.url_for("").rstrip("/")
+    run("providers", "add", "openai", "--base-url", here, "--key-env", "OPENAI_API_KEY", "--allow-private")
+    run("rules", "generate", "openai")
+    run("sync", "openai")
+    run("providers", "add", "ollama", "--base-url", "http://127.0.0.1:11434", "--allow-private")
+    listed = json.loads(run("providers", "list", "--json"))
+    assert [(each["slug"], each["sample"], each["active_models"]) for each in listed] == [
+        ("ollama", False, 0),
+        ("openai", False, 5),
+    ]
+    before = yours(clone)
+    assert len(before["public.provider_model"]) == 5
+
+    again = make(clone, "demo", "ARGS=--json")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert {each["sample"] for each in json.loads(again.stdout)["providers"]} == {True}
+    assert yours(clone) == before
+
+    rows, port, log = yours(clone, *YOURS), free_port(), tmp_path / "dev.log"
+    with dev([program, "dev", "--port", str(port)], home=clone, log=log, OPENAI_API_KEY=KEY) as process:
+        assert eventually(lambda: partitions_of(port) == ["ollama", "openai"]), log.read_text()
+        assert yours(clone, *YOURS) == rows
+
+        postmaster = clone / ".home" / "postgres" / "postmaster.pid"
+        killed = postmaster.read_text().split()[0]
+        os.kill(int(killed), signal.SIGKILL)
+        eventually(lambda: postmaster.read_text().split()[0] != killed, seconds=60)
+        assert eventually(lambda: partitions_of(port) == ["ollama", "openai"]), log.read_text()
+
+        process.kill()
+        process.wait()
+        eventually(lambda: not processes_of(clone), seconds=60)
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # it is free
+    assert yours(clone, *YOURS) == rows
+
+    assert make(clone, "demo", "ARGS=--delete").returncode == 0
+    assert not (clone / ".home" / "demo").exists()
+    assert yours(clone, *YOURS) == rows
+    assert untracked(clone) == ""

@@ -98,9 +98,11 @@ def _page(call: Call, filters: ModelFilters, provider: catalog.Provider | None, 
     if known is not None and _matches(known, etag):
         return Response(status_code=304, headers=headers)
     page = catalog.search_models(call.session, query, limit=filters.limit, after=after)
+    samples = catalog.sample_slugs(call.session)
+    models = [{**model, "sample": model["provider"] in samples} for model in page.models]
     following = None if page.last is None else write_model_cursor(query, page.last)
     # Not through the response model: the database's rows are what it describes, and there may be a thousand of them.
-    content = orjson.dumps({"models": page.models, "next_cursor": following})
+    content = orjson.dumps({"models": models, "next_cursor": following})
     return Response(content, headers=headers, media_type="application/json")
 
 

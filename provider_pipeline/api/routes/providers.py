@@ -63,6 +63,7 @@ def change_provider(call: Admin, slug: Slug, body: ProviderSettings) -> Any:
         requests=body.requests,
         thresholds=body.thresholds,
         check_every_seconds=body.check_every_seconds,
+        is_sample=present.is_sample,
     )
 
 
@@ -83,6 +84,7 @@ def _store(
     requests: Json | None,
     thresholds: Json | None,
     check_every_seconds: int | None,
+    is_sample: bool = False,
 ) -> Json:
     if thresholds is not None:
         parse_thresholds(slug, thresholds)
@@ -96,6 +98,7 @@ def _store(
         request_config=None if policy is None else policy.model_dump(mode="json", exclude_defaults=True),
         check_every=None if check_every_seconds is None else timedelta(seconds=check_every_seconds),
         thresholds=thresholds,
+        is_sample=is_sample,
     )
     listing_source(provider, [ListingEndpoint()])  # refuses what no sync could ask
     call.session.commit()

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.errors import CatalogError, MigrationMissingError
 
 # Dagster's storage keeps its own revisions in `alembic_version`, perhaps in the same database.
@@ -40,8 +42,14 @@ def run_sql(number: str) -> None:
     """
     (path,) = sql_directory().glob(f"{number}_*.sql")
     # The driver's own cursor takes several statements at once and leaves "%" and ":" alone.
-    with closing(op.get_bind().connection.cursor()) as cursor:
-        cursor.execute(path.read_text(encoding="utf-8"))
+    connection = op.get_bind()
+    with closing(connection.connection.cursor()) as cursor:
+        try:
+            cursor.execute(path.read_text(encoding="utf-8"))
+        except psycopg.Error as error:
+            if (known := explained(error, connection.engine.url)) is not None:
+                raise known from error
+            raise
 
 
 def upgrade(engine: Engine) -> list[str]:

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Interval,
     Table,
@@ -36,8 +37,10 @@ provider = Table(
     Column("removal_age", Interval, nullable=False, server_default=text("'24:00:00'::interval")),
     stamped_column("created_at"),
     stamped_column("updated_at"),
+    Column("is_sample", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("slug", name="provider_slug_key"),
     UniqueConstraint("id", "slug", name="provider_id_slug_key"),
+    Index("provider_is_sample_idx", "id", postgresql_where=text("is_sample")),
 )
 
 provider_metadata = Table(

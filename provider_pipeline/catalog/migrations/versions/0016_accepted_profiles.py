@@ -2,10 +2,10 @@
 
 from provider_pipeline.catalog.migrations import run_sql
 
-revision = "0021"
+revision = "0016"
 down_revision = "0015"
 
 
 def upgrade() -> None:
-    """Run `sql/0021_accepted_profiles.sql`."""
+    """Run `sql/0016_accepted_profiles.sql`."""
     run_sql(revision)
