@@ -24,13 +24,13 @@ from provider_pipeline.asset_metadata import (
 )
 
 SAMPLE = "sample_provider"
-"""Name of the metadata that marks what is of the demo's sample providers."""
+"""Metadata key that marks the events of sample providers."""
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
 
 def marked(events: Iterable[Event], *, sample: bool) -> Iterator[Event]:
-    """The events of a provider; each of a sample provider's says that it is one."""
+    """A provider's events, each marked if it is a sample provider."""
     for event in events:
         yield event.with_metadata({**event.metadata, SAMPLE: True}) if sample else event
 

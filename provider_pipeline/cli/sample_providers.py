@@ -1,4 +1,4 @@
-"""The demo's ground: a home of its own, and the sample providers in its catalogue.
+"""Where the demo lives: a home of its own, and the sample providers in its catalogue.
 
 Here: where the demo keeps everything, throwing it away, and how the samples get their first rules. Not here: serving
 them (`provider_pipeline.samples`), and what `demo` and `dev --demo` do with them. The concept: the demo has its own
@@ -58,8 +58,8 @@ def sample_server(listings: Path | None) -> samples.SampleServer:
 def demo_workbench(listings: Path | None) -> Iterator[Workbench]:
     """The demo's own workbench; other listings have one each, so that they never mix with the bundled samples.
 
-    Databases that the environment names are the user's: they are not used, and nor is any other setting of theirs, such
-    as the webhook, which would be told of samples.
+    Databases named by the environment are the user's: the demo ignores them, and every other setting of this project,
+    such as the webhook, which would be told about samples.
 
     Raises:
         ConfigurationError: The demo's folder is there already, and not the demo's.
