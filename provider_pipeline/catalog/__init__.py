@@ -82,7 +82,6 @@ if TYPE_CHECKING:
         get_provider,
         list_providers,
         lock_provider,
-        lock_providers,
         set_enabled,
         unknown_provider,
     )
@@ -121,7 +120,7 @@ if TYPE_CHECKING:
         rule_missing,
         rule_replaced,
     )
-    from provider_pipeline.catalog.sync_locks import SyncLocks, open_sync_locks, sync_lock
+    from provider_pipeline.catalog.sync_locks import SyncLocks, lock_lost, open_sync_locks, sync_lock
     from provider_pipeline.catalog.sync_state import (
         AcceptedSync,
         FailedSync,
@@ -273,8 +272,8 @@ __all__ = [
     "load_models",
     "load_page",
     "load_raw_response",
+    "lock_lost",
     "lock_provider",
-    "lock_providers",
     "mark_acceptance_used",
     "mark_delivered",
     "mark_failed",

@@ -152,10 +152,18 @@ def _redacted(url: URL) -> str:
 
 
 def _engine(url: URL, redacted: str) -> Engine:
-    defaults: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "provider_pipeline"}
+    defaults: dict[str, Any] = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": "provider_pipeline",
+        # A pooler may give the next transaction another server connection, which knows no statement prepared before.
+        "prepare_threshold": None,
+    }
     engine = create_engine(
         url,
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
+        # Stated with each BEGIN. The statements lock rows and then look at what others have committed; with a stricter
+        # default of the database, that would be an error.
+        isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         # Or each connection asks for the type of an extension that the catalogue does without.
         use_native_hstore=False,
@@ -167,6 +175,7 @@ def _engine(url: URL, redacted: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _show_times_in_utc(connection: Any, _record: Any) -> None:
+        # The one setting of a session: PgBouncer carries a client's time zone from server to server.
         connection.autocommit = True
         connection.execute("SET TIME ZONE 'UTC'")
         connection.autocommit = False
@@ -181,6 +190,11 @@ def _engine(url: URL, redacted: str) -> Engine:
         hint = f"check {URL_VARIABLE} and that the server runs"
         if "does not exist" in reason and "database" in reason:
             hint = "create the database, for example with createdb"
+        elif "unsupported startup parameter" in reason:
+            hint = (
+                f"a connection pooler refuses it: take it out of {URL_VARIABLE} and use ALTER ROLE ... SET, or name "
+                "it in the pooler's ignore_startup_parameters"
+            )
         trouble = "no connection to" if context.connection is None else "lost the connection to"
         return DatabaseUnavailableError(f"{trouble} {redacted}: {reason}", hint=hint, transient="FATAL" not in reason)
 

@@ -16,6 +16,7 @@ from provider_pipeline.cli.console import (
     JsonOption,
     change_lines,
     emit_json,
+    fail,
     note,
     outcome_line,
     outcome_table,
@@ -64,6 +65,8 @@ def sync_providers(
                         sync.open_task_for(session, outcome)
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
+    if outcomes and all(outcome.status == "skipped" for outcome in outcomes):
+        fail("nothing was synced: other processes are syncing every one of these providers")
     if as_json:
         emit_json(
             [outcome.summary() | {"changes": [asdict(change) for change in outcome.changes]} for outcome in outcomes]

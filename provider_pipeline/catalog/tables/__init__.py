@@ -12,7 +12,7 @@ from provider_pipeline.catalog.tables.models import provider_model, provider_mod
 from provider_pipeline.catalog.tables.providers import provider, provider_metadata
 from provider_pipeline.catalog.tables.responses import raw_response, raw_response_page
 from provider_pipeline.catalog.tables.rules import rule_trial, rule_trial_result, rule_version, rule_version_event
-from provider_pipeline.catalog.tables.syncs import guard_acceptance, provider_sync, provider_sync_lock
+from provider_pipeline.catalog.tables.syncs import guard_acceptance, provider_sync, provider_sync_lease
 from provider_pipeline.catalog.tables.tasks import agent_task, notification
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "provider_model_change",
     "provider_model_override",
     "provider_sync",
-    "provider_sync_lock",
+    "provider_sync_lease",
     "raw_response",
     "raw_response_page",
     "rule_trial",
