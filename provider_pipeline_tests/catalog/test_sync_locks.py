@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Database, Provider, SyncLocks, open_database, sync_lock
+from provider_pipeline.catalog import Database, Provider, SyncLocks, open_database, sync_lock, upgrade
 from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
 from provider_pipeline.errors import SyncInProgressError
-from provider_pipeline_tests.catalog.builders import let_leases_expire, register, wait_for_a_lock
+from provider_pipeline_tests.catalog.builders import let_leases_expire, register, upgrade_to, wait_for_a_lock
 
 HOLDER = """
 import sys
@@ -272,3 +272,24 @@ def test_a_session_that_was_made_elsewhere_has_a_lock_too(database: Database, pr
         assert refused(database, provider)
     with database.session() as session, sync_lock(session, provider):
         pass
+
+
+def test_a_sync_under_way_keeps_its_provider_through_the_upgrade_and_one_that_is_over_does_not(
+    empty_database_url: str,
+):
+    key = "(CAST(1937337955 AS bigint) << 32) | id"  # of the advisory locks of before
+    with open_database(empty_database_url) as database:
+        upgrade_to(database.engine, "0014")
+        with database.engine.connect() as old:
+            old.execute(text("INSERT INTO provider (slug, name) VALUES ('busy', 'Busy'), ('idle', 'Idle')"))
+            old.execute(text(f"SELECT pg_advisory_lock({key}) FROM provider WHERE slug = 'busy'"))
+            old.execute(
+                text(
+                    "INSERT INTO provider_sync_lock SELECT id, 'the CLI on somewhere', now(), pg_backend_pid() "
+                    "FROM provider"
+                )
+            )
+            old.commit()
+            upgrade(database.engine)
+            refusals = database.locks.take(["busy", "idle"])
+    assert {slug: refusal.holder for slug, refusal in refusals.items()} == {"busy": "the CLI on somewhere"}
