@@ -160,6 +160,7 @@ def provider_catalog(
         )
     renewed: set[str] = set()
     troubled: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     with provider_database.open() as database:
         slugs = _chosen(context) if for_partitions else _due(context, database)
         with database.session() as session:
@@ -177,10 +178,9 @@ def provider_catalog(
             keep="nothing" if config.dry_run else "all" if TABLE in selected else "raw",
             accept=accept,
         ):
-            if outcome.status == "skipped":  # somebody else's sync is this provider's
+            if outcome.status == "skipped":  # the provider is another process's
                 context.log.warning(f"skipped: {outcome.reason}")
-                if context.has_partition_key:  # whoever asked for this one provider must be told
-                    troubled[outcome.slug] = outcome.reason or outcome.status
+                skipped[outcome.slug] = outcome.reason or outcome.status
                 continue
             if outcome.status != "synced":
                 troubled[outcome.slug] = outcome.reason or outcome.status
@@ -191,6 +191,8 @@ def provider_catalog(
             if _crash(outcome) is None and (for_partitions or is_news(outcome)):  # a crash says nothing of the data
                 events = outcome_events(outcome, accept, new_rule=outcome.slug not in renewed)
                 yield from _selected(context, marked(events, sample=outcome.slug in samples))
+    if len(skipped) == len(to_sync):  # a run that could do nothing must not look like one that did
+        troubled |= skipped
     for key in context.selected_asset_check_keys:  # check outputs are not optional
         yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
     if troubled:
@@ -273,6 +275,8 @@ def _failure(reasons: list[str], *, of: int) -> str:
     """The step's error: which providers were not written, and why."""
     if of == 1:
         return reasons[0]
+    if len(reasons) == of:
+        return f"none of {of} providers was written: {'; '.join(reasons)}"
     return f"{len(reasons)} of {of} providers were not written; every other one was. {'; '.join(reasons)}"
 
 

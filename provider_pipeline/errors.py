@@ -18,7 +18,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |   |-- UnknownProviderError        no provider with that slug
     |   |-- RuleMissingError            the provider has no active extraction rule
     |   |-- RuleReplacedError           another rule became active in the middle of the work
-    |   |-- SyncInProgressError         somebody else is syncing the provider
+    |   |-- SyncInProgressError         another process is syncing the provider
     |   `-- ListingError                its listing did not come whole
     |       |-- ListingUnreachableError we never got an answer
     |       |-- ListingRefusedError     the server answered, with an error status
@@ -106,17 +106,19 @@ class RuleMissingError(ModelSyncerError):
 
 
 class SyncInProgressError(ModelSyncerError):
-    """Somebody else is syncing the provider at this moment; nothing was done.
+    """Another process is syncing the provider, or took its sync over; nothing was written.
 
     Args:
-        holder: Who, as a person would say it; None if that is not known.
+        holder: That process, as people call it; None if it is not known.
         since: Since when.
+        until: When its lease ends if the process does not renew it, because it is gone.
     """
 
-    def __init__(self, message: str, *, holder: str | None, since: datetime | None) -> None:
+    def __init__(self, message: str, *, holder: str | None, since: datetime | None, until: datetime | None) -> None:
         super().__init__(message, hint="try again when that is done", transient=True)
         self.holder = holder
         self.since = since
+        self.until = until
 
 
 class RuleReplacedError(ModelSyncerError):

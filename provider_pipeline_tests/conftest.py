@@ -17,6 +17,7 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
 from provider_pipeline_tests.dagster_instance import write_settings
 from provider_pipeline_tests.fleet import Fleet
+from provider_pipeline_tests.pooler import Pooler, running_pooler
 
 # What is ignored here, every process that a test starts would ignore as well: none could be asked to end. A worker
 # ignores SIGTERM, whatever runs in a shell's background SIGINT; and Dagster makes the one do what the other does.
@@ -108,6 +109,13 @@ def _own_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 def _administrator(server: EmbeddedPostgres) -> psycopg.Connection:
     return psycopg.connect(server.url("postgres").replace("+psycopg", ""), autocommit=True)
+
+
+@pytest.fixture
+def pooler(postgres_server: EmbeddedPostgres, working_folder: Path) -> Iterator[Pooler]:
+    """A PgBouncer of this test's own in front of the server."""
+    with running_pooler(postgres_server, working_folder) as running:
+        yield running
 
 
 @pytest.fixture

@@ -312,6 +312,22 @@ def test_a_provider_that_somebody_else_is_syncing_is_left_out_and_is_no_failure(
     assert fleet.rows("busy") == {}
 
 
+def test_a_fleet_run_that_found_every_provider_being_synced_fails_and_says_by_which_process(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    slugs = ("one", "two", "three")
+    for slug in slugs:
+        fleet.add(slug)
+    with open_database(fleet.database.url, door="the CLI") as other:
+        assert other.locks.take(slugs) == {}
+        result = run_fleet(definitions(fleet.database.url), instance)
+    assert not result.success
+    assert failure(result).startswith("none of 3 providers was written: one is being synced by the CLI on ")
+    assert failure(result).count("unless renewed") == 3
+    assert result.get_asset_materialization_events() == []
+    assert run_fleet(definitions(fleet.database.url), instance).success
+
+
 def test_whoever_asks_for_one_provider_is_told_who_is_syncing_it(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("busy")
     instance.add_dynamic_partitions("providers", ["busy"])

@@ -294,7 +294,7 @@ def test_the_webhook_sensor_sends_what_happened_once(
     assert "no webhook is set" in tick(webhook_sensor, fleet, instance).skip_message
     fleet.server.expect_request("/hook", method="POST").respond_with_data("", status=204)
     monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_URL", fleet.server.url_for("/hook"))
-    monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_SECRET", "a-secret-of-the-receiver")
+    monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_SECRET", "whsec_" + "a" * 43 + "=")
     assert "1 of 1 notifications were delivered" in tick(webhook_sensor, fleet, instance).skip_message
     assert "0 of 0" in tick(webhook_sensor, fleet, instance).skip_message
 

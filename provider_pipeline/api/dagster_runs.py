@@ -4,13 +4,13 @@ Here: two GraphQL mutations over plain HTTP. Not here: what the run does, and Da
 imports it.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-import requests
-
 from provider_pipeline.api.problems import ProblemError
+from provider_pipeline.listing import NoReply, post
 
 JOB: Final = "sync_all_providers_job"
 LOCATION: Final = "provider_pipeline"
@@ -19,6 +19,7 @@ PARTITIONS: Final = "providers"
 STEP: Final = "provider_catalog"
 
 _SECONDS: Final = 30
+_MOST_BYTES: Final = 1024 * 1024
 ADD_PARTITION: Final = """
 mutation ($repository: RepositorySelector!, $partitions: String!, $slug: String!) {
   addDynamicPartition(repositorySelector: $repository, partitionsDefName: $partitions, partitionKey: $slug) {
@@ -92,24 +93,24 @@ def launch_sync(
 
 
 def _asked(base_url: str, field: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    try:
-        answer = requests.post(
-            f"{base_url.rstrip('/')}/graphql",
-            json={"query": query, "variables": variables},
-            timeout=_SECONDS,
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
+    answer = post(
+        f"{base_url.rstrip('/')}/graphql",
+        json.dumps({"query": query, "variables": variables}).encode(),
+        {"Content-Type": "application/json"},
+        seconds=_SECONDS,
+        most_bytes=_MOST_BYTES,
+    )
+    if isinstance(answer, NoReply):
         raise ProblemError(
-            504, "dagster-unreachable", f"Dagster does not answer: {type(error).__name__}", hint="is its webserver up?"
-        ) from error
+            504, "dagster-unreachable", f"Dagster does not answer: {answer.reason}", hint="is its webserver up?"
+        )
     try:
-        found = answer.json()["data"][field]
+        found = json.loads(answer.content)["data"][field]
         if isinstance(found["__typename"], str):
             return dict(found)
     except (ValueError, KeyError, TypeError):
         pass
-    raise ProblemError(502, "dagster-refused", f"Dagster answered {answer.status_code}, and not as its webserver does")
+    raise ProblemError(502, "dagster-refused", f"Dagster answered {answer.status}, and not as its webserver does")
 
 
 def _refused(answer: dict[str, Any]) -> ProblemError:

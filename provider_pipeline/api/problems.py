@@ -50,8 +50,9 @@ SCHEMA: Final[dict[str, Any]] = {
         "hint": {"type": "string", "description": "What can be done about it."},
         "issues": {"type": "array", "items": {"type": "object"}, "description": "A verdict's issues."},
         "errors": {"type": "array", "items": {"type": "object"}, "description": "What is wrong with the request."},
-        "holder": {"type": ["string", "null"], "description": "Who is syncing the provider."},
+        "holder": {"type": ["string", "null"], "description": "Which process is syncing the provider."},
         "since": {"type": ["string", "null"], "description": "Since when."},
+        "until": {"type": ["string", "null"], "description": "Until when at the most, if that process is gone."},
     },
 }
 
@@ -143,7 +144,7 @@ def _of_ours(_request: Request, error: Exception) -> Response:
     if isinstance(error, errors.RuleValidationError):
         members["issues"] = error.issues
     if isinstance(error, errors.SyncInProgressError):
-        members |= {"holder": error.holder, "since": error.since}
+        members |= {"holder": error.holder, "since": error.since, "until": error.until}
     refused_for_now = isinstance(error, errors.ListingRefusedError) and error.transient
     if refused_for_now:
         status = 503

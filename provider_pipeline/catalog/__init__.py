@@ -83,7 +83,6 @@ if TYPE_CHECKING:
         get_provider,
         list_providers,
         lock_provider,
-        lock_providers,
         sample_slugs,
         set_enabled,
         unknown_provider,
@@ -122,7 +121,7 @@ if TYPE_CHECKING:
         rule_missing,
         rule_replaced,
     )
-    from provider_pipeline.catalog.sync_locks import SyncLocks, open_sync_locks, sync_lock
+    from provider_pipeline.catalog.sync_locks import SyncLocks, lock_lost, open_sync_locks, sync_lock
     from provider_pipeline.catalog.sync_state import (
         AcceptedSync,
         FailedSync,
@@ -273,8 +272,8 @@ __all__ = [
     "listing_content",
     "load_models",
     "load_page",
+    "lock_lost",
     "lock_provider",
-    "lock_providers",
     "mark_delivered",
     "mark_failed",
     "models_state",

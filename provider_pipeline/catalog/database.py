@@ -149,10 +149,18 @@ def adapted_url(url: str, *, driver: str | None = None, options: str | None = No
 
 
 def _engine(url: URL) -> Engine:
-    defaults: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "provider_pipeline"}
+    defaults: dict[str, Any] = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": "provider_pipeline",
+        # A pooler may give the next transaction another server connection, which knows no statement prepared before.
+        "prepare_threshold": None,
+    }
     engine = create_engine(
         url,
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
+        # Stated with each BEGIN. The statements lock rows and then look at what others have committed; with a stricter
+        # default of the database, that would be an error.
+        isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         # Or each connection asks for the type of an extension that the catalogue does without.
         use_native_hstore=False,
@@ -163,6 +171,7 @@ def _engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _show_times_in_utc(connection: Any, _record: Any) -> None:
+        # The one setting of a session: PgBouncer carries a client's time zone from server to server.
         connection.autocommit = True
         connection.execute("SET TIME ZONE 'UTC'")
         connection.autocommit = False

@@ -100,6 +100,11 @@ def explained(
     hint = _CHECK_THE_URL
     if "does not exist" in reason and "database" in reason:
         hint = "create the database, for example with createdb"
+    elif "unsupported startup parameter" in reason:
+        hint = (
+            f"a connection pooler refuses it: take it out of {URL_VARIABLE} and use ALTER ROLE ... SET, or name it in "
+            "the pooler's ignore_startup_parameters"
+        )
     trouble = "no connection to" if connecting else "lost the connection to"
     return DatabaseUnavailableError(
         f"{trouble} {redacted(where)}: {reason}", hint=hint, transient="FATAL" not in reason

@@ -5,7 +5,7 @@ Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -167,29 +167,10 @@ def is_one_of_providers(column: ColumnElement[int]) -> ColumnElement[bool]:
 def lock_provider(session: Session, provider_id: int) -> None:
     """Keep others from writing a provider's models and deciding about its rules until the transaction ends.
 
-    Whoever locks more takes this first: then its trials, its tasks, and what is stored of it.
+    Whoever locks more takes this first: then its trials, its tasks, and what is stored of it. Syncs lock many providers
+    at once, in the order of their keys: `SyncLocks.lock_providers`.
     """
-    lock_providers(session, [provider_id])
-
-
-def lock_providers(session: Session, provider_ids: Iterable[int], *, waiting: bool = True) -> set[int]:
-    """The same for many providers at once, in an order that everybody keeps to.
-
-    Args:
-        session: Session to lock them with.
-        provider_ids: The providers.
-        waiting: Wait until each of them can be locked; otherwise, those that somebody else has locked are left out.
-
-    Returns:
-        The providers that are locked now.
-    """
-    query = (
-        select(provider.c.id)
-        .where(is_one_of_providers(provider.c.id))
-        .order_by(provider.c.id)
-        .with_for_update(key_share=True, skip_locked=not waiting)
-    )
-    return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
+    session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
 
 
 def set_enabled(session: Session, slug: str, enabled: bool) -> None:

@@ -1,122 +1,182 @@
-"""One sync of a provider at a time, whatever launched it.
+"""One sync of a provider at a time, whichever process runs it.
 
-Here: the lock, and who has it. Not here: what a sync does while it has it (`provider_pipeline.sync`).
+Here: the locks, and who has them. Not here: what a sync does while it has its lock (`provider_pipeline.sync`).
 
-The lock is a session-level advisory lock of PostgreSQL: it ends with its connection, so that a process that was killed
-leaves none behind. A `Database` keeps one connection for all the locks of its process, outside the pool: a fleet of
-syncs needs no second connection each, and cannot wait for itself. (One per sync would cost more than the sync of a
-small listing.) The rows that a sync writes are guarded besides, by its transaction; losing the lock's connection
-in the middle of a sync costs nothing but the second sync's work.
+A lock is a lease: a row that its process renews while it lives and that another process may take over once it has
+expired, by the database's clock. Advisory locks would not do behind a connection pooler: a session's stays with the
+pooler's connection when its owner is gone, and a transaction's pins a connection for as long as a provider takes to
+answer. A process that was held up for longer than a lease lasts may have lost its leases without noticing, so every
+write begins with `lock_providers`, which leaves out providers whose leases are no longer its own.
 """
 
+import logging
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from os import getpid
-from threading import Lock
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, Final
+from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, Row, TextClause
+from sqlalchemy import Engine, Row, Select, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.catalog.providers import Provider, is_one_of_providers
 from provider_pipeline.catalog.statements import statement
-from provider_pipeline.errors import DatabaseUnavailableError, SyncInProgressError
+from provider_pipeline.catalog.tables import provider, provider_sync_lease
+from provider_pipeline.errors import CatalogError, ProviderPipelineError, SyncInProgressError
 
+LEASE: Final = timedelta(seconds=60)
+"""How long a lease lasts after its latest renewal, and so how long a killed process keeps others from its providers."""
+
+RENEW_EVERY: Final = 15.0
+"""Seconds between two renewals: three may fail, or come late, before a lease expires."""
+
+_LOG = logging.getLogger("provider_pipeline.catalog")
 _INFO = "provider_pipeline.sync_locks"
-_NAMESPACE = 0x73796E63  # "sync", so that other users of advisory locks in the same database are not met
-_TAKE = statement("take_sync_locks")
-_FIND = statement("find_sync_locks")
-_RELEASE = statement("release_sync_locks")
 _TRIES = 3
 
 
 @dataclass
 class SyncLocks:
-    """The sync locks of one process.
+    """The sync locks of one process; thread-safe. A thread renews them from the first one on, until `close`.
 
     Args:
         engine: Where the catalogue is.
         door: What the process is, for people: `the CLI`, `the API`, `Dagster`.
+        lease: How long a lock lasts without renewal.
+        renew_every: Seconds between two renewals.
+
+    Attributes:
+        token: What the process's leases are told apart by.
     """
 
     engine: Engine
     door: str
+    lease: timedelta = LEASE
+    renew_every: float = RENEW_EVERY
+    token: UUID = field(default_factory=uuid4)
+    _process: int = field(default_factory=getpid, repr=False)
+    # Also keeps statements of this process in turn: two that lock the same rows in another order would deadlock.
     _alone: Lock = field(default_factory=Lock, repr=False)
-    _taken: set[str] = field(default_factory=set, repr=False)
-    _connection: Connection | None = field(default=None, repr=False)
+    _taken: dict[str, int] = field(default_factory=dict, repr=False)
+    _renewing: Thread | None = field(default=None, repr=False)
+    _closed: Event = field(default_factory=Event, repr=False)
 
     def info(self) -> dict[Any, Any]:
         """For `Session(info=...)`: lets `open_sync_locks` find these locks."""
         return {_INFO: self}
 
     def take(self, slugs: Iterable[str]) -> dict[str, SyncInProgressError]:
-        """Keeps everybody else from syncing providers, until `release`.
+        """Keeps other syncs from providers, until `release`.
 
         Args:
             slugs: The providers.
 
         Returns:
-            Those that are not taken, because somebody else is syncing them or there is no such provider.
+            Those that are not taken, because they are being synced or there is no such provider.
         """
-        refused = {}
+        if getpid() != self._process:
+            raise CatalogError("sync locks of another process", hint="open the database again after a fork")
+        refused: dict[str, SyncInProgressError] = {}
+        wanted = list(dict.fromkeys(slugs))
         with self._alone:
-            wanted = list(dict.fromkeys(slugs))
+            undecided = wanted
             for _ in range(_TRIES):
-                # PostgreSQL gives a connection a lock that it has once more; the process must not.
-                free = [slug for slug in wanted if slug not in self._taken]
-                taken = {row.slug for row in self._run(_TAKE, free)}
+                rows = self._run(
+                    "take_sync_leases",
+                    slugs=undecided,
+                    free=[slug for slug in undecided if slug not in self._taken],
+                    holder=f"{self.door} on {socket.gethostname()} (process {self._process})",
+                    lasts=self.lease,
+                )
+                refused |= {row.slug: _in_progress(row.slug, row) for row in rows if not row.is_taken and row.holder}
+                taken = {row.slug: row.id for row in rows if row.is_taken}
                 self._taken |= taken
-                wanted = [slug for slug in wanted if slug not in taken]
-                for row in self._run(_FIND, wanted):
-                    refused[row.slug] = _in_progress(row.slug, row.holder, row.since)
-                wanted = [slug for slug in wanted if slug not in refused]
-                # The others were given back since, or whoever took them has not said so yet.
-        return refused | {slug: _in_progress(slug, None, None) for slug in wanted}
+                # A lease that was taken since the statement began: the next one sees by whom.
+                undecided = [row.slug for row in rows if not row.is_taken and not row.holder]
+                wanted = [slug for slug in wanted if slug not in taken and slug not in refused]
+                if not undecided:
+                    break
+            if self._taken and self._renewing is None:
+                # A daemon, so that it keeps no process from ending: the leases that are left then expire.
+                self._renewing = Thread(target=self._renew, name="sync-leases", daemon=True)
+                self._renewing.start()
+        return refused | {slug: _in_progress(slug, None) for slug in wanted}
 
     def release(self, slugs: Iterable[str]) -> None:
         """Gives locks back, those of them that were taken."""
+        if getpid() != self._process:
+            return  # they are the parent's, which goes on
         with self._alone:
-            held = [slug for slug in slugs if slug in self._taken]
-            self._taken.difference_update(held)
-            if self._connection is not None and held:
+            ids = [self._taken.pop(slug) for slug in slugs if slug in self._taken]
+            if ids:
                 try:
-                    self._connection.execute(_RELEASE, {"slugs": held, "namespace": _NAMESPACE})
-                except DatabaseUnavailableError:
-                    self._disconnect()  # and the locks are gone with the connection
+                    self._run("release_sync_leases", provider_ids=ids)
+                except (ProviderPipelineError, SQLAlchemyError) as error:
+                    _LOG.warning("%d sync leases could not be given back, and expire: %s", len(ids), _one_line(error))
 
     def close(self) -> None:
         """Gives every lock back."""
+        self._closed.set()
         with self._alone:
-            self._disconnect()
+            slugs = list(self._taken)
+        self.release(slugs)
 
-    def _holder(self) -> str:
-        return f"{self.door} on {socket.gethostname()} (process {getpid()})"
+    def lock_providers(self, session: Session, provider_ids: Iterable[int], *, waiting: bool = True) -> set[int]:
+        """Locks the rows of providers, as `lock_provider` does, where their leases are still this process's.
 
-    def _run(self, asked: TextClause, slugs: list[str]) -> Sequence[Row[Any]]:
-        if not slugs:
-            return ()
-        parameters = {"slugs": slugs, "namespace": _NAMESPACE, "holder": self._holder()}
-        if self._connection is not None:
-            try:
-                return self._connection.execute(asked, parameters).all()
-            except DatabaseUnavailableError:  # it may have been idle for hours
-                self._disconnect()
-        self._connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._connection.detach()
-        return self._connection.execute(asked, parameters).all()
+        They stay its own until the transaction ends: a lease that is locked is not taken over, even if it expires.
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        Args:
+            session: Session to lock them with.
+            provider_ids: The providers.
+            waiting: Wait until each of them can be locked; otherwise, those that another transaction has locked are
+                left out.
+
+        Returns:
+            The providers that are locked now.
+        """
+        lease = provider_sync_lease.c
+        own = (
+            select(lease.provider_id)
+            .where(is_one_of_providers(lease.provider_id), lease.token == self.token)
+            .with_for_update(read=True, key_share=True)
+            .cte("own")
+        )
+        query = (
+            select(provider.c.id)
+            .join(own, own.c.provider_id == provider.c.id)
+            .order_by(provider.c.id)
+            .with_for_update(key_share=True, skip_locked=not waiting, of=provider)
+        )
+        return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
+
+    def _renew(self) -> None:
+        while not self._closed.wait(self.renew_every):
+            with self._alone:
+                if not self._taken:
+                    continue
+                try:
+                    self._run("renew_sync_leases", provider_ids=list(self._taken.values()), lasts=self.lease)
+                except (ProviderPipelineError, SQLAlchemyError) as error:
+                    _LOG.warning("%d sync leases could not be renewed: %s", len(self._taken), _one_line(error))
+
+    def _run(self, name: str, **parameters: Any) -> Sequence[Row[Any]]:
+        # Whatever the database's default: in a stricter level, processes at the same rows fail instead of taking turns.
+        with self.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+            result = connection.execute(statement(name), {"token": self.token, **parameters})
+            rows = result.all() if result.returns_rows else ()
+            connection.commit()
+        return rows
 
 
 @contextmanager
 def open_sync_locks(session: Session) -> Iterator[SyncLocks]:
-    """The locks that go with a session; of one that `Database` did not make, a connection's own that end here."""
+    """The locks that go with a session; of one that `Database` did not make, locks of its own that end here."""
     locks: SyncLocks | None = session.info.get(_INFO)
     if locks is not None:
         yield locks
@@ -126,26 +186,58 @@ def open_sync_locks(session: Session) -> Iterator[SyncLocks]:
 
 
 @contextmanager
-def sync_lock(session: Session, provider: Provider) -> Iterator[None]:
-    """Keeps everybody else from syncing a provider.
+def sync_lock(session: Session, provider: Provider) -> Iterator[SyncLocks]:
+    """Keeps other syncs from a provider.
 
     Args:
-        session: A session; one that `Database` did not make costs a connection for the lock.
+        session: A session without a transaction: taking and giving back the lock needs a connection of its own.
         provider: The provider.
 
+    Returns:
+        The locks, which have the provider's.
+
     Raises:
-        SyncInProgressError: Somebody else is syncing it; says who, and since when.
+        SyncInProgressError: It is being synced; says by which process, since when, and until when at least.
     """
     with open_sync_locks(session) as locks:
         if refused := locks.take([provider.slug]):
             raise refused[provider.slug]
         try:
-            yield
+            yield locks
         finally:
             locks.release([provider.slug])
 
 
-def _in_progress(slug: str, holder: str | None, since: datetime | None) -> SyncInProgressError:
-    who = holder or "somebody else"
-    when = f" since {since:%H:%M:%S} UTC" if since else ""
-    return SyncInProgressError(f"{slug} is being synced by {who}{when}", holder=holder, since=since)
+def lock_lost(session: Session, slug: str) -> SyncInProgressError:
+    """The error of a sync whose lease another process took over.
+
+    Args:
+        session: Reads which process that is, if it is still at it.
+        slug: The provider.
+    """
+    lease = provider_sync_lease.c
+    query: Select[Any] = select(lease.holder, lease.since, lease.expires_at).join(provider)
+    now = session.execute(query.where(provider.c.slug == slug)).one_or_none()
+    took = _in_progress(slug, now).message if now else "another process has synced it meanwhile"
+    return SyncInProgressError(
+        f"{slug}: this sync was held up for longer than its lease lasts, and nothing of it was written: {took}",
+        holder=now.holder if now else None,
+        since=now.since if now else None,
+        until=now.expires_at if now else None,
+    )
+
+
+def _in_progress(slug: str, lease: Row[Any] | None) -> SyncInProgressError:
+    if lease is None:
+        return SyncInProgressError(f"{slug} is being synced by another process", holder=None, since=None, until=None)
+    return SyncInProgressError(
+        f"{slug} is being synced by {lease.holder} since {lease.since:%H:%M:%S} UTC; "
+        f"its lease ends at {lease.expires_at:%H:%M:%S} UTC unless renewed",
+        holder=lease.holder,
+        since=lease.since,
+        until=lease.expires_at,
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

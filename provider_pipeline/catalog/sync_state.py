@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
@@ -185,16 +186,18 @@ def record_successes(session: Session, syncs: Sequence[AcceptedSync], *, now: da
         session.execute(statement("record_successes"), {"accepted": json.dumps(accepted), "now": now})
 
 
-def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, now: datetime) -> set[int]:
+def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, token: UUID, now: datetime) -> set[int]:
     """Note that the last accepted listings came once more; no other row is touched.
 
     Args:
         session: Session to write with.
         syncs: One for each provider.
+        token: Of the leases that these syncs have.
         now: When the listings were fetched.
 
     Returns:
-        The providers it is noted of; not those of which another sync ended since their `state` was read.
+        The providers it is noted of; not those of which another sync ended since their `state` was read, or whose lease
+        was taken over.
     """
     if not syncs:
         return set()
@@ -208,7 +211,8 @@ def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, now: date
         }
         for each in syncs
     ]
-    return set(session.scalars(statement("record_repeats"), {"repeats": json.dumps(repeats), "now": now}))
+    parameters = {"repeats": json.dumps(repeats), "token": token, "now": now}
+    return set(session.scalars(statement("record_repeats"), parameters))
 
 
 def record_failures(session: Session, syncs: Sequence[FailedSync], *, now: datetime) -> None:

@@ -17,6 +17,7 @@ from provider_pipeline.cli.console import (
     change_lines,
     draw,
     emit_json,
+    fail,
     note,
     outcome_line,
     outcome_table,
@@ -66,6 +67,8 @@ def sync_providers(
                         sync.open_task_for(session, outcome)
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
+    if outcomes and all(outcome.status == "skipped" for outcome in outcomes):
+        fail("nothing was synced: other processes are syncing every one of these providers")
     if as_json:
         emit_json(
             [

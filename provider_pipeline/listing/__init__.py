@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from provider_pipeline.listing.pages import Body, KnownPage, Page
     from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
     from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+    from provider_pipeline.listing.posting import NoReply, Reply, post
     from provider_pipeline.listing.redaction import redact, redacted_url
     from provider_pipeline.listing.source import ListingEndpoint, ListingSource
     from provider_pipeline.listing.walk import Known
@@ -36,12 +37,15 @@ __all__ = [
     "ListingSource",
     "NextRequest",
     "NoAuth",
+    "NoReply",
     "Page",
     "PageInfo",
+    "Reply",
     "RequestPolicy",
     "TokenCache",
     "next_request",
     "parse_document",
+    "post",
     "redact",
     "redacted_url",
 ]

@@ -60,18 +60,25 @@ def attempt_sync(
     Raises:
         UnknownProviderError: No such provider.
         RuleMissingError: It has no active rule.
-        SyncInProgressError: Somebody else is syncing it; nothing was done.
+        SyncInProgressError: Another process is syncing it; nothing was done.
         InvalidRuleError: Its stored rule cannot be compiled.
         CatalogError: The database failed. A fault of the provider or its listing never raises; it is the outcome.
     """
-    with seldom_collecting(), catalog.sync_lock(session, catalog.get_provider(session, slug)):
-        target = prepare(session, [slug], accept=accept, now=clock())[slug]
-        session.rollback()
-        if isinstance(target, ProviderPipelineError):
-            raise target
-        with closing(read_listing(session, target, client)) as reading:
-            settled = settle(session, [reading], keep=keep, clock=clock)[0]
-        let_others_read(session, [settled], now=clock())
+    provider = catalog.get_provider(session, slug)
+    session.rollback()
+    with seldom_collecting(), catalog.sync_lock(session, provider) as locks:
+        try:
+            target = prepare(session, [slug], accept=accept, now=clock())[slug]
+            session.rollback()
+            if isinstance(target, ProviderPipelineError):
+                raise target
+            with closing(read_listing(session, target, client)) as reading:
+                settled = settle(session, [reading], locks=locks, keep=keep, clock=clock)[0]
+            let_others_read(session, [settled], now=clock())
+        finally:
+            # Of what an error left. A transaction that waits for a second connection, as the lock takes one to be given
+            # back, waits for ever behind a pooler whose connections are all in such transactions.
+            session.rollback()
     return settled.outcome
 
 

@@ -58,7 +58,7 @@ def attempt_many(
     """Syncs providers in threads and yields each outcome as it finishes, in the caller's thread.
 
     Nothing that happens to one provider raises here: what is not its fault (a defect, the database) becomes a `failed`
-    outcome too, with the exception in `error`; a provider that somebody else is syncing is `skipped`. Closing the
+    outcome too, with the exception in `error`; a provider that another process is syncing is `skipped`. Closing the
     iterator early lets running syncs finish and starts no more.
 
     Args:
@@ -240,7 +240,7 @@ class _Fleet:
 
     def _settle(self, readings: Sequence[Reading], waiting: bool) -> list[SyncOutcome]:
         with self._sessions() as session:
-            settled = settle(session, readings, keep=self._keep, clock=utc_now, waiting=waiting)
+            settled = settle(session, readings, locks=self._locks, keep=self._keep, clock=utc_now, waiting=waiting)
             let_others_read(session, settled, now=utc_now())
         return [each.outcome for each in settled]
 

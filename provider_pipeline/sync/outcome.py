@@ -22,8 +22,9 @@ class SyncOutcome:
     Attributes:
         slug: The provider.
         status: `synced` (rows agree with the listing), `blocked` (the listing was read, the rule does not fit it),
-            `failed` (there is no complete listing to judge) or `skipped` (somebody else is syncing the provider: it was
-            not asked). In all but the first this attempt left the provider's rows as they were.
+            `failed` (there is no complete listing to judge) or `skipped` (another process is syncing the provider: it
+            was not asked, or nothing of its answer was kept). In all but the first this attempt left the provider's
+            rows as they were.
         reason: One line that says why, when not synced.
         error: The exception behind `failed` or `skipped`; a `ProviderPipelineError` unless the sync itself crashed.
         issues: The verdict's issues, warnings included.

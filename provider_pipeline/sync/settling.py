@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
+from provider_pipeline.errors import DatabaseUnavailableError, ModelSyncerError, ProviderPipelineError
 from provider_pipeline.sync.basis import reading_basis
 from provider_pipeline.sync.conclusions import Keep, failure, judgement, repetition, stamped
 from provider_pipeline.sync.events import models_changed
@@ -50,13 +50,20 @@ class Settled:
 
 
 def settle(
-    session: Session, readings: Sequence[Reading], *, keep: Keep, clock: Callable[[], datetime], waiting: bool = True
+    session: Session,
+    readings: Sequence[Reading],
+    *,
+    locks: catalog.SyncLocks,
+    keep: Keep,
+    clock: Callable[[], datetime],
+    waiting: bool = True,
 ) -> list[Settled]:
     """Writes what readings came to, each provider's wholly or not at all, and commits.
 
     Args:
         session: A session without pending changes.
-        readings: At most one for each provider, whose sync lock the caller has.
+        readings: At most one for each provider.
+        locks: Have the providers' sync locks; of one that was lost meanwhile, nothing is written.
         keep: `all`; `raw` stores the listings but writes no model and no state; `nothing` is a dry run: everything is
             done, writes included, and rolled back.
         clock: The time that rows and states are stamped with.
@@ -68,10 +75,11 @@ def settle(
     Raises:
         CatalogError: The database failed, or something does not fit it; then nothing that was judged is written.
     """
-    repeats = _settle_repeats(session, [each for each in readings if each.is_repeat], keep=keep, now=clock())
+    came_again = [each for each in readings if each.is_repeat]
+    repeats = _settle_repeats(session, came_again, locks, keep=keep, now=clock())
     done = {each.slug for each in repeats}
     rest = [_judged_after_all(session, reading) for reading in readings if reading.target.slug not in done]
-    return repeats + (_settle_rest(session, rest, keep=keep, now=clock(), waiting=waiting) if rest else [])
+    return repeats + (_settle_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
 
 
 def _judged_after_all(session: Session, reading: Reading) -> Reading:
@@ -88,7 +96,9 @@ def _judged_after_all(session: Session, reading: Reading) -> Reading:
         session.rollback()
 
 
-def _settle_repeats(session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime) -> list[Settled]:
+def _settle_repeats(
+    session: Session, readings: Sequence[Reading], locks: catalog.SyncLocks, *, keep: Keep, now: datetime
+) -> list[Settled]:
     found = [Settled(reading, stamped(reading, repetition(reading), keep=keep, now=now)) for reading in readings]
     if keep != "all" or not found:
         return found
@@ -98,15 +108,26 @@ def _settle_repeats(session: Session, readings: Sequence[Reading], *, keep: Keep
         )
         for each in found
     ]
-    noted = catalog.record_repeats(session, syncs, now=now)
+    noted = catalog.record_repeats(session, syncs, token=locks.token, now=now)
     session.commit()
     return [each for each in found if each.provider_id in noted]
 
 
 def _settle_rest(
-    session: Session, readings: Sequence[Reading], *, keep: Keep, now: datetime, waiting: bool
+    session: Session,
+    readings: Sequence[Reading],
+    locks: catalog.SyncLocks,
+    *,
+    keep: Keep,
+    now: datetime,
+    waiting: bool,
 ) -> list[Settled]:
-    whole, failed = _with_their_rules(session, readings, keep=keep, waiting=waiting)
+    # From here on their leases cannot be taken over, and their rules stay the active ones, until the commit.
+    locked = locks.lock_providers(session, [each.target.provider.id for each in readings], waiting=waiting)
+    others = [each for each in readings if each.target.provider.id not in locked]
+    lost = [_not_ours(session, each) for each in others] if waiting else []
+    ours = [each for each in readings if each.target.provider.id in locked]
+    whole, failed = _with_their_rules(session, ours, keep=keep)
     raws = catalog.store_raw_responses(
         session, [catalog.NewListing(each.target.provider.id, each.pages, each.content) for each in whole]
     )
@@ -122,31 +143,32 @@ def _settle_rest(
         session.rollback()
     else:
         session.commit()
-    return settled
+    return settled + lost
+
+
+def _not_ours(session: Session, reading: Reading) -> Settled:
+    """A reading of which nothing may be written: its provider is another process's by now, or gone."""
+    slug = reading.target.slug
+    if catalog.find_provider_id(session, slug) is None:
+        error: ModelSyncerError = catalog.unknown_provider(session, slug)
+        return Settled(reading, SyncOutcome(slug, "failed", reason=str(error), error=error))
+    error = catalog.lock_lost(session, slug)
+    return Settled(reading, SyncOutcome(slug, "skipped", reason=str(error), error=error))
 
 
 def _with_their_rules(
-    session: Session, readings: Sequence[Reading], *, keep: Keep, waiting: bool
+    session: Session, readings: Sequence[Reading], *, keep: Keep
 ) -> tuple[list[Reading], list[Reading]]:
-    """The readings that were judged, with their providers locked, and those that failed.
-
-    A rule behind a reading that leads to a write stays active until that is committed, or the reading has failed.
-    """
+    """The readings that were judged, each by the active rule where that leads to a write, and those that failed."""
     whole = [reading for reading in readings if reading.error is None]
     failed = [reading for reading in readings if reading.error is not None]
     if not whole:
         return whole, failed
-    ids = [reading.target.provider.id for reading in whole]
-    locked = catalog.lock_providers(session, ids, waiting=waiting)
-    active = catalog.active_versions(session, locked)
+    active = catalog.active_versions(session, [reading.target.provider.id for reading in whole])
     judged_by_theirs = []
     for reading in whole:
         target = reading.target
         present = active.get(target.provider.id)
-        if target.provider.id not in locked:
-            if waiting:  # and nobody has it locked: it is gone
-                failed.append(reading.failed(catalog.unknown_provider(session, target.slug)))
-            continue
         if keep == "raw" or not _is_accepted(reading) or present == target.version:
             judged_by_theirs.append(reading)
         else:

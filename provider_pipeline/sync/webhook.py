@@ -9,9 +9,9 @@ repetition that no sender can rule out, a request whose answer was lost.
 """
 
 import base64
-import hashlib
-import hmac
+import binascii
 import json
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,18 +19,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-import requests
+import standardwebhooks
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing import NoReply, post
 
 URL_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_URL"
 SECRET_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 MOST_PER_TICK: Final = 50
-_TIMEOUT: Final = 10.0
+_TICK_SECONDS: Final = 30.0
+"""For all deliveries of one tick together; a sensor's tick must end within 60."""
+_SECONDS: Final = 10.0
+"""For one delivery, from its connection to the end of the answer's headers."""
 _LEASE: Final = timedelta(minutes=2)
-_SHORTEST_SECRET: Final = 16
+_LEAST_BYTES: Final = 24
+"""The shortest key that Standard Webhooks allows."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,10 @@ class Webhook:
 
     Args:
         url: An http(s) URL.
-        secret: At least 16 characters, shared with the receiver.
+        secret: What sender and receiver share, as Standard Webhooks writes it: base64, perhaps after `whsec_`.
 
     Raises:
-        ConfigurationError: The URL cannot be asked, or the secret is too short to protect anything.
+        ConfigurationError: The URL cannot be asked, or the secret is none, or too short to protect anything.
     """
 
     url: str
@@ -52,11 +57,7 @@ class Webhook:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError(f"{URL_VARIABLE} is not an http(s) URL", hint="for example https://host/hook")
-        if len(self.secret) < _SHORTEST_SECRET:
-            raise ConfigurationError(
-                f"{SECRET_VARIABLE} has fewer than {_SHORTEST_SECRET} characters",
-                hint="share a random secret with the receiver, for example from: openssl rand -hex 32",
-            )
+        _check_secret(self.secret)
 
     def __repr__(self) -> str:
         return f"Webhook({urlsplit(self.url).hostname!r})"
@@ -71,11 +72,32 @@ class Webhook:
         url = environ.get(URL_VARIABLE, "").strip()
         return cls(url, environ.get(SECRET_VARIABLE, "").strip()) if url else None
 
-    def signature(self, event_id: str, timestamp: int, body: bytes) -> str:
-        """The `webhook-signature` header: version 1, HMAC-SHA256 over id, timestamp and body."""
-        signed = f"{event_id}.{timestamp}.".encode() + body
-        digest = hmac.new(self.secret.encode(), signed, hashlib.sha256).digest()
-        return f"v1,{base64.b64encode(digest).decode()}"
+    def signature(self, event_id: str, at: datetime, body: bytes) -> str:
+        """The `webhook-signature` header.
+
+        Args:
+            event_id: The `webhook-id` header.
+            at: The `webhook-timestamp` header, in UTC.
+            body: The request's body.
+        """
+        return standardwebhooks.Webhook(self.secret).sign(event_id, at, body.decode())
+
+
+def _check_secret(secret: str) -> None:
+    # The library skips what is not base64, and would sign with whatever key the rest makes.
+    text = secret.removeprefix("whsec_").rstrip("=")
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        problem = "is not base64"
+    else:
+        if len(key) >= _LEAST_BYTES:
+            return
+        problem = f"is a key of {len(key)} bytes, fewer than {_LEAST_BYTES}" if secret else "is not set"
+    raise ConfigurationError(
+        f"{SECRET_VARIABLE} {problem}",
+        hint="share a random key with the receiver in base64, with or without whsec_: openssl rand -base64 32",
+    )
 
 
 @dataclass(frozen=True)
@@ -85,11 +107,13 @@ class Delivery:
     Attributes:
         event_key: The event.
         delivered: Whether the receiver took it.
+        answered: Whether it answered at all.
         detail: The answer's status, or why none came.
     """
 
     event_key: str
     delivered: bool
+    answered: bool
     detail: str
 
 
@@ -99,7 +123,10 @@ def deliver_due(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[Delivery]:
-    """Sends the notifications that are due, one request each, oldest first, at most 50.
+    """Sends the notifications that are due, one request each, oldest first, at most 50 and for at most 30 seconds.
+
+    The first one that gets no answer is the last: a receiver that is down keeps no sender busy, and the others go next
+    time.
 
     Args:
         sessions: Opens a session; no transaction is open during a request.
@@ -107,7 +134,8 @@ def deliver_due(
         clock: The present time.
     """
     deliveries: list[Delivery] = []
-    while len(deliveries) < MOST_PER_TICK:
+    latest_start = time.monotonic() + _TICK_SECONDS - _SECONDS
+    while len(deliveries) < MOST_PER_TICK and time.monotonic() <= latest_start:
         with sessions() as session:
             claimed = catalog.claim_due_notifications(session, now=clock(), lease=_LEASE, limit=1)
             session.commit()
@@ -121,11 +149,13 @@ def deliver_due(
                 catalog.mark_failed(session, claimed[0], delivery.detail, now=clock())
             session.commit()
         deliveries.append(delivery)
+        if not delivery.answered:
+            break
     return deliveries
 
 
 def _send(notification: catalog.Notification, webhook: Webhook, now: datetime) -> Delivery:
-    event_id, timestamp = notification.event_key, int(now.timestamp())
+    event_id = notification.event_key
     document = {
         "type": notification.kind,
         "timestamp": notification.created_at.isoformat(),
@@ -134,18 +164,13 @@ def _send(notification: catalog.Notification, webhook: Webhook, now: datetime) -
     body = json.dumps(document, ensure_ascii=True, allow_nan=False).encode()
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": "provider-pipeline",
         "webhook-id": event_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": webhook.signature(event_id, timestamp, body),
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": webhook.signature(event_id, now, body),
     }
-    try:
-        # A receiver that redirects would get the event without having been named as its receiver.
-        with requests.post(
-            webhook.url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
-        ) as answer:
-            status = answer.status_code
-    except requests.RequestException as error:
-        # The error's own text holds the URL, and the URL may hold a token.
-        return Delivery(event_id, False, f"no answer: {type(error).__name__}")
-    return Delivery(event_id, 200 <= status < 300, f"answered {status}")
+    answer = post(webhook.url, body, headers, seconds=_SECONDS)
+    if isinstance(answer, NoReply):
+        return Delivery(event_id, delivered=False, answered=False, detail=f"no answer: {answer.reason}")
+    # A receiver that redirects would get the event without having been named as its receiver: it is not followed.
+    delivered = 200 <= answer.status < 300
+    return Delivery(event_id, delivered, answered=True, detail=f"answered {answer.status}")

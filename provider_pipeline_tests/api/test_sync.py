@@ -1,5 +1,7 @@
 """Syncs and generated rules over HTTP."""
 
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import graphql as graphql_core
@@ -9,9 +11,12 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline import catalog
 from provider_pipeline.api import ApiSettings
 from provider_pipeline.api.dagster_runs import ADD_PARTITION, JOB, LAUNCH, LOCATION, PARTITIONS, STEP
+from provider_pipeline.catalog.sync_locks import LEASE
 from provider_pipeline.definitions import defs
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.listing.hostile.server import HostileServer
+from provider_pipeline_tests.listing.test_posting import DRIPPING
 
 SYNC = "/api/providers/acme/sync-models"
 GENERATE = "/api/providers/acme/metadata/generate-rules"
@@ -69,7 +74,8 @@ def test_a_provider_that_somebody_is_syncing_is_a_409_that_says_who(api: Api):
         document = problem(api("POST", SYNC), 409, "sync-in-progress")
     assert document["detail"].startswith("acme is being synced by the CLI on ")
     assert document["holder"].startswith("the CLI on ")
-    assert document["since"]
+    since, until = (datetime.fromisoformat(document[name]) for name in ("since", "until"))
+    assert timedelta(0) < until - since <= LEASE
 
 
 @pytest.mark.parametrize(
@@ -182,6 +188,18 @@ def test_a_dagster_that_is_not_there_or_something_else_is_told_apart(fleet: Flee
         httpserver.clear()
         httpserver.expect_request("/graphql").respond_with_data(body)
         problem(api("POST", f"{SYNC}?via=dagster"), 502, "dagster-refused")
+
+
+@pytest.mark.parametrize("how", ["says nothing", "drips headers", "drips a body"])
+def test_a_dagster_that_drips_its_answer_is_given_up(fleet: Fleet, serving, monkeypatch: pytest.MonkeyPatch, how: str):
+    monkeypatch.setattr("provider_pipeline.api.dagster_runs._SECONDS", 0.5)
+    fleet.add("acme")
+    with HostileServer(DRIPPING[how]) as dagster:
+        api = serving(ApiSettings(dagster_url=dagster.url))
+        began = time.monotonic()
+        document = problem(api("POST", f"{SYNC}?via=dagster"), 504, "dagster-unreachable")
+        assert time.monotonic() - began < 10
+    assert document["detail"] == "Dagster does not answer: nothing whole within 0.5 s"
 
 
 def test_without_an_address_of_dagster_nothing_is_launched(api: Api):

@@ -133,7 +133,29 @@ def wait_for_a_lock(database: Database) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not observer.scalar(waiting):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+def let_leases_expire(database: Database) -> timedelta:
+    """Makes every lease as old as it may get, and says how much longer the longest would have lasted."""
+    with database.engine.begin() as connection:
+        lasts = connection.scalar(text("SELECT max(expires_at) - clock_timestamp() FROM provider_sync_lease"))
+        connection.execute(text("UPDATE provider_sync_lease SET expires_at = clock_timestamp()"))
+    return lasts
+
+
+def bury_the_dead(database: Database) -> timedelta:
+    """Waits until the server has noticed that clients were killed, and lets their leases expire, as time would."""
+    in_transaction = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND datname = current_database() "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as observer:
+        deadline = time.monotonic() + 30
+        while observer.scalar(in_transaction):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    return let_leases_expire(database)

@@ -1,4 +1,4 @@
-"""docs/repair.md says what the code does: its gates, its bounds, its guards, its events, its commands."""
+"""docs/repair.md says what the code does: its gates, bounds, guards, events, webhook and commands."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,16 @@ from pathlib import Path
 import typer.main
 
 from provider_pipeline.catalog.notifications import MOST_ATTEMPTS
+from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
 from provider_pipeline.catalog.task_claims import DEFAULT_RETRIES
 from provider_pipeline.cli.app import app
 from provider_pipeline.rules import GUARDS
-from provider_pipeline.sync import events, gates
+from provider_pipeline.sync import events, gates, webhook
 from provider_pipeline.sync.evidence import SHADOW_RESPONSES
 from provider_pipeline.sync.gates import Gates
 
-TEXT = (Path(__file__).parents[2] / "docs" / "repair.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "repair.md").read_text(encoding="utf-8")
 
 
 def test_every_gate_is_described_and_none_that_is_not_there():
@@ -35,6 +37,18 @@ def test_guards_events_and_retries_are_those_of_the_code():
     assert all(f"`{kind}`" in TEXT for kind in kinds)
     assert MOST_ATTEMPTS == 10
     assert (DEFAULT_RETRIES.base.total_seconds(), DEFAULT_RETRIES.attempts) == (300, 5)
+
+
+def test_a_delivery_and_a_tick_take_as_long_as_is_said_and_secrets_are_what_is_said():
+    assert f"at most {webhook._SECONDS:g} seconds, one tick of the sensor {webhook._TICK_SECONDS:g}:" in TEXT
+    assert f"at least {webhook._LEAST_BYTES} bytes in base64" in TEXT
+
+
+def test_a_lease_lasts_as_long_as_is_said():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    lasts = f"{LEASE.total_seconds():g} seconds"
+    assert f"by leases of {lasts} in the table `provider_sync_lease`, which it renews every {RENEW_EVERY:g}:" in readme
+    assert f"one that was killed keeps the others out for {lasts} at the most" in readme
 
 
 def test_every_command_exists_with_its_options():

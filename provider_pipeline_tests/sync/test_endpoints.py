@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
@@ -271,3 +272,19 @@ def test_a_detail_whose_shape_moved_blocks_the_listing_and_its_rule_is_renewed(f
     (endpoint,) = generated.rule.endpoints
     assert endpoint.detail == DETAILED[0].detail
     assert endpoint.fields["context_length"] == "detail.model.context_length"
+
+
+def test_a_provider_at_an_ipv6_address_below_a_path_is_synced(database: catalog.Database):
+    try:
+        server = HTTPServer(host="::1", port=0)
+        server.start()
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
+    try:
+        fleet = Fleet(database, server)
+        fleet.add("acme")
+        with database.session() as session:
+            assert catalog.get_provider(session, "acme").base_url == f"http://[::1]:{server.port}/acme"
+            assert ModelSyncer(session).sync_provider_models("acme")["models_created"] == 5
+    finally:
+        server.stop()

@@ -13,17 +13,18 @@ import pytest
 from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from werkzeug import Request, Response
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
 from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import SyncOutcome, attempt_many, store_for_trial
+from provider_pipeline.sync import SyncOutcome, attempt_many, attempt_sync, store_for_trial
 from provider_pipeline.sync.attempt import utc_now
 from provider_pipeline.sync.preparing import Target, prepare
 from provider_pipeline.sync.reading import Reading, read_listing
 from provider_pipeline.sync.settling import settle
-from provider_pipeline_tests.catalog.builders import wait_for_a_lock
+from provider_pipeline_tests.catalog.builders import bury_the_dead, let_leases_expire, wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 SLUGS = ("ash", "birch", "cedar")
@@ -70,8 +71,10 @@ def run_sql(fleet: Fleet, statements: str) -> None:
 
 @contextmanager
 def readings(fleet: Fleet) -> Iterator[list[Reading]]:
-    """Every provider's listing, fetched and judged, to be written together."""
+    """Every provider's listing, locked, fetched and judged, to be written together."""
     with fleet.database.session() as session, ExitStack() as stack:
+        assert fleet.database.locks.take(SLUGS) == {}
+        stack.callback(fleet.database.locks.release, SLUGS)
         targets = prepare(session, SLUGS, accept=None, now=utc_now())
         session.rollback()
         found = []
@@ -82,9 +85,15 @@ def readings(fleet: Fleet) -> Iterator[list[Reading]]:
         yield found
 
 
+def outcomes_of(fleet: Fleet, session: Session, read: list[Reading], **options) -> dict[str, SyncOutcome]:
+    """What comes of listings that are written together."""
+    settled = settle(session, read, locks=fleet.database.locks, keep="all", clock=utc_now, **options)
+    return {each.slug: each.outcome for each in settled}
+
+
 def test_providers_that_are_read_are_written_in_one_transaction(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
-        settled = settle(session, read, keep="all", clock=utc_now)
+        settled = settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
     assert [(each.outcome.status, each.outcome.created) for each in settled] == [("synced", len(CHAT_MODELS))] * 3
     assert len({version for slug in SLUGS for version, *_ in trees.rows(slug).values()}) == 1
 
@@ -96,7 +105,7 @@ def test_what_does_not_fit_keeps_a_whole_group_from_being_written(trees: Fleet):
         trees.database.session() as session,
         pytest.raises(DBAPIError, match="birch cannot be written"),
     ):
-        settle(session, read, keep="all", clock=utc_now)
+        settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
     assert [trees.rows(slug) for slug in SLUGS] == [{}, {}, {}]
 
 
@@ -141,7 +150,10 @@ def test_a_rule_that_is_replaced_meanwhile_fails_its_own_provider_only(trees: Fl
         version = store_for_trial(session, provider.id, document, reason="test")
         catalog.activate_rule(session, provider.id, version, reason="test")
         session.commit()
-        settled = {each.slug: each.outcome for each in settle(session, read, keep="all", clock=utc_now)}
+        settled = {
+            each.slug: each.outcome
+            for each in settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
+        }
     assert {slug: outcome.status for slug, outcome in settled.items()} == {
         "ash": "synced",
         "birch": "failed",
@@ -151,12 +163,69 @@ def test_a_rule_that_is_replaced_meanwhile_fails_its_own_provider_only(trees: Fl
     assert trees.rows("birch") == {}
 
 
+@pytest.mark.parametrize("came", ["a listing", "the last accepted listing", "an error"])
+def test_a_sync_that_was_held_up_while_another_process_took_its_provider_over_writes_nothing(trees: Fleet, came: str):
+    if came == "the last accepted listing":
+        sync_all(trees)
+    if came == "an error":
+        trees.answer("birch", "out of order", status=404)
+    with readings(trees) as read, trees.database.session() as session:
+        let_leases_expire(trees.database)
+        trees.serve("birch", listing(*CHAT_MODELS, "gpt-5"))
+        with catalog.open_database(trees.database.url, door="the API") as other, other.session() as another:
+            assert attempt_sync(another, "birch", client=ListingClient()).status == "synced"
+        before = everything_of(trees, "birch")
+        outcomes = outcomes_of(trees, session, read)
+    assert {slug: outcome.status for slug, outcome in outcomes.items()} == {
+        "ash": "synced",
+        "birch": "skipped",
+        "cedar": "synced",
+    }
+    assert outcomes["birch"].reason.startswith(
+        "birch: this sync was held up for longer than its lease lasts, and nothing of it was written: "
+        "another process has synced it meanwhile"
+    )
+    assert everything_of(trees, "birch") == before
+    assert "gpt-5" in trees.rows("birch")
+
+
+def everything_of(fleet: Fleet, slug: str) -> list[str]:
+    """The versions of all rows that a sync of the provider may write."""
+    tables = ("provider_model", "provider_model_change", "provider_sync", "raw_response", "notification")
+    with fleet.database.session() as session:
+        return [
+            str(version)
+            for table in tables
+            for version in session.scalars(
+                text(
+                    f"SELECT concat('{table} ', entry.ctid, ' ', entry.xmin) FROM {table} AS entry "
+                    "JOIN provider ON provider.id = provider_id WHERE slug = :slug"
+                ),
+                {"slug": slug},
+            )
+        ]
+
+
+def test_the_process_that_took_a_provider_over_is_named_while_it_is_at_it(trees: Fleet):
+    with readings(trees) as read, trees.database.session() as session:
+        let_leases_expire(trees.database)
+        with catalog.open_database(trees.database.url, door="the API") as other:
+            assert other.locks.take(["birch"]) == {}
+            assert set(outcomes_of(trees, session, read, waiting=False)) == {"ash", "cedar"}
+            outcome = outcomes_of(trees, session, [each for each in read if each.target.slug == "birch"])["birch"]
+    assert "nothing of it was written: birch is being synced by the API on " in outcome.reason
+    assert trees.rows("birch") == {}
+
+
 def test_each_provider_of_a_group_has_its_own_changes_renames_and_states(trees: Fleet):
     sync_all(trees)
     trees.serve("ash", listing(*CHAT_MODELS, "gpt-5"))
     trees.serve("birch", listing("GPT-4.1", *CHAT_MODELS[1:]))
     with readings(trees) as read, trees.database.session() as session:
-        settled = {each.slug: each.outcome for each in settle(session, read, keep="all", clock=utc_now)}
+        settled = {
+            each.slug: each.outcome
+            for each in settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
+        }
     assert {slug: [(each.model_id, each.kind) for each in one.changes] for slug, one in settled.items()} == {
         "ash": [("gpt-5", "added")],
         "birch": [("GPT-4.1", "renamed"), ("gpt-4.1", "missing")],
@@ -268,5 +337,6 @@ def test_a_process_killed_while_it_writes_leaves_no_provider_half_written(trees:
             assert process.communicate()[0] == ""
         session.rollback()
     assert [trees.rows(slug) for slug in SLUGS] == before
+    bury_the_dead(trees.database)
     assert {outcome.status for outcome in sync_all(trees).values()} == {"synced"}
     assert {row[2] for slug in SLUGS for row in trees.rows(slug).values()} == {256_000}

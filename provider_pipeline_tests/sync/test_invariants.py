@@ -151,7 +151,7 @@ class Life(LawfulLife):
         self.provider.released.clear()
         self.workers.work(job, self.provider.slug, dies_at=dies_at)
         self.provider.released.set()
-        self.table.await_silence()
+        self.table.bury_the_dead()
         after = self.table.look()
         if after.last_success_at == before.last_success_at:
             assert after.versions == before.versions

@@ -52,3 +52,11 @@ def test_the_command_line_says_it_in_one_line_and_fails(busy: Fleet, run: Comman
     assert finished.code == 1
     assert finished.err.startswith("skipped: acme is being synced by the API on ")
     assert "Traceback" not in finished.err
+
+
+def test_the_command_line_says_that_nothing_was_synced_where_every_provider_was_skipped(busy: Fleet, run: CommandLine):
+    nothing = "nothing was synced: other processes are syncing every one of these providers"
+    assert nothing in run("sync", "acme").err
+    some = run("sync", "--all")
+    assert (some.code, nothing in some.err) == (1, False)
+    assert busy.rows("busy-not") != {}

@@ -31,7 +31,7 @@ def row_versions(fleet: Fleet) -> dict[str, list]:
     found = {}
     with fleet.database.engine.connect() as connection:
         for table in catalog.tables.metadata.tables:
-            if table not in ("provider_sync", "provider_sync_lock"):
+            if table not in ("provider_sync", "provider_sync_lease"):
                 rows = connection.exec_driver_sql(f"SELECT ctid::text, xmin::text FROM {table} ORDER BY 1")
                 found[table] = [tuple(row) for row in rows]
     return found
@@ -259,7 +259,7 @@ def test_no_transaction_is_open_between_two_pages_that_are_judged_as_they_come(f
     states: list[str] = []
 
     def look() -> None:
-        with fleet.database.engine.connect() as connection:
+        with catalog.open_database(fleet.database.url) as other, other.engine.connect() as connection:
             query = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             states.extend(connection.exec_driver_sql(query).scalars())
 

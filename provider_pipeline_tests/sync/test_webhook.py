@@ -1,30 +1,35 @@
 """Events reach the webhook signed, once each, also when the receiver was down; and never leak its address or secret."""
 
 import base64
-import hashlib
-import hmac
+import itertools
 import json
+import secrets
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import standardwebhooks
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.sync import Webhook, answer_tasks, deliver_due
+from provider_pipeline.sync import Webhook, answer_tasks, deliver_due, webhook
 from provider_pipeline.sync.webhook import SECRET_VARIABLE, URL_VARIABLE
 from provider_pipeline_tests.catalog.builders import enqueue_notification
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.listing.hostile.server import Conversation, HostileServer
+from provider_pipeline_tests.listing.test_posting import DRIPPING
 
-SECRET = "a-secret-of-the-receiver"
+SECRET = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 class Receiver:
     """A webhook that fails as often as it is told to, and keeps what it took."""
 
-    def __init__(self, server: HTTPServer, *statuses: int) -> None:
+    def __init__(self, server: HTTPServer, *statuses: int, takes: float = 0.0) -> None:
+        self.takes = takes
         self.statuses = list(statuses)
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self.asked = 0
@@ -32,7 +37,12 @@ class Receiver:
         server.expect_request("/hook", method="POST").respond_with_handler(self._take)
         self.webhook = Webhook(server.url_for("/hook"), SECRET)
 
+    def verified(self, secret: str = SECRET) -> list[dict]:
+        """What it took, as the standard's own library verifies it."""
+        return [standardwebhooks.Webhook(secret).verify(body, headers) for headers, body in self.taken]
+
     def _take(self, request: Request) -> Response:
+        time.sleep(self.takes)
         with self._lock:
             self.asked += 1
             status = self.statuses.pop(0) if self.statuses else 200
@@ -68,11 +78,75 @@ def test_each_event_is_told_once_and_signed(fleet: Fleet, receiver: Receiver):
     assert [delivery.delivered for delivery in deliveries] == [True, True, True]
     assert receiver.kinds() == ["models_changed", "listing_blocked", "rule_repaired"]
     assert deliver_due(fleet.database.session, receiver.webhook) == []
-    for headers, body in receiver.taken:
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        digest = hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
-        assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    assert [event["type"] for event in receiver.verified()] == receiver.kinds()
     assert len({headers["webhook-id"] for headers, _ in receiver.taken}) == 3
+
+
+KEY = secrets.token_bytes(32)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        base64.b64encode(KEY).decode(),
+        f"whsec_{base64.b64encode(KEY).decode()}",
+        f"whsec_{base64.b64encode(KEY).decode().rstrip('=')}",
+        KEY.hex(),  # base64 as well, of 48 bytes
+    ],
+)
+def test_the_same_secret_verifies_at_the_receiver_with_the_standard_s_library(
+    fleet: Fleet, receiver: Receiver, secret: str
+):
+    enqueue(fleet, 1)
+    deliver_due(fleet.database.session, Webhook(receiver.webhook.url, secret))
+    assert [event["type"] for event in receiver.verified(secret)] == ["test"]
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        receiver.verified(SECRET)
+
+
+def enqueue(fleet: Fleet, count: int) -> None:
+    """Events e0, e1, ... that wait to be told."""
+    with fleet.database.session() as session:
+        for number in range(count):
+            enqueue_notification(session, f"e{number}", "test", {}, now=datetime.now(UTC))
+        session.commit()
+
+
+@pytest.mark.parametrize(
+    "how", ["says nothing", "drips a status line", "drips headers", "drips interim answers", "is not there"]
+)
+def test_a_receiver_without_an_answer_ends_the_tick_and_the_others_go_next_time_in_order(
+    fleet: Fleet, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    monkeypatch.setattr("provider_pipeline.sync.webhook._SECONDS", 0.5)
+    enqueue(fleet, 12)
+    with HostileServer(DRIPPING.get(how, Conversation.reset)) as hostile:
+        url = "http://127.0.0.1:9/hook" if how == "is not there" else f"{hostile.url}/hook"
+        began = time.monotonic()
+        deliveries = deliver_due(fleet.database.session, Webhook(url, SECRET))
+        assert time.monotonic() - began < 10
+    assert [(each.event_key, each.answered) for each in deliveries] == [("e0", False)]
+    deliver_due(fleet.database.session, receiver.webhook)
+    assert [headers["webhook-id"] for headers, _ in receiver.taken] == [f"e{number}" for number in range(1, 12)]
+
+
+def test_a_receiver_that_answers_slowly_holds_a_tick_no_longer_than_its_budget(
+    fleet: Fleet, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("provider_pipeline.sync.webhook._SECONDS", 1.0)
+    monkeypatch.setattr("provider_pipeline.sync.webhook._TICK_SECONDS", 1.5)
+    receiver = Receiver(httpserver, takes=0.3)
+    enqueue(fleet, 8)
+    ticks = []
+    while deliveries := deliver_due(fleet.database.session, receiver.webhook):
+        ticks.append([each.event_key for each in deliveries])
+    assert max(map(len, ticks)) <= 2
+    assert list(itertools.chain(*ticks)) == [f"e{number}" for number in range(8)]
+
+
+def test_a_tick_takes_half_of_what_dagster_gives_a_sensor_and_has_room_for_slow_deliveries():
+    assert webhook._TICK_SECONDS >= 3 * webhook._SECONDS
+    assert 2 * webhook._TICK_SECONDS <= 60
 
 
 @pytest.mark.parametrize("status", [500, 404, 307])
@@ -102,10 +176,7 @@ def test_nobody_at_the_address_is_a_failure_that_names_no_secret(fleet: Fleet):
 
 
 def test_several_senders_at_once_tell_each_event_once(fleet: Fleet, receiver: Receiver):
-    with fleet.database.session() as session:
-        for number in range(30):
-            enqueue_notification(session, f"e{number}", "test", {}, now=datetime.now(UTC))
-        session.commit()
+    enqueue(fleet, 30)
     senders = [threading.Thread(target=deliver_due, args=(fleet.database.session, receiver.webhook)) for _ in range(4)]
     for sender in senders:
         sender.start()
@@ -128,14 +199,19 @@ def test_a_dry_run_and_an_unchanged_listing_are_no_news(fleet: Fleet):
     ("environ", "problem"),
     [
         ({URL_VARIABLE: "ftp://host/hook", SECRET_VARIABLE: SECRET}, "is not an http"),
-        ({URL_VARIABLE: "https://host/hook"}, "fewer than 16 characters"),
-        ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "short"}, "fewer than 16 characters"),
+        ({URL_VARIABLE: "https://host/hook"}, "SECRET is not set"),
+        ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "whsec_"}, "is a key of 0 bytes, fewer than 24"),
+        ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "short short!"}, "is not base64"),
+        ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "shortshortsh"}, "is a key of 9 bytes, fewer than 24"),
+        ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "a-short-secret-of-words-and-such"}, "is not base64"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_one_clear_line(environ, problem):
     with pytest.raises(ConfigurationError, match=problem) as raised:
         Webhook.from_environment(environ)
     assert "short" not in str(raised.value)
+    if "SECRET" in str(raised.value):
+        assert "openssl rand -base64 32" in raised.value.hint
 
 
 def test_without_the_variable_there_is_no_webhook():

@@ -5,8 +5,7 @@ is in the top-level `sql/` folder (inside the package in an installed wheel). A 
 file of the same number.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -55,23 +54,19 @@ def run_sql(number: str) -> None:
 def upgrade(engine: Engine) -> list[str]:
     """Bring the schema up to date.
 
-    Each migration runs in its own transaction. Commands that upgrade the same database at once take turns, so the
-    second finds nothing to do.
+    Each migration runs in its own transaction. Commands that upgrade the same database at once take turns, so that each
+    migration is applied by one of them.
 
     Returns:
-        The revisions applied, oldest first, such as `0001_providers_and_rules`.
+        The revisions that this call applied, oldest first, such as `0001_providers_and_rules`.
 
     Raises:
         MigrationMissingError: The database was upgraded by a newer version of the code.
     """
-    with engine.connect() as connection, _alone(connection):
-        pending = _pending(connection)
-        if pending:
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-        return pending
+    applied = []
+    while revision := _apply_next(engine):
+        applied.append(revision)
+    return applied
 
 
 def check_schema(engine: Engine) -> None:
@@ -89,6 +84,20 @@ def check_schema(engine: Engine) -> None:
         )
 
 
+def _apply_next(engine: Engine) -> str | None:
+    """Applies the oldest pending migration and returns its name; None if there is none."""
+    with engine.begin() as connection:
+        # Ends with the transaction. A lock of the session would stay with a pooler's connection.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        pending = _pending(connection)
+        if not pending:
+            return None
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, pending[0].partition("_")[0])
+        return pending[0]
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -99,7 +108,6 @@ def _pending(connection: Connection) -> list[str]:
     script = ScriptDirectory.from_config(_config())
     known = {revision.revision: revision for revision in script.walk_revisions()}
     current = set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
-    connection.rollback()
     if unknown := sorted(current - known.keys()):
         raise MigrationMissingError(
             f"the database schema is at revision {', '.join(unknown)}, which this code does not know",
@@ -112,15 +120,3 @@ def _pending(connection: Connection) -> list[str]:
 def _file_stem(number: str) -> str:
     (path,) = sql_directory().glob(f"{number}_*.sql")
     return path.stem
-
-
-@contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
-        connection.commit()

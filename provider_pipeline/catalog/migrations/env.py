@@ -1,13 +1,9 @@
-"""Alembic's entry point: it runs this file once for an upgrade, on the connection `upgrade` put into its config."""
+"""Alembic's entry point: it runs this file for each migration, in the transaction of the connection in its config."""
 
 from alembic import context
 
 from provider_pipeline.catalog.migrations import VERSION_TABLE
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    version_table=VERSION_TABLE,
-    transaction_per_migration=True,
-)
+context.configure(connection=context.config.attributes["connection"], version_table=VERSION_TABLE)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,8 +1,10 @@
--- The tables of a write, in one go. They stay with the connection; their rows end with the transaction, or with the
--- next write inside it.
+-- The tables of a write, in one go. They end with the transaction: its connection may be a pooler's, which gives it to
+-- other processes, with other versions of this code or other programs, next. Those of an earlier write in the same
+-- transaction go first.
+DROP TABLE IF EXISTS pg_temp.listing, pg_temp.listing_row, pg_temp.listing_reread, pg_temp.listing_rename;
 
 -- The listings that are written, one for each provider.
-CREATE TEMPORARY TABLE IF NOT EXISTS listing (
+CREATE TEMPORARY TABLE listing (
     provider_id     bigint PRIMARY KEY,
     rule_version    integer NOT NULL,
     raw_response_id bigint,
@@ -10,10 +12,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS listing (
     is_reread       boolean NOT NULL,
     removal_after   integer NOT NULL,
     removal_age     interval NOT NULL
-) ON COMMIT DELETE ROWS;
+) ON COMMIT DROP;
 
 -- Where their rows arrive.
-CREATE TEMPORARY TABLE IF NOT EXISTS listing_row (
+CREATE TEMPORARY TABLE listing_row (
     provider_id        bigint NOT NULL,
     model_id           text NOT NULL,
     display_name       text,
@@ -29,19 +31,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS listing_row (
     metadata_json      jsonb NOT NULL,
     meta_hash          text NOT NULL,
     overridden_fields  text[] NOT NULL
-) ON COMMIT DELETE ROWS;
+) ON COMMIT DROP;
 
 -- What the same rules make of the listings before.
-CREATE TEMPORARY TABLE IF NOT EXISTS listing_reread (LIKE pg_temp.listing_row INCLUDING ALL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE listing_reread (LIKE pg_temp.listing_row INCLUDING ALL) ON COMMIT DROP;
 
 -- Which of their ids are other names of known models.
-CREATE TEMPORARY TABLE IF NOT EXISTS listing_rename (
+CREATE TEMPORARY TABLE listing_rename (
     provider_id bigint NOT NULL,
     new_id      text NOT NULL,
     old_id      text NOT NULL
-) ON COMMIT DELETE ROWS;
-
-DELETE FROM pg_temp.listing;
-DELETE FROM pg_temp.listing_row;
-DELETE FROM pg_temp.listing_reread;
-DELETE FROM pg_temp.listing_rename
+) ON COMMIT DROP

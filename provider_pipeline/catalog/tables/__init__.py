@@ -16,7 +16,7 @@ from provider_pipeline.catalog.tables.syncs import (
     accepted_profile,
     guard_acceptance,
     provider_sync,
-    provider_sync_lock,
+    provider_sync_lease,
 )
 from provider_pipeline.catalog.tables.tasks import agent_task, notification
 
@@ -34,7 +34,7 @@ __all__ = [
     "provider_model_change",
     "provider_model_override",
     "provider_sync",
-    "provider_sync_lock",
+    "provider_sync_lease",
     "raw_response",
     "raw_response_page",
     "rule_trial",

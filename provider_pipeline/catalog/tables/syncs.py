@@ -11,6 +11,8 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -59,13 +61,15 @@ accepted_profile = Table(
     Index("accepted_profile_provider_idx", "provider_id", "replaced_at"),
 )
 
-provider_sync_lock = Table(
-    "provider_sync_lock",
+provider_sync_lease = Table(
+    "provider_sync_lease",
     metadata,
     Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True, autoincrement=False),
+    Column("token", Uuid, nullable=False),
     text_column("holder"),
     time_column("since"),
-    Column("backend_pid", Integer, nullable=False),
+    time_column("expires_at"),
+    UniqueConstraint("token", "provider_id", name="provider_sync_lease_token_provider_id_key"),
     prefixes=["UNLOGGED"],
 )
 

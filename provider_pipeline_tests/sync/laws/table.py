@@ -1,6 +1,5 @@
 """One provider's part of the database, as the laws look at it: with SQL of their own."""
 
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlalchemy import DateTime, text
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog import Database
+from provider_pipeline_tests.catalog.builders import bury_the_dead
 from provider_pipeline_tests.sync.laws.oracle import COMPARED, Row
 
 
@@ -84,12 +84,9 @@ class Table:
         )
         return dict(found[0]._mapping)
 
-    def await_silence(self) -> None:
-        """Waits until the server has noticed that a client is dead."""
-        deadline = time.monotonic() + 20
-        while self._rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+    def bury_the_dead(self) -> None:
+        """Waits until a client that was killed has no influence any more."""
+        bury_the_dead(self._database)
 
     def tasks(self, *statuses: str) -> list[catalog.Task]:
         with self._database.session() as session:

@@ -1,0 +1,3 @@
+-- Gives leases back.
+DELETE FROM provider_sync_lease
+WHERE token = :token AND provider_id = ANY(:provider_ids)

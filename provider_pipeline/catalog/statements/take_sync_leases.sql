@@ -1,0 +1,40 @@
+-- Takes providers' leases: those that are free, that have expired, or that this process failed to give back. Says of each
+-- provider whether it was taken, and whose the lease was; nothing of a lease that was taken since the statement began.
+WITH wanted AS MATERIALIZED (
+    SELECT id, slug, slug = ANY(:free) AS is_free
+    FROM provider
+    WHERE slug = ANY(:slugs)
+),
+expired AS MATERIALIZED (
+    SELECT lease.provider_id
+    FROM provider_sync_lease AS lease
+    JOIN wanted ON wanted.id = lease.provider_id AND wanted.is_free
+    WHERE lease.expires_at <= clock_timestamp() OR lease.token = :token
+    -- A lease that is locked is being taken over, or its owner is writing at this moment.
+    FOR UPDATE OF lease SKIP LOCKED
+),
+taken_over AS (
+    UPDATE provider_sync_lease AS lease
+    SET token = :token, holder = :holder, since = clock_timestamp(), expires_at = clock_timestamp() + :lasts
+    FROM expired
+    WHERE lease.provider_id = expired.provider_id
+    RETURNING lease.provider_id
+),
+begun AS (
+    INSERT INTO provider_sync_lease (provider_id, token, holder, since, expires_at)
+    SELECT id, :token, :holder, clock_timestamp(), clock_timestamp() + :lasts
+    FROM wanted
+    WHERE is_free
+    ORDER BY id
+    ON CONFLICT (provider_id) DO NOTHING
+    RETURNING provider_id
+)
+SELECT
+    wanted.id,
+    wanted.slug,
+    wanted.id IN (SELECT provider_id FROM taken_over UNION ALL SELECT provider_id FROM begun) AS is_taken,
+    before.holder,
+    before.since,
+    before.expires_at
+FROM wanted
+LEFT JOIN provider_sync_lease AS before ON before.provider_id = wanted.id

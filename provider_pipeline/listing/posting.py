@@ -1,0 +1,85 @@
+"""One POST to an address that the operator chose, within a total time.
+
+Here: what a webhook and Dagster's webserver are sent. Not here: requests to providers, whose addresses are judged and
+whose answers are listings (`transport`). The concept: the HTTP library's time-out starts anew with every byte, so the
+connection is cut from outside when the time is up, as that of a listing is.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+from provider_pipeline.listing.connections import GuardedAdapter
+from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.policy import RequestPolicy
+from provider_pipeline.listing.redaction import quiet_url_logging
+from provider_pipeline.listing.session import environment_settings, user_agent
+
+_ANYWHERE: Final = RequestPolicy(allow_private=True, allow_http=True)
+_CHUNK: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered.
+
+    Attributes:
+        status: The HTTP status.
+        content: The body, or its beginning.
+    """
+
+    status: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class NoReply:
+    """Why no whole answer came; without the URL, which may hold a token."""
+
+    reason: str
+
+
+def post(
+    url: str, content: bytes, headers: Mapping[str, str], *, seconds: float, most_bytes: int = 0
+) -> Reply | NoReply:
+    """Sends one request, follows no redirect, and tries nothing again.
+
+    Args:
+        url: Where to; trusted.
+        content: The body.
+        headers: Its headers.
+        seconds: For everything together, from the first connection to the last byte that is read. Resolving the host's
+            name cannot be cut short, and may take as long as the system's resolver does.
+        most_bytes: How much of the answer's body is read, give or take one chunk.
+    """
+    quiet_url_logging()
+    deadline = Deadline(seconds)
+    body = bytearray()
+    with closing(GuardedAdapter(deadline, _ANYWHERE)) as adapter:
+        try:
+            request = requests.PreparedRequest()
+            request.prepare(method="POST", url=url, data=content, headers={"User-Agent": user_agent(), **headers})
+            settings = environment_settings(url)
+            with (
+                deadline.running(),
+                adapter.send(request, stream=True, timeout=(seconds, seconds), **settings) as response,
+            ):
+                for chunk in response.iter_content(_CHUNK) if most_bytes else ():
+                    body += chunk
+                    if len(body) >= most_bytes:
+                        break
+                status = response.status_code
+        except (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError) as error:
+            return NoReply(_late(seconds) if deadline.expired else type(error).__name__)
+        finally:
+            deadline.release()
+    # A connection that was cut looks like the end of the answer.
+    return NoReply(_late(seconds)) if deadline.expired else Reply(status, bytes(body))
+
+
+def _late(seconds: float) -> str:
+    return f"nothing whole within {seconds:g} s"
