@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from provider_pipeline.listing.pages import Body, KnownPage, Page
     from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
     from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-    from provider_pipeline.listing.redaction import redact, redacted_url
+    from provider_pipeline.listing.redaction import redact, redact_body, redact_document, redacted_url
     from provider_pipeline.listing.source import ListingEndpoint, ListingSource
     from provider_pipeline.listing.walk import Known
 else:
@@ -43,5 +43,7 @@ __all__ = [
     "next_request",
     "parse_document",
     "redact",
+    "redact_body",
+    "redact_document",
     "redacted_url",
 ]

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -38,6 +39,14 @@ provider = Table(
     stamped_column("updated_at"),
     UniqueConstraint("slug", name="provider_slug_key"),
     UniqueConstraint("id", "slug", name="provider_id_slug_key"),
+)
+
+key_destination = Table(
+    "key_destination",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    stamped_column("added_at"),
 )
 
 provider_metadata = Table(
