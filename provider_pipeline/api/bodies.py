@@ -16,6 +16,13 @@ Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Key = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Json = dict[str, Any]
+NewHosts = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=300)]],
+    Field(
+        max_length=20,
+        description="Hosts, as the error names them, that may get a key which went to other hosts so far.",
+    ),
+]
 
 
 class Body(BaseModel):
@@ -36,6 +43,7 @@ class ProviderSettings(Body):
     )
     check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
     enabled: bool | None = None
+    new_hosts: NewHosts = []
 
 
 class NewProvider(Body):
@@ -48,6 +56,7 @@ class NewProvider(Body):
     requests: Json = Field(default={}, description="What requests may do, and their limits.")
     thresholds: Json = {}
     check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
+    new_hosts: NewHosts = []
 
 
 class SyncOptions(Body):

@@ -5,7 +5,7 @@ Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import provider, provider_metadata, provider_sync
+from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog.tables import key_destination, provider, provider_metadata, provider_sync
 from provider_pipeline.errors import ConfigurationError, UnknownProviderError
 
 # Schedules drift by seconds; without slack an hourly check would skip every other hourly run.
@@ -119,6 +120,7 @@ def add_provider(
             if request_config is not None:
                 address["request_config"] = dict(request_config)
             _upsert(session, provider_metadata, key={"provider_id": provider_id, "slug": slug}, values=address)
+            session.execute(statement("note_key_destinations"), {"provider_id": provider_id})
     except (IntegrityError, DataError) as error:
         _refuse_mixture(slug, error)
         raise ConfigurationError(
@@ -127,6 +129,20 @@ def add_provider(
             "http(s)://HOST/PATH without credentials or query",
         ) from error
     return get_provider(session, slug)
+
+
+def key_destinations(session: Session, keys: Iterable[str]) -> dict[str, list[str]]:
+    """The origins of the providers that were ever registered with each of these keys.
+
+    Args:
+        session: Session to read with.
+        keys: Variables' names, and files' paths.
+    """
+    found: dict[str, list[str]] = {}
+    query = select(key_destination.c.key, key_destination.c.origin).where(key_destination.c.key.in_(list(keys)))
+    for key, origin in session.execute(query.order_by(key_destination.c.key, key_destination.c.origin)):
+        found.setdefault(key, []).append(origin)
+    return found
 
 
 def get_provider(session: Session, slug: str) -> Provider:

@@ -13,11 +13,11 @@ from provider_pipeline import catalog, listing, presets, sync
 from provider_pipeline.cli.completion import complete_preset
 from provider_pipeline.cli.console import JsonOption, emit_json, note, say
 from provider_pipeline.cli.provider_choice import a_person_is_there, ask_values, choose_preset
-from provider_pipeline.cli.provider_options import auth_of_json, auth_of_options, threshold_of
+from provider_pipeline.cli.provider_options import NewHostsOption, auth_of_json, auth_of_options, threshold_of
 from provider_pipeline.cli.provider_plan import print_done
 from provider_pipeline.errors import ConfigurationError
 
-_OF_FILES = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "as_json"})
+_OF_FILES = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
 
 
 def add(
@@ -93,18 +93,21 @@ def add(
         int | None,
         typer.Option(min=1, help="How long a listing is kept; for ever within that number when never given."),
     ] = None,
+    new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a provider, or change the one with this slug.
 
     Of an existing provider, thresholds and limits on what is kept stay as they are if they are left out, and so do
-    --allow-private, --allow-http, --requests-per-second and --deadline if all of them are left out.
+    --allow-private, --allow-http, --requests-per-second and --deadline if all of them are left out. A key that went to
+    another host so far is sent to this one only with --new-host.
     """
     if sum((base_url is not None, file is not None, from_environment)) > 1:
         raise typer.BadParameter("give one of --base-url, --file and --from-environment")
     if base_url is None:
         _refuse_options(ctx)
-        _register(_wanted(preset, file, settings or [], new_slug, from_environment=from_environment), as_json=as_json)
+        wanted = _wanted(preset, file, settings or [], new_slug, from_environment=from_environment)
+        _register(wanted, new_hosts or [], as_json=as_json)
         return
     if preset is None or new_slug or settings:
         raise typer.BadParameter("--base-url goes with a slug, and without --as and --set")
@@ -117,7 +120,7 @@ def add(
         raise typer.BadParameter("give --auth, or the options about keys and headers, not both")
     else:
         document = auth_of_json(auth)
-    auth_config = listing.AuthConfig.parse(document, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    auth_config = listing.AuthConfig.parse(document, slug=slug)
     asked = {
         "allow_private": allow_private,
         "allow_http": allow_http,
@@ -127,12 +130,13 @@ def add(
     given = {setting: value for setting, value in asked.items() if value is not None}
     policy = listing.RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
     with catalog.open_catalog() as database, database.session() as session:
+        sync.refuse_new_hosts(slug, sync.new_hosts(session, base_url, auth_config), new_hosts or [])
         provider = catalog.add_provider(
             session,
             slug=slug,
             name=name or slug,
             base_url=base_url,
-            auth_config=auth_config,
+            auth_config=auth_config.model_dump(mode="json", exclude_defaults=True),
             request_config=policy if given else None,
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
             thresholds=thresholds or None,
@@ -198,10 +202,10 @@ def _by_keys() -> list[presets.Wanted]:
     return wanted
 
 
-def _register(wanted: list[presets.Wanted], *, as_json: bool) -> None:
+def _register(wanted: list[presets.Wanted], new_hosts: list[str], *, as_json: bool) -> None:
     with catalog.open_catalog() as database, database.session() as session:
         plan = presets.plan_providers(session, wanted, environ=os.environ)
-        presets.apply_plan(session, plan)
+        presets.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
     if as_json:
         emit_json([each.to_json() for each in plan.providers])

@@ -21,7 +21,7 @@ from provider_pipeline.cli.console import (
     stderr,
     table,
 )
-from provider_pipeline.cli.provider_options import auth_of_options
+from provider_pipeline.cli.provider_options import NewHostsOption, auth_of_options
 from provider_pipeline.cli.provider_plan import print_done
 from provider_pipeline.errors import ConfigurationError
 
@@ -42,6 +42,7 @@ def detect(
     ] = False,
     slug: Annotated[str | None, typer.Option("--as", metavar="SLUG", help="Its slug; told from its host.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Register what was found.")] = False,
+    new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look for a listing of models at an address, and write the provider file and the rule for it.
@@ -58,7 +59,7 @@ def detect(
         slug=slug,
         told=lambda probe: note(probe.outcome),
     )
-    plan = _added(detection.found) if add and detection.found is not None else None
+    plan = _added(detection.found, new_hosts or []) if add and detection.found is not None else None
     if as_json:
         emit_json(_document(detection, plan))
     elif detection.found is not None:
@@ -68,7 +69,7 @@ def detect(
         raise typer.Exit(1)
 
 
-def _added(found: presets.Found) -> presets.Plan:
+def _added(found: presets.Found, new_hosts: list[str]) -> presets.Plan:
     with catalog.open_catalog() as database, database.session() as session:
         plan = presets.plan_providers(session, [presets.Wanted(found.file, found.sample)], environ=os.environ)
         (provider,) = plan.providers
@@ -77,7 +78,7 @@ def _added(found: presets.Found) -> presets.Plan:
             raise ConfigurationError(
                 f"{provider.slug} is another provider already, at {moved.old}", hint="give this one a slug with --as"
             )
-        presets.apply_plan(session, plan)
+        presets.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
     return plan
 

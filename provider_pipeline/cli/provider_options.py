@@ -6,9 +6,18 @@ documents mean (`provider_pipeline.listing`).
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+
+NewHostsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--new-host",
+        metavar="HOST",
+        help="A host, as the error names it, that may get a key which went to other hosts so far; may be repeated.",
+    ),
+]
 
 
 def auth_of_options(

@@ -16,6 +16,7 @@ from provider_pipeline import presets
 from provider_pipeline.cli.console import note, say, table
 
 _STYLES = {"add": "green", "change": "yellow", "disable": "red", "not in the folder": "dim", "unchanged": "dim"}
+_LOUD = "bold red"
 _DONE = {"add": "added", "change": "changed", "disable": "disabled; its rows stay", "unchanged": "unchanged"}
 
 
@@ -57,6 +58,14 @@ def _rows(plan: presets.Plan) -> Iterator[tuple[Any, ...]]:
         for number, change in enumerate(each.changes):
             first = (each.slug, action) if number == 0 else ("", "")
             yield *first, change.field, _written(change.old), _written(change.new)
+        for host in each.new_hosts:
+            yield (
+                "",
+                "",
+                Text("KEY GOES TO", style=_LOUD),
+                f"{host.key}: {', '.join(host.known)}",
+                Text(host.host, _LOUD),
+            )
 
 
 def _written(value: Any) -> str | None:

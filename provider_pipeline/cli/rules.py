@@ -119,7 +119,7 @@ def _read_samples(files: Sequence[Path], places: Sequence[sync.ListingPlace]) ->
     if len(files) != len(places):
         raise typer.BadParameter(f"expected one --from for each endpoint: {len(places)}, got {len(files)}")
     return [
-        rules.EndpointSample(read_json(file), place.path, place.detail)
+        rules.EndpointSample(listing.redact_document(read_json(file)), place.path, place.detail)
         for file, place in zip(files, places, strict=True)
     ]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
     from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
     from provider_pipeline.listing.posting import NoReply, Reply, post
-    from provider_pipeline.listing.redaction import redact, redacted_url
+    from provider_pipeline.listing.redaction import redact, redact_body, redact_document, redacted_url
     from provider_pipeline.listing.source import ListingEndpoint, ListingSource
     from provider_pipeline.listing.walk import Known
 else:
@@ -47,5 +47,7 @@ __all__ = [
     "parse_document",
     "post",
     "redact",
+    "redact_body",
+    "redact_document",
     "redacted_url",
 ]

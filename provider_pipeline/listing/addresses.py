@@ -6,9 +6,12 @@ judged after it was resolved, and only a judged one is connected to. A cloud's m
 whoever asks from inside, and is inside.
 """
 
+import functools
 import socket
+import tomllib
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from importlib import resources
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,11 +19,11 @@ from provider_pipeline.listing.policy import RequestPolicy
 
 Address = IPv4Address | IPv6Address
 
-_PUBLIC_V6: Final = IPv6Network("2000::/3")
-_DOCUMENTATION_V6: Final = IPv6Network("3fff::/20")
 # Prefixes whose last 32 bits are the IPv4 address a packet ends up at: compatible, mapped, translated, NAT64.
 _HOLDS_V4: Final = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 _6TO4: Final = IPv6Network("2002::/16")
+_TEREDO: Final = IPv6Network("2001::/32")
+_ISATAP: Final = (b"\0\0\x5e\xfe", b"\2\0\x5e\xfe")
 # Azure's: a public address by number, answered by the machine's own host.
 _METADATA: Final = frozenset({IPv4Address("168.63.129.16"), IPv4Address("169.254.169.254")})
 
@@ -81,18 +84,14 @@ def address_refusal(
 def special_use(address: Address) -> str | None:
     """What kind of address it is, if it is no public one: "a loopback address", say."""
     if isinstance(address, IPv6Address):
-        inner = _inner_v4(address)
-        if inner is not None:
-            kind = special_use(inner)
-            return f"{kind} ({inner})" if kind else None
+        for inner in _embedded_v4(address):
+            if (kind := special_use(inner)) is not None:
+                return f"{kind} ({inner})"
+        if _ends_up_at_v4(address):
+            return None
     if address in _METADATA:
         return "a cloud's metadata address"
-    for kind in ("unspecified", "loopback", "link_local", "multicast"):
-        if getattr(address, f"is_{kind}"):
-            return f"{'an' if kind == 'unspecified' else 'a'} {kind.replace('_', '-')} address"
-    if isinstance(address, IPv6Address) and (address not in _PUBLIC_V6 or address in _DOCUMENTATION_V6):
-        return "a private or reserved address"
-    return None if address.is_global else "a private or reserved address"
+    return next(kind for block, kind in _special_blocks() if address in block)
 
 
 def literal_address(host: str) -> Address | None:
@@ -107,12 +106,35 @@ def literal_address(host: str) -> Address | None:
         return None
 
 
-def _inner_v4(address: IPv6Address) -> IPv4Address | None:
+@functools.cache
+def _special_blocks() -> tuple[tuple[IPv4Network | IPv6Network, str | None], ...]:
+    """Each block with its kind, None for a public one; the smallest first, and last those that hold every address."""
+    text = (resources.files(__package__) / "data" / "special_addresses.toml").read_text(encoding="utf-8")
+    rows = [row for registry in tomllib.loads(text)["registry"] for row in registry["blocks"]]
+    blocks = [
+        (ip_network(row["block"]), None if row["reachable"] else f"{row.get('kind', 'a private or reserved')} address")
+        for row in rows
+    ]
+    return tuple(sorted(blocks, key=lambda each: -each[0].prefixlen))
+
+
+def _ends_up_at_v4(address: IPv6Address) -> bool:
+    """Whether a packet to this address is one to the IPv4 address it holds."""
     if address.is_unspecified or address.is_loopback:
-        return None
-    if any(address in network for network in _HOLDS_V4):
-        return IPv4Address(address.packed[-4:])
-    return IPv4Address(address.packed[2:6]) if address in _6TO4 else None
+        return False
+    return address in _6TO4 or any(address in network for network in _HOLDS_V4)
+
+
+def _embedded_v4(address: IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses that a transition mechanism has put into an IPv6 address."""
+    packed = address.packed
+    if address in _TEREDO:  # the server's, and the client's with each bit turned over (RFC 4380, 4)
+        return [IPv4Address(packed[4:8]), IPv4Address(bytes(255 - byte for byte in packed[12:]))]
+    if address in _6TO4:
+        return [IPv4Address(packed[2:6])]
+    if _ends_up_at_v4(address) or packed[8:12] in _ISATAP:
+        return [IPv4Address(packed[12:])]
+    return []
 
 
 def _plain_http(how: str) -> Refusal:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from provider_pipeline.listing.documents import described_page, looks_like_markup
 from provider_pipeline.listing.messages import NOT_MODIFIED
-from provider_pipeline.listing.redaction import MASK, one_line, redact
+from provider_pipeline.listing.redaction import MASK, Said, one_line, redact_quote
 
 UNAUTHORISED: Final = frozenset({401, 403, 407})
 """What a server answers to a key it does not like."""
@@ -40,6 +40,7 @@ _MESSAGES: Final = frozenset({"message", "msg", "detail", "error_description", "
 _SAYING: Final = ("error", "errors", "message", "msg", "detail", "error_description", "title", "code")
 _OAUTH: Final = ("error", "error_description")  # a code, and what it means (RFC 6749, 5.2)
 _MESSAGE_DEPTH: Final = 5
+_LONGEST_MESSAGE: Final = 4_000
 _BESIDE_A_MESSAGE: Final = frozenset({"code", "status", "statusCode", "status_code", "type", "instance", "request_id"})
 _MASKED_WORD: Final = re.compile(r"\S*(?:\*{3}|\.{3}|…|•{2})\S*")
 
@@ -85,7 +86,7 @@ def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str
 
     A validator (`etag`, `last-modified`) that cannot be sent back exactly as it came is left out.
     """
-    kept = {name: redact(headers[name], secrets) for name in _KEPT_HEADERS if name in headers}
+    kept = {name: redact_quote(headers[name], secrets) for name in _KEPT_HEADERS if name in headers}
     for name, value in list(kept.items()):
         if name not in ("etag", "last-modified"):
             kept[name] = one_line(value, _LONGEST_HEADER)
@@ -94,7 +95,7 @@ def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str
     return kept
 
 
-def error_in(document: Any, *, whole: bool) -> str | None:
+def error_in(document: Any, said: Said, *, whole: bool) -> str | None:
     """What a document without items says that is an error, though its status says otherwise; None if it is none.
 
     An error is told by `error` or `errors` that hold something, by `success` or `ok` that is false, by an `object`,
@@ -102,6 +103,7 @@ def error_in(document: Any, *, whole: bool) -> str | None:
 
     Args:
         document: The body, parsed.
+        said: Redacts what is quoted of it.
         whole: It is known to hold no items; otherwise they could be in any container beside the error.
     """
     if not isinstance(document, dict):
@@ -116,15 +118,15 @@ def error_in(document: Any, *, whole: bool) -> str | None:
         or any(str(document.get(key)).lower() in _ERROR_WORDS for key in ("object", "type", "status"))
         or (bool(document.keys() & _MESSAGES) and document.keys() <= _MESSAGES | _BESIDE_A_MESSAGE)
     )
-    return (_message_in(document) or "an error without a message") if told else None
+    return (_message_in(document, said) or "an error without a message") if told else None
 
 
-def what_it_says(body: bytes, content_type: str | None) -> str:
+def what_it_says(body: bytes, content_type: str | None, said: Said) -> str:
     """Content type, and the title of an error page or the message of a JSON error."""
-    kind = one_line(content_type or "no content type", limit=60)
+    kind = one_line(said(content_type or "no content type"), limit=60)
     if looks_like_markup(body):
-        return f"{kind}, {described_page(body)}"
-    message = _message(body)
+        return f"{kind}, {described_page(body, said)}"
+    message = _message(body, said)
     return f"{kind}: {message!r}" if message else kind
 
 
@@ -139,15 +141,15 @@ def refused_hint(status: int) -> str:
     return "check the base URL, the endpoint's path and its parameters"
 
 
-def _message(body: bytes) -> str:
+def _message(body: bytes, said: Said) -> str:
     try:
         document: Any = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    return _message_in(document)
+    return _message_in(document, said)
 
 
-def _message_in(document: Any) -> str:
+def _message_in(document: Any, said: Said) -> str:
     if isinstance(document, dict) and all(isinstance(document.get(key), str) for key in _OAUTH):
         document = ": ".join(document[key] for key in _OAUTH)
     for _ in range(_MESSAGE_DEPTH):
@@ -155,8 +157,10 @@ def _message_in(document: Any) -> str:
             document = document[0]
         elif isinstance(document, dict):
             document = next((document[key] for key in _SAYING if _may_say(document.get(key))), None)
+    if not isinstance(document, str):
+        return ""
     # Servers quote a refused key with its middle starred out; its ends are still a part of it.
-    return _MASKED_WORD.sub(MASK, one_line(document, limit=160)) if isinstance(document, str) else ""
+    return _MASKED_WORD.sub(MASK, one_line(said(document[:_LONGEST_MESSAGE]), limit=160))
 
 
 def _may_say(value: Any) -> bool:

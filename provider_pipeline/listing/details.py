@@ -138,8 +138,9 @@ class _Desk:
             raise
         with self._lock:
             self._budget.bytes += len(answer.content)
-        found = parse_document(answer.content, where=answer.where, content_type=answer.headers.get("Content-Type"))
-        if (message := error_in(found, whole=False)) is not None:
+        kind = answer.headers.get("Content-Type")
+        found = parse_document(answer.content, where=answer.where, content_type=kind, said=transport.said)
+        if (message := error_in(found, transport.said, whole=False)) is not None:
             raise ListingRefusedError(
                 f"{answer.where} answered {answer.status} with an error instead of a detail: {message!r}",
                 status=answer.status,

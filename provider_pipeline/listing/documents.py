@@ -18,11 +18,12 @@ import json
 import math
 import re
 from collections import Counter
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.plain_json import NotPlainError, read_plain
-from provider_pipeline.listing.redaction import one_line
+from provider_pipeline.listing.redaction import Said, one_line, redact_quote
 
 DEEPEST: Final = 100
 MOST_CONTAINERS: Final = 1_000_000
@@ -33,24 +34,25 @@ _LOGIN_TITLE: Final = re.compile(r"\b(?:log|sign)[ -]?(?:in|on)\b|\bsso\b|\bauth
 _WHERE_FORMS_ARE: Final = 200_000
 
 
-def parse_document(content: bytes, *, where: str, content_type: str | None) -> Any:
+def parse_document(content: bytes, *, where: str, content_type: str | None, said: Said = redact_quote) -> Any:
     """Parse one page's body.
 
     Args:
         content: The body, decompressed.
         where: Which provider and URL, for the error's text; redacted.
         content_type: What the server called it; only reported, since servers are careless with it.
+        said: Redacts what an error's text quotes of it.
 
     Raises:
         ListingUnreadableError: It is not one complete JSON document, or one that nothing downstream could handle.
     """
     try:
-        document = _parse(content)
+        document = _parse(content, said)
     except _NotAListing as refusal:
         reason, hint = refusal.reason, refusal.hint
     else:
         return document
-    raise ListingUnreadableError(f"{where} answered {reason} ({_kind(content_type, content)})", hint=hint)
+    raise ListingUnreadableError(f"{where} answered {reason} ({_kind(content_type, content, said)})", hint=hint)
 
 
 def looks_like_markup(content: bytes) -> bool:
@@ -58,17 +60,17 @@ def looks_like_markup(content: bytes) -> bool:
     return content[:200].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith(b"<")
 
 
-def described_page(content: bytes) -> str:
+def described_page(content: bytes, said: Said) -> str:
     """What kind of page a body of markup is, with its title: a login page is named as one."""
-    title = page_title(content)
+    title = page_title(content, said)
     login = _PASSWORD.search(content[:_WHERE_FORMS_ARE]) or (title and _LOGIN_TITLE.search(title))
     return f"a {'login' if login else 'web'} page{f' titled {title!r}' if title else ''}"
 
 
-def page_title(content: bytes) -> str | None:
+def page_title(content: bytes, said: Said) -> str | None:
     """The title of an HTML page as one short line, if it has one."""
     found = _TITLE.search(content[:20_000].decode("utf-8", "replace"))
-    return one_line(found.group(1), limit=80) or None if found else None
+    return one_line(said(found.group(1)), limit=80) or None if found else None
 
 
 class _NotAListing(Exception):  # noqa: N818 - a signal inside this module
@@ -77,12 +79,12 @@ class _NotAListing(Exception):  # noqa: N818 - a signal inside this module
         self.hint = hint
 
 
-def _parse(content: bytes) -> Any:
+def _parse(content: bytes, said: Said) -> Any:
     if not content.strip():
         raise _NotAListing("an empty body", "expected a JSON listing; check the endpoint's path")
     if looks_like_markup(content):
         raise _NotAListing(
-            f"{described_page(content)} instead of JSON",
+            f"{described_page(content, said)} instead of JSON",
             "check the base URL, the endpoint's path and the key; a proxy or a login may be in between",
         )
     if len(content) > MOST_CONTAINERS and content.count(b"{") + content.count(b"[") > MOST_CONTAINERS:
@@ -90,15 +92,18 @@ def _parse(content: bytes) -> Any:
     try:
         return read_plain(content, deepest=DEEPEST)
     except NotPlainError:
-        return _parse_strictly(content)
+        return _parse_strictly(content, said)
 
 
-def _parse_strictly(content: bytes) -> Any:
+def _parse_strictly(content: bytes, said: Said) -> Any:
     encoding = json.detect_encoding(content)
     try:
         text = content.decode(encoding)
         document = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_without_duplicates
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=partial(_without_duplicates, said),
         )
     except UnicodeDecodeError as error:
         raise _NotAListing(f"a body that is not {encoding} text, at byte {error.start:,} of {len(content):,}") from None
@@ -128,12 +133,12 @@ def _finite(token: str) -> float:
     return number
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(said: Said, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         key = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise _NotAListing(
-            f"JSON with the key {one_line(key, limit=60)!r} more than once in one object: which one counts?"
+            f"JSON with the key {one_line(said(key), limit=60)!r} more than once in one object: which one counts?"
         )
     return found
 
@@ -153,5 +158,5 @@ def _refuse_depth(document: Any) -> None:
     raise _NotAListing(f"JSON nested more than {DEEPEST} levels deep")
 
 
-def _kind(content_type: str | None, content: bytes) -> str:
-    return f"{one_line(content_type, limit=60) if content_type else 'no content type'}, {len(content):,} bytes"
+def _kind(content_type: str | None, content: bytes, said: Said) -> str:
+    return f"{one_line(said(content_type), limit=60) if content_type else 'no content type'}, {len(content):,} bytes"

@@ -27,7 +27,7 @@ from provider_pipeline.listing.failures import is_caused_by, why_unreachable
 from provider_pipeline.listing.gates import HostGate, HostGates, TurnMissed, Turns
 from provider_pipeline.listing.messages import NOT_MODIFIED, Answer, Failure, Redirect, Wanted
 from provider_pipeline.listing.policy import FetchLimits
-from provider_pipeline.listing.redaction import one_line, redact_body, redacted_url
+from provider_pipeline.listing.redaction import named_url, one_line, redact_body, redact_quote, redacted_url
 from provider_pipeline.listing.session import ListingSession
 
 _CHUNK: Final = 64 * 1024
@@ -69,13 +69,17 @@ class Exchange:
         self._gates = gates
         self._turns = turns
 
-    def where(self, url: str, method: str = "GET") -> str:
+    def where(self, url: str, method: str = "GET", *, named: bool = False) -> str:
         """Provider and redacted URL, as every error's text begins."""
-        return f"{self._slug}: {method} {self.shown(url)}"
+        return f"{self._slug}: {method} {self.shown(url, named=named)}"
 
-    def shown(self, url: str) -> str:
-        """A URL, redacted."""
-        return redacted_url(url, self._authorizer.secrets)
+    def shown(self, url: str, *, named: bool = False) -> str:
+        """A URL, redacted; of one that the server named, no query."""
+        return (named_url if named else redacted_url)(url, self._authorizer.secrets)
+
+    def said(self, text: str) -> str:
+        """A text of the server's, redacted."""
+        return redact_quote(text, self._authorizer.secrets)
 
     def once(self, wanted: Wanted, most_bytes: int) -> Answer | Failure | Redirect:
         """Send a request when it is its turn, and read its answer."""
@@ -149,22 +153,27 @@ class Exchange:
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
             return Failure(
-                f"answered in content encoding {one_line(encoding, 40)!r}, though only gzip and deflate were offered",
+                f"answered in content encoding {one_line(self.said(encoding), 40)!r}, though only gzip and deflate "
+                "were offered",
                 ListingUnreadableError,
                 transient=False,
                 hint="a proxy in between may be misconfigured",
             )
         body = self._body(response, most_bytes)
-        if isinstance(body, Failure):
-            return body
-        return self._answer(wanted, response, redact_body(body, self._authorizer.secrets))
+        return body if isinstance(body, Failure) else self._answer(wanted, response, body)
 
-    def _answer(self, wanted: Wanted, response: requests.Response, content: bytes) -> Answer:
-        shown = self.shown(wanted.url)
+    def _answer(self, wanted: Wanted, response: requests.Response, body: bytes) -> Answer | Failure:
+        try:
+            # A token endpoint's answer is kept nowhere, and what is a secret in it is what was asked for.
+            content = body if wanted.form is not None else redact_body(body, self._authorizer.secrets)
+        except ListingUnreadableError as error:
+            return Failure(error.message, ListingUnreadableError, transient=False, hint=error.hint)
+        shown = self.shown(wanted.url, named=wanted.named)
         return Answer(
             url=wanted.url,
             shown_url=shown,
             where=f"{self._slug}: {wanted.method} {shown}",
+            named=wanted.named,
             status=response.status_code,
             headers=response.headers,
             content=content,
@@ -211,9 +220,7 @@ class Exchange:
 
     def _refusal(self, wanted: Wanted, response: requests.Response) -> Failure:
         status = response.status_code
-        # Masked before it is cut to a line: of a secret cut in two, the first half would not be known again.
-        body = redact_body(_beginning(response), self._authorizer.secrets)
-        says = what_it_says(body, response.headers.get("Content-Type"))
+        says = what_it_says(_beginning(response), response.headers.get("Content-Type"), self.said)
         if self._deadline.expired:
             return self._late(f"status {status} and an error page that was not complete", ListingUnreadableError)
         wait = asked_wait(response.headers, now=time.time())
@@ -222,7 +229,7 @@ class Exchange:
         asks = f" and asks to wait {wait:.0f} s" if wait is not None else ""
         # A token endpoint says 400, too, when it does not know the client (RFC 6749, 5.2).
         unauthorised = status in UNAUTHORISED or (wanted.form is not None and status == 400)
-        reason = one_line(response.reason or "", 60)
+        reason = one_line(self.said(response.reason or ""), 60)
         return Failure(
             f"answered {status}{f' {reason}' if reason else ''} ({says}){asks}",
             ListingRefusedError,

@@ -21,15 +21,17 @@ class Answer:
         url: Where it came from, after redirects, without credentials.
         shown_url: The same, redacted.
         where: The same, with the provider, as an error's text begins.
+        named: The server named the URL; see `Wanted`.
         status: 200, 203, or 304 if that was asked for.
         headers: As received.
-        content: The body, decompressed, with echoed secrets masked; empty for a 304.
+        content: The body, decompressed, with secrets masked unless it is a token that was asked for; empty for a 304.
         received_at: When it was complete.
     """
 
     url: str = field(repr=False)
     shown_url: str
     where: str
+    named: bool
     status: int
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
@@ -51,11 +53,19 @@ class Failure:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A request: a GET of a listing's page, or a form for a token endpoint."""
+    """A request: a GET of a listing's page, or a form for a token endpoint.
+
+    Attributes:
+        url: Without credentials.
+        form: What is posted; None for a GET.
+        headers: Further headers.
+        named: The server named the URL, so that its query is not shown: it may quote what was asked before.
+    """
 
     url: str = field(repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    named: bool = False
 
     @property
     def method(self) -> str:

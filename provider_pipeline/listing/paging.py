@@ -46,9 +46,15 @@ class PageInfo:
 
 @dataclass(frozen=True)
 class NextRequest:
-    """The listing goes on at this URL."""
+    """The listing goes on at this URL.
+
+    Attributes:
+        url: The URL.
+        named: The server named it; otherwise it is the page's own with a parameter that the rule names.
+    """
 
     url: str
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def _follow(page: PageInfo, target: str) -> Step:
         return Broken("names a next URL that is not a URL")
     if not may_follow(page.url, url):
         return Broken("names a next URL on another host, which is not followed: the credentials are for this one only")
-    return NextRequest(url)
+    return NextRequest(url, named=True)
 
 
 def _search(expression: str, page: PageInfo) -> Any:

@@ -1,64 +1,102 @@
 """Keeping secret values out of every text that leaves the process.
 
 Here: masking of secrets in texts, bodies and URLs, and the log filter for the HTTP library. Not here: where secrets
-come from (`auth`). The concept: a secret exists only in the process environment and in the request it authorises.
+come from (`auth`), how they are found (`spellings` our own, `foreign_keys` others'). The concept: a secret exists only
+in the process environment and in the request it authorises. In what a server said, a part of one counts, too.
 """
 
+import json
 import logging
 import re
-from collections.abc import Iterable
-from json import detect_encoding
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from provider_pipeline.listing.spellings import Spellings
+import re2
+
+from provider_pipeline.listing.foreign_keys import NAMED, named_secrets, well_known_secrets
+from provider_pipeline.listing.key_look import WELL_KNOWN, bytes_options, is_sensitive_name, well_known_keys
+from provider_pipeline.listing.spellings import (
+    HIDDEN,
+    MOST_PLACES,
+    Span,
+    Spellings,
+    merged,
+    spans_in_body,
+    spans_in_text,
+    telling_runs,
+    too_much_to_mask,
+)
 
 MASK: Final = "***"
 
-_SENSITIVE_NAME: Final = re.compile(
-    r"(?:^|[-_.])(?:api[-_]?)?key$|(?:^|-)token$|(?:access|auth|id|refresh|api)[-_]?token$"
-    r"|secret|passw|credential|signature$|^sig$|^auth$|authorization|cookie",
-    re.IGNORECASE,
-)
+Said = Callable[[str], str]
+"""Makes a text of the server's presentable, before it is cut to a line: of a secret cut in two, half would be shown."""
+
 _SHORTEST_IN_BODY: Final = 8
-
-
-def is_sensitive_name(name: str) -> bool:
-    """Whether a parameter or header of this name usually carries a secret (`key`, `api_key`, `access_token`, ...)."""
-    return _SENSITIVE_NAME.search(name) is not None
+_LEAST_OF_A_QUOTE: Final = 8
+_ADDRESS: Final = re.compile(r"\b(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
+_QUERY: Final = re.compile(r"\?[\w.~%\[\]-]+=[^\s\"'<>]*")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in a text, however URLs, JSON or Base64 spell it, by `***`."""
-    for secret in _longest_first(secrets):
-        text = Spellings.of(secret).replaced(text, MASK)
-    return text
+    """Replace every secret in a text of ours, however URLs, JSON, HTML or Base64 spell it, by `***`."""
+    return _redacted(text, secrets, least=None)
+
+
+def redact_quote(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text of the server's: without secrets, ours and others'; without secrets cut short; without addresses' queries.
+
+    Eight characters of a secret's beginning or end are masked, for servers quote a refused key in part; and a login
+    page's address quotes the address that was asked for, key and all.
+    """
+    found = _redacted(text, secrets, least=_LEAST_OF_A_QUOTE)
+    content = found.encode("utf-8", "surrogatepass")
+    found = _masked(content, well_known_keys(content)).decode("utf-8", "surrogatepass")
+    return _QUERY.sub("", _ADDRESS.sub(r"\1", found))
 
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
-    """Replace secrets that a server echoes in its body, such as a `next` URL that repeats the key.
+    """Replace our secrets that a server echoes in its body, such as a `next` URL with the key, and other people's keys.
 
     Secrets of fewer than 8 characters are left alone: they could be part of a model's name.
 
     Args:
         content: Text in any of the encodings of JSON.
         secrets: What to replace.
+
+    Raises:
+        ListingUnreadableError: It would take too long to tell what of it is a secret.
     """
-    long = [secret for secret in _longest_first(secrets) if len(secret) >= _SHORTEST_IN_BODY]
-    encoding = detect_encoding(content)
+    long = [Spellings.of(secret) for secret in secrets if len(secret) >= _SHORTEST_IN_BODY]
+    encoding = json.detect_encoding(content)
     if encoding.startswith("utf-8"):
-        for secret in long:
-            content = Spellings.of(secret).replaced_in_body(content, MASK.encode())
-        return content
+        return _redacted_body(content, long)
     try:
-        return redact(content.decode(encoding), long).encode(encoding)
+        text = content.decode(encoding)
+        return (
+            _redacted_body(text.encode("utf-8", "surrogatepass"), long)
+            .decode("utf-8", "surrogatepass")
+            .encode(encoding)
+        )
     except UnicodeError:
         # Not text, so not JSON, which is for the parser to say.
         return content
 
 
+def redact_document(document: Any) -> Any:
+    """A JSON document that was not fetched, such as a sample from a file, without other people's keys.
+
+    Raises:
+        ListingUnreadableError: See `redact_body`.
+    """
+    return json.loads(redact_body(json.dumps(document).encode(), ()))
+
+
 def redacted_url(url: str, secrets: Iterable[str] = ()) -> str:
-    """The URL without user info, the values of parameters that usually are secret, and the given secrets."""
+    """A URL of ours without user info, the values of parameters that usually are secret, and the given secrets."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -66,6 +104,16 @@ def redacted_url(url: str, secrets: Iterable[str] = ()) -> str:
     netloc = f"{MASK}@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
     query = "&".join(_redacted_pair(pair) for pair in parts.query.split("&")) if parts.query else ""
     return redact(one_line(urlunsplit((parts.scheme, netloc, parts.path, query, "")), limit=500), secrets)
+
+
+def named_url(url: str, secrets: Iterable[str] = ()) -> str:
+    """A URL that the server named: scheme, host and path alone, and these as any text of its."""
+    try:
+        parts = urlsplit(url)
+        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        bare = re.split("[?#]", url, maxsplit=1)[0]
+    return one_line(redact_quote(bare, secrets), limit=500)
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -97,8 +145,44 @@ def quiet_url_logging() -> None:
         logging.getLogger(name).addFilter(_LOG_FILTER)
 
 
-def _longest_first(secrets: Iterable[str]) -> list[str]:
-    return sorted({secret for secret in secrets if secret}, key=lambda secret: (-len(secret), secret))
+def _redacted(text: str, secrets: Iterable[str], *, least: int | None) -> str:
+    known = [Spellings.of(secret) for secret in secrets if secret]
+    if not known:
+        return text
+    content = text.encode("utf-8", "surrogatepass")
+    return _masked(content, spans_in_text(content, known, least=least)).decode("utf-8", "surrogatepass")
+
+
+def _redacted_body(content: bytes, secrets: Sequence[Spellings]) -> bytes:
+    # One pass shows of most bodies that there is nothing to be masked.
+    runs = telling_runs(secrets)
+    places: list[Span] = []
+    found: list[Span] = []
+    for match in islice(_suspicions(runs).finditer(content), MOST_PLACES + 1):
+        places.append(match.span())
+        if match[3] is not None:
+            found += named_secrets(content, match.end() - 1)
+        elif match[1] is not None:
+            found += well_known_secrets(content, match.span(1), mixed=match[2] is not None)
+    if len(places) > MOST_PLACES:
+        raise too_much_to_mask()
+    return _masked(content, [*found, *spans_in_body(content, secrets, places)])
+
+
+@lru_cache(maxsize=64)
+def _suspicions(runs: frozenset[bytes]) -> Any:
+    """Finds what a body must hold if it holds a secret."""
+    ours = [re.escape(run.decode("latin-1")) for run in sorted(runs) if run]
+    pattern = f"{WELL_KNOWN}|({NAMED})|(?i:{'|'.join((HIDDEN, *ours))})"
+    return re2.compile(pattern.encode("latin-1"), bytes_options())
+
+
+def _masked(content: bytes, spans: Iterable[Span]) -> bytes:
+    parts, done = [], 0
+    for start, end in merged(spans):
+        parts += [content[done:start], MASK.encode()]
+        done = end
+    return b"".join((*parts, content[done:])) if parts else content
 
 
 def _redacted_pair(pair: str) -> str:

@@ -15,8 +15,8 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.addresses import url_refusal
 from provider_pipeline.listing.auth import Auth, NoAuth
 from provider_pipeline.listing.policy import RequestPolicy
-from provider_pipeline.listing.redaction import is_sensitive_name, redacted_url
-from provider_pipeline.listing.urls import join_url, query_names
+from provider_pipeline.listing.redaction import redacted_url
+from provider_pipeline.listing.urls import join_url, key_in_url
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.pagination import Expression, NoPagination, Pagination, parse_pagination
 from provider_pipeline.rules.paths import checked_path
@@ -101,8 +101,11 @@ def _check_url(slug: str, url: str) -> None:
             f"{slug}: {redacted_url(url)!r} is not a URL that can be asked",
             hint="expected http(s)://host[:port][/path]",
         )
-    if "@" in parts.netloc or any(is_sensitive_name(name) for name in query_names(url)):
+    if (part := key_in_url(url)) is not None:
+        # Only the host is shown, and not even that if it is the host.
+        where = f"the {part} of its URL" + ("" if part == "host" else f" at {parts.hostname}")
         raise ConfigurationError(
-            f"{slug}: {redacted_url(url)} would keep a secret in the table",
-            hint="name the key's environment variable in auth_config",
+            f"{slug}: {where} looks like a secret, and would be kept in the table",
+            hint="name the key's environment variable in auth_config, such as "
+            '{"type": "query", "name": "key", "env": "ACME_API_KEY"}; see docs/authentication.md',
         )

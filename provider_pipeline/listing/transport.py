@@ -86,19 +86,25 @@ class Transport:
         with self._deadline.running():
             yield self._deadline.left
 
-    def where(self, url: str) -> str:
+    def where(self, url: str, *, named: bool = False) -> str:
         """Provider and redacted URL, as every error's text begins."""
-        return self._exchange.where(url)
+        return self._exchange.where(url, named=named)
 
-    def shown(self, url: str) -> str:
-        """A URL, redacted."""
-        return self._exchange.shown(url)
+    def shown(self, url: str, *, named: bool = False) -> str:
+        """A URL, redacted; of one that the server named, no query."""
+        return self._exchange.shown(url, named=named)
+
+    def said(self, text: str) -> str:
+        """A text of the server's, redacted."""
+        return self._exchange.said(text)
 
     def kept_headers(self, answer: Answer) -> dict[str, str]:
         """An answer's headers that are worth keeping, redacted."""
         return kept_headers(answer.headers, self._authorizer.secrets)
 
-    def get(self, url: str, *, most_bytes: int, conditions: Mapping[str, str] = _UNCONDITIONAL) -> Answer:
+    def get(
+        self, url: str, *, most_bytes: int, conditions: Mapping[str, str] = _UNCONDITIONAL, named: bool = False
+    ) -> Answer:
         """Fetch a URL, trying again where that may help.
 
         Args:
@@ -106,13 +112,14 @@ class Transport:
             most_bytes: How large the body may be, decompressed.
             conditions: Headers that ask whether what this very URL gave before has changed; not sent where it
                 redirects to.
+            named: The server named the URL; see `Wanted`.
 
         Raises:
             ListingUnreachableError: No answer's headers came: name, connection, TLS, time-out.
             ListingRefusedError: An error status came, or a redirect that is not followed.
             ListingUnreadableError: A body began that is too large, in an unknown encoding, or broke off.
         """
-        return self._ask(Wanted(url, headers=conditions), most_bytes)
+        return self._ask(Wanted(url, headers=conditions, named=named), most_bytes)
 
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """Send a form to a token endpoint, within this listing's time, and read its JSON answer.
@@ -131,7 +138,7 @@ class Transport:
         ) as transport:
             answer = transport._ask(Wanted(url, form, headers), _TOKEN_BODY)
         kind = answer.headers.get("Content-Type")
-        return parse_document(answer.content, where=answer.where, content_type=kind)
+        return parse_document(answer.content, where=answer.where, content_type=kind, said=self.said)
 
     def _ask(self, wanted: Wanted, most_bytes: int) -> Answer:
         renewed = False
@@ -154,7 +161,7 @@ class Transport:
         return retry_wait(attempts, failure.retry_after, self._limits, self._chance()) if failure.transient else None
 
     def _error(self, wanted: Wanted, failure: Failure, attempts: int) -> ListingError:
-        where = self._exchange.where(wanted.url, wanted.method)
+        where = self._exchange.where(wanted.url, wanted.method, named=wanted.named)
         tries = f", after {attempts} attempts" if attempts > 1 else ""
         text = redact(f"{where} {failure.reason}{tries}", self._authorizer.secrets)
         if failure.kind is ListingRefusedError:
@@ -175,8 +182,9 @@ class Transport:
                 return outcome
             target = _resolved(url, outcome.location)
             if wanted.form is not None or target is None or not may_follow(wanted.url, target):
+                where = self.shown(target or outcome.location, named=True)
                 return Failure(
-                    f"answered {outcome.status} with a redirect to {self.shown(target or outcome.location)}, "
+                    f"answered {outcome.status} with a redirect to {where}, "
                     "which is not followed: credentials stay on the configured host",
                     ListingRefusedError,
                     transient=False,
@@ -184,7 +192,7 @@ class Transport:
                     status=outcome.status,
                 )
             url = target
-            outcome = self._exchange.once(Wanted(url), most_bytes)
+            outcome = self._exchange.once(Wanted(url, named=True), most_bytes)
         if not isinstance(outcome, Redirect):
             return outcome
         return Failure(

@@ -1,12 +1,14 @@
 """URL arithmetic: joining, query parameters, and which URL may follow which.
 
-Here: pure functions. Not here: showing a URL to anybody (`redaction`). The concept: a credential belongs to one
-scheme, host and port, so a URL from outside is followed only there.
+Here: pure functions. Not here: showing a URL to anybody (`redaction`), what a key looks like (`key_look`). The concept:
+a credential belongs to one scheme, host and port, so a URL from outside is followed only there.
 """
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from provider_pipeline.listing.key_look import holds_well_known_key, is_sensitive_name, looks_like_a_key
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -35,9 +37,18 @@ def param(url: str, name: str) -> str | None:
     return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)).get(name)
 
 
-def query_names(url: str) -> list[str]:
-    """The names of the URL's query parameters."""
-    return [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
+def key_in_url(url: str) -> str | None:
+    """Which part of a URL holds a secret, by its name or by its look; None if none does."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        return "user info"
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if is_sensitive_name(name) or looks_like_a_key(value, name=name):
+            return f"query parameter {name!r}"
+    if any(looks_like_a_key(unquote(segment)) for segment in parts.path.split("/")):
+        return "path"
+    # Clouds call machines by random names, so a host is no key because it is one.
+    return "host" if holds_well_known_key(parts.netloc) else None
 
 
 def may_follow(start: str, target: str) -> bool:

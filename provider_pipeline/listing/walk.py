@@ -37,16 +37,17 @@ class Budget:
     bytes: int = field(default=0)
     details: int = field(default=0)
 
-    def fetch(self, transport: Transport, url: str, known: KnownPage | None) -> Answer:
+    def fetch(self, transport: Transport, url: str, known: KnownPage | None, *, named: bool) -> Answer:
         """Fetch one more page, if the limits leave room for it."""
         limits = self.limits
         if self.pages >= limits.max_pages:
             raise ListingUnreadableError(
-                f"{transport.where(url)} would be page {self.pages + 1:,}; a listing may have {limits.max_pages:,}",
+                f"{transport.where(url, named=named)} would be page {self.pages + 1:,}; a listing may have "
+                f"{limits.max_pages:,}",
                 hint="if this listing really is that long, raise the limits or its page size",
             )
         most_bytes = min(limits.max_page_bytes, limits.max_total_bytes - self.bytes)
-        answer = transport.get(url, most_bytes=most_bytes, conditions=_conditions(known))
+        answer = transport.get(url, most_bytes=most_bytes, conditions=_conditions(known), named=named)
         self.pages += 1
         self.bytes += len(answer.content)
         return answer
@@ -75,11 +76,11 @@ class EndpointWalk:
         """
         url = self._source.url(self._endpoint)
         asked: set[str] = set()
-        number = 0
+        number, named = 0, False
         while url not in asked:
             asked.add(url)
             number += 1
-            answer, page = self._fetch(url, number)
+            answer, page = self._fetch(url, number, named=named)
             if page.not_modified and self._is_alone(number) and "Link" not in answer.headers:
                 # Nobody needs to look at a whole listing again that has not changed.
                 yield page
@@ -89,17 +90,20 @@ class EndpointWalk:
             step = self._step(answer, page, count)
             if isinstance(step, Finished):
                 return
-            url = step.url
+            # What is appended to an address of the server's leaves the rest of it the server's.
+            url, named = step.url, step.named or answer.named
         raise ListingUnreadableError(
-            f"{self._transport.where(url)} is named again as the page after page {number}: the listing goes in circles",
+            f"{self._transport.where(url, named=named)} is named again as the page after page {number}: the listing "
+            "goes in circles",
             hint=_CHECK_PAGINATION,
         )
 
-    def _fetch(self, url: str, number: int) -> tuple[Answer, Page]:
+    def _fetch(self, url: str, number: int, *, named: bool) -> tuple[Answer, Page]:
         # A Link header may change, and with it what follows, while the body and its validator stay as they are.
         by_link = isinstance(self._endpoint.pagination, LinkHeaderPagination)
-        known = None if self._known is None or by_link else self._known(self._index, number, self._transport.shown(url))
-        answer = self._budget.fetch(self._transport, url, known)
+        shown = self._transport.shown(url, named=named)
+        known = None if self._known is None or by_link else self._known(self._index, number, shown)
+        answer = self._budget.fetch(self._transport, url, known, named=named)
         unchanged = known if answer.status == NOT_MODIFIED else None
         fingerprint = self._fingerprint(answer, number) if unchanged is None else unchanged.fingerprint
         came_again = known is not None and fingerprint is not None and fingerprint == known.fingerprint
@@ -125,7 +129,7 @@ class EndpointWalk:
     def _body(self, answer: Answer, unchanged: KnownPage | None) -> Body:
         def parse(content: bytes) -> Any:
             kind = None if unchanged else answer.headers.get("Content-Type")
-            return parse_document(content, where=answer.where, content_type=kind)
+            return parse_document(content, where=answer.where, content_type=kind, said=self._transport.said)
 
         return Body((lambda: answer.content) if unchanged is None else unchanged.load, parse)
 
@@ -164,7 +168,7 @@ class EndpointWalk:
         self._bodies.add(digest)
 
     def _refuse_error(self, answer: Answer, page: Page) -> None:
-        message = error_in(page.document, whole=self._endpoint.selector is not None)
+        message = error_in(page.document, self._transport.said, whole=self._endpoint.selector is not None)
         if message is not None:
             raise ListingRefusedError(
                 f"{answer.where} answered {answer.status} with an error instead of a listing: {message!r}",

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +26,7 @@ from pydantic import (
 
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, ListingSource, RequestPolicy
+from provider_pipeline.listing.key_look import is_our_variable, is_sensitive_variable, looks_like_a_key
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
 from provider_pipeline.rules.thresholds import Thresholds
@@ -44,7 +46,17 @@ Link = Annotated[str, Field(max_length=500, pattern=r"^https://[^\s]+$")]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Value = Annotated[str, Field(pattern=f"^{_VALUE.pattern}$", max_length=200)]
-EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+
+
+def _public_variable(name: str) -> str:
+    if is_our_variable(name) or is_sensitive_variable(name):
+        raise ValueError("this variable may hold a secret, and what fills a placeholder in is stored and shown")
+    return name
+
+
+EnvironmentName = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200), AfterValidator(_public_variable)
+]
 
 
 def _duration(value: Any) -> Any:
@@ -81,7 +93,7 @@ class Variable(BaseModel):
         description: What to fill in, for people.
         example: What a value looks like.
         default: The value when none is given.
-        env: The environment variable that usually holds it.
+        env: The environment variable that usually holds it; none that may hold a secret.
     """
 
     model_config = _MODEL
@@ -272,6 +284,11 @@ class ProviderFile(BaseModel):
             raise ConfigurationError(
                 f"{self.slug}: the value of {name} can only hold letters, digits, '.', '-' and '_'",
                 hint=f"for example {variable.example}",
+            )
+        if looks_like_a_key(value):
+            raise ConfigurationError(
+                f"{self.slug}: the value of {name} looks like a key; it would be stored and shown",
+                hint=f"for example {variable.example}; a key's variable is named in auth",
             )
         return value
 

@@ -6,7 +6,7 @@ caller's transaction; the same files a second time change nothing.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -19,7 +19,15 @@ from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.starting_rule import first_rule, with_stated
 from provider_pipeline.presets.wanted import Wanted, missing_key
 from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync import SAMPLE_ORIGIN, store_rule, store_sample, stored_rule
+from provider_pipeline.sync import (
+    SAMPLE_ORIGIN,
+    NewHost,
+    new_hosts,
+    refuse_new_hosts,
+    store_rule,
+    store_sample,
+    stored_rule,
+)
 
 _STATED_ORIGIN: Final = "stated"
 
@@ -49,6 +57,7 @@ class PlannedProvider:
         has_rule: Whether it can be synced afterwards.
         enabled: Whether scheduled syncs include it now; a new one's will.
         missing: What is missing for its key, and what to do about it; None if nothing is.
+        new_hosts: Hosts that would get a key which only others got so far; a person has to name them.
     """
 
     slug: str
@@ -60,6 +69,7 @@ class PlannedProvider:
     has_rule: bool = False
     enabled: bool = True
     missing: str | None = None
+    new_hosts: tuple[NewHost, ...] = ()
 
     @property
     def next_step(self) -> str | None:
@@ -81,6 +91,7 @@ class PlannedProvider:
             "action": self.action,
             "changes": {each.field: {"old": each.old, "new": each.new} for each in self.changes},
             "missing": self.missing,
+            "new_hosts": [{"key": each.key, "host": each.host, "known": [*each.known]} for each in self.new_hosts],
             "next": self.next_step,
         }
 
@@ -90,6 +101,11 @@ class Plan:
     """What becomes of all of them, by slug."""
 
     providers: tuple[PlannedProvider, ...]
+
+    @property
+    def new_hosts(self) -> tuple[tuple[str, NewHost], ...]:
+        """Keys that would go to other hosts than before, each with its provider."""
+        return tuple((each.slug, host) for each in self.providers for host in each.new_hosts)
 
     @property
     def changes_anything(self) -> bool:
@@ -127,13 +143,20 @@ def plan_providers(
     return Plan(tuple(planned[slug] for slug in sorted(planned)))
 
 
-def apply_plan(session: Session, plan: Plan) -> None:
+def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ()) -> None:
     """Carries out a plan. Commits nothing.
 
+    Args:
+        session: An open session.
+        plan: The plan.
+        new_hosts: Hosts that a person has named, which may get a key that only others got so far.
+
     Raises:
-        ConfigurationError: A provider is not acceptable; the caller's transaction is to be rolled back.
+        ConfigurationError: A provider is not acceptable, or a key would go to a host that nobody has named; the
+            caller's transaction is to be rolled back.
     """
     for each in plan.providers:
+        refuse_new_hosts(each.slug, each.new_hosts, new_hosts)
         if each.action == "disable":
             catalog.set_enabled(session, each.slug, False)
         elif each.wanted is not None and each.action in ("add", "change"):
@@ -162,6 +185,8 @@ def _planned(session: Session, wanted: Wanted, environ: Mapping[str, str]) -> Pl
         has_rule=active is not None or rule is not None,
         enabled=stored is None or stored.enabled,
         missing=None if missing is None or unneeded else _what_to_do(file, missing),
+        # A preset that is new here states its host itself, with the page that says so.
+        new_hosts=() if wanted.shipped and stored is None else new_hosts(session, file.base_url, auth),
     )
 
 

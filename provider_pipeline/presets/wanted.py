@@ -20,10 +20,12 @@ class Wanted:
     Attributes:
         file: What is known of it, without placeholders.
         sample: The first page of its listing, parsed, if one is at hand.
+        shipped: Whether the file ships with the package, so that its address is not news from somebody else.
     """
 
     file: ProviderFile
     sample: Any = field(default=None, repr=False)
+    shipped: bool = False
 
 
 def wanted_provider(file: ProviderFile, environ: Mapping[str, str], values: Mapping[str, str] | None = None) -> Wanted:
@@ -32,7 +34,7 @@ def wanted_provider(file: ProviderFile, environ: Mapping[str, str], values: Mapp
     Raises:
         ConfigurationError: A placeholder has no value.
     """
-    return Wanted(file.filled(values, environ), preset_sample(file.slug))
+    return Wanted(file.filled(values, environ), preset_sample(file.slug), shipped=presets().get(file.slug) == file)
 
 
 def named(wanted: Wanted, slug: str) -> Wanted:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.fleet import attempt_many
     from provider_pipeline.sync.freshness import MAX_AGE
     from provider_pipeline.sync.health import HealthReport, StageReport, check_many, check_provider, failed_stage
+    from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts, unconfirmed
     from provider_pipeline.sync.outcome import SyncOutcome
     from provider_pipeline.sync.regenerate import GeneratedRule, generate_rule
     from provider_pipeline.sync.repair import (
@@ -50,6 +51,7 @@ __all__ = [
     "Keep",
     "ListingPlace",
     "ModelSyncer",
+    "NewHost",
     "Repair",
     "Replay",
     "StageReport",
@@ -76,10 +78,12 @@ __all__ = [
     "improve_rule",
     "is_own_worker",
     "listing_source",
+    "new_hosts",
     "open_task",
     "open_task_for",
     "parse_thresholds",
     "propose_rule",
+    "refuse_new_hosts",
     "reject_task",
     "replay_response",
     "report_trial",
@@ -88,5 +92,6 @@ __all__ = [
     "store_rule",
     "store_sample",
     "stored_rule",
+    "unconfirmed",
     "worker_name",
 ]

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing import parse_document, redacted_url
+from provider_pipeline.listing import parse_document, redact_body, redacted_url
 from provider_pipeline.listing.answers import kept_headers
 
 FORMAT: Final = "provider-pipeline raw response 1"
@@ -73,7 +73,7 @@ class _Page(BaseModel):
             self.endpoint,
             self.number,
             redacted_url(self.url),
-            content,
+            redact_body(content, ()),
             status=self.status,
             headers=kept_headers({name.lower(): value for name, value in self.headers.items()}, ()),
         )
@@ -119,7 +119,8 @@ def exported(session: Session, raw_response_id: int) -> Iterator[str]:
 def import_response(session: Session, slug: str, path: Path) -> catalog.RawResponseRef:
     """Stores a file as a response of a provider: an exported document, or a plain body. Commits nothing.
 
-    A plain body is stored as a part of a listing, since nobody knows whether there is more of it.
+    A plain body is stored as a part of a listing, since nobody knows whether there is more of it. Keys are masked as
+    they are in a response that is fetched.
 
     Args:
         session: An open session.
@@ -135,7 +136,7 @@ def import_response(session: Session, slug: str, path: Path) -> catalog.RawRespo
     parsed = _own_document(content)
     if parsed is None:
         parse_document(content, where=str(path), content_type=None)
-        page = catalog.StoredPage(0, 1, f"file:{path.name}", content)
+        page = catalog.StoredPage(0, 1, f"file:{path.name}", redact_body(content, ()))
         return catalog.store_raw_response(session, provider.id, [page], complete=False)
     document = _validated(parsed, path)
     pages = sorted((page.stored() for page in document.pages), key=lambda page: (page.endpoint, page.number))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError, RuleMissingError
-from provider_pipeline.listing import ListingClient, ListingEndpoint
+from provider_pipeline.listing import ListingClient, ListingEndpoint, redact_body
 from provider_pipeline.rules import Detail, EndpointSample, ExtractionRule, RuleGenerator
 from provider_pipeline.sync.asking import listing_source
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
@@ -66,6 +66,8 @@ def fetch_sample(
 def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int:
     """Keeps a sample as a raw response, so that its rule can be tried on it again; returns the raw response's id.
 
+    Keys that it holds are masked, as in a response that is fetched.
+
     Args:
         session: An open session.
         slug: The provider.
@@ -74,7 +76,7 @@ def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int
     """
     provider = catalog.get_provider(session, slug)
     pages = [
-        catalog.StoredPage(endpoint=position, number=1, url=url, content=content)
+        catalog.StoredPage(endpoint=position, number=1, url=url, content=redact_body(content, ()))
         for position, content in enumerate(contents)
     ]
     return catalog.store_raw_response(session, provider.id, pages, complete=False).id

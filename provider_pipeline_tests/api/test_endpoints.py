@@ -7,6 +7,7 @@ import pytest
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing, moved
+from provider_pipeline_tests.listing.hostile.search import places_in
 
 WHY = {"reason": "somebody looked"}
 
@@ -216,3 +217,28 @@ def test_the_documentation_describes_every_error_as_a_problem(api: Api):
 
 def test_a_token_s_scope_includes_the_smaller_ones():
     assert catalog.SCOPES == ("read", "sync", "admin")
+
+
+def test_a_key_goes_to_another_host_only_if_the_request_names_that(api: Api):
+    auth = {"type": "bearer", "env": "NEW_KEY"}
+    new = {"slug": "new", "base_url": "https://api.example.com", "auth": auth}
+    assert api("POST", "/api/providers", json=new).status_code == 201
+    moved_to = {"base_url": "https://evil.example"}
+    refused = problem(api("PATCH", "/api/providers/new", json=moved_to), 409, "new-host")
+    assert refused["detail"] == "new: the key in NEW_KEY went to api.example.com, and would go to evil.example"
+    other = new | moved_to | {"slug": "other"}
+    problem(api("POST", "/api/providers", json=other), 409, "new-host")
+    assert api.get("/api/providers/new")["base_url"] == "https://api.example.com"
+    assert [each["slug"] for each in api.get("/api/providers")] == ["new"]
+    changed = api("PATCH", "/api/providers/new", json=moved_to | {"new_hosts": ["evil.example"]})
+    assert (changed.status_code, changed.json()["base_url"]) == (200, "https://evil.example")
+    assert api("POST", "/api/providers", json=other).status_code == 201
+
+
+def test_keys_in_a_sample_are_masked_before_it_is_stored(api: Api):
+    api.fleet.add("acme")
+    sample = listing(*CHAT_MODELS) | {"apiKey": "hunter2 is my password"}
+    sample["data"][0]["note"] = "ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2"
+    made = api("POST", "/api/providers/acme/metadata/generate-rules", json={"sample_response": sample})
+    assert made.status_code == 200, made.text
+    assert list(places_in(api.fleet.database.engine)) == []

@@ -135,7 +135,13 @@ def test_a_folder_is_applied_after_its_plan_was_shown(run: CommandLine, tmp_path
     assert [each["action"] for each in again.json["providers"]] == ["unchanged"]
 
     (folder / "acme.yaml").write_text(ACME.replace("api.acme", "eu.acme"))
-    assert "Do it?" in at_a_terminal(run, "providers", "apply", str(folder), types="y\n")
+    asked = run("providers", "apply", str(folder), "--yes", ACME_API_KEY="sk")
+    assert (asked.code, "KEY GOES TO" in asked.out) == (2, True)
+    assert "acme: the key in ACME_API_KEY went to api.acme.example, and would go to eu.acme.example" in asked.err
+    assert "give --yes --new-host eu.acme.example" in asked.err
+    shown = at_a_terminal(run, "providers", "apply", str(folder), types="y\ny\n")
+    assert "Send it to eu.acme.example?" in shown
+    assert "Do it?" in shown
     (acme,) = run("providers", "list", "--json").json
     assert acme["base_url"] == "https://eu.acme.example"
 
@@ -155,3 +161,48 @@ def test_shells_complete_preset_names_and_slugs(run: CommandLine):
     assert run("providers", "add", "acme", "--base-url", "https://api.acme.example").code == 0
     for command in ("providers check", "sync", "rules explain"):
         assert proposed(f"provider-pipeline {command} ac") == ["acme"], command
+
+
+def test_a_key_follows_its_provider_to_another_host_only_with_a_word_for_it(run: CommandLine, tmp_path: Path):
+    add = ("providers", "add", "acme", "--key-env", "ACME_API_KEY", "--base-url")
+    assert run(*add, "https://api.acme.example").code == 0
+    refused = run(*add, "https://evil.example")
+    assert (refused.code, "would go to evil.example" in refused.err) == (1, True)
+    assert run("providers", "list", "--json").json[0]["base_url"] == "https://api.acme.example"
+    assert run(*add, "https://evil.example", "--new-host", "evil.example").code == 0
+    (tmp_path / "thief.yaml").write_text(ACME.replace("slug: acme", "slug: thief").replace("api.acme", "thief"))
+    from_file = ("providers", "add", "--file", str(tmp_path / "thief.yaml"))
+    refused = run(*from_file)
+    assert (refused.code, "--new-host thief.example" in refused.err) == (1, True)
+    (plan,) = run(*from_file, "--new-host", "thief.example", "--json").json
+    assert plan["new_hosts"] == [
+        {"key": "ACME_API_KEY", "host": "thief.example", "known": ["api.acme.example", "evil.example"]}
+    ]
+
+
+def test_a_folder_that_sends_a_key_elsewhere_is_applied_without_questions_only_with_a_flag_of_its_own(
+    run: CommandLine, tmp_path: Path
+):
+    (tmp_path / "acme.yaml").write_text(ACME)
+    assert run("providers", "apply", str(tmp_path), "--yes").code == 0
+    (tmp_path / "acme.yaml").write_text(ACME.replace("api.acme", "evil.acme") + "check_every: 6h\n")
+    for flags in (("--yes",), ("--yes", "--new-host", "api.acme.example"), ("--new-host", "evil.acme.example")):
+        refused = run("providers", "apply", str(tmp_path), *flags, "--json")
+        assert (refused.code, refused.json["applied"]) == (2, False), flags
+    assert run("providers", "list", "--json").json[0]["base_url"] == "https://api.acme.example"
+    done = run("providers", "apply", str(tmp_path), "--yes", "--new-host", "evil.acme.example")
+    assert done.code == 0, done.err
+    assert run("providers", "list", "--json").json[0]["base_url"] == "https://evil.acme.example"
+
+
+@pytest.mark.parametrize(
+    "header", ["X-PAT=ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2", "X-Session=Vq3nX8mK2pL5wR7tY9zB4cD6"]
+)
+def test_a_key_in_an_option_is_refused_and_not_repeated(run: CommandLine, header: str):
+    refused = run("providers", "add", "acme", "--base-url", "https://api.acme.example", "--header", header)
+    assert (refused.code, "environment variable" in refused.err) == (1, True)
+    assert header.partition("=")[2] not in refused.err
+    key = header.partition("=")[2]
+    refused = run("providers", "add", "acme", "--base-url", f"https://api.acme.example/{key}/v1")
+    assert (refused.code, key in refused.err) == (1, False)
+    assert run("providers", "list", "--json").json == []

@@ -1,6 +1,10 @@
 """Which addresses are asked: nothing inside the own network without leave, and nothing by plain http in public."""
 
-from ipaddress import ip_address
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,12 +15,18 @@ from provider_pipeline.errors import ConfigurationError, ListingUnreachableError
 from provider_pipeline.listing import FetchLimits, ListingSource, RequestPolicy
 from provider_pipeline.listing.addresses import literal_address, special_use, url_refusal
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
-from provider_pipeline_tests.listing.hostile.names import Resolver
+from provider_pipeline_tests.listing.hostile.names import Resolver, Unrouted
 
 STRICT = RequestPolicy()
 PLAIN = RequestPolicy(allow_http=True)
-UNROUTED = "192.0.0.9"
-"""Public by the books (RFC 7723), and nobody answers there."""
+ELSEWHERE = "8.8.8.8"
+"""Nothing is sent to it: see `Unrouted`."""
+
+
+@pytest.fixture(autouse=True)
+def unrouted(monkeypatch: pytest.MonkeyPatch) -> Unrouted:
+    """No test sends a packet to an address that is not this machine's."""
+    return Unrouted(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +61,15 @@ UNROUTED = "192.0.0.9"
         ("64:ff9b::a9fe:a9fe", "metadata address (169.254.169.254)"),
         ("64:ff9b:1::7f00:1", "reserved"),
         ("2002:7f00:1::", "loopback address (127.0.0.1)"),
+        ("2001:0:7f00:1::", "loopback address (127.0.0.1)"),
+        ("2001:0:808:808::80ff:fffe", "loopback address (127.0.0.1)"),
+        ("2001:0:808:808::f7f7:f7f7", "reserved"),
+        ("2606:4700::5efe:127.0.0.1", "loopback address (127.0.0.1)"),
+        ("192.0.0.8", "reserved"),
+        ("192.88.99.2", "reserved"),
+        ("64:ff9b:1::808:808", "reserved"),
+        ("100:0:0:1::1", "reserved"),
+        ("5f00::1", "reserved"),
     ],
 )
 def test_an_address_that_is_not_public_is_told_by_its_kind(address: str, kind: str) -> None:
@@ -58,10 +77,70 @@ def test_an_address_that_is_not_public_is_told_by_its_kind(address: str, kind: s
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::", UNROUTED]
+    "address",
+    ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::", "192.0.0.9", "2001:20::1"],
 )
 def test_a_public_address_may_be_asked(address: str) -> None:
     assert special_use(ip_address(address)) is None
+
+
+# Python's table, and so this list, differs from version to version; ours does not.
+STRICTER_THAN_PYTHON = {
+    "192.0.0.0/24",
+    "192.0.0.8/32",
+    "192.88.99.0/24",
+    "192.88.99.2/32",
+    "64:ff9b:1::/48",
+    "100:0:0:1::/64",
+    "2002::/16",
+    "3fff::/20",
+    "5f00::/16",
+    "::/0",
+    "224.0.0.0/4",
+    "ff00::/8",
+}
+LOOSER_THAN_PYTHON = {
+    "2001:1::1/128",
+    "2001:1::2/128",
+    "2001:1::3/128",
+    "2001:3::/32",
+    "2001:4:112::/48",
+    "2001:20::/28",
+    "2001:30::/28",
+}
+
+
+def registry_rows() -> list[dict[str, Any]]:
+    """The rows of all registries."""
+    data = resources.files("provider_pipeline.listing") / "data" / "special_addresses.toml"
+    return [row for registry in tomllib.loads(data.read_text())["registry"] for row in registry["blocks"]]
+
+
+def inside(block: Any, *, but: Sequence[Any]) -> Any:
+    """An address of a block that is in none of the smaller blocks within it."""
+    smaller = [each for each in but if each.version == block.version and each != block and each.subnet_of(block)]
+    # In 997 even steps: every block that smaller ones do not fill has a place among them.
+    places = (block[step * (block.num_addresses - 1) // 996] for step in range(997))
+    return next(place for place in places if not any(place in each for each in smaller))
+
+
+def test_every_block_of_the_registries_is_judged_as_its_row_says():
+    rows = registry_rows()
+    blocks = [ip_network(row["block"]) for row in rows]
+    assert len(set(blocks)) == len(blocks) > 50
+    for row, block in zip(rows, blocks, strict=True):
+        if row["block"] not in ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16"):  # judged by the address they hold
+            assert (special_use(inside(block, but=blocks)) is None) is row["reachable"], row
+
+
+def test_the_registries_differ_from_this_pythons_table_where_that_is_known():
+    blocks = [ip_network(row["block"]) for row in registry_rows()]
+    samples = {str(block): inside(block, but=blocks) for block in blocks}
+    public = {block for block, address in samples.items() if special_use(address) is None}
+    by_python = {block for block, address in samples.items() if address.is_global}
+    holding_v4 = {"::ffff:0:0/96", "64:ff9b::/96"}
+    assert by_python - public - holding_v4 <= STRICTER_THAN_PYTHON
+    assert public - by_python - holding_v4 <= LOOSER_THAN_PYTHON
 
 
 @given(st.ip_addresses(v=4))
@@ -122,7 +201,7 @@ def test_what_the_policy_allows_may_be_asked(url: str, policy: RequestPolicy) ->
     assert ListingSource(slug="acme", base_url=url, policy=policy).base_url == url
 
 
-@pytest.mark.parametrize("addresses", [["127.0.0.1"], [UNROUTED, "127.0.0.1"], ["::ffff:127.0.0.1"], ["10.0.0.1"]])
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], [ELSEWHERE, "127.0.0.1"], ["::ffff:127.0.0.1"], ["10.0.0.1"]])
 def test_a_name_that_stands_for_an_address_inside_is_refused_before_anything_is_sent(
     httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
@@ -136,13 +215,13 @@ def test_a_name_that_stands_for_an_address_inside_is_refused_before_anything_is_
 
 
 def test_a_name_that_changes_its_address_after_the_check_gains_nothing(
-    httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+    httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, unrouted: Unrouted
 ) -> None:
-    resolver = Resolver(monkeypatch, {"rebinding.example": [[UNROUTED], ["127.0.0.1"]]})
-    limits = FetchLimits(connect_timeout=0.1, retries=0)
+    resolver = Resolver(monkeypatch, {"rebinding.example": [[ELSEWHERE], ["127.0.0.1"]]})
     with pytest.raises(ListingUnreachableError, match="connection"):
-        fetch(f"http://rebinding.example:{httpserver.port}", policy=PLAIN, limits=limits)
+        fetch(f"http://rebinding.example:{httpserver.port}", policy=PLAIN, limits=FetchLimits(retries=0))
     assert resolver.asked == ["rebinding.example"]
+    assert unrouted.wanted == [ELSEWHERE]
     assert httpserver.log == []
 
 
@@ -156,8 +235,8 @@ def test_the_next_address_of_a_host_is_tried_and_the_host_keeps_its_name(
 
 
 def test_plain_http_to_a_public_address_behind_a_name_is_refused(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
-    Resolver(monkeypatch, {"public.example": [[UNROUTED]]})
-    with pytest.raises(ListingUnreachableError, match=rf"plain http to {UNROUTED} .*--allow-http"):
+    Resolver(monkeypatch, {"public.example": [[ELSEWHERE]]})
+    with pytest.raises(ListingUnreachableError, match=rf"plain http to {ELSEWHERE} .*--allow-http"):
         fetch("http://public.example", policy=LOOPBACK)
 
 

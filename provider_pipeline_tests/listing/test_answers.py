@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from provider_pipeline.listing import FetchLimits
 from provider_pipeline.listing.answers import asked_wait, what_it_says
+from provider_pipeline.listing.redaction import redact_quote
 from provider_pipeline.listing.transport import retry_wait
 
 LIMITS = FetchLimits(retries=3, backoff=0.5, longest_wait=4)
@@ -92,4 +93,4 @@ def test_there_are_no_more_attempts_than_configured() -> None:
     ],
 )
 def test_an_error_body_is_told_in_one_line(body: bytes, says: str) -> None:
-    assert what_it_says(body, None) == says
+    assert what_it_says(body, None, redact_quote) == says

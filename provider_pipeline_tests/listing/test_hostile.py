@@ -18,7 +18,7 @@ from provider_pipeline.resources import CatalogResource, ListingResource
 from provider_pipeline_tests.dagster_instance import run_fleet
 from provider_pipeline_tests.listing.hostile.behaviour import KEY, KEY_VARIABLE, USER, Behaviour, well_behaved
 from provider_pipeline_tests.listing.hostile.document import COMMAND, document
-from provider_pipeline_tests.listing.hostile.names import Resolver
+from provider_pipeline_tests.listing.hostile.names import Resolver, Unrouted
 from provider_pipeline_tests.listing.hostile.search import forms_in, places_in
 from provider_pipeline_tests.listing.hostile.server import HostileServer
 from provider_pipeline_tests.listing.hostile.table import BEHAVIOURS
@@ -38,6 +38,7 @@ def world(module_database_url: str) -> Iterator[World]:
         patch.setenv(KEY_VARIABLE, KEY)
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "NETRC"):
             patch.delenv(name, raising=False)
+        Unrouted(patch)
         Resolver(
             patch,
             {

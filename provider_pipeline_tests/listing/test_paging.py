@@ -37,7 +37,7 @@ def test_without_pagination_one_page_is_all(style: dict[str, Any] | None) -> Non
 @pytest.mark.parametrize("style", [None, {"type": "none"}, {"type": "link_header"}])
 def test_a_link_header_is_followed_even_if_the_rule_was_made_from_a_body_alone(style: dict[str, Any] | None) -> None:
     link = '<https://api.example.org/v1/models?cursor=b>; rel="next", <https://api.example.org/>; rel="first"'
-    assert step(style, [], link=link) == NextRequest("https://api.example.org/v1/models?cursor=b")
+    assert step(style, [], link=link) == NextRequest("https://api.example.org/v1/models?cursor=b", named=True)
 
 
 @pytest.mark.parametrize("link", ["", '<https://elsewhere.org/>; rel="prev"', "nonsense", "<>", ";;,"])
@@ -97,7 +97,7 @@ def test_a_token_that_is_an_object_is_broken() -> None:
     ],
 )
 def test_a_next_url_on_the_same_host_is_followed(target: str, url: str) -> None:
-    assert step(NEXT, {"links": {"next": target}}) == NextRequest(url)
+    assert step(NEXT, {"links": {"next": target}}) == NextRequest(url, named=True)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_next_url_elsewhere_is_broken(target: str) -> None:
 
 def test_http_may_lead_to_https_on_the_same_host() -> None:
     outcome = step(NEXT, {"links": {"next": "https://api.example.org/2"}}, url="http://api.example.org/1")
-    assert outcome == NextRequest("https://api.example.org/2")
+    assert outcome == NextRequest("https://api.example.org/2", named=True)
 
 
 def test_a_next_url_that_is_no_text_is_broken() -> None:

@@ -1,8 +1,10 @@
 """Secrets never reach a text."""
 
+import html
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from functools import reduce
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_pipeline.listing import redact, redacted_url
-from provider_pipeline.listing.redaction import one_line, redact_body
+from provider_pipeline.listing.redaction import named_url, one_line, redact_body, redact_quote
 
-SECRETS = st.text(min_size=8, max_size=40).filter(lambda text: text.strip() == text and "*" not in text)
+SECRETS = st.text(min_size=8, max_size=40).filter(
+    lambda text: text.strip() == text and "*" not in text and not text.endswith("\\")
+)
 
 
 @given(secret=SECRETS, around=st.text(max_size=10))
@@ -71,6 +75,73 @@ def test_a_body_echoes_no_secret_of_which_each_character_is_spelt_in_another_way
     assert redact_body(f'{{"you%20": "{spelt}", "\\u00e9": "\\n"}}'.encode(), [secret]) == (
         b'{"you%20": "***", "\\u00e9": "\\n"}'
     )
+
+
+SECRET = "ab+cd/SECRETx0123456789=="
+QUOTES = {
+    "whole": SECRET,
+    "in capitals": SECRET.upper(),
+    "percent-encoded twice": quote(quote(SECRET, safe=""), safe=""),
+    "percent-encoded five times": reduce(lambda text, _: quote(text, safe=""), range(5), SECRET),
+    "in HTML": html.escape(SECRET).replace("/", "&#x2F;").replace("+", "&plus;").replace("=", "&#61;"),
+    "in HTML in HTML": html.escape(html.escape(SECRET).replace("=", "&#61;")),
+    "in JSON in JSON in JSON": json.dumps(json.dumps(json.dumps(SECRET.replace("/", "\\/")))),
+    "in a URL in JSON": json.dumps(quote(SECRET, safe="")).replace("%", "\\u0025"),
+    "in JSON in a URL": quote(json.dumps(SECRET).replace("/", "\\u002f"), safe=""),
+}
+
+
+@pytest.mark.parametrize("spelt", QUOTES.values(), ids=QUOTES.keys())
+def test_a_secret_is_known_however_often_it_was_encoded(spelt: str) -> None:
+    assert redact(f"see {spelt} there", [SECRET]).replace('"', "").replace("\\", "") in (
+        "see *** there",
+        "see %22***%22 there",
+    )
+    body = json.dumps({"name": f"see {spelt} there"}).encode()
+    assert "***" in json.loads(redact_body(body, [SECRET]))["name"]
+    assert "SECRETx" not in redact_body(body, [SECRET]).decode()
+
+
+@pytest.mark.parametrize("shown", [SECRET[:8], SECRET[:18], SECRET[-8:], SECRET[-20:], SECRET[1:], SECRET[:-1].lower()])
+def test_a_part_of_a_secret_is_masked_in_what_a_server_says(shown: str) -> None:
+    assert redact_quote(f"Incorrect key provided: {shown}. Try again", [SECRET]) == (
+        "Incorrect key provided: ***. Try again"
+    )
+
+
+def test_a_part_of_seven_characters_is_shown_and_a_body_keeps_what_a_models_name_may_share_with_a_key() -> None:
+    assert redact_quote(f"it begins with {SECRET[:7]}", [SECRET]) == f"it begins with {SECRET[:7]}"
+    body = b'{"id": "acme-prod-large", "name": "acme-prod-large"}'
+    assert redact_body(body, ["acme-prod-5f0c9d8e"]) == body
+    assert redact_body(b'{"hint": "acme-prod-5f0c..."}', ["acme-prod-5f0c9d8e"]) == b'{"hint": "***..."}'
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("go to https://login.example/a?next=%2Fv1&x=1 now", "go to https://login.example/a now"),
+        ("at https://login.example/#access_token=abc", "at https://login.example/"),
+        ("see /login?next=/v1/models", "see /login"),
+        ("what? nothing=ever", "what? nothing=ever"),
+        ("key ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2 is over", "key *** is over"),
+    ],
+)
+def test_an_address_or_a_strangers_key_in_what_a_server_says_is_not_repeated(said: str, shown: str) -> None:
+    assert redact_quote(said) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://login.example/a/b?next=x#y", "https://login.example/a/b"),
+        ("https://me:pw@login.example:8443/a", "https://login.example:8443/a"),
+        (f"https://login.example/{quote(quote(SECRET, safe=''), safe='')}/a", "https://login.example/***/a"),
+        ("/relative?x=1", "/relative"),
+        ("https://[::1/?x=1", "https://[::1/"),
+    ],
+)
+def test_of_an_address_that_the_server_named_only_scheme_host_and_path_are_shown(url: str, shown: str) -> None:
+    assert named_url(url, [SECRET]) == shown
 
 
 def test_a_body_that_is_no_text_is_left_to_the_parser() -> None:

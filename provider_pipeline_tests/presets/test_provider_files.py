@@ -216,3 +216,77 @@ def test_a_folder_in_which_something_is_wrong_is_refused(tmp_path: Path):
     written(tmp_path, "slug: [", "two.yaml")
     with pytest.raises(ConfigurationError, match=r"two\.yaml:\d"):
         load_provider_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["LABKEY", "ACME_TOKEN", "DB_PASSWORD", "PROVIDER_PIPELINE_HOME", "DAGSTER_HOME"])
+def test_a_placeholder_is_not_filled_from_a_variable_that_may_hold_a_secret(tmp_path: Path, name: str):
+    text = REGIONAL.replace("ACME_REGION", name)
+    assert refusal(tmp_path, text).startswith("acme.yaml:4: variables.region.env: this variable may hold a secret")
+
+
+def test_a_value_that_looks_like_a_key_fills_no_placeholder_and_is_not_shown(tmp_path: Path):
+    acme = load_provider_file(written(tmp_path, REGIONAL))
+    for key in ("sk-lab-SECRET0123456789abcdef", "Vq3nX8mK2pL5wR7tY9zB4cD6fG1hJ0kN"):
+        for given in ({"values": {"region": key}}, {"environ": {"ACME_REGION": key}}):
+            with pytest.raises(ConfigurationError, match="the value of region looks like a key") as raised:
+                acme.filled(**given)
+            assert key[4:] not in str(raised.value)
+    project = "8f0a9f5e-0000-4444-aaaa-1234567890ab"
+    assert acme.filled({"region": project}).base_url == f"https://{project}.acme.example"
+
+
+KEY = "sk-proj-Vq3nX8mK2pL5wR7tY9zB4cD6fG1hJ0kN"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (ACME.replace("ACME_API_KEY", "PROVIDER_PIPELINE_DATABASE_URL"), 4, "a variable of this product's own"),
+        (ACME.replace("ACME_API_KEY", "DAGSTER_POSTGRES_URL"), 4, "a variable of this product's own"),
+        (ACME.replace("ACME_API_KEY", KEY.replace("-", "_")), 4, "this looks like a key itself"),
+        (ACME.replace("ACME_API_KEY", f"K, headers: {{X-Custom: {KEY}}}"), 4, "the value of header 'X-Custom' looks"),
+        (ACME.replace("ACME_API_KEY", "K, headers: {X-Bearer: abc}"), 4, "header 'X-Bearer' usually holds a secret"),
+        (ACME.replace("acme.example", f"acme.example/{KEY}/v1"), 3, "the path of its URL at api.acme.example looks"),
+        (ACME.replace("acme.example", f"acme.example?user={KEY}"), 3, "the query parameter 'user' of its URL"),
+        (ACME.replace("acme.example", f"{KEY}.acme.example"), 3, "the host of its URL looks like a secret"),
+        (ACME.replace("/v1/models", f"/v1/{KEY}/models"), 5, "the path of its URL"),
+        (
+            ACME.replace(
+                "{type: bearer, env: ACME_API_KEY}",
+                f"{{type: oauth2_client_credentials, token_url: "
+                f"'https://login.acme.example/{KEY}', client_id: {{value: me}}, client_secret: {{env: K}}}}",
+            ),
+            4,
+            "holds a secret in its address",
+        ),
+        (
+            ACME.replace(
+                "{type: bearer, env: ACME_API_KEY}",
+                f"{{type: basic, username: {{value: {KEY}}}, password: {{env: K}}}}",
+            ),
+            4,
+            "its 'value' looks like a key",
+        ),
+    ],
+)
+def test_a_key_in_a_file_is_refused_wherever_it_stands_and_not_shown(tmp_path: Path, text: str, line: int, says: str):
+    refused = refusal(tmp_path, text)
+    assert refused.startswith(f"acme.yaml:{line}: ")
+    assert says in refused
+    assert KEY[8:] not in refused
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "anthropic-version: '2023-06-01'",
+        "anthropic-beta: 'claude-code-20250219,interleaved-thinking-2025-05-14'",
+        "OpenAI-Organization: org-9TkXq3Vn8sLmZ2RbYcWdEfGh",
+        "X-Project: 8f0a9f5e-0000-4444-aaaa-1234567890ab",
+        "HTTP-Referer: https://acme.example/catalogue",
+        "X-Title: Model catalogue",
+    ],
+)
+def test_ordinary_fixed_headers_are_taken(tmp_path: Path, header: str):
+    text = ACME.replace("ACME_API_KEY", f"ACME_API_KEY, headers: {{{header}}}")
+    assert load_provider_file(written(tmp_path, text)).auth["headers"]

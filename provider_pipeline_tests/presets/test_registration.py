@@ -1,5 +1,6 @@
 """Provider files become providers: the plan says all of it first, and nothing is half done."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,11 @@ def planned(database: catalog.Database, folder: Path, **options: bool) -> Plan:
         return plan_providers(session, wanted, environ=KEYS, whole=True, **options)
 
 
-def applied(database: catalog.Database, folder: Path, **options: bool) -> Plan:
+def applied(database: catalog.Database, folder: Path, *, new_hosts: Sequence[str] = (), **options: bool) -> Plan:
     """The plan for a folder, carried out."""
     plan = planned(database, folder, **options)
     with database.session() as session:
-        apply_plan(session, plan)
+        apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
     return plan
 
@@ -93,7 +94,8 @@ def test_a_plan_writes_nothing(database: catalog.Database, tmp_path: Path):
 def test_a_change_is_told_field_by_field(database: catalog.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     moved = ACME.replace("api.acme", "eu.acme").replace("{type: bearer,", "{type: header, name: x-key,")
-    plan = applied(database, folder_of(tmp_path, moved + "check_every: 6h\nthresholds: {min_models: 5}\n"))
+    folder = folder_of(tmp_path, moved + "check_every: 6h\nthresholds: {min_models: 5}\n")
+    plan = applied(database, folder, new_hosts=["eu.acme.example"])
     assert actions(plan) == {"acme": "change"}
     assert changed(plan, "acme") == {
         "base_url": ("https://api.acme.example", "https://eu.acme.example"),
@@ -224,3 +226,77 @@ def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
         rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
         assert {row["context_length"] for row in rows} == {128_000}
         assert len(catalog.list_rule_versions(session, catalog.get_provider(session, "acme").id)) == 2
+
+
+def hosts(plan: Plan) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """The keys that a plan would send to other hosts than before."""
+    return [(slug, each.key, each.host, each.known) for slug, each in plan.new_hosts]
+
+
+def test_a_key_follows_its_provider_to_another_host_only_if_a_person_names_that(
+    database: catalog.Database, tmp_path: Path
+):
+    applied(database, folder_of(tmp_path, ACME))
+    folder = folder_of(tmp_path, ACME.replace("api.acme", "evil.acme"))
+    assert hosts(planned(database, folder)) == [("acme", "ACME_API_KEY", "evil.acme.example", ("api.acme.example",))]
+    for named_hosts in ((), ("acme.example",), ("evil.acme.example:8443",)):
+        with pytest.raises(ConfigurationError, match=r"acme: the key in ACME_API_KEY .*--new-host evil\.acme\.example"):
+            applied(database, folder, new_hosts=named_hosts)
+    assert stored(database).base_url == "https://api.acme.example"
+    applied(database, folder, new_hosts=["Evil.ACME.example"])
+    assert stored(database).base_url == "https://evil.acme.example"
+    assert hosts(planned(database, folder_of(tmp_path, ACME))) == []
+
+
+def test_a_change_that_leaves_the_key_where_it_goes_needs_no_word(database: catalog.Database, tmp_path: Path):
+    applied(database, folder_of(tmp_path, ACME))
+    for text in (
+        ACME.replace("acme.example", "acme.example/v2"),
+        ACME.replace("acme.example", "acme.example:443"),
+        ACME.replace("api.acme", "eu.acme").replace("ACME_API_KEY", "ZETA_API_KEY"),
+        ACME.replace("api.acme", "eu.acme").replace("{type: bearer, env: ACME_API_KEY}", "{type: none}"),
+    ):
+        assert hosts(planned(database, folder_of(tmp_path, text))) == [], text
+    for text in (
+        ACME.replace("acme.example", "acme.example:8443"),
+        ACME.replace("https://", "http://") + "request: {allow_http: true}\n",
+    ):
+        assert hosts(planned(database, folder_of(tmp_path, text))) != [], text
+
+
+def test_another_provider_does_not_get_a_known_key_sent_elsewhere(database: catalog.Database, tmp_path: Path):
+    applied(database, folder_of(tmp_path, ACME))
+    thief = ACME.replace("slug: acme", "slug: thief").replace("api.acme", "evil.acme")
+    in_form = thief.replace(
+        "{type: bearer, env: ACME_API_KEY}",
+        "{type: oauth2_client_credentials, token_url: 'https://evil.example/t', client_id: {value: me}, "
+        "client_secret: {env: ACME_API_KEY}}",
+    ).replace("evil.acme", "api.acme")
+    assert [host for *_, host, _ in hosts(planned(database, folder_of(tmp_path, ACME, thief)))] == ["evil.acme.example"]
+    assert [host for *_, host, _ in hosts(planned(database, folder_of(tmp_path, ACME, in_form)))] == ["evil.example"]
+    again = folder_of(tmp_path, ACME, ACME.replace("slug: acme", "slug: twin"))
+    assert hosts(applied(database, again)) == []
+
+
+def test_where_a_key_went_is_remembered_though_its_provider_is_another_meanwhile(
+    database: catalog.Database, tmp_path: Path
+):
+    applied(database, folder_of(tmp_path, ACME))
+    without = ACME.replace("api.acme", "evil.acme").replace("{type: bearer, env: ACME_API_KEY}", "{type: none}")
+    applied(database, folder_of(tmp_path, without))
+    folder = folder_of(tmp_path, ACME.replace("api.acme", "evil.acme"))
+    with pytest.raises(ConfigurationError, match=r"ACME_API_KEY went to api\.acme\.example, and would go to"):
+        applied(database, folder)
+
+
+def test_a_preset_that_is_new_may_share_a_key_and_one_that_is_there_may_not_move_it(database: catalog.Database):
+    zai, zhipu = (wanted_provider(find_preset(slug), {}) for slug in ("zai", "zhipu"))
+    assert zai.file.auth == zhipu.file.auth
+    with database.session() as session:
+        apply_plan(session, plan_providers(session, [zai], environ={}))
+        assert plan_providers(session, [zhipu], environ={}).new_hosts == ()
+        catalog.add_provider(
+            session, slug="zhipu", name="mine", base_url="http://127.0.0.1:8080", auth_config={"type": "none"}
+        )
+        ((slug, moved),) = plan_providers(session, [zhipu], environ={}).new_hosts
+    assert (slug, moved.key) == ("zhipu", "ZAI_API_KEY")

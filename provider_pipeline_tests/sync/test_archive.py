@@ -164,3 +164,22 @@ def test_a_time_that_python_cannot_hold_does_not_break_what_is_stored(fleet: Fle
         assert "".join(exported(session, raw))
     assert one in listed
     assert one.fetched_at <= one.last_fetched_at
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_keys_in_a_file_are_masked_before_it_is_stored(fleet: Fleet, tmp_path: Path, whole: bool):
+    fleet.add("acme")
+    body = {"data": [{"id": "a", "apiKey": "abc"}], "note": "ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2"}
+    page = {"endpoint": 0, "number": 1, "url": "https://x.example", "status": 200, "headers": {}, "body": body}
+    document = {
+        "format": "provider-pipeline raw response 1",
+        "provider": "acme",
+        "fetched_at": "2026-11-01T00:00:00Z",
+        "complete": True,
+        "pages": [page],
+    }
+    (tmp_path / "x.json").write_text(json.dumps(document if whole else body))
+    raw = take(fleet, "acme", tmp_path / "x.json")
+    with fleet.database.session() as session:
+        stored = catalog.load_page(session, raw.id, endpoint=0, number=int(whole or 1))
+    assert json.loads(stored.content) == {"data": [{"id": "a", "apiKey": "***"}], "note": "***"}

@@ -12,7 +12,7 @@ from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import Slug, router
 from provider_pipeline.api.service import Admin, Call, Reader
 from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
-from provider_pipeline.sync import listing_source, parse_thresholds
+from provider_pipeline.sync import listing_source, new_hosts, parse_thresholds, unconfirmed
 
 routes = router("providers")
 
@@ -45,10 +45,11 @@ def add_provider(call: Admin, body: NewProvider) -> Any:
         requests=body.requests,
         thresholds=body.thresholds,
         check_every_seconds=body.check_every_seconds,
+        confirmed=body.new_hosts,
     )
 
 
-@routes.patch("/providers/{slug}", response_model=ProviderDocument)
+@routes.patch("/providers/{slug}", response_model=ProviderDocument, responses=responses(409))
 def change_provider(call: Admin, slug: Slug, body: ProviderSettings) -> Any:
     """Changes a provider's settings, or enables it again."""
     present = call.provider(slug)
@@ -63,6 +64,7 @@ def change_provider(call: Admin, slug: Slug, body: ProviderSettings) -> Any:
         requests=body.requests,
         thresholds=body.thresholds,
         check_every_seconds=body.check_every_seconds,
+        confirmed=body.new_hosts,
         is_sample=present.is_sample,
     )
 
@@ -84,17 +86,21 @@ def _store(
     requests: Json | None,
     thresholds: Json | None,
     check_every_seconds: int | None,
+    confirmed: list[str],
     is_sample: bool = False,
 ) -> Json:
     if thresholds is not None:
         parse_thresholds(slug, thresholds)
     policy = None if requests is None else RequestPolicy.parse(requests, slug=slug)
+    auth_config = AuthConfig.parse(auth, slug=slug)
+    for each in unconfirmed(new_hosts(call.session, base_url, auth_config), confirmed):
+        raise ProblemError(409, "new-host", f"{slug}: {each}", hint=f"if that is meant, name {each.host} in new_hosts")
     provider = catalog.add_provider(
         call.session,
         slug=slug,
         name=name,
         base_url=base_url,
-        auth_config=AuthConfig.parse(auth, slug=slug).model_dump(mode="json", exclude_defaults=True),
+        auth_config=auth_config.model_dump(mode="json", exclude_defaults=True),
         request_config=None if policy is None else policy.model_dump(mode="json", exclude_defaults=True),
         check_every=None if check_every_seconds is None else timedelta(seconds=check_every_seconds),
         thresholds=thresholds,

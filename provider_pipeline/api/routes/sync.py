@@ -12,6 +12,7 @@ from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import DryRun, Slug, router
 from provider_pipeline.api.service import Call, Syncer
 from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
+from provider_pipeline.listing import redact_document
 from provider_pipeline.rules import EndpointSample
 from provider_pipeline.sync import ModelSyncer, accept_guards, active_places, generate_rule, store_sample
 
@@ -58,11 +59,12 @@ def generate_rules(call: Syncer, slug: Slug, body: SampleBody, dry_run: DryRun =
     call.provider(slug)
     places = active_places(call.session, slug)
     endpoint = body.endpoint or (places[0].path if places else _USUAL_PATH)
-    sample_id = store_sample(call.session, slug, orjson.dumps(body.sample_response), url="api:generate-rules")
+    sample = redact_document(body.sample_response)
+    sample_id = store_sample(call.session, slug, orjson.dumps(sample), url="api:generate-rules")
     generated = generate_rule(
         call.session,
         slug,
-        [EndpointSample(body.sample_response, endpoint)],
+        [EndpointSample(sample, endpoint)],
         sample_id=sample_id,
         activate=False,
         created_by_id=call.created_by_id,

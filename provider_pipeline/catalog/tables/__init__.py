@@ -9,7 +9,7 @@ from `model_columns.py`.
 from provider_pipeline.catalog.tables.access import api_audit, api_token
 from provider_pipeline.catalog.tables.columns import metadata
 from provider_pipeline.catalog.tables.models import provider_model, provider_model_change, provider_model_override
-from provider_pipeline.catalog.tables.providers import provider, provider_metadata
+from provider_pipeline.catalog.tables.providers import key_destination, provider, provider_metadata
 from provider_pipeline.catalog.tables.responses import raw_response, raw_response_page
 from provider_pipeline.catalog.tables.rules import rule_trial, rule_trial_result, rule_version, rule_version_event
 from provider_pipeline.catalog.tables.syncs import (
@@ -26,6 +26,7 @@ __all__ = [
     "api_audit",
     "api_token",
     "guard_acceptance",
+    "key_destination",
     "metadata",
     "notification",
     "provider",

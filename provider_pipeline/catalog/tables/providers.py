@@ -9,6 +9,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -41,6 +42,14 @@ provider = Table(
     UniqueConstraint("slug", name="provider_slug_key"),
     UniqueConstraint("id", "slug", name="provider_id_slug_key"),
     Index("provider_is_sample_idx", "id", postgresql_where=text("is_sample")),
+)
+
+key_destination = Table(
+    "key_destination",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    stamped_column("added_at"),
 )
 
 provider_metadata = Table(

@@ -10,10 +10,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from provider_pipeline.listing.auth.secrets import HEADER_TEXT
-from provider_pipeline.listing.redaction import is_sensitive_name
-from provider_pipeline.listing.urls import query_names
+from provider_pipeline.listing.key_look import is_sensitive_name, looks_like_a_key
+from provider_pipeline.listing.urls import key_in_url
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_INSTEAD: Final = (
+    'put it into an environment variable, and say where: {"type": "header", "name": NAME, "env": VARIABLE}'
+)
 _OURS: Final = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"}
 )
@@ -31,9 +34,11 @@ def static_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         header_name(name)
         if is_sensitive_name(name):
-            raise ValueError(f"header {name!r} usually holds a secret; name its environment variable in 'env' instead")
+            raise ValueError(f"header {name!r} usually holds a secret; {_INSTEAD}")
         if not HEADER_TEXT.fullmatch(value):
             raise ValueError(f"the value of header {name!r} cannot be sent")
+        if looks_like_a_key(value, name=name):
+            raise ValueError(f"the value of header {name!r} looks like a key; {_INSTEAD}")
     return headers
 
 
@@ -53,6 +58,4 @@ def token_url_problem(url: str) -> str | None:
         usable = False
     if not usable or not url.isprintable() or " " in url or "#" in url:
         return "is not an http(s) URL that can be asked"
-    if "@" in parts.netloc or any(is_sensitive_name(name) for name in query_names(url)):
-        return "holds a secret in its address"
-    return None
+    return None if key_in_url(url) is None else "holds a secret in its address"

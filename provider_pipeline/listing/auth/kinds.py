@@ -55,6 +55,17 @@ class AuthConfig(BaseModel):
             hint='for example {"type": "bearer", "env": "OPENAI_API_KEY"}; see docs/authentication.md',
         )
 
+    @property
+    def places(self) -> tuple[Secret, ...]:
+        """Where its secrets are."""
+        named = (value for value in vars(self).values() if isinstance(value, Secret))
+        return tuple(place for place in named if place.env or place.file)
+
+    @property
+    def token_urls(self) -> tuple[str, ...]:
+        """The addresses that a secret is sent to beside the provider's own."""
+        return ()
+
     @abstractmethod
     def authorizer(
         self, slug: str, environ: Mapping[str, str], tokens: TokenCache, exchange: TokenExchange
@@ -105,6 +116,11 @@ class _Keyed(AuthConfig):
     def secret(self) -> Secret:
         """Where the key is."""
         return Secret(env=self.env, file=self.file)
+
+    @property
+    def places(self) -> tuple[Secret, ...]:
+        """See `AuthConfig.places`."""
+        return (self.secret,)
 
     def _hint(self) -> str:
         return f"check the key in {self.secret.name}"
@@ -202,6 +218,11 @@ class OAuth2ClientCredentials(AuthConfig):
     scope: _Printable | None = None
     audience: _Printable | None = None
     client_auth: Literal["basic", "body"] = "basic"
+
+    @property
+    def token_urls(self) -> tuple[str, ...]:
+        """See `AuthConfig.token_urls`."""
+        return (self.token_url,)
 
     def authorizer(
         self, slug: str, environ: Mapping[str, str], tokens: TokenCache, exchange: TokenExchange

@@ -5,15 +5,18 @@ of the value (`kinds`). The concept: tables and configuration hold the name of a
 mounted secret that is replaced is seen by the next listing.
 """
 
+import fnmatch
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import MissingCredentialError
+from provider_pipeline.listing.key_look import holds_well_known_key, is_our_variable, looks_like_a_key
 
 HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 """What a header's value can carry."""
@@ -23,8 +26,21 @@ ANY_TEXT: Final = re.compile(r"[^\x00\ud800-\udfff]+")
 """Text of several lines."""
 MOST_BYTES: Final = 64 * 1024
 """How large a secret's file may be."""
+KEY_VARIABLES: Final = "PROVIDER_PIPELINE_KEY_VARIABLES"
+"""The setting that says in which variables keys may be, as patterns such as `*_API_KEY`; in any when unset."""
+KEY_FOLDERS: Final = "PROVIDER_PIPELINE_KEY_FOLDERS"
+"""The setting that says in which folders keys may be, separated as in PATH; in any when unset."""
 
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+
+def _variable(name: str) -> str:
+    if is_our_variable(name):
+        raise ValueError("a variable of this product's own, or of Dagster's, holds no provider's key")
+    if looks_like_a_key(name):  # not quoted
+        raise ValueError("this looks like a key itself; expected the name of the variable that holds it")
+    return name
+
+
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200), AfterValidator(_variable)]
 FileName = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]+$", max_length=4000)]
 
 
@@ -70,7 +86,7 @@ class Secret(BaseModel):
             found = _in_environment(self.env, environ)
             place, remedy = f"environment variable {self.env}", f"set {self.env} where the sync runs"
         else:
-            found = read_secret_file(self.name)
+            found = read_secret_file(self.name, environ)
             place, remedy = f"file {self.file}", "check that the secret is mounted where the sync runs"
         problem = found.problem
         if not problem and not found.text:
@@ -103,6 +119,10 @@ class Setting(Secret):
             raise ValueError("needs one of 'value', 'env' and 'file'")
         if self.value is not None and not ONE_LINE.fullmatch(self.value):
             raise ValueError("its 'value' holds a line break or another control character")
+        if self.value is not None and holds_well_known_key(self.value):
+            raise ValueError(
+                "its 'value' looks like a key; put it into an environment variable, and name that in 'env'"
+            )
         return self
 
     @property
@@ -129,10 +149,12 @@ class Found:
     problem: str = ""
 
 
-def read_secret_file(name: str) -> Found:
-    """Read a small text file."""
+def read_secret_file(name: str, environ: Mapping[str, str]) -> Found:
+    """Read a small text file, if keys may be where it is."""
     path = Path(name)
     try:
+        if not _may_be_read(path, environ):
+            return Found(problem=f"is in none of the folders that {KEY_FOLDERS} names")
         if not path.is_file():  # asked first: opening a pipe would wait for its writer
             return Found(problem="is not a file" if path.exists() else "does not exist")
         with path.open("rb") as file:
@@ -146,5 +168,14 @@ def read_secret_file(name: str) -> Found:
         return Found(problem="is not UTF-8 text")
 
 
+def _may_be_read(path: Path, environ: Mapping[str, str]) -> bool:
+    folders = [each for each in environ.get(KEY_FOLDERS, "").split(os.pathsep) if each]
+    # Where a link leads is what counts.
+    return not folders or any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+
+
 def _in_environment(name: str, environ: Mapping[str, str]) -> Found:
+    allowed = environ.get(KEY_VARIABLES, "").replace(",", " ").split()
+    if allowed and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):
+        return Found(problem=f"is none of those that {KEY_VARIABLES} names")
     return Found(environ[name].strip()) if name in environ else Found(problem="is not set")

@@ -28,7 +28,7 @@ def service_account_key(secret: Secret, slug: str, environ: Mapping[str, str]) -
     text = secret.resolve(slug, environ, fits=ANY_TEXT)
     if secret.env is None or text.startswith("{"):
         return text
-    found = read_secret_file(text)
+    found = read_secret_file(text, environ)
     if found.problem:
         raise MissingCredentialError(
             f"{slug}: environment variable {secret.env} holds neither a JSON key nor the path of one: the file it "

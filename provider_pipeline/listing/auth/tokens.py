@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from requests import PreparedRequest
@@ -20,7 +21,7 @@ from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import what_it_says
 from provider_pipeline.listing.auth.authorizer import Authorizer
 from provider_pipeline.listing.auth.secrets import HEADER_TEXT
-from provider_pipeline.listing.redaction import redact_body, redacted_url
+from provider_pipeline.listing.redaction import redact_quote, redacted_url
 
 TokenExchange = Callable[[str, Mapping[str, str], Mapping[str, str]], Any]
 """Sends a form (URL, fields, further headers) in one bounded POST and returns the answer's JSON document.
@@ -166,7 +167,8 @@ class TokenAuthorizer(Authorizer):
             self._remember((text,))
             return Token(text, lifetime(document.get("expires_in")))
         if isinstance(document, dict) and "error" in document:
-            says = what_it_says(redact_body(json.dumps(document).encode(), self.secrets), "JSON")
+            said = partial(redact_quote, secrets=self.secrets)
+            says = what_it_says(json.dumps(document).encode(), "JSON", said)
             raise ListingRefusedError(f"{where} answered 200 with an error ({says})", status=200, hint=self.hint)
         raise ListingUnreadableError(
             f"{where} answered without a usable access_token", hint="check that this URL is a token endpoint"

@@ -130,3 +130,53 @@ def test_a_missing_key_is_an_error_of_that_provider_alone(httpserver: HTTPServer
     with pytest.raises(ConfigurationError, match="bad: its key"):
         ask.fetch({"type": "bearer", "env": "BAD"}, slug="bad")
     assert ask.fetch({"type": "bearer", "env": "GOOD"}, slug="good") == [LISTING]
+
+
+def test_keys_are_read_only_from_the_variables_that_the_operator_names(httpserver: HTTPServer, asker: Ask) -> None:
+    httpserver.expect_request("/models").respond_with_json(LISTING)
+    environ = {"ACME_API_KEY": KEY, "SSH_AUTH_SOCK": KEY, "PROVIDER_PIPELINE_KEY_VARIABLES": "*_API_KEY, HF_TOKEN"}
+    assert asker(environ).fetch({"type": "bearer", "env": "ACME_API_KEY"}) == [LISTING]
+    with pytest.raises(
+        MissingCredentialError, match="SSH_AUTH_SOCK, which is none of those that PROVIDER_PIPELINE_KEY"
+    ):
+        asker(environ).fetch({"type": "bearer", "env": "SSH_AUTH_SOCK"})
+    assert len(httpserver.log) == 1
+
+
+def test_keys_are_read_only_from_the_folders_that_the_operator_names(
+    httpserver: HTTPServer, asker: Ask, tmp_path: Path
+) -> None:
+    httpserver.expect_request("/models").respond_with_json(LISTING)
+    for folder in ("keys", "private"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "key").write_text(KEY)
+    (tmp_path / "keys" / "link").symlink_to(tmp_path / "private" / "key")
+    environ = {
+        "PROVIDER_PIPELINE_KEY_FOLDERS": f"/run/secrets:{tmp_path}/keys",
+        "GOOGLE_KEY": str(tmp_path / "private" / "key"),
+    }
+    assert asker(environ).fetch({"type": "bearer", "file": str(tmp_path / "keys" / "key")}) == [LISTING]
+    says = "is in none of the folders that PROVIDER_PIPELINE_KEY_FOLDERS names"
+    for place in ("private/key", "keys/link", "keys/../private/key"):
+        with pytest.raises(MissingCredentialError, match=says):
+            asker(environ).fetch({"type": "bearer", "file": f"{tmp_path}/{place}"})
+    with pytest.raises(MissingCredentialError, match=says):
+        asker(environ).fetch({"type": "google_service_account", "env": "GOOGLE_KEY", "scopes": ["a"]})
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize("name", ["PROVIDER_PIPELINE_DATABASE_URL", "DAGSTER_POSTGRES_URL"])
+def test_the_products_own_variables_hold_no_providers_key(asker: Ask, name: str) -> None:
+    for auth in (
+        {"type": "bearer", "env": name},
+        {"type": "basic", "username": {"env": name}, "password": {"env": "K"}},
+        {
+            "type": "aws_sigv4",
+            "service": "s",
+            "region": "r",
+            "access_key_id": {"env": "K"},
+            "secret_access_key": {"env": name},
+        },
+    ):
+        with pytest.raises(ConfigurationError, match="a variable of this product's own"):
+            asker({name: KEY}).fetch(auth)

@@ -1,10 +1,9 @@
-"""A name server of the tests' own.
+"""A network of the tests' own: what a host's name stands for, from one look-up to the next, and what can be reached."""
 
-Here: what a host's name stands for, from one look-up to the next. Not here: which names there are.
-"""
-
+import errno
 import socket
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -31,3 +30,27 @@ class Resolver:
         addresses = answers[min(self.asked.count(host), len(answers) - 1)]
         self.asked.append(host)
         return [each for address in addresses for each in self._real(address, port, *rest, **options)]
+
+
+class Unrouted:
+    """Refuses connections to all addresses but this machine's, as a machine without a network does: tests send nothing.
+
+    Args:
+        patch: Puts it in the place of the system's `connect`, and takes it away again.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.wanted: list[str] = []
+        self._real = socket.socket.connect
+        refusing = self
+
+        def connect(self: socket.socket, address: Any) -> None:
+            refusing._connect(self, address)
+
+        patch.setattr(socket.socket, "connect", connect)
+
+    def _connect(self, connecting: socket.socket, address: Any) -> None:
+        if connecting.family in (socket.AF_INET, socket.AF_INET6) and not ip_address(address[0]).is_loopback:
+            self.wanted.append(address[0])
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        self._real(connecting, address)

@@ -11,8 +11,8 @@ from provider_pipeline_tests.listing.hostile.server import Conversation, Script,
 NOT_FOLLOWED: Final = "which is not followed"
 NAMED: Final = "http://{name}.example:{port}"
 PUBLIC: Final = MappingProxyType({"allow_http": True})
-UNROUTED: Final = "192.0.0.9"
-"""Public by the books (RFC 7723), and nobody answers there."""
+ELSEWHERE: Final = "8.8.8.8"
+"""Nothing is sent to it: see `Unrouted`."""
 
 
 def _redirects(location: str | Callable[[Conversation], str], status: str = "302 Found") -> Script:
@@ -147,17 +147,17 @@ NAMES: Final = (
         asked=0,
         base_url=NAMED,
         policy={**PUBLIC, "deadline": 0.5},
-        addresses=(UNROUTED, "127.0.0.1"),
+        addresses=(ELSEWHERE, "127.0.0.1"),
     ),
     Behaviour(
         "plain-http-in-public",
         "Has a public address, and is asked by plain http.",
         well_behaved,
         ListingUnreachableError,
-        f"is not sent: plain http to {UNROUTED} shows the key to everybody on the way",
+        f"is not sent: plain http to {ELSEWHERE} shows the key to everybody on the way",
         asked=0,
         base_url=NAMED,
-        addresses=(UNROUTED,),
+        addresses=(ELSEWHERE,),
     ),
 )
 

@@ -1,10 +1,11 @@
-"""The search for the key, in every form a server or a library could have written it in.
+"""The search for the key, in every form a server or a library could have written it in; and for other people's keys.
 
 Here: the forms, and finding them in texts, in bytes and in every column of every table of a database. Not here: which
 places are searched (the tests).
 """
 
 import base64
+import html
 import json
 import zlib
 from collections.abc import Iterator
@@ -15,12 +16,19 @@ from sqlalchemy import Engine, MetaData, String, cast, select
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from provider_pipeline_tests.listing.hostile.behaviour import KEY, USER
+from provider_pipeline_tests.listing.hostile.disguises import CUT, OTHERS, THRICE, TWICE
 
 FORMS: Final = frozenset(
     form.lower()
     for form in (
         KEY,
         KEY[:8],  # what a server leaves of a key that it stars out
+        CUT,
+        TWICE,
+        THRICE,
+        html.escape(KEY),
+        html.escape(KEY).replace("/", "&#x2F;"),
+        *OTHERS,
         quote(KEY),
         quote(KEY, safe=""),
         quote_plus(KEY),

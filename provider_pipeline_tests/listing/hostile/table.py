@@ -8,6 +8,7 @@ from provider_pipeline_tests.listing.hostile import (
     bodies,
     connections,
     details,
+    disguises,
     documents,
     echoes,
     paging,
@@ -38,6 +39,7 @@ CHAPTERS: Final[Mapping[str, tuple[Behaviour, ...]]] = MappingProxyType(
         "JSON that is no listing": documents.NO_LISTING,
         "The key in a refusal": echoes.REFUSED,
         "The key in a listing": echoes.ACCEPTED,
+        "Secrets in disguise, and other people's": disguises.DISGUISES,
     }
 )
 BEHAVIOURS: Final = tuple(behaviour for chapter in CHAPTERS.values() for behaviour in chapter)

@@ -1,0 +1,146 @@
+"""What a secret looks like, where nobody says that it is one.
+
+Here: judging names and values. Not here: what is done about them: refusing what would be stored (`auth.checks`,
+`source`), masking what others sent (`foreign_keys`). The forms of well-known keys are data (`data/key_patterns.toml`).
+"""
+
+import math
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any, Final
+
+import re2
+
+_SENSITIVE_NAME: Final = re.compile(
+    r"(?:^|[-_.])(?:api[-_]?)?key$|(?:^|-)token$|(?:access|auth|id|refresh|api)[-_]?token$"
+    r"|secret|passw|credential|signature$|^sig$|(?:^|[-_])(?:auth|bearer|jwt|pat)$|authorization|cookie",
+    re.IGNORECASE,
+)
+_SENSITIVE_VARIABLE: Final = re.compile(
+    r"(?:^|_)(?:[A-Z]*KEYS?|[A-Z]*TOKENS?|PAT|PWD|PASS|DSN|JWT|COOKIES?|AUTH|BEARER)$"
+    r"|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|CONNECTION_STRING|(?:DATABASE|DB|REDIS|MONGO\w*|AMQP|BROKER)_UR[IL]",
+    re.IGNORECASE,
+)
+_OURS: Final = ("PROVIDER_PIPELINE_", "DAGSTER_")
+# Names of what has an id: `OpenAI-Organization: org-...` is as random as a key.
+_IDENTIFYING_NAME: Final = re.compile(
+    r"(?:^|[-_])(?:ids?|org|organi[sz]ation|project|account|tenant|team|workspace|customer|user|app|name|version)$",
+    re.IGNORECASE,
+)
+# Boundaries on both sides: 64 hexadecimal digits hold no UUID.
+_UUID: Final = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{8}(-?)(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}(?![0-9A-Za-z])", re.IGNORECASE
+)
+_HEX: Final = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{40,}(?![0-9A-Za-z])", re.IGNORECASE)
+_WORD: Final = re.compile(r"[A-Za-z0-9+/=_.~-]+")
+# From a capital to a small letter is none: words begin so.
+_CHANGES: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+# Twelve letters and digits, of both.
+_RUN: Final = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}")
+_RANDOM_LENGTH: Final = 20
+_RANDOM_CHANGES: Final = 0.28
+"""Changes of kind for each character: 0.44 in random letters and digits, 0.2 in words and versions written together."""
+_PREFIXED_CHANGES: Final = 0.2
+_LEAST_ENTROPY: Final = 3.0
+"""Bits a character; placeholders such as `xxxx` have fewer."""
+
+
+def _well_known() -> str:
+    text = (resources.files(__package__) / "data" / "key_patterns.toml").read_text(encoding="utf-8")
+    patterns = tomllib.loads(text)["pattern"]
+    sure = "|".join(each["regex"] for each in patterns if not each.get("mixed"))
+    mixed = "|".join(each["regex"] for each in patterns if each.get("mixed"))
+    return rf"(?:\b|_)({sure}|({mixed}))"
+
+
+def bytes_options() -> Any:
+    """RE2's options for bytes as they are."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return options
+
+
+WELL_KNOWN: Final = _well_known()
+"""RE2: what may be a key that says itself what it is: the first group, and the second if it is `mixed`."""
+_WELL_KNOWN: Final = re2.compile(WELL_KNOWN.encode(), bytes_options())
+
+
+def is_sensitive_name(name: str) -> bool:
+    """Whether a parameter or header of this name usually carries a secret (`key`, `api_key`, `access_token`, ...)."""
+    return _SENSITIVE_NAME.search(name) is not None
+
+
+def is_our_variable(name: str) -> bool:
+    """Whether an environment variable is this product's own, or Dagster's: no provider has a key there."""
+    return name.upper().startswith(_OURS)
+
+
+def is_sensitive_variable(name: str) -> bool:
+    """Whether an environment variable of this name usually holds a secret (`ACME_KEY`, `HF_TOKEN`, `DATABASE_URL`)."""
+    return _SENSITIVE_VARIABLE.search(name) is not None
+
+
+def looks_like_a_key(text: str, *, name: str = "") -> bool:
+    """Whether a text holds a key by its look: in a well-known form, or random as no name, version or date is.
+
+    A UUID is none, with its hyphens or without: projects, accounts and tenants are named by them, and nothing but the
+    name of what holds it tells such an id from a key. Under a name that says it is an id, only well-known forms count.
+
+    Args:
+        text: The text.
+        name: The name of the header or parameter whose value it is.
+    """
+    if holds_well_known_key(text):
+        return True
+    if _IDENTIFYING_NAME.search(name):
+        return False
+    return _HEX.search(text) is not None or any(map(_is_random, _WORD.findall(_UUID.sub(" ", text))))
+
+
+def holds_well_known_key(text: str) -> bool:
+    """Whether a text holds a key that says itself what it is."""
+    return next(well_known_keys(text.encode("utf-8", "replace")), None) is not None
+
+
+def well_known_keys(text: bytes) -> Iterator[tuple[int, int]]:
+    """Where keys are that say themselves what they are, such as `ghp_...`."""
+    for match in _WELL_KNOWN.finditer(text):
+        yield from confirmed_key(text, match.span(1), mixed=match[2] is not None)
+
+
+def confirmed_key(text: bytes, span: tuple[int, int], *, mixed: bool) -> Iterator[tuple[int, int]]:
+    """What `WELL_KNOWN` has found, unless it is a placeholder or a word that begins like a key."""
+    start, end = span
+    key = text[start:end].decode("latin-1")
+    if key.startswith("BEGIN"):
+        last = text.find(b"-----END", end)
+        end = text.find(b"-----", last + 8) + 5 if last >= 0 else len(text)
+        yield max(0, start - 5), end
+    elif len(set(key)) >= 2**_LEAST_ENTROPY and (not mixed or _is_mixed(key)):
+        yield start, end
+
+
+def _is_random(word: str) -> bool:
+    kinds = (str.isupper, str.islower, str.isdigit)
+    return (
+        all(any(map(kind, word)) for kind in kinds)
+        and sum(map(str.isalnum, word)) >= _RANDOM_LENGTH
+        and _mixes(word, _RANDOM_CHANGES)
+        and _entropy(word) >= _LEAST_ENTROPY
+    )
+
+
+def _is_mixed(key: str) -> bool:
+    return _mixes(key, _PREFIXED_CHANGES) or _RUN.search(key) is not None
+
+
+def _mixes(word: str, changes: float) -> bool:
+    return len(_CHANGES.findall(word)) >= changes * sum(map(str.isalnum, word))
+
+
+def _entropy(text: str) -> float:
+    """Bits a character, by how often each occurs in the text."""
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())

@@ -1,0 +1,76 @@
+"""Keys on their way to hosts that did not get them before.
+
+Here: comparing what is to be registered with where keys went so far. Not here: asking a person about it (the command
+line, the API). The concept: a file or a request that changes an address also says where a key goes, and that is for a
+person to say.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.listing import AuthConfig
+from provider_pipeline.listing.urls import may_follow
+
+
+@dataclass(frozen=True)
+class NewHost:
+    """A key that would go to a host which it was not sent to before.
+
+    Attributes:
+        key: The variable or the file that holds it.
+        host: The host, with its port if it has one, and with `http://` if that is how it would be asked.
+        known: The hosts that it was sent to.
+    """
+
+    key: str
+    host: str
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the key in {self.key} went to {', '.join(self.known)}, and would go to {self.host}"
+
+
+def new_hosts(session: Session, base_url: str, auth: AuthConfig) -> tuple[NewHost, ...]:
+    """The hosts that would get a key which only others got so far, if a provider were registered so.
+
+    A key that no provider has had may go anywhere.
+
+    Args:
+        session: An open session.
+        base_url: The provider's address.
+        auth: How its requests are to be authorised.
+    """
+    keys = [place.name for place in auth.places]
+    known = catalog.key_destinations(session, keys) if keys else {}
+    return tuple(
+        NewHost(key, _host(address), tuple(_host(each) for each in known[key]))
+        for key in keys
+        for address in (base_url, *auth.token_urls)
+        if key in known and not any(may_follow(each, address) for each in known[key])
+    )
+
+
+def unconfirmed(found: Iterable[NewHost], confirmed: Collection[str]) -> tuple[NewHost, ...]:
+    """Those of the new hosts that nobody has named as hosts a key may go to."""
+    names = {name.lower() for name in confirmed}
+    return tuple(each for each in found if each.host not in names)
+
+
+def refuse_new_hosts(slug: str, found: Iterable[NewHost], confirmed: Collection[str]) -> None:
+    """Refuse that a key is sent to a host that nobody has named.
+
+    Raises:
+        ConfigurationError: One is not among the confirmed.
+    """
+    for each in unconfirmed(found, confirmed):
+        raise ConfigurationError(f"{slug}: {each}", hint=f"if that is meant, say so with --new-host {each.host}")
+
+
+def _host(address: str) -> str:
+    parts = urlsplit(address)
+    return parts.netloc.lower() if parts.scheme == "https" else f"http://{parts.netloc.lower()}"
