@@ -27,7 +27,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-OPERATIONS = 32
+OPERATIONS = 34
 
 
 def test_every_answer_is_as_documented_whatever_is_asked(fleet: Fleet):
