@@ -1,13 +1,19 @@
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
 from sqlalchemy import text
 
 from provider_pipeline.catalog import (
     LastSuccess,
     RepeatedSync,
+    SyncLocks,
     SyncState,
     get_sync_state,
     last_successes,
     record_repeats,
     set_enabled,
+    sync_lock,
 )
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_failure, record_success, register
 
@@ -85,30 +91,40 @@ def test_the_last_success_of_every_enabled_provider_is_known(session, provider):
     assert last_successes(session)["openai"] == LastSuccess(hours_later(2), 1)
 
 
-def _repeat(session, provider, hour: int, state: SyncState) -> bool:
+@pytest.fixture
+def locks(session, provider) -> Iterator[SyncLocks]:
+    """Locks that have the provider's."""
+    with sync_lock(session, provider) as taken:
+        yield taken
+        session.rollback()  # a lease that is locked cannot be given back
+
+
+def _repeat(session, provider, hour: int, state: SyncState, token: UUID) -> bool:
     repeat = RepeatedSync(provider.id, state, {"unchanged": 3}, [PAGE])
-    return record_repeats(session, [repeat], now=hours_later(hour)) == {provider.id}
+    return record_repeats(session, [repeat], token=token, now=hours_later(hour)) == {provider.id}
 
 
-def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session, provider):
+def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session, provider, locks):
     _succeed(session, provider, 0, basis="a" * 64)
     before = get_sync_state(session, provider.id)
-    assert _repeat(session, provider, 2, before)
+    assert not _repeat(session, provider, 1, before, uuid4())
+    assert get_sync_state(session, provider.id) == before
+    assert _repeat(session, provider, 2, before, locks.token)
     after = get_sync_state(session, provider.id)
     assert (after.last_checked_at, after.last_success_at) == (hours_later(2), hours_later(2))
     assert (after.last_result, after.validators) == ({"unchanged": 3}, [PAGE])
     assert (after.profile, after.basis, after.rule_version) == (before.profile, "a" * 64, 1)
 
 
-def test_a_repeat_of_what_is_not_the_last_accepted_listing_any_more_is_refused(session, provider):
-    assert not _repeat(session, provider, 0, SyncState())
+def test_a_repeat_of_what_is_not_the_last_accepted_listing_any_more_is_refused(session, provider, locks):
+    assert not _repeat(session, provider, 0, SyncState(), locks.token)
     _succeed(session, provider, 0, basis="a" * 64)
     before = get_sync_state(session, provider.id)
     _succeed(session, provider, 1, basis="b" * 64)
-    assert not _repeat(session, provider, 2, before)
+    assert not _repeat(session, provider, 2, before, locks.token)
     before = get_sync_state(session, provider.id)
     _fail(session, provider, 2)
-    assert not _repeat(session, provider, 3, before)
+    assert not _repeat(session, provider, 3, before, locks.token)
     assert get_sync_state(session, provider.id).last_success_at == hours_later(1)
 
 

@@ -138,7 +138,7 @@ def test_fleets_that_are_killed_while_they_write_leave_whole_rows_and_no_lock(fo
         forest.serve(slug, listing(*CHAT_MODELS, context_length=256_000))
     with forest.database.session() as session, ExitStack() as stack:
         session.execute(text("LOCK TABLE provider_model_change IN ACCESS EXCLUSIVE MODE"))
-        for slugs in (SLUGS, SLUGS[::-1], SLUGS[6:] + SLUGS[:6]):
+        for slugs in (SLUGS[:6], SLUGS[6:]):
             process = stack.enter_context(subprocess.Popen([sys.executable, "-c", FLEET, url, *slugs]))
             stack.callback(process.kill)
         wait_for_a_lock(forest.database)

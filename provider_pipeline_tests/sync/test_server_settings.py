@@ -35,17 +35,17 @@ def modest(
     administrator = postgres_server.url("postgres")
     with psycopg.connect(administrator.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("CREATE ROLE modest LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
-        for name, value in SETTINGS[request.param].items():
-            connection.execute(f"ALTER ROLE modest SET {name} = '{value}'")
         connection.execute("CREATE DATABASE modest OWNER modest")
         try:
-            url = make_url(administrator).set(username="modest", database="modest")
-            with open_database(url.render_as_string(hide_password=False)) as database:
+            url = make_url(administrator).set(username="modest", database="modest").render_as_string()
+            with open_database(url) as database:
                 upgrade(database.engine)
-                fleet = Fleet(database, httpserver)
                 for slug in SLUGS:
-                    fleet.add(slug)
-                yield fleet
+                    Fleet(database, httpserver).add(slug)
+            for name, value in SETTINGS[request.param].items():
+                connection.execute(f"ALTER ROLE modest SET {name} = '{value}'")
+            with open_database(url) as database:
+                yield Fleet(database, httpserver)
         finally:
             connection.execute("DROP DATABASE modest WITH (FORCE)")
             connection.execute("DROP ROLE modest")
