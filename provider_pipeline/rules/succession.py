@@ -57,11 +57,11 @@ class Succession:
 
     def add(self, row: Mapping[str, Any], once: Once) -> None:
         """Counts one row."""
-        if once.listed:
-            self._stayed += 1
+        self._stayed += once.listed
+        if once.known:  # one that was away and is back has its old values still
             self._prices.add(row, once.values)
             self._limits.add(row, once.values)
-        elif not once.known:
+        else:
             self._new += 1
 
     def stays(self, *, respelled: int = 0, rejected: int = 0) -> Stays:

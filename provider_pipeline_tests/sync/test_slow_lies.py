@@ -121,6 +121,15 @@ def test_models_that_come_back_are_no_growth(fleet: Fleet):
     assert (outcome.status, outcome.restored, warned(outcome)) == ("synced", 290, set())
 
 
+def test_models_that_come_back_are_compared_with_what_they_were(fleet: Fleet):
+    known = items(*range(60))
+    add(fleet, known, window_days=0)
+    sync(fleet, known)
+    assert sync(fleet, known[:45], NOON + HOUR).missing == 15
+    outcome = sync(fleet, [*known[:45], *items(*range(45, 60), price=50)], NOON + 2 * HOUR)
+    assert held(outcome) == {"prices_jumped"}
+
+
 def test_a_reason_names_every_guard_that_must_be_accepted(fleet: Fleet):
     known = items(*range(20))
     add(fleet, known)
