@@ -50,7 +50,7 @@ class NewProvider(Body):
 class SyncOptions(Body):
     """What a sync may take although a guard holds it."""
 
-    accept: list[Name] = []
+    accept: Annotated[list[Name], Field(max_length=20)] = []
     reason: Reason | None = None
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         list_tokens,
         record_request,
         revoke_token,
+        token_digest,
     )
     from provider_pipeline.catalog.database import Database, adapted_url, home, open_database
     from provider_pipeline.catalog.digest import ChangeDigest, change_digest, digest_markdown, move_of
@@ -325,6 +326,7 @@ __all__ = [
     "stored_pages",
     "sync_lock",
     "sync_targets",
+    "token_digest",
     "trial_results",
     "unknown_provider",
     "upgrade",
