@@ -19,7 +19,7 @@ from provider_pipeline.api import docs_page, problems
 from provider_pipeline.api.audit import Audit
 from provider_pipeline.api.limits import ThisMachine
 from provider_pipeline.api.routes import health, history, models, overrides, providers, rules, sync, tasks
-from provider_pipeline.api.service import THREADS, Service
+from provider_pipeline.api.service import Service
 from provider_pipeline.api.settings import ApiSettings
 
 _ABOUT = """The catalogue of every AI provider's models. Requests need a token, as `Authorization: Bearer ...`, of the
@@ -56,8 +56,8 @@ def create_app(database: catalog.Database, settings: ApiSettings | None = None) 
 
 
 @asynccontextmanager
-async def _with_threads(_app: FastAPI) -> AsyncIterator[None]:
-    current_default_thread_limiter().total_tokens = THREADS
+async def _with_threads(app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = app.state.service.threads
     yield
 
 

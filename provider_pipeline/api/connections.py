@@ -15,12 +15,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from provider_pipeline.api.settings import ApiSettings
 
-_MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS: Final = 512
 """Processes may have 1,024 files open by default, and the catalogue needs some."""
-_MAX_HEADERS: Final = 100
-_MAX_HEAD: Final = 32 * 1024
+MAX_HEADERS: Final = 100
+MAX_HEAD: Final = 32 * 1024
 _PIECE: Final = 4 * 1024
-_DRAIN_SECONDS: Final = 5
+DRAIN_SECONDS: Final = 5
 _LOOK_SECONDS: Final = 1.0
 
 
@@ -65,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._awaits_since = self.loop.time()
         self._look()
-        if len(self.connections) > _MAX_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS:
             self._longest_awaited().transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,7 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Takes a header; what comes after the body is none."""
         if not self._is_in_head:
             return
-        if len(self.headers) >= _MAX_HEADERS:
+        if len(self.headers) >= MAX_HEADERS:
             raise ValueError("too many headers")  # which is answered with 400
         if name.lower() == b"content-length":
             self._body_left = int(value)
@@ -137,8 +137,8 @@ class BoundedProtocol(HttpToolsProtocol):
             # All that is no body counts: trailers, and extensions of chunks, too.
             self._head_bytes += len(piece)
             super().data_received(piece)
-            if self._head_bytes > _MAX_HEAD and not self.transport.is_closing():
-                self.send_400_response(f"A head may have at most {_MAX_HEAD} bytes.")
+            if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
+                self.send_400_response(f"A head may have at most {MAX_HEAD} bytes.")
         self._go_on()
 
     def _go_on(self) -> None:
@@ -169,7 +169,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._has_head:
             return self.limits.head_seconds
         # While a body is read, the time for it is the application's.
-        return _DRAIN_SECONDS if self.cycle.response_complete else math.inf
+        return DRAIN_SECONDS if self.cycle.response_complete else math.inf
 
     def _longest_awaited(self) -> "BoundedProtocol":
         """The connection whose client owes a request, or the rest of one, for longest; if none does, this one."""

@@ -22,8 +22,7 @@ from provider_pipeline.listing import ListingClient
 
 CALLER: Final = "caller"
 
-THREADS: Final = 16
-"""For all but the look-up of tokens and health. With those there are fewer than connections of the engine (37)."""
+_QUICK_THREADS: Final = 6
 _TOKEN_THREADS: Final = 4
 _HEALTH_THREADS: Final = 2
 
@@ -61,6 +60,14 @@ class Service:
             "computation": Slots(chosen.computations_at_once, "computations"),
         }
         object.__setattr__(self, "_slots", slots)
+
+    @property
+    def threads(self) -> int:
+        """How many threads there are for all but the look-up of tokens and health.
+
+        All that is slow leaves some free. With the others they are fewer than the engine has connections.
+        """
+        return self.settings.syncs_at_once + self.settings.computations_at_once + _QUICK_THREADS
 
     def slot(self, kind: Slow | None) -> AbstractContextManager[None]:
         """Holds one of the slots of a slow kind of request; of the others there may be any number.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 DAGSTER_URL_VARIABLE: Final = "PROVIDER_PIPELINE_DAGSTER_URL"
+MAX_SYNCS_AT_ONCE: Final = 20
+"""Each has a thread and a connection to the database, of which there must be some for everything else."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from provider_pipeline.listing import parse_document
 # No table can hold them.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
-_MAX_MEMBERS: Final = 100
+MAX_MEMBERS: Final = 100
 """Of a body itself: each one that an endpoint does not know is an error of its own."""
 
 
@@ -96,7 +96,7 @@ def _document(content: bytes) -> Any:
         document = parse_document(content, where="the request", content_type=None)
     except ListingUnreadableError as error:
         raise HTTPException(400, error.message.replace("the request answered", "the body is")) from error
-    if isinstance(document, dict) and len(document) > _MAX_MEMBERS:
+    if isinstance(document, dict) and len(document) > MAX_MEMBERS:
         raise HTTPException(400, f"the body has {len(document):,} members, more than any request knows")
     _refuse_unstorable(document)
     return document

@@ -12,8 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from provider_pipeline.api import ApiSettings, create_app
-from provider_pipeline.api.service import THREADS
+from provider_pipeline.api import MAX_SYNCS_AT_ONCE, ApiSettings, create_app
 from provider_pipeline.api.strict import BodyLimits, StrictRequest
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.api.server import running_api, serving_with
@@ -200,9 +199,8 @@ def in_background(asked, *arguments) -> Iterator[list]:
 
 def test_syncs_that_wait_for_silent_providers_leave_room_and_more_of_them_are_refused(fleet: Fleet):
     silent = Silent()
-    settings = ApiSettings(needs_token=False, syncs_at_once=2)
     with ExitStack() as stack:
-        api = stack.enter_context(serving_with(fleet.database, settings))
+        api = stack.enter_context(running_api(fleet.database, "--no-auth", "--syncs-at-once", "2"))
         client = stack.enter_context(httpx.Client(base_url=api.url, timeout=PATIENCE))
         stack.callback(silent.hang_up)
         for slug in ("one", "two", "three"):
@@ -245,6 +243,7 @@ def test_of_what_computes_for_long_a_few_are_done_at_once_from_the_body_on(fleet
 
 def test_health_and_metrics_are_answered_while_every_thread_waits_for_the_database(fleet: Fleet):
     fleet.add("acme")
+    threads = create_app(fleet.database).state.service.threads
     waiting_now = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     with (
         running_api(fleet.database, "--no-auth") as api,
@@ -253,10 +252,10 @@ def test_health_and_metrics_are_answered_while_every_thread_waits_for_the_databa
         fleet.database.session() as watching,
     ):
         holder.execute(text("LOCK TABLE provider_model_change"))
-        asked = [threading.Thread(target=client.get, args=("/api/changes",)) for _ in range(2 * THREADS)]
+        asked = [threading.Thread(target=client.get, args=("/api/changes",)) for _ in range(2 * threads)]
         for each in asked:
             each.start()
-        while watching.scalar(waiting_now) < THREADS:
+        while watching.scalar(waiting_now) < threads:
             watching.rollback()
         for path in ("/healthz", "/readyz", "/metrics"):
             assert client.get(path).status_code == 200, path
@@ -265,9 +264,8 @@ def test_health_and_metrics_are_answered_while_every_thread_waits_for_the_databa
             each.join(PATIENCE)
 
 
-def test_the_threads_leave_the_database_connections_enough(fleet: Fleet):
+def test_the_threads_are_fewer_than_the_connections_to_the_database(fleet: Fleet):
     pool = fleet.database.engine.pool
-    service = create_app(fleet.database).state.service
-    threads = THREADS + service.token_threads.total_tokens + service.health_threads.total_tokens
+    service = create_app(fleet.database, ApiSettings(syncs_at_once=MAX_SYNCS_AT_ONCE)).state.service
+    threads = service.threads + service.token_threads.total_tokens + service.health_threads.total_tokens
     assert threads <= pool.size() + pool._max_overflow
-    assert service.settings.syncs_at_once + service.settings.computations_at_once < THREADS

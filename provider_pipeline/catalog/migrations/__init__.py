@@ -7,6 +7,7 @@ file of the same number.
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command, op
@@ -87,8 +88,14 @@ def _config() -> Config:
     return config
 
 
+@cache
+def _scripts() -> ScriptDirectory:
+    # Read once: readiness is asked for all the time.
+    return ScriptDirectory.from_config(_config())
+
+
 def _pending(connection: Connection) -> list[str]:
-    script = ScriptDirectory.from_config(_config())
+    script = _scripts()
     known = {revision.revision: revision for revision in script.walk_revisions()}
     current = set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
     connection.rollback()
