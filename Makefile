@@ -10,11 +10,14 @@ STAMP := .venv/.installed
 
 install: $(STAMP)
 
+# Each file is compared with its hash in the lock. This package itself cannot have one; what builds it has.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+
 $(STAMP): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none (install one, or: make PYTHON=/path/to/python3.12)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable . --group dev
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 demo: install
@@ -36,15 +39,23 @@ check: install
 	$(BIN)/lint-imports
 
 bench: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --group bench
+	$(INSTALL) --require-hashes --requirement requirements-bench.lock
 	@for each in bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
 patterns: install
 	$(BIN)/provider-pipeline rules learn --shipped
 
-# Resolves the newest versions that pyproject.toml allows; commit the result with the reason.
+# Brings the locks in line with pyproject.toml and keeps what fits it; `make lock ARGS=--upgrade` takes the newest
+# versions that it allows. Commit the result with the reason.
+LOCK := .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links
 lock:
-	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade --output-file requirements.lock
+	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none"; exit 1; }
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	$(LOCK) $(ARGS) pyproject.toml --group dev --group build --output-file requirements.lock
+	$(LOCK) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+	rm -rf .lock
 
 clean:
-	rm -rf .venv .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .lock .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,7 +5,6 @@ With SCREENSHOTS set to a folder, the pages are kept there as pictures; CONTRIBU
 
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer
 from provider_pipeline.catalog import EmbeddedPostgres, open_database, upgrade
+from provider_pipeline_tests.browser import chromium
 from provider_pipeline_tests.dev_stack import (
     LAUNCH,
     REPOSITORY,
@@ -35,19 +35,9 @@ from provider_pipeline_tests.dev_stack import (
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 
 ROOT = Path(__file__).parents[1]
-REQUIRED = "PROVIDER_PIPELINE_REQUIRE_BROWSER"
 SYNC, DIGEST = "sync_all_providers_job", "change_digest_job"
 PATIENCE = 120_000
 SIZE = {"width": 1280, "height": 800}
-
-
-def chromium() -> str:
-    """The system's Chromium; without one the test is skipped, or fails where it must not be."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        missing = "no chromium on the PATH: apt-get install chromium"
-        (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)(missing)
-    return str(found)
 
 
 def acme(models: dict[str, tuple[float, float]]) -> dict:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from provider_pipeline.api.app import create_app
     from provider_pipeline.api.limits import is_loopback
     from provider_pipeline.api.serving import serve
-    from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE, ApiSettings
+    from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE, MAX_SYNCS_AT_ONCE, ApiSettings
 else:
     __getattr__ = loaded_on_use(__name__)
 
-__all__ = ["DAGSTER_URL_VARIABLE", "ApiSettings", "create_app", "is_loopback", "serve"]
+__all__ = ["DAGSTER_URL_VARIABLE", "MAX_SYNCS_AT_ONCE", "ApiSettings", "create_app", "is_loopback", "serve"]

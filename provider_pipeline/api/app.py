@@ -4,17 +4,20 @@ Here: assembly only. Cross-origin requests are not allowed, and nothing is kept 
 number of them may stand beside each other.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from provider_pipeline import catalog
-from provider_pipeline.api import problems
+from provider_pipeline.api import docs_page, problems
 from provider_pipeline.api.audit import Audit
-from provider_pipeline.api.limits import BodyLimit, ThisMachine
+from provider_pipeline.api.limits import ThisMachine
 from provider_pipeline.api.routes import health, history, models, overrides, providers, rules, sync, tasks
 from provider_pipeline.api.service import Service
 from provider_pipeline.api.settings import ApiSettings
@@ -31,17 +34,31 @@ def create_app(database: catalog.Database, settings: ApiSettings | None = None) 
         settings: What the operator decided.
     """
     chosen = settings or ApiSettings()
-    app = FastAPI(title="provider_pipeline", version=version("provider-pipeline"), description=_ABOUT, redoc_url=None)
+    app = FastAPI(
+        title="provider_pipeline",
+        version=version("provider-pipeline"),
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_with_threads,
+    )
     app.state.service = Service(database, chosen)
     for part in (providers, models, sync, rules, tasks, history, overrides, health):
         app.include_router(part.routes)
+    app.include_router(health.guarded_routes)
+    docs_page.install(app)
     problems.install(app)
     app.add_middleware(Audit, database=database)
-    app.add_middleware(BodyLimit, most=chosen.most_bytes)
     if not chosen.needs_token:
         app.add_middleware(ThisMachine)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _with_threads(app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = app.state.service.threads
+    yield
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class NewProvider(Body):
 class SyncOptions(Body):
     """What a sync may take although a guard holds it."""
 
-    accept: list[Name] = Field(default=[], description=f"Guards by name: {', '.join([*GUARDS, 'all'])}.")
+    accept: list[Name] = Field(default=[], max_length=20, description=f"Guards by name: {', '.join([*GUARDS, 'all'])}.")
     reason: Reason | None = None
 
 

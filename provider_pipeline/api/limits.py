@@ -1,61 +1,23 @@
-"""Limits on what is sent, from where and how often: the only state that the API's process keeps.
+"""Limits on how often, how many at once and from where: the only state that the API's process keeps.
 
-Here: the size of a body, the token buckets, and what may come from a browser where no token is needed. Not here: who
-a token belongs to (`service.py`).
+Not here: who a token belongs to (`access.py`), the size of bodies (`routing.py`) and slow connections
+(`connections.py`).
 """
 
 import ipaddress
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
 from urllib.parse import urlsplit
 
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from provider_pipeline.api.problems import CONTENT_TOO_LARGE, problem
+from provider_pipeline.api.problems import ProblemError, problem
 
-_MOST_BUCKETS = 10_000
-
-
-class BodyLimit:
-    """Refuses larger bodies, announced or not.
-
-    Args:
-        app: The application.
-        most: Bytes.
-    """
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app = app
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        # The server has refused what is no number.
-        if int(announced) > self._most:
-            await problem(413, CONTENT_TOO_LARGE, self._text())(scope, receive, send)
-            return
-        received = 0
-
-        async def counting() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._most:
-                raise HTTPException(413, self._text())
-            return message
-
-        await self._app(scope, counting, send)
-
-    def _text(self) -> str:
-        return f"a request may have at most {self._most:,} bytes"
+_MAX_BUCKETS = 10_000
+_RETRY_SECONDS = 5
 
 
 class ThisMachine:
@@ -105,6 +67,8 @@ def _is_here(url: str) -> bool:
 class TokenBuckets:
     """How often each caller may ask: so many times a second in the long run, and so many at once.
 
+    Used by the event loop alone.
+
     Args:
         per_second: Requests a second.
         burst: Requests at once, after a pause.
@@ -115,7 +79,6 @@ class TokenBuckets:
     burst: int
     clock: Callable[[], float]
     _buckets: OrderedDict[object, tuple[float, float]] = field(default_factory=OrderedDict, repr=False)
-    _alone: Lock = field(default_factory=Lock, repr=False)
 
     def take(self, caller: object) -> int:
         """Takes one request from a caller's bucket.
@@ -124,11 +87,51 @@ class TokenBuckets:
             0 if there was one, else the whole seconds until there is.
         """
         now = self.clock()
-        with self._alone:
-            left, at = self._buckets.pop(caller, (float(self.burst), now))
-            left = min(self.burst, left + (now - at) * self.per_second)
-            wait = 0 if left >= 1 else math.ceil((1 - left) / self.per_second)
-            self._buckets[caller] = (left if wait else left - 1, now)
-            if len(self._buckets) > _MOST_BUCKETS:
-                self._buckets.popitem(last=False)  # whoever was silent for longest has a full one by now
+        left, at = self._buckets.pop(caller, (float(self.burst), now))
+        left = min(self.burst, left + (now - at) * self.per_second)
+        wait = 0 if left >= 1 else math.ceil((1 - left) / self.per_second)
+        self._buckets[caller] = (left if wait else left - 1, now)
+        if len(self._buckets) > _MAX_BUCKETS:
+            self._buckets.popitem(last=False)  # the caller that was silent for longest has a full one by now
         return wait
+
+    def put_back(self, caller: object) -> None:
+        """Returns a request that was taken from a caller's bucket."""
+        if caller in self._buckets:
+            left, at = self._buckets[caller]
+            self._buckets[caller] = (left + 1, at)
+
+
+@dataclass
+class Slots:
+    """How many requests of a slow kind may be in progress at once. Used by the event loop alone.
+
+    Args:
+        most: So many.
+        what: What they are, for the refusal.
+    """
+
+    most: int
+    what: str
+    _taken: int = field(default=0, repr=False)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Holds a slot.
+
+        Raises:
+            ProblemError: 429: all are taken.
+        """
+        if self._taken >= self.most:
+            raise ProblemError(
+                429,
+                "too-many-at-once",
+                f"{self.most} {self.what} are in progress, and no more are done at once",
+                hint="try again when one has ended",
+                headers={"Retry-After": str(_RETRY_SECONDS)},
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1

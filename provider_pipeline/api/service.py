@@ -1,29 +1,34 @@
-"""What every endpoint stands on: the catalogue, the settings, and who is asking.
+"""What every endpoint stands on: the catalogue, the settings, and the request that it may answer.
 
-Here: the dependencies `Reader`, `Syncer` and `Admin`, which an endpoint takes instead of a session. Not here: tokens
-themselves (`catalog.api_tokens`).
+Here: the dependencies `Reader`, `Syncer` and `Admin`, which an endpoint takes instead of a session and which say the
+scope it needs. Not here: who is asking (`access.py`).
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.api.limits import TokenBuckets
+from provider_pipeline.api.limits import Slots, TokenBuckets
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline.listing import ListingClient
 
 CALLER: Final = "caller"
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="provider_pipeline"'}
 
-_BEARER = HTTPBearer(auto_error=False, description="A token made with `provider-pipeline tokens create`.")
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="provider_pipeline"'}
+_QUICK_THREADS: Final = 6
+_TOKEN_THREADS: Final = 4
+_HEALTH_THREADS: Final = 2
+
+Slow = Literal["sync", "computation"]
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,44 @@ class Service:
         settings: The settings.
         client: Fetches listings.
         buckets: The rate limits.
+        accepted_tokens: Digests of tokens that were accepted before.
+        token_threads: Threads that look tokens up.
+        health_threads: Threads that answer how the service is doing, whatever the others are busy with.
     """
 
     database: catalog.Database
     settings: ApiSettings
     client: ListingClient = field(default_factory=ListingClient)
     buckets: TokenBuckets = field(init=False)
+    accepted_tokens: set[bytes] = field(default_factory=set, repr=False)
+    token_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_TOKEN_THREADS))
+    health_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_HEALTH_THREADS))
+    _slots: dict[Slow, Slots] = field(init=False)
 
     def __post_init__(self) -> None:
-        buckets = TokenBuckets(self.settings.requests_per_second, self.settings.burst, time.monotonic)
-        object.__setattr__(self, "buckets", buckets)
+        chosen = self.settings
+        object.__setattr__(self, "buckets", TokenBuckets(chosen.requests_per_second, chosen.burst, time.monotonic))
+        slots: dict[Slow, Slots] = {
+            "sync": Slots(chosen.syncs_at_once, "syncs"),
+            "computation": Slots(chosen.computations_at_once, "computations"),
+        }
+        object.__setattr__(self, "_slots", slots)
+
+    @property
+    def threads(self) -> int:
+        """How many threads there are for all but the look-up of tokens and health.
+
+        All that is slow leaves some free. With the others they are fewer than the engine has connections.
+        """
+        return self.settings.syncs_at_once + self.settings.computations_at_once + _QUICK_THREADS
+
+    def slot(self, kind: Slow | None) -> AbstractContextManager[None]:
+        """Holds one of the slots of a slow kind of request; of the others there may be any number.
+
+        Raises:
+            ProblemError: 429: all are taken.
+        """
+        return nullcontext() if kind is None else self._slots[kind].one()
 
 
 @dataclass(frozen=True)
@@ -60,6 +93,24 @@ class Caller:
     id: int | None
     name: str
     scope: catalog.Scope
+
+    def require(self, scope: catalog.Scope, purpose: str = "this") -> None:
+        """Refuses the request unless the caller has a scope.
+
+        Args:
+            scope: The least that is needed.
+            purpose: What needs it, where that is only a part of what the endpoint does.
+
+        Raises:
+            ProblemError: 403: it has a smaller one.
+        """
+        if catalog.SCOPES.index(self.scope) < catalog.SCOPES.index(scope):
+            raise ProblemError(
+                403,
+                "scope-missing",
+                f"{purpose} needs a token of the scope {scope}; {self.name!r} has {self.scope}",
+                headers={"WWW-Authenticate": f'{CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope"'},
+            )
 
 
 @dataclass(frozen=True)
@@ -81,24 +132,6 @@ class Call:
         """Who is responsible for what the request changes."""
         return self.caller.id
 
-    def require(self, scope: catalog.Scope, purpose: str = "this") -> None:
-        """Refuses the request unless the caller has a scope.
-
-        Args:
-            scope: The least that is needed.
-            purpose: What needs it, where that is only a part of what the endpoint does.
-
-        Raises:
-            ProblemError: 403: it has a smaller one.
-        """
-        if catalog.SCOPES.index(self.caller.scope) < catalog.SCOPES.index(scope):
-            raise ProblemError(
-                403,
-                "scope-missing",
-                f"{purpose} needs a token of the scope {scope}; {self.caller.name!r} has {self.caller.scope}",
-                headers={"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope"'},
-            )
-
     def provider(self, slug: str) -> catalog.Provider:
         """The provider of that slug.
 
@@ -114,46 +147,24 @@ def service_of(request: Request) -> Service:
     return found
 
 
-def _calls(scope: catalog.Scope) -> Callable[..., Iterator[Call]]:
-    def call(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-    ) -> Iterator[Call]:
+@dataclass(frozen=True)
+class Needs:
+    """The dependency of an endpoint on a caller of a scope, whom `GuardedRoute` has admitted by then."""
+
+    scope: catalog.Scope
+
+    async def __call__(self, request: Request) -> AsyncIterator[Call]:
+        """The request, with a session of its own."""
         service = service_of(request)
-        with service.database.session() as session:
-            caller = _caller(service, session, credentials, request)
-            setattr(request.state, CALLER, caller)
-            allowed = Call(session, caller, service)
-            allowed.require(scope)
-            session.rollback()
-            yield allowed
-
-    return call
-
-
-def _caller(
-    service: Service, session: Session, credentials: HTTPAuthorizationCredentials | None, request: Request
-) -> Caller:
-    host = request.client.host if request.client else ""
-    if not service.settings.needs_token:
-        _limit(service, ("host", host))
-        return Caller(None, "anybody", "admin")
-    token = None if credentials is None else catalog.find_token(session, credentials.credentials, now=datetime.now(UTC))
-    if token is None:
-        _limit(service, ("stranger", host))
-        detail = "a token is needed" if credentials is None else "the token is unknown, expired or revoked"
-        raise ProblemError(401, "token-missing" if credentials is None else "token-refused", detail, headers=_CHALLENGE)
-    _limit(service, ("token", token.id))
-    return Caller(token.id, token.name, token.scope)
-
-
-def _limit(service: Service, who: object) -> None:
-    if wait := service.buckets.take(who):
-        raise ProblemError(
-            429, "too-many-requests", f"too many requests; the next in {wait} s", headers={"Retry-After": str(wait)}
-        )
+        session = service.database.session()
+        try:
+            yield Call(session, getattr(request.state, CALLER), service)
+        finally:
+            # It may ask the database; waiting for a thread meanwhile, it would keep a connection from those at work.
+            await run_sync(session.close, limiter=CapacityLimiter(1))
 
 
 # The session ends with the endpoint, not with the last byte that a slow client reads.
-Reader = Annotated[Call, Depends(_calls("read"), scope="function")]
-Syncer = Annotated[Call, Depends(_calls("sync"), scope="function")]
-Admin = Annotated[Call, Depends(_calls("admin"), scope="function")]
+Reader = Annotated[Call, Depends(Needs("read"), scope="function")]
+Syncer = Annotated[Call, Depends(Needs("sync"), scope="function")]
+Admin = Annotated[Call, Depends(Needs("admin"), scope="function")]

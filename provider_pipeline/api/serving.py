@@ -7,6 +7,7 @@ import uvicorn
 
 from provider_pipeline import catalog
 from provider_pipeline.api.app import create_app
+from provider_pipeline.api.connections import bounded_protocol
 from provider_pipeline.api.settings import ApiSettings
 
 
@@ -23,6 +24,8 @@ def serve(database: catalog.Database, settings: ApiSettings, *, host: str, port:
         create_app(database, settings),
         host=host,
         port=port,
+        http=bounded_protocol(settings),
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=30,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         list_tokens,
         record_request,
         revoke_token,
+        token_digest,
     )
     from provider_pipeline.catalog.database import Database, adapted_url, home, open_database
     from provider_pipeline.catalog.database_errors import documented_errors
@@ -326,6 +327,7 @@ __all__ = [
     "stored_pages",
     "sync_lock",
     "sync_targets",
+    "token_digest",
     "trial_results",
     "unknown_provider",
     "upgrade",

@@ -66,7 +66,7 @@ def create_token(
     """
     token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     adding = insert(api_token).values(
-        name=name, sha256=_digest(token), scope=scope, expires_at=expires_at, created_by_id=created_by_id
+        name=name, sha256=token_digest(token), scope=scope, expires_at=expires_at, created_by_id=created_by_id
     )
     try:
         with session.begin_nested():
@@ -80,9 +80,13 @@ def create_token(
     return token
 
 
-def find_token(session: Session, token: str, *, now: datetime) -> ApiToken | None:
-    """The stored token of this text, if it is accepted now; its use is noted, once a minute. Commits that."""
-    digest = _digest(token)
+def token_digest(token: str) -> bytes:
+    """What is stored of a token, and tells it from every other."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def find_token(session: Session, digest: bytes, *, now: datetime) -> ApiToken | None:
+    """The stored token of this digest, if it is accepted now; its use is noted, once a minute. Commits that."""
     row = session.execute(select(api_token.c.sha256, *_COLUMNS).where(api_token.c.sha256 == digest)).one_or_none()
     if row is None or not hmac.compare_digest(bytes(row.sha256), digest):
         return None
@@ -135,7 +139,3 @@ _COLUMNS = [api_token.c[name] for name in ApiToken.__dataclass_fields__]
 
 def _token(row: object) -> ApiToken:
     return ApiToken(**{name: getattr(row, name) for name in ApiToken.__dataclass_fields__})
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

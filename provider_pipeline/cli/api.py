@@ -18,9 +18,12 @@ def serve(
     requests_per_second: Annotated[
         float, typer.Option(min=0.01, help="How often one token may ask, in the long run.")
     ] = api.ApiSettings.requests_per_second,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest body of a request, in MiB.")] = (
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest sample or rule in a request, in MiB.")] = (
         api.ApiSettings.most_bytes // 2**20
     ),
+    syncs_at_once: Annotated[
+        int, typer.Option(min=1, max=api.MAX_SYNCS_AT_ONCE, help="How many syncs may run at once; more are refused.")
+    ] = api.ApiSettings.syncs_at_once,
 ) -> None:
     """Serve the HTTP API. What it can do is shown at /docs."""
     if no_auth and not api.is_loopback(host):
@@ -30,6 +33,7 @@ def serve(
         dagster_url=os.environ.get(api.DAGSTER_URL_VARIABLE) or None,
         most_bytes=max_megabytes * 2**20,
         requests_per_second=requests_per_second,
+        syncs_at_once=syncs_at_once,
     )
     with catalog.open_catalog(door="the API") as database:
         if not no_auth:

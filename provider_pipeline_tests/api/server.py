@@ -4,12 +4,23 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from provider_pipeline import catalog
+from provider_pipeline.api import ApiSettings
+
+_SERVE = """
+from provider_pipeline import catalog
+from provider_pipeline.api import ApiSettings, serve
+with catalog.open_database(door="the API") as database:
+    serve(database, {settings!r}, host="127.0.0.1", port=0)
+"""
 
 
 @dataclass(frozen=True)
@@ -18,36 +29,60 @@ class Running:
 
     Attributes:
         url: Where it listens.
-        process: Its process; what it logs is its standard output.
+        process: Its process.
+        log: What it logs.
     """
 
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Its host and port."""
+        found = urlsplit(self.url)
+        return str(found.hostname), int(found.port or 0)
 
 
 @contextmanager
 def running_api(database: catalog.Database, *options: str, **environment: str) -> Iterator[Running]:
     """Runs `provider-pipeline api` on a free port until the end of the block."""
-    command = [Path(sys.executable).with_name("provider-pipeline"), "api", "--port", "0", *options]
+    executable = str(Path(sys.executable).with_name("provider-pipeline"))
+    with _running(database, [executable, "api", "--port", "0", *options], environment) as running:
+        yield running
+
+
+@contextmanager
+def serving_with(database: catalog.Database, settings: ApiSettings) -> Iterator[Running]:
+    """Serves the API on a free port, with settings that the command line has no options for."""
+    with _running(database, [sys.executable, "-c", _SERVE.format(settings=settings)], {}) as running:
+        yield running
+
+
+@contextmanager
+def _running(database: catalog.Database, command: list[str], environment: dict[str, str]) -> Iterator[Running]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER_PIPELINE")}
-    with subprocess.Popen(
-        command,
-        env={**inherited, "PROVIDER_PIPELINE_DATABASE_URL": database.url, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    # Not a pipe: nobody empties it, and a server that cannot log stops.
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen(
+            command,
+            env={**inherited, "PROVIDER_PIPELINE_DATABASE_URL": database.url, **environment},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
         try:
-            yield Running(_address(process), process)
+            yield Running(_address(process, Path(log.name)), process, Path(log.name))
         finally:
             process.kill()
-            process.communicate()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(r"running on (http://\S+)", line):
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    while True:
+        ended = process.poll() is not None
+        said = log.read_text(encoding="utf-8")
+        if found := re.search(r"running on (http://\S+)", said):
             return found[1]
-    raise AssertionError("".join(said))
+        assert not ended, said
+        time.sleep(0.05)

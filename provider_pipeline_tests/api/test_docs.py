@@ -6,8 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import get_args
 
+from provider_pipeline.api import MAX_SYNCS_AT_ONCE, ApiSettings
+from provider_pipeline.api.connections import DRAIN_SECONDS, MAX_CONNECTIONS, MAX_HEAD, MAX_HEADERS
 from provider_pipeline.api.documents import ModelStatus
 from provider_pipeline.api.routes.models import ModelFilters
+from provider_pipeline.api.routing import SMALL_BODY
+from provider_pipeline.api.strict import MAX_MEMBERS
 from provider_pipeline.catalog import SCOPES
 from provider_pipeline_tests.api.conftest import make_tokens
 from provider_pipeline_tests.api.server import running_api
@@ -56,3 +60,22 @@ def test_the_page_says_which_scope_each_decision_needs():
     needs_admin = [what for what, (sync, admin) in stated.items() if (sync, admin) == ("no", "yes")]
     for word in ("approve", "activate", "rollback", "accept"):
         assert any(f"`{word}`" in what for what in needs_admin), word
+
+
+def test_the_limits_are_those_that_hold():
+    page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Limits")[2].partition("\n## ")[0]
+    chosen = ApiSettings()
+    for told in (
+        f"{chosen.requests_per_second} a second, {chosen.burst} at once",
+        f"| {chosen.syncs_at_once} at once | 429 | `--syncs-at-once`, {MAX_SYNCS_AT_ONCE} at most |",
+        f"| {chosen.computations_at_once} at once |",
+        f"{SMALL_BODY // 2**10} KiB; with a sample or a rule {chosen.most_bytes // 2**20} MiB",
+        f"| {chosen.body_seconds} s in all | 408 |",
+        f"| {MAX_HEAD // 2**10} KiB, {MAX_HEADERS} headers | 400 |",
+        f"| {chosen.head_seconds} s from when the connection is free |",
+        f"| {DRAIN_SECONDS} s | closed |",
+        f"| {chosen.unread_seconds} s | closed |",
+        f"| {MAX_CONNECTIONS}; ",
+        f", {MAX_MEMBERS} members of its own",
+    ):
+        assert told in page

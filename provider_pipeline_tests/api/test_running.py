@@ -159,7 +159,8 @@ def test_no_answer_and_no_line_of_the_log_holds_a_secret(fleet: Fleet):
                 ]
             assert said[-8].status_code == (502 if scope in ("sync", "admin") else 403 if scope == "read" else 401)
         api.process.kill()
-        log = api.process.stdout.read()
+        api.process.wait()
+        log = api.log.read_text(encoding="utf-8")
     for answer in said:
         texts = (answer.text, str(answer.headers))
         assert not [secret for secret in secrets for each in texts if secret in each], answer.url

@@ -176,3 +176,12 @@ def test_an_installed_package_finds_the_sql_files_inside_itself(tmp_path):
         text=True,
     ).stdout.strip()
     assert found == str(tmp_path / "provider_pipeline" / "sql")
+
+
+def test_a_table_whose_rows_cannot_be_deleted_cannot_be_emptied_either(database: Database):
+    # The types of triggers, as PostgreSQL stores them: 2 before, 8 at DELETE, 32 at TRUNCATE.
+    guarded = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal AND tgtype & {0} = {0}"
+    with database.engine.connect() as connection:
+        undeletable, unemptiable = (set(connection.scalars(text(guarded.format(kind)))) for kind in (2 | 8, 2 | 32))
+    assert {"api_audit", "rule_version", "rule_version_event"} <= undeletable
+    assert undeletable <= unemptiable

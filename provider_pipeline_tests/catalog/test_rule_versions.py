@@ -107,6 +107,9 @@ def test_the_versions_that_rows_name_cannot_be_emptied_away(session, provider):
     session.commit()
     with pytest.raises(DBAPIError, match="cannot truncate"):
         session.execute(text("TRUNCATE rule_version"))
+    session.rollback()
+    with pytest.raises(DBAPIError, match="rule versions are never deleted"):
+        session.execute(text("TRUNCATE rule_version CASCADE"))
 
 
 def test_versions_are_counted_without_gaps_when_two_writers_add_at_once(database, session, provider):

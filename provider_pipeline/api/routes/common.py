@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
+from provider_pipeline.api.access import BEARER
 from provider_pipeline.api.problems import responses
-from provider_pipeline.api.strict import StrictRoute
+from provider_pipeline.api.routing import GuardedRoute
 
 Slug = Annotated[str, Path(description="The provider's short name.", max_length=64, pattern=r"^[a-z0-9._-]+$")]
 OfProvider = Annotated[
@@ -24,8 +25,9 @@ def router(tag: str) -> APIRouter:
     return APIRouter(
         prefix="/api",
         tags=[tag],
-        route_class=StrictRoute,
-        responses={**responses(400, 401, 403, 404, 413, 422, 429, 500, 503)},
+        route_class=GuardedRoute,
+        dependencies=[Depends(BEARER)],  # for OpenAPI; the route asks it before anything else
+        responses={**responses(400, 401, 403, 404, 408, 413, 422, 429, 500, 503)},
     )
 
 

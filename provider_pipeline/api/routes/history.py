@@ -12,6 +12,7 @@ from provider_pipeline.api.cursors import read_change_cursor, write_change_curso
 from provider_pipeline.api.documents import ChangeKind, ChangeList, RawResponseDocument
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.routes.common import Cursor, Limit, OfProvider, Slug, document_of, router
+from provider_pipeline.api.routing import costs
 from provider_pipeline.api.service import Reader
 
 routes = router("history")
@@ -54,6 +55,7 @@ def list_changes(
 
 
 @routes.get("/digest")
+@costs(slow="computation")
 def digest(call: Reader, since: _Since = None, until: _Until = None) -> Json:
     """What the changes of a span amount to; of the last day, when no span is given."""
     end = until or datetime.now(UTC)

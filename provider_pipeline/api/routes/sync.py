@@ -10,6 +10,7 @@ from provider_pipeline.api.dagster_runs import launch_sync
 from provider_pipeline.api.documents import GeneratedDocument, LaunchedRun, SyncResult
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import DryRun, Slug, router
+from provider_pipeline.api.routing import costs
 from provider_pipeline.api.service import Call, Syncer
 from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
 from provider_pipeline.listing import redact_document
@@ -30,6 +31,7 @@ _Via = Annotated[
     response_model=SyncResult,
     responses={202: {"model": LaunchedRun, "description": "A run was launched."}, **responses(409, 502, 504)},
 )
+@costs(slow="sync")
 def sync_models(
     call: Syncer,
     slug: Slug,
@@ -43,7 +45,7 @@ def sync_models(
     """
     accepted = options or SyncOptions()
     if accepted.accept:
-        call.require("admin", "to accept what a guard holds")
+        call.caller.require("admin", "to accept what a guard holds")
     call.provider(slug)
     call.session.rollback()
     if via == "dagster":
@@ -54,6 +56,7 @@ def sync_models(
 
 
 @routes.post("/providers/{slug}/metadata/generate-rules", response_model=GeneratedDocument, responses=responses(409))
+@costs(slow="computation", large_body=True)
 def generate_rules(call: Syncer, slug: Slug, body: SampleBody, dry_run: DryRun = False) -> Any:
     """Writes rules from a response. They are stored, and used only once somebody activates them."""
     call.provider(slug)

@@ -10,6 +10,7 @@ from provider_pipeline.api.bodies import Approval, ClaimBody, Decision, Key, Pro
 from provider_pipeline.api.documents import ActiveRule, RepairDocument, TaskDocument
 from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.api.routes.common import Limit, OfProvider, document_of, router
+from provider_pipeline.api.routing import costs
 from provider_pipeline.api.service import Admin, Call, Reader, Syncer
 from provider_pipeline.sync import approve_task, propose_rule, reject_task
 
@@ -84,6 +85,7 @@ def release(call: Syncer, task_id: _TaskId, body: ReleaseBody) -> Any:
 
 
 @routes.post("/tasks/{task_id}/propose", response_model=RepairDocument, responses=responses(409))
+@costs(slow="computation", large_body=True)
 def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
     """Answers a task with a rule. It passes the gates that every rule passes, or waits for a person.
 

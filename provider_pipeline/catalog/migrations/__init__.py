@@ -5,7 +5,9 @@ is in the top-level `sql/` folder (inside the package in an installed wheel). A 
 file of the same number.
 """
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -104,8 +106,14 @@ def _config() -> Config:
     return config
 
 
+@cache
+def _scripts() -> ScriptDirectory:
+    # Read once: readiness is asked for all the time.
+    return ScriptDirectory.from_config(_config())
+
+
 def _pending(connection: Connection) -> list[str]:
-    script = ScriptDirectory.from_config(_config())
+    script = _scripts()
     known = {revision.revision: revision for revision in script.walk_revisions()}
     current = set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
     if unknown := sorted(current - known.keys()):
