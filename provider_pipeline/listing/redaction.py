@@ -26,7 +26,6 @@ from provider_pipeline.listing.spellings import (
     merged,
     spans_in_body,
     spans_in_text,
-    telling_runs,
     too_much_to_mask,
 )
 
@@ -36,14 +35,13 @@ Said = Callable[[str], str]
 """Makes a text of the server's presentable, before it is cut to a line: of a secret cut in two, half would be shown."""
 
 _SHORTEST_IN_BODY: Final = 8
-_LEAST_OF_A_QUOTE: Final = 8
 _ADDRESS: Final = re.compile(r"\b(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _QUERY: Final = re.compile(r"\?[\w.~%\[\]-]+=[^\s\"'<>]*")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Replace every secret in a text of ours, however URLs, JSON, HTML or Base64 spell it, by `***`."""
-    return _redacted(text, secrets, least=None)
+    return _redacted(text, secrets, parts=False)
 
 
 def redact_quote(text: str, secrets: Iterable[str] = ()) -> str:
@@ -52,7 +50,7 @@ def redact_quote(text: str, secrets: Iterable[str] = ()) -> str:
     Eight characters of a secret's beginning or end are masked, for servers quote a refused key in part; and a login
     page's address quotes the address that was asked for, key and all.
     """
-    found = _redacted(text, secrets, least=_LEAST_OF_A_QUOTE)
+    found = _redacted(text, secrets, parts=True)
     content = found.encode("utf-8", "surrogatepass")
     found = _masked(content, well_known_keys(content)).decode("utf-8", "surrogatepass")
     return _QUERY.sub("", _ADDRESS.sub(r"\1", found))
@@ -145,17 +143,17 @@ def quiet_url_logging() -> None:
         logging.getLogger(name).addFilter(_LOG_FILTER)
 
 
-def _redacted(text: str, secrets: Iterable[str], *, least: int | None) -> str:
+def _redacted(text: str, secrets: Iterable[str], *, parts: bool) -> str:
     known = [Spellings.of(secret) for secret in secrets if secret]
     if not known:
         return text
     content = text.encode("utf-8", "surrogatepass")
-    return _masked(content, spans_in_text(content, known, least=least)).decode("utf-8", "surrogatepass")
+    return _masked(content, spans_in_text(content, known, parts=parts)).decode("utf-8", "surrogatepass")
 
 
 def _redacted_body(content: bytes, secrets: Sequence[Spellings]) -> bytes:
     # One pass shows of most bodies that there is nothing to be masked.
-    runs = telling_runs(secrets)
+    runs = frozenset().union(*(secret.runs for secret in secrets))
     places: list[Span] = []
     found: list[Span] = []
     for match in islice(_suspicions(runs).finditer(content), MOST_PLACES + 1):

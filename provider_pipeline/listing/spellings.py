@@ -28,6 +28,8 @@ HIDDEN: Final = (
 """RE2, in capitals or not: a letter or digit written as an escape, which nobody does who has nothing to hide."""
 
 _FOLDED: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+\b\t\n\r\f\v", b"abcdefghijklmnopqrstuvwxyz" + 7 * b" ")
+LEAST_PART: Final = 8
+"""So many characters of a secret's beginning or end are as bad as all of it."""
 _SHORTEST: Final = 4
 _SHORTEST_IN_BASE64: Final = 8
 _NEVER_ESCAPED: Final = re.compile(rb"[0-9a-z]{6,}")
@@ -53,10 +55,21 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Spellings:
-    """One secret in all its spellings."""
+    """One secret in all its spellings.
+
+    Attributes:
+        written: As it stands, in UTF-8.
+        decoded: As it is compared.
+        runs: Texts of which one is in every body that holds it, unless letters of it are escaped; in small letters. No
+            encoder touches letters and digits, and hardly any `-._`: these are the longest runs of them that there
+            are, and an empty one, which is in every body, where there is none.
+        tips: The first and the last characters of what is compared, of which one is in whatever holds enough of it.
+    """
 
     written: bytes = field(repr=False)
     decoded: tuple[Spelling, ...] = field(repr=False)
+    runs: frozenset[bytes] = field(repr=False)
+    tips: frozenset[bytes] = field(repr=False)
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -65,39 +78,27 @@ class Spellings:
         written = secret.encode("utf-8", "surrogatepass")
         in_base64 = dict.fromkeys(Spelling(_decoded(text).content, True) for text in _in_base64(written))
         # A backslash counts only with what is behind it.
-        decoded = (Spelling(_decoded(written).content.rstrip(b"\\"), False), *in_base64)
-        return cls(written, tuple(each for each in decoded if len(each.decoded) >= _SHORTEST))
+        plain = Spelling(_decoded(written).content.rstrip(b"\\"), False)
+        decoded = tuple(each for each in (plain, *in_base64) if len(each.decoded) >= _SHORTEST)
+        runs = frozenset(run for each in decoded for run in _telling_runs(each))
+        tips = frozenset(tip for each in decoded for tip in (each.decoded[:LEAST_PART], each.decoded[-LEAST_PART:]))
+        return cls(written, decoded, runs, tips)
 
 
-def spans_in_text(text: bytes, secrets: Sequence[Spellings], *, least: int | None) -> list[Span]:
+def spans_in_text(text: bytes, secrets: Sequence[Spellings], *, parts: bool) -> list[Span]:
     """Where a short text holds a secret.
 
     Args:
         text: In UTF-8.
         secrets: The secrets.
-        least: How much of a secret's beginning or end counts as well, in characters; None for whole ones only.
+        parts: Whether the beginning of a secret, or its end, counts as well, from 8 characters on.
     """
-    decoded = _decoded(text)
 
     def enough(spelling: Spelling) -> int:
         length = len(spelling.decoded)
-        return length if least is None else min(length, least)
+        return min(length, LEAST_PART) if parts else length
 
-    return _spans(decoded, secrets, enough)
-
-
-def telling_runs(secrets: Iterable[Spellings]) -> frozenset[bytes]:
-    """Texts of which one is in every body that holds a secret, unless letters of it are escaped; in small letters.
-
-    No encoder touches letters and digits, and hardly any `-._`: these are the longest runs of them that there are, and
-    an empty one, which is in every body, where there is none.
-    """
-    return frozenset(
-        max(_NEVER_ESCAPED.findall(part) or _SELDOM_ESCAPED.findall(part), key=len, default=b"")[:_LONGEST_RUN]
-        for secret in secrets
-        for spelling in secret.decoded
-        for part in (spelling.decoded[: _most_of(spelling)], spelling.decoded[-_most_of(spelling) :])
-    )
+    return _spans(_decoded(text), secrets, enough)
 
 
 def spans_in_body(content: bytes, secrets: Sequence[Spellings], places: Iterable[Span]) -> list[Span]:
@@ -106,16 +107,18 @@ def spans_in_body(content: bytes, secrets: Sequence[Spellings], places: Iterable
     Args:
         content: In UTF-8.
         secrets: The secrets.
-        places: Where one of their `telling_runs` is, or a letter is written as an escape (`HIDDEN`).
+        places: Where one of their `runs` is, or a letter is written as an escape (`HIDDEN`).
 
     Raises:
         ListingUnreadableError: It would take too long to tell.
     """
     reach = 8 * max((len(each.decoded) for secret in secrets for each in secret.decoded), default=0) + 64
     near = [(max(0, start - reach), end + reach) for start, end in places] if secrets else []
+    if any(b"" in secret.runs for secret in secrets):
+        near = [(0, len(content))]
     found: list[Span] = []
     escapes = 0
-    for start, end in [(0, len(content))] if b"" in telling_runs(secrets) else merged(near):
+    for start, end in merged(near):
         part = content[start:end]
         escapes += sum(map(part.count, (b"%", b"\\", b"&")))
         if escapes > MOST_PLACES:
@@ -146,7 +149,14 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 def _most_of(spelling: Spelling) -> int:
     # Less could be a part of a model's name, if somebody has chosen a key like one.
     length = len(spelling.decoded)
-    return length if spelling.is_base64 else min(length, max(8, min(16, length * 3 // 4)))
+    return length if spelling.is_base64 else min(length, max(LEAST_PART, min(16, length * 3 // 4)))
+
+
+def _telling_runs(spelling: Spelling) -> Iterator[bytes]:
+    length = _most_of(spelling)
+    for part in (spelling.decoded[:length], spelling.decoded[-length:]):
+        runs = _NEVER_ESCAPED.findall(part) or _SELDOM_ESCAPED.findall(part)
+        yield max(runs, key=len, default=b"")[:_LONGEST_RUN]
 
 
 def _places(content: bytes, run: bytes) -> Iterator[int]:
@@ -160,6 +170,7 @@ def _spans(decoded: "_Decoded", secrets: Sequence[Spellings], least: Callable[[S
     found = [
         decoded.source(start, end)
         for secret in secrets
+        if any(tip in decoded.content for tip in secret.tips)
         for spelling in secret.decoded
         for start, end in _shared_runs(decoded.content, spelling.decoded, least(spelling))
     ]
@@ -195,8 +206,8 @@ class _Decoded:
     """A text without its escapes, and where each byte of it came from."""
 
     content: bytes
-    starts: "array[int]"
-    ends: "array[int]"
+    starts: Sequence[int]
+    ends: Sequence[int]
     original: bytes
 
     def source(self, start: int, end: int) -> Span:
@@ -212,9 +223,12 @@ class _Decoded:
 def _decoded(text: bytes) -> _Decoded:
     """The text decoded until nothing is left to decode, in small letters."""
     small = text.translate(_FOLDED)
-    reader = _FromTheRight()
     end = len(text)
-    for place in reversed([match.start() for match in _ESCAPE.finditer(text)]):
+    escapes = [match.start() for match in _ESCAPE.finditer(text)]
+    if not escapes:
+        return _Decoded(small, range(end), range(1, end + 1), text)
+    reader = _FromTheRight()
+    for place in reversed(escapes):
         reader.put(small[place + 1 : end], place + 1)
         reader.put_escape(small[place], place, place + 1)
         end = place
