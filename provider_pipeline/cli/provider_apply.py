@@ -56,7 +56,7 @@ def apply(
 
 
 def _confirmed_hosts(plan: presets.Plan, named: list[str], *, yes: bool) -> list[str] | None:
-    """The hosts that may get keys which others got so far; None if a person has not named one of them."""
+    """The confirmed new hosts for known keys; None if one is not confirmed."""
     for slug, each in plan.new_hosts:
         if not sync.unconfirmed([each], named):
             continue

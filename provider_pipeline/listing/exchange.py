@@ -164,7 +164,7 @@ class Exchange:
 
     def _answer(self, wanted: Wanted, response: requests.Response, body: bytes) -> Answer | Failure:
         try:
-            # A token endpoint's answer is kept nowhere, and what is a secret in it is what was asked for.
+            # A token endpoint's answer is not stored, and the secret in it is what was asked for.
             content = body if wanted.form is not None else redact_body(body, self._authorizer.secrets)
         except ListingUnreadableError as error:
             return Failure(error.message, ListingUnreadableError, transient=False, hint=error.hint)

@@ -1,8 +1,7 @@
-"""Keys of other people, which some listings hold in the clear: masked before anything is stored.
+"""Finds other people's keys in a listing, by name and look together.
 
-Here: which values of a JSON text are such keys, by name and look together. Not here: our own keys (`spellings`), what a
-key looks like (`key_look`). The concept: what is honest stays as it is: a number, a flag, the name of an environment
-variable, a word that says how to log in, `key` as an id, a tokenizer's token, a page's token.
+Honest fields stay: numbers, flags, names of environment variables, words for a kind of login, `key` as an id, tokens of
+a tokenizer or of the next page.
 """
 
 import json
@@ -13,14 +12,14 @@ from typing import Final
 from provider_pipeline.listing.key_look import confirmed_key, looks_like_a_key
 from provider_pipeline.listing.spellings import Span
 
-# How names end whose values are secrets. Not `key`, `token`, `auth`: too many listings call other things so.
+# Ends of names whose values are secrets. Not `key`, `token`, `auth`: many listings use these for other things.
 _NAME: Final = (
     r"(?:(?:api|secret|private|access|account|subscription|signing|encryption|master|admin|service|auth|client|license"
     r"|shared|storage|virtual|bearer)[-_ ]?key|(?:access|auth|bearer|refresh|session|security|secret|api|id|personal)"
     r"[-_ ]?token|secret|passw(?:or)?d|passphrase|credential|authorization)s?"
 )
 NAMED: Final = rf'(?i:{_NAME}(?:\\*"\s*:\s*\\*["\[{{]|=[^\s"&=]))'
-"""RE2: a name of a secret up to the first character of its value; the quotes may be escaped, as in JSON in a text."""
+"""RE2: the name of a secret up to its value's first character; quotes may be escaped, as in JSON inside JSON."""
 _TEXT: Final = rb"[^\"\\]*+(?:\\.[^\"\\]*+)*+"
 _STRING: Final = re.compile(rb'"(%b)"' % _TEXT, re.DOTALL)
 _STRINGS: Final = re.compile(rb'\[\s*+(?:"%b"\s*+(?:,\s*+)?)*+\]' % _TEXT, re.DOTALL)
@@ -35,7 +34,7 @@ _NO_SECRET: Final = re.compile(
     r"(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?:os\.environ/|env[:./]|process\.env\.)\S+|\$\S+|%\w+%|<[^<>]+>|\{.+\})"
     r"|https?://[^\s?#@]+"
 )
-"""The name of a variable, a place to fill in, or an address."""
+"""A variable's name, a placeholder, or an address."""
 _TOLD: Final = """
 true false yes no on off none null nil undefined unknown n/a any all default auto automatic required optional mandatory
 needed not-needed not-required supported unsupported enabled disabled available unavailable present missing set unset
@@ -47,11 +46,11 @@ access_token credential credentials login user username admin service service_ac
 masked redacted
 """
 _WORDS: Final = frozenset(_TOLD.split())
-"""What is said about a key under its name, instead of it."""
+"""Values that describe a key instead of being one."""
 
 
 def named_secrets(content: bytes, place: int) -> Iterator[Span]:
-    """The secrets in the value behind a name that `NAMED` has found.
+    """The secrets in the value after a match of `NAMED`.
 
     Args:
         content: JSON in UTF-8, or any text.
@@ -66,7 +65,7 @@ def named_secrets(content: bytes, place: int) -> Iterator[Span]:
             listed = _STRINGS.match(content, place)
             values = list(_STRING.finditer(content, place, listed.end())) if listed else []
         case b"{":
-            # What is beside the key in an object of its own, such as where to get one, is told by its look.
+            # An object around the key also says, for example, where to get one; so here the look decides.
             flat = _FLAT_OBJECT.match(content, place)
             members = _MEMBER.finditer(content, place, flat.end()) if flat else ()
             values = [each for each in members if looks_like_a_key(_text(each[1]))]
@@ -77,14 +76,14 @@ def named_secrets(content: bytes, place: int) -> Iterator[Span]:
 
 
 def well_known_secrets(content: bytes, span: Span, *, mixed: bool) -> Iterator[Span]:
-    """What `WELL_KNOWN` has found, if it is a key."""
-    # A page's token may be a JSON Web Token; the server wants it back as it is.
+    """A match of `WELL_KNOWN`, if it is a key and not the next page's token."""
+    # A page token may be a JSON Web Token, and the server needs it unchanged.
     if not _PLACE_IN_LISTING.search(_name_of(content, span[0])):
         yield from confirmed_key(content, span, mixed=mixed)
 
 
 def _name_of(content: bytes, place: int) -> bytes:
-    """The name of the member whose text has this place, if it has one."""
+    """The name of the JSON member whose string contains this place, or nothing."""
     begin = max(0, place - _BEFORE)
     value = content.rfind(b'"', begin, place)
     end = content.rfind(b'"', begin, max(begin, value))

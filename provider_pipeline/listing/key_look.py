@@ -1,8 +1,4 @@
-"""What a secret looks like, where nobody says that it is one.
-
-Here: judging names and values. Not here: what is done about them: refusing what would be stored (`auth.checks`,
-`source`), masking what others sent (`foreign_keys`). The forms of well-known keys are data (`data/key_patterns.toml`).
-"""
+"""Judges by name and by look whether a value is a secret. Forms of well-known keys: `data/key_patterns.toml`."""
 
 import math
 import re
@@ -25,7 +21,7 @@ _SENSITIVE_VARIABLE: Final = re.compile(
     re.IGNORECASE,
 )
 _OURS: Final = ("PROVIDER_PIPELINE_", "DAGSTER_")
-# Names of what has an id: `OpenAI-Organization: org-...` is as random as a key.
+# Values under these names are ids; `OpenAI-Organization: org-...` is as random as a key.
 _IDENTIFYING_NAME: Final = re.compile(
     r"(?:^|[-_])(?:ids?|org|organi[sz]ation|project|account|tenant|team|workspace|customer|user|app|name|version)$",
     re.IGNORECASE,
@@ -36,16 +32,16 @@ _UUID: Final = re.compile(
 )
 _HEX: Final = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{40,}(?![0-9A-Za-z])", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z0-9+/=_.~-]+")
-# From a capital to a small letter is none: words begin so.
+# Not from upper to lower case: words begin so.
 _CHANGES: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
-# Twelve letters and digits, of both.
+# Twelve letters and digits, both among them.
 _RUN: Final = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}")
 _RANDOM_LENGTH: Final = 20
 _RANDOM_CHANGES: Final = 0.28
-"""Changes of kind for each character: 0.44 in random letters and digits, 0.2 in words and versions written together."""
+"""Changes of kind per character: 0.44 in random letters and digits, 0.2 in words and versions written together."""
 _PREFIXED_CHANGES: Final = 0.2
 _LEAST_ENTROPY: Final = 3.0
-"""Bits a character; placeholders such as `xxxx` have fewer."""
+"""Bits per character; placeholders such as `xxxx` have fewer."""
 
 
 def _well_known() -> str:
@@ -64,7 +60,7 @@ def bytes_options() -> Any:
 
 
 WELL_KNOWN: Final = _well_known()
-"""RE2: what may be a key that says itself what it is: the first group, and the second if it is `mixed`."""
+"""RE2: candidates for well-known keys, to be passed to `confirmed_key`. Group 1 is the key, group 2 set if `mixed`."""
 _WELL_KNOWN: Final = re2.compile(WELL_KNOWN.encode(), bytes_options())
 
 
@@ -74,7 +70,7 @@ def is_sensitive_name(name: str) -> bool:
 
 
 def is_our_variable(name: str) -> bool:
-    """Whether an environment variable is this product's own, or Dagster's: no provider has a key there."""
+    """Whether an environment variable is this product's own, or Dagster's, and so no provider's key."""
     return name.upper().startswith(_OURS)
 
 
@@ -84,10 +80,10 @@ def is_sensitive_variable(name: str) -> bool:
 
 
 def looks_like_a_key(text: str, *, name: str = "") -> bool:
-    """Whether a text holds a key by its look: in a well-known form, or random as no name, version or date is.
+    """Whether a text contains a key: one of a well-known form, or random text unlike any name, version or date.
 
-    A UUID is none, with its hyphens or without: projects, accounts and tenants are named by them, and nothing but the
-    name of what holds it tells such an id from a key. Under a name that says it is an id, only well-known forms count.
+    A UUID is not a key, with hyphens or without: projects, accounts and tenants have UUIDs, and only the name of the
+    header or parameter tells an id from a key. Under the name of an id, only well-known forms count.
 
     Args:
         text: The text.
@@ -101,18 +97,18 @@ def looks_like_a_key(text: str, *, name: str = "") -> bool:
 
 
 def holds_well_known_key(text: str) -> bool:
-    """Whether a text holds a key that says itself what it is."""
+    """Whether a text contains a key of a well-known form."""
     return next(well_known_keys(text.encode("utf-8", "replace")), None) is not None
 
 
 def well_known_keys(text: bytes) -> Iterator[tuple[int, int]]:
-    """Where keys are that say themselves what they are, such as `ghp_...`."""
+    """Where a text contains keys of well-known forms, such as `ghp_...`."""
     for match in _WELL_KNOWN.finditer(text):
         yield from confirmed_key(text, match.span(1), mixed=match[2] is not None)
 
 
 def confirmed_key(text: bytes, span: tuple[int, int], *, mixed: bool) -> Iterator[tuple[int, int]]:
-    """What `WELL_KNOWN` has found, unless it is a placeholder or a word that begins like a key."""
+    """A match of `WELL_KNOWN`, unless it is a placeholder or an ordinary word with the same prefix."""
     start, end = span
     key = text[start:end].decode("latin-1")
     if key.startswith("BEGIN"):
@@ -142,5 +138,5 @@ def _mixes(word: str, changes: float) -> bool:
 
 
 def _entropy(text: str) -> float:
-    """Bits a character, by how often each occurs in the text."""
+    """Shannon entropy in bits per character."""
     return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())

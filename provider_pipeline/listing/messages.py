@@ -59,7 +59,7 @@ class Wanted:
         url: Without credentials.
         form: What is posted; None for a GET.
         headers: Further headers.
-        named: The server named the URL, so that its query is not shown: it may quote what was asked before.
+        named: The server named the URL; its query is not shown, since it may quote an earlier request.
     """
 
     url: str = field(repr=False)

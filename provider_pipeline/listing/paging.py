@@ -50,7 +50,7 @@ class NextRequest:
 
     Attributes:
         url: The URL.
-        named: The server named it; otherwise it is the page's own with a parameter that the rule names.
+        named: The server named it; otherwise it is the page's own URL with a parameter of the rule's.
     """
 
     url: str

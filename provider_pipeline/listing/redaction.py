@@ -1,8 +1,6 @@
-"""Keeping secret values out of every text that leaves the process.
+"""Masks secrets in texts, bodies and URLs, and keeps queries out of the HTTP library's log.
 
-Here: masking of secrets in texts, bodies and URLs, and the log filter for the HTTP library. Not here: where secrets
-come from (`auth`), how they are found (`spellings` our own, `foreign_keys` others'). The concept: a secret exists only
-in the process environment and in the request it authorises. In what a server said, a part of one counts, too.
+`spellings` finds our secrets, `foreign_keys` other people's.
 """
 
 import json
@@ -20,46 +18,43 @@ from provider_pipeline.listing.foreign_keys import NAMED, named_secrets, well_kn
 from provider_pipeline.listing.key_look import WELL_KNOWN, bytes_options, is_sensitive_name, well_known_keys
 from provider_pipeline.listing.spellings import (
     HIDDEN,
-    MOST_PLACES,
+    MAX_PLACES,
     Span,
     Spellings,
     merged,
     spans_in_body,
     spans_in_text,
-    telling_runs,
     too_much_to_mask,
 )
 
 MASK: Final = "***"
 
 Said = Callable[[str], str]
-"""Makes a text of the server's presentable, before it is cut to a line: of a secret cut in two, half would be shown."""
+"""Redacts a text of the server's, before it is cut to a line: half a secret would no longer be recognised."""
 
 _SHORTEST_IN_BODY: Final = 8
-_LEAST_OF_A_QUOTE: Final = 8
 _ADDRESS: Final = re.compile(r"\b(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _QUERY: Final = re.compile(r"\?[\w.~%\[\]-]+=[^\s\"'<>]*")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in a text of ours, however URLs, JSON, HTML or Base64 spell it, by `***`."""
-    return _redacted(text, secrets, least=None)
+    """Replace every secret in a text of ours by `***`, however it is encoded."""
+    return _redacted(text, secrets, parts=False)
 
 
 def redact_quote(text: str, secrets: Iterable[str] = ()) -> str:
-    """A text of the server's: without secrets, ours and others'; without secrets cut short; without addresses' queries.
+    """A text of the server's without our secrets, parts of them, other people's keys, and the queries of addresses.
 
-    Eight characters of a secret's beginning or end are masked, for servers quote a refused key in part; and a login
-    page's address quotes the address that was asked for, key and all.
+    Servers quote a refused key in part, and a login page's address quotes the one that was asked for, key included.
     """
-    found = _redacted(text, secrets, least=_LEAST_OF_A_QUOTE)
+    found = _redacted(text, secrets, parts=True)
     content = found.encode("utf-8", "surrogatepass")
     found = _masked(content, well_known_keys(content)).decode("utf-8", "surrogatepass")
     return _QUERY.sub("", _ADDRESS.sub(r"\1", found))
 
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
-    """Replace our secrets that a server echoes in its body, such as a `next` URL with the key, and other people's keys.
+    """Replace our secrets in a body, such as the key in a `next` URL, and other people's keys.
 
     Secrets of fewer than 8 characters are left alone: they could be part of a model's name.
 
@@ -68,7 +63,7 @@ def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
         secrets: What to replace.
 
     Raises:
-        ListingUnreadableError: It would take too long to tell what of it is a secret.
+        ListingUnreadableError: It has too many suspicious places to examine.
     """
     long = [Spellings.of(secret) for secret in secrets if len(secret) >= _SHORTEST_IN_BODY]
     encoding = json.detect_encoding(content)
@@ -87,7 +82,7 @@ def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def redact_document(document: Any) -> Any:
-    """A JSON document that was not fetched, such as a sample from a file, without other people's keys.
+    """A JSON document that was not fetched, such as a sample from a file, without keys.
 
     Raises:
         ListingUnreadableError: See `redact_body`.
@@ -107,7 +102,7 @@ def redacted_url(url: str, secrets: Iterable[str] = ()) -> str:
 
 
 def named_url(url: str, secrets: Iterable[str] = ()) -> str:
-    """A URL that the server named: scheme, host and path alone, and these as any text of its."""
+    """Scheme, host and path of a URL that the server named, redacted like any text of the server's."""
     try:
         parts = urlsplit(url)
         bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -145,33 +140,33 @@ def quiet_url_logging() -> None:
         logging.getLogger(name).addFilter(_LOG_FILTER)
 
 
-def _redacted(text: str, secrets: Iterable[str], *, least: int | None) -> str:
+def _redacted(text: str, secrets: Iterable[str], *, parts: bool) -> str:
     known = [Spellings.of(secret) for secret in secrets if secret]
     if not known:
         return text
     content = text.encode("utf-8", "surrogatepass")
-    return _masked(content, spans_in_text(content, known, least=least)).decode("utf-8", "surrogatepass")
+    return _masked(content, spans_in_text(content, known, parts=parts)).decode("utf-8", "surrogatepass")
 
 
 def _redacted_body(content: bytes, secrets: Sequence[Spellings]) -> bytes:
-    # One pass shows of most bodies that there is nothing to be masked.
-    runs = telling_runs(secrets)
+    # For most bodies, this one pass is all.
+    runs = frozenset().union(*(secret.runs for secret in secrets))
     places: list[Span] = []
     found: list[Span] = []
-    for match in islice(_suspicions(runs).finditer(content), MOST_PLACES + 1):
+    for match in islice(_suspicions(runs).finditer(content), MAX_PLACES + 1):
         places.append(match.span())
         if match[3] is not None:
             found += named_secrets(content, match.end() - 1)
         elif match[1] is not None:
             found += well_known_secrets(content, match.span(1), mixed=match[2] is not None)
-    if len(places) > MOST_PLACES:
+    if len(places) > MAX_PLACES:
         raise too_much_to_mask()
     return _masked(content, [*found, *spans_in_body(content, secrets, places)])
 
 
 @lru_cache(maxsize=64)
 def _suspicions(runs: frozenset[bytes]) -> Any:
-    """Finds what a body must hold if it holds a secret."""
+    """Necessary condition for a secret in a body: one of these matches."""
     ours = [re.escape(run.decode("latin-1")) for run in sorted(runs) if run]
     pattern = f"{WELL_KNOWN}|({NAMED})|(?i:{'|'.join((HIDDEN, *ours))})"
     return re2.compile(pattern.encode("latin-1"), bytes_options())

@@ -1,8 +1,7 @@
-"""The ways in which one text can be written: percent-encoded, escaped as in JSON or HTML, in Base64, however often.
+"""Finds our secrets in what a server sends: percent-encoded, escaped as in JSON or HTML, in Base64, however often.
 
-Here: finding a secret in whatever a server echoes. Not here: which secrets, and what replaces them (`redaction`). The
-concept: text and secret are both decoded until there is nothing left to decode, and compared then; each decoded byte
-knows where it came from, so what is masked is what the server wrote.
+Text and secret are both decoded until nothing is left to decode, then compared. Each decoded byte keeps its place in
+the original, so the original can be masked there.
 """
 
 import html.entities
@@ -18,21 +17,24 @@ from provider_pipeline.errors import ListingUnreadableError
 
 Span = tuple[int, int]
 
-MOST_PLACES: Final = 100_000
-"""In one body: places that are looked at more closely, and escapes around them."""
+MAX_PLACES: Final = 100_000
+"""Suspicious places per body, and escapes near them, that are examined."""
 _LETTER: Final = "(?:3[0-9]|[46][1-9a-f]|[57][0-9a])"
 HIDDEN: Final = (
     rf"%(?:25)*{_LETTER}|\\u00{_LETTER}|&(?:amp;)*#(?:x0*{_LETTER}"
     r"|0*(?:4[89]|5[0-7]|6[5-9]|[78][0-9]|9[07-9]|1[01][0-9]|12[0-2]))"
 )
-"""RE2, in capitals or not: a letter or digit written as an escape, which nobody does who has nothing to hide."""
+"""RE2, case-insensitive: a letter or digit written as an escape, which no honest encoder does."""
 
 _FOLDED: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+\b\t\n\r\f\v", b"abcdefghijklmnopqrstuvwxyz" + 7 * b" ")
+LEAST_PART: Final = 8
+"""Characters of a secret's beginning or end that count as the secret in a short text."""
 _SHORTEST: Final = 4
 _SHORTEST_IN_BASE64: Final = 8
 _NEVER_ESCAPED: Final = re.compile(rb"[0-9a-z]{6,}")
 _SELDOM_ESCAPED: Final = re.compile(rb"[0-9a-z._-]{4,}")
 _LONGEST_RUN: Final = 24
+_PIECE: Final = 256 * 1024
 _ESCAPE: Final = re.compile(rb"[%\\&]")
 _LONGEST_ENTITY: Final = 32
 _ENTITIES: Final = {name.rstrip(";").lower(): char for name, char in html.entities.html5.items() if len(char) == 1}
@@ -40,11 +42,11 @@ _ENTITIES: Final = {name.rstrip(";").lower(): char for name, char in html.entiti
 
 @dataclass(frozen=True)
 class Spelling:
-    """A secret, or its Base64, as it is compared.
+    """A secret, or its Base64, in the form that is compared.
 
     Attributes:
-        decoded: Without escapes, in small letters.
-        is_base64: Whether it is the Base64.
+        decoded: Without escapes, in lower case.
+        is_base64: Whether this is the secret's Base64.
     """
 
     decoded: bytes = field(repr=False)
@@ -53,10 +55,21 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Spellings:
-    """One secret in all its spellings."""
+    """One secret in all its spellings.
+
+    Attributes:
+        written: The secret in UTF-8.
+        decoded: The forms that are compared.
+        runs: Necessary condition for a body: it contains one of these, in any case, or has letters escaped. No encoder
+            escapes letters and digits, and hardly any escapes `-._`, so these are the longest runs of such characters;
+            empty for a secret without one.
+        tips: Necessary condition for a decoded text: it contains the first or last characters of a form.
+    """
 
     written: bytes = field(repr=False)
     decoded: tuple[Spelling, ...] = field(repr=False)
+    runs: frozenset[bytes] = field(repr=False)
+    tips: frozenset[bytes] = field(repr=False)
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -64,70 +77,70 @@ class Spellings:
         """The spellings of a secret."""
         written = secret.encode("utf-8", "surrogatepass")
         in_base64 = dict.fromkeys(Spelling(_decoded(text).content, True) for text in _in_base64(written))
-        # A backslash counts only with what is behind it.
-        decoded = (Spelling(_decoded(written).content.rstrip(b"\\"), False), *in_base64)
-        return cls(written, tuple(each for each in decoded if len(each.decoded) >= _SHORTEST))
+        # A backslash is decoded together with the character after it; a last one has none.
+        plain = Spelling(_decoded(written).content.rstrip(b"\\"), False)
+        decoded = tuple(each for each in (plain, *in_base64) if len(each.decoded) >= _SHORTEST)
+        runs = frozenset(run for each in decoded for run in _telling_runs(each))
+        tips = frozenset(tip for each in decoded for tip in (each.decoded[:LEAST_PART], each.decoded[-LEAST_PART:]))
+        return cls(written, decoded, runs, tips)
 
 
-def spans_in_text(text: bytes, secrets: Sequence[Spellings], *, least: int | None) -> list[Span]:
-    """Where a short text holds a secret.
+def spans_in_text(text: bytes, secrets: Sequence[Spellings], *, parts: bool) -> list[Span]:
+    """Where a short text contains a secret.
 
     Args:
         text: In UTF-8.
         secrets: The secrets.
-        least: How much of a secret's beginning or end counts as well, in characters; None for whole ones only.
+        parts: Also find the first or last 8 and more characters of a secret.
     """
-    decoded = _decoded(text)
 
     def enough(spelling: Spelling) -> int:
         length = len(spelling.decoded)
-        return length if least is None else min(length, least)
+        return min(length, LEAST_PART) if parts else length
 
-    return _spans(decoded, secrets, enough)
-
-
-def telling_runs(secrets: Iterable[Spellings]) -> frozenset[bytes]:
-    """Texts of which one is in every body that holds a secret, unless letters of it are escaped; in small letters.
-
-    No encoder touches letters and digits, and hardly any `-._`: these are the longest runs of them that there are, and
-    an empty one, which is in every body, where there is none.
-    """
-    return frozenset(
-        max(_NEVER_ESCAPED.findall(part) or _SELDOM_ESCAPED.findall(part), key=len, default=b"")[:_LONGEST_RUN]
-        for secret in secrets
-        for spelling in secret.decoded
-        for part in (spelling.decoded[: _most_of(spelling)], spelling.decoded[-_most_of(spelling) :])
-    )
+    return _spans(_decoded(text), secrets, enough)
 
 
 def spans_in_body(content: bytes, secrets: Sequence[Spellings], places: Iterable[Span]) -> list[Span]:
-    """Where a body, which may be long, holds a secret or most of one.
+    """Where a body, which may be long, contains a secret or most of one.
 
     Args:
         content: In UTF-8.
         secrets: The secrets.
-        places: Where one of their `telling_runs` is, or a letter is written as an escape (`HIDDEN`).
+        places: Matches of the secrets' `runs` and of `HIDDEN`; only their surroundings are decoded.
 
     Raises:
-        ListingUnreadableError: It would take too long to tell.
+        ListingUnreadableError: There are too many escapes to decode.
     """
     reach = 8 * max((len(each.decoded) for secret in secrets for each in secret.decoded), default=0) + 64
     near = [(max(0, start - reach), end + reach) for start, end in places] if secrets else []
+    if any(b"" in secret.runs for secret in secrets):
+        near = [(0, len(content))]
     found: list[Span] = []
     escapes = 0
-    for start, end in [(0, len(content))] if b"" in telling_runs(secrets) else merged(near):
+    for start, end in _pieces(merged(near), overlap=2 * reach):
         part = content[start:end]
         escapes += sum(map(part.count, (b"%", b"\\", b"&")))
-        if escapes > MOST_PLACES:
+        if escapes > MAX_PLACES:
             raise too_much_to_mask()
         found += [(start + first, start + last) for first, last in _spans(_decoded(part), secrets, _most_of)]
     return found
 
 
+def _pieces(spans: Iterable[Span], overlap: int) -> Iterator[Span]:
+    """The spans in pieces of bounded length: decoding takes 32 bytes of memory for each byte."""
+    length = max(_PIECE, 4 * overlap)
+    for start, end in spans:
+        while end - start > length:
+            yield start, start + length
+            start += length - overlap  # noqa: PLW2901 - the rest of the span
+        yield start, end
+
+
 def too_much_to_mask() -> ListingUnreadableError:
-    """The error of a body that holds so much of what may be a secret that looking through it would take too long."""
+    """The error for a body with too many suspicious places to examine."""
     return ListingUnreadableError(
-        f"answered with more than {MOST_PLACES:,} texts that may be secrets, or letters hidden in escapes",
+        f"answered with more than {MAX_PLACES:,} texts that may be secrets, or letters hidden in escapes",
         hint="nobody sends that by accident: ask the provider why",
     )
 
@@ -144,9 +157,16 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _most_of(spelling: Spelling) -> int:
-    # Less could be a part of a model's name, if somebody has chosen a key like one.
+    # A shorter part may occur in a model's name if somebody chose a key like one.
     length = len(spelling.decoded)
-    return length if spelling.is_base64 else min(length, max(8, min(16, length * 3 // 4)))
+    return length if spelling.is_base64 else min(length, max(LEAST_PART, min(16, length * 3 // 4)))
+
+
+def _telling_runs(spelling: Spelling) -> Iterator[bytes]:
+    length = _most_of(spelling)
+    for part in (spelling.decoded[:length], spelling.decoded[-length:]):
+        runs = _NEVER_ESCAPED.findall(part) or _SELDOM_ESCAPED.findall(part)
+        yield max(runs, key=len, default=b"")[:_LONGEST_RUN]
 
 
 def _places(content: bytes, run: bytes) -> Iterator[int]:
@@ -160,10 +180,11 @@ def _spans(decoded: "_Decoded", secrets: Sequence[Spellings], least: Callable[[S
     found = [
         decoded.source(start, end)
         for secret in secrets
+        if any(tip in decoded.content for tip in secret.tips)
         for spelling in secret.decoded
         for start, end in _shared_runs(decoded.content, spelling.decoded, least(spelling))
     ]
-    # As it stands, too: with what is behind it, its last character may look like the beginning of an escape.
+    # Undecoded, too: the secret's last character and the text after it may look like an escape.
     found += [
         (place, place + len(secret.written))
         for secret in secrets
@@ -173,7 +194,7 @@ def _spans(decoded: "_Decoded", secrets: Sequence[Spellings], least: Callable[[S
 
 
 def _shared_runs(content: bytes, secret: bytes, least: int) -> Iterator[Span]:
-    """Where the content has at least so much of the secret's beginning, or of its end."""
+    """Where the content has `least` or more characters of the secret's beginning, or of its end."""
     place = content.find(secret[:least])
     while place >= 0:
         length = least
@@ -192,15 +213,15 @@ def _shared_runs(content: bytes, secret: bytes, least: int) -> Iterator[Span]:
 
 @dataclass
 class _Decoded:
-    """A text without its escapes, and where each byte of it came from."""
+    """A text without its escapes, and the place of each byte in the original."""
 
     content: bytes
-    starts: "array[int]"
-    ends: "array[int]"
+    starts: Sequence[int]
+    ends: Sequence[int]
     original: bytes
 
     def source(self, start: int, end: int) -> Span:
-        """What a part was decoded from; whole characters of it."""
+        """The part of the original that was decoded to this, in whole characters."""
         first, last = self.starts[start], self.ends[end - 1]
         while first > 0 and self.original[first] & 0xC0 == 0x80:
             first -= 1
@@ -210,11 +231,14 @@ class _Decoded:
 
 
 def _decoded(text: bytes) -> _Decoded:
-    """The text decoded until nothing is left to decode, in small letters."""
+    """The text decoded until nothing is left to decode, in lower case."""
     small = text.translate(_FOLDED)
-    reader = _FromTheRight()
     end = len(text)
-    for place in reversed([match.start() for match in _ESCAPE.finditer(text)]):
+    escapes = [match.start() for match in _ESCAPE.finditer(text)]
+    if not escapes:
+        return _Decoded(small, range(end), range(1, end + 1), text)
+    reader = _FromTheRight()
+    for place in reversed(escapes):
         reader.put(small[place + 1 : end], place + 1)
         reader.put_escape(small[place], place, place + 1)
         end = place
@@ -223,9 +247,9 @@ def _decoded(text: bytes) -> _Decoded:
 
 
 class _FromTheRight:
-    """Decodes a text from its end: what an escape stands for is known once all behind it is decoded.
+    """Decodes a text from its end, so that nested escapes need no second pass, however deep.
 
-    So an escape of an escape needs no second pass, however deep. All lists are in reverse order.
+    All lists are in reverse order.
     """
 
     def __init__(self) -> None:
@@ -234,14 +258,14 @@ class _FromTheRight:
         self._ends = array("q")
 
     def put(self, piece: bytes, start: int) -> None:
-        """Puts plain text before what there is."""
+        """Prepends plain text."""
         end = start + len(piece)
         self._bytes += piece[::-1]
         self._starts.extend(range(end - 1, start - 1, -1))
         self._ends.extend(range(end, start, -1))
 
     def put_escape(self, byte: int, start: int, end: int) -> None:
-        """Puts a character that may begin an escape; so may what that stands for."""
+        """Prepends a character that may begin an escape; its value may begin another."""
         while byte != 0x5C or self._bytes:
             taken, text = self._begins(byte)
             if not taken:
@@ -266,7 +290,7 @@ class _FromTheRight:
         self._ends.append(end)
 
     def _begins(self, byte: int) -> tuple[int, bytes]:
-        """How many bytes behind this one belong to its escape, 0 if it begins none; and what that stands for."""
+        """How many of the following bytes belong to the escape that this byte begins, or 0, and the escape's value."""
         behind = bytes(self._bytes[: -_LONGEST_ENTITY - 1 : -1])
         if byte == 0x26:
             name, semicolon, _ = behind.partition(b";")
@@ -279,11 +303,11 @@ class _FromTheRight:
             return (0, b"") if code is None else (2, bytes((code,)))
         if behind[:1] == b"x" and (code := _hex(behind[1:3], 2)) is not None:
             return 3, bytes((code,))
-        # Of any other character it says that this is meant as it stands, as one more backslash says of a backslash.
+        # Before any other character, a further backslash included, a backslash only quotes it.
         return 1, b" " if behind[:1] in (b"b", b"f", b"n", b"r", b"t") else behind[:1]
 
     def _character(self, code: int, taken: int) -> tuple[int, bytes]:
-        """A character by its number, with the other half of a surrogate pair if that is behind its escape."""
+        """A character by its code, joined with the low surrogate that may follow it."""
         text = chr(code)
         low = bytes(self._bytes[-taken - 1 : -taken - 4 : -1])
         if 0xD800 <= code < 0xDC00 and len(low) == 3 and low[0] == 0xED and 0xB0 <= low[1] <= 0xBF:
@@ -312,10 +336,10 @@ def _entity(name: bytes) -> bytes | None:
 
 
 def _in_base64(content: bytes) -> list[bytes]:
-    """What a secret looks like inside Base64 (RFC 4648, 4 and 5), after 0, 1 or 2 other bytes of its group of three."""
+    """The secret's Base64 (RFC 4648, 4 and 5) after 0, 1 or 2 other bytes of its group of three."""
     if len(content) < _SHORTEST_IN_BASE64:
         return []
-    # Characters that other bytes have a part in are left out.
+    # Without the characters that other bytes have a part in.
     return [
         encode(bytes(before) + content)[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
         for encode in (b64encode, urlsafe_b64encode)

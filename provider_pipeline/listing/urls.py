@@ -38,7 +38,7 @@ def param(url: str, name: str) -> str | None:
 
 
 def key_in_url(url: str) -> str | None:
-    """Which part of a URL holds a secret, by its name or by its look; None if none does."""
+    """The part of a URL that contains a secret, by name or by look, or None."""
     parts = urlsplit(url)
     if "@" in parts.netloc:
         return "user info"
@@ -47,7 +47,7 @@ def key_in_url(url: str) -> str | None:
             return f"query parameter {name!r}"
     if any(looks_like_a_key(unquote(segment)) for segment in parts.path.split("/")):
         return "path"
-    # Clouds call machines by random names, so a host is no key because it is one.
+    # Clouds give hosts random names, so only a well-known form counts there.
     return "host" if holds_well_known_key(parts.netloc) else None
 
 

@@ -90,7 +90,7 @@ class EndpointWalk:
             step = self._step(answer, page, count)
             if isinstance(step, Finished):
                 return
-            # What is appended to an address of the server's leaves the rest of it the server's.
+            # A parameter appended to a URL that the server named leaves the rest of it the server's.
             url, named = step.url, step.named or answer.named
         raise ListingUnreadableError(
             f"{self._transport.where(url, named=named)} is named again as the page after page {number}: the listing "

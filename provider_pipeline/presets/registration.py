@@ -57,7 +57,7 @@ class PlannedProvider:
         has_rule: Whether it can be synced afterwards.
         enabled: Whether scheduled syncs include it now; a new one's will.
         missing: What is missing for its key, and what to do about it; None if nothing is.
-        new_hosts: Hosts that would get a key which only others got so far; a person has to name them.
+        new_hosts: New hosts for known keys, which a person has to confirm.
     """
 
     slug: str
@@ -104,7 +104,7 @@ class Plan:
 
     @property
     def new_hosts(self) -> tuple[tuple[str, NewHost], ...]:
-        """Keys that would go to other hosts than before, each with its provider."""
+        """New hosts for known keys, each with its provider."""
         return tuple((each.slug, host) for each in self.providers for host in each.new_hosts)
 
     @property
@@ -149,11 +149,10 @@ def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ())
     Args:
         session: An open session.
         plan: The plan.
-        new_hosts: Hosts that a person has named, which may get a key that only others got so far.
+        new_hosts: Confirmed new hosts for known keys.
 
     Raises:
-        ConfigurationError: A provider is not acceptable, or a key would go to a host that nobody has named; the
-            caller's transaction is to be rolled back.
+        ConfigurationError: A provider is not acceptable, or a new host is not confirmed; the caller must roll back.
     """
     for each in plan.providers:
         refuse_new_hosts(each.slug, each.new_hosts, new_hosts)
@@ -185,7 +184,7 @@ def _planned(session: Session, wanted: Wanted, environ: Mapping[str, str]) -> Pl
         has_rule=active is not None or rule is not None,
         enabled=stored is None or stored.enabled,
         missing=None if missing is None or unneeded else _what_to_do(file, missing),
-        # A preset that is new here states its host itself, with the page that says so.
+        # A preset's host comes with the package, together with its source.
         new_hosts=() if wanted.shipped and stored is None else new_hosts(session, file.base_url, auth),
     )
 

@@ -20,7 +20,7 @@ class Wanted:
     Attributes:
         file: What is known of it, without placeholders.
         sample: The first page of its listing, parsed, if one is at hand.
-        shipped: Whether the file ships with the package, so that its address is not news from somebody else.
+        shipped: Whether the file ships with the package.
     """
 
     file: ProviderFile

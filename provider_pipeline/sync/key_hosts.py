@@ -1,9 +1,4 @@
-"""Keys on their way to hosts that did not get them before.
-
-Here: comparing what is to be registered with where keys went so far. Not here: asking a person about it (the command
-line, the API). The concept: a file or a request that changes an address also says where a key goes, and that is for a
-person to say.
-"""
+"""Detects that a registration would send a known key to a new host, which a person has to confirm."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -19,12 +14,12 @@ from provider_pipeline.listing.urls import may_follow
 
 @dataclass(frozen=True)
 class NewHost:
-    """A key that would go to a host which it was not sent to before.
+    """A known key and the new host it would be sent to.
 
     Attributes:
         key: The variable or the file that holds it.
         host: The host, with its port if it has one, and with `http://` if that is how it would be asked.
-        known: The hosts that it was sent to.
+        known: The hosts it was sent to so far.
     """
 
     key: str
@@ -36,7 +31,7 @@ class NewHost:
 
 
 def new_hosts(session: Session, base_url: str, auth: AuthConfig) -> tuple[NewHost, ...]:
-    """The hosts that would get a key which only others got so far, if a provider were registered so.
+    """The new hosts that known keys would be sent to if a provider were registered with this address and auth.
 
     A key that no provider has had may go anywhere.
 
@@ -56,16 +51,16 @@ def new_hosts(session: Session, base_url: str, auth: AuthConfig) -> tuple[NewHos
 
 
 def unconfirmed(found: Iterable[NewHost], confirmed: Collection[str]) -> tuple[NewHost, ...]:
-    """Those of the new hosts that nobody has named as hosts a key may go to."""
+    """The new hosts that are not among the confirmed ones."""
     names = {name.lower() for name in confirmed}
     return tuple(each for each in found if each.host not in names)
 
 
 def refuse_new_hosts(slug: str, found: Iterable[NewHost], confirmed: Collection[str]) -> None:
-    """Refuse that a key is sent to a host that nobody has named.
+    """Refuse new hosts that are not among the confirmed ones.
 
     Raises:
-        ConfigurationError: One is not among the confirmed.
+        ConfigurationError: There is one.
     """
     for each in unconfirmed(found, confirmed):
         raise ConfigurationError(f"{slug}: {each}", hint=f"if that is meant, say so with --new-host {each.host}")

@@ -102,6 +102,14 @@ def test_a_secret_is_known_however_often_it_was_encoded(spelt: str) -> None:
     assert "SECRETx" not in redact_body(body, [SECRET]).decode()
 
 
+def test_a_secret_is_masked_at_every_place_of_a_long_body() -> None:
+    spelt = quote(quote(SECRET, safe=""), safe="")
+    body = json.dumps([f"{number:0{number % 37}} {spelt}" for number in range(9_000)]).encode()
+    assert len(body) > 3 * 256 * 1024 / 2
+    shown = redact_body(body, [SECRET])
+    assert [each.split()[1] for each in json.loads(shown)] == ["***"] * 9_000
+
+
 @pytest.mark.parametrize("shown", [SECRET[:8], SECRET[:18], SECRET[-8:], SECRET[-20:], SECRET[1:], SECRET[:-1].lower()])
 def test_a_part_of_a_secret_is_masked_in_what_a_server_says(shown: str) -> None:
     assert redact_quote(f"Incorrect key provided: {shown}. Try again", [SECRET]) == (

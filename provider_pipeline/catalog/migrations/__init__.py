@@ -5,8 +5,7 @@ is in the top-level `sql/` folder (inside the package in an installed wheel). A 
 file of the same number.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 

@@ -63,7 +63,7 @@ class AuthConfig(BaseModel):
 
     @property
     def token_urls(self) -> tuple[str, ...]:
-        """The addresses that a secret is sent to beside the provider's own."""
+        """Addresses besides the provider's own that get a secret."""
         return ()
 
     @abstractmethod

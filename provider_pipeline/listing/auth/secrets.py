@@ -27,9 +27,9 @@ ANY_TEXT: Final = re.compile(r"[^\x00\ud800-\udfff]+")
 MOST_BYTES: Final = 64 * 1024
 """How large a secret's file may be."""
 KEY_VARIABLES: Final = "PROVIDER_PIPELINE_KEY_VARIABLES"
-"""The setting that says in which variables keys may be, as patterns such as `*_API_KEY`; in any when unset."""
+"""Setting: the variables that may hold keys, as patterns such as `*_API_KEY`; any when unset."""
 KEY_FOLDERS: Final = "PROVIDER_PIPELINE_KEY_FOLDERS"
-"""The setting that says in which folders keys may be, separated as in PATH; in any when unset."""
+"""Setting: the folders that may hold key files, separated as in PATH; any when unset."""
 
 
 def _variable(name: str) -> str:
@@ -170,7 +170,7 @@ def read_secret_file(name: str, environ: Mapping[str, str]) -> Found:
 
 def _may_be_read(path: Path, environ: Mapping[str, str]) -> bool:
     folders = [each for each in environ.get(KEY_FOLDERS, "").split(os.pathsep) if each]
-    # Where a link leads is what counts.
+    # A link counts by its target.
     return not folders or any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 

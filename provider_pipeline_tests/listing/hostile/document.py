@@ -20,7 +20,8 @@ through all of them, with a provider that had rows before, and keep these promis
 - The sync ends with the outcome below, in bounded time and memory, and leaves no thread behind.
 - Unless the outcome is `synced`, no row of the provider is touched.
 - A `RULE_GEN` task is opened only when a whole listing came and the rule does not fit it: a `RuleValidationError`.
-- No other host is ever asked, and the provider's key is in no table, log, event, error or traceback.
+- No other host is ever asked, and the provider's key is in no table, log, event, error or traceback, and neither are
+  other people's keys that it lists. (A provider that hides its own key, reversed or encrypted, is beyond this.)
 
 This page is made from the tests' table: `{command}`.
 """
