@@ -36,6 +36,8 @@ _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ANSWERS: Final = frozenset({200, 203})
 _ASKS_EVERYBODY: Final = frozenset({429, 503})
+_BROKEN: Final = (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError)
+"""What reading a body raises; a chunk of a negative size, the last of them."""
 
 
 class Exchange:
@@ -190,7 +192,7 @@ class Exchange:
                 too_large = len(body) > most_bytes
                 if too_large:
                     break
-        except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+        except _BROKEN as error:
             if not self._deadline.expired:
                 return self._broken_body(error, len(body))
         if self._deadline.expired:
@@ -262,7 +264,7 @@ def _beginning(response: requests.Response) -> bytes:
             body += chunk
             if len(body) >= _ERROR_BODY:
                 break
-    except (requests.RequestException, urllib3_errors.HTTPError, OSError):
+    except _BROKEN:
         # The status already says that it failed; what came of the page's text is enough.
         return bytes(body)
     return bytes(body)

@@ -185,6 +185,6 @@ def _truth(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int | None:
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 16:
+    if isinstance(value, str) and value.isascii() and value.strip().isdecimal() and len(value) < 16:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

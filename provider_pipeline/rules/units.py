@@ -30,11 +30,12 @@ class UnitByRow(BaseModel):
 
 
 _PRICE_TEXT = re.compile(
-    r"(?:usd|us\$|\$)?\s*(\d{1,9}(?:,\d{3})*(?:\.\d{1,15})?)\s*(?:usd|\$)?"
+    r"(?:usd|us\$|\$)?\s*([0-9]{1,9}(?:,[0-9]{3})*(?:\.[0-9]{1,15})?)\s*(?:usd|\$)?"
     r"\s*(?:(?:/|per)\s*(?:1\s?)?(?:[mkb]|million|thousand|billion|1,?000(?:,?000)?)?\s*(?:input|output|prompt|completion)?\s*(?:tokens?|toks?)?)?",
     re.IGNORECASE,
 )
 """A price as people write it: `$0.59 / 1M tokens`."""
+_IS_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
 
 Unit = str | UnitByRow
 Factor = Callable[[Any], float | None]
@@ -87,7 +88,7 @@ def unit_factor(unit: Unit | None) -> Factor:
 def number(value: Any) -> float | None:
     """The finite number a JSON value states, as itself or as text (`$0.59 / 1M tokens`); None for anything else.
 
-    A boolean is no number.
+    A boolean is no number, and neither is a text of other digits than 0 to 9 or beyond a double's range.
     """
     if isinstance(value, str):
         return _written_number(value)
@@ -100,13 +101,28 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def decimal_number(literal: str) -> float | None:
+    """The number of a decimal literal; None if a double cannot hold it: it would read as infinite, or as zero.
+
+    Raises:
+        ValueError: It is no literal.
+    """
+    found = float(literal)
+    if not math.isfinite(found) or (found == 0 and _IS_NOT_ZERO.match(literal)):
+        return None
+    return found
+
+
 def _written_number(text: str) -> float | None:
-    try:
-        found = float(text.strip().lstrip("$").replace("_", "x"))
-    except ValueError:
-        written = _PRICE_TEXT.fullmatch(text.strip()) if len(text) <= 80 else None
-        return float(written[1].replace(",", "")) if written else None
-    return found if math.isfinite(found) else None
+    literal = text.strip().lstrip("$")
+    # Python's own literals may have underscores, and digits of any script.
+    if literal.isascii() and "_" not in literal:
+        try:
+            return decimal_number(literal)
+        except ValueError:
+            pass  # it may be a price as people write it
+    written = _PRICE_TEXT.fullmatch(text.strip()) if len(text) <= 80 else None
+    return float(written[1].replace(",", "")) if written else None
 
 
 @functools.lru_cache(maxsize=4096)

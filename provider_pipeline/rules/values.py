@@ -16,7 +16,9 @@ from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.units import converted, number
 
 MAX_TEXT: Final = 20_000
-_SCALED = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([km])", re.IGNORECASE)
+_SCALED = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([km])", re.IGNORECASE | re.ASCII)
+_INTEGER = re.compile(r"-?[0-9]+")
+_LONGEST_LIMIT: Final = 19
 _TOKENS = re.compile(r"\s*(?:tokens?|context)$", re.IGNORECASE)
 _SCALES: Final = {"k": 1_000, "m": 1_000_000}
 _NO_PRICE: Final = -1
@@ -43,7 +45,7 @@ def read_id(value: Any, id_type: str) -> str:
     if value is None or value == "":
         raise BadValueError("missing_id", "the id is missing")
     if isinstance(value, str):
-        if id_type == "integer" and not value.lstrip("-").isdigit():
+        if id_type == "integer" and not _INTEGER.fullmatch(value):
             raise BadValueError("id_form", "the id is text; the rule's sample has integers")
         if len(value) > MAX_ID_LENGTH:
             raise BadValueError("id_too_long", f"the id has {len(value)} characters; at most {MAX_ID_LENGTH} are kept")
@@ -75,16 +77,7 @@ def read_limit(value: Any, largest: int) -> int | None:
     elif isinstance(value, float) and value.is_integer():
         found = int(value)
     elif isinstance(value, str):
-        text = _TOKENS.sub("", value.strip()[:64].replace(",", ""))
-        scaled = _SCALED.fullmatch(text)
-        if scaled:
-            found = round(float(scaled[1]) * _SCALES[scaled[2].lower()])
-        elif len(text) < 20 and text.lstrip("-").isdigit() and text.isascii():
-            found = int(text)
-        elif not text:
-            return None
-        else:
-            raise BadValueError("not_a_limit", "the limit is a text that is not a whole number of tokens")
+        found = _written_limit(value)
     else:
         raise BadValueError("not_a_limit", f"the limit is a JSON {json_type(value)}; expected a whole number of tokens")
     if found in _NO_LIMIT:
@@ -94,6 +87,20 @@ def read_limit(value: Any, largest: int) -> int | None:
     if found > largest:
         raise BadValueError("implausible_limit", f"the limit is above {largest} tokens")
     return found
+
+
+def _written_limit(value: str) -> int:
+    """How many tokens a text states; 0 for a blank one."""
+    text = _TOKENS.sub("", value.strip()[:64].replace(",", ""))
+    if not text:
+        return 0
+    if len(text) <= _LONGEST_LIMIT and _INTEGER.fullmatch(text):
+        return int(text)
+    if scaled := _SCALED.fullmatch(text):
+        tokens = float(scaled[1]) * _SCALES[scaled[2].lower()]
+        if tokens == 0 or tokens >= 1:
+            return round(tokens)
+    raise BadValueError("not_a_limit", "the limit is a text that is not a whole number of tokens")
 
 
 def read_price(value: Any, factor: float, largest: float) -> float | None:
@@ -108,6 +115,8 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
             return None
         raise BadValueError("negative_price", "the price is negative")
     price = converted(amount, factor)
+    if price == 0 and amount != 0:
+        raise BadValueError("not_a_price", "the price is too small to be told from a free one")
     if not price <= largest:
         raise BadValueError("implausible_price", f"the price is above {largest:g} USD per million tokens")
     return price

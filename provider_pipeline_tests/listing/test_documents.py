@@ -1,6 +1,9 @@
 """What counts as a readable document."""
 
+import gc
 import json
+import sys
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -28,7 +31,26 @@ def test_nesting_is_limited_to_what_everything_downstream_can_walk() -> None:
         parse(b'{"a":' * 500 + b"1" + b"}" * 500)
 
 
-@pytest.mark.parametrize("number", ["1e308", "-1.5E+3", "0.0000006", "1e-400"])
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"[" * 90 + b"]" * 90])
+def test_a_page_may_not_be_of_brackets(value: bytes) -> None:
+    few = b"[%s]" % b",".join([value] * (40_000 // value.count(value[:1])))
+    assert parse(few)
+    with pytest.raises(ListingUnreadableError, match="objects and lists on one page"):
+        parse(b"[%s,%s,%s]" % (few, few, few))
+
+
+def test_a_page_may_have_as_many_small_objects_as_fit() -> None:
+    assert parse(b"[%s]" % b",".join([b'{"id":"a"}'] * 300_000))
+
+
+def test_a_page_may_not_be_of_commas() -> None:
+    assert parse(b"[%s0]" % (b"0," * 99_000))
+    assert parse(b"[%s0]" % (b"128000," * 200_000))
+    with pytest.raises(ListingUnreadableError, match="values on one page"):
+        parse(b"[%s0]" % (b"0," * 200_000))
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1.5E+3", "0.0000006", "5e-324", "0e-400", "-0.0e999"])
 def test_finite_numbers_are_read(number: str) -> None:
     assert parse(f"[{number}]".encode()) == [float(number)]
 
@@ -39,6 +61,17 @@ def test_numbers_beyond_all_range_are_refused(number: str) -> None:
         parse(f"[{number}]".encode())
     with pytest.raises(ListingUnreadableError, match="out of range"):
         parse(f"[{number}]".encode("utf-16"))
+
+
+@pytest.mark.parametrize(
+    "number", ["1e-400", "-2.5E-0400", f"0.{'0' * 400}1", f"0.{'0' * 250}1e-0{'9' * 2}", "1e-99999999999999999999"]
+)
+def test_numbers_that_would_read_as_zero_and_are_none_are_refused(number: str) -> None:
+    for body in (f"[{number}]", f'{{"a": [1, {number} ], "b": "c"}}', number):
+        with pytest.raises(ListingUnreadableError, match="out of range"):
+            parse(body.encode())
+        with pytest.raises(ListingUnreadableError, match="out of range"):
+            parse(body.encode("utf-16"))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +132,41 @@ def test_nothing_but_white_space_may_follow_the_document(body: bytes) -> None:
 def test_a_page_for_people_is_named_by_its_kind(body: bytes, kind: str) -> None:
     with pytest.raises(ListingUnreadableError, match=f"answered {kind}"):
         parse(body)
+
+
+def calls_of_parsing(body: bytes) -> int:
+    """How many Python functions are called to parse a body."""
+    count = Counter[str]()
+    before = sys.getprofile()
+    gc.disable()  # others have functions called when it runs
+    sys.setprofile(lambda _frame, kind, _argument: count.update((kind,)))
+    try:
+        parse(body)
+    finally:
+        sys.setprofile(before)
+        gc.enable()
+    return count["call"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" * 98 + "]" * 98,
+        '{"":' * 98 + "1" + "}" * 98,
+        '{"\\u0022":1}',
+        '"\\u0022\\ud800"',
+        '{"a":"\\ud800"}',
+        "1e5",
+        "0.12345678901234567890123",
+        "9" * 20,
+        '"9007199254740993123"',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_no_value_of_a_page_is_looked_at_in_python_whatever_it_is(value: str, encoding: str) -> None:
+    few, many = (f"[{', '.join([value] * times)}]".encode(encoding) for times in (10, 200))
+    parse(few)
+    assert calls_of_parsing(many) <= calls_of_parsing(few) + 2
 
 
 @given(st.binary(max_size=200))

@@ -192,3 +192,8 @@ def test_any_document_leads_to_the_same_host_or_to_an_end(style: Any, document: 
         assert outcome.url.lower().startswith("https://api.example.org/")
     else:
         assert isinstance(outcome, (Finished, Broken))
+
+
+@pytest.mark.parametrize("total", ["\u0663", "\u00b3", "\uff13"])
+def test_a_number_of_pages_has_digits_that_everybody_reads(total: str) -> None:
+    assert isinstance(step(NUMBER, {"pagination": {"page": 1, "totalPage": total}}), Broken)

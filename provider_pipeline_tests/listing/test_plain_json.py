@@ -1,13 +1,16 @@
 """Plain JSON is read fast, and exactly as the strict parser reads it."""
 
 import json
+import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from provider_pipeline.listing.documents import DEEPEST
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.documents import DEEPEST, parse_document
 from provider_pipeline.listing.plain_json import NotPlainError, read_plain
 
 SPACE = st.sampled_from(["", "", "", " ", "\n", "\r\n\t  "])
@@ -60,7 +63,8 @@ def strictly(content: bytes) -> Any:
         return dict(found)
 
     def number(token: str) -> float:
-        return refuse(token) if float(token) in (float("inf"), -float("inf")) else float(token)
+        found = float(token)
+        return refuse(token) if math.isinf(found) or (found == 0) != (Decimal(token) == 0) else found
 
     document = json.loads(content.decode(), object_pairs_hook=pairs, parse_constant=refuse, parse_float=number)
     if depth(document) > DEEPEST:
@@ -92,6 +96,25 @@ def test_what_is_read_as_plain_is_what_the_strict_parser_reads(content: bytes) -
     assert repr(document) == repr(strictly(content))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@given(text=TEXTS)
+@example(text='["\\ud800", 1e-400]')
+@example(text='["\\ud800", 1e999]')
+@example(text='["\\ud800", {"id": 1, "id": 2}]')
+@example(text='[123456789012345678901234567890, {"\\u0022": 1, "\\"": 2}]')
+@example(text='["\\\\u0022", "\\\\\\u0022", 1.0e5]')
+@example(text='["\\ud800", ' + "[" * (DEEPEST - 1) + '{"a": 1}' + "]" * (DEEPEST - 1) + "]")
+@example(text='["\\ud800", ' + "[" * (DEEPEST - 2) + '{"a": 1}' + "]" * (DEEPEST - 2) + "]")
+def test_a_body_is_read_or_refused_as_the_strict_parser_does(encoding: str, text: str) -> None:
+    try:
+        expected = repr(strictly(text.encode()))
+    except (ValueError, RecursionError):
+        with pytest.raises(ListingUnreadableError):
+            parse_document(text.encode(encoding), where="acme", content_type=None)
+    else:
+        assert repr(parse_document(text.encode(encoding), where="acme", content_type=None)) == expected
+
+
 LISTING = {
     "object": "list",
     "data": [
@@ -112,6 +135,20 @@ def test_an_ordinary_listing_is_plain(
     assert read_plain(text.encode(), deepest=DEEPEST) == LISTING
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * DEEPEST + "]" * DEEPEST,
+        '{"a":' * DEEPEST + "1" + "}" * DEEPEST,
+        '{"a\\u0022b": "\\\\u0022"}',
+        '["1234567890123456789", "a-3e-400-b", 0.00076280082457942123]',
+        "[1.5e-99, 1E5]",
+    ],
+)
+def test_what_only_looks_odd_is_plain(text: str) -> None:
+    assert read_plain(text.encode(), deepest=DEEPEST) == json.loads(text)
+
+
 @given(st.integers(0, 3), st.integers(-25, 25))
 def test_a_long_integer_is_found_wherever_it_is(pieces: int, offset: int) -> None:
     content = b"[%s%d]" % (b" " * max(pieces * 64 * 1024 + offset, 0), 2**64)
@@ -127,6 +164,10 @@ def test_a_long_integer_is_found_wherever_it_is(pieces: int, offset: int) -> Non
         b'{"id": "\\u0022", "id": 2}',
         b"[9223372036854775808000]",
         b"[-9223372036854775809]",
+        b"9223372036854775808000",
+        b'{"id": "\\u0022", "id": "\\u0022"}',
+        b"[1e-400]",
+        b"[0.%s1]" % (b"0" * 400),
         b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1),
         b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1),
         b"[" * 300 + b"]" * 300,

@@ -3,6 +3,7 @@ import pytest
 from provider_pipeline.rules.language import compile_expression, literal, path_expression
 from provider_pipeline.rules.values import (
     BadValueError,
+    read_id,
     read_limit,
     read_metadata,
     read_modalities,
@@ -22,16 +23,69 @@ from provider_pipeline.rules.values import (
         ("32,768", 32_768),
         (None, None),
         (0, None),
+        (" ", None),
+        ("0K", None),
+        ("-1", None),
+        ("0.001M tokens", 1000),
     ],
 )
 def test_a_limit_is_read_however_it_is_written(value, limit):
     assert read_limit(value, 10**8) == limit
 
 
-@pytest.mark.parametrize("value", [True, [], {}, 1.5, "many", float("nan"), -2, 10**9, "\u0664\u0662"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        [],
+        {},
+        1.5,
+        "many",
+        float("nan"),
+        -2,
+        10**9,
+        "\u0664\u0662",
+        "\u0661\u0662\u0668K",
+        "\u00b2",
+        "--5",
+        "-",
+        "1e-400",
+        "0.0001K",
+    ],
+)
 def test_what_is_no_limit_is_refused(value):
     with pytest.raises(BadValueError):
         read_limit(value, 10**8)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e-400", "$1e-400", f"0.{'0' * 400}1", "1e400", "\u0661\u0662\u0668", "$\uff11.5 / 1M tokens", "1_000", "--5"],
+)
+def test_what_is_no_price_is_neither_free_nor_a_price(value):
+    with pytest.raises(BadValueError):
+        read_price(value, 1.0, 1e9)
+
+
+def test_a_price_that_is_nothing_once_it_is_converted_is_not_free():
+    with pytest.raises(BadValueError):
+        read_price("4e-324", 0.01, 1e9)
+    assert read_price("4e-324", 1e6, 1e9) > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "price"),
+    [(" 0.5 ", 0.5), ("$.5", 0.5), ("5e-1", 0.5), ("$0.50\u00a0/ 1M tokens", 0.5), ("0e-400", 0.0), ("0.000", 0.0)],
+)
+def test_a_price_is_read_however_it_is_written(value, price):
+    assert read_price(value, 1.0, 1e9) == price
+
+
+@pytest.mark.parametrize("value", ["\u0661\u0662", "12a", "--5", "-", "\u00b2"])
+def test_an_id_that_is_an_integer_has_digits_that_everybody_reads(value):
+    with pytest.raises(BadValueError):
+        read_id(value, "integer")
+    assert read_id("-12", "integer") == "-12"
 
 
 def test_a_price_of_nothing_has_no_sign():

@@ -121,6 +121,21 @@ LENGTHS: Final = (
         asked=3,
     ),
     Behaviour(
+        "chunk-size-is-negative",
+        "Sends a chunk whose size is below zero.",
+        sends(CHUNKED + b"-5\r\n[]\r\n0\r\n\r\n"),
+        ListingUnreadableError,
+        BROKE_OFF,
+        asked=3,
+    ),
+    Behaviour(
+        "error-page-in-a-negative-chunk",
+        "Refuses, with an error page in a chunk whose size is below zero.",
+        sends(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n[]\r\n0\r\n\r\n"),
+        ListingRefusedError,
+        "answered 403",
+    ),
+    Behaviour(
         "chunk-cut-short",
         "Closes in the middle of a chunk.",
         sends(CHUNKED + b"fff\r\n" + GOOD[:200]),
@@ -196,7 +211,7 @@ FLOODS: Final = (
         "Sends a page that would burst the memory once parsed.",
         lambda conversation: conversation.send(answer(b"[" + b"[]," * 1_000_001 + b"[]]")),
         ListingUnreadableError,
-        "objects and lists on one page",
+        "objects and lists",
     ),
 )
 

@@ -113,8 +113,8 @@ ODD_JSON: Final = (
     ),
     _body(
         "deep-nesting",
-        "Nests lists 100,000 levels deep.",
-        b"[" * 100_000 + b"]" * 100_000,
+        "Nests lists 30,000 levels deep.",
+        b"[" * 30_000 + b"]" * 30_000,
         ListingUnreadableError,
         "nested",
     ),
