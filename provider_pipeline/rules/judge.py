@@ -6,8 +6,9 @@ comparing with history (`plausibility.py`). Explained in docs/rules.md.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
@@ -23,7 +24,7 @@ from provider_pipeline.rules.values import json_type
 
 REJECTED_SAMPLE: Final = 50
 _AT_ONCE: Final = 1_000
-"""Kept rows that are compared with history at a time."""
+"""Items that are read, and kept rows that are compared with history, at a time."""
 _REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 
 
@@ -63,6 +64,7 @@ class ListingJudge:
         previous_profile: The profile of the last accepted listing, for the comparisons as a whole.
         previous_rows: Gives what rows were when they were last accepted, for the comparisons row by row.
         accepted: Guards of `guards.GUARDS` whose findings a person has accepted: they warn, and do not hold.
+        watch: Called before each page and every so many items; what it raises ends a judgement that takes too long.
     """
 
     def __init__(
@@ -73,7 +75,9 @@ class ListingJudge:
         previous_profile: Profile | None = None,
         previous_rows: PreviousRows | None = None,
         accepted: Collection[str] = (),
+        watch: Callable[[], None] = lambda: None,
     ) -> None:
+        self._watch = watch
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
         capabilities = CompiledCapabilities(rule.capability_rules)
@@ -99,6 +103,7 @@ class ListingJudge:
 
         A model that an earlier endpoint listed comes again, joined with what was known of it.
         """
+        self._watch()
         reader = self._readers[endpoint]
         items = reader.items(document)
         if items is None:
@@ -106,7 +111,7 @@ class ListingJudge:
             return []
         rows: dict[str, dict[str, Any]] = {}
         seen = self._seen[endpoint]
-        for item in items:
+        for item in chain.from_iterable(self._slices(items)):
             row = reader.row(item)
             if isinstance(row, Rejected):
                 self._reject(row)
@@ -168,6 +173,11 @@ class ListingJudge:
             "duplicate_share": self._duplicates.total() / max(1, self._items),
             "violations_share": tally.violations_share(tally.profile().count),
         }
+
+    def _slices(self, items: list[Any]) -> Iterator[list[Any]]:
+        for start in range(0, len(items), _AT_ONCE):
+            self._watch()
+            yield items[start : start + _AT_ONCE]
 
     def _joined(self, row: dict[str, Any], kept: dict[str, dict[str, Any]]) -> dict[str, Any]:
         known = kept.get(row["model_id"])

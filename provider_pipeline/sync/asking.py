@@ -5,7 +5,7 @@ with. Not here: what becomes of the listing (`attempt.py` writes it, `health.py`
 a provider, a sync or a person's check, asks and judges in the same way.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,7 @@ def active_judge(
     profile: Mapping[str, Any] | None,
     *,
     accepted: Collection[str] = (),
+    watch: Callable[[], None],
 ) -> ListingJudge:
     """What judges a listing, beside the last accepted one.
 
@@ -64,15 +65,17 @@ def active_judge(
         thresholds: How far it may stray.
         profile: The stored profile of the last accepted one; None to compare with nothing.
         accepted: Guards whose findings a person has accepted.
+        watch: Ends a judgement that takes too long, see `ListingJudge`.
     """
     if profile is None:
-        return ListingJudge(rule, thresholds=thresholds)
+        return ListingJudge(rule, thresholds=thresholds, watch=watch)
     return ListingJudge(
         rule,
         thresholds=thresholds,
         previous_profile=Profile.from_json(profile),
         previous_rows=partial(_previous_rows, session, provider.id),
         accepted=accepted,
+        watch=watch,
     )
 
 
