@@ -7,6 +7,7 @@ from typing import Final
 from provider_pipeline_tests.listing.hostile import (
     bodies,
     connections,
+    costly,
     details,
     documents,
     echoes,
@@ -38,6 +39,7 @@ CHAPTERS: Final[Mapping[str, tuple[Behaviour, ...]]] = MappingProxyType(
         "JSON that is no listing": documents.NO_LISTING,
         "The key in a refusal": echoes.REFUSED,
         "The key in a listing": echoes.ACCEPTED,
+        "Much work for little": costly.COSTLY,
     }
 )
 BEHAVIOURS: Final = tuple(behaviour for chapter in CHAPTERS.values() for behaviour in chapter)
