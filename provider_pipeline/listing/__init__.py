@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from provider_pipeline.listing.auth import Auth, AuthConfig, Authorizer, NoAuth, TokenCache
     from provider_pipeline.listing.client import ListingClient
     from provider_pipeline.listing.documents import parse_document
+    from provider_pipeline.listing.pace import Pace
     from provider_pipeline.listing.pages import Body, KnownPage, Page
     from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, next_request
     from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
@@ -38,6 +39,7 @@ __all__ = [
     "NextRequest",
     "NoAuth",
     "NoReply",
+    "Pace",
     "Page",
     "PageInfo",
     "Reply",

@@ -4,7 +4,9 @@ Here: how long a listing has left, and ending a blocked read when it is over. No
 (`connections`) and the requests (`transport`).
 The concept: a read time-out starts anew with every byte, so a server that drips one byte a second is never late; only
 shutting the socket down from outside ends such a read, in the TLS handshake and in the headers too. One thread does so
-for all listings of the process.
+for all listings of the process. What comes is paid for with processor time, which counts as well: a page of a few
+kilobytes on the wire may be megabytes to read and judge. That alone counts then, and not the clock: waiting for other
+threads or the database is no fault of the listing.
 """
 
 import contextlib
@@ -15,13 +17,30 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from provider_pipeline.errors import ListingUnreadableError
+
 
 class Deadline:
-    """A budget of seconds that is spent only while `running`; used by one thread, beside the watchdog's."""
+    """A budget of seconds, spent by the clock while `running`, and by the thread's processor time while `working`.
 
-    def __init__(self, seconds: float) -> None:
+    Used by one thread, beside the watchdog's.
+
+    Args:
+        seconds: The budget.
+        slug: Whose listing it is for.
+
+    Attributes:
+        expired: The watched connection was ended.
+        waited: Seconds by the clock that were spent `running`.
+    """
+
+    def __init__(self, seconds: float, slug: str = "provider") -> None:
+        self.slug = slug
+        self.waited = 0.0
+        self._seconds = seconds
         self._left = seconds
         self._started: float | None = None
+        self._worked: float | None = None
         self._lock = threading.Lock()
         self._wire: socket.socket | None = None
         self.expired = False
@@ -29,12 +48,20 @@ class Deadline:
     @property
     def left(self) -> float:
         """Seconds that remain, never negative."""
-        spent = time.monotonic() - self._started if self._started is not None else 0.0
+        spent = 0.0
+        if self._started is not None:
+            spent = time.monotonic() - self._started
+        elif self._worked is not None:
+            spent = time.thread_time() - self._worked
         return max(self._left - spent, 0.0)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Spend the budget; when it is used up, the watched connection ends, whatever it is doing."""
+        """Spend the budget by the clock; when it is used up, the watched connection ends, whatever it is doing."""
+        if self._started is not None:
+            yield
+            return
+        self._left = self.left
         self._started = time.monotonic()
         _WATCHDOG.watch(self, until=self._started + self._left)
         try:
@@ -42,7 +69,34 @@ class Deadline:
         finally:
             _WATCHDOG.leave(self)
             self._left = self.left
+            self.waited += time.monotonic() - self._started
             self._started = None
+            if self._worked is not None:
+                self._worked = time.thread_time()
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Spend the budget by this thread's processor time, whenever it is not `running`."""
+        self._worked = time.thread_time()
+        try:
+            yield
+        finally:
+            self._left = self.left
+            self._worked = None
+
+    def refuse_late(self) -> None:
+        """To be called often by whatever works on a listing.
+
+        Raises:
+            ListingUnreadableError: The budget is used up.
+        """
+        if not self.left:
+            raise ListingUnreadableError(
+                f"{self.slug}: took too long: asking for the listing, reading and judging it took the "
+                f"{self._seconds:g} s that it may take, and was not done",
+                hint="the next scheduled check tries again; a large listing needs a longer deadline",
+                transient=True,
+            )
 
     def watch(self, connection: socket.socket) -> None:
         """Make this the connection that ends when the time is up, instead of the one before."""

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from provider_pipeline.errors import ListingError, ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import error_in
+from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.pages import Body, Page
 from provider_pipeline.listing.redaction import one_line
@@ -29,8 +30,8 @@ from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.paths import climbs
 from provider_pipeline.rules.values import BadValueError, read_id
 
-OpenTransport = Callable[[float], Transport]
-"""A transport of its own for one thread, for so many seconds."""
+OpenTransport = Callable[[Deadline], Transport]
+"""A transport of its own for one thread, with a deadline of its own."""
 
 _UNKNOWN: Final = 404
 _VALIDATORS: Final = frozenset({"etag", "last-modified"})
@@ -102,22 +103,23 @@ class _Desk:
         failures: dict[int, ListingError] = {}
         waiting = iter(enumerate(model_ids))
 
-        def work(seconds: float) -> None:
-            with self._opening(seconds) as transport:
+        def work(deadline: Deadline) -> None:
+            # By the clock, also while it reads what came: its seconds are the listing's, which is waiting for it.
+            with self._opening(deadline) as transport, deadline.running():
                 while True:
                     with self._lock:
                         place, model_id = next(waiting, (0, None))
                     if model_id is None or failures:
                         return
                     try:
-                        found[model_id] = self._one(transport, model_id)
+                        found[model_id] = self._one(transport, deadline, model_id)
                     except ListingError as error:
                         failures[place] = error
 
         workers = min(self._detail.concurrency, len(model_ids))
         if workers:
             with self._transport.lending() as seconds, ThreadPoolExecutor(workers) as pool:
-                tasks = [pool.submit(work, seconds) for _ in range(workers)]
+                tasks = [pool.submit(work, Deadline(seconds, self._source.slug)) for _ in range(workers)]
             for task in tasks:
                 task.result()
         if failures:
@@ -125,7 +127,7 @@ class _Desk:
             raise _about(model_ids[place], failures[place], self._source.slug)
         return {model_id: found[model_id] for model_id in model_ids}
 
-    def _one(self, transport: Transport, model_id: str) -> Any:
+    def _one(self, transport: Transport, deadline: Deadline, model_id: str) -> Any:
         url = detail_url(self._source, self._detail, model_id)
         limits = self._budget.limits
         try:
@@ -137,9 +139,10 @@ class _Desk:
                 return None
             raise
         with self._lock:
-            self._budget.bytes += len(answer.content)
+            self._budget.take(answer)
         kind = answer.headers.get("Content-Type")
         found = parse_document(answer.content, where=answer.where, content_type=kind, said=transport.said)
+        deadline.refuse_late()
         if (message := error_in(found, transport.said, whole=False)) is not None:
             raise ListingRefusedError(
                 f"{answer.where} answered {answer.status} with an error instead of a detail: {message!r}",

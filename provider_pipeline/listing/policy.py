@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provider_pipeline.errors import ConfigurationError
 
 MEBIBYTE: Final = 1024 * 1024
+_BYTES_OF_A_CONTAINER: Final = 24
+"""Real listings have a hundred; objects with nothing but an id have hardly less than this."""
 
 
 class FetchLimits(BaseModel):
@@ -21,8 +23,8 @@ class FetchLimits(BaseModel):
     Attributes:
         connect_timeout: Until the connection stands.
         read_timeout: Between two bytes.
-        deadline: For all of a listing's requests and waits together; the time its consumer takes between two pages is
-            not counted.
+        deadline: For all of a listing's requests and waits together, and for the processor time that it takes to read
+            and judge what they brought.
         retries: Further attempts per page after a failure that may pass.
         backoff: The longest wait before the first retry; it doubles each time.
         longest_wait: The longest single wait. A server that asks (Retry-After) for more is not asked again in this
@@ -47,6 +49,11 @@ class FetchLimits(BaseModel):
     max_pages: Annotated[int, Field(gt=0)] = 2000
     max_details: Annotated[int, Field(gt=0)] = 5000
     concurrency: Annotated[int, Field(gt=0, le=64)] = 4
+
+    @property
+    def max_containers(self) -> int:
+        """How many objects and lists all pages may hold: fewer than any listing of objects that has as many bytes."""
+        return self.max_total_bytes // _BYTES_OF_A_CONTAINER
 
 
 class RequestPolicy(BaseModel):

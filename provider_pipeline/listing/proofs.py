@@ -7,11 +7,14 @@ parameter, jumps back or lies about its total gives pages that look fine one by 
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from provider_pipeline.rules.language import compile_expression
+
+_AT_ONCE: Final = 10_000
+"""Items that are looked at before the clock is."""
 
 
 class SeenIds:
@@ -60,11 +63,13 @@ class PageProofs:
     Args:
         selector: The rule's expression for a page's items; without one nothing is counted.
         id_field: The rule's expression for an item's id.
+        keep_pace: Called every so many items; raises when the listing has taken too long.
     """
 
-    def __init__(self, selector: str | None, id_field: str | None) -> None:
+    def __init__(self, selector: str | None, id_field: str | None, keep_pace: Callable[[], None]) -> None:
         self._select = compile_expression(selector) if selector else None
         self._id = compile_expression(id_field) if id_field else None
+        self._keep_pace = keep_pace
         self._seen = SeenIds()
         self._uncounted: list[Any] | None = None
         self._pages = 0
@@ -119,9 +124,15 @@ class PageProofs:
         return bool(hashes) and not new
 
     def _hashes(self, items: list[Any]) -> list[int]:
-        ids = map(self._id, items) if self._id else ()
-        # Numbers hash to themselves; an id is the same as a number and as its digits.
-        return [hash(str(value)) for value in ids if isinstance(value, (str, int)) and not isinstance(value, bool)]
+        hashes: list[int] = []
+        if self._id is None:
+            return hashes
+        for start in range(0, len(items), _AT_ONCE):
+            self._keep_pace()
+            ids = map(self._id, items[start : start + _AT_ONCE])
+            # Numbers hash to themselves; an id is the same as a number and as its digits.
+            hashes += [hash(str(each)) for each in ids if isinstance(each, (str, int)) and not isinstance(each, bool)]
+        return hashes
 
 
 def _holds(run: "array[int]", value: int) -> bool:

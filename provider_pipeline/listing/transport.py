@@ -39,7 +39,7 @@ class Transport:
         authorize: Makes what lets its requests in, given the way to ask a token endpoint.
         limits: What the listing may cost.
         policy: Which addresses may be asked.
-        seconds: How long all requests and waits may take, if it is less than the limits say.
+        deadline: How long all of it may take.
         gates: Where its requests take turns with others'; alone if None.
         chance: A random number from 0 to 1, by which waits differ.
 
@@ -53,7 +53,7 @@ class Transport:
         authorize: Callable[[TokenExchange], Authorizer],
         limits: FetchLimits,
         policy: RequestPolicy,
-        seconds: float | None = None,
+        deadline: Deadline,
         *,
         gates: HostGates | None = None,
         chance: Callable[[], float] = random.random,
@@ -62,7 +62,7 @@ class Transport:
         self._limits = limits
         self._policy = policy
         self._authorizer = authorize(self.post_form)
-        self._deadline = Deadline(limits.deadline if seconds is None else seconds)
+        self._deadline = deadline
         self._session = ListingSession(self._deadline, policy, self._authorizer)
         self._gates = gates or HostGates()
         self._chance = chance
@@ -132,9 +132,15 @@ class Transport:
             ListingUnreadableError: See `get`; or the answer is not a JSON document.
         """
         bystander = Authorizer(hint=self._authorizer.hint, secrets=self._authorizer.secrets)
-        seconds = self._deadline.left
+        deadline = Deadline(self._deadline.left, self._slug)
         with Transport(
-            self._slug, lambda _: bystander, self._limits, self._policy, seconds, gates=self._gates, chance=self._chance
+            self._slug,
+            lambda _: bystander,
+            self._limits,
+            self._policy,
+            deadline,
+            gates=self._gates,
+            chance=self._chance,
         ) as transport:
             answer = transport._ask(Wanted(url, form, headers), _TOKEN_BODY)
         kind = answer.headers.get("Content-Type")

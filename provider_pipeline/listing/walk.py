@@ -12,8 +12,9 @@ from typing import Any
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.answers import error_in
-from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.documents import containers_in, parse_document
 from provider_pipeline.listing.messages import NOT_MODIFIED, Answer
+from provider_pipeline.listing.pace import Pace
 from provider_pipeline.listing.pages import Body, KnownPage, Page
 from provider_pipeline.listing.paging import Broken, Finished, NextRequest, PageInfo, announced_total, next_request
 from provider_pipeline.listing.policy import FetchLimits
@@ -33,9 +34,11 @@ class Budget:
     """What a listing may cost, and has cost so far."""
 
     limits: FetchLimits
+    pace: Pace
     pages: int = field(default=0)
     bytes: int = field(default=0)
     details: int = field(default=0)
+    containers: int = field(default=0)
 
     def fetch(self, transport: Transport, url: str, known: KnownPage | None, *, named: bool) -> Answer:
         """Fetch one more page, if the limits leave room for it."""
@@ -49,8 +52,25 @@ class Budget:
         most_bytes = min(limits.max_page_bytes, limits.max_total_bytes - self.bytes)
         answer = transport.get(url, most_bytes=most_bytes, conditions=_conditions(known), named=named)
         self.pages += 1
-        self.bytes += len(answer.content)
+        self.take(answer)
         return answer
+
+    def take(self, answer: Answer) -> None:
+        """Count what an answer brought.
+
+        Raises:
+            ListingUnreadableError: The listing holds more than it may.
+        """
+        self.bytes += len(answer.content)
+        most = self.limits.max_containers
+        # So many bytes hold half as many at the most: small listings are not counted.
+        if self.bytes > most:
+            self.containers += containers_in(answer.content)
+        if self.containers > most:
+            raise ListingUnreadableError(
+                f"{answer.where} answered with more than the {most:,} objects and lists that a listing may have",
+                hint="if this listing really is that large, raise the limit of its bytes",
+            )
 
 
 class EndpointWalk:
@@ -65,7 +85,7 @@ class EndpointWalk:
         self._endpoint = source.endpoints[index]
         self._budget = budget
         self._known = known
-        self._proofs = PageProofs(self._endpoint.selector, self._endpoint.id_field)
+        self._proofs = PageProofs(self._endpoint.selector, self._endpoint.id_field, budget.pace.keep)
         self._bodies: set[bytes] = set()
 
     def pages(self) -> Iterator[Page]:
@@ -85,8 +105,11 @@ class EndpointWalk:
                 # Nobody needs to look at a whole listing again that has not changed.
                 yield page
                 return
+            self._budget.pace.expect(len(answer.content))
             count = self._examine(answer, page)
+            self._budget.pace.keep()
             yield page
+            self._budget.pace.keep()
             step = self._step(answer, page, count)
             if isinstance(step, Finished):
                 return

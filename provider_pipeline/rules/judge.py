@@ -6,8 +6,9 @@ several endpoints (`merging.py`). Explained in docs/rules.md.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
@@ -24,7 +25,7 @@ from provider_pipeline.rules.values import json_type
 
 REJECTED_SAMPLE: Final = 50
 _AT_ONCE: Final = 1_000
-"""Kept rows that are compared with history at a time."""
+"""Items that are read, and kept rows that are compared with history, at a time."""
 _REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 
 
@@ -63,6 +64,7 @@ class ListingJudge:
         thresholds: How far the listing may stray; the documented defaults if None.
         history: The accepted listings that it is compared with; None for none.
         accepted: Guards of `guards.GUARDS` whose findings a person has accepted: they warn, and do not hold.
+        watch: Called before each page and every so many items; what it raises ends a judgement that takes too long.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class ListingJudge:
         thresholds: Thresholds | None = None,
         history: History | None = None,
         accepted: Collection[str] = (),
+        watch: Callable[[], None] = lambda: None,
     ) -> None:
+        self._watch = watch
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
         capabilities = CompiledCapabilities(rule.capability_rules)
@@ -97,6 +101,7 @@ class ListingJudge:
 
         A model that an earlier endpoint listed comes again, joined with what was known of it.
         """
+        self._watch()
         reader = self._readers[endpoint]
         items = reader.items(document)
         if items is None:
@@ -104,7 +109,7 @@ class ListingJudge:
             return []
         rows: dict[str, dict[str, Any]] = {}
         seen = self._seen[endpoint]
-        for item in items:
+        for item in chain.from_iterable(self._slices(items)):
             row = reader.row(item)
             if isinstance(row, Rejected):
                 self._reject(row)
@@ -164,6 +169,11 @@ class ListingJudge:
             "duplicate_share": self._duplicates.total() / max(1, self._items),
             "violations_share": tally.violations_share(tally.profile().count),
         }
+
+    def _slices(self, items: list[Any]) -> Iterator[list[Any]]:
+        for start in range(0, len(items), _AT_ONCE):
+            self._watch()
+            yield items[start : start + _AT_ONCE]
 
     def _joined(self, row: dict[str, Any], kept: dict[str, dict[str, Any]]) -> dict[str, Any]:
         known = kept.get(row["model_id"])

@@ -5,7 +5,7 @@ with. Not here: what becomes of the listing (`attempt.py` writes it, `health.py`
 a provider, a sync or a person's check, asks and judges in the same way.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,7 @@ def active_judge(
     *,
     now: datetime,
     accepted: Collection[str] = (),
+    watch: Callable[[], None],
 ) -> ListingJudge:
     """What judges a listing, beside those that were accepted before.
 
@@ -67,11 +68,12 @@ def active_judge(
         state: How its latest sync went.
         now: When the listing is fetched.
         accepted: Guards whose findings a person has accepted.
+        watch: Ends a judgement that takes too long, see `ListingJudge`.
     """
     if state.profile is None:
-        return ListingJudge(rule, thresholds=thresholds)
+        return ListingJudge(rule, thresholds=thresholds, watch=watch)
     history = StoredHistory(session, provider.id, state, window_days=thresholds.window_days, now=now)
-    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted)
+    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted, watch=watch)
 
 
 def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.listing import KnownPage, ListingClient, ListingSource
+from provider_pipeline.listing import KnownPage, ListingClient, ListingSource, Pace
 from provider_pipeline.rules import content_digest
 from provider_pipeline.sync.judging import parsed
 from provider_pipeline.sync.spool import Spool
@@ -38,6 +38,24 @@ class ListingFetch:
         self._unchanged: list[tuple[int, int]] = []
         self._validators: list[dict[str, Any]] = []
         self._documents: list[Page] = []
+        self._pace: Pace | None = None
+
+    @property
+    def pace(self) -> Pace:
+        """What whoever works on the listing keeps to; from when it begins to be fetched."""
+        if self._pace is None:
+            raise AssertionError("nothing was fetched yet")
+        return self._pace
+
+    def close(self) -> None:
+        """Forgets the pages."""
+        self.pages.close()
+        if self._pace is not None:
+            self._pace.leave()
+
+    def keep_pace(self) -> None:
+        """Between two steps; raises `ListingUnreadableError` when the listing has taken too long."""
+        self.pace.keep()
 
     @property
     def validators(self) -> list[dict[str, Any]]:
@@ -60,7 +78,8 @@ class ListingFetch:
         Raises:
             ProviderPipelineError: The listing did not come whole.
         """
-        for page in client.pages(source, known=partial(self._known_page, session)):
+        self._pace = client.pace(source)
+        for page in client.pages(source, known=partial(self._known_page, session), pace=self._pace):
             place: dict[str, Any] = {"endpoint": page.endpoint, "number": page.number, "url": page.url}
             told_by = {"etag": page.etag, "last_modified": page.last_modified, "fingerprint": page.fingerprint}
             self._validators.append(place | told_by)

@@ -181,8 +181,10 @@ def check_provider(
 
 def _fetch(session: Session, look: _Look, rule: ExtractionRule, client: ListingClient, now: datetime) -> None:
     thresholds = parse_thresholds(look.slug, look.provider.thresholds)
-    judge = active_judge(session, look.provider, rule, thresholds, look.state, now=now)
-    pages = client.pages(active_source(look.provider, rule))
+    source = active_source(look.provider, rule)
+    pace = client.pace(source)
+    judge = active_judge(session, look.provider, rule, thresholds, look.state, now=now, watch=pace.keep)
+    pages = client.pages(source, pace=pace)
     while True:
         started = time.monotonic()
         try:

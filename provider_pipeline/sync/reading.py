@@ -74,7 +74,7 @@ class Reading:
 
     def close(self) -> None:
         """Forgets pages and rows."""
-        self.pages.close()
+        self.fetch.close()
         self.rows.close()
 
 
@@ -131,7 +131,8 @@ def judged(session: Session, reading: Reading) -> Reading:
         ProviderPipelineError: A page that was stored before cannot be had or read any more.
     """
     reading.fetch.complete(session)
-    return replace(reading, verdict=_verdict(session, reading, reading.fetch.documents()))
+    with reading.fetch.pace.working():
+        return replace(reading, verdict=_verdict(session, reading, reading.fetch.documents()))
 
 
 def _compared(session: Session, reading: Reading, pages: Iterable[Page]) -> Reading:
@@ -159,5 +160,6 @@ def _verdict(session: Session, reading: Reading, pages: Iterable[Page]) -> Verdi
         target.state,
         now=target.now,
         accepted=() if target.accept is None else target.accept.guards,
+        watch=reading.fetch.keep_pace,
     )
     return judge_pages(judge, pages, reading.rows)

@@ -5,10 +5,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.deadline import Deadline
 
 IN_A_FORK = """
@@ -71,6 +73,42 @@ def test_what_is_spent_is_not_had_again() -> None:
                 assert near.recv(1) == b""
             assert (deadline.left, deadline.expired) == (0.0, True)
     deadline.release()
+
+
+def work(seconds: float) -> None:
+    """Take so much of the processor's time."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_processor_time_is_spent_while_working_and_waiting_is_not() -> None:
+    deadline = Deadline(1)
+    with deadline.working():
+        work(0.2)
+        time.sleep(0.3)
+        assert 0.6 < deadline.left <= 0.8
+    work(0.1)
+    assert 0.6 < deadline.left <= 0.8
+
+
+def test_what_runs_by_the_clock_is_not_counted_twice() -> None:
+    deadline = Deadline(60)
+    with deadline.working():
+        with deadline.running(), deadline.running():
+            work(0.2)
+        assert 59 < deadline.left <= 59.8
+        work(0.1)
+        assert deadline.left <= 59.7
+
+
+def test_a_listing_that_was_worked_on_for_too_long_is_refused() -> None:
+    deadline = Deadline(0.1, "acme")
+    with deadline.working():
+        deadline.refuse_late()
+        work(0.1)
+        with pytest.raises(ListingUnreadableError, match=r"acme: took too long: .* the 0\.1 s"):
+            deadline.refuse_late()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on POSIX only")

@@ -81,7 +81,9 @@ def test_a_hostile_provider_meets_the_documented_outcome(world: World, log: List
 def test_a_hostile_provider_costs_bounded_time_and_memory(world: World, log: Listener, behaviour: Behaviour):
     aftermath = world.aftermath(behaviour)
     assert len(aftermath.before) == 10
-    assert aftermath.seconds < 20 * behaviour.policy.get("deadline", LIMITS.deadline)
+    deadline = behaviour.policy.get("deadline", LIMITS.deadline)
+    assert aftermath.seconds < 20 * deadline
+    assert aftermath.cpu_seconds < deadline + 2
     assert aftermath.peak_bytes < 8 * LIMITS.max_page_bytes
     assert not aftermath.threads
 

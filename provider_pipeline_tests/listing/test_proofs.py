@@ -162,7 +162,7 @@ def test_a_set_of_hashes_holds_what_was_put_in(batches: list[set[int]]) -> None:
 
 
 def test_a_number_and_its_digits_are_the_same_id_and_items_without_one_are_counted() -> None:
-    proofs = PageProofs("@", "id")
+    proofs = PageProofs("@", "id", lambda: None)
     assert not proofs.brings_nothing_new([{"id": 1}, {"name": "x"}])
     assert proofs.brings_nothing_new([{"id": "1"}])
     assert not proofs.brings_nothing_new([{"name": "y"}])

@@ -144,6 +144,23 @@ def test_pages_are_judged_together_and_repeats_across_pages_are_seen():
     assert [issue["type"] for issue in paged.verdict().issues] == ["duplicate_ids"]
 
 
+def test_a_judgement_is_watched_and_what_the_watch_raises_ends_it():
+    watched: list[int] = []
+
+    def watch() -> None:
+        watched.append(1)
+        if len(watched) > 5:
+            raise TimeoutError
+
+    judge = ListingJudge(ExtractionRule.parse(RICH_RULE), watch=watch)
+    judge.add_page({"data": []})
+    judge.add_page({})
+    judge.add_page({"data": [0] * 1_001})
+    assert len(watched) == 5
+    with pytest.raises(TimeoutError):
+        judge.add_page({"data": [0] * 100_000})
+
+
 def test_an_output_limit_above_the_context_in_most_models_is_an_error():
     assert "output_above_context" in types(judged(changed(lambda _, item: item.update(context_length=10))))
 

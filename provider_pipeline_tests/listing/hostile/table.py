@@ -7,6 +7,7 @@ from typing import Final
 from provider_pipeline_tests.listing.hostile import (
     bodies,
     connections,
+    costly,
     details,
     disguises,
     documents,
@@ -40,6 +41,7 @@ CHAPTERS: Final[Mapping[str, tuple[Behaviour, ...]]] = MappingProxyType(
         "The key in a refusal": echoes.REFUSED,
         "The key in a listing": echoes.ACCEPTED,
         "Secrets in disguise, and other people's": disguises.DISGUISES,
+        "Much work for little": costly.COSTLY,
     }
 )
 BEHAVIOURS: Final = tuple(behaviour for chapter in CHAPTERS.values() for behaviour in chapter)

@@ -46,6 +46,7 @@ class Aftermath:
         outcome: The exception's name, or `synced`.
         message: The exception's text.
         seconds: How long the sync took.
+        cpu_seconds: How much processor time it took of its own thread.
         peak_bytes: The most memory that it held at once.
         asked: How many requests the provider got.
         before: The provider's rows with their versions, before the sync.
@@ -58,6 +59,7 @@ class Aftermath:
     outcome: str
     message: str
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     asked: int
     before: list[dict[str, Any]]
@@ -116,12 +118,12 @@ class World:
             self._turn(behaviour, server)
             threads = set(threading.enumerate())
             tracemalloc.start()
-            started = time.monotonic()
+            started, worked = time.monotonic(), time.thread_time()
             try:
                 outcome, message, shown = "synced", "", repr(self._sync(behaviour))
             except ProviderPipelineError as error:
                 outcome, message, shown = type(error).__name__, str(error), _everything_of(error)
-            seconds = time.monotonic() - started
+            seconds, cpu_seconds = time.monotonic() - started, time.thread_time() - worked
             _, peak_bytes = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             with self.database.session() as session:
@@ -130,6 +132,7 @@ class World:
                 outcome=outcome,
                 message=message,
                 seconds=seconds,
+                cpu_seconds=cpu_seconds,
                 peak_bytes=peak_bytes,
                 asked=len(server.requests),
                 before=before,

@@ -1,0 +1,130 @@
+"""Behaviours that are small on the wire, and much work to read, to judge or to keep."""
+
+import gzip
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline_tests.listing.hostile.behaviour import (
+    LOOPBACK,
+    MODELS,
+    Behaviour,
+    Outcome,
+    encoded,
+    items,
+)
+from provider_pipeline_tests.listing.hostile.server import Conversation, Script, answer
+
+NEXT: Final = {"type": "next_url", "token": "next"}
+TOO_LONG: Final = "took too long"
+_PAGES: Final = 3
+_SIZE: Final = 200_000
+_CONTAINERS: Final = 49_000
+
+Member = Callable[[], bytes]
+
+
+def many(value: bytes, *, containers: int = 0, first: bytes = b"0", size: int = _SIZE) -> Member:
+    """A list of as many of a value as make a large page, or as a page of any size may have objects and lists."""
+    times = size // (len(value) + 1)
+    if containers:
+        times = min(times, _CONTAINERS // containers)
+    return cache(lambda: b"[" + b",".join([first, *[value] * times]) + b"]")
+
+
+def _compressed(body: bytes) -> bytes:
+    return answer(gzip.compress(body, 1), "Content-Encoding: gzip")
+
+
+def sends_pages(member: Member, *, encoding: str = "utf-8", pages: int = _PAGES) -> Script:
+    """A script that lists the models on some pages, each with this member where no rule looks."""
+
+    def script(conversation: Conversation) -> None:
+        number = int(conversation.query.get("page", "1"))
+        end = {"next": f"?page={number + 1}"} if number < pages else {}
+        start = encoded({**end, "data": items(*MODELS[number - 1 :: pages])})
+        conversation.send(_compressed((start[:-1] + b', "x": ' + member() + b"}").decode().encode(encoding)))
+
+    return script
+
+
+def _page(name: str, does: str, member: Member, outcome: Outcome = "synced", words: str = "", **more: str) -> Behaviour:
+    return Behaviour(
+        name,
+        f"Sends pages of some kilobytes of gzip: {does}",
+        sends_pages(member, **more),
+        outcome,
+        words,
+        asked=_PAGES if outcome == "synced" else 1,
+        pagination=NEXT,
+    )
+
+
+def _lists_numbers(conversation: Conversation) -> None:
+    number = int(conversation.query.get("page", "1"))
+    body = b'{"next": "?page=%d", "data": [' % (number + 1) + b"0," * 70_000 + b"%d]}" % number
+    conversation.send(_compressed(body))
+
+
+_FLOATS: Final = many(b"1e5", first=b'"\\ud800"')
+
+COSTLY: Final = (
+    _page("hundred-levels", "lists in lists, a hundred levels deep.", many(b"[" * 98 + b"]" * 98, containers=98)),
+    _page("hundred-levels-of-objects", "the same of objects.", many(b'{"":' * 98 + b"1" + b"}" * 98, containers=98)),
+    _page(
+        "hundred-levels-in-utf-16",
+        "the same of lists, in UTF-16.",
+        many(b"[" * 98 + b"]" * 98, containers=98),
+        encoding="utf-16",
+    ),
+    _page(
+        "nothing-but-numbers",
+        "nothing but zeros.",
+        many(b"0", size=600_000),
+        ListingUnreadableError,
+        "values on one page",
+    ),
+    _page(
+        "nothing-but-brackets",
+        "nothing but brackets.",
+        many(b"[" * 98 + b"]" * 98, size=400_000),
+        ListingUnreadableError,
+        "objects and lists on one page",
+    ),
+    _page("quotes-escaped-in-keys", "each key has an escaped quote.", many(b'{"\\u0022":1}', containers=1)),
+    _page(
+        "one-quote-escaped",
+        "one quote is escaped, among many objects.",
+        many(b'{"a":1}', containers=1, first=b'"\\u0022"'),
+    ),
+    _page(
+        "halves-of-characters",
+        "half of a character, among many objects.",
+        many(b'{"a":1}', containers=1, first=b'"\\ud800"'),
+    ),
+    _page("numbers-in-short", "numbers that are longer when they are written out.", many(b"1e5")),
+    _page("numbers-and-half-a-character", "the same, with half of a character.", _FLOATS),
+    _page("long-integers", "integers of thousands of digits.", many(b"9" * 4_300)),
+    _page("long-fractions", "numbers of a hundred digits behind the point.", many(b"0." + b"1" * 100)),
+    _page("number-too-small", "a number that would read as zero.", lambda: b"1e-400", ListingUnreadableError, "range"),
+    Behaviour(
+        "brackets-on-many-pages",
+        "Sends as many brackets as a page may have, page after page.",
+        sends_pages(many(b"[]", containers=1), pages=7),
+        ListingUnreadableError,
+        "objects and lists that a listing may have",
+        asked=None,
+        pagination=NEXT,
+    ),
+    Behaviour(
+        "items-that-are-none",
+        "Lists tens of thousands of numbers on each page, in some hundred bytes.",
+        _lists_numbers,
+        ListingUnreadableError,
+        TOO_LONG,
+        asked=None,
+        policy={**LOOPBACK, "deadline": 0.2},
+        pagination=NEXT,
+    ),
+)
