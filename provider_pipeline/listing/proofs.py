@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.errors import RuleTooCostlyError
+from provider_pipeline.rules.language import getter_within
+from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 
 class SeenIds:
@@ -57,14 +59,17 @@ class SeenIds:
 class PageProofs:
     """What the pages of one endpoint have brought so far; for one listing.
 
+    Nothing is counted where the rule's expressions take too much work: whoever judges the listing refuses it for that.
+
     Args:
         selector: The rule's expression for a page's items; without one nothing is counted.
         id_field: The rule's expression for an item's id.
     """
 
     def __init__(self, selector: str | None, id_field: str | None) -> None:
-        self._select = compile_expression(selector) if selector else None
-        self._id = compile_expression(id_field) if id_field else None
+        self._work = Work(LISTING_STEPS)
+        self._select = getter_within(selector, self._work) if selector else None
+        self._id = getter_within(id_field, self._work) if id_field else None
         self._seen = SeenIds()
         self._uncounted: list[Any] | None = None
         self._pages = 0
@@ -74,8 +79,14 @@ class PageProofs:
 
     def items(self, document: Any) -> list[Any] | None:
         """The items on a page; None where the selector finds no list, or there is no selector."""
-        found = self._select(document) if self._select else None
-        return found if isinstance(found, list) else None
+        try:
+            found = self._select(document) if self._select else None
+        except RuleTooCostlyError:
+            return None
+        if not isinstance(found, list):
+            return None
+        self._work.grant(self._items + len(found))
+        return found
 
     def brings_nothing_new(self, items: list[Any]) -> bool:
         """Take in the next page's items, and say whether all their ids were on earlier pages."""
@@ -120,8 +131,11 @@ class PageProofs:
 
     def _hashes(self, items: list[Any]) -> list[int]:
         ids = map(self._id, items) if self._id else ()
-        # Numbers hash to themselves; an id is the same as a number and as its digits.
-        return [hash(str(value)) for value in ids if isinstance(value, (str, int)) and not isinstance(value, bool)]
+        try:
+            # Numbers hash to themselves; an id is the same as a number and as its digits.
+            return [hash(str(value)) for value in ids if isinstance(value, (str, int)) and not isinstance(value, bool)]
+        except RuleTooCostlyError:
+            return []
 
 
 def _holds(run: "array[int]", value: int) -> bool:
