@@ -7,6 +7,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |-- ConfigurationError              what the operator set up does not hold
     |   |-- MissingCredentialError      no usable key where it is expected
     |   `-- InvalidRuleError            a rule document cannot be understood or compiled
+    |       `-- RuleTooCostlyError      running it on a listing takes more work than any rule may make
     |-- CatalogError                    the database
     |   |-- DatabaseUnavailableError    no answer at the database URL, or the server cannot do its work for now
     |   |   |-- DatabaseReadOnlyError   it takes no writes
@@ -23,6 +24,7 @@ Here: the exception types that cross a layer's border, and nothing that raises t
     |       |-- ListingUnreachableError we never got an answer
     |       |-- ListingRefusedError     the server answered, with an error status
     |       `-- ListingUnreadableError  the server answered, with something that is not a JSON listing
+    |-- RuleJudgingError                a rule from outside could not be judged to the end
     `-- RuleValidationError             the listing was read, and the rule does not fit it
 """
 
@@ -63,6 +65,10 @@ class MissingCredentialError(ConfigurationError):
 
 class InvalidRuleError(ConfigurationError):
     """A rule document cannot be understood, or one of its expressions does not compile."""
+
+
+class RuleTooCostlyError(InvalidRuleError):
+    """Running a rule on a listing takes more work, or gives more, than any rule may."""
 
 
 class CatalogError(ProviderPipelineError):
@@ -165,6 +171,10 @@ class ListingRefusedError(ListingError):
 
 class ListingUnreadableError(ListingError):
     """The server answered, but not with a complete JSON listing within the limits."""
+
+
+class RuleJudgingError(ProviderPipelineError):
+    """The process that tried a rule from outside died of it, or gave up: the rule is never tried again by itself."""
 
 
 class RuleValidationError(ProviderPipelineError):

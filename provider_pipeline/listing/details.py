@@ -26,9 +26,10 @@ from provider_pipeline.listing.transport import Transport
 from provider_pipeline.listing.urls import join_url
 from provider_pipeline.listing.walk import Budget
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import getter_within
 from provider_pipeline.rules.paths import climbs
 from provider_pipeline.rules.values import BadValueError, read_id
+from provider_pipeline.rules.work import Work
 
 OpenTransport = Callable[[Deadline], Transport]
 """A transport of its own for one thread, with a deadline of its own."""
@@ -156,7 +157,8 @@ def listed_ids(endpoint: ListingEndpoint, document: Any) -> list[str]:
     """The ids of the models on a page, each once, in its order; an item without a readable one is left to the rule."""
     if endpoint.selector is None or endpoint.id_field is None:
         return []
-    items, read = compile_expression(endpoint.selector)(document), compile_expression(endpoint.id_field)
+    work = Work()
+    items, read = getter_within(endpoint.selector, work)(document), getter_within(endpoint.id_field, work)
     ids = [read(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return list(dict.fromkeys(text for value in ids if (text := _readable(value)) is not None))
 

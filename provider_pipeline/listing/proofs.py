@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
 
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.errors import RuleTooCostlyError
+from provider_pipeline.rules.language import getter_within
+from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 _AT_ONCE: Final = 10_000
 """Items that are looked at before the clock is."""
@@ -60,6 +62,8 @@ class SeenIds:
 class PageProofs:
     """What the pages of one endpoint have brought so far; for one listing.
 
+    Nothing is counted where the rule's expressions take too much work: whoever judges the listing refuses it for that.
+
     Args:
         selector: The rule's expression for a page's items; without one nothing is counted.
         id_field: The rule's expression for an item's id.
@@ -67,8 +71,9 @@ class PageProofs:
     """
 
     def __init__(self, selector: str | None, id_field: str | None, keep_pace: Callable[[], None]) -> None:
-        self._select = compile_expression(selector) if selector else None
-        self._id = compile_expression(id_field) if id_field else None
+        self._work = Work(LISTING_STEPS)
+        self._select = getter_within(selector, self._work) if selector else None
+        self._id = getter_within(id_field, self._work) if id_field else None
         self._keep_pace = keep_pace
         self._seen = SeenIds()
         self._uncounted: list[Any] | None = None
@@ -79,8 +84,14 @@ class PageProofs:
 
     def items(self, document: Any) -> list[Any] | None:
         """The items on a page; None where the selector finds no list, or there is no selector."""
-        found = self._select(document) if self._select else None
-        return found if isinstance(found, list) else None
+        try:
+            found = self._select(document) if self._select else None
+        except RuleTooCostlyError:
+            return None
+        if not isinstance(found, list):
+            return None
+        self._work.grant(self._items + len(found))
+        return found
 
     def brings_nothing_new(self, items: list[Any]) -> bool:
         """Take in the next page's items, and say whether all their ids were on earlier pages."""
@@ -127,11 +138,16 @@ class PageProofs:
         hashes: list[int] = []
         if self._id is None:
             return hashes
-        for start in range(0, len(items), _AT_ONCE):
-            self._keep_pace()
-            ids = map(self._id, items[start : start + _AT_ONCE])
-            # Numbers hash to themselves; an id is the same as a number and as its digits.
-            hashes += [hash(str(each)) for each in ids if isinstance(each, (str, int)) and not isinstance(each, bool)]
+        try:
+            for start in range(0, len(items), _AT_ONCE):
+                self._keep_pace()
+                ids = map(self._id, items[start : start + _AT_ONCE])
+                # Numbers hash to themselves; an id is the same as a number and as its digits.
+                hashes += [
+                    hash(str(each)) for each in ids if isinstance(each, (str, int)) and not isinstance(each, bool)
+                ]
+        except RuleTooCostlyError:
+            return []
         return hashes
 
 

@@ -1,17 +1,36 @@
 """Common JMESPath expressions as nested Python functions, with the interpreter's semantics.
 
 Here: paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`. Not here: what else a rule says,
-which is left to the interpreter (`language.py`). A test holds both against each other on arbitrary JSON.
+which is left to the interpreter (`interpreter.py`). A test holds both against each other on arbitrary JSON. What an
+expression costs whatever the value is for the caller to pay (`static_cost`); a function pays for what depends on the
+value: the elements of a list, the size of what is compared.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
 
 from jmespath import exceptions as jmespath_exceptions
 from jmespath import visitor
 
+from provider_pipeline.rules.work import Work
+
 Getter = Callable[[Any], Any]
+"""From a value to what an expression gives for it."""
+Closure = Callable[[Any, Work], Any]
+"""The same, at the expense of some steps."""
 Node = Mapping[str, Any]
+
+
+class PathGetter(Protocol):
+    """Follows a path, which costs nothing but its nodes."""
+
+    def __call__(self, value: Any, work: Work | None = None, /) -> Any:
+        """What is at the path."""
+
+
+_COMPARATOR_STEPS: Final = 10
+_LONG: Final = 64
+"""Elements or characters from which on looking through them costs more than a node does."""
 
 _OF_ONE_VALUE: Final = frozenset(
     {"literal", "or_expression", "and_expression", "not_expression", "comparator", "function_expression"}
@@ -29,7 +48,21 @@ def is_true(value: Any) -> bool:
     return not (value is None or value is False or value in ("", [], {}))
 
 
-def closure_of(node: Node) -> Getter | None:
+def static_cost(node: Node) -> int:
+    """The steps of evaluating the tree once, besides those that depend on the value."""
+    return sum(_COMPARATOR_STEPS if each["type"] == "comparator" else 1 for each in walk_nodes(node))
+
+
+def walk_nodes(node: Node) -> Iterator[Node]:
+    """The node, and all nodes below it."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(child for child in node.get("children", ()) if isinstance(child, dict))
+
+
+def closure_of(node: Node) -> Closure | None:
     """The node as a function, or None where only the interpreter knows the semantics.
 
     A function that gets a wrong type raises `JMESPathTypeError`, as in the interpreter: it voids the whole expression.
@@ -67,24 +100,24 @@ def paths_read(node: Node) -> frozenset[tuple[str, ...]]:
     return _EVERYTHING
 
 
-def path_getter(path: tuple[str, ...]) -> Getter:
+def path_getter(path: tuple[str, ...]) -> PathGetter:
     """The value at the end of a path; None where an object on the way lacks the key, or is none."""
     if not path:
-        return lambda value: value
+        return lambda value, _work=None: value
     if len(path) == 1:
         (only,) = path
-        return lambda value: value.get(only) if isinstance(value, dict) else None
+        return lambda value, _work=None: value.get(only) if isinstance(value, dict) else None
     if len(path) == 2:
         outer, inner = path
 
-        def follow_two(value: Any) -> Any:
+        def follow_two(value: Any, _work: Work | None = None) -> Any:
             if isinstance(value, dict) and isinstance(found := value.get(outer), dict):
                 return found.get(inner)
             return None
 
         return follow_two
 
-    def follow(value: Any) -> Any:
+    def follow(value: Any, _work: Work | None = None) -> Any:
         for key in path:
             if not isinstance(value, dict):
                 return None
@@ -94,49 +127,49 @@ def path_getter(path: tuple[str, ...]) -> Getter:
     return follow
 
 
-def _literal(node: Node) -> Getter:
+def _literal(node: Node) -> Closure:
     constant = node["value"]
-    return lambda _value: constant
+    return lambda _value, _work: constant
 
 
-def _both(node: Node) -> tuple[Getter, Getter] | None:
+def _both(node: Node) -> tuple[Closure, Closure] | None:
     left, right = (closure_of(child) for child in node["children"])
     return None if left is None or right is None else (left, right)
 
 
-def _or(node: Node) -> Getter | None:
+def _or(node: Node) -> Closure | None:
     sides = _both(node)
     if sides is None:
         return None
     left, right = sides
 
-    def either(value: Any) -> Any:
-        found = left(value)
-        return found if is_true(found) else right(value)
+    def either(value: Any, work: Work) -> Any:
+        found = left(value, work)
+        return found if is_true(found) else right(value, work)
 
     return either
 
 
-def _and(node: Node) -> Getter | None:
+def _and(node: Node) -> Closure | None:
     sides = _both(node)
     if sides is None:
         return None
     left, right = sides
 
-    def both(value: Any) -> Any:
-        found = left(value)
-        return right(value) if is_true(found) else found
+    def both(value: Any, work: Work) -> Any:
+        found = left(value, work)
+        return right(value, work) if is_true(found) else found
 
     return both
 
 
-def _not(node: Node) -> Getter | None:
+def _not(node: Node) -> Closure | None:
     inner = closure_of(node["children"][0])
     if inner is None:
         return None
 
-    def negated(value: Any) -> bool:
-        found = inner(value)
+    def negated(value: Any, work: Work) -> bool:
+        found = inner(value, work)
         if isinstance(found, (int, float)) and not isinstance(found, bool):
             return False
         return not found
@@ -144,26 +177,29 @@ def _not(node: Node) -> Getter | None:
     return negated
 
 
-def _equality(node: Node) -> Getter | None:
+def _equality(node: Node) -> Closure | None:
     sides = _both(node) if node["value"] in ("eq", "ne") else None
     if sides is None:
         return None
     left, right = sides
     constant = node["children"][1].get("value") if node["children"][1]["type"] == "literal" else None
     if node["value"] == "eq" and isinstance(constant, bool):
-        return lambda value: left(value) is constant
+        return lambda value, work: left(value, work) is constant
     if node["value"] == "eq" and isinstance(constant, str):
-        return lambda value: bool(left(value) == constant)
+        return lambda value, work: bool(left(value, work) == constant)
     equals: Callable[[Any, Any], Any] = vars(visitor)["_equals"]
     wanted = node["value"] == "eq"
 
-    def compare(value: Any) -> bool:
-        return bool(equals(left(value), right(value))) is wanted
+    def compare(value: Any, work: Work) -> bool:
+        first, second = left(value, work), right(value, work)
+        if isinstance(first, (list, dict)) and isinstance(second, (list, dict)):
+            work.weigh(first)
+        return bool(equals(first, second)) is wanted
 
     return compare
 
 
-def _contains(node: Node) -> Getter | None:
+def _contains(node: Node) -> Closure | None:
     if node["value"] != "contains" or len(node["children"]) != 2:
         return None
     subject_node, wanted_node = node["children"]
@@ -172,16 +208,18 @@ def _contains(node: Node) -> Getter | None:
         return None
     subject, wanted = path_getter(path), wanted_node["value"]
 
-    def contains(value: Any) -> bool:
-        found = subject(value)
+    def contains(value: Any, work: Work) -> bool:
+        found = subject(value, work)
         if isinstance(found, (list, str)):
+            if len(found) > _LONG:
+                work.spend(len(found) if isinstance(found, list) else len(found) // _LONG)
             return wanted in found
         raise jmespath_exceptions.JMESPathTypeError("contains", found, type(found).__name__, ["array", "string"])
 
     return contains
 
 
-def _projection(node: Node) -> Getter | None:
+def _projection(node: Node) -> Closure | None:
     """`path[*]`: the list itself, without its nulls."""
     base, rest = node["children"]
     path = plain_path(base)
@@ -189,33 +227,35 @@ def _projection(node: Node) -> Getter | None:
         return None
     source = path_getter(path)
 
-    def items(value: Any) -> list[Any] | None:
-        found = source(value)
+    def items(value: Any, work: Work) -> list[Any] | None:
+        found = source(value, work)
         if not isinstance(found, list):
             return None
+        work.spend(len(found))
         return [item for item in found if item is not None] if None in found else found
 
     return items
 
 
-def _filter(node: Node) -> Getter | None:
+def _filter(node: Node) -> Closure | None:
     """`path[?condition]`: the elements for which the condition holds."""
     base, rest, condition = node["children"]
     path, holds = plain_path(base), closure_of(condition)
     if path is None or rest["type"] != "identity" or holds is None:
         return None
-    source = path_getter(path)
+    source, cost = path_getter(path), static_cost(condition)
 
-    def matching(value: Any) -> list[Any] | None:
-        found = source(value)
+    def matching(value: Any, work: Work) -> list[Any] | None:
+        found = source(value, work)
         if not isinstance(found, list):
             return None
-        return [item for item in found if is_true(holds(item)) and item is not None]
+        work.spend(cost * len(found))
+        return [item for item in found if is_true(holds(item, work)) and item is not None]
 
     return matching
 
 
-_BUILDERS: Mapping[str, Callable[[Node], Getter | None]] = {
+_BUILDERS: Mapping[str, Callable[[Node], Closure | None]] = {
     "literal": _literal,
     "or_expression": _or,
     "and_expression": _and,

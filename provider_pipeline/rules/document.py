@@ -4,12 +4,20 @@ Here: parsing, limits and conversion. Not here: running a rule (`extraction.py`,
 (`generation/`). Both forms are explained in docs/rules.md.
 """
 
-import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.forms import (
@@ -20,18 +28,23 @@ from provider_pipeline.rules.forms import (
     stored_parts,
 )
 from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.limits import (
+    MAX_CAPABILITIES,
+    MAX_ENDPOINTS,
+    MAX_FIELDS,
+    MAX_LOOKUPS,
+    MAX_PATTERNS,
+    MAX_PREDICATES,
+    members,
+    require_little_text,
+    require_small_patterns,
+    require_small_tables,
+)
 from provider_pipeline.rules.pagination import NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
-from provider_pipeline.rules.patterns import compile_pattern, parse_pattern
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.units import Unit, parse_unit
 
-MAX_PATTERNS: Final = 2_000
-"""Patterns of one capability."""
-MAX_PATTERN_TEXT: Final = 150_000
-"""Characters of all different patterns of a rule together."""
-MAX_PREDICATES: Final = 200
-"""Predicates of one capability that state it, and as many that deny it."""
 MAX_DEPTH: Final = 100
 """Nesting of what a rule says about how it came to be, beyond which it could not be written down again."""
 
@@ -45,22 +58,6 @@ def _expression(text: str) -> str:
     except InvalidRuleError as error:
         raise ValueError(error.message) from error
     return text
-
-
-@functools.lru_cache(maxsize=256)
-def _patterns(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Checked together: rules made by one version of the generator have most of their thousands in common."""
-    for position, text in enumerate(texts):
-        try:
-            compile_pattern(parse_pattern(text)[1])
-        except InvalidRuleError as error:
-            raise ValueError(f"{position}: {error.message}") from error
-    return texts
-
-
-@functools.lru_cache(maxsize=256)
-def _characters(texts: tuple[str, ...]) -> int:
-    return sum(map(len, texts))
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
@@ -79,8 +76,8 @@ class Patterns(BaseModel):
 
     model_config = _MODEL
 
-    regex: Annotated[tuple[str, ...], Field(max_length=MAX_PATTERNS), AfterValidator(_patterns)] = ()
-    lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=100_000)
+    regex: tuple[str, ...] = Field((), max_length=MAX_PATTERNS)
+    lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=MAX_LOOKUPS)
     evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
     counter_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
 
@@ -101,19 +98,41 @@ class CapabilityRule(BaseModel):
     patterns: Patterns
 
 
-_CAPABILITY_RULES: Final = TypeAdapter(tuple[CapabilityRule, ...])
+def _few_predicates(rules: Any) -> Any:
+    """Refuse more text than is read, before any of it is."""
+    found = [rule.get("patterns") for rule in rules if isinstance(rule, Mapping)]
+    texts = [each.get(kind) for each in found if isinstance(each, Mapping) for kind in ("evidence", "counter_evidence")]
+    require_little_text(texts, "the predicates")
+    return rules
 
 
-def parse_capability_rules(endpoints_config: Mapping[str, Any]) -> tuple[CapabilityRule, ...]:
-    """The capability rules of a stored `endpoints_config`, which many rules may share.
+def _bounded_together(rules: tuple[CapabilityRule, ...]) -> tuple[CapabilityRule, ...]:
+    require_small_patterns(tuple(rule.patterns.regex for rule in rules))
+    require_small_tables([rule.patterns.lookup_table for rule in rules])
+    return rules
+
+
+CapabilityRules = Annotated[
+    tuple[CapabilityRule, ...],
+    Field(max_length=MAX_CAPABILITIES),
+    BeforeValidator(_few_predicates),
+    AfterValidator(_bounded_together),
+]
+_CAPABILITY_RULES: Final[TypeAdapter[tuple[CapabilityRule, ...]]] = TypeAdapter(CapabilityRules)
+
+
+def parse_capability_rules(rules: Any) -> tuple[CapabilityRule, ...]:
+    """Capability rules of either written form, which many rules may share.
 
     Raises:
         InvalidRuleError: One line that says which part cannot be understood, and why.
     """
     try:
-        return _CAPABILITY_RULES.validate_python(merged_capability_rules(endpoints_config))
+        return _CAPABILITY_RULES.validate_python(merged_capability_rules(rules))
     except ValidationError as error:
         raise InvalidRuleError(first_reason(error, "capability_rules")) from error
+    except UnicodeEncodeError as error:
+        raise InvalidRuleError("capability_rules: a text holds half of a surrogate pair") from error
 
 
 class Expectation(BaseModel):
@@ -170,8 +189,10 @@ class Endpoint(BaseModel):
 
     path: EndpointPath | None = None
     selector: Expression
-    fields: dict[Name, Expression] = Field(default_factory=lambda: {"id": DEFAULT_ID, "name": "name"}, max_length=64)
-    units: dict[Name, Unit] = Field(default_factory=dict)
+    fields: dict[Name, Expression] = Field(
+        default_factory=lambda: {"id": DEFAULT_ID, "name": "name"}, max_length=MAX_FIELDS
+    )
+    units: dict[Name, Unit] = Field(default_factory=dict, max_length=MAX_FIELDS)
     pagination: dict[str, Any] | None = None
     detail: Detail | None = None
     expect: Expectation = Expectation()
@@ -220,22 +241,18 @@ class ExtractionRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
-    endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=32)
-    capability_rules: tuple[CapabilityRule, ...] = Field((), max_length=100)
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=MAX_ENDPOINTS)
+    capability_rules: CapabilityRules = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, Any] = Field(default_factory=dict)
     confidence: float | None = None
     issues: tuple[dict[str, Any], ...] = ()
 
-    @field_validator("capability_rules")
+    @field_validator("endpoints", mode="before")
     @classmethod
-    def _bounded_together(cls, rules: tuple[CapabilityRule, ...]) -> tuple[CapabilityRule, ...]:
-        if sum(_characters(rule.patterns.regex) for rule in rules) <= MAX_PATTERN_TEXT:
-            return rules
-        size = sum(map(len, {text for rule in rules for text in rule.patterns.regex}))
-        if size > MAX_PATTERN_TEXT:
-            raise ValueError(f"the patterns have {size} characters together; at most {MAX_PATTERN_TEXT} are read")
-        return rules
+    def _little_text(cls, endpoints: Any) -> Any:
+        require_little_text(endpoints, "the endpoints")
+        return endpoints
 
     @field_validator("metadata", "evidence", "issues")
     @classmethod
@@ -246,7 +263,7 @@ class ExtractionRule(BaseModel):
             if not "".join(texts).isascii():
                 for text in texts:
                     text.encode("utf-8")
-            level = [inner for value in level if isinstance(value, _NESTS) for inner in _members(value)]
+            level = [inner for value in level if isinstance(value, _NESTS) for inner in members(value)]
             if not level:
                 return provenance
         raise ValueError(f"nested too deeply; at most {MAX_DEPTH} levels are read")
@@ -320,10 +337,6 @@ class ExtractionRule(BaseModel):
         """SHA-256 of what the rule does: the stored form without how it came to be."""
         config, capabilities = self.to_stored()
         return digest_of([{key: config[key] for key in config if key not in PROVENANCE}, capabilities])
-
-
-def _members(value: Any) -> Iterable[Any]:
-    return (*value, *value.values()) if isinstance(value, dict) else value
 
 
 def _dump(model: BaseModel) -> dict[str, Any]:

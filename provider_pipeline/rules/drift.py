@@ -12,16 +12,18 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final, Literal
 
+from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
 from provider_pipeline.rules.generation.selection import candidates
 from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.generation.words import Path
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import compile_expression, getter_within
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
+from provider_pipeline.rules.work import Work
 
 MOST_DIFFERENCES: Final = 25
 _SAME_VALUES: Final = 0.6
@@ -80,7 +82,17 @@ def describe_drift(
         before: The pages of the last good response, parsed.
         after: The pages of the response it no longer fits.
         endpoint: Position of the endpoint in the rule.
+
+    Returns:
+        The differences; none where the rule takes more work than a rule may, so that nobody can tell.
     """
+    try:
+        return _drift(rule, before, after, endpoint)
+    except RuleTooCostlyError:
+        return ()
+
+
+def _drift(rule: ExtractionRule, before: Sequence[Any], after: Sequence[Any], endpoint: int) -> tuple[Difference, ...]:
     read = rule.endpoints[endpoint]
     select = ItemReader(read, CompiledCapabilities(rule.capability_rules), Thresholds.model_validate({})).items
     old_items, new_items = _items(select, before), _items(select, after)
@@ -276,7 +288,7 @@ def _ids(id_path: str, renamed: Mapping[Path, Path], old_items: list[Any], new_i
 
 
 def _texts(expression: str, items: Iterable[Any]) -> set[str]:
-    get = compile_expression(expression)
+    get = getter_within(expression, Work())
     return {str(value) for item in items if isinstance(value := get(item), (str, int))}
 
 

@@ -1,17 +1,20 @@
 """Running a rule: from a page to its items, and from an item to a row or a reason why there is none.
 
-Here: one endpoint's compiled selector, field map and units. Not here: what the rows amount to (`judge.py`).
+Here: one endpoint's compiled selector, field map and units, and the bounds on what they may make of a page. Not here:
+what the rows amount to (`judge.py`), and the bounds themselves (`work.py`).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.families import family_of
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
-from provider_pipeline.rules.language import Getter, compile_expression
+from provider_pipeline.rules.issues import shown
+from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.units import unit_factor
 from provider_pipeline.rules.values import (
@@ -23,6 +26,20 @@ from provider_pipeline.rules.values import (
     read_modalities,
     read_price,
     read_text,
+)
+from provider_pipeline.rules.work import (
+    FEW_ITEMS,
+    ITEM_STEPS,
+    ITEMS_PER_ELEMENT,
+    LISTING_STEPS,
+    PAGE_STEPS,
+    ROW_BYTES,
+    ROW_PER_ITEM,
+    STEPS_PER_ITEM,
+    Work,
+    WorkExceededError,
+    has_elements,
+    json_bytes,
 )
 
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
@@ -41,6 +58,7 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
 Reader = Callable[..., Any]
 """From a value, and what else it depends on, to a column's value; raises `BadValueError`."""
 
+_LISTING: Final = f"{LISTING_STEPS:,} steps and {STEPS_PER_ITEM:,} for each item"
 _EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
@@ -55,17 +73,34 @@ class Rejected(NamedTuple):
 
 
 class ItemReader:
-    """One endpoint of a rule, compiled."""
+    """One endpoint of a rule, compiled.
 
-    def __init__(self, endpoint: Endpoint, capabilities: CompiledCapabilities, thresholds: Thresholds) -> None:
-        fields = {FIELD_COLUMNS.get(name, name): compile_expression(text) for name, text in endpoint.fields.items()}
-        self._selector = compile_expression(endpoint.selector)
+    Args:
+        endpoint: The endpoint.
+        capabilities: The rule's capability rules.
+        thresholds: How large numbers may be.
+        work: The steps that all endpoints of the rule may take on the listing together; None for those of a listing.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        capabilities: CompiledCapabilities,
+        thresholds: Thresholds,
+        work: Work | None = None,
+    ) -> None:
+        fields = {FIELD_COLUMNS.get(name, name): compiled(text) for name, text in endpoint.fields.items()}
+        self._work = work or Work(LISTING_STEPS)
+        self._items = 0
+        self._selector = compiled(endpoint.selector)
+        self._fields = fields
+        self._cost = sum(each.cost for each in fields.values()) + capabilities.cost
         self._with_details = endpoint.detail is not None
-        self._id = fields["model_id"]
-        self._base_model = fields.get("base_model")
+        self._id = fields["model_id"].evaluate
+        self._base_model = fields["base_model"].evaluate if "base_model" in fields else None
         self._id_type = endpoint.expect.id_type
         self._capabilities = capabilities
-        self._name = fields.get("display_name")
+        self._name = fields["display_name"].evaluate if "display_name" in fields else None
         self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
         self._limits = [
             (column, get, _reader(read_limit, endpoint, column))
@@ -76,24 +111,52 @@ class ItemReader:
             (column, get, unit_factor(endpoint.units.get(column)), _reader(read_price, endpoint, column))
             for column, get in _present(fields, "input_price", "output_price")
         ]
-        self._metadata = [(name, get) for name, get in fields.items() if name not in set(FIELD_COLUMNS.values())]
+        self._metadata = _present(fields, *(name for name in fields if name not in set(FIELD_COLUMNS.values())))
 
     def items(self, document: Any) -> list[Any] | None:
         """The items the selector finds on a page; None where it finds no list.
 
         A page of an endpoint with details is `{"listing": ..., "details": {id: ...}}`; its items have theirs under
         `detail`, null where there is none.
+
+        Raises:
+            RuleTooCostlyError: The selector takes more steps, or gives more items, than it may.
         """
         if self._with_details:
             return self._detailed(document)
-        found = self._selector(document)
-        return found if isinstance(found, list) else None
+        return self._selected(document)
+
+    def _selected(self, document: Any) -> list[Any] | None:
+        work, selector = self._work, self._selector
+        work.most = PAGE_STEPS
+        try:
+            found = work.at_most(selector.evaluate, document, work)
+        except WorkExceededError as error:
+            raise RuleTooCostlyError(
+                f"the selector {shown(selector.text)} takes more than {PAGE_STEPS:,} steps on a page, or all "
+                f"expressions more than {_LISTING}"
+            ) from error
+        if not isinstance(found, list):
+            return None
+        count = len(found)
+        if count > FEW_ITEMS and not selector.chooses and not has_elements(document, count // ITEMS_PER_ELEMENT):
+            raise RuleTooCostlyError(
+                f"the selector {shown(selector.text)} gives {count:,} items of a page, more than {ITEMS_PER_ELEMENT} "
+                "for each object on it"
+            )
+        work.most = ITEM_STEPS
+        self._items += count
+        work.grant(self._items)
+        work.left -= self._cost * count
+        if work.left < 0:
+            raise RuleTooCostlyError(f"the rule has too many fields and predicates for {count:,} models on a page")
+        return found
 
     def _detailed(self, document: Any) -> list[Any] | None:
         if not isinstance(document, dict) or not isinstance(document.get("details"), dict):
             return None
-        found, details = self._selector(document.get("listing")), document["details"]
-        if not isinstance(found, list):
+        found, details = self._selected(document.get("listing")), document["details"]
+        if found is None:
             return None
         return [
             {**item, "detail": details.get(self._readable_id(item))} if isinstance(item, dict) else item
@@ -102,54 +165,82 @@ class ItemReader:
 
     def _readable_id(self, item: Any) -> str | None:
         try:
-            return read_id(self._id(item), self._id_type) if isinstance(item, dict) else None
+            return read_id(self._id(item, self._work), self._id_type) if isinstance(item, dict) else None
         except BadValueError:
             return None
+        except WorkExceededError as error:
+            raise self._too_costly("model_id", error) from error
 
-    def row(self, item: Any) -> dict[str, Any] | Rejected:
-        """The row of one item, or why there is none."""
+    def row(self, item: Any) -> dict[str, Any] | Rejected:  # noqa: PLR0912  # one branch for each kind of column
+        """The row of one item, or why there is none.
+
+        Raises:
+            RuleTooCostlyError: It takes more steps, or is larger, than it may be.
+        """
         if not isinstance(item, dict):
             return Rejected("not_an_object", "", f"the item is a JSON {json_type(item)}; expected an object", item)
-        column = "model_id"
+        column, value = "model_id", None
         row = _EMPTY_ROW.copy()
         metadata: dict[str, Any] = {}
+        work = self._work
         try:
-            value = self._id(item)
+            value = self._id(item, work)
             row["model_id"] = model_id = read_id(value, self._id_type)
             if self._name is not None:
-                column, value = "display_name", self._name(item)
+                column, value = "display_name", self._name(item, work)
                 row[column] = read_text(value)
             for column, get, read in self._limits:
-                value = get(item)
+                value = get(item, work)
                 if value is not None:
                     row[column] = read(value, self._max_tokens)
             for column, get in self._modalities:
-                value = get(item)
+                value = get(item, work)
                 if value is not None:
                     row[column] = read_modalities(value)
             for column, get, factor, read in self._prices:
-                value = get(item)
-                if value is not None and (worth := factor(item)) is not None:
+                value = get(item, work)
+                if value is not None and (worth := factor(item, work)) is not None:
                     row[column] = read(value, worth, self._max_price)
             for column, get in self._metadata:
-                value = get(item)
-                if value is not None and (kept := read_metadata(value)) is not None:
+                value = get(item, work)
+                if value is not None and (kept := read_metadata(value, work)) is not None:
                     metadata[column] = kept
+            column = "capabilities"
+            name = model_id if self._base_model is None else self._telling_name(item, model_id)
+            row["family"] = family_of(name)
+            row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name, work)
         except BadValueError as error:
             return Rejected(error.reason, column, error.detail, value, row["model_id"])
-        name = model_id if self._base_model is None else self._telling_name(item, model_id)
-        row["family"] = family_of(name)
-        row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name)
+        except WorkExceededError as error:
+            raise self._too_costly(column, error) from error
         row["metadata_json"] = metadata
-        row["meta_hash"] = meta_hash(row)
+        row["meta_hash"], size = sized_digest(meaning_of(row))
+        if size > ROW_BYTES:
+            _require_small(model_id, size, item)
         return row
+
+    def _too_costly(self, column: str, error: WorkExceededError) -> RuleTooCostlyError:
+        """What there is to say when no steps are left at a column."""
+        field = self._fields.get(column)
+        what = str(error) or (f"the field {column}" + (f" ({shown(field.text)})" if field is not None else ""))
+        return RuleTooCostlyError(
+            f"{what} takes more than {ITEM_STEPS:,} steps on an item, or all expressions more than {_LISTING}"
+        )
 
     def _telling_name(self, item: Any, model_id: str) -> str:
         """The model's id, or the name of the model behind it where the id says nothing."""
         if self._base_model is None or self._capabilities.of_name(model_id):
             return model_id
-        behind = self._base_model(item)
+        behind = self._base_model(item, self._work)
         return behind if isinstance(behind, str) and 0 < len(behind) <= MAX_ID_LENGTH else model_id
+
+
+def _require_small(model_id: str, size: int, item: Any) -> None:
+    if size > ROW_BYTES + ROW_PER_ITEM * json_bytes(item):
+        raise RuleTooCostlyError(
+            f"the row of {shown(model_id)} has {size:,} bytes of JSON; at most {ROW_BYTES:,}, and {ROW_PER_ITEM} for "
+            "each byte of its item, are kept"
+        )
 
 
 def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
@@ -166,5 +257,5 @@ def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
     return forgiving
 
 
-def _present(fields: Mapping[str, Getter], *columns: str) -> list[tuple[str, Getter]]:
-    return [(column, fields[column]) for column in columns if column in fields]
+def _present(fields: Mapping[str, Compiled], *columns: str) -> list[tuple[str, Closure]]:
+    return [(column, fields[column].evaluate) for column in columns if column in fields]

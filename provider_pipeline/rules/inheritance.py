@@ -9,12 +9,14 @@ field, if no other path does.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.generation.shape import Column, shape_of
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import getter_within
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.work import Work
 
 AGREEMENT: Final = 0.95
 """Share of the models that both responses list whose value a path must hold."""
@@ -35,8 +37,18 @@ def with_inherited_fields(
         pages: For each endpoint of the active rule, the pages of the good and of the new response, parsed.
 
     Returns:
-        The rule, and the expression of each field that it inherited, by name.
+        The rule, and the expression of each field that it inherited, by name; none where one of the rules takes more
+        work than a rule may.
     """
+    try:
+        return _with_inherited_fields(rule, active, pages)
+    except RuleTooCostlyError:
+        return rule, {}
+
+
+def _with_inherited_fields(
+    rule: ExtractionRule, active: ExtractionRule, pages: Sequence[tuple[Pages, Pages]]
+) -> tuple[ExtractionRule, dict[str, str]]:
     endpoints, found = list(rule.endpoints), dict[str, str]()
     for position, (good, new) in enumerate(pages):
         if position < len(endpoints) and position < len(active.endpoints):
@@ -52,7 +64,7 @@ def _items(rule: ExtractionRule, position: int, pages: Pages) -> dict[str, Any]:
     """The items of an endpoint, by the id that the rule gives them."""
     endpoint = rule.endpoints[position]
     reader = ItemReader(endpoint, CompiledCapabilities(rule.capability_rules), Thresholds.model_validate({}))
-    read_id = compile_expression(endpoint.fields["id"])
+    read_id = getter_within(endpoint.fields["id"], Work())
     return {
         str(model_id): item
         for page in pages
@@ -74,7 +86,7 @@ def _inherited(active: Endpoint, candidate: Endpoint, old: Mapping[str, Any], no
     ]
     found = {}
     for name in wanted:
-        read = compile_expression(active.fields[name])
+        read = getter_within(active.fields[name], Work())
         known = {owner: value for owner, model_id in enumerate(shared) if (value := read(old[model_id])) is not None}
         agreeing = [column for column in columns if _agrees(column, known)]
         if len(agreeing) == 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected
 from provider_pipeline.rules.guards import accepted_by_hand
@@ -19,9 +20,11 @@ from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.merging import merged_row
 from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.rows import meaning_of, sized_digest
 from provider_pipeline.rules.tally import Tally
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
+from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
 _AT_ONCE: Final = 1_000
@@ -80,14 +83,17 @@ class ListingJudge:
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
         capabilities = CompiledCapabilities(rule.capability_rules)
-        self._readers = [ItemReader(endpoint, capabilities, self._thresholds) for endpoint in rule.endpoints]
+        work = Work(LISTING_STEPS)
+        self._readers = [ItemReader(endpoint, capabilities, self._thresholds, work) for endpoint in rule.endpoints]
         self._history = history
         self._accepted = accepted
         self._tally = Tally(self._thresholds, history)
         self._seen: list[set[str]] = [set() for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
+        self._kept_bytes = 0
         self._superseded: Counter[str] = Counter()
         self._unmatched: list[tuple[str, str]] = []
+        self._too_costly: RuleTooCostlyError | None = None
         self._items = 0
         self._items_of: Counter[int] = Counter()
         self._duplicates: Counter[str] = Counter()
@@ -102,13 +108,26 @@ class ListingJudge:
         A model that an earlier endpoint listed comes again, joined with what was known of it.
         """
         self._watch()
+        if self._too_costly is not None:
+            return []
+        try:
+            return self._judged(document, endpoint)
+        except RuleTooCostlyError as error:
+            # What comes now is not looked at: there is no telling how much more work it would be.
+            self._too_costly = error
+            return []
+
+    def _judged(self, document: Any, endpoint: int) -> list[dict[str, Any]]:
         reader = self._readers[endpoint]
         items = reader.items(document)
         if items is None:
             self._unmatched.append((self._rule.endpoints[endpoint].selector, _described(document)))
             return []
+        self._items += len(items)
+        self._items_of[endpoint] += len(items)
         rows: dict[str, dict[str, Any]] = {}
         seen = self._seen[endpoint]
+        repeated = 0
         for item in chain.from_iterable(self._slices(items)):
             row = reader.row(item)
             if isinstance(row, Rejected):
@@ -117,13 +136,14 @@ class ListingJudge:
             model_id = row["model_id"]
             if model_id in seen:
                 self._duplicates[model_id] += 1
+                repeated += 1
+                if repeated > FEW_ITEMS + ITEMS_PER_ELEMENT * len(seen):
+                    raise RuleTooCostlyError(f"the items repeat {repeated:,} times the ids of {len(seen):,} models")
                 if model_id in rows:
                     rows[model_id] = max(rows[model_id], row, key=_completeness)
                 continue
             seen.add(model_id)
             rows[model_id] = row
-        self._items += len(items)
-        self._items_of[endpoint] += len(items)
         if self._kept is not None:
             return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
@@ -135,6 +155,7 @@ class ListingJudge:
         tally = self._whole()
         profile = tally.profile()
         found = [
+            *self._cost_issues(),
             *self._extraction_issues(profile),
             *self._rejection_issues(),
             *self._duplicate_issues(),
@@ -180,6 +201,11 @@ class ListingJudge:
         if known is not None:
             self._superseded[row["model_id"]] += 1
             row = merged_row(known, row)
+        self._kept_bytes += sized_digest(meaning_of(row))[1]
+        if self._kept_bytes > KEPT_BYTES:
+            raise RuleTooCostlyError(
+                f"the rows of a rule with several endpoints have more than {KEPT_BYTES >> 20} MiB of JSON together"
+            )
         kept[row["model_id"]] = row
         return row
 
@@ -208,6 +234,17 @@ class ListingJudge:
                 }
             )
 
+    def _cost_issues(self) -> Iterable[dict[str, Any]]:
+        if self._too_costly is not None:
+            yield issue(
+                "rule_too_costly",
+                "error",
+                f"the rule does more with this listing than a rule may: {self._too_costly.message}",
+                expected="a rule within the bounds of docs/rules.md",
+                actual=self._too_costly.message,
+                recovery="Write the rule more simply, or regenerate it from a fresh sample.",
+            )
+
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
         if self._unmatched:
             selectors = dict.fromkeys(selector for selector, _ in self._unmatched)
@@ -220,6 +257,8 @@ class ListingJudge:
                 sample=[described for _, described in self._unmatched],
                 recovery=_REGENERATE,
             )
+        elif self._too_costly is not None:
+            return
         elif not self._items:
             yield self._empty("the listing")
         elif any(not count for count in self._items_of.values()):

@@ -1,36 +1,51 @@
 """The rule language: JMESPath, compiled once, bounded, and fast on plain paths.
 
-Here: parsing with limits, and three extra functions. Not here: the closures that run common expressions fast
-(`closures.py`), and what a rule's expressions mean (`document.py`, `extraction.py`). Explained in docs/rules.md.
+Here: parsing with limits, and expressions ready to be evaluated. Not here: evaluating them (`closures.py` common ones,
+`interpreter.py` all others), how much work that may be (`work.py`), and what a rule's expressions mean (`document.py`,
+`extraction.py`). Explained in docs/rules.md.
 """
 
-import functools
 import json
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import jmespath
 from jmespath import exceptions as jmespath_exceptions
-from jmespath import functions, visitor
 
-from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.closures import Getter, closure_of, is_true, path_getter, paths_read
+from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
+from provider_pipeline.rules.caching import SizedCache
+from provider_pipeline.rules.closures import (
+    Closure,
+    Getter,
+    closure_of,
+    is_true,
+    path_getter,
+    paths_read,
+    plain_path,
+    static_cost,
+    walk_nodes,
+)
+from provider_pipeline.rules.interpreter import RuleFunctions, interpreter_of
+from provider_pipeline.rules.work import PAGE_STEPS, Work, WorkExceededError
 
 MAX_EXPRESSION_LENGTH: Final = 2_000
 MAX_NESTING: Final = 24
 MAX_NODES: Final = 400
 MAX_COPIES: Final = 256
 """How many copies of one value an expression may make, as the product of its multi-select widths."""
-MAX_JOINED: Final = 65_536
-"""Characters that `join()` may give; joins within joins multiply, so each is bounded on its own."""
+_CACHED: Final = 100_000
+"""Nodes and characters of all compiled expressions that are kept; a node takes about half a kilobyte."""
 
 __all__ = [
+    "Closure",
+    "Compiled",
     "Getter",
-    "RuleFunctions",
     "compile_expression",
-    "expression_reads",
+    "compiled",
+    "getter_within",
     "is_true",
     "literal",
     "parse_expression",
@@ -42,50 +57,6 @@ __all__ = [
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-class RuleFunctions(functions.Functions):
-    """JMESPath's own functions, and the four that listings need.
-
-    - `with_keys(object)`: the object's members as a list of objects, each with its key under `_key`.
-    - `labelled(array, 'text')`: the array's objects, each with the text under `_label`.
-    - `records(names, rows)`: an array of arrays as objects, for tables of columns and rows.
-    - `split(string, 'separator')`: the parts of a string.
-    """
-
-    @functions.signature({"types": ["object", "null"]})
-    def _func_with_keys(self, members: dict[str, Any] | None) -> list[dict[str, Any]] | None:
-        if members is None:
-            return None
-        return [{"_key": key, **value} for key, value in members.items() if isinstance(value, dict)]
-
-    @functions.signature({"types": ["array", "null"]}, {"types": ["string"]})
-    def _func_labelled(self, items: list[Any] | None, label: str) -> list[Any] | None:
-        if items is None:
-            return None
-        return [{"_label": label, **item} if isinstance(item, dict) else item for item in items]
-
-    @functions.signature({"types": ["array", "null"]}, {"types": ["array", "null"]})
-    def _func_records(self, names: list[Any] | None, rows: list[Any] | None) -> list[Any] | None:
-        if names is None or rows is None:
-            return None
-        keys = [name if isinstance(name, str) else "" for name in names]
-        return [dict(zip(keys, row, strict=False)) if isinstance(row, list) else row for row in rows]
-
-    @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})
-    def _func_split(self, text: str | None, separator: str) -> list[str] | None:
-        if text is None or not separator:
-            return None
-        return text.split(separator)
-
-    @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
-    def _func_join(self, separator: str, texts: list[str]) -> str:
-        size = sum(map(len, texts)) + len(separator) * len(texts)
-        if size > MAX_JOINED:
-            raise ValueError(f"join() of {size} characters; at most {MAX_JOINED} are given")
-        return separator.join(texts)
-
-
-_OPTIONS: Final = jmespath.Options(custom_functions=RuleFunctions())
-_INTERPRETER: Final[Any] = visitor.TreeInterpreter(_OPTIONS)
 _RUNTIME_ERRORS: Final = (
     jmespath_exceptions.JMESPathError,
     TypeError,
@@ -114,9 +85,31 @@ def literal(value: Any) -> str:
     return "`" + json.dumps(value, ensure_ascii=True).replace("`", "\\u0060") + "`"
 
 
-class _Compiled(NamedTuple):
-    getter: Getter
+@dataclass(frozen=True, eq=False, slots=True)
+class Compiled:
+    """An expression, ready to be evaluated.
+
+    Attributes:
+        text: The expression.
+        evaluate: What it gives for a value, at the expense of some steps; None where it fails. Raises
+            `WorkExceededError`.
+        cost: Steps that each evaluation takes besides; those are for the caller to spend.
+        paths: The paths of a value that decide what it gives: two values that agree there get the same.
+        is_path: Whether it only follows a path.
+        chooses: Whether it only picks out parts of the value: a list it gives holds each element once.
+        getter: What it gives for a value, by itself. Raises `RuleTooCostlyError`.
+    """
+
+    text: str
+    evaluate: Closure
+    cost: int
     paths: frozenset[tuple[str, ...]]
+    is_path: bool
+    chooses: bool
+    getter: Getter
+
+
+_CACHE: Final = SizedCache[str, Compiled](_CACHED)
 
 
 def compile_expression(expression: str) -> Getter:
@@ -125,47 +118,78 @@ def compile_expression(expression: str) -> Getter:
     Raises:
         InvalidRuleError: The expression does not parse, or is over a limit.
     """
-    return _compiled(expression).getter
+    return compiled(expression).getter
 
 
-def expression_reads(expression: str) -> frozenset[tuple[str, ...]]:
-    """The paths of a value that decide what the expression gives for it: two values that agree there get the same.
+def compiled(expression: str) -> Compiled:
+    """The expression, ready to be evaluated.
+
+    Raises:
+        InvalidRuleError: It does not parse, or is over a limit.
+    """
+    found = _CACHE.get(expression) if isinstance(expression, str) else None
+    if found is None:
+        tree = parse_expression(expression)
+        found = _compiled(expression, tree)
+        _CACHE.put(expression, found, found.cost + len(expression))
+    return found
+
+
+def _compiled(expression: str, tree: Mapping[str, Any]) -> Compiled:
+    closure = closure_of(tree)
+    calls_functions = any(node["type"] == "function_expression" for node in walk_nodes(tree))
+    evaluate = closure if closure is not None and not calls_functions else _guarded(tree, closure)
+
+    def by_itself(value: Any) -> Any:
+        return _evaluated(found, value, Work())
+
+    path = plain_path(tree)
+    found = Compiled(
+        expression,
+        evaluate,
+        static_cost(tree),
+        paths_read(tree),
+        is_path=path is not None,
+        chooses=closure is not None,
+        getter=by_itself if path is None else path_getter(path),
+    )
+    return found
+
+
+def getter_within(expression: str, work: Work) -> Getter:
+    """As `compile_expression`, for many values: all evaluations together take no more steps than are left.
 
     Raises:
         InvalidRuleError: The expression does not parse, or is over a limit.
     """
-    return _compiled(expression).paths
+    found = compiled(expression)
+    return found.getter if found.is_path else lambda value: _evaluated(found, value, work)
 
 
-@functools.lru_cache(maxsize=4096)
-def _compiled(expression: str) -> _Compiled:
-    tree = parse_expression(expression)
-    return _Compiled(_getter(tree), paths_read(tree))
+def _evaluated(expression: Compiled, value: Any, work: Work) -> Any:
+    try:
+        work.spend(expression.cost)
+        return work.at_most(expression.evaluate, value, work)
+    except WorkExceededError as error:
+        raise RuleTooCostlyError(
+            f"the expression {_shown(expression.text)} takes more steps than a rule may, {PAGE_STEPS:,} for a page",
+            hint="say it more simply, or have the rule generated",
+        ) from error
 
 
-def _getter(tree: Mapping[str, Any]) -> Getter:
-    closure = closure_of(tree)
-    if closure is not None and not _calls_functions(tree):
-        return closure
-    evaluate = closure if closure is not None else functools.partial(_INTERPRETER.visit, tree)
+def _guarded(tree: Mapping[str, Any], closure: Closure | None) -> Closure:
+    def interpreted(value: Any, work: Work) -> Any:
+        return work.at_most(interpreter_of(work).visit, tree, value)
 
-    def guarded(value: Any) -> Any:
+    evaluate = interpreted if closure is None else closure
+
+    def guarded(value: Any, work: Work) -> Any:
         try:
-            return evaluate(value)
+            return evaluate(value, work)
         except _RUNTIME_ERRORS:
             return None
 
     return guarded
-
-
-def _calls_functions(tree: Mapping[str, Any]) -> bool:
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        if node["type"] == "function_expression":
-            return True
-        pending.extend(child for child in node.get("children", ()) if isinstance(child, dict))
-    return False
 
 
 def parse_expression(expression: str) -> Mapping[str, Any]:
@@ -200,19 +224,15 @@ def parse_expression(expression: str) -> Mapping[str, Any]:
 
 
 def _check_size(tree: Mapping[str, Any], expression: str) -> None:
-    nodes, copies, strings = 0, 1, 0
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        nodes += 1
+    copies, strings = 1, 0
+    for nodes, node in enumerate(walk_nodes(tree), 1):
         kind = node["type"]
         if kind in ("multi_select_list", "multi_select_dict"):
             copies *= max(1, len(node["children"]))
         if kind == "function_expression":
             strings += node["value"] == "to_string"
-            if not hasattr(RuleFunctions, f"_func_{node['value']}"):
+            if node["value"] not in RuleFunctions.FUNCTION_TABLE:
                 raise InvalidRuleError(f"unknown function {node['value']}() in {_shown(expression)}")
-        pending.extend(child for child in node.get("children", ()) if isinstance(child, dict))
         if nodes > MAX_NODES or copies > MAX_COPIES or strings > 4:
             raise InvalidRuleError(f"expression does too much work for a rule: {_shown(expression)}")
 

@@ -10,19 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
-from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.document import CapabilityRule, first_reason
-from provider_pipeline.rules.forms import merged_capability_rules
+from provider_pipeline.rules.caching import SizedCache
+from provider_pipeline.rules.document import CapabilityRule, parse_capability_rules
 from provider_pipeline.rules.ids import normalise_id
-from provider_pipeline.rules.language import Getter, compile_expression, expression_reads, is_true, path_getter
+from provider_pipeline.rules.issues import shown
+from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern
+from provider_pipeline.rules.work import CHARACTERS_PER_STEP, Work, WorkExceededError
 
-_RULES: Final = TypeAdapter(tuple[CapabilityRule, ...])
 _KNOWN_NAMES: Final = 100_000
 _KNOWN_COLUMNS: Final = 10_000
+_KNOWN_PARTS: Final = 200_000
+"""Positions, decisions and the like in what is kept of one rule, besides the numbers above."""
 _LONGEST_READ: Final = 1_000
+_PREDICATE_STEPS: Final = 3
+_LOOKUP_STEPS: Final = 4
+"""What a capability costs that is told by lookup tables, which are looked through for each model."""
+_SET_MEMORY: Final = 64 << 20
+"""Bytes of all pattern sets that are kept: some dozen of those that are shipped."""
 _BY_VALUE: Final = 2
 """The version of `marshal` whose bytes are of the values alone, each with its type: true is not 1, nor 1 is 1.0."""
 
@@ -43,6 +48,10 @@ class Named:
     decisions: Mapping[str, Decision]
 
 
+Judged = tuple[Named, int]
+"""What the patterns say of a name, and the steps of finding out: as many however often it was found out before."""
+
+
 class NamePatterns:
     """The name patterns of all capabilities of a rule, ready to judge ids. Does not forget the ids it has judged."""
 
@@ -57,20 +66,32 @@ class NamePatterns:
                     self._votes.append([])
                 self._votes[position].append((order, capability, has))
         self._patterns = PatternSet(list(positions))
-        self._known: dict[str, Named] = {}
-        self._told: dict[tuple[int, ...], Named] = {}
+        self._known: dict[str, Judged] = {}
+        self._told: dict[tuple[int, ...], Judged] = {}
         self._shared: dict[tuple[tuple[str, Decision], ...], Named] = {}
+        self._room = _KNOWN_PARTS
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the compiled patterns may take."""
+        return self._patterns.memory
 
     def decide(self, model_id: str) -> Named:
         """What the patterns say of an id: for each capability, the first that matches its name or itself."""
+        return self.judged(model_id)[0]
+
+    def judged(self, model_id: str) -> Judged:
+        """The same, with what it costs to work it out."""
         known = self._known.get(model_id)
         if known is None:
             positions = self._matching(model_id)
             known = self._told.get(positions)
             if known is None:
-                known = self._named(positions)
-                if len(self._told) < _KNOWN_COLUMNS:
-                    self._told[positions] = known
+                votes = sum(len(self._votes[position]) for position in positions)
+                known = (self._named(positions), len(positions) + votes)
+                if len(self._told) >= _KNOWN_COLUMNS or not self._has_room(len(positions)):
+                    return known
+                self._told[positions] = known
             if len(self._known) < _KNOWN_NAMES:
                 self._known[model_id] = known
         return known
@@ -80,9 +101,16 @@ class NamePatterns:
         named = self._shared.get(decisions)
         if named is None:
             named = Named(dict(decisions))
-            if len(self._shared) < _KNOWN_COLUMNS:
+            if len(self._shared) < _KNOWN_COLUMNS and self._has_room(len(decisions)):
                 self._shared[decisions] = named
         return named
+
+    def _has_room(self, parts: int) -> bool:
+        """Whether something of so many parts may be kept, too."""
+        if parts > self._room:
+            return False
+        self._room -= parts
+        return True
 
     def _matching(self, model_id: str) -> tuple[int, ...]:
         normal, raw = normalise_id(model_id), model_id.lower()
@@ -102,28 +130,44 @@ class NamePatterns:
         return tuple((name, (has, "regex")) for name, (_, has) in sorted(first.items()) if has is not None)
 
 
-@functools.lru_cache(maxsize=64)
+_NAME_PATTERNS: Final = SizedCache[tuple[tuple[str, tuple[str, ...]], ...], NamePatterns](_SET_MEMORY)
+_READ: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_KNOWN_PARTS)
+
+
 def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatterns:
     """Rules made by one version of the generator share their patterns, and so their compiled form."""
-    return NamePatterns(ordered)
+    patterns = _NAME_PATTERNS.get(ordered)
+    if patterns is None:
+        patterns = NamePatterns(ordered)
+        _NAME_PATTERNS.put(ordered, patterns, patterns.memory)
+    return patterns
 
 
-@functools.lru_cache(maxsize=256)
 def _what_is_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
     """All that the predicates look at in an item; None where that is all of it."""
-    paths = frozenset[tuple[str, ...]]().union(*map(expression_reads, predicates))
-    return None if () in paths else tuple(path_getter(path) for path in sorted(paths))
+    getters = _READ.get(predicates)
+    if getters is None:
+        paths = frozenset[tuple[str, ...]]().union(*(compiled(text).paths for text in predicates))
+        if () in paths:
+            return None
+        getters = tuple(path_getter(path) for path in sorted(paths))
+        _READ.put(predicates, getters, 1 + len(predicates))
+    return getters
 
 
 class CompiledCapabilities:
-    """Capability rules, ready to judge models."""
+    """Capability rules, ready to judge models.
+
+    Attributes:
+        cost: Steps that each model takes in any case, for whoever asks to spend.
+    """
 
     def __init__(self, rules: Sequence[CapabilityRule]) -> None:
-        self._predicates: list[tuple[str, tuple[Getter, ...], tuple[Getter, ...]]] = []
+        self._predicates: list[tuple[str, tuple[Compiled, ...], tuple[Compiled, ...]]] = []
         self._lookup: dict[str, dict[str, Decision]] = {}
         for rule in rules:
-            evidence = tuple(compile_expression(text) for text in rule.patterns.evidence)
-            counter = tuple(compile_expression(text) for text in rule.patterns.counter_evidence)
+            evidence = tuple(compiled(text) for text in rule.patterns.evidence)
+            counter = tuple(compiled(text) for text in rule.patterns.counter_evidence)
             if evidence or counter:
                 self._predicates.append((rule.capability, evidence, counter))
             for model_id, capabilities in rule.patterns.lookup_table.items():
@@ -132,9 +176,13 @@ class CompiledCapabilities:
         self._read = _what_is_read(
             tuple(text for rule in rules for text in (*rule.patterns.evidence, *rule.patterns.counter_evidence))
         )
+        predicates = [each for _, *both in self._predicates for side in both for each in side]
+        self._predicates_cost = sum(_PREDICATE_STEPS + each.cost for each in predicates)
+        self.cost = len(self._read or ())
         self._told: dict[bytes, Told] = {}
         self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
         self._columns: dict[tuple[Named, Told], Columns] = {}
+        self._room = _KNOWN_PARTS
 
     def of_name(self, model_id: str) -> Mapping[str, Decision]:
         """What lookup tables and patterns say of an id; capabilities they do not speak of are absent."""
@@ -146,49 +194,66 @@ class CompiledCapabilities:
 
     def of_item(self, item: Any, model_id: str) -> Mapping[str, Decision]:
         """What the rule says of a raw model object and its id, sorted by capability."""
-        return _together(self.of_name(model_id), self._evidence(item))
+        return _together(self.of_name(model_id), self._evidence(item, Work()))
 
-    def columns_of(self, item: Any, model_id: str) -> Columns:
-        """What `of_item` says, as the columns of a row. Models that are told the same are worked out once."""
-        told = self._evidence(item) if self._predicates else ()
+    def columns_of(self, item: Any, model_id: str, work: Work) -> Columns:
+        """What `of_item` says, as the columns of a row. Models that are told the same are worked out once.
+
+        Raises:
+            WorkExceededError: There are not enough steps left.
+        """
+        told = self._evidence(item, work) if self._predicates else ()
+        named, cost = self._names.judged(model_id)
+        work.left -= cost
+        if work.left < 0:
+            raise WorkExceededError
         if self._lookup:
-            return _columns(_together(self.of_name(model_id), told))
-        named = self._names.decide(model_id)
+            found = _together(self.of_name(model_id), told)
+            work.spend(_LOOKUP_STEPS * len(found))
+            return _columns(found)
         known = self._columns.get((named, told))
         if known is None:
             known = _columns(_together(named.decisions, told))
-            if len(self._columns) < _KNOWN_COLUMNS:
+            if len(self._columns) < _KNOWN_COLUMNS and len(known[0]) <= self._room:
+                self._room -= len(known[0])
                 self._columns[named, told] = known
         return known[0].copy(), known[1].copy()
 
-    def _evidence(self, item: Any) -> Told:
+    def _evidence(self, item: Any, work: Work) -> Told:
         """What the predicates say. Models that agree in all that the predicates read are told the same, once."""
         if self._read is None:
-            return self._judged(item)
+            return self._judged(item, work)
         try:
             read = marshal.dumps([get(item) for get in self._read], _BY_VALUE)
         except ValueError:  # no JSON, or nested too deeply
-            return self._judged(item)
+            return self._judged(item, work)
+        work.left -= len(read) // CHARACTERS_PER_STEP
         told = self._told.get(read)
         if told is None:
-            told = self._judged(item)
+            told = self._judged(item, work)
             if len(read) <= _LONGEST_READ and len(self._told) < _KNOWN_COLUMNS:
                 self._told[read] = told
         return told
 
-    def _judged(self, item: Any) -> Told:
+    def _judged(self, item: Any, work: Work) -> Told:
+        work.spend(self._predicates_cost)
         told: list[tuple[str, bool]] = []
         for capability, evidence, counter in self._predicates:
-            for holds in evidence:
-                if is_true(holds(item)):
-                    told.append((capability, True))
-                    break
-            else:
-                for holds in counter:
-                    if is_true(holds(item)):
-                        told.append((capability, False))
-                        break
+            if _holds_any(evidence, item, work):
+                told.append((capability, True))
+            elif _holds_any(counter, item, work):
+                told.append((capability, False))
         return tuple(told)
+
+
+def _holds_any(predicates: Iterable[Compiled], item: Any, work: Work) -> bool:
+    for each in predicates:
+        try:
+            if is_true(each.evaluate(item, work)):
+                return True
+        except WorkExceededError as error:
+            raise WorkExceededError(f"the predicate {shown(each.text)!r}") from error
+    return False
 
 
 def _together(named: Mapping[str, Decision], told: Told) -> Mapping[str, Decision]:
@@ -218,19 +283,5 @@ class CapabilityMatcher:
         Raises:
             InvalidRuleError: The rules cannot be understood, or a pattern does not compile.
         """
-        decisions = compiled_capabilities(rules).of_name(model_id)
+        decisions = CompiledCapabilities(parse_capability_rules(rules)).of_name(model_id)
         return sorted(capability for capability, (has, _) in decisions.items() if has)
-
-
-def compiled_capabilities(rules: Any) -> CompiledCapabilities:
-    """Capability rules of either written form, compiled.
-
-    Raises:
-        InvalidRuleError: The rules cannot be understood, or a pattern does not compile.
-    """
-    try:
-        return CompiledCapabilities(_RULES.validate_python(tuple(merged_capability_rules(rules))))
-    except ValidationError as error:
-        raise InvalidRuleError(f"capability rules: {first_reason(error, 'rules')}") from error
-    except UnicodeEncodeError as error:
-        raise InvalidRuleError("capability rules: a text holds half of a surrogate pair") from error

@@ -30,7 +30,8 @@ ROW_COLUMNS: Final = (
 
 MEANINGFUL_COLUMNS: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
 """The columns that the change hash is of."""
-_meaningful = operator.itemgetter(*MEANINGFUL_COLUMNS)
+meaning_of = operator.itemgetter(*MEANINGFUL_COLUMNS)
+"""The values of these columns, of a row that has them all."""
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
@@ -49,11 +50,16 @@ def content_digest(value: Any) -> str:
 
     The two are not comparable with each other. Numbers must be finite.
     """
+    return sized_digest(value)[0]
+
+
+def sized_digest(value: Any) -> tuple[str, int]:
+    """The `content_digest`, and how many bytes of JSON it is of."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # integers of more than 64 bits and halves of surrogate pairs
-        return digest_of(value)
-    return hashlib.sha256(text).hexdigest()
+        text = _canonical(value).encode("ascii")
+    return hashlib.sha256(text).hexdigest(), len(text)
 
 
 def meta_hash(row: Mapping[str, Any]) -> str:
@@ -63,5 +69,5 @@ def meta_hash(row: Mapping[str, Any]) -> str:
     into a row.
     """
     return content_digest(
-        _meaningful(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in MEANINGFUL_COLUMNS)
+        meaning_of(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in MEANINGFUL_COLUMNS)
     )

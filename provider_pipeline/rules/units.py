@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import compiled
+from provider_pipeline.rules.work import Work
 
 
 class UnitByRow(BaseModel):
@@ -38,7 +39,7 @@ _PRICE_TEXT = re.compile(
 _IS_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
 
 Unit = str | UnitByRow
-Factor = Callable[[Any], float | None]
+Factor = Callable[[Any, Work], float | None]
 
 
 @functools.cache
@@ -64,7 +65,7 @@ def parse_unit(document: Any) -> Unit:
         or not isinstance(document["values"], Mapping)
     ):
         raise InvalidRuleError("a unit is a name, or an object with 'by' and 'values'")
-    compile_expression(document["by"])
+    compiled(document["by"])
     for name in document["values"].values():
         _known(name)
     return UnitByRow(by=document["by"], values={str(key): str(name) for key, name in document["values"].items()})
@@ -73,16 +74,17 @@ def parse_unit(document: Any) -> Unit:
 def unit_factor(unit: Unit | None) -> Factor:
     """A function from a raw model object to the factor its prices are multiplied by; None for no token price."""
     if isinstance(unit, UnitByRow):
-        named = compile_expression(unit.by)
+        named = compiled(unit.by)
         factors = {text: unit_factors()[name] for text, name in unit.values.items()}
 
-        def by_row(item: Any) -> float | None:
-            text = named(item)
+        def by_row(item: Any, work: Work) -> float | None:
+            work.spend(named.cost)
+            text = named.evaluate(item, work)
             return factors.get(text) if isinstance(text, str) else None
 
         return by_row
     factor = unit_factors()[unit or "usd_per_million_tokens"]
-    return lambda _item: factor
+    return lambda _item, _work: factor
 
 
 def number(value: Any) -> float | None:

@@ -8,14 +8,18 @@ import functools
 import math
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from provider_pipeline.rules.controls import has_controls, one_line, prose
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.units import converted, number
+from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work
 
 MAX_TEXT: Final = 20_000
+MAX_ENTRIES: Final = 200
+"""Entries of a list or an object in `metadata_json`."""
 _SCALED = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([km])", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]+")
 _LONGEST_LIMIT: Final = 19
@@ -150,20 +154,27 @@ def _modality(text: str) -> str:
     return "" if has_controls(name) else _modalities().get(name, name)
 
 
-def read_metadata(value: Any) -> Any:
+def read_metadata(value: Any, work: Work) -> Any:
     """A further value as stored in `metadata_json`: scalars, and lists and objects of them; None for what cannot be.
 
     Control characters are left out of texts, and entries whose key has any.
+
+    Raises:
+        WorkExceededError: There are not enough steps left to copy it.
     """
-    if type(value) is str and len(value) <= MAX_TEXT and value.isprintable():
+    kind = type(value)
+    if kind is str and len(value) <= MAX_TEXT and value.isprintable():
         return value
-    return _clean(value, 4)
+    if kind is int:
+        return value if abs(value) < 2**63 else None
+    return work.at_most(_clean, value, 4, work)
 
 
-def _clean(value: Any, depth: int) -> Any:  # noqa: PLR0911  # one return for each JSON type
+def _clean(value: Any, depth: int, work: Work) -> Any:  # noqa: PLR0911  # one return for each JSON type
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
+        work.spend(len(value) // CHARACTERS_PER_STEP)
         check_storable(value)
         return prose(value)[:MAX_TEXT]
     if isinstance(value, int):
@@ -173,11 +184,17 @@ def _clean(value: Any, depth: int) -> Any:  # noqa: PLR0911  # one return for ea
     if depth == 0:
         return None
     if isinstance(value, list):
-        return [_clean(entry, depth - 1) for entry in value[:200]]
+        work.spend(LIST_STEPS + min(len(value), MAX_ENTRIES))
+        return [_clean(entry, depth - 1, work) for entry in value[:MAX_ENTRIES]]
     if isinstance(value, dict):
+        work.spend(OBJECT_STEPS + len(value) + sum(map(len, value)) // CHARACTERS_PER_STEP)
         for key in value:
             check_storable(key)
-        return {key: _clean(entry, depth - 1) for key, entry in list(value.items())[:200] if not has_controls(key)}
+        return {
+            key: _clean(entry, depth - 1, work)
+            for key, entry in islice(value.items(), MAX_ENTRIES)
+            if not has_controls(key)
+        }
     return None
 
 

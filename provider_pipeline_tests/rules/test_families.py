@@ -1,10 +1,13 @@
 import pytest
 
+from provider_pipeline.rules.document import parse_capability_rules
 from provider_pipeline.rules.families import capability_patterns, family_of
-from provider_pipeline.rules.matching import CompiledCapabilities, compiled_capabilities
+from provider_pipeline.rules.matching import CompiledCapabilities
 
-KNOWN: CompiledCapabilities = compiled_capabilities(
-    {name: {"patterns": {"regex": patterns}} for name, patterns in capability_patterns().items()}
+KNOWN = CompiledCapabilities(
+    parse_capability_rules(
+        {name: {"patterns": {"regex": patterns}} for name, patterns in capability_patterns().items()}
+    )
 )
 
 

@@ -8,10 +8,10 @@ endpoint meets the models of all; where it would say something else there, it is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from provider_pipeline.rules.document import MAX_PREDICATES
 from provider_pipeline.rules.generation.evidence import Predicates
 from provider_pipeline.rules.generation.selection import Candidate
 from provider_pipeline.rules.language import Getter, compile_expression, is_true, literal
+from provider_pipeline.rules.limits import MAX_PREDICATES
 
 _CHECKED_ITEMS = 2_000
 
