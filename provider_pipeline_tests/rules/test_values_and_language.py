@@ -10,6 +10,7 @@ from provider_pipeline.rules.values import (
     read_price,
     read_text,
 )
+from provider_pipeline.rules.work import Work
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,8 @@ def test_a_name_is_one_line_without_control_characters(value, name):
 
 def test_further_texts_keep_their_lines_and_no_control_characters():
     said = {"note": "a\n\tb\r\nc\x1b[0m\u202e", "\x1b[2J": 1, "n": ["\x9b", "caf\xe9"]}
-    assert read_metadata(said) == {"note": "a\n\tb\nc[0m", "n": ["", "caf\xe9"]}
-    assert read_metadata("a\x1bb") == "ab"
+    assert read_metadata(said, Work(1_000)) == {"note": "a\n\tb\nc[0m", "n": ["", "caf\xe9"]}
+    assert read_metadata("a\x1bb", Work(1_000)) == "ab"
 
 
 def test_a_modality_with_control_characters_is_none():
