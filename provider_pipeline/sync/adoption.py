@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import RuleMissingError
+from provider_pipeline.sync.apart import evaluate_apart
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate
 from provider_pipeline.sync.evidence import Evidence
 from provider_pipeline.sync.gates import Gate, judge_candidate
-from provider_pipeline.sync.stored import Response, store_rule
+from provider_pipeline.sync.material import StoredMaterial
+from provider_pipeline.sync.stored import Response, StoredResponse, store_rule, stored_rule
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -77,9 +79,12 @@ def adopt(
         task_id: The task it answers.
         activate: True or False overrules the gates.
         created_by_id: Who asked for it, in the operator's own numbering.
+
+    Raises:
+        RuleJudgingError: The candidate is a proposal, and its judging did not come to an end; nothing was written.
     """
     active = active_version(session, provider_id)
-    evidence = evaluate_candidate(session, provider_id, candidate, active, response)
+    evidence = _evidence(session, provider_id, candidate, active, response)
     # Gathering it takes seconds, in which a person may have decided otherwise.
     catalog.require_active(session, provider_id, None if active is None else active.version)
     reading = evidence.failing
@@ -129,6 +134,21 @@ def adopt(
         )
     fits = reading.active is not None and reading.active.valid
     return Adoption("needs_review", reason, version, fits, gates, evidence)
+
+
+def _evidence(
+    session: Session,
+    provider_id: int,
+    candidate: Candidate,
+    active: catalog.StoredRuleVersion | None,
+    response: Response,
+) -> Evidence:
+    """What speaks for and against the candidate; one from outside is tried in a process of its own."""
+    material = StoredMaterial(session, provider_id, None if active is None else active.sample_id)
+    present = None if active is None else stored_rule(active)
+    if candidate.version is not None and isinstance(response, StoredResponse):
+        return evaluate_apart(material, candidate.rule, present, response, doubt=candidate.doubt)
+    return evaluate_candidate(material, candidate.rule, present, response, doubt=candidate.doubt)
 
 
 def _reason(failed: list[Gate], candidate: Candidate) -> str:
