@@ -197,6 +197,7 @@ class RepairDocument(Document):
     task: int
     status: str
     reason: str
+    rejected: str | None
     version: int | None
     models: int
     gates: list[Json]

@@ -237,6 +237,26 @@ def propose(
     _change_claimed(session, task_id, worker, {**values, **UNCLAIMED}, token_id)
 
 
+def begin_judging(session: Session, task_id: int, *, worker: str) -> None:
+    """Note that the proposed rule is being judged. Commit at once: should the worker vanish over it, others learn why.
+
+    Raises:
+        TaskClaimLostError: The worker does not have the task any more.
+    """
+    _change_claimed(
+        session, task_id, worker, {"result": func.jsonb_build_object("judging", agent_task.c.proposed_version)}
+    )
+
+
+def drop_proposal(session: Session, task_id: int, *, worker: str, reason: str) -> None:
+    """Go on without the proposed rule.
+
+    Raises:
+        TaskClaimLostError: The worker does not have the task any more; nothing was changed.
+    """
+    _change_claimed(session, task_id, worker, {"proposed_version": None, "result": {"reason": reason}})
+
+
 def _failed(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": "FAILED", "finished_at": func.now(), "result": dict(result)}
 

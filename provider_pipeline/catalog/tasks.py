@@ -56,6 +56,11 @@ class Task:
     finished_at: datetime | None
 
     @property
+    def lost_its_judge(self) -> bool:
+        """Whether a worker has begun to judge the rule that is proposed, and vanished over it."""
+        return self.proposed_version is not None and (self.result or {}).get("judging") == self.proposed_version
+
+    @property
     def first_error(self) -> str | None:
         """What failed first, in the words of the check; None if no error was handed over."""
         issues = self.config.get("issues", ())

@@ -90,7 +90,8 @@ def propose(
         emit_json(repair.to_json())
     else:
         draw(drawn_report(repair.report))
-    raise typer.Exit(0 if repair.activated or repair.status == "kept" else 1)
+    passed = repair.rejected is None and (repair.activated or repair.status == "kept")
+    raise typer.Exit(0 if passed else 1)
 
 
 def approve(

@@ -5,19 +5,21 @@ evidence (`evaluation.py`) and the verdict (`gates.py`). Commits nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleMissingError
-from provider_pipeline.rules import ExtractionRule, with_places_of
+from provider_pipeline.rules import ExtractionRule, place_changes, with_places_of
+from provider_pipeline.sync.apart import evaluate_apart
 from provider_pipeline.sync.candidates import Candidate
 from provider_pipeline.sync.evaluation import evaluate_candidate
 from provider_pipeline.sync.evidence import Evidence
 from provider_pipeline.sync.gates import Gate, judge_candidate
-from provider_pipeline.sync.stored import Response, store_rule, stored_rule
+from provider_pipeline.sync.material import StoredMaterial
+from provider_pipeline.sync.stored import Response, StoredResponse, store_rule, stored_rule
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -99,9 +101,12 @@ def adopt(
         activate: True or False overrules the gates.
         created_by_id: Who asked for it, in the operator's own numbering.
         between: As in `evaluate_candidate`.
+
+    Raises:
+        RuleJudgingError: The candidate is a proposal, and its judging did not come to an end; nothing was written.
     """
     active = active_version(session, provider_id)
-    evidence = evaluate_candidate(session, provider_id, candidate, active, response, between=between)
+    evidence = _evidence(session, provider_id, candidate, active, response, between)
     # Gathering it takes seconds, in which a person may have decided otherwise.
     catalog.require_active(session, provider_id, None if active is None else active.version)
     reading = evidence.failing
@@ -151,6 +156,26 @@ def adopt(
         )
     fits = reading.active is not None and reading.active.valid
     return Adoption("needs_review", reason, version, fits, gates, evidence)
+
+
+def _evidence(
+    session: Session,
+    provider_id: int,
+    candidate: Candidate,
+    active: catalog.StoredRuleVersion | None,
+    response: Response,
+    between: Callable[[], None],
+) -> Evidence:
+    """What speaks for and against the candidate; one from outside is tried in a process of its own."""
+    material = StoredMaterial(session, provider_id, None if active is None else active.sample_id)
+    present, rule, doubt = None if active is None else stored_rule(active), candidate.rule, candidate.doubt
+    if candidate.version is not None and isinstance(response, StoredResponse):
+        evidence = evaluate_apart(material, rule, present, response, doubt=doubt, between=between)
+    else:
+        evidence = evaluate_candidate(material, rule, present, response, doubt=doubt, between=between)
+    if candidate.places_agreed:
+        return evidence
+    return replace(evidence, elsewhere=tuple(place_changes(present, rule, generated=candidate.version is None)))
 
 
 def _reason(failed: list[Gate], candidate: Candidate) -> str:

@@ -1,58 +1,53 @@
 """The evidence for and against a candidate rule: both rules on stored responses, and beside the catalogue.
 
-Here: applying rules to responses and gathering what the gates look at. Not here: the verdict (`gates.py`), where
-candidates come from (`candidates.py`) and what becomes of them (`adoption.py`). Nothing here writes or uses a network.
+Here: applying rules to responses and gathering what the gates look at. Not here: where responses and known models come
+from (`material.py`), the verdict (`gates.py`), where candidates come from (`candidates.py`), what becomes of them
+(`adoption.py`), and the process of its own in which a rule from outside is tried (`apart.py`). Nothing here writes, or
+uses a network or a database.
 """
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Session
+from provider_pipeline.rules import ExtractionRule, ListingJudge, RowComparer, apply_override, last_of_each
+from provider_pipeline.sync.evidence import Evidence, Reading, Shadow
 
-from provider_pipeline import catalog
-from provider_pipeline.rules import (
-    ExtractionRule,
-    ListingJudge,
-    RowComparer,
-    apply_override,
-    last_of_each,
-    place_changes,
-)
-from provider_pipeline.sync.candidates import Candidate
-from provider_pipeline.sync.evidence import SHADOW_RESPONSES, Evidence, Reading, Shadow
-from provider_pipeline.sync.stored import Page, Response, StoredResponse, stored_rule
-
-Row = Mapping[str, Any]
+if TYPE_CHECKING:
+    from provider_pipeline.sync.material import Material, Row
+    from provider_pipeline.sync.stored import Page, Response
 
 
 def evaluate_candidate(
-    session: Session,
-    provider_id: int,
-    candidate: Candidate,
-    active: catalog.StoredRuleVersion | None,
+    material: Material,
+    candidate: ExtractionRule,
+    active: ExtractionRule | None,
     response: Response,
     *,
+    doubt: str | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """Tries a candidate beside the active rule on a response, on stored ones, and on what is known.
 
     Args:
-        session: An open session; only read.
-        provider_id: The provider.
-        candidate: The rule on trial. Its doubt counts only while most of its models are unknown ones.
+        material: What is stored of the provider.
+        candidate: The rule on trial.
         active: The rule it would replace, if there is one.
         response: The response that the active rule does not fit, or a sample.
+        doubt: Why the candidate may be a wrong guess; counts only while most of its models are unknown ones.
         between: Called after each response, so that a worker can extend its claim; may commit.
+
+    Returns:
+        All but whether the candidate asks elsewhere (`Evidence.elsewhere`), for which no response is needed.
     """
-    rule, present = candidate.rule, None if active is None else stored_rule(active)
-    beside = _BesideCatalogue(session, provider_id, active)
-    shadow = run_shadow(present, rule, response, raw_response_id=response.id, watch=beside.add)
+    beside = _BesideCatalogue(material, active)
+    shadow = run_shadow(active, candidate, response, raw_response_id=response.id, watch=beside.add)
     between()
     stored = []
-    if present is not None:
-        for each in _stored_shadows(session, provider_id, present, rule, skip=response.id):
+    if active is not None:
+        for each in _stored_shadows(material, active, candidate, skip=response.id):
             stored.append(each)
             between()
     dropped = _not_named(beside.unseen, response)
@@ -63,13 +58,10 @@ def evaluate_candidate(
         known=beside.known,
         found=beside.found,
         dropped=dropped,
-        unpaged=() if present is None or (not dropped and _is_one_page_each(response)) else unpaged(present, rule),
-        elsewhere=()
-        if candidate.places_agreed
-        else tuple(place_changes(present, rule, generated=candidate.version is None)),
+        unpaged=() if active is None or (not dropped and _is_one_page_each(response)) else unpaged(active, candidate),
         catalogue=beside.candidate.comparison() if beside.known else None,
         catalogue_now=beside.active.comparison() if beside.known and active is not None else None,
-        doubt=None if mostly_known else candidate.doubt,
+        doubt=None if mostly_known else doubt,
     )
 
 
@@ -155,15 +147,14 @@ class _BesideCatalogue:
     own sample.
     """
 
-    def __init__(self, session: Session, provider_id: int, active: catalog.StoredRuleVersion | None) -> None:
-        self._session = session
-        self._provider_id = provider_id
-        self._overrides = catalog.overrides(session, provider_id, datetime.now(UTC))
+    def __init__(self, material: Material, active: ExtractionRule | None) -> None:
+        self._material = material
+        self._overrides = material.overrides()
         self._sampled: dict[str, Row] = {}
-        self.unseen = catalog.active_model_ids(session, provider_id)
-        if not self.unseen and active is not None and active.sample_id is not None:
-            reader = _Reader(stored_rule(active), keeps=True)
-            for page in StoredResponse(session, active.sample_id):
+        self.unseen = material.known_ids()
+        if not self.unseen and active is not None:
+            reader = _Reader(active, keeps=True)
+            for page in material.sample_pages():
                 reader.rows(*page)
             self._sampled = {row["model_id"]: row for row in reader.kept()}
             self.unseen = set(self._sampled)
@@ -186,7 +177,7 @@ class _BesideCatalogue:
     def _known(self, ids: set[str]) -> Mapping[str, Row]:
         if self._sampled:
             return {model_id: self._sampled[model_id] for model_id in ids if model_id in self._sampled}
-        return catalog.previous_rows(self._session, self._provider_id, sorted(ids))
+        return self._material.known_rows(sorted(ids))
 
     def _as_written(self, row: Row) -> Row:
         override = self._overrides.get(row["model_id"])
@@ -207,12 +198,11 @@ def _is_one_page_each(response: Response) -> bool:
 
 
 def _stored_shadows(
-    session: Session, provider_id: int, active: ExtractionRule, candidate: ExtractionRule, *, skip: int | None
+    material: Material, active: ExtractionRule, candidate: ExtractionRule, *, skip: int | None
 ) -> Iterator[Shadow]:
-    for raw_response_id in catalog.recent_raw_response_ids(session, provider_id, limit=SHADOW_RESPONSES + 1):
-        if raw_response_id != skip:
-            response = StoredResponse(session, raw_response_id)
-            yield run_shadow(active, candidate, response, raw_response_id=raw_response_id)
+    for response in material.stored_responses():
+        if response.id != skip:
+            yield run_shadow(active, candidate, response, raw_response_id=response.id)
 
 
 def _not_named(ids: set[str], pages: Iterable[Page]) -> int:

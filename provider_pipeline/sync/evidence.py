@@ -94,3 +94,29 @@ class Evidence:
     catalogue: Comparison | None = None
     catalogue_now: Comparison | None = None
     doubt: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The evidence as plain JSON."""
+        return vars(self) | {
+            "failing": self.failing.to_json(),
+            "stored": [shadow.to_json() for shadow in self.stored],
+            "unpaged": list(self.unpaged),
+            "elsewhere": list(self.elsewhere),
+            "catalogue": None if self.catalogue is None else self.catalogue.to_json(),
+            "catalogue_now": None if self.catalogue_now is None else self.catalogue_now.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Evidence":
+        """The evidence that a document of `to_json` holds."""
+        beside = {name: document[name] for name in ("catalogue", "catalogue_now")}
+        return cls(
+            **{
+                **document,
+                "failing": Shadow.from_json(document["failing"]),
+                "stored": tuple(map(Shadow.from_json, document["stored"])),
+                "unpaged": tuple(document["unpaged"]),
+                "elsewhere": tuple(document["elsewhere"]),
+                **{name: None if each is None else Comparison.from_json(each) for name, each in beside.items()},
+            }
+        )

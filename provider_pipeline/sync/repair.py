@@ -11,7 +11,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import (
     ModelSyncerError,
     ProviderPipelineError,
+    RuleJudgingError,
     RuleValidationError,
     TaskClaimLostError,
 )
@@ -75,6 +76,7 @@ class Repair:
         report: All of it for a person, as markdown.
         raw_response_id: The response.
         task_id: The task, if there was one.
+        rejected: Why the rule that was proposed for the task was rejected without a judgement; None if it was not.
     """
 
     slug: str
@@ -89,6 +91,7 @@ class Repair:
     report: str
     raw_response_id: int
     task_id: int | None
+    rejected: str | None = None
 
     @property
     def activated(self) -> bool:
@@ -102,6 +105,7 @@ class Repair:
             "task": self.task_id,
             "status": self.status,
             "reason": self.reason,
+            "rejected": self.rejected,
             "rule_version": self.version,
             "models": self.models,
             "raw_response_id": self.raw_response_id,
@@ -144,7 +148,9 @@ def answer_task(
 ) -> Repair:
     """Answers one task that this worker has claimed, and commits.
 
-    The rule that was proposed for it is judged, or one that the generator writes from the failing response.
+    The rule that was proposed for it is judged, or one that the generator writes from the failing response. A proposed
+    rule whose judging does not come to an end is rejected, and the task goes on as if there had been none; so it does
+    if an earlier worker vanished over the judging.
 
     Raises:
         TaskClaimLostError: Another worker has taken the task over meanwhile; nothing was changed.
@@ -160,16 +166,45 @@ def answer_task(
             kept_at = now
 
     try:
-        repair = _repair(session, task.slug, task, keep_task)
+        repair = _judged_or_rejected(session, task, worker, keep_task)
         _finish(session, task, repair, worker, clock())
         session.commit()
-    except ProviderPipelineError as error:
+    except TaskClaimLostError:
         session.rollback()
-        if not isinstance(error, TaskClaimLostError):
-            catalog.release_task(session, task.id, worker=worker, now=clock(), reason=str(error))
-            session.commit()
+        raise
+    except (ProviderPipelineError, KeyboardInterrupt) as error:
+        session.rollback()
+        reason = str(error) or "interrupted"
+        catalog.release_task(session, task.id, worker=worker, now=clock(), reason=reason)
+        session.commit()
         raise
     return repair
+
+
+def _judged_or_rejected(session: Session, task: catalog.Task, worker: str, between: Callable[[], None]) -> Repair:
+    """The repair with the proposed rule or, where that cannot be judged, without one."""
+    if task.proposed_version is None:
+        return _repair(session, task.slug, task, between)
+    try:
+        if task.lost_its_judge:
+            raise RuleJudgingError("an earlier worker vanished while it was judged")
+        catalog.begin_judging(session, task.id, worker=worker)
+        session.commit()
+        return _repair(session, task.slug, task, between)
+    except RuleJudgingError as error:
+        session.rollback()
+        reason = f"the proposed rule version {task.proposed_version} is rejected: {error.message}"
+        _reject(session, task, worker, reason)
+        session.commit()
+    repair = _repair(session, task.slug, replace(task, proposed_version=None), between, preface=reason)
+    return replace(repair, rejected=reason)
+
+
+def _reject(session: Session, task: catalog.Task, worker: str, reason: str) -> None:
+    version = catalog.get_rule_version(session, task.provider_id, task.proposed_version or 0)
+    if version.status != "active":
+        catalog.set_rule_status(session, task.provider_id, version.version, "rejected", reason=reason, task_id=task.id)
+    catalog.drop_proposal(session, task.id, worker=worker, reason=reason)
 
 
 def improve_rule(session: Session, slug: str) -> Repair:
@@ -178,12 +213,20 @@ def improve_rule(session: Session, slug: str) -> Repair:
     Raises:
         ModelSyncerError: There is no stored response to learn from.
     """
-    repair = _repair(session, slug, None, lambda: None)
+    repair = _repair(session, slug, None)
     session.commit()
     return repair
 
 
-def _repair(session: Session, slug: str, task: catalog.Task | None, between: Callable[[], None]) -> Repair:
+def _repair(
+    session: Session,
+    slug: str,
+    task: catalog.Task | None,
+    between: Callable[[], None] = lambda: None,
+    *,
+    preface: str | None = None,
+) -> Repair:
+    """A candidate's trial; the preface goes before the reason that is given for what became of it."""
     provider = catalog.get_provider(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
@@ -196,6 +239,7 @@ def _repair(session: Session, slug: str, task: catalog.Task | None, between: Cal
         )
     except RuleValidationError as error:
         reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"
+        reason = _prefaced(preface, reason)
         return _described(slug, task, response.id, differences, rule, None, None, "needs_review", reason)
     if candidate.version is None and rule is not None:
         candidate = with_proven_paging(candidate, rule, response)
@@ -213,7 +257,12 @@ def _repair(session: Session, slug: str, task: catalog.Task | None, between: Cal
     status, reason = adoption.status, adoption.reason
     if status == "kept" and (held := _held(session, provider.id, adoption.version, response)):
         status, reason = "needs_review", f"the rule reads the response; the listing itself is in question: {held}"
+    reason = _prefaced(preface, reason)
     return _described(slug, task, response.id, differences, rule, candidate, adoption, status, reason)
+
+
+def _prefaced(preface: str | None, reason: str) -> str:
+    return reason if preface is None else f"{preface}; {reason}"
 
 
 def _held(session: Session, provider_id: int, version: int, response: StoredResponse) -> str | None:

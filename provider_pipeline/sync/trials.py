@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.errors import InvalidRuleError, RuleJudgingError
 from provider_pipeline.rules import place_changes
 from provider_pipeline.sync.adoption import active_version, parse_given_rule, readable_rule
-from provider_pipeline.sync.candidates import Candidate
-from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow, unpaged
+from provider_pipeline.sync.apart import evaluate_apart, shadow_apart
+from provider_pipeline.sync.evaluation import unpaged
 from provider_pipeline.sync.evidence import Shadow
 from provider_pipeline.sync.gates import Gate, judge_by_what_is_known, judge_trial
+from provider_pipeline.sync.material import StoredMaterial
 from provider_pipeline.sync.stored import StoredResponse, store_rule, stored_rule
 
 
@@ -57,10 +58,15 @@ def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, no
     ended: list[TrialReport] = []
     catalog.lock_provider(session, provider_id)
     for trial in catalog.running_trials(session, provider_id, lock=True):
-        scores = _scores(session, trial, raw_response_id)
-        after = catalog.record_trial_result(session, trial.id, raw_response_id=raw_response_id, now=now, scores=scores)
-        if after.is_over(now):
-            ended.append(_concluded(session, after, raw_response_id, now))
+        try:
+            scores = _scores(session, trial, raw_response_id)
+            after = catalog.record_trial_result(
+                session, trial.id, raw_response_id=raw_response_id, now=now, scores=scores
+            )
+            if after.is_over(now):
+                ended.append(_concluded(session, after, raw_response_id, now))
+        except RuleJudgingError as error:
+            ended.append(_rejected(session, trial, error, now))
     return ended
 
 
@@ -99,11 +105,11 @@ def store_for_trial(
 
 
 def _by_what_is_known(session: Session, trial: catalog.RuleTrial, raw_response_id: int) -> tuple[Gate, ...]:
-    version = catalog.get_rule_version(session, trial.provider_id, trial.version)
-    candidate = Candidate(stored_rule(version), version.metadata, version=version.version)
+    candidate = stored_rule(catalog.get_rule_version(session, trial.provider_id, trial.version))
     active = catalog.active_rule(session, trial.provider_id)
     response = StoredResponse(session, raw_response_id)
-    return judge_by_what_is_known(evaluate_candidate(session, trial.provider_id, candidate, active, response))
+    material = StoredMaterial(session, trial.provider_id, active.sample_id)
+    return judge_by_what_is_known(evaluate_apart(material, candidate, stored_rule(active), response))
 
 
 def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) -> dict[str, Any]:
@@ -113,11 +119,19 @@ def _scores(session: Session, trial: catalog.RuleTrial, raw_response_id: int) ->
             return result.scores
     try:
         candidate = stored_rule(catalog.get_rule_version(session, trial.provider_id, trial.version))
-        active = stored_rule(catalog.active_rule(session, trial.provider_id))
+        active = catalog.active_rule(session, trial.provider_id)
+        present = stored_rule(active)
     except InvalidRuleError as error:
         return {"error": str(error)}
-    response = StoredResponse(session, raw_response_id)
-    return run_shadow(active, candidate, response, raw_response_id=raw_response_id).to_json()
+    material = StoredMaterial(session, trial.provider_id, active.sample_id)
+    return shadow_apart(material, candidate, present, StoredResponse(session, raw_response_id)).to_json()
+
+
+def _rejected(session: Session, trial: catalog.RuleTrial, error: RuleJudgingError, now: datetime) -> TrialReport:
+    """The trial of a rule whose judging did not come to an end: the next sync does not try it again."""
+    reason = f"rule version {trial.version} is rejected: {error.message}"
+    catalog.set_rule_status(session, trial.provider_id, trial.version, "rejected", reason=reason)
+    return report_trial(session, catalog.end_trial(session, trial.id, status="stopped", now=now, reason=reason))
 
 
 def _concluded(session: Session, trial: catalog.RuleTrial, raw_response_id: int, now: datetime) -> TrialReport:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_pipeline.rules import Thresholds
+from provider_pipeline.rules import Thresholds, interpreter, language, limits, patterns, work
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(# example\n.*?)```", DOCUMENT, re.DOTALL)
@@ -23,3 +23,47 @@ def test_the_documented_thresholds_are_those_of_the_code():
     assert {name: float(value) for name, value in rows.items()} == {
         name: float(field.default) for name, field in Thresholds.model_fields.items()
     }
+
+
+def limits_after(marker):
+    _, _, rest = DOCUMENT.partition(f"<!-- {marker} -->\n\n")
+    rows = re.findall(r"^\| .+ \| ([\d,]+) \|$", rest.partition("\n\n")[0], re.MULTILINE)
+    return [int(number.replace(",", "")) for number in rows]
+
+
+def test_the_documented_limits_of_a_rule_are_those_of_the_code():
+    assert limits_after("limits of a rule") == [
+        limits.MAX_ENDPOINTS,
+        limits.MAX_FIELDS,
+        limits.MAX_CAPABILITIES,
+        limits.MAX_PREDICATES,
+        limits.MAX_PATTERNS,
+        language.MAX_EXPRESSION_LENGTH,
+        language.MAX_NESTING,
+        language.MAX_NODES,
+        language.MAX_COPIES,
+        limits.MAX_EXPRESSION_TEXT,
+        limits.MAX_EXPRESSION_TEXT,
+        patterns.MAX_PATTERN_LENGTH,
+        limits.MAX_PATTERN_TEXT,
+        limits.MAX_REPEATED_PATTERN_TEXT,
+        patterns.MAX_PROGRAM,
+        patterns.MAX_UNICODE_CLASSES,
+        limits.MAX_LOOKUPS,
+        limits.MAX_LOOKUP_TEXT,
+    ]
+
+
+def test_the_documented_limits_of_a_rules_work_are_those_of_the_code():
+    assert limits_after("limits of its work") == [
+        work.PAGE_STEPS,
+        work.ITEM_STEPS,
+        work.LISTING_STEPS,
+        work.STEPS_PER_ITEM,
+        work.FEW_ITEMS,
+        work.ITEMS_PER_ELEMENT,
+        work.ROW_BYTES,
+        work.ROW_PER_ITEM,
+        work.KEPT_BYTES >> 20,
+        interpreter.MAX_JOINED,
+    ]

@@ -10,7 +10,7 @@ from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
 from provider_pipeline.catalog.task_claims import DEFAULT_RETRIES
 from provider_pipeline.cli.app import app
 from provider_pipeline.rules import GUARDS
-from provider_pipeline.sync import events, gates, webhook
+from provider_pipeline.sync import events, gates, judge_process, webhook
 from provider_pipeline.sync.evidence import SHADOW_RESPONSES
 from provider_pipeline.sync.gates import Gates
 
@@ -28,6 +28,11 @@ def test_every_bound_has_its_default():
     stated = dict(re.findall(r"^\| `([a-z_]+)` \| ([0-9.]+) \|$", TEXT, flags=re.MULTILINE))
     assert {name: float(value) for name, value in stated.items()} == Gates().model_dump()
     assert f"Up to {SHADOW_RESPONSES} stored responses" in TEXT
+
+
+def test_the_bounds_of_a_judges_process_are_those_of_the_code():
+    text = " ".join(TEXT.split())
+    assert f"with {judge_process.MEMORY >> 20} MiB of memory and {judge_process.SECONDS} seconds of processor" in text
 
 
 def test_guards_events_and_retries_are_those_of_the_code():

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from provider_pipeline.errors import (
     RuleReplacedError,
     TaskClaimLostError,
 )
-from provider_pipeline.rules import EndpointSample, RuleGenerator
+from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
 from provider_pipeline.sync import (
     answer_tasks,
     approve_task,
@@ -22,11 +23,13 @@ from provider_pipeline.sync import (
     propose_rule,
     reject_task,
     store_for_trial,
+    store_rule,
 )
 from provider_pipeline.sync.adoption import adopt
 from provider_pipeline.sync.candidates import written_candidate
 from provider_pipeline.sync.repair import LEASE
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.sync.judges import killing_judges
 
 
 def blocked(fleet: Fleet, document, *, before=None, slug="acme"):
@@ -392,3 +395,82 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
     with fleet.database.session() as session, pytest.raises(RuleReplacedError, match="rule version 2 became active"):
         adopt(session, provider_id, candidate, Read(), origin="regenerated")
     assert active_version(fleet) == written
+
+
+def proposed(fleet: Fleet, document, **more):
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
+        return propose_rule(session, task.id, document, author="agent", **more)
+
+
+def rule_status(fleet: Fleet, version: int) -> tuple[str, str]:
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        (*_, event) = catalog.rule_events(session, provider.id, version=version)
+        return catalog.get_rule_version(session, provider.id, version).status, event.reason
+
+
+IDS_ONLY = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
+
+
+def test_a_proposal_that_kills_its_judge_is_rejected_and_the_task_goes_on_without_it(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    with killing_judges(fleet.database.engine, signal.SIGKILL):
+        repair = proposed(fleet, IDS_ONLY)
+    assert (repair.status, repair.version, repair.fits) == ("activated", 3, True)  # the generator's own
+    assert "the proposed rule version 2 is rejected: judging it ended its process (exit code -9); " in repair.reason
+    assert repair.rejected is not None and repair.rejected in repair.report
+    assert rule_status(fleet, 2) == ("rejected", repair.rejected)
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.attempts, task.result["rule_version"]) == ("SUCCEEDED", 1, 3)
+
+
+def test_a_judge_that_was_asked_to_end_costs_the_proposal_nothing(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    with killing_judges(fleet.database.engine, signal.SIGTERM), pytest.raises(CatalogError, match="could not be run"):
+        proposed(fleet, IDS_ONLY)
+    (task,) = fleet.tasks("acme")
+    assert (task.status, task.proposed_version, task.lost_its_judge) == ("PENDING", 2, False)
+    assert rule_status(fleet, 2)[0] == "candidate"
+
+
+def test_a_proposal_over_whose_judging_a_worker_vanished_is_never_judged_again(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
+        version = store_rule(session, task.provider_id, ExtractionRule.parse(IDS_ONLY), origin="proposed")
+        catalog.propose(session, task.id, version)
+        began = datetime.now(UTC) - timedelta(hours=1)
+        catalog.claim_task(session, worker="gone", now=began, lease=timedelta(minutes=15), task_id=task.id)
+        catalog.begin_judging(session, task.id, worker="gone")
+        session.commit()
+    with killing_judges(fleet.database.engine, signal.SIGKILL):  # nor would it survive
+        repair = answered(fleet)
+    assert (repair.status, repair.version) == ("activated", 3)
+    assert "rejected: an earlier worker vanished while it was judged" in repair.reason
+    assert rule_status(fleet, 2)[0] == "rejected"
+
+
+def test_a_proposal_that_takes_too_much_work_waits_for_a_person(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    costly = {f"field_{number}": "to_string(@)" for number in range(60)}
+    repair = proposed(fleet, {**IDS_ONLY, "fields": {"id": "model", **costly}})
+    assert (repair.status, repair.rejected) == ("needs_review", None)
+    (gate,) = [gate for gate in repair.gates if gate.name == "fits_the_failing_response"]
+    assert not gate.passed
+    assert "the row of gpt-4.1 has" in gate.actual
+
+
+def test_an_active_rule_that_takes_too_much_work_holds_the_listing_and_can_be_repaired(fleet: Fleet):
+    fleet.add("acme", moved(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        costly = {f"field_{number}": "to_string(@)" for number in range(60)}
+        rule = ExtractionRule.parse({**IDS_ONLY, "endpoint": "/v1/models", "fields": {"id": "model", **costly}})
+        version = store_rule(session, provider.id, rule, origin="written")
+        catalog.activate_rule(session, provider.id, version, reason="I know better")
+        session.commit()
+        with pytest.raises(RuleValidationError, match="does more with this listing than a rule may: the row of gpt-4"):
+            ModelSyncer(session).sync_provider_models("acme")
+    assert fleet.rows("acme") == {}
+    assert answered(fleet).status == "activated"

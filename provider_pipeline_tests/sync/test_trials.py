@@ -1,6 +1,7 @@
 """A rule on trial reads what every sync brings, writes nothing, and is promoted only if it did well throughout."""
 
 import copy
+import signal
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from provider_pipeline.rules import EndpointSample, RuleGenerator
 from provider_pipeline.sync import generate_rule, report_trial, serve_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.sync.judges import killing_judges
 
 GOOD = RuleGenerator().analyze_sample(listing(*CHAT_MODELS))
 RICHER = {**GOOD, "fields": {**GOOD["fields"], "name": "id"}}
@@ -209,3 +211,15 @@ def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
     sync(fleet, paged)
     report, _ = state(fleet, trial)
     assert report.trial.end_reason == "failed looks_for_every_page: not at /v1/models"
+
+
+def test_a_rule_on_trial_that_kills_its_judge_is_rejected_and_its_trial_ends(fleet: Fleet):
+    trial = on_trial(fleet, RICHER, until_syncs=9, policy="promote")
+    with killing_judges(fleet.database.engine, signal.SIGKILL):
+        sync(fleet, listing(*CHAT_MODELS))
+    report, active = state(fleet, trial)
+    assert (report.trial.status, report.shadows, active) == ("stopped", (), 1)
+    assert report.trial.end_reason.startswith("rule version 2 is rejected: judging it ended its process")
+    with fleet.database.session() as session:
+        assert catalog.get_rule_version(session, trial.provider_id, 2).status == "rejected"
+    assert len(fleet.rows("acme")) == 5

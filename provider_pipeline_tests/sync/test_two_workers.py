@@ -7,14 +7,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.sync import answer_tasks
+from provider_pipeline.rules import ExtractionRule
+from provider_pipeline.sync import answer_tasks, store_rule
+from provider_pipeline.sync.repair import LEASE
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
+from provider_pipeline_tests.sync.judges import judges
 from provider_pipeline_tests.weeks.days import let_a_day_pass
 
 ROOT = Path(__file__).parents[2]
@@ -155,3 +159,24 @@ def test_a_worker_that_is_killed_leaves_nothing_half_written_and_another_takes_o
     (task,) = blocked.tasks("acme")
     assert (task.status, task.attempts, task.claimed_by) == ("SUCCEEDED", 2, None)
     assert events(blocked) == REPAIRED
+
+
+def test_a_worker_that_is_killed_over_a_proposal_takes_its_judge_along_and_poisons_no_other(blocked: Fleet):
+    (task,) = blocked.tasks("acme")
+    with blocked.database.session() as session:
+        proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
+        version = store_rule(session, task.provider_id, ExtractionRule.parse(proposal), origin="proposed")
+        catalog.propose(session, task.id, version)
+        session.commit()
+    with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as killed:
+        eventually(blocked, WAITING_FOR_ANOTHER, 1)
+        (judge,) = judges(killed.pid)
+        killed.kill()
+        killed.wait()
+        judge.wait(DEADLINE_SECONDS)
+    after_the_lease = datetime.now(UTC) + LEASE
+    with blocked.database.session() as session:
+        (repair,) = answer_tasks(session, "acme", clock=lambda: after_the_lease)
+    assert (repair.status, repair.version) == ("activated", 3)
+    assert "version 2 is rejected: an earlier worker vanished while it was judged" in repair.reason
+    assert events(blocked)[-4:] == [(2, "rejected"), (3, "candidate"), (1, "retired"), (3, "active")]

@@ -1,0 +1,35 @@
+"""The processes in which rules from outside are judged, seen from a test."""
+
+import contextlib
+from collections.abc import Iterator
+
+import psutil
+from sqlalchemy import Engine, event
+
+MODULE = "provider_pipeline.sync.judge_process"
+
+
+def judges(parent: int | None = None) -> list[psutil.Process]:
+    """Those that run below a process; below this one without a number."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(parent).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if MODULE in process.cmdline():
+                    found.append(process)
+    return found
+
+
+@contextlib.contextmanager
+def killing_judges(engine: Engine, signal: int) -> Iterator[None]:
+    """Ends such a process with a signal as soon as it waits for something from the database."""
+
+    def end_judges(*_: object) -> None:
+        for process in judges():
+            process.send_signal(signal)
+
+    event.listen(engine, "before_cursor_execute", end_judges)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", end_judges)

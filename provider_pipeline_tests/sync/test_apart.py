@@ -1,0 +1,152 @@
+"""A rule from outside is tried in a process of its own: as well as here, without secrets, and at its own risk."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass, field
+
+import psutil
+import pytest
+
+from provider_pipeline import ModelSyncer, catalog
+from provider_pipeline.errors import CatalogError, RuleJudgingError
+from provider_pipeline.rules import ExtractionRule, RuleGenerator
+from provider_pipeline.sync.apart import evaluate_apart, shadow_apart
+from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow
+from provider_pipeline.sync.evidence import Evidence
+from provider_pipeline.sync.judge_process import MEMORY
+from provider_pipeline.sync.material import StoredMaterial
+from provider_pipeline.sync.stored import StoredResponse, stored_rule
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+from provider_pipeline_tests.sync.judges import judges
+
+BETTER = {**RuleGenerator().analyze_sample(listing(*CHAT_MODELS))}
+BETTER["fields"] = {**BETTER["fields"], "name": "id"}
+
+
+@pytest.fixture
+def session(fleet: Fleet):
+    """A catalogue with a provider that was synced twice, and has an override."""
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        ModelSyncer(session).sync_provider_models("acme")
+        provider = catalog.get_provider(session, "acme")
+        catalog.set_override(session, provider.id, "gpt-4o", "context_length", 64_000, reason="measured")
+        session.commit()
+        fleet.serve("acme", listing(*CHAT_MODELS, "gpt-5"))
+        ModelSyncer(session).sync_provider_models("acme")
+        yield session
+
+
+def tried(session, material_type=StoredMaterial):
+    provider = catalog.get_provider(session, "acme")
+    active = catalog.active_rule(session, provider.id)
+    newest, _ = catalog.recent_raw_response_ids(session, provider.id, limit=2)
+    material = material_type(session, provider.id, active.sample_id)
+    return material, ExtractionRule.parse(BETTER), stored_rule(active), StoredResponse(session, newest)
+
+
+def test_a_process_of_its_own_comes_to_the_same_evidence(session):
+    arguments = tried(session)
+    here = evaluate_candidate(*arguments, doubt="two lists")
+    assert evaluate_apart(*arguments, doubt="two lists") == here
+    assert (here.known, here.found, len(here.stored), here.catalogue.fields["display_name"].gained) == (6, 6, 1, 6)
+    assert Evidence.from_json(json.loads(json.dumps(here.to_json(), default=float))) == here
+
+
+def test_so_it_does_before_the_first_sync_by_the_sample(fleet: Fleet):
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        provider = catalog.get_provider(session, "acme")
+        active = catalog.active_rule(session, provider.id)
+        material = StoredMaterial(session, provider.id, active.sample_id)
+        response = StoredResponse(session, active.sample_id)
+        arguments = (material, ExtractionRule.parse(BETTER), stored_rule(active), response)
+        here = evaluate_candidate(*arguments)
+        assert evaluate_apart(*arguments) == here
+        assert here.known == 5
+
+
+def test_a_shadow_run_apart_is_the_same_too(session):
+    material, candidate, active, response = tried(session)
+    here = run_shadow(active, candidate, response, raw_response_id=response.id)
+    assert shadow_apart(material, candidate, active, response) == here
+
+
+@dataclass(frozen=True)
+class Watching(StoredMaterial):
+    """Looks at the process when it asks what is known."""
+
+    seen: list[psutil.Process] = field(default_factory=list)
+
+    def known_ids(self) -> set[str]:
+        (judge,) = judges()
+        self.seen.append(judge)
+        return super().known_ids()
+
+
+def test_the_process_has_no_secrets_no_connection_and_little_memory(session, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "sk-secret")
+
+    @dataclass(frozen=True)
+    class Looking(Watching):
+        environment: dict[str, str] = field(default_factory=dict)
+
+        def known_ids(self) -> set[str]:
+            found = super().known_ids()
+            (judge,) = self.seen
+            self.environment.update(judge.environ())
+            assert judge.net_connections() == []
+            assert judge.rlimit(psutil.RLIMIT_DATA)[0] == MEMORY
+            assert judge.rlimit(psutil.RLIMIT_CPU)[0] < 60
+            assert judge.terminal() is None or os.getpgid(judge.pid) != os.getpgid(0)
+            return found
+
+    arguments = tried(session, Looking)
+    evaluate_apart(*arguments)
+    assert set(arguments[0].environment) <= {"PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
+    (judge,) = arguments[0].seen
+    assert not judge.is_running()
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [
+        (signal.SIGKILL, RuleJudgingError, r"ended its process \(exit code -9\)"),
+        (signal.SIGSEGV, RuleJudgingError, r"ended its process \(exit code -11\)"),
+        (signal.SIGXCPU, RuleJudgingError, "more processor time than a rule may"),
+        (signal.SIGTERM, CatalogError, "could not be run"),
+    ],
+)
+def test_a_rule_that_kills_its_process_is_told_from_a_process_that_was_asked_to_end(session, number, error, words):
+    @dataclass(frozen=True)
+    class Killing(Watching):
+        def known_ids(self) -> set[str]:
+            found = super().known_ids()
+            self.seen[0].send_signal(number)
+            return found
+
+    with pytest.raises(error, match=words):
+        evaluate_apart(*tried(session, Killing))
+    assert judges() == []
+
+
+def test_memory_without_bounds_ends_the_process_and_nothing_else(session):
+    @dataclass(frozen=True)
+    class Filling(StoredMaterial):
+        def overrides(self):
+            return {"gpt-4o": [{}] * 10_000_000}
+
+    with pytest.raises(RuleJudgingError, match="judging it takes more than 512 MiB of memory"):
+        evaluate_apart(*tried(session, Filling))
+
+
+def test_a_failure_of_the_database_is_not_the_rules(session):
+    @dataclass(frozen=True)
+    class Failing(StoredMaterial):
+        def known_ids(self) -> set[str]:
+            raise CatalogError("gone")
+
+    with pytest.raises(CatalogError, match="gone"):
+        evaluate_apart(*tried(session, Failing))
+    assert judges() == []
