@@ -37,7 +37,7 @@ def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
             fcntl.flock(turn, fcntl.LOCK_UN)  # somebody new came
             continue
         break
-    if (home / "postgres" / "postmaster.pid").exists():
+    if _runs(home / "postgres"):
         user, group = identity or (None, None)
         subprocess.run(  # noqa: S603 - PostgreSQL's own program, without a shell
             [pg_ctl, "stop", "-w", "-m", "fast", "-s", "-D", home / "postgres"],
@@ -48,6 +48,18 @@ def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
         )
     # While new users still wait for their turn: the next server's guard must not take this one for its own.
     fcntl.flock(duty, fcntl.LOCK_UN)
+
+
+def _runs(data: Path) -> bool:
+    """Whether the server runs: the number a dead one left behind may be another process's by now."""
+    try:
+        pid = data.joinpath("postmaster.pid").read_text(encoding="utf-8").split()[0]
+        if Path("/proc/self").exists():
+            return os.fsencode(data) in Path("/proc", pid, "cmdline").read_bytes()
+    except (OSError, IndexError):
+        return False
+    asked = ["/bin/ps", "-ww", "-o", "command=", "-p", pid]
+    return os.fsencode(data) in subprocess.run(asked, check=False, capture_output=True).stdout  # noqa: S603
 
 
 if __name__ == "__main__":

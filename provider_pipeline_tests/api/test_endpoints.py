@@ -37,6 +37,7 @@ def test_a_provider_is_added_changed_disabled_and_enabled(api: Api):
         "slug": "new",
         "name": "new",
         "enabled": True,
+        "sample": False,
         "base_url": "https://api.example.com",
         "auth": {"type": "bearer", "env": "NEW_KEY"},
         "requests": {},

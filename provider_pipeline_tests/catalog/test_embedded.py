@@ -139,6 +139,22 @@ def test_the_server_ends_when_its_only_user_is_killed(start_user, how):
     _until(lambda: not _runs(pid))
 
 
+def test_the_number_of_a_dead_server_that_another_process_has_by_now_is_left_alone(start_user, home):
+    user = start_user()
+    pid = _server_pid(user)
+    as_user = pwd.getpwnam("pgserver").pw_uid if os.geteuid() == 0 else None
+    with subprocess.Popen(["sleep", "600"], user=as_user) as bystander:
+        os.kill(pid, signal.SIGKILL)
+        _until(lambda: not _runs(pid))
+        pid_file = home / "postgres" / "postmaster.pid"
+        pid_file.write_text("\n".join([str(bystander.pid), *pid_file.read_text().splitlines()[1:]]) + "\n")
+        user.kill()
+        user.wait()
+        _until(lambda: not _guards(home))
+        assert bystander.poll() is None
+        bystander.kill()
+
+
 def test_a_server_that_was_killed_is_started_again_with_its_data(start_user):
     first = start_user()
     pid = _server_pid(first)
