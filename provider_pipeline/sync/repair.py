@@ -47,8 +47,8 @@ from provider_pipeline.sync.sampling import ListingPlace, active_places, stored_
 from provider_pipeline.sync.stored import StoredResponse, stored_rule
 
 LEASE: Final = timedelta(minutes=15)
-"""How long a claim lasts. A rule for thousands of models takes seconds; a dozen stored responses of the largest listings
-that are read take longer than this, and the worker extends its claim between them."""
+"""How long a claim lasts. A rule for thousands of models takes seconds; a dozen stored responses of the largest
+listings take longer than this, and the worker extends its claim between them."""
 
 _EXTENDED_EVERY: Final = LEASE / 3
 
