@@ -16,8 +16,8 @@ from weakref import WeakSet
 
 from provider_pipeline.listing.deadline import Deadline
 
-ALLOWANCE: Final = 0.025
-"""Seconds of processor time that a listing takes without pausing; that of a thousand models, about."""
+ALLOWANCE: Final = 0.05
+"""Seconds of processor time that a listing takes without pausing; that of two thousand models, about."""
 
 SECONDS_OF_A_BYTE: Final = 1e-7
 """Processor time that reading a body takes at the most, nearly; an ordinary one takes a tenth of it."""

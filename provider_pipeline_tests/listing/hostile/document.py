@@ -17,8 +17,8 @@ _HEAD: Final = """# What a hostile provider can do
 {count} behaviours of a provider, or of somebody between it and us, and what a sync makes of each. The tests live
 through all of them, with a provider that had rows before, and keep these promises for every one:
 
-- The sync ends with the outcome below, in bounded time and memory, and leaves no thread behind. It takes at most two
-  seconds of processor time more than the deadline allows.
+- The sync ends with the outcome below, in bounded time and memory, and leaves no thread behind.
+- Its thread takes at most two seconds of processor time more than its deadline.
 - Unless the outcome is `synced`, no row of the provider is touched.
 - A `RULE_GEN` task is opened only when a whole listing came and the rule does not fit it: a `RuleValidationError`.
 - No other host is ever asked, and the provider's key is in no table, log, event, error or traceback, and neither are
