@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from provider_pipeline import catalog, samples, sync
-from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, outcome_table, stdout
+from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, outcome_table, say, stdout
 from provider_pipeline.cli.sample_providers import (
     ListingsOption,
     delete_demo,
@@ -74,7 +74,7 @@ def demo(
 
 def _delete() -> None:
     folder = delete_demo()
-    typer.echo("there is no demo to remove" if folder is None else f"removed {folder}")
+    say("there is no demo to remove" if folder is None else f"removed {folder}")
 
 
 def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Result:

@@ -14,6 +14,7 @@ from provider_pipeline.catalog import (
     find_token,
     open_catalog,
     open_database,
+    token_digest,
     upgrade,
 )
 from provider_pipeline.catalog.database_errors import explained
@@ -120,7 +121,7 @@ def test_a_token_is_good_for_reading_a_standby(database: Database):
         token = create_token(session, "reader", "read")
         session.commit()
     with read_only(database), database.session() as session:
-        found = find_token(session, token, now=NOON)
+        found = find_token(session, token_digest(token), now=NOON)
     assert found is not None
     assert found.last_used_at is None
 
