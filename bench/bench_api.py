@@ -24,7 +24,9 @@ from rich.table import Table
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
 
 MODELS = 100_000
 PROVIDERS = 100
@@ -68,10 +70,10 @@ def fill(database: Database) -> None:
     with database.session() as session:
         for number in range(PROVIDERS):
             slug = f"provider-{number:03}"
-            added = catalog.add_provider(
+            added = catalog.providers.add(
                 session, slug=slug, name=slug, base_url="https://api.example.com", auth_config={"type": "none"}
             )
-            catalog.add_rule_version(
+            catalog.rule_decisions.add_version(
                 session,
                 added.id,
                 model_list_config={"endpoint": "/v1/models", "selector": "data[*]"},
@@ -83,8 +85,10 @@ def fill(database: Database) -> None:
                 activate=True,
             )
             rows = (row(number, n) for n in range(MODELS // PROVIDERS))
-            catalog.write_models(session, [catalog.ListedModels(added.id, rows, 1)], now=now)
-            catalog.record_successes(session, [catalog.AcceptedSync(added.id, 1, {"models": 1000})], now=now)
+            catalog.model_writes.write(session, [catalog.model_writes.ListedModels(added.id, rows, 1)], now=now)
+            catalog.sync_state.record_successes(
+                session, [catalog.sync_state.AcceptedSync(added.id, 1, {"models": 1000})], now=now
+            )
         session.commit()
         session.execute(text("ANALYZE"))
         session.commit()
@@ -166,7 +170,7 @@ def main() -> None:
             upgrade(database.engine)
             fill(database)
             with database.session() as session:
-                token = catalog.create_token(session, "bench", "read")
+                token = catalog.api_tokens.create(session, "bench", "read")
                 session.commit()
         Path(folder, "floor.py").write_text(THE_LEAST)
         floor_url = url.replace("+psycopg", "")

@@ -17,8 +17,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from provider_pipeline.rules import RuleValidator
-from provider_pipeline.sync.judge_process import MEMORY
+from provider_pipeline.rules.validator import RuleValidator
+from provider_pipeline.sync.repair.judge_process import MEMORY
 from provider_pipeline_tests.rules.attacks import ATTACKS, models
 
 MODELS = 20_000

@@ -25,10 +25,14 @@ from rich.console import Console
 from rich.table import Table
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import attempt_sync, generate_rule
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.generate import generate_rule
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 A_PAGE = 1_000
@@ -96,7 +100,7 @@ def served(models: int, pages: int) -> Iterator[str]:
 def register(database: Database, slug: str, base_url: str, models: int, pages: int) -> None:
     """Adds a provider with the rule of a small listing of the same shape."""
     with database.session() as session:
-        catalog.add_provider(
+        catalog.providers.add(
             session,
             slug=slug,
             name=slug,

@@ -21,8 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database
-from provider_pipeline.sync import replay_response, store_for_trial, stored_rule
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.repair.trials import store_for_trial
+from provider_pipeline.sync.replay import replay_response
 
 PROVIDERS = 100
 EACH = 1_000
@@ -74,8 +77,8 @@ def add_versions(database: Database, providers: list[Provider]) -> dict[str, int
     versions = {}
     with database.session() as session:
         for provider in providers:
-            provider_id = catalog.get_provider(session, provider.slug).id
-            stored = stored_rule(catalog.active_rule(session, provider_id)).to_stored()
+            provider_id = catalog.providers.get(session, provider.slug).id
+            stored = stored_rule(catalog.rule_versions.active(session, provider_id)).to_stored()
             fields = {name: text for name, text in stored.model_list_config["fields"].items() if name != "created"}
             document = {
                 "model_list_config": {**stored.model_list_config, "fields": {**fields, "kind": "type"}},
@@ -90,8 +93,8 @@ def replay(database: Database, versions: dict[str, int]) -> None:
     """This project: every model judged, and the difference to the table."""
     with database.session() as session:
         for slug, version in versions.items():
-            provider_id = catalog.get_provider(session, slug).id
-            for response_id in catalog.recent_raw_response_ids(session, provider_id, limit=LAST):
+            provider_id = catalog.providers.get(session, slug).id
+            for response_id in catalog.raw_responses.recent_ids(session, provider_id, limit=LAST):
                 if not replay_response(session, response_id, version=version).valid:
                     raise SystemExit("the bench's own rule does not fit its own listing")
 

@@ -13,7 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.judge import ListingJudge
 
 ROUNDS = 7
 VENDORS = ("openai", "anthropic", "google", "mistralai", "meta-llama", "qwen", "deepseek", "cohere")

@@ -23,23 +23,25 @@ from rich.table import Table
 from sqlalchemy import event
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import EmbeddedPostgres, open_database
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_many, fetching, fleet, preparing, reading, settling
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync import extract, fleet, load, plan
+from provider_pipeline.sync.fleet import attempt_many
 
 STEPS = ("first", "unchanged", "a tenth changed")
 
 # Stages as the sync calls them; what a stage calls that is a stage itself counts there alone.
 STAGES: dict[str, list[tuple[Any, str]]] = {
-    "lock": [(catalog.SyncLocks, "take"), (catalog.SyncLocks, "release")],
+    "lock": [(catalog.sync_locks.SyncLocks, "take"), (catalog.sync_locks.SyncLocks, "release")],
     "read provider, rule, state": [(fleet, "prepare")],
-    "parse the rule": [(preparing.Target, "rule")],
-    "fetch and parse": [(fetching.ListingFetch, "run")],
-    "hash": [(fetching, "content_digest")],
-    "judge": [(reading, "active_judge"), (reading, "judge_pages")],
-    "store the response": [(catalog, "store_raw_responses"), (catalog, "prune_raw_responses")],
-    "write the rows": [(settling, "_written")],
-    "note what happened": [(settling, "_record"), (catalog, "record_repeats")],
+    "parse the rule": [(plan.Target, "rule")],
+    "fetch and parse": [(extract.ListingFetch, "run")],
+    "hash": [(extract, "content_digest")],
+    "judge": [(extract, "active_judge"), (extract, "judge_pages")],
+    "store the response": [(catalog.raw_responses, "store_many"), (catalog.raw_responses, "prune")],
+    "write the rows": [(load, "_written")],
+    "note what happened": [(load, "_record"), (catalog.sync_state, "record_repeats")],
     "serve trials, first listings": [(fleet, "let_others_read")],
 }
 

@@ -12,7 +12,9 @@ from bench_rules import NAMES, VENDORS
 from rich.console import Console
 from rich.table import Table
 
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.judge import ListingJudge
 
 PAGE = 10_000
 PAGES = 30

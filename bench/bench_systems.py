@@ -18,7 +18,7 @@ from with_dagster_dlt import DagsterDlt, DagsterDltAsRun
 from with_dlt import Dlt
 from with_partitions import AT_ONCE, SAMPLED, RunPerPartition
 
-from provider_pipeline.catalog import EmbeddedPostgres
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 
 ROUNDS = 5
 TITLES = {

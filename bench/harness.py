@@ -23,7 +23,7 @@ from fleet import FLEETS, Provider
 from rich.console import Console
 from rich.table import Table
 
-from provider_pipeline.catalog import EmbeddedPostgres
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 
 HERE = Path(__file__).parent
 STEPS = ("first", "unchanged", "unchanged, ETags", "a tenth changed")

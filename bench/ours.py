@@ -16,12 +16,16 @@ from harness import Databases, Fleet, OwnDatabase
 from sqlalchemy import make_url
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import open_database, upgrade
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline.definitions import build_defs
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.resources import CatalogResource
-from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
-from provider_pipeline.sync import attempt_many, store_rule
+from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.fleet import attempt_many
 
 SETTINGS = """
 storage: {{postgres: {{postgres_url: "{url}"}}}}
@@ -48,7 +52,7 @@ def registered_at(url: str, providers: list[Provider], databases: Databases) -> 
         with database.session() as session:
             rules: dict[int, ExtractionRule] = {}
             for provider in providers:  # the longest first, so that each shape's rule has seen a full page
-                catalog.add_provider(
+                catalog.providers.add(
                     session,
                     slug=provider.slug,
                     name=provider.slug,
@@ -59,7 +63,7 @@ def registered_at(url: str, providers: list[Provider], databases: Databases) -> 
                 )
                 if id(provider.shape) not in rules:
                     rules[id(provider.shape)] = _written_rule(provider)
-                provider_id = catalog.get_provider(session, provider.slug).id
+                provider_id = catalog.providers.get(session, provider.slug).id
                 store_rule(session, provider_id, rules[id(provider.shape)], origin="generated", activate=True)
             session.commit()
     return name
@@ -100,8 +104,8 @@ class Ours(OwnDatabase):
     def models(self) -> int:
         """Active rows in the table."""
         with open_database(self.url) as database, database.session() as session:
-            each = (catalog.get_provider(session, provider.slug).id for provider in self._fleet.providers)
-            return sum(catalog.count_models(session, provider_id) for provider_id in each)
+            each = (catalog.providers.get(session, provider.slug).id for provider in self._fleet.providers)
+            return sum(catalog.models.count(session, provider_id) for provider_id in each)
 
     @property
     def url(self) -> str:

@@ -6,9 +6,12 @@ Run it: .venv/bin/python examples/example_usage.py
 from pathlib import Path
 
 from provider_pipeline import CapabilityMatcher, ModelSyncer, RuleGenerator, RuleValidationError, RuleValidator
-from provider_pipeline.catalog import EmbeddedPostgres, home, open_database, upgrade
-from provider_pipeline.samples import SampleServer, register_sample
-from provider_pipeline.sync import generate_rule
+from provider_pipeline.catalog.database import home, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.samples.registration import register_sample
+from provider_pipeline.samples.server import SampleServer
+from provider_pipeline.sync.repair.generate import generate_rule
 
 SAMPLE = {
     "object": "list",

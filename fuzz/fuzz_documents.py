@@ -13,14 +13,12 @@ from documents import RULE_KEYS, SAMPLE_KEYS, Documents
 
 with atheris.instrument_imports(include=["provider_pipeline"]):
     from provider_pipeline.errors import InvalidRuleError
-    from provider_pipeline.rules import (
-        CapabilityMatcher,
-        ExtractionRule,
-        ListingJudge,
-        Profile,
-        RowsInMemory,
-        apply_override,
-    )
+    from provider_pipeline.rules.document import ExtractionRule
+    from provider_pipeline.rules.history import RowsInMemory
+    from provider_pipeline.rules.judge import ListingJudge
+    from provider_pipeline.rules.matching import CapabilityMatcher
+    from provider_pipeline.rules.overriding import apply_override
+    from provider_pipeline.rules.profile import Profile
 
 
 def one_input(data: bytes) -> None:

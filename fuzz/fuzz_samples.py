@@ -10,7 +10,9 @@ import atheris
 from documents import SAMPLE_KEYS, Documents
 
 with atheris.instrument_imports(include=["provider_pipeline"]):
-    from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator
+    from provider_pipeline.rules.document import ExtractionRule
+    from provider_pipeline.rules.generation.generator import RuleGenerator
+    from provider_pipeline.rules.validator import RuleValidator
 
 
 def one_input(data: bytes) -> None:

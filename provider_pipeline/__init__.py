@@ -10,8 +10,10 @@ from provider_pipeline.lazy import loaded_on_use
 
 if TYPE_CHECKING:
     from provider_pipeline.errors import ModelSyncerError, ProviderPipelineError, RuleValidationError
-    from provider_pipeline.rules import CapabilityMatcher, RuleGenerator, RuleValidator
-    from provider_pipeline.sync import ModelSyncer
+    from provider_pipeline.rules.generation.generator import RuleGenerator
+    from provider_pipeline.rules.matching import CapabilityMatcher
+    from provider_pipeline.rules.validator import RuleValidator
+    from provider_pipeline.sync.provider import ModelSyncer
 else:
     __getattr__ = loaded_on_use(__name__)
 

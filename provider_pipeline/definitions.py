@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from provider_pipeline.assets import provider_catalog
-from provider_pipeline.digest_assets import change_digest
-from provider_pipeline.jobs import change_digest_job, regenerate_provider_rules_job, sync_all_providers_job
-from provider_pipeline.resources import CatalogResource, ListingResource
-from provider_pipeline.schedules import daily_digest_schedule, hourly_sync_schedule
-from provider_pipeline.sensors import SENSORS
+from provider_pipeline.defs.assets import provider_catalog
+from provider_pipeline.defs.digest import change_digest
+from provider_pipeline.defs.jobs import change_digest_job, regenerate_provider_rules_job, sync_all_providers_job
+from provider_pipeline.defs.resources import CatalogResource, ListingResource
+from provider_pipeline.defs.schedules import daily_digest_schedule, hourly_sync_schedule
+from provider_pipeline.defs.sensors import SENSORS
 
 
 def build_defs(*, resources: Mapping[str, object] | None = None) -> dg.Definitions:

@@ -11,7 +11,27 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+
+def submodules_on_use(package: str) -> Callable[[str], ModuleType]:
+    """The `__getattr__` of a package (PEP 562) whose modules are imported when they are first named.
+
+    Example:
+        >>> from provider_pipeline import catalog
+        >>> catalog.tasks.get_task(session, 7)
+    """
+
+    def load(name: str) -> ModuleType:
+        try:
+            return import_module(f"{package}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{package}.{name}":
+                raise
+            raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
+
+    return load
 
 
 def loaded_on_use(package: str) -> Callable[[str], Any]:

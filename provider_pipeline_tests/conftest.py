@@ -14,7 +14,9 @@ import psycopg
 import pytest
 from pytest_httpserver import HTTPServer
 
-from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database, upgrade
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline_tests.dagster_instance import write_settings
 from provider_pipeline_tests.fleet import Fleet
 from provider_pipeline_tests.pooler import Pooler, running_pooler

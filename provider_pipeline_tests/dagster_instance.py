@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy import make_url
 
-from provider_pipeline.asset_keys import PROVIDERS
 from provider_pipeline.definitions import build_defs
-from provider_pipeline.resources import CatalogResource, ListingResource
+from provider_pipeline.defs.keys import PROVIDERS
+from provider_pipeline.defs.resources import CatalogResource, ListingResource
 
 SETTINGS = """
 storage:

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from provider_pipeline.catalog import Database
+from provider_pipeline.catalog.database import Database
 
 DISK_FULL = """
 CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from werkzeug import Response
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import generate_rule, store_sample
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 
 
 def listing(*model_ids: str, context_length: int = 128_000, price: str = "0.000002") -> dict[str, Any]:
@@ -52,14 +52,14 @@ def moved(*model_ids: str) -> dict[str, Any]:
 class Fleet:
     """A catalogue of providers whose listings a test decides."""
 
-    database: catalog.Database
+    database: catalog.database.Database
     server: HTTPServer
 
     def add(self, slug: str, sample: Any | None = None, *, auth: dict[str, Any] | None = None) -> None:
         """Registers a provider with the rule of `sample`, and serves the sample."""
         sample = listing(*CHAT_MODELS) if sample is None else sample
         with self.database.session() as session:
-            catalog.add_provider(
+            catalog.providers.add(
                 session,
                 slug=slug,
                 name=slug,
@@ -107,7 +107,7 @@ class Fleet:
             )
             return {row.model_id: (row.xmin, row.status, row.context_length) for row in found}
 
-    def tasks(self, slug: str) -> list[catalog.Task]:
+    def tasks(self, slug: str) -> list[catalog.tasks.Task]:
         """The provider's tasks."""
         with self.database.session() as session:
-            return catalog.list_tasks(session, slug=slug)
+            return catalog.tasks.list_tasks(session, slug=slug)

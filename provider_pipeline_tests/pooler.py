@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from provider_pipeline.catalog import EmbeddedPostgres
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline_tests.dev_stack import free_port
 
 REQUIRED = "PROVIDER_PIPELINE_REQUIRE_POOLER"

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from provider_pipeline.asset_checks import evaluations
+from provider_pipeline.defs.checks import evaluations
 from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError, MissingCredentialError
-from provider_pipeline.sync import SyncOutcome
+from provider_pipeline.sync.outcome import SyncOutcome
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -4,11 +4,12 @@ import json
 
 import dagster as dg
 
-from provider_pipeline.asset_markdown import MAX_TEXT, changes_markdown, rule_markdown
-from provider_pipeline.asset_metadata import bounded_json, column_lineage, item_schema, table_metadata
-from provider_pipeline.catalog import ModelChange
-from provider_pipeline.rules import ExtractionRule, RuleGenerator
-from provider_pipeline.sync import AcceptedGuards, SyncOutcome
+from provider_pipeline.catalog.model_writes import ModelChange
+from provider_pipeline.defs.markdown import MAX_TEXT, changes_markdown, rule_markdown
+from provider_pipeline.defs.metadata import bounded_json, column_lineage, item_schema, table_metadata
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome
 from provider_pipeline_tests.rules import samples
 
 RULE = ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH))

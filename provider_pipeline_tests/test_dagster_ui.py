@@ -17,7 +17,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer
-from provider_pipeline.catalog import EmbeddedPostgres, open_database, upgrade
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline_tests.browser import chromium
 from provider_pipeline_tests.dev_stack import (
     LAUNCH,

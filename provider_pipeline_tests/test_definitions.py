@@ -11,10 +11,10 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
-from provider_pipeline.asset_checks import CHECK_SPECS
-from provider_pipeline.asset_keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
 from provider_pipeline.definitions import defs
-from provider_pipeline.schedules import hourly_sync_schedule
+from provider_pipeline.defs.checks import CHECK_SPECS
+from provider_pipeline.defs.keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
+from provider_pipeline.defs.schedules import hourly_sync_schedule
 
 ROOT = Path(__file__).parents[1]
 STAGE = "provider_pipeline/stage"

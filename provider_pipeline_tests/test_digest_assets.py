@@ -41,5 +41,5 @@ def test_a_day_that_is_over_is_told_once_and_an_empty_one_never(fleet: Fleet, in
     assert digest_of(fleet, instance, yesterday)["told"].value is False
     assert digest_of(fleet, instance, yesterday - timedelta(days=30))["told"].value is False
     with fleet.database.session() as session:
-        kinds = [each.kind for each in catalog.list_notifications(session)]
+        kinds = [each.kind for each in catalog.notifications.find(session)]
     assert kinds.count("daily_digest") == 1

@@ -3,16 +3,19 @@
 import dagster as dg
 from sqlalchemy import text
 
-from provider_pipeline.asset_checks import (
+from provider_pipeline.catalog import providers, tables
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.sync_locks import sync_lock
+from provider_pipeline.defs.checks import (
     LISTING_IS_PLAUSIBLE,
     LISTING_WAS_FETCHED,
     PROVIDER_IS_FRESH,
     RULE_EXTRACTS_MODELS,
 )
-from provider_pipeline.asset_keys import EXTRACTION, RAW, RULE, TABLE
-from provider_pipeline.catalog import get_provider, open_database, sync_lock, tables
-from provider_pipeline.samples import SampleServer, register_sample
-from provider_pipeline.sync import generate_rule
+from provider_pipeline.defs.keys import EXTRACTION, RAW, RULE, TABLE
+from provider_pipeline.samples.registration import register_sample
+from provider_pipeline.samples.server import SampleServer
+from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.dagster_instance import (
     check_statuses,
     definitions,
@@ -304,7 +307,7 @@ def test_a_provider_that_somebody_else_is_syncing_is_left_out_and_is_no_failure(
 ):
     fleet.add("busy")
     fleet.add("idle")
-    with fleet.database.session() as session, sync_lock(session, get_provider(session, "busy")):
+    with fleet.database.session() as session, sync_lock(session, providers.get(session, "busy")):
         result = run_fleet(definitions(fleet.database.url), instance)
     assert result.success
     assert materialized(instance, TABLE) == {"idle"}
@@ -334,7 +337,7 @@ def test_whoever_asks_for_one_provider_is_told_who_is_syncing_it(fleet: Fleet, i
     with (
         open_database(fleet.database.url, door="the API") as other,
         other.session() as session,
-        sync_lock(session, get_provider(session, "busy")),
+        sync_lock(session, providers.get(session, "busy")),
     ):
         result = run_partition(definitions(fleet.database.url), instance, "busy")
     assert not result.success

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.asset_checks import (
+from provider_pipeline.defs.checks import (
     CAPABILITIES_ARE_COVERED,
     LISTING_WAS_FETCHED,
     OVERRIDES_ARE_NEEDED,
     PROVIDER_IS_FRESH,
     freshness,
 )
-from provider_pipeline.asset_keys import RULE
-from provider_pipeline.sync import open_task
+from provider_pipeline.defs.keys import RULE
+from provider_pipeline.sync.repair.tasks import open_task
 from provider_pipeline_tests.dagster_instance import check_statuses, definitions, failure, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -54,7 +54,7 @@ def test_a_held_listing_is_accepted_from_the_launchpad_with_its_reason(fleet: Fl
     accepted = launch(fleet, instance, accept=["shrink", "turnover"], reason="announced")
     assert accepted.success
     with fleet.database.session() as session:
-        (acceptance,) = catalog.list_acceptances(session)
+        (acceptance,) = catalog.acceptances.find(session)
     assert (acceptance.reason, acceptance.author) == ("announced", f"Dagster run {accepted.run_id}")
 
 
@@ -115,8 +115,8 @@ def test_an_override_that_the_listing_agrees_with_by_now_is_listed(fleet: Fleet,
     fleet.add("acme")
     instance.add_dynamic_partitions("providers", ["acme"])
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        catalog.set_override(session, provider.id, "gpt-4o", "context_length", 64_000, reason="they are late")
+        provider = catalog.providers.get(session, "acme")
+        catalog.model_overrides.put(session, provider.id, "gpt-4o", "context_length", 64_000, reason="they are late")
         session.commit()
     launch(fleet, instance)
     assert check_statuses(instance, OVERRIDES_ARE_NEEDED) == {"acme": "SUCCEEDED"}
@@ -178,7 +178,7 @@ def test_one_task_is_answered_from_the_launchpad_and_no_other(drifted: Fleet, in
     first, second = ask(drifted, "acme", "one_kind", "another_kind")
     result = launch_task(drifted, instance, task=second)
     with drifted.database.session() as session:
-        answered = catalog.get_task(session, second)
+        answered = catalog.tasks.get(session, second)
     assert result.success
     assert (answered.status, answered.attempts) == ("SUCCEEDED", 1)
     assert statuses(drifted)[first] == "CANCELLED"  # unanswered: the sync that followed did well without
@@ -212,8 +212,8 @@ def test_a_task_that_somebody_is_at_or_that_is_answered_is_left_alone_whatever_t
     busy, answered = ask(drifted, "acme", "one_kind", "another_kind")
     with drifted.database.session() as session:
         now, lease = datetime.now(UTC), timedelta(hours=1)
-        catalog.claim_task(session, worker="somebody", now=now, lease=lease, task_id=busy)
-        catalog.set_task_status(session, answered, "SUCCEEDED", {})
+        catalog.task_claims.claim(session, worker="somebody", now=now, lease=lease, task_id=busy)
+        catalog.tasks.set_status(session, answered, "SUCCEEDED", {})
         session.commit()
     for task, status in ((busy, "RUNNING"), (answered, "SUCCEEDED")):
         result = launch_task(drifted, instance, task=task, reason="now")

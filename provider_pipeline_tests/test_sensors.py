@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.asset_checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS
-from provider_pipeline.asset_keys import RULE
-from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.resources import CatalogResource
-from provider_pipeline.sensors import (
+from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS
+from provider_pipeline.defs.keys import RULE
+from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.sensors import (
     partition_changes,
     provider_freshness_sensor,
     provider_partitions_sensor,
     rule_generation_sensor,
     webhook_sensor,
 )
+from provider_pipeline.errors import ConfigurationError
 from provider_pipeline_tests.dagster_instance import check_statuses, definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -54,7 +54,7 @@ def test_enabled_providers_get_partitions_and_disabled_ones_lose_theirs(fleet: F
     instance.add_dynamic_partitions("providers", ["one", "two"])
     assert tick(provider_partitions_sensor, fleet, instance).skip_message
     with fleet.database.session() as session:
-        catalog.set_enabled(session, "two", False)
+        catalog.providers.set_enabled(session, "two", False)
         session.commit()
     (request,) = tick(provider_partitions_sensor, fleet, instance).dynamic_partitions_requests
     assert isinstance(request, dg.DeleteDynamicPartitionsRequest)
@@ -75,7 +75,7 @@ def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, insta
     assert (task.type, task.status) == ("RULE_GEN", "PENDING")
     assert task.config["issues"]
     with fleet.database.session() as session:
-        (page,) = catalog.stored_pages(session, task.config["raw_response_id"])
+        (page,) = catalog.raw_responses.stored_pages(session, task.config["raw_response_id"])
     assert page.content == b'{"moved": true}'
     (request,) = first.run_requests
     assert (request.job_name, request.partition_key) == ("regenerate_provider_rules_job", "acme")
@@ -125,16 +125,16 @@ def test_a_run_is_asked_for_again_when_the_next_attempt_is_due_or_a_worker_vanis
     (first,) = tick(rule_generation_sensor, fleet, instance).run_requests
     now, lease = datetime.now(UTC), timedelta(minutes=15)
     with fleet.database.session() as session:
-        task = catalog.claim_task(session, worker="a", now=now, lease=lease, slug="acme")
+        task = catalog.task_claims.claim(session, worker="a", now=now, lease=lease, slug="acme")
         session.commit()
         assert tick(rule_generation_sensor, fleet, instance).run_requests == []  # somebody is at it
-        catalog.extend_claim(session, task.id, worker="a", now=now - 2 * lease, lease=lease)
+        catalog.task_claims.extend(session, task.id, worker="a", now=now - 2 * lease, lease=lease)
         session.commit()
         (second,) = tick(rule_generation_sensor, fleet, instance).run_requests
-        catalog.release_task(session, task.id, worker="a", now=now, reason="x")
+        catalog.task_claims.release(session, task.id, worker="a", now=now, reason="x")
         session.commit()
         assert tick(rule_generation_sensor, fleet, instance).run_requests == []  # a pause
-        catalog.retry_task(session, task.id, reason="now")
+        catalog.tasks.retry(session, task.id, reason="now")
         session.commit()
         (third,) = tick(rule_generation_sensor, fleet, instance).run_requests
     assert first.run_key != second.run_key == third.run_key

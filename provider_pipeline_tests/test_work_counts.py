@@ -19,13 +19,15 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
-from provider_pipeline.listing import ListingClient, parse_document
-from provider_pipeline.rules import ExtractionRule, ListingJudge
-from provider_pipeline.sync import attempt_many, attempt_sync
-from provider_pipeline.sync.attempt import utc_now
-from provider_pipeline.sync.preparing import Target, prepare
-from provider_pipeline.sync.reading import read_listing
-from provider_pipeline.sync.settling import settle
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.sync.extract import read_listing
+from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.load import settle
+from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -174,7 +176,7 @@ def test_each_byte_of_a_listing_is_parsed_once_and_not_even_that_where_the_same_
 def test_a_listing_that_is_too_large_to_stay_parsed_is_judged_as_it_comes(
     acme: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provider_pipeline.sync.fetching._MOST_BYTES", 1)
+    monkeypatch.setattr("provider_pipeline.sync.extract._MOST_BYTES", 1)
     with bytes_parsed() as first:
         sync(acme)
     assert first["bytes"] == len(json.dumps(listing(*MODELS)))

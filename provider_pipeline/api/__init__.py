@@ -7,14 +7,28 @@ running one.
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import loaded_on_use
+from provider_pipeline.lazy import submodules_on_use
 
 if TYPE_CHECKING:
-    from provider_pipeline.api.app import create_app
-    from provider_pipeline.api.limits import is_loopback
-    from provider_pipeline.api.serving import serve
-    from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE, MAX_SYNCS_AT_ONCE, ApiSettings
+    from provider_pipeline.api import (
+        access as access,
+        app as app,
+        audit as audit,
+        connections as connections,
+        cursors as cursors,
+        dagster_runs as dagster_runs,
+        docs_page as docs_page,
+        limits as limits,
+        metrics as metrics,
+        problems as problems,
+        request_models as request_models,
+        response_models as response_models,
+        routes as routes,
+        routing as routing,
+        service as service,
+        serving as serving,
+        settings as settings,
+        strict as strict,
+    )
 else:
-    __getattr__ = loaded_on_use(__name__)
-
-__all__ = ["DAGSTER_URL_VARIABLE", "MAX_SYNCS_AT_ONCE", "ApiSettings", "create_app", "is_loopback", "serve"]
+    __getattr__ = submodules_on_use(__name__)

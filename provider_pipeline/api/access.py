@@ -17,7 +17,7 @@ from provider_pipeline.api.service import CALLER, CHALLENGE, Caller, Service, se
 BEARER: Final = HTTPBearer(auto_error=False, description="A token made with `provider-pipeline tokens create`.")
 
 
-async def admit(request: Request, scope: catalog.Scope) -> None:
+async def admit(request: Request, scope: catalog.api_tokens.Scope) -> None:
     """Admits a caller of a scope, and notes it with the request.
 
     Raises:
@@ -39,7 +39,7 @@ async def _caller(request: Request) -> Caller:
     if credentials is None:
         _limit(service, stranger)
         raise ProblemError(401, "token-missing", "a token is needed", headers=CHALLENGE)
-    digest = catalog.token_digest(credentials.credentials)
+    digest = catalog.api_tokens.token_digest(credentials.credentials)
     # Before the database is asked: neither guesses nor a token that asks too often cost queries.
     who = ("token", digest) if digest in service.accepted_tokens else stranger
     _limit(service, who)
@@ -54,9 +54,9 @@ async def _caller(request: Request) -> Caller:
     return Caller(found.id, found.name, found.scope)
 
 
-def _find(database: catalog.Database, digest: bytes) -> catalog.ApiToken | None:
+def _find(database: catalog.database.Database, digest: bytes) -> catalog.api_tokens.ApiToken | None:
     with database.session() as session:
-        return catalog.find_token(session, digest, now=datetime.now(UTC))
+        return catalog.api_tokens.find(session, digest, now=datetime.now(UTC))
 
 
 def _limit(service: Service, who: object) -> None:

@@ -26,7 +26,7 @@ _ABOUT = """The catalogue of every AI provider's models. Requests need a token, 
 scope `read`, `sync` (which includes it) or `admin` (which includes both). Errors are problem+json (RFC 9457)."""
 
 
-def create_app(database: catalog.Database, settings: ApiSettings | None = None) -> FastAPI:
+def create_app(database: catalog.database.Database, settings: ApiSettings | None = None) -> FastAPI:
     """The application on a catalogue.
 
     Args:

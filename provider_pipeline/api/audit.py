@@ -27,7 +27,7 @@ class Audit:
         database: The catalogue.
     """
 
-    def __init__(self, app: ASGIApp, database: catalog.Database) -> None:
+    def __init__(self, app: ASGIApp, database: catalog.database.Database) -> None:
         self._app = app
         self._database = database
 
@@ -49,7 +49,9 @@ class Audit:
         path = scope["raw_path"].decode("ascii", "backslashreplace").partition("?")[0][:_LONGEST_PATH]
         try:
             with self._database.session() as session:
-                catalog.record_request(session, token_id=caller.id, method=scope["method"], path=path, status=status)
+                catalog.api_tokens.record_request(
+                    session, token_id=caller.id, method=scope["method"], path=path, status=status
+                )
                 session.commit()
         except CatalogError as error:
             # The answer says what happened to the request, and that is decided.

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.catalog import ModelKey, ModelQuery
+from provider_pipeline.catalog.model_search import ModelKey, ModelQuery
 
 _LARGEST: Final = 2**63 - 1
 _MOST_DIGITS: Final = 100

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.listing import NoReply, post
+from provider_pipeline.listing.posting import NoReply, post
 
 JOB: Final = "sync_all_providers_job"
 LOCATION: Final = "provider_pipeline"

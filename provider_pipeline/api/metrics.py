@@ -30,7 +30,7 @@ class _Providers(Collector):
         blocked = _gauge("blocked", "Whether the last listing was held because the rule does not fit it.")
         models = _gauge("models", "Models in the table, by status.", "status")
         seconds = _gauge("last_sync_seconds", "How long the last sync took.")
-        for health in catalog.provider_health(self._session):
+        for health in catalog.health.provider_health(self._session):
             name = [health.slug]
             age.add_metric(name, (self._now - health.last_success_at).total_seconds())
             failures.add_metric(name, health.consecutive_failures)

@@ -64,6 +64,6 @@ class GuardedRoute(APIRoute):
 
         return guarded
 
-    def _scope(self) -> catalog.Scope:
+    def _scope(self) -> catalog.api_tokens.Scope:
         (needed,) = [each.call for each in self.dependant.dependencies if isinstance(each.call, Needs)]
         return needed.scope

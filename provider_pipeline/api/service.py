@@ -19,7 +19,7 @@ from provider_pipeline import catalog
 from provider_pipeline.api.limits import Slots, TokenBuckets
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.settings import ApiSettings
-from provider_pipeline.listing import ListingClient
+from provider_pipeline.listing.client import ListingClient
 
 CALLER: Final = "caller"
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="provider_pipeline"'}
@@ -45,7 +45,7 @@ class Service:
         health_threads: Threads that answer how the service is doing, whatever the others are busy with.
     """
 
-    database: catalog.Database
+    database: catalog.database.Database
     settings: ApiSettings
     client: ListingClient = field(default_factory=ListingClient)
     buckets: TokenBuckets = field(init=False)
@@ -92,9 +92,9 @@ class Caller:
 
     id: int | None
     name: str
-    scope: catalog.Scope
+    scope: catalog.api_tokens.Scope
 
-    def require(self, scope: catalog.Scope, purpose: str = "this") -> None:
+    def require(self, scope: catalog.api_tokens.Scope, purpose: str = "this") -> None:
         """Refuses the request unless the caller has a scope.
 
         Args:
@@ -104,7 +104,7 @@ class Caller:
         Raises:
             ProblemError: 403: it has a smaller one.
         """
-        if catalog.SCOPES.index(self.scope) < catalog.SCOPES.index(scope):
+        if catalog.api_tokens.SCOPES.index(self.scope) < catalog.api_tokens.SCOPES.index(scope):
             raise ProblemError(
                 403,
                 "scope-missing",
@@ -132,13 +132,13 @@ class Call:
         """Who is responsible for what the request changes."""
         return self.caller.id
 
-    def provider(self, slug: str) -> catalog.Provider:
+    def provider(self, slug: str) -> catalog.providers.Provider:
         """The provider of that slug.
 
         Raises:
             UnknownProviderError: There is none.
         """
-        return catalog.get_provider(self.session, slug)
+        return catalog.providers.get(self.session, slug)
 
 
 def service_of(request: Request) -> Service:
@@ -151,7 +151,7 @@ def service_of(request: Request) -> Service:
 class Needs:
     """The dependency of an endpoint on a caller of a scope, whom `GuardedRoute` has admitted by then."""
 
-    scope: catalog.Scope
+    scope: catalog.api_tokens.Scope
 
     async def __call__(self, request: Request) -> AsyncIterator[Call]:
         """The request, with a session of its own."""

@@ -11,7 +11,7 @@ from provider_pipeline.api.connections import bounded_protocol
 from provider_pipeline.api.settings import ApiSettings
 
 
-def serve(database: catalog.Database, settings: ApiSettings, *, host: str, port: int) -> None:
+def serve(database: catalog.database.Database, settings: ApiSettings, *, host: str, port: int) -> None:
     """Serves the API in the foreground.
 
     Args:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope
 
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing import parse_document
+from provider_pipeline.listing.documents import parse_document
 
 # No table can hold them.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")

@@ -29,7 +29,7 @@ class Acceptance:
     used_at: datetime | None
 
 
-def record_acceptance(
+def record(
     session: Session,
     provider_id: int,
     *,
@@ -68,7 +68,7 @@ def record_acceptance(
     return acceptance_id
 
 
-def list_acceptances(session: Session, *, slug: str | None = None) -> list[Acceptance]:
+def find(session: Session, *, slug: str | None = None) -> list[Acceptance]:
     """Decisions, newest first; with a slug, only those about that provider."""
     columns = [guard_acceptance.c[name] for name in Acceptance.__dataclass_fields__ if name != "slug"]
     query = select(provider.c.slug, *columns).join(provider, provider.c.id == guard_acceptance.c.provider_id)

@@ -48,7 +48,7 @@ class ApiToken:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
 
-def create_token(
+def create(
     session: Session,
     name: str,
     scope: Scope,
@@ -85,7 +85,7 @@ def token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def find_token(session: Session, digest: bytes, *, now: datetime) -> ApiToken | None:
+def find(session: Session, digest: bytes, *, now: datetime) -> ApiToken | None:
     """The stored token of this digest, if it is accepted now; its use is noted, once a minute. Commits that."""
     row = session.execute(select(api_token.c.sha256, *_COLUMNS).where(api_token.c.sha256 == digest)).one_or_none()
     if row is None or not hmac.compare_digest(bytes(row.sha256), digest):
@@ -113,7 +113,7 @@ def list_tokens(session: Session) -> list[ApiToken]:
     return [_token(row) for row in session.execute(select(*_COLUMNS).order_by(api_token.c.id))]
 
 
-def revoke_token(session: Session, name: str) -> None:
+def revoke(session: Session, name: str) -> None:
     """Stops accepting the token of a name.
 
     Raises:

@@ -1,8 +1,4 @@
-"""The way to the database: its URL, its engine, and clear words when it does not answer.
-
-Here: `open_database` and `Database`, and which database is meant when nobody names one. Not here: the embedded server
-(`embedded`) and the schema (`migrations`).
-"""
+"""Open the catalogue: the engine, its sessions and errors, the embedded server or a given URL."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database_errors import URL_VARIABLE, explained, redacted
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import check_schema, upgrade
 from provider_pipeline.catalog.sync_locks import SyncLocks
 from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
@@ -197,3 +194,32 @@ def _revive_on_connect(engine: Engine, revive: Callable[[], bool]) -> None:
         except psycopg.OperationalError:
             revive()
             return dialect.connect(*arguments, **options)
+
+
+@contextmanager
+def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Database]:
+    """Connect to the catalogue for as long as the context lasts.
+
+    The embedded server's schema is brought up to date; a database named by URL belongs to its operators, and is only
+    checked.
+
+    Args:
+        url: As in `open_database`.
+        door: As in `open_database`.
+
+    Raises:
+        ConfigurationError: The URL is none, or not one of PostgreSQL.
+        DatabaseUnavailableError: Nothing answers there.
+        MigrationMissingError: The schema is not the one this code works with.
+    """
+    with open_database(url, door=door) as database:
+        if url or os.environ.get(URL_VARIABLE):
+            check_schema(database.engine)
+        else:
+            upgrade(database.engine)
+        yield database
+
+
+def is_running() -> bool:
+    """Whether the catalogue can be opened without starting the embedded server, which takes seconds."""
+    return bool(os.environ.get(URL_VARIABLE)) or (home() / "postgres" / "postmaster.pid").is_file()

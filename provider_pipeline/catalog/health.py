@@ -1,15 +1,39 @@
-"""How each provider is doing, in numbers.
-
-Here: one query over all of them. Not here: a single provider's state in full (`sync_state.py`).
-"""
+"""How each provider is doing: one at a glance, or all of them in numbers."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Float, Integer, func, select
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog import sync_state
+from provider_pipeline.catalog.models import count as count_models
+from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.tables import provider, provider_model, provider_sync
+
+
+def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
+    """What there is to show of a provider: plain JSON, but for the times."""
+    state = sync_state.get(session, provider.id)
+    return {
+        "slug": provider.slug,
+        "name": provider.name,
+        "enabled": provider.enabled,
+        "sample": provider.is_sample,
+        "base_url": provider.base_url,
+        "auth": provider.auth_config,
+        "requests": provider.request_config,
+        "thresholds": provider.thresholds,
+        "keep_responses": provider.raw_keep_count,
+        "keep_days": provider.raw_keep_for.days if provider.raw_keep_for else None,
+        "rule_version": provider.active_rule_version,
+        "active_models": count_models(session, provider.id),
+        "last_checked_at": state.last_checked_at,
+        "last_success_at": state.last_success_at,
+        "consecutive_failures": state.consecutive_failures,
+        "last_error": state.last_error,
+    }
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,47 @@
-"""What the models were and what changed about them.
-
-Here: reading `provider_model_change`, and the table as it is or as it was at a past moment, of one provider or of all.
-Not here: writing either (`model_writes.py`), where the models come from (`model_source.py`), and what the changes of a
-day amount to (`digest.py`).
-"""
+"""Models as they were, and what changed since."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, and_, literal, or_, select, tuple_
+from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.model_source import MODEL_COLUMNS, models_at
 from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
+from provider_pipeline.rules.rows import ROW_COLUMNS
+
+MODEL_COLUMNS: Final = (
+    *(name for name in ROW_COLUMNS if name != "meta_hash"),
+    "status",
+    "first_seen_at",
+    "missing_since",
+    "removed_at",
+    "rule_version",
+    "renamed_from",
+    "renamed_to",
+    "overridden_fields",
+)
+"""What is known of a model at any moment, the present one included."""
+
+
+def models_at(moment: datetime | None, slug: str | None) -> Any:
+    """Columns `slug`, `provider_id`, those of `MODEL_COLUMNS`, and `last_seen_at`, which is None in the past.
+
+    Args:
+        moment: The moment; None for now.
+        slug: The only provider that will be asked for: the past of the others is not worked out. None for all.
+    """
+    columns = [
+        column("slug", Text()),
+        *(column(name, provider_model.c[name].type) for name in ("provider_id", *MODEL_COLUMNS)),
+    ]
+    seen = DateTime(timezone=True)
+    if moment is None:
+        return table("provider_model_current", *columns, column("last_seen_at", seen))
+    past = func.provider_models_as_of(moment, cast(slug, Text)).table_valued(*columns, name="past")
+    return select(past, cast(None, seen).label("last_seen_at")).subquery("past_models")
 
 
 @dataclass(frozen=True)

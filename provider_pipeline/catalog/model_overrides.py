@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
-from provider_pipeline.rules import checked_value, combined_override
+from provider_pipeline.rules.overriding import checked_value, combined_override
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,10 @@ class Override:
 
 def overrides(session: Session, provider_id: int, now: datetime) -> dict[str, dict[str, Any]]:
     """The overriding values of a provider's models that hold now, by model id, as `rules.apply_override` takes them."""
-    return overrides_by_provider(session, [provider_id], now).get(provider_id, {})
+    return by_provider(session, [provider_id], now).get(provider_id, {})
 
 
-def overrides_by_provider(
-    session: Session, provider_ids: Iterable[int], now: datetime
-) -> dict[int, dict[str, dict[str, Any]]]:
+def by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, dict[str, dict[str, Any]]]:
     """The same for many providers, by provider; those without an override are left out."""
     values: dict[int, dict[str, dict[str, Any]]] = {}
     for row in session.execute(_values(), {"provider_ids": list(provider_ids), "now": now}):
@@ -84,14 +82,14 @@ def list_overrides(session: Session, *, slug: str | None = None, model_id: str |
     return [Override(**row) for row in session.execute(query).mappings()]
 
 
-def overrides_caught_up(session: Session, slug: str | None = None) -> list[Override]:
+def caught_up(session: Session, slug: str | None = None) -> list[Override]:
     """The overrides whose value the provider lists itself by now, so that they can go."""
     table = provider_model_override.c
     query = _overrides(slug).where(table.listed_value == table.override_value)
     return [Override(**row) for row in session.execute(query).mappings()]
 
 
-def set_override(
+def put(
     session: Session,
     provider_id: int,
     model_id: str,
@@ -136,7 +134,7 @@ def set_override(
     )
 
 
-def remove_override(session: Session, provider_id: int, model_id: str, field: str) -> bool:
+def remove(session: Session, provider_id: int, model_id: str, field: str) -> bool:
     """Let the listing count again for a field, from the next sync on.
 
     Returns:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, lite
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.model_source import MODEL_COLUMNS, models_at
+from provider_pipeline.catalog.history import MODEL_COLUMNS, models_at
 from provider_pipeline.catalog.providers import Provider
 
 Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
@@ -85,7 +85,7 @@ class ModelPage:
     last: ModelKey | None
 
 
-def search_models(session: Session, query: ModelQuery, *, limit: int, after: ModelKey | None = None) -> ModelPage:
+def search(session: Session, query: ModelQuery, *, limit: int, after: ModelKey | None = None) -> ModelPage:
     """One page of the models.
 
     Args:

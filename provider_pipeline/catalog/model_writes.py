@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules import ROW_COLUMNS
+from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _MOST_CHANGES = 50
 _FEW = 100
@@ -108,7 +108,7 @@ class ListedModels:
 _Arriving = tuple[ListedModels, Iterable[Mapping[str, Any]], Mapping[str, Sequence[str]]]
 
 
-def write_models(session: Session, listings: Sequence[ListedModels], *, now: datetime) -> list[WriteResult]:
+def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) -> list[WriteResult]:
     """Make providers' models what their listings say, all of them or none.
 
     A model that a listing leaves out is missing at first. It is removed when `removal_after` accepted listings in a row

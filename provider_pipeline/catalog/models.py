@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
-from provider_pipeline.rules import MOVING_COLUMNS, ROW_COLUMNS, UNKNOWN, Once
+from provider_pipeline.rules.history import UNKNOWN, Once
+from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.succession import MOVING_COLUMNS
 
 _AT_ONCE = 50_000
 """Ids that are looked for in one pass over a provider's models."""
@@ -87,7 +89,7 @@ def respelled_ids(session: Session, provider_id: int, ids: Iterable[str]) -> Ite
         yield from session.scalars(statement("find_respelled"), {"provider_id": provider_id, "ids": json.dumps(some)})
 
 
-def load_models(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:
+def load(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:
     """A provider's models by model id: the listed columns, and the catalogue's own.
 
     Args:
@@ -105,14 +107,14 @@ def load_models(session: Session, provider_id: int, status: str | None = None) -
     return [dict(row) for row in session.execute(query).mappings()]
 
 
-def active_model_ids(session: Session, provider_id: int) -> set[str]:
+def active_ids(session: Session, provider_id: int) -> set[str]:
     """The ids of the models that the provider's last accepted listing named."""
     query = select(provider_model.c.model_id)
     query = query.where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return set(session.scalars(query))
 
 
-def count_models(session: Session, provider_id: int) -> int:
+def count(session: Session, provider_id: int) -> int:
     """How many active models a provider has."""
     query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return int(session.scalars(query).one())

@@ -61,7 +61,7 @@ class News:
     provider_id: int | None = None
 
 
-def enqueue_notifications(session: Session, news: Sequence[News], *, now: datetime) -> set[str]:
+def enqueue(session: Session, news: Sequence[News], *, now: datetime) -> set[str]:
     """Note that something is to be told, unless it was noted before.
 
     Args:
@@ -78,7 +78,7 @@ def enqueue_notifications(session: Session, news: Sequence[News], *, now: dateti
     return set(session.scalars(statement("add_notifications"), {"news": told, "now": now}))
 
 
-def claim_due_notifications(
+def claim_due(
     session: Session, *, now: datetime, lease: timedelta = timedelta(minutes=5), limit: int = 20
 ) -> list[Notification]:
     """Take notifications that are due, oldest first, so that nobody else takes them while the lease lasts.
@@ -154,7 +154,7 @@ def mark_failed(session: Session, claimed: Notification, error: str, *, now: dat
     return again
 
 
-def list_notifications(session: Session, *, undelivered_only: bool = False, limit: int = 100) -> list[Notification]:
+def find(session: Session, *, undelivered_only: bool = False, limit: int = 100) -> list[Notification]:
     """Notifications, newest first."""
     query = select(*notification.c).order_by(notification.c.id.desc()).limit(limit)
     if undelivered_only:
@@ -162,7 +162,7 @@ def list_notifications(session: Session, *, undelivered_only: bool = False, limi
     return [Notification(**row) for row in session.execute(query).mappings()]
 
 
-def forget_notifications(session: Session, *, before: datetime, waiting_too: bool) -> int:
+def forget(session: Session, *, before: datetime, waiting_too: bool) -> int:
     """Delete old notifications that were delivered or given up.
 
     Args:

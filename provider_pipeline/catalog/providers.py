@@ -76,7 +76,7 @@ class Provider:
     active_rule_version: int | None
 
 
-def add_provider(
+def add(
     session: Session,
     *,
     slug: str,
@@ -128,7 +128,7 @@ def add_provider(
             hint="a slug is lower-case letters and digits joined by '-', '_' or '.'; a base URL is "
             "http(s)://HOST/PATH without credentials or query",
         ) from error
-    return get_provider(session, slug)
+    return get(session, slug)
 
 
 def key_destinations(session: Session, keys: Iterable[str]) -> dict[str, list[str]]:
@@ -145,7 +145,7 @@ def key_destinations(session: Session, keys: Iterable[str]) -> dict[str, list[st
     return found
 
 
-def get_provider(session: Session, slug: str) -> Provider:
+def get(session: Session, slug: str) -> Provider:
     """The provider of that slug.
 
     Raises:
@@ -153,11 +153,11 @@ def get_provider(session: Session, slug: str) -> Provider:
     """
     row = session.execute(_providers().where(provider.c.slug == slug)).one_or_none()
     if row is None:
-        raise unknown_provider(session, slug)
+        raise unknown(session, slug)
     return _provider(row)
 
 
-def find_provider_id(session: Session, slug: str) -> int | None:
+def find_id(session: Session, slug: str) -> int | None:
     """The key of the provider of that slug; None if there is none (any more)."""
     return session.scalar(select(provider.c.id).where(provider.c.slug == slug))
 
@@ -180,7 +180,7 @@ def is_one_of_providers(column: ColumnElement[int]) -> ColumnElement[bool]:
     return column == any_(bindparam("provider_ids", type_=ARRAY(BigInteger)))
 
 
-def lock_provider(session: Session, provider_id: int) -> None:
+def lock(session: Session, provider_id: int) -> None:
     """Keep others from writing a provider's models and deciding about its rules until the transaction ends.
 
     Whoever locks more takes this first: then its trials, its tasks, and what is stored of it. Syncs lock many providers
@@ -196,7 +196,7 @@ def set_enabled(session: Session, slug: str, enabled: bool) -> None:
         UnknownProviderError: There is no provider of that slug.
         ConfigurationError: It is a sample, and would be synced beside providers that are not.
     """
-    provider_id = get_provider(session, slug).id
+    provider_id = get(session, slug).id
     switch = (
         update(provider)
         .where(provider.c.id == provider_id, provider.c.enabled != enabled)
@@ -215,7 +215,7 @@ def sample_slugs(session: Session) -> frozenset[str]:
     return frozenset(session.scalars(select(provider.c.slug).where(provider.c.is_sample)))
 
 
-def due_providers(session: Session, now: datetime) -> list[str]:
+def due(session: Session, now: datetime) -> list[str]:
     """Slugs of the enabled providers a scheduled sync should check now, sorted.
 
     A provider is due when nine tenths of its `check_every` have passed since the last check.
@@ -278,7 +278,7 @@ def _upsert(session: Session, table: Any, *, key: dict[str, Any], values: dict[s
     )
 
 
-def unknown_provider(session: Session, slug: str) -> UnknownProviderError:
+def unknown(session: Session, slug: str) -> UnknownProviderError:
     """What there is to say when no provider has this slug: which ones have similar ones."""
     slugs = session.scalars(select(provider.c.slug).order_by(provider.c.slug)).all()
     close = difflib.get_close_matches(slug, slugs, n=3)

@@ -1,9 +1,4 @@
-"""Listings as they were received, so that any of them can be read again with another rule.
-
-Here: storing a listing once however often it comes, reading it page by page, and finding what is stored. Not here:
-forgetting old ones (`retention`), fetching (`provider_pipeline.listing`), files (`provider_pipeline.sync.archive`).
-The concept: a listing's content is its JSON, so whitespace and the order of keys make no new content.
-"""
+"""Stored responses: content-addressed pages, their retention, and reading them back."""
 
 import hashlib
 import json
@@ -21,7 +16,24 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_sync, raw_response, raw_response_page
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
-from provider_pipeline.rules import content_digest
+from provider_pipeline.rules.rows import content_digest
+
+
+def prune(session: Session, *provider_ids: int) -> int:
+    """Forget providers' listings beyond `raw_keep_count`, and those that last came longer than `raw_keep_for` ago.
+
+    A rule's sample, a task's listing, a running trial's listings and the last accepted one stay, however old. A sync
+    that stores new content calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
+
+    The caller has locked the providers (`lock_provider`), as the syncs do that could begin to refer to one of them.
+
+    Returns:
+        How many were deleted.
+    """
+    if not provider_ids:
+        return 0
+    return int(session.scalars(statement("forget_raw_responses"), {"provider_ids": list(provider_ids)}).one())
+
 
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
@@ -144,15 +156,15 @@ class NewListing:
     complete: bool = True
 
 
-def store_raw_response(
+def store(
     session: Session, provider_id: int, pages: Pages, *, complete: bool, fetched_at: datetime | None = None
 ) -> RawResponseRef:
     """Store a listing; see `store_raw_responses`."""
     listing = NewListing(provider_id, pages, complete=complete)
-    return store_raw_responses(session, [listing], fetched_at=fetched_at)[0]
+    return store_many(session, [listing], fetched_at=fetched_at)[0]
 
 
-def store_raw_responses(
+def store_many(
     session: Session, listings: Sequence[NewListing], *, fetched_at: datetime | None = None
 ) -> list[RawResponseRef]:
     """Store listings; content the provider sent before is found again, and only noted to have come again.
@@ -234,7 +246,7 @@ def list_raw_responses(session: Session, slug: str | None = None) -> list[Stored
     return sorted(found, key=lambda each: (each.last_fetched_at, each.id), reverse=True)
 
 
-def get_raw_response(session: Session, raw_response_id: int) -> StoredResponse:
+def get(session: Session, raw_response_id: int) -> StoredResponse:
     """A stored listing, without its pages.
 
     Raises:
@@ -246,7 +258,7 @@ def get_raw_response(session: Session, raw_response_id: int) -> StoredResponse:
     return StoredResponse(**row)
 
 
-def recent_raw_response_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
+def recent_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
     """Keys of a provider's complete listings, those that came last first."""
     query = select(raw_response.c.id).where(raw_response.c.provider_id == provider_id, raw_response.c.complete)
     return list(

@@ -12,16 +12,21 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.providers import lock_provider
-from provider_pipeline.catalog.rule_history import Why, previous_active_version, record_rule_event
-from provider_pipeline.catalog.rule_versions import active_version, get_rule_version, slug_of
+from provider_pipeline.catalog import providers, rule_versions
+from provider_pipeline.catalog.rule_versions import (
+    Why,
+    active_version,
+    previous_active_version,
+    record_rule_event,
+    slug_of,
+)
 from provider_pipeline.catalog.tables import provider_metadata, rule_trial, rule_version
 from provider_pipeline.errors import CatalogError, RuleMissingError
 
 _UNDECIDED_OR_REFUSED = ("candidate", "needs_review", "rejected")
 
 
-def add_rule_version(
+def add_version(
     session: Session,
     provider_id: int,
     *,
@@ -65,7 +70,7 @@ def add_rule_version(
         The version number.
     """
     _allow_status(status)
-    lock_provider(session, provider_id)
+    providers.lock(session, provider_id)
     why = Why(reason or origin, scores, task_id, created_by_id)
     version: int | None = session.scalar(
         select(rule_version.c.version).where(rule_version.c.provider_id == provider_id, rule_version.c.digest == digest)
@@ -116,12 +121,12 @@ def activate_rule(
     Raises:
         RuleMissingError: The provider has no such version.
     """
-    lock_provider(session, provider_id)
-    get_rule_version(session, provider_id, version)
+    providers.lock(session, provider_id)
+    rule_versions.get(session, provider_id, version)
     _activate(session, provider_id, version, Why(reason, scores, task_id, created_by_id))
 
 
-def roll_back_rule(session: Session, provider_id: int, *, reason: str, created_by_id: int | None = None) -> int:
+def roll_back(session: Session, provider_id: int, *, reason: str, created_by_id: int | None = None) -> int:
     """Make the version active again that was active before the present one.
 
     Returns:
@@ -130,7 +135,7 @@ def roll_back_rule(session: Session, provider_id: int, *, reason: str, created_b
     Raises:
         RuleMissingError: There is none to go back to.
     """
-    lock_provider(session, provider_id)
+    providers.lock(session, provider_id)
     version = previous_active_version(session, provider_id)
     if version is None:
         slug = slug_of(session, provider_id)
@@ -142,7 +147,7 @@ def roll_back_rule(session: Session, provider_id: int, *, reason: str, created_b
     return version
 
 
-def set_rule_status(
+def set_status(
     session: Session,
     provider_id: int,
     version: int,
@@ -170,8 +175,8 @@ def set_rule_status(
         RuleMissingError: The provider has no such version.
     """
     _allow_status(status)
-    lock_provider(session, provider_id)
-    present = get_rule_version(session, provider_id, version).status
+    providers.lock(session, provider_id)
+    present = rule_versions.get(session, provider_id, version).status
     if present == "active":
         raise CatalogError(f"rule version {version} is the active one", hint="activate another version instead")
     if present != status:

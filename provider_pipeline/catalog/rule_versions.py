@@ -1,20 +1,16 @@
-"""Extraction rules as stored: every version, its status, and which one is active.
+"""Rule versions: storing, finding and listing them, and their history."""
 
-Here: reading the rows of `rule_version`. Not here: adding to them and deciding about them (`rule_decisions`), what
-became of each version over time (`rule_history`), and what the documents mean (`provider_pipeline.rules`); they are
-plain JSON objects to the catalogue.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.providers import is_one_of_providers, lock_provider
-from provider_pipeline.catalog.tables import provider, rule_version
+from provider_pipeline.catalog import providers
+from provider_pipeline.catalog.providers import is_one_of_providers
+from provider_pipeline.catalog.tables import provider, rule_version, rule_version_event
 from provider_pipeline.errors import RuleMissingError, RuleReplacedError
 
 
@@ -65,13 +61,13 @@ def require_active(session: Session, provider_id: int, version: int | None) -> N
     Raises:
         RuleReplacedError: Another version became active meanwhile.
     """
-    lock_provider(session, provider_id)
+    providers.lock(session, provider_id)
     present = active_version(session, provider_id)
     if present != version:
-        raise rule_replaced(slug_of(session, provider_id), version, present)
+        raise replaced(slug_of(session, provider_id), version, present)
 
 
-def rule_replaced(slug: str, version: int | None, present: int | None) -> RuleReplacedError:
+def replaced(slug: str, version: int | None, present: int | None) -> RuleReplacedError:
     """What there is to say when another version became active meanwhile."""
     return RuleReplacedError(
         f"{slug}: rule version {present} became active meanwhile, in place of {version}",
@@ -92,7 +88,7 @@ def active_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, 
     return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
 
 
-def active_rule(session: Session, provider_id: int) -> StoredRuleVersion:
+def active(session: Session, provider_id: int) -> StoredRuleVersion:
     """The provider's active rule.
 
     Raises:
@@ -102,18 +98,18 @@ def active_rule(session: Session, provider_id: int) -> StoredRuleVersion:
         select(*_COLUMNS).where(rule_version.c.provider_id == provider_id, rule_version.c.status == "active")
     ).one_or_none()
     if row is None:
-        raise rule_missing(slug_of(session, provider_id))
+        raise missing(slug_of(session, provider_id))
     return StoredRuleVersion(**row._mapping)
 
 
-def rule_missing(slug: str) -> RuleMissingError:
+def missing(slug: str) -> RuleMissingError:
     """What there is to say of a provider without an active rule."""
     return RuleMissingError(
         f"provider {slug!r} has no active extraction rule", hint=f"run: provider-pipeline rules generate {slug}"
     )
 
 
-def get_rule_version(session: Session, provider_id: int, version: int) -> StoredRuleVersion:
+def get(session: Session, provider_id: int, version: int) -> StoredRuleVersion:
     """One version of a provider's rule.
 
     Raises:
@@ -143,3 +139,96 @@ def active_version(session: Session, provider_id: int) -> int | None:
 def slug_of(session: Session, provider_id: int) -> str:
     """What texts call the provider."""
     return session.scalar(select(provider.c.slug).where(provider.c.id == provider_id)) or str(provider_id)
+
+
+@dataclass(frozen=True)
+class RuleEvent:
+    """A status that a rule version was given; see the comments on the table for what each column means."""
+
+    id: int
+    version: int
+    status: str
+    reason: str
+    scores: dict[str, Any] | None
+    task_id: int | None
+    created_by_id: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Why:
+    """What a decision about a rule version rests on.
+
+    Attributes:
+        reason: In words.
+        scores: What was measured, if anything.
+        task_id: The task it answers, if any.
+        created_by_id: Who decided; None for the pipeline itself.
+    """
+
+    reason: str
+    scores: Mapping[str, Any] | None
+    task_id: int | None
+    created_by_id: int | None
+
+
+def record_rule_event(session: Session, provider_id: int, version: int, status: str, why: Why) -> None:
+    """Note that a version was given a status; `rule_decisions` calls it where it changes one."""
+    session.execute(
+        insert(rule_version_event).values(
+            provider_id=provider_id,
+            version=version,
+            status=status,
+            reason=why.reason,
+            scores=None if why.scores is None else dict(why.scores),
+            task_id=why.task_id,
+            created_by_id=why.created_by_id,
+        )
+    )
+
+
+def events(session: Session, provider_id: int, *, version: int | None = None) -> list[RuleEvent]:
+    """What became of a provider's rule versions, or of one of them, oldest first."""
+    query = select(*(rule_version_event.c[name] for name in RuleEvent.__dataclass_fields__)).where(
+        rule_version_event.c.provider_id == provider_id
+    )
+    if version is not None:
+        query = query.where(rule_version_event.c.version == version)
+    return [RuleEvent(**row._mapping) for row in session.execute(query.order_by(rule_version_event.c.id))]
+
+
+def previous_active_version(session: Session, provider_id: int) -> int | None:
+    """The version that a roll back makes active; None where there is nothing to go back to.
+
+    A version that was rejected since is passed over.
+    """
+    activated = session.scalars(
+        select(rule_version_event.c.version)
+        .where(rule_version_event.c.provider_id == provider_id, rule_version_event.c.status == "active")
+        .order_by(rule_version_event.c.id)
+    )
+    rejected = session.scalars(
+        select(rule_version.c.version).where(
+            rule_version.c.provider_id == provider_id, rule_version.c.status == "rejected"
+        )
+    )
+    return version_before(activated, set(rejected))
+
+
+def version_before(activated: Iterable[int], rejected: Set[int]) -> int | None:
+    """Where a roll back leads, by the order in which versions became active.
+
+    Going back to a version forgets what came after it, as in an editor's undo: rolling back twice goes back two steps,
+    and does not return to where it began.
+
+    Args:
+        activated: Versions in the order they became active; the last is active now.
+        rejected: Versions not to go back to.
+    """
+    path: list[int] = []
+    for version in activated:
+        if version in path:
+            del path[path.index(version) + 1 :]
+        else:
+            path.append(version)
+    return next((version for version in reversed(path[:-1]) if version not in rejected), None)

@@ -22,9 +22,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.rule_versions import get_rule_version
+from provider_pipeline.catalog import rule_versions, tasks
 from provider_pipeline.catalog.tables import agent_task, provider
-from provider_pipeline.catalog.tasks import UNCLAIMED, Task, get_task
+from provider_pipeline.catalog.tasks import UNCLAIMED, Task
 from provider_pipeline.errors import CatalogError, TaskClaimLostError
 
 _ANSWERS = ("SUCCEEDED", "FAILED", "CANCELLED", "NEEDS_REVIEW")
@@ -60,7 +60,7 @@ def is_due(task: Task, now: datetime) -> bool:
     return task.status == "PENDING" and (task.next_attempt_at is None or task.next_attempt_at <= now)
 
 
-def claim_task(
+def claim(
     session: Session,
     *,
     worker: str,
@@ -123,7 +123,7 @@ def claim_task(
                     started_at=func.now(),
                 )
             )
-            return get_task(session, found.id)
+            return tasks.get(session, found.id)
         reason = f"every one of its {found.attempts} attempts ended without a word from its worker"
         session.execute(
             update(agent_task).where(agent_task.c.id == found.id).values(**_failed({"reason": reason}), **UNCLAIMED)
@@ -131,7 +131,7 @@ def claim_task(
     return None
 
 
-def extend_claim(
+def extend(
     session: Session, task_id: int, *, worker: str, now: datetime, lease: timedelta, token_id: int | None = None
 ) -> None:
     """Keep a task for longer: until `lease` from now. Commit at once, so that others see it.
@@ -142,7 +142,7 @@ def extend_claim(
     _change_claimed(session, task_id, worker, {"claimed_until": now + lease}, token_id)
 
 
-def finish_task(
+def finish(
     session: Session,
     task_id: int,
     *,
@@ -179,7 +179,7 @@ def finish_task(
     _change_claimed(session, task_id, worker, values)
 
 
-def release_task(
+def release(
     session: Session,
     task_id: int,
     *,
@@ -194,7 +194,7 @@ def release_task(
     Raises:
         TaskClaimLostError: The worker does not have it any more, or not with this token; nothing was changed.
     """
-    attempts = get_task(session, task_id).attempts
+    attempts = tasks.get(session, task_id).attempts
     if attempts >= retries.attempts:
         values = _failed({"reason": reason, "attempts": attempts})
     else:
@@ -204,7 +204,7 @@ def release_task(
             "result": {"reason": reason, "attempts": attempts},
         }
     _change_claimed(session, task_id, worker, {**values, **UNCLAIMED}, token_id)
-    return get_task(session, task_id)
+    return tasks.get(session, task_id)
 
 
 def propose(
@@ -230,7 +230,7 @@ def propose(
         TaskClaimLostError: Somebody else is at it, another token claimed it, or it is finished; nothing was changed.
         RuleMissingError: The provider has no such version.
     """
-    get_rule_version(session, get_task(session, task_id).provider_id, version)
+    rule_versions.get(session, tasks.get(session, task_id).provider_id, version)
     values: dict[str, Any] = {"status": "PENDING", "next_attempt_at": None, "attempts": 0, "proposed_version": version}
     if report is not None:
         values["report"] = report
@@ -281,7 +281,7 @@ def _change_claimed(
     )
     if changed is None:
         raise TaskClaimLostError(
-            f"task {task_id} {_lost(get_task(session, task_id), worker)}",
+            f"task {task_id} {_lost(tasks.get(session, task_id), worker)}",
             hint="nothing was changed; see provider-pipeline tasks",
         )
 

@@ -67,7 +67,7 @@ class Task:
         return next((issue["message"] for issue in issues if issue.get("severity") == "error"), None)
 
 
-def add_task_evidence(session: Session, task_id: int, evidence: Mapping[str, Any]) -> None:
+def add_evidence(session: Session, task_id: int, evidence: Mapping[str, Any]) -> None:
     """Add what is known of the failure to an open task's `config["evidence"]`; a key that is there is replaced.
 
     Raises:
@@ -83,7 +83,7 @@ def add_task_evidence(session: Session, task_id: int, evidence: Mapping[str, Any
     )
 
 
-def get_task(session: Session, task_id: int) -> Task:
+def get(session: Session, task_id: int) -> Task:
     """One task.
 
     Raises:
@@ -124,7 +124,7 @@ def list_tasks(
     return [Task(**row._mapping) for row in reversed(newest_first)]
 
 
-def set_task_status(session: Session, task_id: int, status: str, result: Mapping[str, Any] | None = None) -> None:
+def set_status(session: Session, task_id: int, status: str, result: Mapping[str, Any] | None = None) -> None:
     """Decide about an open task, whoever has it: a worker at it loses its claim. A finished one stays as it is.
 
     Args:
@@ -147,7 +147,7 @@ def set_task_status(session: Session, task_id: int, status: str, result: Mapping
     _change(session, task_id, agent_task.c.status.in_(OPEN_STATUSES), values)
 
 
-def cancel_open_tasks(session: Session, provider_id: int, reason: str) -> list[int]:
+def cancel_open(session: Session, provider_id: int, reason: str) -> list[int]:
     """Close every open task of a provider that needs no answer any more; a worker at one loses its claim.
 
     Returns:
@@ -162,7 +162,7 @@ def cancel_open_tasks(session: Session, provider_id: int, reason: str) -> list[i
     return sorted(cancelled)
 
 
-def retry_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
+def retry(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
     """Have a task taken up again at once, from the beginning: all its attempts are before it, and no proposal.
 
     Args:
@@ -208,7 +208,7 @@ def _change(session: Session, task_id: int, allowed: ColumnElement[bool], values
         update(agent_task).where(agent_task.c.id == task_id, allowed).values(**values).returning(agent_task.c.id)
     )
     if changed is None:
-        raise CatalogError(f"task {task_id} is {get_task(session, task_id).status} already")
+        raise CatalogError(f"task {task_id} is {get(session, task_id).status} already")
 
 
 def _tasks() -> Select[Any]:

@@ -13,8 +13,8 @@ from sqlalchemy import Select, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog import rule_versions
 from provider_pipeline.catalog.providers import is_one_of_providers
-from provider_pipeline.catalog.rule_versions import get_rule_version
 from provider_pipeline.catalog.tables import provider, rule_trial, rule_trial_result
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 
@@ -83,7 +83,7 @@ class TrialResult:
     scores: dict[str, Any]
 
 
-def start_trial(
+def start(
     session: Session,
     provider_id: int,
     version: int,
@@ -108,7 +108,7 @@ def start_trial(
         raise CatalogError("a trial needs an end", hint="give a number of syncs, a time, or both")
     if until_at is not None and until_at <= now:
         raise CatalogError(f"a trial cannot end at {until_at.isoformat()}: that has passed")
-    if get_rule_version(session, provider_id, version).status == "active":
+    if rule_versions.get(session, provider_id, version).status == "active":
         raise CatalogError(f"rule version {version} is the active one", hint="a trial compares another version with it")
     trial_id = session.scalar(
         insert(rule_trial)
@@ -127,10 +127,10 @@ def start_trial(
     )
     if trial_id is None:
         raise CatalogError(f"rule version {version} is on trial already", hint="stop that trial first")
-    return get_trial(session, trial_id)
+    return get(session, trial_id)
 
 
-def get_trial(session: Session, trial_id: int) -> RuleTrial:
+def get(session: Session, trial_id: int) -> RuleTrial:
     """One trial.
 
     Raises:
@@ -152,7 +152,7 @@ def list_trials(session: Session, *, slug: str | None = None, status: str | None
     return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
 
 
-def running_trials(session: Session, provider_id: int, *, lock: bool = False) -> list[RuleTrial]:
+def running(session: Session, provider_id: int, *, lock: bool = False) -> list[RuleTrial]:
     """A provider's trials that a sync has to serve, oldest first.
 
     Args:
@@ -175,7 +175,7 @@ def providers_on_trial(session: Session, provider_ids: Iterable[int]) -> set[int
     return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
 
 
-def record_trial_result(
+def record_result(
     session: Session, trial_id: int, *, raw_response_id: int, now: datetime, scores: Mapping[str, Any]
 ) -> RuleTrial:
     """Note how the version did in one sync; content it has read before is only counted again.
@@ -199,7 +199,7 @@ def record_trial_result(
             set_={"times_seen": rule_trial_result.c.times_seen + 1},
         )
     )
-    return get_trial(session, trial_id)
+    return get(session, trial_id)
 
 
 def trial_results(session: Session, trial_id: int) -> list[TrialResult]:
@@ -210,7 +210,7 @@ def trial_results(session: Session, trial_id: int) -> list[TrialResult]:
     return [TrialResult(**row._mapping) for row in session.execute(query.order_by(rule_trial_result.c.id))]
 
 
-def end_trial(session: Session, trial_id: int, *, status: str, now: datetime, reason: str) -> RuleTrial:
+def end(session: Session, trial_id: int, *, status: str, now: datetime, reason: str) -> RuleTrial:
     """End a trial; one that has ended this way already stays as it is.
 
     Args:
@@ -230,7 +230,7 @@ def end_trial(session: Session, trial_id: int, *, status: str, now: datetime, re
         .where(rule_trial.c.id == trial_id, rule_trial.c.status == "running")
         .values(status=status, ended_at=now, end_reason=reason)
     )
-    trial = get_trial(session, trial_id)
+    trial = get(session, trial_id)
     if trial.status != status:
         raise CatalogError(f"trial {trial_id} is {trial.status} already")
     return trial

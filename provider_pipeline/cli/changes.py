@@ -53,10 +53,10 @@ def changes(
     as_json: JsonOption = False,
 ) -> None:
     """List what changed about the models, newest first."""
-    with catalog.open_catalog() as database, database.session() as session:
+    with catalog.database.open_catalog() as database, database.session() as session:
         if provider is not None:
-            catalog.get_provider(session, provider)
-        found = catalog.list_changes(
+            catalog.providers.get(session, provider)
+        found = catalog.history.list_changes(
             session,
             since=optional_moment(since),
             until=optional_moment(until),
@@ -65,7 +65,7 @@ def changes(
             cause=cause,
             limit=limit,
         )
-        samples = catalog.sample_slugs(session)
+        samples = catalog.providers.sample_slugs(session)
     if as_json:
         emit_json([asdict(change) | {"sample": change.slug in samples} for change in found])
         return

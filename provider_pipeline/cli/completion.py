@@ -16,11 +16,11 @@ from provider_pipeline.errors import ProviderPipelineError
 
 def complete_slug(incomplete: str) -> list[str]:
     """Registered providers."""
-    if not catalog.is_running():
+    if not catalog.database.is_running():
         return []
     try:
-        with catalog.open_catalog() as database, database.session() as session:
-            known = [provider.slug for provider in catalog.list_providers(session, enabled_only=False)]
+        with catalog.database.open_catalog() as database, database.session() as session:
+            known = [provider.slug for provider in catalog.providers.list_providers(session, enabled_only=False)]
     except ProviderPipelineError:
         return []
     return [slug for slug in known if slug.startswith(incomplete)]
@@ -28,7 +28,7 @@ def complete_slug(incomplete: str) -> list[str]:
 
 def complete_preset(incomplete: str) -> list[str]:
     """Providers that ship with the package."""
-    return [name for name in presets.presets() if name.startswith(incomplete)]
+    return [name for name in presets.library.presets() if name.startswith(incomplete)]
 
 
 SlugArgument = Annotated[str, typer.Argument(help="A provider.", autocompletion=complete_slug)]

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.rules import escaped, has_controls
+from provider_pipeline.rules.controls import escaped, has_controls
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
@@ -159,7 +159,7 @@ def print_verdict(what: str, *, valid: bool, models: int, issues: Iterable[Mappi
         say(f"  {issue['severity']}: {issue['message']}")
 
 
-def change_lines(changes: Sequence[catalog.ModelChange], total: int) -> Iterator[str]:
+def change_lines(changes: Sequence[catalog.model_writes.ModelChange], total: int) -> Iterator[str]:
     """The first changes, one plain line each, and how many more there are."""
     for change in changes:
         fields = ", ".join(change_texts(change.changed))
@@ -237,7 +237,7 @@ def reason_without_slug(summary: dict[str, Any]) -> str | None:
     return reason.removeprefix(f"{summary['provider']}: ") if reason else None
 
 
-def outcome_line(outcome: sync.SyncOutcome) -> str:
+def outcome_line(outcome: sync.outcome.SyncOutcome) -> str:
     """One provider's result as one plain line."""
     if outcome.status != "synced":
         return f"{outcome.status}: {outcome.reason}"

@@ -18,8 +18,8 @@ def _group() -> None:
 @app.command("upgrade")
 def upgrade_schema(as_json: JsonOption = False) -> None:
     """Apply the migrations that the database does not have yet."""
-    with catalog.open_database() as database:
-        applied = catalog.upgrade(database.engine)
+    with catalog.database.open_database() as database:
+        applied = catalog.migrations.upgrade(database.engine)
         if as_json:
             emit_json({"applied": applied, "database": database.redacted_url})
         elif applied:

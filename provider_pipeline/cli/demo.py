@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class _Result:
     summaries: list[dict[str, Any]]
-    tasks: list[catalog.Task]
+    tasks: list[catalog.tasks.Task]
     as_expected: bool
 
 
@@ -77,7 +77,7 @@ def _delete() -> None:
     say("there is no demo to remove" if folder is None else f"removed {folder}")
 
 
-def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Result:
+def _run(bench: Workbench, server: samples.server.SampleServer, *, whole: bool) -> _Result:
     """Runs the demo.
 
     Args:
@@ -88,7 +88,7 @@ def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Res
     started = datetime.now(UTC)
     keys = sample_keys(server)
     without_rule = {
-        slug: sync.SyncOutcome(slug, "failed", reason=f"no rule: {error}")
+        slug: sync.outcome.SyncOutcome(slug, "failed", reason=f"no rule: {error}")
         for slug, error in prepare_samples(bench.database, server, keys, whole=whole).items()
     }
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
@@ -106,7 +106,7 @@ def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Res
             else _last_result(session, provider.slug, since=started) or _not_run(provider.slug).summary()
             for provider in server.providers
         ]
-        tasks = catalog.list_tasks(session, status=catalog.OPEN_STATUSES)
+        tasks = catalog.tasks.list_tasks(session, status=catalog.tasks.OPEN_STATUSES)
     not_written = {summary["provider"] for summary in summaries if summary["status"] != "synced"}
     broken = {provider.slug for provider in server.providers if provider.broken}
     # A broken one may have been repaired since, by a rule that `dev` had written.
@@ -115,13 +115,13 @@ def _run(bench: Workbench, server: samples.SampleServer, *, whole: bool) -> _Res
 
 def _last_result(session: Session, slug: str, *, since: datetime) -> dict[str, Any] | None:
     """What the run recorded for this provider; None when it did not reach it."""
-    state = catalog.get_sync_state(session, catalog.get_provider(session, slug).id)
+    state = catalog.sync_state.get(session, catalog.providers.get(session, slug).id)
     reached = state.last_checked_at is not None and state.last_checked_at >= since
     return state.last_result if reached else None
 
 
-def _not_run(slug: str) -> sync.SyncOutcome:
-    return sync.SyncOutcome(slug, "failed", reason="the run did not reach this provider; see its log")
+def _not_run(slug: str) -> sync.outcome.SyncOutcome:
+    return sync.outcome.SyncOutcome(slug, "failed", reason="the run did not reach this provider; see its log")
 
 
 def _draw(console: Console, result: _Result, listings: Path | None) -> None:

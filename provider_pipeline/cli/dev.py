@@ -59,7 +59,7 @@ def dev(
         else:
             bench = stack.enter_context(
                 workbench(
-                    catalog.home(),
+                    catalog.database.home(),
                     catalog_url=os.environ.get("PROVIDER_PIPELINE_DATABASE_URL") or None,
                     dagster_url=os.environ.get("DAGSTER_POSTGRES_URL") or None,
                 )
@@ -76,9 +76,9 @@ def dev(
     raise typer.Exit(code)
 
 
-def _say_if_empty(database: catalog.Database) -> None:
+def _say_if_empty(database: catalog.database.Database) -> None:
     with database.session() as session:
-        if not catalog.list_providers(session):
+        if not catalog.providers.list_providers(session):
             note(
                 "no provider is enabled; add one with `provider-pipeline providers add`, or see the demo's: dev --demo"
             )

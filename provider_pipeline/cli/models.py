@@ -37,11 +37,11 @@ def list_models(
 ) -> None:
     """List the models of one provider or of all, as they are or as they were."""
     moment = optional_moment(as_of)
-    with catalog.open_catalog() as database, database.session() as session:
+    with catalog.database.open_catalog() as database, database.session() as session:
         if slug is not None:
-            catalog.get_provider(session, slug)
-        found = catalog.list_models(session, slug=slug, as_of=moment, status=status, capability=capability)
-        samples = catalog.sample_slugs(session)
+            catalog.providers.get(session, slug)
+        found = catalog.history.list_models(session, slug=slug, as_of=moment, status=status, capability=capability)
+        samples = catalog.providers.sample_slugs(session)
     found = [{**model, "sample": model["slug"] in samples} for model in found]
     if as_json:
         emit_json(found)

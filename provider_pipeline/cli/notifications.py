@@ -17,8 +17,8 @@ def notifications(
     as_json: JsonOption = False,
 ) -> None:
     """List what is told to the webhook, newest first: delivered, due again, or given up, and why."""
-    with catalog.open_catalog() as database, database.session() as session:
-        found = catalog.list_notifications(session, undelivered_only=undelivered, limit=limit)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        found = catalog.notifications.find(session, undelivered_only=undelivered, limit=limit)
     if as_json:
         emit_json([asdict(each) | {"state": _state(each)} for each in found])
         return
@@ -35,7 +35,7 @@ def notifications(
     )
 
 
-def _state(each: catalog.Notification) -> str:
+def _state(each: catalog.notifications.Notification) -> str:
     if each.delivered_at is not None:
         return f"delivered {each.delivered_at.isoformat(timespec='seconds')}"
     if each.next_attempt_at is not None:

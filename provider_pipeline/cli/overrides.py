@@ -44,9 +44,9 @@ def set_value(
     end = optional_moment(until, direction="ahead")
     if end is not None and end <= datetime.now(UTC):
         raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
-    with catalog.open_catalog() as database, database.session() as session:
-        provider = catalog.get_provider(session, slug)
-        catalog.set_override(
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider = catalog.providers.get(session, slug)
+        catalog.model_overrides.put(
             session, provider.id, model, field, _value(value), reason=reason, created_by_id=by, expires_at=end
         )
         session.commit()
@@ -62,10 +62,14 @@ def list_all(
     as_json: JsonOption = False,
 ) -> None:
     """List what is set, by whom and why, beside what the provider lists."""
-    with catalog.open_catalog() as database, database.session() as session:
+    with catalog.database.open_catalog() as database, database.session() as session:
         if slug is not None:
-            catalog.get_provider(session, slug)
-        found = catalog.overrides_caught_up(session, slug) if caught_up else catalog.list_overrides(session, slug=slug)
+            catalog.providers.get(session, slug)
+        found = (
+            catalog.model_overrides.caught_up(session, slug)
+            if caught_up
+            else catalog.model_overrides.list_overrides(session, slug=slug)
+        )
     if as_json:
         emit_json([asdict(each) for each in found])
         return
@@ -80,9 +84,9 @@ def list_all(
 @app.command()
 def remove(slug: str, model: str, field: _FieldArgument) -> None:
     """Let the listing count again for a field of a model, from the next sync on."""
-    with catalog.open_catalog() as database, database.session() as session:
-        provider = catalog.get_provider(session, slug)
-        removed = catalog.remove_override(session, provider.id, model, field)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider = catalog.providers.get(session, slug)
+        removed = catalog.model_overrides.remove(session, provider.id, model, field)
         session.commit()
     if not removed:
         raise typer.BadParameter(f"{slug} has no override of {field} for {model}")
@@ -96,7 +100,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _cells(override: catalog.Override, now: datetime) -> tuple[Any, ...]:
+def _cells(override: catalog.model_overrides.Override, now: datetime) -> tuple[Any, ...]:
     if override.listed_at is None:
         listed = Text("not seen yet", style="dim")
     elif override.listed_value == override.override_value:

@@ -113,14 +113,14 @@ def add(
         raise typer.BadParameter("--base-url goes with a slug, and without --as and --set")
     slug = preset
     thresholds = dict(threshold_of(each) for each in threshold or [])
-    sync.parse_thresholds(slug, thresholds)
+    sync.config.parse_thresholds(slug, thresholds)
     if auth is None:
         document = auth_of_options(key_env, key_file, key_header, key_query, header or [])
     elif key_env or key_file or key_header or key_query or header:
         raise typer.BadParameter("give --auth, or the options about keys and headers, not both")
     else:
         document = auth_of_json(auth)
-    auth_config = listing.AuthConfig.parse(document, slug=slug)
+    auth_config = listing.auth.kinds.AuthConfig.parse(document, slug=slug)
     asked = {
         "allow_private": allow_private,
         "allow_http": allow_http,
@@ -128,10 +128,10 @@ def add(
         "deadline": deadline,
     }
     given = {setting: value for setting, value in asked.items() if value is not None}
-    policy = listing.RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
-    with catalog.open_catalog() as database, database.session() as session:
-        sync.refuse_new_hosts(slug, sync.new_hosts(session, base_url, auth_config), new_hosts or [])
-        provider = catalog.add_provider(
+    policy = listing.policy.RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        sync.key_hosts.refuse_new_hosts(slug, sync.key_hosts.new_hosts(session, base_url, auth_config), new_hosts or [])
+        provider = catalog.providers.add(
             session,
             slug=slug,
             name=name or slug,
@@ -143,7 +143,7 @@ def add(
             raw_keep_count=keep_responses,
             raw_keep_for=timedelta(days=keep_days) if keep_days else None,
         )
-        sync.listing_source(provider, [listing.ListingEndpoint()])  # refuses what no sync could ask
+        sync.config.listing_source(provider, [listing.source.ListingEndpoint()])  # refuses what no sync could ask
         session.commit()
         has_rule = provider.active_rule_version is not None
     step = None if has_rule else f"provider-pipeline rules generate {slug}"
@@ -164,7 +164,7 @@ def _refuse_options(ctx: typer.Context) -> None:
 
 def _wanted(
     preset: str | None, file: Path | None, settings: list[str], new_slug: str | None, *, from_environment: bool
-) -> list[presets.Wanted]:
+) -> list[presets.wanted.Wanted]:
     if from_environment:
         if preset or new_slug or settings:
             raise typer.BadParameter("--from-environment goes alone")
@@ -173,7 +173,7 @@ def _wanted(
         raise typer.BadParameter("a file says its slug itself; to give it another, use --as")
     values = dict(_setting(each) for each in settings)
     if file is not None:
-        found = presets.load_provider_file(file)
+        found = presets.library.load_provider_file(file)
     elif preset is not None:
         found = _preset(preset)
     elif a_person_is_there():
@@ -181,20 +181,20 @@ def _wanted(
         values = ask_values(found, os.environ) | values
     else:
         raise typer.BadParameter("name a preset, or give --file, --from-environment or --base-url")
-    wanted = presets.wanted_provider(found, os.environ, values)
-    return [wanted if new_slug is None else presets.named(wanted, new_slug)]
+    wanted = presets.wanted.wanted_provider(found, os.environ, values)
+    return [wanted if new_slug is None else presets.wanted.named(wanted, new_slug)]
 
 
-def _preset(name: str) -> presets.ProviderFile:
+def _preset(name: str) -> presets.model.ProviderFile:
     try:
-        return presets.find_preset(name)
+        return presets.library.find_preset(name)
     except ConfigurationError as error:
         hint = f"{error.hint}; a provider of your own needs --base-url or --file"
         raise ConfigurationError(error.message, hint=hint) from error
 
 
-def _by_keys() -> list[presets.Wanted]:
-    wanted, incomplete = presets.wanted_by_keys(os.environ)
+def _by_keys() -> list[presets.wanted.Wanted]:
+    wanted, incomplete = presets.wanted.wanted_by_keys(os.environ)
     for error in incomplete:
         note(f"not added: {error}")
     if not wanted:
@@ -202,10 +202,10 @@ def _by_keys() -> list[presets.Wanted]:
     return wanted
 
 
-def _register(wanted: list[presets.Wanted], new_hosts: list[str], *, as_json: bool) -> None:
-    with catalog.open_catalog() as database, database.session() as session:
-        plan = presets.plan_providers(session, wanted, environ=os.environ)
-        presets.apply_plan(session, plan, new_hosts=new_hosts)
+def _register(wanted: list[presets.wanted.Wanted], new_hosts: list[str], *, as_json: bool) -> None:
+    with catalog.database.open_catalog() as database, database.session() as session:
+        plan = presets.registration.plan_providers(session, wanted, environ=os.environ)
+        presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
     if as_json:
         emit_json([each.to_json() for each in plan.providers])

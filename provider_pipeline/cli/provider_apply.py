@@ -31,8 +31,10 @@ def apply(
     terminal to ask at, the plan is shown and nothing is done: exit code 2 if it holds any change. The same, even with
     --yes, if a key would go to another host than before, unless --new-host names that.
     """
-    wanted = [presets.wanted_provider(file, os.environ) for file in presets.load_provider_folder(directory)]
-    with catalog.open_catalog() as database:
+    wanted = [
+        presets.wanted.wanted_provider(file, os.environ) for file in presets.library.load_provider_folder(directory)
+    ]
+    with catalog.database.open_catalog() as database:
         plan = _plan(database, wanted, prune=prune)
         if not as_json:
             draw(plan_table(plan))
@@ -55,10 +57,10 @@ def apply(
         raise typer.Exit(2)
 
 
-def _confirmed_hosts(plan: presets.Plan, named: list[str], *, yes: bool) -> list[str] | None:
+def _confirmed_hosts(plan: presets.registration.Plan, named: list[str], *, yes: bool) -> list[str] | None:
     """The confirmed new hosts for known keys; None if one is not confirmed."""
     for slug, each in plan.new_hosts:
-        if not sync.unconfirmed([each], named):
+        if not sync.key_hosts.unconfirmed([each], named):
             continue
         fail(f"{slug}: {each}")
         if yes or not a_person_is_there() or not typer.confirm(f"Send it to {each.host}?", err=True):
@@ -71,24 +73,26 @@ def _agreed(*, yes: bool) -> bool:
     return yes or (a_person_is_there() and typer.confirm("Do it?", err=True))
 
 
-def _plan(database: catalog.Database, wanted: list[presets.Wanted], *, prune: bool) -> presets.Plan:
+def _plan(
+    database: catalog.database.Database, wanted: list[presets.wanted.Wanted], *, prune: bool
+) -> presets.registration.Plan:
     with database.session() as session:
-        return presets.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        return presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
 
 
 def _carry_out(
-    database: catalog.Database,
-    wanted: list[presets.Wanted],
-    shown: presets.Plan,
+    database: catalog.database.Database,
+    wanted: list[presets.wanted.Wanted],
+    shown: presets.registration.Plan,
     *,
     prune: bool,
     new_hosts: list[str],
 ) -> None:
     with database.session() as session:
-        plan = presets.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        plan = presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
         if plan != shown:
             raise ConfigurationError(
                 "the catalogue was changed since the plan was made; nothing was done", hint="look at the plan again"
             )
-        presets.apply_plan(session, plan, new_hosts=new_hosts)
+        presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()

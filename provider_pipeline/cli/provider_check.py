@@ -41,16 +41,18 @@ def check(
     """
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to check, or give --all (and not both)")
-    with catalog.open_catalog() as database:
+    with catalog.database.open_catalog() as database:
         with database.session() as session:
             wanted = (
-                [provider.slug for provider in catalog.list_providers(session, enabled_only=True)]
+                [provider.slug for provider in catalog.providers.list_providers(session, enabled_only=True)]
                 if every
-                else [catalog.get_provider(session, slug).slug for slug in slugs or ()]
+                else [catalog.providers.get(session, slug).slug for slug in slugs or ()]
             )
         if not wanted:
             note("no provider is enabled; add one with: provider-pipeline providers add")
-        found = sync.check_many(database.session, wanted, client=listing.ListingClient(), max_workers=workers)
+        found = sync.health.check_many(
+            database.session, wanted, client=listing.client.ListingClient(), max_workers=workers
+        )
         reports = sorted(found, key=lambda report: report.slug)
     if as_json:
         emit_json([report.to_json() for report in reports])
@@ -59,7 +61,7 @@ def check(
     raise typer.Exit(0 if all(report.healthy for report in reports) else 1)
 
 
-def _print(reports: Sequence[sync.HealthReport]) -> None:
+def _print(reports: Sequence[sync.health.HealthReport]) -> None:
     draw(
         table(
             "health",
@@ -73,7 +75,7 @@ def _print(reports: Sequence[sync.HealthReport]) -> None:
             fail(text if report.slug in text else f"{report.slug}: {text}", hint=report.hint)
 
 
-def _cell(stage: sync.StageReport) -> Text:
+def _cell(stage: sync.health.StageReport) -> Text:
     if stage.status == "skipped":
         word = stage.detail if stage.detail != "not reached" else "-"
     elif stage.status == "failed":

@@ -19,9 +19,9 @@ def a_person_is_there() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def choose_preset() -> presets.ProviderFile:
+def choose_preset() -> presets.model.ProviderFile:
     """Lets a person search among the presets until one is chosen."""
-    shown = list(presets.presets().values())
+    shown = list(presets.library.presets().values())
     _print(shown)
     while True:
         text = str(typer.prompt("provider: its number, or a part of its name", err=True)).strip().lower()
@@ -37,15 +37,15 @@ def choose_preset() -> presets.ProviderFile:
             note(f"no preset has {text!r} in its name; for another provider: provider-pipeline providers detect URL")
 
 
-def matching_presets(text: str) -> list[presets.ProviderFile]:
+def matching_presets(text: str) -> list[presets.model.ProviderFile]:
     """The preset of that slug alone, or all that have the text in their slug or name."""
-    known = presets.presets()
+    known = presets.library.presets()
     if text in known:
         return [known[text]]
     return [preset for preset in known.values() if text in f"{preset.slug} {preset.name}".lower()]
 
 
-def ask_values(preset: presets.ProviderFile, environ: Mapping[str, str]) -> dict[str, str]:
+def ask_values(preset: presets.model.ProviderFile, environ: Mapping[str, str]) -> dict[str, str]:
     """Asks for the values of a preset's placeholders that the environment does not have."""
     return {
         name: str(
@@ -56,7 +56,7 @@ def ask_values(preset: presets.ProviderFile, environ: Mapping[str, str]) -> dict
     }
 
 
-def _print(found: Sequence[presets.ProviderFile]) -> None:
+def _print(found: Sequence[presets.model.ProviderFile]) -> None:
     draw(
         table(
             "presets",

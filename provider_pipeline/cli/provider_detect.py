@@ -51,11 +51,11 @@ def detect(
     file is on standard output, ready to be kept; all else is on standard error. Exit code 1: it is no model API.
     """
     auth = auth_of_options(key_env, None, key_header, None, [])
-    detection = presets.detect(
+    detection = presets.detection.detect(
         url,
         auth=auth,
-        client=listing.ListingClient(presets.PROBE_LIMITS),
-        policy=listing.RequestPolicy(allow_private=allow_private, allow_http=allow_http),
+        client=listing.client.ListingClient(presets.detection.PROBE_LIMITS),
+        policy=listing.policy.RequestPolicy(allow_private=allow_private, allow_http=allow_http),
         slug=slug,
         told=lambda probe: note(probe.outcome),
     )
@@ -69,22 +69,24 @@ def detect(
         raise typer.Exit(1)
 
 
-def _added(found: presets.Found, new_hosts: list[str]) -> presets.Plan:
-    with catalog.open_catalog() as database, database.session() as session:
-        plan = presets.plan_providers(session, [presets.Wanted(found.file, found.sample)], environ=os.environ)
+def _added(found: presets.detection.Found, new_hosts: list[str]) -> presets.registration.Plan:
+    with catalog.database.open_catalog() as database, database.session() as session:
+        plan = presets.registration.plan_providers(
+            session, [presets.wanted.Wanted(found.file, found.sample)], environ=os.environ
+        )
         (provider,) = plan.providers
         moved = next((change for change in provider.changes if change.field == "base_url"), None)
         if provider.action == "change" and moved is not None:
             raise ConfigurationError(
                 f"{provider.slug} is another provider already, at {moved.old}", hint="give this one a slug with --as"
             )
-        presets.apply_plan(session, plan, new_hosts=new_hosts)
+        presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
     return plan
 
 
-def _print(found: presets.Found, plan: presets.Plan | None) -> None:
-    say_lines(presets.provider_file_text(found.file))
+def _print(found: presets.detection.Found, plan: presets.registration.Plan | None) -> None:
+    say_lines(presets.writing.provider_file_text(found.file))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
     draw(
         table("generated rule", ("decision", "choice"), _decisions(found)),
@@ -99,8 +101,8 @@ def _print(found: presets.Found, plan: presets.Plan | None) -> None:
         note("to register it, give --add; or keep the file: provider-pipeline providers add --file FILE")
 
 
-def _decisions(found: presets.Found) -> Iterator[tuple[str, Any]]:
-    summary = rules.explain_rule(found.rule)["summary"]
+def _decisions(found: presets.detection.Found) -> Iterator[tuple[str, Any]]:
+    summary = rules.generation.explain.explain_rule(found.rule)["summary"]
     endpoint = found.rule.endpoints[0]
     kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]
     yield "kind of API", f"{kind} ({sure:.0%}: {'; '.join(summary['provider_kind_evidence'])})" if kind else None
@@ -114,7 +116,7 @@ def _decisions(found: presets.Found) -> Iterator[tuple[str, Any]]:
     yield "confidence", f"{summary['confidence']:.0%}"
 
 
-def _document(detection: presets.Detection, plan: presets.Plan | None) -> dict[str, Any]:
+def _document(detection: presets.detection.Detection, plan: presets.registration.Plan | None) -> dict[str, Any]:
     found = detection.found
     document: dict[str, Any] = {
         "found": found is not None,

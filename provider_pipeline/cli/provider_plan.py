@@ -20,12 +20,12 @@ _LOUD = "bold red"
 _DONE = {"add": "added", "change": "changed", "disable": "disabled; its rows stay", "unchanged": "unchanged"}
 
 
-def plan_table(plan: presets.Plan) -> Table:
+def plan_table(plan: presets.registration.Plan) -> Table:
     """What a plan would do, field by field."""
     return table("plan", ("provider", "action", "field", "is", "will be"), _rows(plan))
 
 
-def print_done(plan: presets.Plan) -> None:
+def print_done(plan: presets.registration.Plan) -> None:
     """What a plan did, one line for each provider, and what each needs next."""
     for each in plan.providers:
         if each.action in _DONE:
@@ -33,7 +33,7 @@ def print_done(plan: presets.Plan) -> None:
     print_needs(plan)
 
 
-def print_needs(plan: presets.Plan) -> None:
+def print_needs(plan: presets.registration.Plan) -> None:
     """What is missing before the providers can be synced."""
     for each in plan.providers:
         if each.missing is not None:
@@ -41,7 +41,7 @@ def print_needs(plan: presets.Plan) -> None:
             note(text if text.startswith(f"{each.slug}: ") else f"{each.slug}: {text}")
 
 
-def _done(each: presets.PlannedProvider) -> str:
+def _done(each: presets.registration.PlannedProvider) -> str:
     text = _DONE[each.action]
     if each.action == "change":
         text = f"{text} ({', '.join(change.field for change in each.changes)})"
@@ -50,7 +50,7 @@ def _done(each: presets.PlannedProvider) -> str:
     return f"{text}; next: {each.next_step or f'provider-pipeline sync {each.slug}'}"
 
 
-def _rows(plan: presets.Plan) -> Iterator[tuple[Any, ...]]:
+def _rows(plan: presets.registration.Plan) -> Iterator[tuple[Any, ...]]:
     for each in plan.providers:
         action = Text(each.action, style=_STYLES[each.action])
         if not each.changes:

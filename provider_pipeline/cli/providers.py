@@ -26,8 +26,8 @@ app.command()(provider_detect.detect)
 @app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
     """List the providers, disabled ones too."""
-    with catalog.open_catalog() as database, database.session() as session:
-        found = [_document(session, each) for each in catalog.list_providers(session, enabled_only=False)]
+    with catalog.database.open_catalog() as database, database.session() as session:
+        found = [_document(session, each) for each in catalog.providers.list_providers(session, enabled_only=False)]
     if as_json:
         emit_json(found)
         return
@@ -56,10 +56,10 @@ def list_all(as_json: JsonOption = False) -> None:
 @app.command()
 def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """Show one provider: its settings, its state, its models."""
-    with catalog.open_catalog() as database, database.session() as session:
-        provider = catalog.get_provider(session, slug)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider = catalog.providers.get(session, slug)
         document = _document(session, provider)
-        models = catalog.load_models(session, provider.id)
+        models = catalog.models.load(session, provider.id)
     if as_json:
         emit_json(document | {"models": models})
         return
@@ -73,10 +73,10 @@ def acceptances(
     as_json: JsonOption = False,
 ) -> None:
     """List the held listings that somebody took nevertheless, newest first: what, who and why."""
-    with catalog.open_catalog() as database, database.session() as session:
+    with catalog.database.open_catalog() as database, database.session() as session:
         if slug is not None:
-            catalog.get_provider(session, slug)
-        found = catalog.list_acceptances(session, slug=slug)
+            catalog.providers.get(session, slug)
+        found = catalog.acceptances.find(session, slug=slug)
     if as_json:
         emit_json(
             [asdict(each) | {"created_at": _iso(each.created_at), "used_at": _iso(each.used_at)} for each in found]
@@ -116,14 +116,14 @@ def enable(slug: SlugArgument) -> None:
 
 
 def _set_enabled(slug: str, *, enabled: bool) -> None:
-    with catalog.open_catalog() as database, database.session() as session:
-        catalog.set_enabled(session, slug, enabled)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        catalog.providers.set_enabled(session, slug, enabled)
         session.commit()
     say(f"{slug}: {'enabled' if enabled else 'disabled; its rows stay'}")
 
 
-def _document(session: Session, provider: catalog.Provider) -> dict[str, Any]:
-    shown = catalog.provider_overview(session, provider)
+def _document(session: Session, provider: catalog.providers.Provider) -> dict[str, Any]:
+    shown = catalog.health.provider_overview(session, provider)
     return shown | {name: _iso(shown[name]) for name in ("last_checked_at", "last_success_at")}
 
 

@@ -36,10 +36,10 @@ def list_all(
     as_json: JsonOption = False,
 ) -> None:
     """List the stored responses, the latest first."""
-    with catalog.open_catalog() as database, database.session() as session:
+    with catalog.database.open_catalog() as database, database.session() as session:
         if slug is not None:
-            catalog.get_provider(session, slug)
-        found = [_document(each) for each in catalog.list_raw_responses(session, slug)]
+            catalog.providers.get(session, slug)
+        found = [_document(each) for each in catalog.raw_responses.list_raw_responses(session, slug)]
     if as_json:
         emit_json(found)
         return
@@ -74,10 +74,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a stored response: its pages, or the body of one."""
-    with catalog.open_catalog() as database, database.session() as session:
-        document = _document(catalog.get_raw_response(session, raw_response_id))
+    with catalog.database.open_catalog() as database, database.session() as session:
+        document = _document(catalog.raw_responses.get(session, raw_response_id))
         pages: list[dict[str, Any]] = []
-        for position, each in enumerate(catalog.stored_pages(session, raw_response_id), start=1):
+        for position, each in enumerate(catalog.raw_responses.stored_pages(session, raw_response_id), start=1):
             if position == (page or 1) and body:
                 _print_body(each.content)
                 return
@@ -113,8 +113,8 @@ def show(
 @app.command()
 def export(raw_response_id: _Id, file: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
     """Write a stored response into one JSON file, which `raw import` takes in anywhere."""
-    with catalog.open_catalog() as database, database.session() as session:
-        parts = sync.exported(session, raw_response_id)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        parts = sync.archive.exported(session, raw_response_id)
         first = next(parts)  # a response that is not stored leaves no file behind
         with file.open("w", encoding="ascii") as opened:
             opened.write(first)
@@ -129,8 +129,8 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Store a response from a file."""
-    with catalog.open_catalog() as database, database.session() as session:
-        stored = sync.import_response(session, slug, file)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        stored = sync.archive.import_response(session, slug, file)
         session.commit()
     if as_json:
         emit_json(asdict(stored))
@@ -149,8 +149,8 @@ def replay(
 
     Shows what a sync of this response would change now. It is not compared with the last accepted listing.
     """
-    with catalog.open_catalog() as database, database.session() as session:
-        replayed = sync.replay_response(session, raw_response_id, version=version)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        replayed = sync.replay.replay_response(session, raw_response_id, version=version)
     if as_json:
         emit_json(replayed.to_json())
     else:
@@ -167,16 +167,16 @@ def prune(
 
     A rule's sample, the response of a task and the last accepted one always stay.
     """
-    with catalog.open_catalog() as database, database.session() as session:
+    with catalog.database.open_catalog() as database, database.session() as session:
         providers = (
-            catalog.list_providers(session, enabled_only=False)
+            catalog.providers.list_providers(session, enabled_only=False)
             if slug is None
-            else [catalog.get_provider(session, slug)]
+            else [catalog.providers.get(session, slug)]
         )
         pruned = {}
         for provider in providers:
-            catalog.lock_provider(session, provider.id)
-            pruned[provider.slug] = catalog.prune_raw_responses(session, provider.id)
+            catalog.providers.lock(session, provider.id)
+            pruned[provider.slug] = catalog.raw_responses.prune(session, provider.id)
             session.commit()
     if as_json:
         emit_json(pruned)
@@ -184,7 +184,7 @@ def prune(
         say(f"{sum(pruned.values())} responses of {len(pruned)} providers forgotten")
 
 
-def _document(stored: catalog.StoredResponse) -> dict[str, Any]:
+def _document(stored: catalog.raw_responses.StoredResponse) -> dict[str, Any]:
     return {
         "id": stored.id,
         "provider": stored.slug,
@@ -204,7 +204,7 @@ def _state(document: dict[str, Any]) -> Text:
     return Text("" if document["complete"] else "a part")
 
 
-def _page_document(position: int, page: catalog.StoredPage) -> dict[str, Any]:
+def _page_document(position: int, page: catalog.raw_responses.StoredPage) -> dict[str, Any]:
     return {
         "page": position,
         "endpoint": page.endpoint,
@@ -222,13 +222,13 @@ def _print_body(content: bytes) -> None:
         sys.stdout.buffer.write(content)
         return
     try:
-        shown = json.dumps(listing.parse_document(content, where="the page", content_type=None), indent=2)
+        shown = json.dumps(listing.documents.parse_document(content, where="the page", content_type=None), indent=2)
     except ListingUnreadableError:
         shown = content.decode("utf-8", "replace")
     say_lines(shown)
 
 
-def _print_replay(replayed: sync.Replay) -> None:
+def _print_replay(replayed: sync.replay.Replay) -> None:
     print_verdict(
         f"{replayed.slug}: rule version {replayed.rule_version} on raw response {replayed.raw_response_id}",
         valid=replayed.valid,

@@ -45,12 +45,14 @@ def start(
         raise typer.BadParameter("give --version, or --rule with a file")
     if syncs is None and days is None:
         raise typer.BadParameter("a trial needs an end: give --syncs, --days, or both")
-    with catalog.open_catalog() as database, database.session() as session:
-        provider = catalog.get_provider(session, slug)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider = catalog.providers.get(session, slug)
         if rule is not None:
-            version = sync.store_for_trial(session, provider.id, read_json(rule), reason=reason, created_by_id=by)
+            version = sync.repair.trials.store_for_trial(
+                session, provider.id, read_json(rule), reason=reason, created_by_id=by
+            )
         now = datetime.now(UTC)
-        trial = catalog.start_trial(
+        trial = catalog.trials.start(
             session,
             provider.id,
             version or 0,
@@ -62,7 +64,7 @@ def start(
             created_by_id=by,
         )
         session.commit()
-        report = sync.report_trial(session, trial)
+        report = sync.repair.trials.report_trial(session, trial)
     if as_json:
         emit_json(_document(report))
     else:
@@ -75,8 +77,10 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show the trials and what they have found so far."""
-    with catalog.open_catalog() as database, database.session() as session:
-        reports = [sync.report_trial(session, trial) for trial in catalog.list_trials(session, slug=slug)]
+    with catalog.database.open_catalog() as database, database.session() as session:
+        reports = [
+            sync.repair.trials.report_trial(session, trial) for trial in catalog.trials.list_trials(session, slug=slug)
+        ]
     if as_json:
         emit_json([_document(report) for report in reports])
         return
@@ -106,17 +110,17 @@ def status(
 @app.command()
 def stop(trial_id: int, reason: ReasonOption, as_json: JsonOption = False) -> None:
     """End a trial early; its scores stay."""
-    with catalog.open_catalog() as database, database.session() as session:
-        trial = catalog.end_trial(session, trial_id, status="stopped", now=datetime.now(UTC), reason=reason)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        trial = catalog.trials.end(session, trial_id, status="stopped", now=datetime.now(UTC), reason=reason)
         session.commit()
-        report = sync.report_trial(session, trial)
+        report = sync.repair.trials.report_trial(session, trial)
     if as_json:
         emit_json(_document(report))
     else:
         say(f"{trial.slug}: trial {trial.id} is stopped")
 
 
-def _until(trial: catalog.RuleTrial) -> str:
+def _until(trial: catalog.trials.RuleTrial) -> str:
     ends = [
         f"{trial.until_syncs} syncs" if trial.until_syncs is not None else "",
         f"{trial.until_at:%Y-%m-%d %H:%M}" if trial.until_at is not None else "",
@@ -124,7 +128,7 @@ def _until(trial: catalog.RuleTrial) -> str:
     return " or ".join(end for end in ends if end)
 
 
-def _so_far(report: sync.TrialReport) -> str:
+def _so_far(report: sync.repair.trials.TrialReport) -> str:
     if report.trial.end_reason:
         return report.trial.end_reason
     if not report.shadows:
@@ -133,7 +137,7 @@ def _so_far(report: sync.TrialReport) -> str:
     return f"fails {failed[0].name.replace('_', ' ')}: {failed[0].actual}" if failed else "passes every gate"
 
 
-def _document(report: sync.TrialReport) -> dict[str, Any]:
+def _document(report: sync.repair.trials.TrialReport) -> dict[str, Any]:
     trial = report.trial
     return {
         "id": trial.id,

@@ -28,10 +28,10 @@ _Version = Annotated[int, typer.Argument(min=1, help="A rule version of the prov
 
 def versions(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """List a provider's rule versions: their status, who made them, and why they have it."""
-    with catalog.open_catalog() as database, database.session() as session:
-        provider_id = catalog.get_provider(session, slug).id
-        found = catalog.list_rule_versions(session, provider_id)
-        events = catalog.rule_events(session, provider_id)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider_id = catalog.providers.get(session, slug).id
+        found = catalog.rule_versions.list_rule_versions(session, provider_id)
+        events = catalog.rule_versions.events(session, provider_id)
     history = {each.version: [event for event in events if event.version == each.version] for each in found}
     if as_json:
         emit_json([_document(each) | {"events": [_event(event) for event in history[each.version]]} for each in found])
@@ -65,18 +65,19 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Show what one rule version says otherwise than another."""
-    with catalog.open_catalog() as database, database.session() as session:
-        provider_id = catalog.get_provider(session, slug).id
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider_id = catalog.providers.get(session, slug).id
         old, new = (
-            sync.stored_rule(catalog.get_rule_version(session, provider_id, version)) for version in (before, after)
+            sync.config.stored_rule(catalog.rule_versions.get(session, provider_id, version))
+            for version in (before, after)
         )
-    differences: list[rules.RuleDifference] = rules.rule_differences(old, new)
+    differences: list[rules.difference.RuleDifference] = rules.difference.rule_differences(old, new)
     if as_json:
         emit_json([asdict(each) for each in differences])
     elif markdown:
-        say_lines(rules.difference_markdown(differences))
+        say_lines(rules.difference.difference_markdown(differences))
     else:
-        for line in rules.difference_lines(differences):
+        for line in rules.difference.difference_lines(differences):
             say(line)
 
 
@@ -84,18 +85,18 @@ def activate(
     slug: SlugArgument, version: _Version, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Make a rule version the active one; the next sync reads with it."""
-    with catalog.open_catalog() as database, database.session() as session:
-        provider_id = catalog.get_provider(session, slug).id
-        catalog.activate_rule(session, provider_id, version, reason=reason, created_by_id=by)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider_id = catalog.providers.get(session, slug).id
+        catalog.rule_decisions.activate_rule(session, provider_id, version, reason=reason, created_by_id=by)
         session.commit()
     _say_active(slug, version, as_json)
 
 
 def rollback(slug: SlugArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Make the version active again that was active before the present one."""
-    with catalog.open_catalog() as database, database.session() as session:
-        provider_id = catalog.get_provider(session, slug).id
-        version = catalog.roll_back_rule(session, provider_id, reason=reason, created_by_id=by)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider_id = catalog.providers.get(session, slug).id
+        version = catalog.rule_decisions.roll_back(session, provider_id, reason=reason, created_by_id=by)
         session.commit()
     _say_active(slug, version, as_json)
 
@@ -107,11 +108,11 @@ def _say_active(slug: str, version: int, as_json: bool) -> None:
         say(f"{slug}: rule version {version} is active; read the listing with it: provider-pipeline sync {slug}")
 
 
-def _document(version: catalog.StoredRuleVersion) -> dict[str, Any]:
+def _document(version: catalog.rule_versions.StoredRuleVersion) -> dict[str, Any]:
     names = ("version", "status", "author", "created_by_id", "parent_version", "origin", "digest", "sample_id")
     return {name: getattr(version, name) for name in names} | {"created_at": version.created_at.isoformat()}
 
 
-def _event(event: catalog.RuleEvent) -> dict[str, Any]:
+def _event(event: catalog.rule_versions.RuleEvent) -> dict[str, Any]:
     names = ("status", "reason", "scores", "task_id", "created_by_id")
     return {name: getattr(event, name) for name in names} | {"created_at": event.created_at.isoformat()}

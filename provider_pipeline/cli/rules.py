@@ -75,24 +75,31 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Write a rule from a sample: from a file, or by fetching the provider's listing."""
-    given = [sync.ListingPlace(path) for path in endpoints or ()]
+    given = [sync.repair.generate.ListingPlace(path) for path in endpoints or ()]
     files = from_files or []
     if slug is None:
         if not files:
             raise typer.BadParameter("name a provider, or give --from FILE")
         if len(files) == 1 and not given and detail is None:
-            emit_json(rules.RuleGenerator().analyze_sample(read_json(files[0])))
+            emit_json(rules.generation.generator.RuleGenerator().analyze_sample(read_json(files[0])))
         else:
-            places = _with_detail(given or [sync.ListingPlace(_USUAL_PATH)], detail)
-            emit_json(rules.RuleGenerator().analyze_endpoints(_read_samples(files, places)))
+            places = _with_detail(given or [sync.repair.generate.ListingPlace(_USUAL_PATH)], detail)
+            emit_json(rules.generation.generator.RuleGenerator().analyze_endpoints(_read_samples(files, places)))
         return
-    with catalog.open_catalog() as database, database.session() as session:
-        places = _with_detail(given or sync.active_places(session, slug) or [sync.ListingPlace(_USUAL_PATH)], detail)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        places = _with_detail(
+            given
+            or sync.repair.generate.active_places(session, slug)
+            or [sync.repair.generate.ListingPlace(_USUAL_PATH)],
+            detail,
+        )
         if files:
             samples, sample_id = _store_samples(session, slug, files, places)
         else:
-            samples, sample_id = sync.fetch_sample(session, slug, places, client=listing.ListingClient())
-        generated = sync.generate_rule(session, slug, samples, sample_id=sample_id, activate=activate)
+            samples, sample_id = sync.repair.generate.fetch_sample(
+                session, slug, places, client=listing.client.ListingClient()
+            )
+        generated = sync.repair.generate.generate_rule(session, slug, samples, sample_id=sample_id, activate=activate)
         session.commit()
     if as_json:
         emit_json(_document(generated))
@@ -104,39 +111,47 @@ def generate(
         say(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
 
 
-def _with_detail(places: Sequence[sync.ListingPlace], path: str | None) -> Sequence[sync.ListingPlace]:
+def _with_detail(
+    places: Sequence[sync.repair.generate.ListingPlace], path: str | None
+) -> Sequence[sync.repair.generate.ListingPlace]:
     if path is None:
         return places
     if len(places) != 1:
         raise typer.BadParameter(f"--detail goes with one --endpoint, there are {len(places)}")
     try:
-        return [sync.ListingPlace(places[0].path, rules.Detail.at(path))]
+        return [sync.repair.generate.ListingPlace(places[0].path, rules.document.Detail.at(path))]
     except InvalidRuleError as error:
         raise typer.BadParameter(f"--detail: {error.message}") from error
 
 
-def _read_samples(files: Sequence[Path], places: Sequence[sync.ListingPlace]) -> list[rules.EndpointSample]:
+def _read_samples(
+    files: Sequence[Path], places: Sequence[sync.repair.generate.ListingPlace]
+) -> list[rules.generation.samples.EndpointSample]:
     if len(files) != len(places):
         raise typer.BadParameter(f"expected one --from for each endpoint: {len(places)}, got {len(files)}")
     return [
-        rules.EndpointSample(listing.redact_document(read_json(file)), place.path, place.detail)
+        rules.generation.samples.EndpointSample(
+            listing.redaction.redact_document(read_json(file)), place.path, place.detail
+        )
         for file, place in zip(files, places, strict=True)
     ]
 
 
 def _store_samples(
-    session: Session, slug: str, files: Sequence[Path], places: Sequence[sync.ListingPlace]
-) -> tuple[list[rules.EndpointSample], int]:
+    session: Session, slug: str, files: Sequence[Path], places: Sequence[sync.repair.generate.ListingPlace]
+) -> tuple[list[rules.generation.samples.EndpointSample], int]:
     samples = _read_samples(files, places)
     names = ", ".join(file.name for file in files)
-    return samples, sync.store_sample(session, slug, *(file.read_bytes() for file in files), url=f"sample:{names}")
+    return samples, sync.repair.generate.store_sample(
+        session, slug, *(file.read_bytes() for file in files), url=f"sample:{names}"
+    )
 
 
 @app.command()
 def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """Show a provider's active rule."""
-    with catalog.open_catalog() as database, database.session() as session:
-        stored = catalog.active_rule(session, catalog.get_provider(session, slug).id)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
     if as_json:
         emit_json({"version": stored.version, **_stored(stored)})
         return
@@ -172,11 +187,11 @@ def explain(
 ) -> None:
     """Show what a rule chose and why, with the alternatives it rejected."""
     if Path(target).is_file():
-        rule = rules.RuleGenerator().analyze_sample(read_json(Path(target)))
+        rule = rules.generation.generator.RuleGenerator().analyze_sample(read_json(Path(target)))
     else:
-        with catalog.open_catalog() as database, database.session() as session:
-            rule = _stored(catalog.active_rule(session, catalog.get_provider(session, target).id))
-    explained = rules.explain_rule(rule)
+        with catalog.database.open_catalog() as database, database.session() as session:
+            rule = _stored(catalog.rule_versions.active(session, catalog.providers.get(session, target).id))
+    explained = rules.generation.explain.explain_rule(rule)
     if as_json:
         emit_json(explained)
     else:
@@ -190,10 +205,10 @@ def learn(
     ] = False,
     min_support: Annotated[
         int, typer.Option(min=1, help="Fewest names that a pattern must match.")
-    ] = rules.MIN_SUPPORT,
+    ] = rules.mining_limits.MIN_SUPPORT,
     min_precision: Annotated[
         float, typer.Option(min=0.5, max=1, help="Smallest share of its names for which a pattern must be right.")
-    ] = rules.MIN_PRECISION,
+    ] = rules.mining_limits.MIN_PRECISION,
     as_json: JsonOption = False,
 ) -> None:
     """Propose name patterns that the catalogue's models speak for: what listings and people stated, not names.
@@ -202,15 +217,15 @@ def learn(
     `--shipped`, which takes the project's own facts instead of the catalogue and keeps only what is beyond doubt.
     """
     if shipped:
-        learnt = rules.learn_shipped(rules.shipped_facts())
+        learnt = rules.shipped.learn_shipped(rules.shipped.shipped_facts())
         _refuse_contradictions(learnt)
-        rules.LEARNT_FILE.write_text(rules.learnt_text(learnt), encoding="utf-8")
+        rules.shipped.LEARNT_FILE.write_text(rules.shipped.learnt_text(learnt), encoding="utf-8")
         proposals, count = list(learnt.proposals), learnt.facts
     else:
-        with catalog.open_catalog() as database, database.session() as session:
-            stated = catalog.stated_capabilities(session)
-            facts = [rules.Fact(model_id, name, has, slug) for slug, model_id, name, has in stated]
-        proposals = rules.propose_patterns(facts, min_support=min_support, min_precision=min_precision)
+        with catalog.database.open_catalog() as database, database.session() as session:
+            stated = catalog.models.stated_capabilities(session)
+            facts = [rules.mining.Fact(model_id, name, has, slug) for slug, model_id, name, has in stated]
+        proposals = rules.mining.propose_patterns(facts, min_support=min_support, min_precision=min_precision)
         count = len(facts)
     if as_json:
         emit_json([proposal.to_json() for proposal in proposals])
@@ -238,7 +253,7 @@ def learn(
         _print_coverage(learnt)
 
 
-def _refuse_contradictions(learnt: rules.Learnt) -> None:
+def _refuse_contradictions(learnt: rules.shipped.Learnt) -> None:
     problems = [*learnt.contradictions, *(f"{name}: capabilities that exclude each other" for name in learnt.overlaps)]
     if problems:
         raise ConfigurationError(
@@ -247,7 +262,7 @@ def _refuse_contradictions(learnt: rules.Learnt) -> None:
         )
 
 
-def _print_coverage(learnt: rules.Learnt) -> None:
+def _print_coverage(learnt: rules.shipped.Learnt) -> None:
     draw(
         table(
             f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors",
@@ -265,9 +280,9 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Try a provider's active rule on a response, without writing anything. Exit code 1 when it does not fit."""
-    with catalog.open_catalog() as database, database.session() as session:
-        stored = catalog.active_rule(session, catalog.get_provider(session, slug).id)
-    result = rules.RuleValidator().validate_rule(_stored(stored), read_json(file))
+    with catalog.database.open_catalog() as database, database.session() as session:
+        stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
+    result = rules.validator.RuleValidator().validate_rule(_stored(stored), read_json(file))
     if as_json:
         emit_json(result)
     else:
@@ -280,11 +295,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_PATTERNS else f"{text[:_SHOWN_PATTERNS]} ... (all of it with --json)"
 
 
-def _stored(stored: catalog.StoredRuleVersion) -> dict[str, Any]:
+def _stored(stored: catalog.rule_versions.StoredRuleVersion) -> dict[str, Any]:
     return {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config}
 
 
-def _document(generated: sync.GeneratedRule) -> dict[str, Any]:
+def _document(generated: sync.repair.generate.GeneratedRule) -> dict[str, Any]:
     rule = generated.rule.to_stored()
     return {
         "provider": generated.slug,

@@ -45,12 +45,12 @@ ListingsOption = Annotated[
 ]
 
 
-def sample_server(listings: Path | None) -> samples.SampleServer:
+def sample_server(listings: Path | None) -> samples.server.SampleServer:
     """The server of the bundled samples, or of a folder of listings; not started yet."""
     return (
-        samples.SampleServer(SAMPLE_PORT, or_any_port=True)
+        samples.server.SampleServer(SAMPLE_PORT, or_any_port=True)
         if listings is None
-        else samples.SampleServer.from_directory(listings)
+        else samples.server.SampleServer.from_directory(listings)
     )
 
 
@@ -93,12 +93,12 @@ def delete_demo() -> Path | None:
         return None
     _check_mark(folder)
     for home in (*sorted((folder / "listings").glob("*")), folder):
-        catalog.EmbeddedPostgres(home).discard()
+        catalog.embedded.EmbeddedPostgres(home).discard()
     return folder
 
 
 def _folder() -> Path:
-    return catalog.home() / "demo"
+    return catalog.database.home() / "demo"
 
 
 def _make_folder() -> Path:
@@ -121,13 +121,13 @@ def _check_mark(folder: Path) -> None:
         )
 
 
-def sample_keys(server: samples.SampleServer) -> dict[str, str]:
+def sample_keys(server: samples.server.SampleServer) -> dict[str, str]:
     """The environment in which the requests to all of them are authorised."""
     return {name: value for provider in server.providers for name, value in provider.env.items()}
 
 
 def prepare_samples(
-    database: catalog.Database, server: samples.SampleServer, keys: Mapping[str, str], *, whole: bool
+    database: catalog.database.Database, server: samples.server.SampleServer, keys: Mapping[str, str], *, whole: bool
 ) -> dict[str, ProviderPipelineError]:
     """Adds the sample providers, or brings their addresses up to date, and writes the rules of those that have none.
 
@@ -140,7 +140,7 @@ def prepare_samples(
     Returns:
         Why no rule could be written, by the slugs of the providers that are left without one.
     """
-    client = listing.ListingClient(environ=keys)
+    client = listing.client.ListingClient(environ=keys)
     without_rule: dict[str, ProviderPipelineError] = {}
     with database.session() as session:
         for provider in server.providers:
@@ -154,22 +154,22 @@ def prepare_samples(
 
 def _prepare(
     session: Session,
-    provider: samples.SampleProvider,
-    server: samples.SampleServer,
-    client: listing.ListingClient,
+    provider: samples.providers.SampleProvider,
+    server: samples.server.SampleServer,
+    client: listing.client.ListingClient,
     *,
     whole: bool,
 ) -> None:
-    samples.register_sample(session, provider, base_url=server.base_url(provider.slug))
+    samples.registration.register_sample(session, provider, base_url=server.base_url(provider.slug))
     session.commit()
-    if sync.active_places(session, provider.slug):
+    if sync.repair.generate.active_places(session, provider.slug):
         return
-    given: Sequence[rules.EndpointSample] = provider.endpoints
+    given: Sequence[rules.generation.samples.EndpointSample] = provider.endpoints
     if any(sample.document is None for sample in given):
-        places = [sync.ListingPlace(sample.path or "", sample.detail) for sample in given]
-        given, sample_id = sync.fetch_sample(session, provider.slug, places, client=client)
+        places = [sync.repair.generate.ListingPlace(sample.path or "", sample.detail) for sample in given]
+        given, sample_id = sync.repair.generate.fetch_sample(session, provider.slug, places, client=client)
     else:
         contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in given)
-        sample_id = sync.store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
-    sync.generate_rule(session, provider.slug, given, sample_id=sample_id, whole=whole)
+        sample_id = sync.repair.generate.store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
+    sync.repair.generate.generate_rule(session, provider.slug, given, sample_id=sample_id, whole=whole)
     session.commit()

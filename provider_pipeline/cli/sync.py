@@ -35,7 +35,7 @@ def sync_providers(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Take a listing that this guard holds: {', '.join([*rules.GUARDS, 'all'])}. May be repeated."
+            help=f"Take a listing that this guard holds: {', '.join([*rules.guards.GUARDS, 'all'])}. May be repeated."
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with who says so.")] = None,
@@ -44,19 +44,19 @@ def sync_providers(
     as_json: JsonOption = False,
 ) -> None:
     """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
-    accepted = sync.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
+    accepted = sync.outcome.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
     if accepted is not None and every:
         raise typer.BadParameter("--accept is about one listing that somebody looked at: name its provider")
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to sync, or give --all (and not both)")
-    with catalog.open_catalog(door="the CLI") as database:
+    with catalog.database.open_catalog(door="the CLI") as database:
         with database.session() as session:
             wanted = (
-                [provider.slug for provider in catalog.list_providers(session, enabled_only=True)]
+                [provider.slug for provider in catalog.providers.list_providers(session, enabled_only=True)]
                 if every
-                else [catalog.get_provider(session, slug).slug for slug in slugs or ()]
+                else [catalog.providers.get(session, slug).slug for slug in slugs or ()]
             )
-            samples = catalog.sample_slugs(session)
+            samples = catalog.providers.sample_slugs(session)
         if not wanted:
             note("no provider is enabled; add one with: provider-pipeline providers add")
         outcomes = _sync(database, wanted, workers=workers, keep="nothing" if dry_run else "all", accept=accepted)
@@ -64,7 +64,7 @@ def sync_providers(
             with database.session() as session:
                 for outcome in outcomes:
                     if outcome.status == "blocked":
-                        sync.open_task_for(session, outcome)
+                        sync.repair.tasks.open_task_for(session, outcome)
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
     if outcomes and all(outcome.status == "skipped" for outcome in outcomes):
@@ -86,17 +86,22 @@ def sync_providers(
 
 
 def _sync(
-    database: catalog.Database, slugs: list[str], *, workers: int, keep: sync.Keep, accept: sync.AcceptedGuards | None
-) -> list[sync.SyncOutcome]:
+    database: catalog.database.Database,
+    slugs: list[str],
+    *,
+    workers: int,
+    keep: sync.load.Keep,
+    accept: sync.outcome.AcceptedGuards | None,
+) -> list[sync.outcome.SyncOutcome]:
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     outcomes = []
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("syncing", total=len(slugs))
-        for outcome in sync.attempt_many(
+        for outcome in sync.fleet.attempt_many(
             database.session,
             slugs,
-            client=listing.ListingClient(),
+            client=listing.client.ListingClient(),
             max_workers=workers,
             keep=keep,
             accept=accept,
@@ -108,7 +113,7 @@ def _sync(
     return outcomes
 
 
-def _print_changes(outcomes: list[sync.SyncOutcome]) -> None:
+def _print_changes(outcomes: list[sync.outcome.SyncOutcome]) -> None:
     for outcome in outcomes:
         for line in change_lines(outcome.changes, outcome.total_changes):
             say(f"{outcome.slug}: {line}")

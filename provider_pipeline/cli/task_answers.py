@@ -30,9 +30,9 @@ from provider_pipeline.errors import CatalogError
 
 def answer(slug: str, as_json: JsonOption = False) -> None:
     """Have the built-in agent answer a provider's tasks now. Exit code 1 when one needs a person."""
-    with catalog.open_catalog() as database, database.session() as session:
-        catalog.get_provider(session, slug)
-        repairs = sync.answer_tasks(session, slug)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        catalog.providers.get(session, slug)
+        repairs = sync.repair.worker.answer_tasks(session, slug)
     if as_json:
         emit_json([repair.to_json() for repair in repairs])
     elif not repairs:
@@ -49,15 +49,17 @@ def claim(
     minutes: Annotated[int, typer.Option(min=1, help="How long the task is the worker's.")] = 60,
 ) -> None:
     """Take a task, and print its evidence as JSON: what failed, what changed, and where the response is stored."""
-    name = worker or sync.worker_name()
-    with catalog.open_catalog() as database, database.session() as session:
+    name = worker or sync.repair.worker.worker_name()
+    with catalog.database.open_catalog() as database, database.session() as session:
         now = datetime.now(UTC)
-        task = catalog.claim_task(session, worker=name, now=now, lease=timedelta(minutes=minutes), task_id=task_id)
+        task = catalog.task_claims.claim(
+            session, worker=name, now=now, lease=timedelta(minutes=minutes), task_id=task_id
+        )
         session.commit()
         if task is None:
             if task_id is None:
                 raise CatalogError("no task is due", hint="see provider-pipeline tasks")
-            found = catalog.get_task(session, task_id)
+            found = catalog.tasks.get(session, task_id)
             state = f"is with {found.claimed_by}" if found.claimed_by else f"is {found.status}, and not due"
             raise CatalogError(f"task {task_id} {state}", hint="a task that waits for a person takes `tasks propose`")
     emit_json(
@@ -82,8 +84,8 @@ def propose(
     as_json: JsonOption = False,
 ) -> None:
     """Answer a task with a rule of your own, judged at once. Exit code 1 when it does not pass every gate."""
-    with catalog.open_catalog() as database, database.session() as session:
-        repair = sync.propose_rule(
+    with catalog.database.open_catalog() as database, database.session() as session:
+        repair = sync.repair.review.propose_rule(
             session, task_id, read_json(rule), author=author, worker=worker, note=remark, created_by_id=by
         )
     if as_json:
@@ -104,9 +106,9 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Activate the rule that a task proposes although a gate held it, and close the task."""
-    with catalog.open_catalog() as database, database.session() as session:
-        version = sync.approve_task(session, task_id, reason=reason, version=looked_at, created_by_id=by)
-        task = catalog.get_task(session, task_id)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        version = sync.repair.review.approve_task(session, task_id, reason=reason, version=looked_at, created_by_id=by)
+        task = catalog.tasks.get(session, task_id)
     if as_json:
         emit_json(task_document(task))
     else:
@@ -118,9 +120,9 @@ def approve(
 
 def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Reject the rule that a task proposes; the task stays open for another one."""
-    with catalog.open_catalog() as database, database.session() as session:
-        sync.reject_task(session, task_id, reason=reason, created_by_id=by)
-        task = catalog.get_task(session, task_id)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        sync.repair.review.reject_task(session, task_id, reason=reason, created_by_id=by)
+        task = catalog.tasks.get(session, task_id)
     if as_json:
         emit_json(task_document(task))
     else:

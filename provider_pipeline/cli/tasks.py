@@ -38,9 +38,9 @@ def tasks(context: typer.Context, open_only: _OpenOption = True, as_json: JsonOp
 @app.command("list")
 def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> None:
     """List the RULE_GEN tasks."""
-    with catalog.open_catalog() as database, database.session() as session:
-        found = catalog.list_tasks(session, status=catalog.OPEN_STATUSES if open_only else None)
-        samples = catalog.sample_slugs(session)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        found = catalog.tasks.list_tasks(session, status=catalog.tasks.OPEN_STATUSES if open_only else None)
+        samples = catalog.providers.sample_slugs(session)
     if as_json:
         emit_json([task_document(task) for task in found])
     else:
@@ -50,8 +50,8 @@ def list_tasks(open_only: _OpenOption = True, as_json: JsonOption = False) -> No
 @app.command()
 def show(task_id: int, as_json: JsonOption = False) -> None:
     """Show what failed, what is known of it, and what came of the task so far."""
-    with catalog.open_catalog() as database, database.session() as session:
-        task = catalog.get_task(session, task_id)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        task = catalog.tasks.get(session, task_id)
     if as_json:
         emit_json(task_document(task))
         return
@@ -61,24 +61,24 @@ def show(task_id: int, as_json: JsonOption = False) -> None:
 @app.command()
 def retry(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Have a task that failed, was cancelled or waits for a person taken up again, from the beginning."""
-    with catalog.open_catalog() as database, database.session() as session:
-        catalog.retry_task(session, task_id, reason=reason, created_by_id=by)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        catalog.tasks.retry(session, task_id, reason=reason, created_by_id=by)
         session.commit()
-        task = catalog.get_task(session, task_id)
+        task = catalog.tasks.get(session, task_id)
     _say(task, as_json)
 
 
 @app.command()
 def cancel(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: JsonOption = False) -> None:
     """Close an open task without an answer; a worker at it is told when it wants to answer."""
-    with catalog.open_catalog() as database, database.session() as session:
-        catalog.set_task_status(session, task_id, "CANCELLED", result={"reason": reason, "created_by_id": by})
+    with catalog.database.open_catalog() as database, database.session() as session:
+        catalog.tasks.set_status(session, task_id, "CANCELLED", result={"reason": reason, "created_by_id": by})
         session.commit()
-        task = catalog.get_task(session, task_id)
+        task = catalog.tasks.get(session, task_id)
     _say(task, as_json)
 
 
-def task_document(task: catalog.Task) -> dict[str, Any]:
+def task_document(task: catalog.tasks.Task) -> dict[str, Any]:
     """A task as plain JSON."""
     names = ("id", "type", "status", "attempts", "claimed_by", "proposed_version", "created_by_id")
     times = {name: getattr(task, name) for name in _TIMES}
@@ -92,7 +92,7 @@ def task_document(task: catalog.Task) -> dict[str, Any]:
     }
 
 
-def task_table(found: list[catalog.Task], *, samples: Collection[str]) -> Table:
+def task_table(found: list[catalog.tasks.Task], *, samples: Collection[str]) -> Table:
     """Tasks, one line each: what failed first, and on which raw response; those of sample providers are marked."""
     return table(
         "RULE_GEN tasks",
@@ -111,7 +111,7 @@ def task_table(found: list[catalog.Task], *, samples: Collection[str]) -> Table:
     )
 
 
-def _drawn(task: catalog.Task) -> Iterator[RenderableType]:
+def _drawn(task: catalog.tasks.Task) -> Iterator[RenderableType]:
     document = task_document(task)
     config, report = document.pop("config"), document.pop("report")
     result = document.pop("result") or {}
@@ -149,7 +149,7 @@ def _lines(value: Any) -> list[Any] | str:
     return str(value)
 
 
-def _say(task: catalog.Task, as_json: bool) -> None:
+def _say(task: catalog.tasks.Task, as_json: bool) -> None:
     if as_json:
         emit_json(task_document(task))
     else:

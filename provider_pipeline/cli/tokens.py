@@ -38,8 +38,8 @@ def create(
 ) -> None:
     """Make a token. It is shown this once, and stored nowhere."""
     end = None if expires is None else datetime.now(UTC) + timedelta(days=expires)
-    with catalog.open_catalog() as database, database.session() as session:
-        token = catalog.create_token(session, name, scope.value, expires_at=end, created_by_id=by)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        token = catalog.api_tokens.create(session, name, scope.value, expires_at=end, created_by_id=by)
         session.commit()
     if as_json:
         emit_json({"name": name, "scope": scope.value, "expires_at": end and end.isoformat(), "token": token})
@@ -54,8 +54,8 @@ def create(
 @app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
     """List the tokens, revoked and expired ones too."""
-    with catalog.open_catalog() as database, database.session() as session:
-        found = catalog.list_tokens(session)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        found = catalog.api_tokens.list_tokens(session)
     if as_json:
         emit_json([asdict(each) for each in found])
         return
@@ -85,13 +85,13 @@ def list_all(as_json: JsonOption = False) -> None:
 @app.command()
 def revoke(name: str) -> None:
     """Stop accepting a token, at once."""
-    with catalog.open_catalog() as database, database.session() as session:
-        catalog.revoke_token(session, name)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        catalog.api_tokens.revoke(session, name)
         session.commit()
     say(f"{name}: revoked")
 
 
-def _state(token: catalog.ApiToken, now: datetime) -> str:
+def _state(token: catalog.api_tokens.ApiToken, now: datetime) -> str:
     if token.revoked_at is not None:
         return "revoked"
     return "expired" if token.expires_at is not None and token.expires_at <= now else "in use"

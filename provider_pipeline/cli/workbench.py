@@ -40,9 +40,9 @@ class Workbench:
     """
 
     home: Path
-    database: catalog.Database
+    database: catalog.database.Database
     environment: Mapping[str, str]
-    server: catalog.EmbeddedPostgres | None
+    server: catalog.embedded.EmbeddedPostgres | None
 
     def log_file(self, name: str) -> Path:
         """The file that a child's output goes to."""
@@ -82,21 +82,21 @@ def workbench(
         server = None
         storage_url = dagster_url
         if catalog_url is None or dagster_url is None:
-            server = stack.enter_context(catalog.EmbeddedPostgres(home))
+            server = stack.enter_context(catalog.embedded.EmbeddedPostgres(home))
         if server is not None and storage_url is None:
             server.ensure_database("dagster")
-            storage_url = catalog.adapted_url(server.url("dagster"), options="-c synchronous_commit=off")
+            storage_url = catalog.database.adapted_url(server.url("dagster"), options="-c synchronous_commit=off")
         if server is not None and catalog_url is None:
             server.ensure_database("provider_pipeline")
-            database = stack.enter_context(catalog.open_database(server.url("provider_pipeline")))
-            catalog.upgrade(database.engine)
+            database = stack.enter_context(catalog.database.open_database(server.url("provider_pipeline")))
+            catalog.migrations.upgrade(database.engine)
         else:
-            database = stack.enter_context(catalog.open_catalog(catalog_url))
+            database = stack.enter_context(catalog.database.open_catalog(catalog_url))
         environment = {
             **environ,
             "DAGSTER_HOME": str(dagster_home),
             # dagster-postgres works with psycopg 2 only; see dagster.yaml.
-            "DAGSTER_POSTGRES_URL": catalog.adapted_url(str(storage_url), driver="psycopg2"),
+            "DAGSTER_POSTGRES_URL": catalog.database.adapted_url(str(storage_url), driver="psycopg2"),
             "PROVIDER_PIPELINE_DATABASE_URL": database.url,
             "PROVIDER_PIPELINE_HOME": str(home),
         }

@@ -1,11 +1,8 @@
-"""One request and its answer, within bounds.
-
-Here: from a request to the bytes of its answer, or what was wrong with it; all of these as data are in `messages`. Not
-here: trying again and following redirects (`transport`). The concept: nothing a server does may hang us or burst us;
-each failure is classified once, as transient or permanent, where it is seen.
-"""
+"""One HTTP request and its answer."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,17 +15,93 @@ from provider_pipeline.errors import (
     ListingRefusedError,
     ListingUnreachableError,
     ListingUnreadableError,
+    Stage,
 )
-from provider_pipeline.listing.answers import UNAUTHORISED, asked_wait, refused_hint, status_may_pass, what_it_says
-from provider_pipeline.listing.auth import Authorizer
-from provider_pipeline.listing.connections import AddressRefused
+from provider_pipeline.listing.auth.credentials import Authorizer
+from provider_pipeline.listing.connections import AddressRefused, ListingSession
 from provider_pipeline.listing.deadline import Deadline
-from provider_pipeline.listing.failures import is_caused_by, why_unreachable
-from provider_pipeline.listing.gates import HostGate, HostGates, TurnMissed, Turns
-from provider_pipeline.listing.messages import NOT_MODIFIED, Answer, Failure, Redirect, Wanted
+from provider_pipeline.listing.error_responses import (
+    NOT_MODIFIED,
+    UNAUTHORISED,
+    asked_wait,
+    is_caused_by,
+    refused_hint,
+    status_may_pass,
+    what_it_says,
+    why_unreachable,
+)
 from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.rate_limits import HostGate, HostGates, TurnMissed, Turns
 from provider_pipeline.listing.redaction import named_url, one_line, redact_body, redact_quote, redacted_url
-from provider_pipeline.listing.session import ListingSession
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer.
+
+    Attributes:
+        url: Where it came from, after redirects, without credentials.
+        shown_url: The same, redacted.
+        where: The same, with the provider, as an error's text begins.
+        named: The server named the URL; see `Wanted`.
+        status: 200, 203, or 304 if that was asked for.
+        headers: As received.
+        content: The body, decompressed, with secrets masked unless it is a token that was asked for; empty for a 304.
+        received_at: When it was complete.
+    """
+
+    url: str = field(repr=False)
+    shown_url: str
+    where: str
+    named: bool
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt; `reason` continues the words "GET <url>"."""
+
+    reason: str
+    kind: type[ListingError]
+    transient: bool
+    hint: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+    stage: Stage = "listing"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A request: a GET of a listing's page, or a form for a token endpoint.
+
+    Attributes:
+        url: Without credentials.
+        form: What is posted; None for a GET.
+        headers: Further headers.
+        named: The server named the URL; its query is not shown, since it may quote an earlier request.
+    """
+
+    url: str = field(repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    named: bool = False
+
+    @property
+    def method(self) -> str:
+        """Its method, as texts name it."""
+        return "GET" if self.form is None else "POST"
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """An answer that names another URL."""
+
+    status: int
+    location: str
+
 
 _CHUNK: Final = 64 * 1024
 _ERROR_BODY: Final = 16 * 1024

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from provider_pipeline.listing.key_look import confirmed_key, looks_like_a_key
-from provider_pipeline.listing.spellings import Span
+from provider_pipeline.listing.secret_encodings import Span
 
 # Ends of names whose values are secrets. Not `key`, `token`, `auth`: many listings use these for other things.
 _NAME: Final = (

@@ -16,7 +16,7 @@ import re2
 
 from provider_pipeline.listing.foreign_keys import NAMED, named_secrets, well_known_secrets
 from provider_pipeline.listing.key_look import WELL_KNOWN, bytes_options, is_sensitive_name, well_known_keys
-from provider_pipeline.listing.spellings import (
+from provider_pipeline.listing.secret_encodings import (
     HIDDEN,
     MAX_PLACES,
     Span,

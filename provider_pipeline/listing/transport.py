@@ -13,17 +13,16 @@ from typing import Any, Final, Self
 from urllib.parse import urljoin
 
 from provider_pipeline.errors import ListingError, ListingRefusedError
-from provider_pipeline.listing.answers import kept_headers
-from provider_pipeline.listing.auth import Authorizer, TokenExchange
+from provider_pipeline.listing.addresses import may_follow
+from provider_pipeline.listing.auth.credentials import Authorizer, TokenExchange
+from provider_pipeline.listing.connections import ListingSession
 from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.exchange import Exchange
-from provider_pipeline.listing.gates import HostGates, Turns
-from provider_pipeline.listing.messages import Answer, Failure, Redirect, Wanted
+from provider_pipeline.listing.error_responses import kept_headers
+from provider_pipeline.listing.exchange import Answer, Exchange, Failure, Redirect, Wanted
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.rate_limits import HostGates, Turns
 from provider_pipeline.listing.redaction import redact
-from provider_pipeline.listing.session import ListingSession
-from provider_pipeline.listing.urls import may_follow
 
 MOST_REDIRECTS: Final = 3
 _UNAUTHORIZED: Final = 401

@@ -9,54 +9,18 @@ The concept: a provider is a file of facts, each with the page that states it; a
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import loaded_on_use
+from provider_pipeline.lazy import submodules_on_use
 
 if TYPE_CHECKING:
-    from provider_pipeline.presets.detection import PROBE_LIMITS, Detection, Found, Probe, detect
-    from provider_pipeline.presets.library import (
-        find_preset,
-        load_provider_file,
-        load_provider_folder,
-        preset_sample,
-        presets,
+    from provider_pipeline.presets import (
+        detection as detection,
+        library as library,
+        model as model,
+        reading as reading,
+        registration as registration,
+        starting_rule as starting_rule,
+        wanted as wanted,
+        writing as writing,
     )
-    from provider_pipeline.presets.model import FileEndpoint, ProviderFile, Source, Variable
-    from provider_pipeline.presets.registration import (
-        Plan,
-        PlannedProvider,
-        apply_plan,
-        plan_providers,
-    )
-    from provider_pipeline.presets.starting_rule import first_rule
-    from provider_pipeline.presets.wanted import Wanted, missing_key, named, wanted_by_keys, wanted_provider
-    from provider_pipeline.presets.writing import provider_file_text
 else:
-    __getattr__ = loaded_on_use(__name__)
-
-__all__ = [
-    "PROBE_LIMITS",
-    "Detection",
-    "FileEndpoint",
-    "Found",
-    "Plan",
-    "PlannedProvider",
-    "Probe",
-    "ProviderFile",
-    "Source",
-    "Variable",
-    "Wanted",
-    "apply_plan",
-    "detect",
-    "find_preset",
-    "first_rule",
-    "load_provider_file",
-    "load_provider_folder",
-    "missing_key",
-    "named",
-    "plan_providers",
-    "preset_sample",
-    "presets",
-    "provider_file_text",
-    "wanted_by_keys",
-    "wanted_provider",
-]
+    __getattr__ = submodules_on_use(__name__)

@@ -20,18 +20,17 @@ from provider_pipeline.errors import (
     ListingUnreachableError,
     ListingUnreadableError,
 )
-from provider_pipeline.listing import (
-    AuthConfig,
-    FetchLimits,
-    ListingClient,
-    ListingEndpoint,
-    ListingSource,
-    RequestPolicy,
-    redacted_url,
-)
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.redaction import redacted_url
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.library import presets
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.rules import ExtractionRule, Likeness, RuleGenerator, RuleValidator, model_likeness
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.list_detection import Likeness, model_likeness
+from provider_pipeline.rules.validator import RuleValidator
 
 MOST_REQUESTS: Final = 24
 REQUESTS_PER_SECOND: Final = 3.0

@@ -14,20 +14,15 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import MissingCredentialError, RuleMissingError, UnknownProviderError
-from provider_pipeline.listing import AuthConfig
+from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.starting_rule import first_rule, with_stated
 from provider_pipeline.presets.wanted import Wanted, missing_key
-from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync import (
-    SAMPLE_ORIGIN,
-    NewHost,
-    new_hosts,
-    refuse_new_hosts,
-    store_rule,
-    store_sample,
-    stored_rule,
-)
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.sync.config import store_rule, stored_rule
+from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
+from provider_pipeline.sync.provider import SAMPLE_ORIGIN
+from provider_pipeline.sync.repair.generate import store_sample
 
 _STATED_ORIGIN: Final = "stated"
 
@@ -134,7 +129,7 @@ def plan_providers(
         ConfigurationError: A stored rule or an authorisation is not usable.
     """
     planned = {each.file.slug: _planned(session, each, environ) for each in wanted}
-    others = catalog.list_providers(session, enabled_only=False) if whole else []
+    others = catalog.providers.list_providers(session, enabled_only=False) if whole else []
     for other in others:
         if other.slug not in planned:
             action: Action = "disable" if prune and other.enabled else "not in the folder"
@@ -157,7 +152,7 @@ def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ())
     for each in plan.providers:
         refuse_new_hosts(each.slug, each.new_hosts, new_hosts)
         if each.action == "disable":
-            catalog.set_enabled(session, each.slug, False)
+            catalog.providers.set_enabled(session, each.slug, False)
         elif each.wanted is not None and each.action in ("add", "change"):
             _register(session, each, each.wanted)
 
@@ -192,7 +187,7 @@ def _planned(session: Session, wanted: Wanted, environ: Mapping[str, str]) -> Pl
 def _changes(
     file: ProviderFile,
     auth: Mapping[str, Any],
-    stored: catalog.Provider | None,
+    stored: catalog.providers.Provider | None,
     active: ExtractionRule | None,
     rule: ExtractionRule | None,
 ) -> Iterable[FieldChange]:
@@ -228,7 +223,7 @@ def _endpoints(rule: ExtractionRule) -> list[dict[str, Any]]:
 
 def _register(session: Session, planned: PlannedProvider, wanted: Wanted) -> None:
     file = wanted.file
-    provider = catalog.add_provider(
+    provider = catalog.providers.add(
         session,
         slug=file.slug,
         name=file.name,
@@ -268,15 +263,15 @@ def _what_to_do(file: ProviderFile, missing: MissingCredentialError) -> str:
     return "; ".join([missing.message, *([missing.hint] if missing.hint else []), *where])
 
 
-def _stored(session: Session, slug: str) -> catalog.Provider | None:
+def _stored(session: Session, slug: str) -> catalog.providers.Provider | None:
     try:
-        return catalog.get_provider(session, slug)
+        return catalog.providers.get(session, slug)
     except UnknownProviderError:
         return None
 
 
 def _active_rule(session: Session, provider_id: int) -> ExtractionRule | None:
     try:
-        return stored_rule(catalog.active_rule(session, provider_id))
+        return stored_rule(catalog.rule_versions.active(session, provider_id))
     except RuleMissingError:
         return None

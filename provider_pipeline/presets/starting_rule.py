@@ -10,8 +10,9 @@ from typing import Any
 
 from provider_pipeline.presets.library import preset_sample
 from provider_pipeline.presets.model import FileEndpoint, ProviderFile
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, parse_pagination
-from provider_pipeline.rules.document import Endpoint
+from provider_pipeline.rules.document import Endpoint, ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.pagination import parse_pagination
 
 
 def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from provider_pipeline.errors import ConfigurationError, MissingCredentialError
-from provider_pipeline.listing import AuthConfig, TokenCache
+from provider_pipeline.listing.auth.credentials import TokenCache
+from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.presets.library import preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile
 

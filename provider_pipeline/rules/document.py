@@ -20,13 +20,6 @@ from pydantic import (
 )
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.forms import (
-    ANALYSIS_KEYS,
-    PROVENANCE,
-    analysis_parts,
-    merged_capability_rules,
-    stored_parts,
-)
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.limits import (
     MAX_CAPABILITIES,
@@ -43,7 +36,14 @@ from provider_pipeline.rules.limits import (
 from provider_pipeline.rules.pagination import NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
 from provider_pipeline.rules.rows import digest_of
-from provider_pipeline.rules.units import Unit, parse_unit
+from provider_pipeline.rules.serialization import (
+    ANALYSIS_KEYS,
+    PROVENANCE,
+    analysis_parts,
+    merged_capability_rules,
+    stored_parts,
+)
+from provider_pipeline.rules.values import Unit, parse_unit
 
 MAX_DEPTH: Final = 100
 """Nesting of what a rule says about how it came to be, beyond which it could not be written down again."""

@@ -1,22 +1,16 @@
-"""Running a rule: from a page to its items, and from an item to a row or a reason why there is none.
+"""Run a rule on a page: items to rows, rejected items with reasons, repeated ids merged."""
 
-Here: one endpoint's compiled selector, field map and units, and the bounds on what they may make of a page. Not here:
-what the rows amount to (`judge.py`), and the bounds themselves (`work.py`).
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.families import family_of
-from provider_pipeline.rules.ids import MAX_ID_LENGTH
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, sized_digest
+from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.units import unit_factor
 from provider_pipeline.rules.values import (
     BadValueError,
     json_type,
@@ -26,6 +20,7 @@ from provider_pipeline.rules.values import (
     read_modalities,
     read_price,
     read_text,
+    unit_factor,
 )
 from provider_pipeline.rules.work import (
     FEW_ITEMS,
@@ -41,6 +36,55 @@ from provider_pipeline.rules.work import (
     has_elements,
     json_bytes,
 )
+
+_JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash"})
+_STRENGTH: Final = ("evidence", "lookup_table", "regex")
+"""What a capability can rest on, the strongest first."""
+
+
+def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """A new row from two with one id: the first endpoint's values, and the later one's where the first has none.
+
+    A capability that both decide rests on the stronger source, and of equal ones on the first endpoint's.
+    """
+    row = {
+        column: value if value is not None or column in _JOINED else later[column] for column, value in first.items()
+    }
+    decided = dict(first["capabilities"])
+    sources = dict(first["capability_sources"])
+    for capability, has in later["capabilities"].items():
+        source = later["capability_sources"][capability]
+        if capability not in decided or _strength(source) < _strength(sources[capability]):
+            decided[capability], sources[capability] = has, source
+    row["capabilities"] = dict(sorted(decided.items()))
+    row["capability_sources"] = dict(sorted(sources.items()))
+    row["metadata_json"] = {**later["metadata_json"], **first["metadata_json"]}
+    row["meta_hash"] = meta_hash(row)
+    return row
+
+
+def last_of_each(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """The rows without those that a later one in the stream replaces.
+
+    Args:
+        rows: All rows that a `ListingJudge` handed out, in order.
+        superseded: Its verdict's `superseded`.
+    """
+    if not superseded:
+        yield from rows
+        return
+    left = dict(superseded)
+    for row in rows:
+        waiting = left.get(row["model_id"], 0)
+        if waiting:
+            left[row["model_id"]] = waiting - 1
+        else:
+            yield row
+
+
+def _strength(source: str) -> int:
+    return _STRENGTH.index(source)
+
 
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "id": "model_id",

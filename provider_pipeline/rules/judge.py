@@ -13,15 +13,14 @@ from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import ItemReader, Rejected
+from provider_pipeline.rules.extraction import ItemReader, Rejected, merged_row
 from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.merging import merged_row
 from provider_pipeline.rules.profile import Profile
 from provider_pipeline.rules.rows import meaning_of, sized_digest
-from provider_pipeline.rules.tally import Tally
+from provider_pipeline.rules.statistics import Tally
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work

@@ -17,7 +17,8 @@ from jmespath import exceptions as jmespath_exceptions
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
 from provider_pipeline.rules.caching import SizedCache
-from provider_pipeline.rules.closures import (
+from provider_pipeline.rules.interpreter import RuleFunctions, interpreter_of
+from provider_pipeline.rules.jmespath_compiler import (
     Closure,
     Getter,
     closure_of,
@@ -28,7 +29,6 @@ from provider_pipeline.rules.closures import (
     static_cost,
     walk_nodes,
 )
-from provider_pipeline.rules.interpreter import RuleFunctions, interpreter_of
 from provider_pipeline.rules.work import PAGE_STEPS, Work, WorkExceededError
 
 MAX_EXPRESSION_LENGTH: Final = 2_000

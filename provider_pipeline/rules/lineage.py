@@ -1,7 +1,7 @@
 """Which fields of a provider's items each column of a row comes from, read off the rule without running it.
 
 Here: pure functions from a rule, or one expression, to the paths that it reads. Not here: how lineage is shown
-(`asset_metadata.py`). The concept: everything that can change a column's value is a source of it, so the fields that a
+(`defs/metadata.py`). The concept: everything that can change a column's value is a source of it, so the fields that a
 condition looks at count like those whose value is taken.
 """
 
@@ -13,7 +13,7 @@ from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.language import parse_expression, path_expression
 from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
-from provider_pipeline.rules.units import UnitByRow
+from provider_pipeline.rules.values import UnitByRow
 
 Path = tuple[str, ...]
 

@@ -1,8 +1,4 @@
-"""Which capabilities a model has, by a rule: evidence, then lookup, then patterns.
-
-Here: applying capability rules. Not here: writing them (`generation/`) and the patterns' own checks (`patterns.py`).
-The precedence is explained in docs/rules.md.
-"""
+"""Which capabilities a model has: the vocabulary, and the precedence of evidence."""
 
 import functools
 import marshal
@@ -14,9 +10,36 @@ from provider_pipeline.rules.caching import SizedCache
 from provider_pipeline.rules.document import CapabilityRule, parse_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern
 from provider_pipeline.rules.work import CHARACTERS_PER_STEP, Work, WorkExceededError
+
+
+@functools.cache
+def capability_names() -> tuple[str, ...]:
+    """The documented capabilities, in their documented order."""
+    return tuple(read_table("capabilities.toml")["names"])
+
+
+@functools.cache
+def exclusive_capabilities() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Capabilities, each with those that no model has beside it."""
+    found: dict[str, list[str]] = {}
+    for first, second in read_table("capabilities.toml")["exclusive"]:
+        found.setdefault(first, []).append(second)
+    return tuple((first, tuple(others)) for first, others in found.items())
+
+
+def contradicts(capabilities: Mapping[str, bool]) -> bool:
+    """Whether the capabilities that are true exclude each other."""
+    for first, others in exclusive_capabilities():
+        if capabilities.get(first):
+            for other in others:
+                if capabilities.get(other):
+                    return True
+    return False
+
 
 _KNOWN_NAMES: Final = 100_000
 _KNOWN_COLUMNS: Final = 10_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
-from provider_pipeline.rules.generation.paging import stays_on_its_path
+from provider_pipeline.rules.generation.pagination import stays_on_its_path
 from provider_pipeline.rules.pagination import NoPagination, OffsetPagination, Pagination, parse_pagination
 from provider_pipeline.rules.rows import canonical_json
 

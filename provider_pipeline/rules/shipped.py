@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from provider_pipeline.rules.capabilities import capability_names, contradicts
-from provider_pipeline.rules.families import family_patterns
+from provider_pipeline.rules.ids import family_patterns
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.matching import NamePatterns
+from provider_pipeline.rules.matching import NamePatterns, capability_names, contradicts
 from provider_pipeline.rules.mining import Fact, Proposal, propose_patterns
 
 LEARNT_FILE: Final = Path(__file__).parent / "data" / "learnt.toml"

@@ -8,10 +8,10 @@ from typing import Any
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.extraction import last_of_each
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.merging import last_of_each
 from provider_pipeline.rules.thresholds import Thresholds
 
 

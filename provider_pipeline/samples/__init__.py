@@ -6,13 +6,14 @@ puts one into a catalogue, marked as a sample. Not here: anything the pipeline i
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import loaded_on_use
+from provider_pipeline.lazy import submodules_on_use
 
 if TYPE_CHECKING:
-    from provider_pipeline.samples.providers import SampleProvider
-    from provider_pipeline.samples.registration import register_sample
-    from provider_pipeline.samples.server import SampleServer
+    from provider_pipeline.samples import (
+        pages as pages,
+        providers as providers,
+        registration as registration,
+        server as server,
+    )
 else:
-    __getattr__ = loaded_on_use(__name__)
-
-__all__ = ["SampleProvider", "SampleServer", "register_sample"]
+    __getattr__ = submodules_on_use(__name__)

@@ -1,7 +1,7 @@
 """Cutting a whole body into the pages that providers serve.
 
 Here: the server's side of pagination, in the spellings of real providers. Not here: following it
-(`provider_pipeline.listing.paging`). The concept: the two sides share no code, so that neither hides the other's
+(`provider_pipeline.listing.paginator`). The concept: the two sides share no code, so that neither hides the other's
 mistake.
 """
 

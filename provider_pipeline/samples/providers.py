@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.rules import Detail, EndpointSample
+from provider_pipeline.rules.document import Detail
+from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.samples.pages import cut
 
 DIRECTORY_PATH: Final = "/v1/models"

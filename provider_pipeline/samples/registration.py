@@ -9,7 +9,7 @@ from provider_pipeline import catalog
 from provider_pipeline.samples.providers import SampleProvider
 
 
-def register_sample(session: Session, provider: SampleProvider, *, base_url: str) -> catalog.Provider:
+def register_sample(session: Session, provider: SampleProvider, *, base_url: str) -> catalog.providers.Provider:
     """Registers a sample provider, or brings its address up to date. Commits nothing.
 
     Args:
@@ -20,7 +20,7 @@ def register_sample(session: Session, provider: SampleProvider, *, base_url: str
     Raises:
         ConfigurationError: Its slug cannot be one, or the catalogue has providers that are no samples.
     """
-    return catalog.add_provider(
+    return catalog.providers.add(
         session,
         slug=provider.slug,
         name=provider.name,

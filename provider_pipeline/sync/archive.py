@@ -25,8 +25,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing import parse_document, redact_body, redacted_url
-from provider_pipeline.listing.answers import kept_headers
+from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.error_responses import kept_headers
+from provider_pipeline.listing.redaction import redact_body, redacted_url
 
 FORMAT: Final = "provider-pipeline raw response 1"
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -65,11 +66,11 @@ class _Page(BaseModel):
             raise ValueError("a page has either body or body_base64")
         return self
 
-    def stored(self) -> catalog.StoredPage:
+    def stored(self) -> catalog.raw_responses.StoredPage:
         content = json.dumps(self.body).encode() if self.body_base64 is None else self.body_base64
         if self.body_base64 is None:
             parse_document(content, where=f"page {self.number} of endpoint {self.endpoint}", content_type=None)
-        return catalog.StoredPage(
+        return catalog.raw_responses.StoredPage(
             self.endpoint,
             self.number,
             redacted_url(self.url),
@@ -103,7 +104,7 @@ def exported(session: Session, raw_response_id: int) -> Iterator[str]:
     Raises:
         CatalogError: It is not stored (any more).
     """
-    stored = catalog.get_raw_response(session, raw_response_id)
+    stored = catalog.raw_responses.get(session, raw_response_id)
     head = {
         "format": FORMAT,
         "provider": stored.slug,
@@ -111,12 +112,12 @@ def exported(session: Session, raw_response_id: int) -> Iterator[str]:
         "complete": stored.complete,
     }
     yield json.dumps(head)[:-1] + ', "pages": [\n'
-    for position, page in enumerate(catalog.stored_pages(session, raw_response_id)):
+    for position, page in enumerate(catalog.raw_responses.stored_pages(session, raw_response_id)):
         yield (",\n" if position else "") + json.dumps(_page_document(page))
     yield "\n]}\n"
 
 
-def import_response(session: Session, slug: str, path: Path) -> catalog.RawResponseRef:
+def import_response(session: Session, slug: str, path: Path) -> catalog.raw_responses.RawResponseRef:
     """Stores a file as a response of a provider: an exported document, or a plain body. Commits nothing.
 
     A plain body is stored as a part of a listing, since nobody knows whether there is more of it. Keys are masked as
@@ -131,16 +132,16 @@ def import_response(session: Session, slug: str, path: Path) -> catalog.RawRespo
         UnknownProviderError: There is no such provider.
         ListingUnreadableError: It is neither.
     """
-    provider = catalog.get_provider(session, slug)
+    provider = catalog.providers.get(session, slug)
     content = path.read_bytes()
     parsed = _own_document(content)
     if parsed is None:
         parse_document(content, where=str(path), content_type=None)
-        page = catalog.StoredPage(0, 1, f"file:{path.name}", redact_body(content, ()))
-        return catalog.store_raw_response(session, provider.id, [page], complete=False)
+        page = catalog.raw_responses.StoredPage(0, 1, f"file:{path.name}", redact_body(content, ()))
+        return catalog.raw_responses.store(session, provider.id, [page], complete=False)
     document = _validated(parsed, path)
     pages = sorted((page.stored() for page in document.pages), key=lambda page: (page.endpoint, page.number))
-    return catalog.store_raw_response(
+    return catalog.raw_responses.store(
         session, provider.id, pages, complete=document.complete, fetched_at=document.fetched_at
     )
 
@@ -165,7 +166,7 @@ def _validated(document: dict[str, Any], path: Path) -> _Document:
         ) from error
 
 
-def _page_document(page: catalog.StoredPage) -> dict[str, Any]:
+def _page_document(page: catalog.raw_responses.StoredPage) -> dict[str, Any]:
     about = {
         "endpoint": page.endpoint,
         "number": page.number,

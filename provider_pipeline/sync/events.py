@@ -21,9 +21,9 @@ TASK_NEEDS_REVIEW = "task_needs_review"
 DAILY_DIGEST = "daily_digest"
 
 
-def models_changed(provider_id: int, outcome: SyncOutcome, *, now: datetime) -> catalog.News:
+def models_changed(provider_id: int, outcome: SyncOutcome, *, now: datetime) -> catalog.notifications.News:
     """A sync wrote other rows than there were: how many, and the first of them."""
-    return catalog.News(
+    return catalog.notifications.News(
         f"{MODELS_CHANGED}:{outcome.slug}:{now.isoformat()}",
         MODELS_CHANGED,
         {
@@ -36,22 +36,31 @@ def models_changed(provider_id: int, outcome: SyncOutcome, *, now: datetime) -> 
 
 
 def listing_blocked(
-    session: Session, task: catalog.TaskRef, slug: str, provider_id: int, issues: list[dict[str, Any]], now: datetime
+    session: Session,
+    task: catalog.task_opening.TaskRef,
+    slug: str,
+    provider_id: int,
+    issues: list[dict[str, Any]],
+    now: datetime,
 ) -> None:
     """A listing is held, and a task asks for a rule or a decision."""
     payload = {"provider": slug, "task": task.id, "issues": issues}
-    news = catalog.News(f"{LISTING_BLOCKED}:task-{task.id}", LISTING_BLOCKED, payload, provider_id)
-    catalog.enqueue_notifications(session, [news], now=now)
+    news = catalog.notifications.News(f"{LISTING_BLOCKED}:task-{task.id}", LISTING_BLOCKED, payload, provider_id)
+    catalog.notifications.enqueue(session, [news], now=now)
 
 
-def task_answered(session: Session, task: catalog.Task, kind: str, result: Mapping[str, Any], *, now: datetime) -> None:
+def task_answered(
+    session: Session, task: catalog.tasks.Task, kind: str, result: Mapping[str, Any], *, now: datetime
+) -> None:
     """A task was answered: the rule is repaired, or a person must decide about this response."""
     key = f"{kind}:task-{task.id}:raw-{result.get('raw_response_id')}"
     payload = {"provider": task.slug, "task": task.id, **result}
-    catalog.enqueue_notifications(session, [catalog.News(key, kind, payload, task.provider_id)], now=now)
+    catalog.notifications.enqueue(session, [catalog.notifications.News(key, kind, payload, task.provider_id)], now=now)
 
 
-def daily_digest(session: Session, digest: catalog.ChangeDigest, *, now: datetime) -> bool:
+def daily_digest(session: Session, digest: catalog.digest.ChangeDigest, *, now: datetime) -> bool:
     """A day's changes; told once, however often the day is looked at again."""
-    news = catalog.News(f"{DAILY_DIGEST}:{digest.start.date().isoformat()}", DAILY_DIGEST, digest.to_json())
-    return bool(catalog.enqueue_notifications(session, [news], now=now))
+    news = catalog.notifications.News(
+        f"{DAILY_DIGEST}:{digest.start.date().isoformat()}", DAILY_DIGEST, digest.to_json()
+    )
+    return bool(catalog.notifications.enqueue(session, [news], now=now))

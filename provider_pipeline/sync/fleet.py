@@ -16,15 +16,13 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync.acceptance import AcceptedGuards
-from provider_pipeline.sync.attempt import let_others_read, utc_now
-from provider_pipeline.sync.collecting import seldom_collecting
-from provider_pipeline.sync.conclusions import Keep
-from provider_pipeline.sync.outcome import Status, SyncOutcome
-from provider_pipeline.sync.preparing import Target, prepare
-from provider_pipeline.sync.reading import Reading, read_listing
-from provider_pipeline.sync.settling import settle
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.extract import Reading, read_listing
+from provider_pipeline.sync.gc_tuning import seldom_collecting
+from provider_pipeline.sync.load import Keep, settle
+from provider_pipeline.sync.outcome import AcceptedGuards, Status, SyncOutcome
+from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.provider import let_others_read, utc_now
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 Prepared = Target | ProviderPipelineError
@@ -70,7 +68,7 @@ def attempt_many(
         keep: As in `attempt_sync`.
         accept: As in `attempt_sync`.
     """
-    with seldom_collecting(), sessions() as session, catalog.open_sync_locks(session) as locks:
+    with seldom_collecting(), sessions() as session, catalog.sync_locks.open_sync_locks(session) as locks:
         fleet = _Fleet(sessions, locks, client, max_workers, keep, accept)
         waiting = iter(dict.fromkeys(slugs))
         try:
@@ -99,7 +97,7 @@ class _Fleet:
     def __init__(
         self,
         sessions: Sessions,
-        locks: catalog.SyncLocks,
+        locks: catalog.sync_locks.SyncLocks,
         client: ListingClient,
         max_workers: int,
         keep: Keep,

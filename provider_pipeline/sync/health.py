@@ -25,12 +25,12 @@ from provider_pipeline.errors import (
     ModelSyncerError,
     RuleMissingError,
 )
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import ExtractionRule, Verdict
-from provider_pipeline.sync.asking import active_judge, active_source, parse_thresholds
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.judge import Verdict
+from provider_pipeline.sync.config import active_judge, active_source, parse_thresholds, stored_rule
 from provider_pipeline.sync.freshness import MAX_AGE
 from provider_pipeline.sync.outcome import blocking_reason
-from provider_pipeline.sync.stored import stored_rule
 
 STAGES: Final = ("settings", "key", "name", "connection", "tls", "authorised", "listing", "rule", "last_success")
 """In the order in which they are reached."""
@@ -106,8 +106,8 @@ class _Look:
     """One check on its way."""
 
     slug: str
-    state: catalog.SyncState
-    provider: catalog.Provider
+    state: catalog.sync_state.SyncState
+    provider: catalog.providers.Provider
     pages: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -166,10 +166,10 @@ def check_provider(
     Raises:
         UnknownProviderError: There is no such provider.
     """
-    provider = catalog.get_provider(session, slug)
-    look = _Look(slug, catalog.get_sync_state(session, provider.id), provider)
+    provider = catalog.providers.get(session, slug)
+    look = _Look(slug, catalog.sync_state.get(session, provider.id), provider)
     try:
-        active = catalog.active_rule(session, provider.id)
+        active = catalog.rule_versions.active(session, provider.id)
         look.rule_version = active.version
         session.rollback()
         _fetch(session, look, stored_rule(active), client, clock())

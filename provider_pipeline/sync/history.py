@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import LAST, Baseline, Once, Profile
+from provider_pipeline.rules.history import LAST, Baseline, Once
+from provider_pipeline.rules.profile import Profile
 
 _AT_ONCE = 1_000
 
@@ -29,7 +30,13 @@ class StoredHistory:
     """
 
     def __init__(
-        self, session: Session, provider_id: int, state: catalog.SyncState, *, window_days: float, now: datetime
+        self,
+        session: Session,
+        provider_id: int,
+        state: catalog.sync_state.SyncState,
+        *,
+        window_days: float,
+        now: datetime,
     ) -> None:
         self._session = session
         self._provider_id = provider_id
@@ -41,11 +48,11 @@ class StoredHistory:
 
     def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
         """See `History`."""
-        return catalog.earlier_selves(self._session, self._provider_id, hashes, since=self._since)
+        return catalog.models.earlier_selves(self._session, self._provider_id, hashes, since=self._since)
 
     def respelled(self, ids: Collection[str]) -> Iterable[Sequence[Once]]:
         """See `History`."""
-        found = set(catalog.respelled_ids(self._session, self._provider_id, ids)).difference(ids)
+        found = set(catalog.models.respelled_ids(self._session, self._provider_id, ids)).difference(ids)
         names = sorted(found)
         for start in range(0, len(names), _AT_ONCE):
             yield from self.before(dict.fromkeys(names[start : start + _AT_ONCE], "")).values()

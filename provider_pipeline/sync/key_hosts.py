@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import AuthConfig
-from provider_pipeline.listing.urls import may_follow
+from provider_pipeline.listing.addresses import may_follow
+from provider_pipeline.listing.auth.kinds import AuthConfig
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def new_hosts(session: Session, base_url: str, auth: AuthConfig) -> tuple[NewHos
         auth: How its requests are to be authorised.
     """
     keys = [place.name for place in auth.places]
-    known = catalog.key_destinations(session, keys) if keys else {}
+    known = catalog.providers.key_destinations(session, keys) if keys else {}
     return tuple(
         NewHost(key, _host(address), tuple(_host(each) for each in known[key]))
         for key in keys

@@ -1,16 +1,63 @@
-"""What one attempt to sync a provider came to.
+"""What one attempt to sync a provider came to, and the guards a person may accept beforehand."""
 
-Here: the frozen results that the sync hands to its callers (Python API, Dagster, command line). Not here: how they come
-about (`attempt.py`) or how they are drawn.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from provider_pipeline.catalog import ModelChange
-from provider_pipeline.rules import ExtractionRule, Thresholds, holding_guards
+from provider_pipeline.catalog.model_writes import ModelChange
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.guards import GUARDS, holding_guards
+from provider_pipeline.rules.thresholds import Thresholds
+
+ALL_GUARDS = "all"
+
+
+@dataclass(frozen=True)
+class AcceptedGuards:
+    """Guards that need not hold the next listing, by whom and why.
+
+    Attributes:
+        guards: Names from `rules.GUARDS`.
+        reason: Why the listing is right.
+        author: Who says so, by name.
+        created_by_id: Who says so, in the operator's own numbering.
+    """
+
+    guards: frozenset[str]
+    reason: str
+    author: str | None = None
+    created_by_id: int | None = None
+
+
+def accept_guards(
+    names: Iterable[str], reason: str | None, *, author: str | None = None, created_by_id: int | None = None
+) -> AcceptedGuards | None:
+    """What a person accepts; None when no guard is named.
+
+    Args:
+        names: Guards by name; `all` stands for every one.
+        reason: Why; needed with any name.
+        author: Who, by name.
+        created_by_id: Who, in the operator's own numbering.
+
+    Raises:
+        ConfigurationError: A name is no guard's, or the reason is missing.
+    """
+    wanted = list(names)
+    unknown = sorted(set(wanted) - GUARDS.keys() - {ALL_GUARDS})
+    if unknown:
+        raise ConfigurationError(
+            f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, ALL_GUARDS])}"
+        )
+    if not wanted:
+        return None
+    if not (reason or "").strip():
+        raise ConfigurationError("accepting what a guard holds needs a reason", hint="it is recorded with who gave it")
+    guards = frozenset(GUARDS) if ALL_GUARDS in wanted else frozenset(wanted)
+    return AcceptedGuards(guards, str(reason).strip(), author, created_by_id)
+
 
 Status = Literal["synced", "blocked", "failed", "skipped"]
 

@@ -1,23 +1,47 @@
-"""Any rule version on any stored response, offline: what would it make of it now?
+"""Apply a rule to a stored response, offline."""
 
-Here: the verdict, and the difference to the present table. Not here: the judgement (`provider_pipeline.rules`), and
-which of two rules is better (`gates.py`). The concept: a replay is a sync without the fetch that is rolled back, so its
-difference is exactly what a sync would write; only the comparison with the last accepted listing is left out.
-"""
-
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules import ListingJudge
-from provider_pipeline.sync.asking import parse_thresholds
-from provider_pipeline.sync.judging import judge_pages, parsed
-from provider_pipeline.sync.stored import stored_rule
-from provider_pipeline.sync.writing import AcceptedListing, row_spool, write_listings
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.sync.config import parse_thresholds, stored_rule
+from provider_pipeline.sync.extract import Row, Spool, judge_pages, parsed, row_spool
+from provider_pipeline.sync.upsert import AcceptedListing, write_listings
+
+
+def reread_listing(
+    session: Session, raw_response_id: int, rule: ExtractionRule, thresholds: Thresholds, rows: Spool[list[Row]]
+) -> Iterator[Row] | None:
+    """What a known listing says under another rule.
+
+    Args:
+        session: Session to read with.
+        raw_response_id: The last accepted listing.
+        rule: The new rule.
+        thresholds: The provider's.
+        rows: Where the rows go.
+
+    Returns:
+        A row per model; None when the new rule does not read the old listing, and nobody can tell the two causes apart.
+    """
+    stored = catalog.raw_responses.stored_pages(session, raw_response_id)
+    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
+    try:
+        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parsed(pages), rows)
+    except ListingUnreadableError:
+        return None
+    return last_of_each(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None
 
 
 @dataclass(frozen=True)
@@ -42,7 +66,7 @@ class Replay:
     issues: tuple[dict[str, Any], ...]
     models: int
     rejected: int
-    difference: catalog.WriteResult | None
+    difference: catalog.model_writes.WriteResult | None
 
     def to_json(self) -> dict[str, Any]:
         """The replay as plain JSON."""
@@ -64,16 +88,20 @@ def replay_response(session: Session, raw_response_id: int, *, version: int | No
         RuleMissingError: The provider has no active rule, and no version was asked for.
         ListingUnreadableError: A page is not JSON.
     """
-    slug = catalog.get_raw_response(session, raw_response_id).slug
-    provider = catalog.get_provider(session, slug)
+    slug = catalog.raw_responses.get(session, raw_response_id).slug
+    provider = catalog.providers.get(session, slug)
     stored = (
-        catalog.active_rule(session, provider.id)
+        catalog.rule_versions.active(session, provider.id)
         if version is None
-        else catalog.get_rule_version(session, provider.id, version)
+        else catalog.rule_versions.get(session, provider.id, version)
     )
     rule = stored_rule(stored)
     judge = ListingJudge(rule, thresholds=parse_thresholds(slug, provider.thresholds))
-    pages = (page for page in catalog.stored_pages(session, raw_response_id) if page.endpoint < len(rule.endpoints))
+    pages = (
+        page
+        for page in catalog.raw_responses.stored_pages(session, raw_response_id)
+        if page.endpoint < len(rule.endpoints)
+    )
     with ExitStack() as stack:
         rows = stack.enter_context(row_spool())
         # Whatever happens here, nothing of it is kept.

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import NoReply, post
+from provider_pipeline.listing.posting import NoReply, post
 
 URL_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_URL"
 SECRET_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
@@ -137,16 +137,16 @@ def deliver_due(
     latest_start = time.monotonic() + _TICK_SECONDS - _SECONDS
     while len(deliveries) < MOST_PER_TICK and time.monotonic() <= latest_start:
         with sessions() as session:
-            claimed = catalog.claim_due_notifications(session, now=clock(), lease=_LEASE, limit=1)
+            claimed = catalog.notifications.claim_due(session, now=clock(), lease=_LEASE, limit=1)
             session.commit()
         if not claimed:
             break
         delivery = _send(claimed[0], webhook, clock())
         with sessions() as session:
             if delivery.delivered:
-                catalog.mark_delivered(session, claimed[0].id, now=clock())
+                catalog.notifications.mark_delivered(session, claimed[0].id, now=clock())
             else:
-                catalog.mark_failed(session, claimed[0], delivery.detail, now=clock())
+                catalog.notifications.mark_failed(session, claimed[0], delivery.detail, now=clock())
             session.commit()
         deliveries.append(delivery)
         if not delivery.answered:
@@ -154,7 +154,7 @@ def deliver_due(
     return deliveries
 
 
-def _send(notification: catalog.Notification, webhook: Webhook, now: datetime) -> Delivery:
+def _send(notification: catalog.notifications.Notification, webhook: Webhook, now: datetime) -> Delivery:
     event_id = notification.event_key
     document = {
         "type": notification.kind,

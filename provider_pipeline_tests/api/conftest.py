@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from provider_pipeline import catalog
-from provider_pipeline.api import ApiSettings, create_app
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline_tests.fleet import Fleet
 
 
@@ -66,13 +67,13 @@ class Api:
     def token_id(self, scope: str) -> int:
         """The number of a scope's token."""
         with self.fleet.database.session() as session:
-            return next(token.id for token in catalog.list_tokens(session) if token.name == scope)
+            return next(token.id for token in catalog.api_tokens.list_tokens(session) if token.name == scope)
 
 
-def make_tokens(database: catalog.Database) -> dict[str, str]:
+def make_tokens(database: catalog.database.Database) -> dict[str, str]:
     """A token of each scope, by scope."""
     with database.session() as session:
-        tokens = {scope: catalog.create_token(session, scope, scope) for scope in catalog.SCOPES}
+        tokens = {scope: catalog.api_tokens.create(session, scope, scope) for scope in catalog.api_tokens.SCOPES}
         session.commit()
     return tokens
 

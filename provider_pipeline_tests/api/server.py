@@ -13,12 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from provider_pipeline import catalog
-from provider_pipeline.api import ApiSettings
+from provider_pipeline.api.settings import ApiSettings
 
 _SERVE = """
 from provider_pipeline import catalog
-from provider_pipeline.api import ApiSettings, serve
-with catalog.open_database(door="the API") as database:
+from provider_pipeline.api.settings import ApiSettings
+from provider_pipeline.api.serving import serve
+with catalog.database.open_database(door="the API") as database:
     serve(database, {settings!r}, host="127.0.0.1", port=0)
 """
 
@@ -45,7 +46,7 @@ class Running:
 
 
 @contextmanager
-def running_api(database: catalog.Database, *options: str, **environment: str) -> Iterator[Running]:
+def running_api(database: catalog.database.Database, *options: str, **environment: str) -> Iterator[Running]:
     """Runs `provider-pipeline api` on a free port until the end of the block."""
     executable = str(Path(sys.executable).with_name("provider-pipeline"))
     with _running(database, [executable, "api", "--port", "0", *options], environment) as running:
@@ -53,14 +54,14 @@ def running_api(database: catalog.Database, *options: str, **environment: str) -
 
 
 @contextmanager
-def serving_with(database: catalog.Database, settings: ApiSettings) -> Iterator[Running]:
+def serving_with(database: catalog.database.Database, settings: ApiSettings) -> Iterator[Running]:
     """Serves the API on a free port, with settings that the command line has no options for."""
     with _running(database, [sys.executable, "-c", _SERVE.format(settings=settings)], {}) as running:
         yield running
 
 
 @contextmanager
-def _running(database: catalog.Database, command: list[str], environment: dict[str, str]) -> Iterator[Running]:
+def _running(database: catalog.database.Database, command: list[str], environment: dict[str, str]) -> Iterator[Running]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER_PIPELINE")}
     # Not a pipe: nobody empties it, and a server that cannot log stops.
     with (

@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from provider_pipeline import catalog
-from provider_pipeline.api import ApiSettings, create_app
+from provider_pipeline.api.app import create_app
 from provider_pipeline.api.limits import TokenBuckets
+from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.api.conftest import Api, Client, problem
 from provider_pipeline_tests.fleet import Fleet
@@ -62,9 +63,9 @@ EVERY = [(scope, *request) for scope, requests in NEEDS.items() for request in r
 def test_every_endpoint_needs_its_scope(api: Api, needed: str, method: str, path: str, body: object):
     api.fleet.add("acme")
     problem(api(method, path, scope=None, json=body), 401, "token-missing")
-    for scope in catalog.SCOPES:
+    for scope in catalog.api_tokens.SCOPES:
         answer = api(method, path, scope=scope, json=body)
-        if catalog.SCOPES.index(scope) < catalog.SCOPES.index(needed):
+        if catalog.api_tokens.SCOPES.index(scope) < catalog.api_tokens.SCOPES.index(needed):
             detail = problem(answer, 403, "scope-missing")["detail"]
             assert detail == f"this needs a token of the scope {needed}; {scope!r} has {scope}"
         else:
@@ -91,8 +92,8 @@ def test_what_is_no_token_is_refused(api: Api, given: str):
 
 def test_a_token_ends_when_it_expires_or_is_revoked(api: Api):
     with api.fleet.database.session() as session:
-        old = catalog.create_token(session, "old", "read", expires_at=datetime.now(UTC) - timedelta(seconds=1))
-        catalog.revoke_token(session, "sync")
+        old = catalog.api_tokens.create(session, "old", "read", expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        catalog.api_tokens.revoke(session, "sync")
         session.commit()
     for token in (old, api.tokens["sync"]):
         headers = {"Authorization": f"Bearer {token}"}
@@ -115,12 +116,12 @@ def test_only_a_digest_of_a_token_is_stored_and_its_use_is_noted_once_a_minute(a
 def test_a_name_is_in_use_once_at_a_time(api: Api):
     with api.fleet.database.session() as session:
         with pytest.raises(CatalogError, match="in use already"):
-            catalog.create_token(session, "read", "read")
-        catalog.revoke_token(session, "read")
-        catalog.create_token(session, "read", "admin")
+            catalog.api_tokens.create(session, "read", "read")
+        catalog.api_tokens.revoke(session, "read")
+        catalog.api_tokens.create(session, "read", "admin")
         session.commit()
         with pytest.raises(CatalogError, match="no token"):
-            catalog.revoke_token(session, "nobody")
+            catalog.api_tokens.revoke(session, "nobody")
 
 
 def audit(fleet: Fleet) -> list[tuple]:

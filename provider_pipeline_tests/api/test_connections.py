@@ -10,8 +10,8 @@ import httpx
 import psutil
 import pytest
 
-from provider_pipeline.api import ApiSettings
-from provider_pipeline.catalog import Database
+from provider_pipeline.api.settings import ApiSettings
+from provider_pipeline.catalog.database import Database
 from provider_pipeline_tests.api.conftest import make_tokens
 from provider_pipeline_tests.api.server import Running, running_api, serving_with
 

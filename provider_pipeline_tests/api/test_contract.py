@@ -16,7 +16,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from provider_pipeline import ModelSyncer, RuleValidationError
-from provider_pipeline.api import ApiSettings, create_app
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline_tests.api.conftest import Client
 from provider_pipeline_tests.fleet import Fleet
 

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from provider_pipeline.api import ApiSettings, create_app
-from provider_pipeline.catalog import Database, open_database
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.settings import ApiSettings
+from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline_tests.api.conftest import Api, Client, problem
 from provider_pipeline_tests.database_trouble import full, no_connection_left, ordinary_role, read_only
 

@@ -6,10 +6,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.api import ApiSettings
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import RuleGenerator
-from provider_pipeline.sync import answer_tasks, worker_name
+from provider_pipeline.api.settings import ApiSettings
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.sync.repair.worker import answer_tasks, worker_name
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
@@ -21,7 +21,7 @@ GOOD = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
 
 
 def allowed(scope: str, needed: str) -> bool:
-    return catalog.SCOPES.index(scope) >= catalog.SCOPES.index(needed)
+    return catalog.api_tokens.SCOPES.index(scope) >= catalog.api_tokens.SCOPES.index(needed)
 
 
 def sync(fleet: Fleet) -> None:
@@ -41,7 +41,7 @@ def task(api: Api) -> int:
     return api.fleet.tasks("acme")[0].id
 
 
-@pytest.mark.parametrize("scope", catalog.SCOPES)
+@pytest.mark.parametrize("scope", catalog.api_tokens.SCOPES)
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
 def test_what_a_guard_holds_is_accepted_by_admin_only(api: Api, scope: str, query: str):
     api.fleet.add("acme", MANY)
@@ -56,7 +56,7 @@ def test_what_a_guard_holds_is_accepted_by_admin_only(api: Api, scope: str, quer
     assert f"{scope!r} has {scope}" in detail
     assert api.fleet.rows("acme") == before
     with api.fleet.database.session() as session:
-        assert catalog.list_acceptances(session) == []
+        assert catalog.acceptances.find(session) == []
 
 
 def test_the_refusal_to_accept_says_what_needs_which_scope(api: Api):
@@ -76,7 +76,7 @@ def test_a_run_that_accepts_is_launched_by_admin_only(fleet: Fleet, httpserver: 
     assert len(httpserver.log) == 1
 
 
-@pytest.mark.parametrize("scope", catalog.SCOPES)
+@pytest.mark.parametrize("scope", catalog.api_tokens.SCOPES)
 @pytest.mark.parametrize("decision", ["approve", "reject", "retry", "cancel"])
 def test_a_task_is_decided_by_admin_only(api: Api, task: int, scope: str, decision: str):
     elsewhere = {"rule": GOOD | {"endpoint": KEYS}}
@@ -90,7 +90,7 @@ def test_a_task_is_decided_by_admin_only(api: Api, task: int, scope: str, decisi
         assert api.get(f"/api/tasks/{task}") == before
 
 
-@pytest.mark.parametrize("scope", catalog.SCOPES)
+@pytest.mark.parametrize("scope", catalog.api_tokens.SCOPES)
 @pytest.mark.parametrize(("decision", "before", "after"), [("rules/2/activate", 1, 2), ("rules/rollback", 2, 1)])
 def test_a_rule_is_activated_by_admin_only(api: Api, scope: str, decision: str, before: int, after: int):
     api.fleet.add("acme")
@@ -183,7 +183,7 @@ def test_a_claim_is_used_by_the_token_that_made_it_and_by_no_other(api: Api, tas
 def test_a_claim_that_was_not_made_over_the_api_is_used_by_no_token(api: Api, task: int, worker: str):
     with api.fleet.database.session() as session:
         now, lease = datetime.now(UTC), timedelta(hours=1)
-        claimed = catalog.claim_task(session, worker=worker, now=now, lease=lease, task_id=task)
+        claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=lease, task_id=task)
         session.commit()
     for scope in ("sync", "admin"):
         for path, body in acts(task, worker):

@@ -217,7 +217,7 @@ def test_the_documentation_describes_every_error_as_a_problem(api: Api):
 
 
 def test_a_token_s_scope_includes_the_smaller_ones():
-    assert catalog.SCOPES == ("read", "sync", "admin")
+    assert catalog.api_tokens.SCOPES == ("read", "sync", "admin")
 
 
 def test_a_key_goes_to_another_host_only_if_the_request_names_that(api: Api):

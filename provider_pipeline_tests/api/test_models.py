@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from provider_pipeline import catalog
-from provider_pipeline.api import ApiSettings, create_app
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline_tests.api.conftest import Client, problem
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, record_success, register, write_models
 
@@ -51,7 +52,7 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def client(shared_database: catalog.Database) -> Iterator[Client]:
+def client(shared_database: catalog.database.Database) -> Iterator[Client]:
     with shared_database.session() as session:
         for slug, rows in ROWS.items():
             provider = register(session, slug)
@@ -125,7 +126,7 @@ def test_pages_put_together_are_the_whole_list(client: Client, path: str, sort: 
     assert pages == whole["models"]
 
 
-def test_the_past(client: Client, shared_database: catalog.Database):
+def test_the_past(client: Client, shared_database: catalog.database.Database):
     before, after = (NOON - timedelta(seconds=1)).isoformat(), NOON.isoformat()
     assert client.get("/api/models", params={"as_of": before}).json()["models"] == []
     page = client.get("/api/models", params={"as_of": after, "limit": 2}).json()
@@ -137,7 +138,7 @@ def test_the_past(client: Client, shared_database: catalog.Database):
     assert [each["model_id"] for each in one["models"]] == ["zeta"]
 
 
-def test_nothing_is_sent_again_until_something_was_synced(client: Client, shared_database: catalog.Database):
+def test_nothing_is_sent_again_until_something_was_synced(client: Client, shared_database: catalog.database.Database):
     first = client.get("/api/models")
     etag = first.headers["etag"]
     for given in (etag, f'"other", {etag}', "*", etag.removeprefix("W/")):
@@ -145,7 +146,7 @@ def test_nothing_is_sent_again_until_something_was_synced(client: Client, shared
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
     one = client.get("/api/providers/acme/models").headers["etag"]
     with shared_database.session() as session:
-        accept(session, catalog.get_provider(session, "other").id, hours_later(1))
+        accept(session, catalog.providers.get(session, "other").id, hours_later(1))
         session.commit()
     changed = client.get("/api/models", headers={"If-None-Match": etag})
     assert changed.status_code == 200

@@ -12,7 +12,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from provider_pipeline.api import MAX_SYNCS_AT_ONCE, ApiSettings, create_app
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.settings import MAX_SYNCS_AT_ONCE, ApiSettings
 from provider_pipeline.api.strict import BodyLimits, StrictRequest
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.api.server import running_api, serving_with

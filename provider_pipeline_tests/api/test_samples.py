@@ -1,7 +1,8 @@
 """The API on the demo's catalogue: sample providers, and their models, say what they are."""
 
-from provider_pipeline.samples import SampleServer, register_sample
-from provider_pipeline.sync import generate_rule
+from provider_pipeline.samples.registration import register_sample
+from provider_pipeline.samples.server import SampleServer
+from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.api.conftest import Api, problem
 
 

@@ -9,8 +9,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import catalog
-from provider_pipeline.api import ApiSettings
 from provider_pipeline.api.dagster_runs import ADD_PARTITION, JOB, LAUNCH, LOCATION, PARTITIONS, STEP
+from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline.catalog.sync_locks import LEASE
 from provider_pipeline.definitions import defs
 from provider_pipeline_tests.api.conftest import Api, problem
@@ -67,9 +67,9 @@ def test_a_blocked_sync_is_a_422_with_the_reason_and_the_issues_and_opens_a_task
 def test_a_provider_that_somebody_is_syncing_is_a_409_that_says_who(api: Api):
     api.fleet.add("acme")
     with (
-        catalog.open_database(api.fleet.database.url, door="the CLI") as other,
+        catalog.database.open_database(api.fleet.database.url, door="the CLI") as other,
         other.session() as session,
-        catalog.sync_lock(session, catalog.get_provider(session, "acme")),
+        catalog.sync_locks.sync_lock(session, catalog.providers.get(session, "acme")),
     ):
         document = problem(api("POST", SYNC), 409, "sync-in-progress")
     assert document["detail"].startswith("acme is being synced by the CLI on ")
@@ -119,7 +119,7 @@ def test_a_guard_is_accepted_with_a_reason_in_the_token_s_name(api: Api):
     answer = api("POST", SYNC, json={"accept": ["all"], "reason": "they closed shop"})
     assert answer.status_code == 200, answer.text
     with api.fleet.database.session() as session:
-        (accepted,) = catalog.list_acceptances(session, slug="acme")
+        (accepted,) = catalog.acceptances.find(session, slug="acme")
     assert (accepted.reason, accepted.created_by_id) == ("they closed shop", api.token_id("admin"))
 
 

@@ -11,19 +11,12 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import (
-    AcceptedSync,
-    Database,
-    FailedSync,
-    ListedModels,
-    News,
-    Provider,
-    WriteResult,
-    add_provider,
-    add_rule_version,
-    get_provider,
-    tables,
-)
+from provider_pipeline.catalog import providers, rule_decisions, tables
+from provider_pipeline.catalog.database import Database
+from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
+from provider_pipeline.catalog.notifications import News
+from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.catalog.sync_state import AcceptedSync, FailedSync
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -53,27 +46,27 @@ def model(model_id: str, **columns) -> dict:
 
 def write_models(session: Session, provider_id: int, rows, *, now: datetime, **options) -> WriteResult:
     """Writes one provider's listing."""
-    return catalog.write_models(session, [ListedModels(provider_id, rows, **options)], now=now)[0]
+    return catalog.model_writes.write(session, [ListedModels(provider_id, rows, **options)], now=now)[0]
 
 
 def record_success(session: Session, provider_id: int, *, now: datetime, **options) -> None:
-    catalog.record_successes(session, [AcceptedSync(provider_id, **options)], now=now)
+    catalog.sync_state.record_successes(session, [AcceptedSync(provider_id, **options)], now=now)
 
 
 def record_failure(session: Session, provider_id: int, *, now: datetime, **options) -> None:
-    catalog.record_failures(session, [FailedSync(provider_id, **options)], now=now)
+    catalog.sync_state.record_failures(session, [FailedSync(provider_id, **options)], now=now)
 
 
 def enqueue_notification(session: Session, event_key: str, kind: str, payload, *, now: datetime, **options) -> bool:
     """Whether the event is new."""
-    return bool(catalog.enqueue_notifications(session, [News(event_key, kind, payload, **options)], now=now))
+    return bool(catalog.notifications.enqueue(session, [News(event_key, kind, payload, **options)], now=now))
 
 
 def register(session: Session, slug: str = "openai") -> Provider:
-    added = add_provider(
+    added = providers.add(
         session, slug=slug, name=slug.title(), base_url="https://api.example.com", auth_config={"type": "none"}
     )
-    add_rule_version(
+    rule_decisions.add_version(
         session,
         added.id,
         model_list_config={"endpoint": "/v1/models", "selector": "data[*]"},
@@ -85,7 +78,7 @@ def register(session: Session, slug: str = "openai") -> Provider:
         activate=True,
     )
     session.commit()
-    return get_provider(session, slug)
+    return providers.get(session, slug)
 
 
 def add_rule(session: Session, provider: Provider, digit: str, **options) -> int:
@@ -99,7 +92,7 @@ def add_rule(session: Session, provider: Provider, digit: str, **options) -> int
         "activate": True,
         **options,
     }
-    return add_rule_version(session, provider.id, digest=digit * 64, **values)
+    return rule_decisions.add_version(session, provider.id, digest=digit * 64, **values)
 
 
 def upgrade_to(engine: Engine, revision: str) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Database, Provider, WriteResult
+from provider_pipeline.catalog.database import Database
+from provider_pipeline.catalog.model_writes import WriteResult
+from provider_pipeline.catalog.providers import Provider
 from provider_pipeline_tests.catalog.builders import hours_later, register, removes_after, write_models
 
 

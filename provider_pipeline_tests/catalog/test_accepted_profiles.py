@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from provider_pipeline.catalog import get_sync_state, open_database, upgrade
-from provider_pipeline.rules import Profile
+from provider_pipeline.catalog import sync_state
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.rules.profile import Profile
 from provider_pipeline_tests.catalog.builders import NOON, model, record_success, upgrade_to, write_models
 
 BEFORE = """
@@ -28,7 +30,7 @@ def test_a_profile_of_before_says_how_many_models_were_listed_and_holds_no_estim
             connection.exec_driver_sql(BEFORE)
         upgrade(database.engine)
         with database.session() as session:
-            state = get_sync_state(session, 1)
+            state = sync_state.get(session, 1)
     assert state.profile == {"count": 1, "covered": 1, "listed": 2}
     assert state.window == []
 
@@ -43,7 +45,7 @@ def test_a_profile_is_kept_when_the_next_listing_is_accepted_and_forgotten_when_
     def accepted(day: float, **options) -> list[tuple[datetime, int]]:
         options = {"rule_version": 1, "result": {}, "profile": {"count": round(day * 10)}, "window_days": 7} | options
         record_success(session, provider.id, now=NOON + timedelta(days=day), **options)
-        window = get_sync_state(session, provider.id).window
+        window = sync_state.get(session, provider.id).window
         return [(datetime.fromisoformat(each["replaced_at"]), each["profile"]["count"]) for each in window]
 
     def days(*kept: tuple[float, int]) -> list[tuple[datetime, int]]:

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from provider_pipeline.catalog import Database, EmbeddedPostgres, home, open_catalog, open_database
+from provider_pipeline.catalog.database import Database, home, open_catalog, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.errors import (
     ConfigurationError,
     DatabaseUnavailableError,

@@ -7,17 +7,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import ModelSyncer
-from provider_pipeline.catalog import (
-    Database,
-    EmbeddedPostgres,
-    create_token,
-    find_token,
-    open_catalog,
-    open_database,
-    token_digest,
-    upgrade,
-)
+from provider_pipeline.catalog import api_tokens
+from provider_pipeline.catalog.api_tokens import token_digest
+from provider_pipeline.catalog.database import Database, open_catalog, open_database
 from provider_pipeline.catalog.database_errors import explained
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline.errors import (
     DatabaseFullError,
     DatabaseReadOnlyError,
@@ -118,10 +113,10 @@ def test_an_embedded_server_that_takes_no_connection_says_so(working_folder):
 
 def test_a_token_is_good_for_reading_a_standby(database: Database):
     with database.session() as session:
-        token = create_token(session, "reader", "read")
+        token = api_tokens.create(session, "reader", "read")
         session.commit()
     with read_only(database), database.session() as session:
-        found = find_token(session, token_digest(token), now=NOON)
+        found = api_tokens.find(session, token_digest(token), now=NOON)
     assert found is not None
     assert found.last_used_at is None
 

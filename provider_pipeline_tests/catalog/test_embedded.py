@@ -15,13 +15,15 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import EmbeddedPostgres, open_catalog
+from provider_pipeline.catalog.database import open_catalog
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
 
 USER = """
 import os, sys
 from pathlib import Path
-from provider_pipeline.catalog import EmbeddedPostgres, pgserver_wheel
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog import pgserver_wheel
 if len(sys.argv) > 2:
     pgserver_wheel.binaries()
     os.setgroups([])
@@ -331,7 +333,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(home):
 
 
 def test_importing_the_catalogue_does_not_import_the_wheel():
-    code = "import sys, provider_pipeline.catalog; print([name for name in sys.modules if 'pixeltable' in name])"
+    code = "import sys, provider_pipeline.catalog.database; print([name for name in sys.modules if 'pixeltable' in name])"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("[]\n", "")
 

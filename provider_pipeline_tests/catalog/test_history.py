@@ -1,4 +1,4 @@
-from provider_pipeline.catalog import list_changes, list_models
+from provider_pipeline.catalog.history import list_changes, list_models
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, write_models
 
 

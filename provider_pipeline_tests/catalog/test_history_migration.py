@@ -4,17 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from provider_pipeline.catalog import (
-    active_rule,
-    claim_task,
-    get_provider,
-    list_rule_versions,
-    list_tasks,
-    open_database,
-    roll_back_rule,
-    rule_events,
-    upgrade,
-)
+from provider_pipeline.catalog import providers, rule_decisions, rule_versions, task_claims
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.catalog.rule_versions import list_rule_versions
+from provider_pipeline.catalog.tasks import list_tasks
 from provider_pipeline.errors import RuleMissingError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, upgrade_to
 
@@ -58,8 +52,8 @@ def test_the_version_in_use_is_active_and_the_others_are_retired(upgraded):
     ]
     assert [each.status for each in list_rule_versions(upgraded, 2)] == ["retired"]
     with pytest.raises(RuleMissingError, match="'anthropic' has no active extraction rule"):
-        active_rule(upgraded, 2)
-    assert [(event.version, event.status) for event in rule_events(upgraded, 1)] == [
+        rule_versions.active(upgraded, 2)
+    assert [(event.version, event.status) for event in rule_versions.events(upgraded, 1)] == [
         (1, "retired"),
         (2, "active"),
         (3, "retired"),
@@ -67,13 +61,13 @@ def test_the_version_in_use_is_active_and_the_others_are_retired(upgraded):
 
 
 def test_the_next_rule_is_a_child_of_the_one_in_use_and_can_be_rolled_back(upgraded):
-    assert add_rule(upgraded, get_provider(upgraded, "openai"), "4") == 4
-    assert active_rule(upgraded, 1).parent_version == 2
-    assert roll_back_rule(upgraded, 1, reason="worse") == 2
+    assert add_rule(upgraded, providers.get(upgraded, "openai"), "4") == 4
+    assert rule_versions.active(upgraded, 1).parent_version == 2
+    assert rule_decisions.roll_back(upgraded, 1, reason="worse") == 2
     upgraded.commit()
 
 
 def test_a_task_that_was_running_is_taken_up_again(upgraded):
     assert [task.status for task in list_tasks(upgraded)] == ["PENDING", "PENDING", "SUCCEEDED"]
-    taken = [claim_task(upgraded, worker="one", now=NOON, lease=timedelta(minutes=1)) for _ in range(3)]
+    taken = [task_claims.claim(upgraded, worker="one", now=NOON, lease=timedelta(minutes=1)) for _ in range(3)]
     assert [task and task.id for task in taken] == [1, 2, None]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from provider_pipeline.catalog import Database
+from provider_pipeline.catalog.database import Database
 from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, wait_for_a_lock, write_models
 
 
@@ -30,7 +30,7 @@ def test_a_second_writer_of_the_same_provider_waits_for_the_first(database: Data
 
 WRITER = """
 import sys, time
-from provider_pipeline.catalog import open_database
+from provider_pipeline.catalog.database import open_database
 from provider_pipeline_tests.catalog.builders import hours_later, model, write_models
 
 def rows(stop_after):

@@ -2,7 +2,10 @@
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Database, add_provider, key_destinations, open_database, upgrade
+from provider_pipeline.catalog import providers
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.catalog.providers import key_destinations
 from provider_pipeline_tests.catalog.builders import upgrade_to
 
 BEFORE = """
@@ -37,7 +40,7 @@ def test_the_keys_of_a_catalogue_that_was_in_use_are_bound_to_their_hosts(empty_
 
 
 def register(session: Session, base_url: str, auth: dict) -> None:
-    add_provider(session, slug="acme", name="Acme", base_url=base_url, auth_config=auth)
+    providers.add(session, slug="acme", name="Acme", base_url=base_url, auth_config=auth)
 
 
 def test_a_key_keeps_the_hosts_it_had(database: Database):

@@ -11,8 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from provider_pipeline.catalog import PROVIDER_MODEL_COLUMNS, Database, check_schema, open_database, upgrade
-from provider_pipeline.catalog.migrations import VERSION_TABLE
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.migrations import VERSION_TABLE, check_schema, upgrade
+from provider_pipeline.catalog.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.catalog.tables import metadata, provider_model
 from provider_pipeline.errors import MigrationMissingError
 

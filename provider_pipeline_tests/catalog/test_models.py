@@ -1,18 +1,12 @@
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import (
-    ModelChange,
-    add_rule_version,
-    earlier_selves,
-    load_models,
-    previous_rows,
-    respelled_ids,
-)
+from provider_pipeline.catalog import models, rule_decisions
+from provider_pipeline.catalog.model_writes import ModelChange
+from provider_pipeline.catalog.models import earlier_selves, previous_rows, respelled_ids
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules import UNKNOWN, Once
+from provider_pipeline.rules.history import UNKNOWN, Once
 from provider_pipeline_tests.catalog.builders import (
     NOON,
     counts,
@@ -45,7 +39,7 @@ def test_a_new_model_is_stored_as_it_was_handed_over(session, provider, write):
     assert counts(result) == {"created": 2}
     assert result.changes == (ModelChange("bare", "added", {}), ModelChange("gpt-4o", "added", {}))
     assert previous_rows(session, provider.id, ["gpt-4o", "bare", "unknown"]) == {row["model_id"]: row for row in rows}
-    stored = load_models(session, provider.id)[1]
+    stored = models.load(session, provider.id)[1]
     assert {name: stored[name] for name in ("status", "missing_count", "removed_at", "rule_version")} == {
         "status": "active",
         "missing_count": 0,
@@ -82,7 +76,7 @@ def test_a_changed_model_is_updated_and_each_changed_field_is_recorded(session, 
         ),
     )
     assert len(before.items() & row_versions("provider_model").items()) == 1
-    first, second = load_models(session, provider.id)
+    first, second = models.load(session, provider.id)
     assert (first["first_seen_at"], first["last_seen_at"]) == (NOON, hours_later(1))
     assert second["last_seen_at"] == NOON
 
@@ -91,7 +85,7 @@ def test_a_model_left_out_is_missing_then_removed_after_the_given_number_of_list
     write([model("kept"), model("gone")])
     seen = [counts(write([model("kept")], hour=hour)) for hour in (1, 2, 3, 4)]
     assert seen == [{"unchanged": 1, "missing": 1}, {"unchanged": 1}, {"unchanged": 1, "removed": 1}, {"unchanged": 1}]
-    gone = load_models(session, provider.id, status="removed")
+    gone = models.load(session, provider.id, status="removed")
     assert [(row["model_id"], row["missing_count"], row["removed_at"]) for row in gone] == [("gone", 3, hours_later(3))]
     changes = session.execute(
         text("SELECT kind, changed FROM provider_model_change WHERE model_id = 'gone' ORDER BY id")
@@ -119,7 +113,7 @@ def test_a_removed_model_that_comes_back_is_restored_with_its_new_values(session
     assert result.changes[0] == ModelChange(
         "back", "restored", {"status": ["removed", "active"], "family": ["old", "new"]}
     )
-    back = load_models(session, provider.id, status="active")[0]
+    back = models.load(session, provider.id, status="active")[0]
     assert (back["first_seen_at"], back["last_seen_at"], back["removed_at"]) == (NOON, hours_later(2), None)
 
 
@@ -159,9 +153,9 @@ def test_one_providers_listing_leaves_anothers_rows_alone(session, provider, wri
     write_models(session, other.id, [model("claude")], rule_version=1, now=NOON)
     session.commit()
     write([model("gpt-4o"), model("claude", family="copy")])
-    assert [row["family"] for row in load_models(session, other.id)] == [None]
+    assert [row["family"] for row in models.load(session, other.id)] == [None]
     write([model("gpt-4o")], hour=1, removal_after=1)
-    assert [row["status"] for row in load_models(session, other.id)] == ["active"]
+    assert [row["status"] for row in models.load(session, other.id)] == ["active"]
 
 
 def test_duplicate_ids_are_refused_by_name_and_nothing_is_written(session, provider, write):
@@ -169,7 +163,7 @@ def test_duplicate_ids_are_refused_by_name_and_nothing_is_written(session, provi
     with pytest.raises(CatalogError, match=r"2 model id\(s\) come twice in one listing: b, c"):
         write([model("c"), model("b"), model("a"), model("b", family="x"), model("c")])
     session.rollback()
-    assert [row["model_id"] for row in load_models(session, provider.id)] == ["a"]
+    assert [row["model_id"] for row in models.load(session, provider.id)] == ["a"]
 
 
 def test_an_empty_listing_cannot_replace_active_models(session, provider, write):
@@ -178,7 +172,7 @@ def test_an_empty_listing_cannot_replace_active_models(session, provider, write)
     with pytest.raises(CatalogError, match="an empty listing"):
         write([], hour=1)
     session.rollback()
-    assert [row["status"] for row in load_models(session, provider.id)] == ["active"]
+    assert [row["status"] for row in models.load(session, provider.id)] == ["active"]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +190,7 @@ def test_a_value_no_model_can_have_is_refused_by_the_database(session, provider,
     with pytest.raises(Exception, match=reason):
         write([model("a"), model("b", **columns)], hour=1)
     session.rollback()
-    assert [row["model_id"] for row in load_models(session, provider.id)] == ["a"]
+    assert [row["model_id"] for row in models.load(session, provider.id)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +209,7 @@ def test_a_value_postgresql_cannot_hold_is_refused_in_one_line(session, provider
 def test_texts_arrive_as_they_are_in_arrays_and_documents(session, provider, write, text):
     document = {text: [text, None, 1.5, 10**30, {"null": "null"}]}
     write([model("a", input_modalities=[text, "z"], output_modalities=[], metadata_json=document)])
-    (row,) = load_models(session, provider.id)
+    (row,) = models.load(session, provider.id)
     assert (row["input_modalities"], row["output_modalities"]) == ([text, "z"], [])
     assert row["metadata_json"] == document
 
@@ -250,12 +244,12 @@ def test_two_writes_in_one_transaction_do_not_mix(session, provider):
     second = write_models(session, other.id, [model("b"), model("c")], rule_version=1, now=NOON)
     session.commit()
     assert counts(first) == counts(second) == {"created": 2}
-    assert [row["model_id"] for row in load_models(session, other.id)] == ["b", "c"]
+    assert [row["model_id"] for row in models.load(session, other.id)] == ["b", "c"]
 
 
 def test_the_rows_remember_the_rule_version_that_last_wrote_them(session, provider, write):
     write([model("a"), model("b")])
-    add_rule_version(
+    rule_decisions.add_version(
         session,
         provider.id,
         model_list_config={"selector": "models"},
@@ -268,7 +262,7 @@ def test_the_rows_remember_the_rule_version_that_last_wrote_them(session, provid
     )
     write_models(session, provider.id, [model("a"), model("b", family="x")], rule_version=2, now=hours_later(1))
     session.commit()
-    assert [row["rule_version"] for row in load_models(session, provider.id)] == [1, 2]
+    assert [row["rule_version"] for row in models.load(session, provider.id)] == [1, 2]
 
 
 def test_of_many_changes_the_first_fifty_are_returned_by_model_id(write):
@@ -346,7 +340,7 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
                 "misses": row["missing_count"],
                 "first": (row["first_seen_at"] - NOON).total_seconds() / 3600,
             }
-            for row in load_models(session, provider.id)
+            for row in models.load(session, provider.id)
         }
         assert stored == expected  # no model ever leaves the table
     session.rollback()

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from provider_pipeline.catalog import Database, claim_due_notifications, list_notifications, mark_delivered, mark_failed
-from provider_pipeline.catalog.notifications import MOST_ATTEMPTS, pause_after
+from provider_pipeline.catalog import notifications
+from provider_pipeline.catalog.database import Database
+from provider_pipeline.catalog.notifications import MOST_ATTEMPTS, mark_delivered, mark_failed, pause_after
 from provider_pipeline_tests.catalog.builders import NOON, enqueue_notification, hours_later
 
 
@@ -21,7 +22,7 @@ def tell(session, provider):
 
 
 def _claim(session, now=NOON, **options):
-    claimed = claim_due_notifications(session, now=now, **options)
+    claimed = notifications.claim_due(session, now=now, **options)
     session.commit()
     return claimed
 
@@ -29,13 +30,13 @@ def _claim(session, now=NOON, **options):
 def test_an_event_is_taken_in_once(session, tell):
     assert tell("a", "b", "a") == [True, True, False]
     assert tell("a") == [False]
-    assert [each.payload for each in list_notifications(session)] == [{"key": "b"}, {"key": "a"}]
+    assert [each.payload for each in notifications.find(session)] == [{"key": "b"}, {"key": "a"}]
 
 
 def test_a_notification_of_a_transaction_that_is_rolled_back_does_not_exist(session, provider):
     enqueue_notification(session, "a", "change_digest", {}, now=NOON)
     session.rollback()
-    assert list_notifications(session) == []
+    assert notifications.find(session) == []
 
 
 def test_a_claimed_notification_is_nobody_elses_until_its_lease_ends(session, tell):
@@ -50,8 +51,8 @@ def test_a_claimed_notification_is_nobody_elses_until_its_lease_ends(session, te
 def test_two_workers_at_once_never_take_the_same(database: Database, tell, session):
     tell("a", "b", "c")
     with database.session() as one, database.session() as other:
-        first = claim_due_notifications(one, now=NOON, limit=2)
-        second = claim_due_notifications(other, now=NOON, limit=2)
+        first = notifications.claim_due(one, now=NOON, limit=2)
+        second = notifications.claim_due(other, now=NOON, limit=2)
         one.commit()
         other.commit()
     assert [[each.event_key for each in claimed] for claimed in (first, second)] == [["a", "b"], ["c"]]
@@ -62,9 +63,9 @@ def test_a_delivered_notification_is_never_due_again(session, tell):
     (claimed,) = _claim(session)
     mark_delivered(session, claimed.id, now=hours_later(1))
     assert _claim(session, hours_later(1000)) == []
-    (stored,) = list_notifications(session)
+    (stored,) = notifications.find(session)
     assert (stored.delivered_at, stored.next_attempt_at) == (hours_later(1), None)
-    assert list_notifications(session, undelivered_only=True) == []
+    assert notifications.find(session, undelivered_only=True) == []
 
 
 def test_a_failed_notification_is_tried_again_later_each_time_and_given_up_in_the_end(session, tell):
@@ -77,7 +78,7 @@ def test_a_failed_notification_is_tried_again_later_each_time_and_given_up_in_th
         assert _claim(session, now + pause_after(attempt) - timedelta(seconds=1)) == []
         now += pause_after(attempt)
     assert _claim(session, hours_later(10_000)) == []
-    (stored,) = list_notifications(session, undelivered_only=True)
+    (stored,) = notifications.find(session, undelivered_only=True)
     assert (stored.attempts, stored.last_error) == (MOST_ATTEMPTS, "refused with status 500")
 
 
@@ -91,7 +92,7 @@ def test_a_notification_whose_workers_all_die_is_given_up_too(session, tell):
     for hour in range(MOST_ATTEMPTS):
         assert len(_claim(session, hours_later(hour))) == 1
     assert _claim(session, hours_later(1000)) == []
-    (stored,) = list_notifications(session)
+    (stored,) = notifications.find(session)
     assert (stored.next_attempt_at, stored.last_error) == (None, "no attempt ever ended")
 
 
@@ -100,7 +101,7 @@ def test_a_worker_whose_lease_ran_out_cannot_undo_what_the_next_one_does(session
     (late,) = _claim(session)
     (current,) = _claim(session, hours_later(1))
     mark_failed(session, late, "too slow", now=hours_later(1))
-    assert list_notifications(session)[0].last_error is None
+    assert notifications.find(session)[0].last_error is None
     mark_delivered(session, current.id, now=hours_later(1))
     mark_failed(session, current, "after all", now=hours_later(1))
-    assert list_notifications(session)[0].delivered_at == hours_later(1)
+    assert notifications.find(session)[0].delivered_at == hours_later(1)

@@ -1,16 +1,10 @@
 import pytest
 from sqlalchemy import func, select, text
 
-from provider_pipeline.catalog import (
-    list_overrides,
-    note_listed_values,
-    open_database,
-    overrides,
-    overrides_caught_up,
-    remove_override,
-    set_override,
-    upgrade,
-)
+from provider_pipeline.catalog import model_overrides
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.catalog.model_overrides import list_overrides, note_listed_values, overrides
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, upgrade_to
 
@@ -18,7 +12,7 @@ from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, r
 @pytest.fixture
 def put(session, provider):
     def run(field, value, *, model_id="a", **options):
-        set_override(session, provider.id, model_id, field, value, **{"reason": "measured", **options})
+        model_overrides.put(session, provider.id, model_id, field, value, **{"reason": "measured", **options})
         session.commit()
 
     return run
@@ -76,8 +70,8 @@ def test_an_override_holds_until_its_end(session, provider, put):
 
 def test_a_removed_override_is_gone_and_removing_it_again_says_so(session, provider, put):
     put("family", "mine")
-    assert remove_override(session, provider.id, "a", "family")
-    assert not remove_override(session, provider.id, "a", "family")
+    assert model_overrides.remove(session, provider.id, "a", "family")
+    assert not model_overrides.remove(session, provider.id, "a", "family")
     assert overrides(session, provider.id, NOON) == {}
 
 
@@ -105,7 +99,7 @@ def test_a_removed_override_is_gone_and_removing_it_again_says_so(session, provi
 )
 def test_what_no_row_could_hold_is_refused_when_it_is_set_and_not_at_the_next_sync(session, provider, field, value):
     with pytest.raises(InvalidRuleError):
-        set_override(session, provider.id, "a", field, value, reason="x")
+        model_overrides.put(session, provider.id, "a", field, value, reason="x")
     session.rollback()
 
 
@@ -113,23 +107,23 @@ def test_an_override_the_provider_has_caught_up_with_is_listed(session, provider
     put("context_length", 5)
     put("family", None)
     put("capabilities.chat", True)
-    assert overrides_caught_up(session) == []
+    assert model_overrides.caught_up(session) == []
     said = {"a": {"context_length": 4, "family": None, "capabilities.chat": True}}
     note_listed_values(session, {provider.id: said}, now=hours_later(1))
     session.commit()
-    assert [each.field for each in overrides_caught_up(session, "openai")] == ["capabilities.chat", "family"]
+    assert [each.field for each in model_overrides.caught_up(session, "openai")] == ["capabilities.chat", "family"]
     before = row_versions("provider_model_override")
     note_listed_values(session, {provider.id: said}, now=hours_later(2))
     session.commit()
     assert row_versions("provider_model_override") == before
     note_listed_values(session, {provider.id: {"a": {"context_length": 5}}}, now=hours_later(3))
-    found = {each.field: (each.listed_value, each.listed_at) for each in overrides_caught_up(session)}
+    found = {each.field: (each.listed_value, each.listed_at) for each in model_overrides.caught_up(session)}
     assert found == {
         "capabilities.chat": (True, hours_later(1)),
         "context_length": (5, hours_later(3)),
         "family": (None, hours_later(1)),
     }
-    assert overrides_caught_up(session, "anthropic") == []
+    assert model_overrides.caught_up(session, "anthropic") == []
 
 
 def test_overrides_by_model_become_overrides_by_field_with_the_migration(empty_database_url):

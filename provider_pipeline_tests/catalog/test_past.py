@@ -1,10 +1,9 @@
 """The table as of a past moment, told by undoing what came later."""
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import add_rule_version
+from provider_pipeline.catalog import rule_decisions
 from provider_pipeline_tests.catalog.builders import counts, hours_later, model, register, removes_after, write_models
 
 COLUMNS = (
@@ -24,7 +23,7 @@ def _as_of(session, moment, slug=None) -> list:
 
 
 def _second_rule(session, provider) -> None:
-    add_rule_version(
+    rule_decisions.add_version(
         session,
         provider.id,
         model_list_config={"selector": "models"},

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import make_url, text
 
-from provider_pipeline.catalog import Database, check_schema, get_provider, open_database, upgrade
+from provider_pipeline.catalog import providers
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.migrations import check_schema, upgrade
 from provider_pipeline.errors import DatabaseUnavailableError
 from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, register, write_models
 from provider_pipeline_tests.catalog.test_migrations import EVERY
@@ -32,7 +34,7 @@ def test_a_statement_works_on_every_server_connection_however_often_it_came_befo
         with open_database(pooler.url(database_url)) as database:
             for _ in range(20):
                 with database.session() as session:
-                    assert get_provider(session, "openai").slug == "openai"
+                    assert providers.get(session, "openai").slug == "openai"
                     session.commit()
 
 

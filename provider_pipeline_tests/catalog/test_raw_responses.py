@@ -3,16 +3,10 @@ import json
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import (
-    StoredPage,
-    get_raw_response,
-    list_raw_responses,
-    recent_raw_response_ids,
-    store_raw_response,
-    stored_pages,
-)
+from provider_pipeline.catalog import raw_responses
+from provider_pipeline.catalog.raw_responses import StoredPage, list_raw_responses, stored_pages
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules import content_digest
+from provider_pipeline.rules.rows import content_digest
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_success, register
 
 PAGES = [
@@ -24,11 +18,11 @@ PAGES = [
 
 def _store(session, provider, *contents: bytes, complete: bool = True, **options):
     pages = [StoredPage(0, number, "https://x.example", content) for number, content in enumerate(contents)]
-    return store_raw_response(session, provider.id, pages, complete=complete, **options)
+    return raw_responses.store(session, provider.id, pages, complete=complete, **options)
 
 
 def test_a_listing_is_loaded_as_it_was_stored(session, provider):
-    stored = store_raw_response(session, provider.id, PAGES, complete=True)
+    stored = raw_responses.store(session, provider.id, PAGES, complete=True)
     assert (stored.byte_count, stored.page_count, stored.is_new) == (12 + 256, 3, True)
     assert list(stored_pages(session, stored.id)) == PAGES
 
@@ -42,7 +36,7 @@ def test_the_same_content_is_found_again_and_only_noted_to_have_come_again(sessi
     session.commit()
     assert (again.id, again.sha256, again.is_new, earlier.id) == (first.id, first.sha256, False, first.id)
     assert row_versions("raw_response_page") == before
-    stored = get_raw_response(session, first.id)
+    stored = raw_responses.get(session, first.id)
     assert (stored.fetched_at, stored.last_fetched_at) == (hours_later(-1), hours_later(3))
 
 
@@ -81,7 +75,7 @@ def test_what_json_tells_apart_is_new_content(session, provider, one, other):
 
 def test_a_digest_that_is_known_already_is_the_one_that_would_be_computed(session, provider):
     known = StoredPage(0, 0, "https://x.example", b'{"b": 1, "a": 2}', digest=content_digest({"a": 2, "b": 1}))
-    assert store_raw_response(session, provider.id, [known], complete=True).id == (
+    assert raw_responses.store(session, provider.id, [known], complete=True).id == (
         _store(session, provider, b'{"a": 2, "b": 1}').id
     )
 
@@ -101,7 +95,7 @@ def test_different_content_is_stored_apart(session, provider):
 
 
 def test_the_pages_of_a_stored_listing_are_read_one_at_a_time(session, provider):
-    stored = store_raw_response(session, provider.id, PAGES, complete=True)
+    stored = raw_responses.store(session, provider.id, PAGES, complete=True)
     reading = stored_pages(session, stored.id)
     assert next(reading) == PAGES[0]
     session.execute(text("DELETE FROM raw_response_page WHERE number = 2"))
@@ -151,13 +145,13 @@ def test_the_last_accepted_listing_came_whenever_the_provider_was_last_synced_we
         rule_version=1,
         result={},
     )
-    stored = get_raw_response(session, accepted.id)
+    stored = raw_responses.get(session, accepted.id)
     assert (stored.accepted, stored.fetched_at, stored.last_fetched_at) == (True, NOON, hours_later(9))
 
 
 def test_the_response_that_came_last_is_the_newest_though_it_was_stored_first(session, provider):
     first = _store(session, provider, b"a", fetched_at=NOON)
     second = _store(session, provider, b"b", fetched_at=hours_later(1))
-    assert recent_raw_response_ids(session, provider.id, limit=5) == [second.id, first.id]
+    assert raw_responses.recent_ids(session, provider.id, limit=5) == [second.id, first.id]
     _store(session, provider, b"a", fetched_at=hours_later(2))
-    assert recent_raw_response_ids(session, provider.id, limit=5) == [first.id, second.id]
+    assert raw_responses.recent_ids(session, provider.id, limit=5) == [first.id, second.id]

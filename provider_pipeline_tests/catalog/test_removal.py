@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from provider_pipeline.catalog import load_models, tables
+from provider_pipeline.catalog import models, tables
 from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model, record_success
 
 KEPT = [model("kept")]
@@ -13,7 +13,7 @@ BOTH = [model("kept"), model("gone")]
 
 
 def _gone(session, provider) -> dict:
-    return {row["model_id"]: row for row in load_models(session, provider.id)}["gone"]
+    return {row["model_id"]: row for row in models.load(session, provider.id)}["gone"]
 
 
 def test_three_misses_and_a_day_are_the_defaults(session, provider):

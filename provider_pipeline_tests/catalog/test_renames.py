@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import ModelChange, load_models
+from provider_pipeline.catalog import models
+from provider_pipeline.catalog.model_writes import ModelChange
 from provider_pipeline_tests.catalog.builders import NOON, counts, hours_later, model
 
 TELLING = {"family": "qwen", "context_length": 32_768, "input_price": 0.5, "output_price": 1.5}
@@ -11,7 +12,7 @@ OTHERS = [model("other-1", family="gpt"), model("other-2", family="gpt")]
 
 
 def _rows(session, provider) -> dict[str, dict]:
-    return {row["model_id"]: row for row in load_models(session, provider.id)}
+    return {row["model_id"]: row for row in models.load(session, provider.id)}
 
 
 @pytest.mark.parametrize(

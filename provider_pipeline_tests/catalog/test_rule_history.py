@@ -1,11 +1,10 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from provider_pipeline.catalog import rule_events
-from provider_pipeline.catalog.rule_history import version_before
+from provider_pipeline.catalog import rule_versions
+from provider_pipeline.catalog.rule_versions import version_before
 
 
 @pytest.mark.parametrize(
@@ -20,7 +19,7 @@ def test_what_is_recorded_of_rules_is_never_changed(session, provider, change):
     with pytest.raises(DBAPIError, match="the history of rules is only added to"):
         session.execute(text(change))
     session.rollback()
-    assert len(rule_events(session, provider.id)) == 1
+    assert len(rule_versions.events(session, provider.id)) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from provider_pipeline.catalog import (
-    activate_rule,
-    active_rule,
-    add_provider,
-    get_provider,
-    get_rule_version,
-    list_rule_versions,
-    open_rule_gen_task,
-    previous_active_version,
-    roll_back_rule,
-    rule_events,
-    set_rule_status,
-)
+from provider_pipeline.catalog import providers, rule_decisions, rule_versions
+from provider_pipeline.catalog.rule_decisions import activate_rule
+from provider_pipeline.catalog.rule_versions import list_rule_versions, previous_active_version
+from provider_pipeline.catalog.task_opening import open_rule_gen_task
 from provider_pipeline.errors import CatalogError, RuleMissingError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, model, write_models
 
@@ -25,7 +16,7 @@ from provider_pipeline_tests.catalog.builders import NOON, add_rule, model, writ
 def test_the_active_rule_is_the_one_activated_last(session, provider):
     assert add_rule(session, provider, "2") == 2
     assert add_rule(session, provider, "3", activate=False) == 3
-    active = dataclasses.asdict(active_rule(session, provider.id))
+    active = dataclasses.asdict(rule_versions.active(session, provider.id))
     assert active.pop("created_at") is not None
     assert active == {
         "version": 2,
@@ -41,7 +32,8 @@ def test_the_active_rule_is_the_one_activated_last(session, provider):
         "status": "active",
     }
     activate_rule(session, provider.id, 3, reason="better")
-    assert active_rule(session, provider.id).version == get_provider(session, "openai").active_rule_version == 3
+    assert rule_versions.active(session, provider.id).version == 3
+    assert providers.get(session, "openai").active_rule_version == 3
 
 
 def test_provider_metadata_holds_a_copy_of_the_active_rule(session, provider):
@@ -76,7 +68,7 @@ def test_a_stored_version_can_be_neither_changed_nor_deleted(session, provider, 
     with pytest.raises(DBAPIError, match="a rule version is immutable"):
         session.execute(text(change))
     session.rollback()
-    assert active_rule(session, provider.id).version == 1
+    assert rule_versions.active(session, provider.id).version == 1
 
 
 _ADDED = "provider_id, model_id || '-2', meta_hash, first_seen_at, last_seen_at"
@@ -122,9 +114,9 @@ def test_versions_are_counted_without_gaps_when_two_writers_add_at_once(database
 
 
 def test_a_provider_without_a_rule_is_answered_with_what_to_run(session):
-    added = add_provider(session, slug="new", name="New", base_url="https://x.example", auth_config={"type": "none"})
+    added = providers.add(session, slug="new", name="New", base_url="https://x.example", auth_config={"type": "none"})
     with pytest.raises(RuleMissingError) as caught:
-        active_rule(session, added.id)
+        rule_versions.active(session, added.id)
     assert str(caught.value) == (
         "provider 'new' has no active extraction rule (run: provider-pipeline rules generate new)"
     )
@@ -133,7 +125,7 @@ def test_a_provider_without_a_rule_is_answered_with_what_to_run(session):
 def test_a_version_that_does_not_exist_cannot_be_activated(session, provider):
     with pytest.raises(RuleMissingError, match="provider 'openai' has no rule version 7"):
         activate_rule(session, provider.id, 7, reason="why not")
-    assert active_rule(session, provider.id).version == 1
+    assert rule_versions.active(session, provider.id).version == 1
 
 
 def _statuses(session, provider) -> dict[int, str]:
@@ -141,7 +133,7 @@ def _statuses(session, provider) -> dict[int, str]:
 
 
 def _events(session, provider) -> list[tuple]:
-    return [(event.version, event.status, event.reason) for event in rule_events(session, provider.id)]
+    return [(event.version, event.status, event.reason) for event in rule_versions.events(session, provider.id)]
 
 
 def test_activation_retires_the_version_before_and_says_why(session, provider):
@@ -157,7 +149,7 @@ def test_activation_retires_the_version_before_and_says_why(session, provider):
         (1, "retired", "version 2 took over: fits the new shape"),
         (2, "active", "fits the new shape"),
     ]
-    (_, decided) = rule_events(session, provider.id, version=2)
+    (_, decided) = rule_versions.events(session, provider.id, version=2)
     assert {name: getattr(decided, name) for name in why} == why
 
 
@@ -192,9 +184,9 @@ def test_a_version_knows_its_author_and_the_version_it_was_to_replace(session, p
 
 def test_a_rejected_rule_that_is_made_again_stays_rejected_until_somebody_activates_it(session, provider):
     add_rule(session, provider, "2", activate=False)
-    set_rule_status(session, provider.id, 2, "rejected", reason="reads the wrong list", created_by_id=7)
+    rule_decisions.set_status(session, provider.id, 2, "rejected", reason="reads the wrong list", created_by_id=7)
     assert add_rule(session, provider, "2", activate=False) == 2
-    assert get_rule_version(session, provider.id, 2).status == "rejected"
+    assert rule_versions.get(session, provider.id, 2).status == "rejected"
     activate_rule(session, provider.id, 2, reason="it was right after all", created_by_id=8)
     session.commit()
     assert [status for version, status, _ in _events(session, provider) if version == 2] == [
@@ -207,19 +199,19 @@ def test_a_rejected_rule_that_is_made_again_stays_rejected_until_somebody_activa
 def test_a_status_that_is_given_twice_is_recorded_once(session, provider):
     add_rule(session, provider, "2", activate=False)
     for _ in range(2):
-        set_rule_status(session, provider.id, 2, "needs_review", reason="two lists look alike")
-    assert len(rule_events(session, provider.id, version=2)) == 2
+        rule_decisions.set_status(session, provider.id, 2, "needs_review", reason="two lists look alike")
+    assert len(rule_versions.events(session, provider.id, version=2)) == 2
 
 
 def test_only_activation_makes_a_version_active_or_takes_that_from_it(session, provider):
     add_rule(session, provider, "2", activate=False)
     for status in ("active", "retired", "splendid"):
         with pytest.raises(CatalogError, match=f"cannot be given the status '{status}'"):
-            set_rule_status(session, provider.id, 2, status, reason="x")
+            rule_decisions.set_status(session, provider.id, 2, status, reason="x")
     with pytest.raises(CatalogError, match="rule version 1 is the active one"):
-        set_rule_status(session, provider.id, 1, "rejected", reason="x")
+        rule_decisions.set_status(session, provider.id, 1, "rejected", reason="x")
     with pytest.raises(RuleMissingError, match="no rule version 9"):
-        set_rule_status(session, provider.id, 9, "rejected", reason="x")
+        rule_decisions.set_status(session, provider.id, 9, "rejected", reason="x")
     with pytest.raises(CatalogError, match="cannot be given the status 'active'"):
         add_rule(session, provider, "3", activate=False, status="active")
 
@@ -240,7 +232,7 @@ def test_the_pointer_and_the_status_cannot_disagree_even_by_hand(session, provid
         session.commit()
     session.rollback()
     assert _statuses(session, provider) == {1: "active", 2: "candidate"}
-    assert get_provider(session, "openai").active_rule_version == 1
+    assert providers.get(session, "openai").active_rule_version == 1
 
 
 def test_exactly_one_version_is_active_when_many_activate_at_once(database, session, provider):
@@ -257,7 +249,7 @@ def test_exactly_one_version_is_active_when_many_activate_at_once(database, sess
         list(threads.map(activate, [2, 3, 4, 5]))
     statuses = _statuses(session, provider)
     assert sorted(statuses.values()) == ["active", "retired", "retired", "retired", "retired"]
-    assert statuses[get_provider(session, "openai").active_rule_version] == "active"
+    assert statuses[providers.get(session, "openai").active_rule_version] == "active"
     changes = [status for _, status, _ in _events(session, provider) if status in ("active", "retired")]
     assert changes == ["active", *["retired", "active"] * (len(changes) // 2)]
 
@@ -272,17 +264,17 @@ def test_a_roll_back_restores_the_rule_and_the_pointers_step_by_step(session, pr
     session.commit()
     for version in (2, 1):
         assert previous_active_version(session, provider.id) == version
-        assert roll_back_rule(session, provider.id, reason="prices were wrong", created_by_id=7) == version
+        assert rule_decisions.roll_back(session, provider.id, reason="prices were wrong", created_by_id=7) == version
         session.commit()
         assert tuple(session.execute(copy).one()) == copies[version - 1]
-        assert active_rule(session, provider.id).version == version
+        assert rule_versions.active(session, provider.id).version == version
     assert _statuses(session, provider) == {1: "active", 2: "retired", 3: "retired"}
     with pytest.raises(RuleMissingError, match=r"no earlier rule version .*rules versions openai"):
-        roll_back_rule(session, provider.id, reason="further")
+        rule_decisions.roll_back(session, provider.id, reason="further")
 
 
 def test_a_roll_back_passes_over_a_rejected_version(session, provider):
     for digit in "23":
         add_rule(session, provider, digit)
-    set_rule_status(session, provider.id, 2, "rejected", reason="never again")
-    assert roll_back_rule(session, provider.id, reason="x") == 1
+    rule_decisions.set_status(session, provider.id, 2, "rejected", reason="never again")
+    assert rule_decisions.roll_back(session, provider.id, reason="x") == 1

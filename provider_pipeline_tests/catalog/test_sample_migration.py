@@ -6,7 +6,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import add_provider, get_provider, list_providers, load_models, open_database, upgrade
+from provider_pipeline.catalog import models, providers
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.catalog.providers import list_providers
 from provider_pipeline_tests.catalog.builders import upgrade_to
 
 # Of each: slug, address, what requests may do, what made the first rule, and where that rule's sample came from.
@@ -76,16 +79,16 @@ def test_what_an_earlier_demo_left_is_marked_disabled_and_out_of_the_way_of_the_
     found = {each.slug: (each.is_sample, each.enabled) for each in list_providers(upgraded, enabled_only=False)}
     assert {slug for slug, (is_sample, _) in found.items() if is_sample} == {"openai.sample", "xai.sample", "deepseek"}
     assert all(enabled is not is_sample for is_sample, enabled in found.values())
-    real = add_provider(
+    real = providers.add(
         upgraded, slug="openai", name="OpenAI", base_url="https://api.openai.com", auth_config={"type": "none"}
     )
-    assert (real.is_sample, real.enabled, load_models(upgraded, real.id)) == (False, True, [])
-    kept = get_provider(upgraded, "openai.sample")
-    assert len(load_models(upgraded, kept.id)) == 1
+    assert (real.is_sample, real.enabled, models.load(upgraded, real.id)) == (False, True, [])
+    kept = providers.get(upgraded, "openai.sample")
+    assert len(models.load(upgraded, kept.id)) == 1
     assert kept.base_url == BEFORE["openai"][0]
 
 
 @pytest.mark.parametrize("slug", ["anthropic", "gateway", "ollama", "mistral", "cohere", "deepseek.sample"])
 def test_a_provider_of_the_users_own_is_left_as_it_was(upgraded: Session, slug: str):
-    found = get_provider(upgraded, slug)
+    found = providers.get(upgraded, slug)
     assert (found.is_sample, found.enabled, found.base_url) == (False, True, BEFORE[slug][0])

@@ -16,23 +16,27 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import Database, Provider, SyncLocks, open_database, sync_lock, upgrade
-from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY, SyncLocks, sync_lock
 from provider_pipeline.errors import SyncInProgressError
 from provider_pipeline_tests.catalog.builders import let_leases_expire, register, upgrade_to, wait_for_a_lock
 
 HOLDER = """
 import sys
-from provider_pipeline.catalog import get_provider, open_database, sync_lock
+from provider_pipeline.catalog.providers import get
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.sync_locks import sync_lock
 with open_database(sys.argv[1], door="the CLI") as database, database.session() as session:
-    with sync_lock(session, get_provider(session, "openai")):
+    with sync_lock(session, get(session, "openai")):
         print("taken", flush=True)
         sys.stdin.read()
 """
 FORKING = """
 import os, sys
 from sqlalchemy import text
-from provider_pipeline.catalog import open_database
+from provider_pipeline.catalog.database import open_database
 from provider_pipeline.errors import CatalogError
 with open_database(sys.argv[1]) as database:
     database.locks.take(["openai"])

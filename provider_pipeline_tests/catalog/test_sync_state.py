@@ -4,17 +4,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import (
-    LastSuccess,
-    RepeatedSync,
-    SyncLocks,
-    SyncState,
-    get_sync_state,
-    last_successes,
-    record_repeats,
-    set_enabled,
-    sync_lock,
-)
+from provider_pipeline.catalog import sync_state
+from provider_pipeline.catalog.providers import set_enabled
+from provider_pipeline.catalog.sync_locks import SyncLocks, sync_lock
+from provider_pipeline.catalog.sync_state import LastSuccess, RepeatedSync, SyncState, last_successes, record_repeats
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_failure, record_success, register
 
 PAGE = {"endpoint": 0, "number": 1, "url": "https://x.example", "etag": '"abc"', "last_modified": None}
@@ -30,12 +23,12 @@ def _fail(session, provider, hour: int, message: str = "no answer") -> None:
 
 
 def test_a_provider_never_synced_has_an_empty_state(session, provider):
-    assert get_sync_state(session, provider.id) == SyncState()
+    assert sync_state.get(session, provider.id) == SyncState()
 
 
 def test_a_success_is_remembered_with_what_the_next_sync_needs(session, provider):
     _succeed(session, provider, 0, validators=[PAGE])
-    state = get_sync_state(session, provider.id)
+    state = sync_state.get(session, provider.id)
     assert (state.last_checked_at, state.last_success_at) == (NOON, NOON)
     assert (state.profile, state.validators, state.rule_version) == ({"count": 3}, [PAGE], 1)
     assert state.consecutive_failures == 0
@@ -45,7 +38,7 @@ def test_failures_are_counted_and_leave_what_is_known_of_the_last_success(sessio
     _succeed(session, provider, 0, validators=[PAGE])
     _fail(session, provider, 1)
     _fail(session, provider, 2, message="still\nno answer\x00")
-    state = get_sync_state(session, provider.id)
+    state = sync_state.get(session, provider.id)
     assert (state.last_checked_at, state.last_success_at) == (hours_later(2), NOON)
     assert (state.consecutive_failures, state.last_error_kind) == (2, "Unreachable")
     assert state.last_error == "still no answer"
@@ -54,28 +47,28 @@ def test_failures_are_counted_and_leave_what_is_known_of_the_last_success(sessio
 
 def test_a_success_ends_the_failures(session, provider):
     _fail(session, provider, 0)
-    assert get_sync_state(session, provider.id).last_success_at is None
+    assert sync_state.get(session, provider.id).last_success_at is None
     _succeed(session, provider, 1)
-    state = get_sync_state(session, provider.id)
+    state = sync_state.get(session, provider.id)
     assert (state.consecutive_failures, state.last_error_kind, state.last_error) == (0, None, None)
 
 
 def test_a_success_without_a_profile_keeps_the_one_before(session, provider):
     _succeed(session, provider, 0)
     _succeed(session, provider, 1, profile=None)
-    assert get_sync_state(session, provider.id).profile == {"count": 3}
+    assert sync_state.get(session, provider.id).profile == {"count": 3}
 
 
 def test_a_long_message_is_cut(session, provider):
     _fail(session, provider, 0, message="x" * 5000)
-    assert len(get_sync_state(session, provider.id).last_error) == 1000
+    assert len(sync_state.get(session, provider.id).last_error) == 1000
 
 
 def test_times_never_go_back_when_two_syncs_end_out_of_order(session, provider):
     _succeed(session, provider, 5)
     _succeed(session, provider, 3)
     _fail(session, provider, 4)
-    state = get_sync_state(session, provider.id)
+    state = sync_state.get(session, provider.id)
     assert (state.last_checked_at, state.last_success_at) == (hours_later(5), hours_later(5))
 
 
@@ -106,11 +99,11 @@ def _repeat(session, provider, hour: int, state: SyncState, token: UUID) -> bool
 
 def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session, provider, locks):
     _succeed(session, provider, 0, basis="a" * 64)
-    before = get_sync_state(session, provider.id)
+    before = sync_state.get(session, provider.id)
     assert not _repeat(session, provider, 1, before, uuid4())
-    assert get_sync_state(session, provider.id) == before
+    assert sync_state.get(session, provider.id) == before
     assert _repeat(session, provider, 2, before, locks.token)
-    after = get_sync_state(session, provider.id)
+    after = sync_state.get(session, provider.id)
     assert (after.last_checked_at, after.last_success_at) == (hours_later(2), hours_later(2))
     assert (after.last_result, after.validators) == ({"unchanged": 3}, [PAGE])
     assert (after.profile, after.basis, after.rule_version) == (before.profile, "a" * 64, 1)
@@ -119,13 +112,13 @@ def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session,
 def test_a_repeat_of_what_is_not_the_last_accepted_listing_any_more_is_refused(session, provider, locks):
     assert not _repeat(session, provider, 0, SyncState(), locks.token)
     _succeed(session, provider, 0, basis="a" * 64)
-    before = get_sync_state(session, provider.id)
+    before = sync_state.get(session, provider.id)
     _succeed(session, provider, 1, basis="b" * 64)
     assert not _repeat(session, provider, 2, before, locks.token)
-    before = get_sync_state(session, provider.id)
+    before = sync_state.get(session, provider.id)
     _fail(session, provider, 2)
     assert not _repeat(session, provider, 3, before, locks.token)
-    assert get_sync_state(session, provider.id).last_success_at == hours_later(1)
+    assert sync_state.get(session, provider.id).last_success_at == hours_later(1)
 
 
 def test_the_etag_of_the_first_page_is_a_column_of_its_own(session, provider):

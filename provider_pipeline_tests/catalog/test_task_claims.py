@@ -7,26 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from provider_pipeline.catalog import (
-    Retries,
-    activate_rule,
-    active_rule,
-    cancel_open_tasks,
-    claim_task,
-    create_token,
-    extend_claim,
-    finish_task,
-    get_task,
-    list_tokens,
-    open_rule_gen_task,
-    previous_active_version,
-    propose,
-    release_task,
-    retry_task,
-    set_task_status,
+from provider_pipeline.catalog import api_tokens, rule_versions, task_claims
+from provider_pipeline.catalog.api_tokens import list_tokens
+from provider_pipeline.catalog.rule_decisions import activate_rule
+from provider_pipeline.catalog.rule_versions import previous_active_version
+from provider_pipeline.catalog.task_claims import Retries, propose
+from provider_pipeline.catalog.task_opening import open_rule_gen_task
+from provider_pipeline.catalog.tasks import (
+    cancel_open as cancel_open_tasks,
+    get as get_task,
+    retry as retry_task,
+    set_status as set_task_status,
 )
 from provider_pipeline.errors import CatalogError, RuleMissingError, TaskClaimLostError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, hours_later, register
@@ -43,7 +36,7 @@ def _open(session, provider, kind: str = "extraction_failed") -> int:
 
 
 def _claim(session, worker: str = "one", now=NOON, **options):
-    task = claim_task(session, worker=worker, now=now, lease=LEASE, **options)
+    task = task_claims.claim(session, worker=worker, now=now, lease=LEASE, **options)
     session.commit()
     return task
 
@@ -75,9 +68,9 @@ def test_a_task_whose_worker_vanished_is_taken_over_and_its_late_answer_changes_
     taken = _claim(session, "two", NOON + LEASE)
     assert (taken.id, taken.claimed_by, taken.attempts) == (task_id, "two", 2)
     late = [
-        lambda: finish_task(session, task_id, worker="gone", status="SUCCEEDED", result={"version": 9}),
-        lambda: extend_claim(session, task_id, worker="gone", now=NOON, lease=LEASE),
-        lambda: release_task(session, task_id, worker="gone", now=NOON, reason="x"),
+        lambda: task_claims.finish(session, task_id, worker="gone", status="SUCCEEDED", result={"version": 9}),
+        lambda: task_claims.extend(session, task_id, worker="gone", now=NOON, lease=LEASE),
+        lambda: task_claims.release(session, task_id, worker="gone", now=NOON, reason="x"),
         lambda: propose(session, task_id, 1, worker="gone"),
         lambda: propose(session, task_id, 1),
     ]
@@ -95,15 +88,15 @@ def test_a_late_worker_activates_nothing(database, session, provider):
     _claim(session, "two", NOON + LEASE)
     with database.session() as late, pytest.raises(TaskClaimLostError), late.begin():
         activate_rule(late, provider.id, 2, reason="good scores", task_id=task_id)
-        finish_task(late, task_id, worker="gone", status="SUCCEEDED", result={})
-    assert active_rule(session, provider.id).version == 1
+        task_claims.finish(late, task_id, worker="gone", status="SUCCEEDED", result={})
+    assert rule_versions.active(session, provider.id).version == 1
     assert previous_active_version(session, provider.id) is None
 
 
 def test_an_answer_after_the_lease_counts_as_long_as_nobody_took_over(session, provider):
     task_id = _open(session, provider)
     _claim(session)
-    finish_task(session, task_id, worker="one", status="SUCCEEDED", result={"version": 2})
+    task_claims.finish(session, task_id, worker="one", status="SUCCEEDED", result={"version": 2})
     assert _claim(session, "two", NOON + 2 * LEASE) is None
     assert get_task(session, task_id).status == "SUCCEEDED"
 
@@ -111,7 +104,7 @@ def test_an_answer_after_the_lease_counts_as_long_as_nobody_took_over(session, p
 def test_a_worker_that_says_it_is_alive_keeps_its_task(session, provider):
     task_id = _open(session, provider)
     _claim(session)
-    extend_claim(session, task_id, worker="one", now=NOON + 9 * MINUTE, lease=LEASE)
+    task_claims.extend(session, task_id, worker="one", now=NOON + 9 * MINUTE, lease=LEASE)
     assert _claim(session, "two", NOON + 18 * MINUTE) is None
     assert _claim(session, "two", NOON + 19 * MINUTE).id == task_id
 
@@ -120,7 +113,7 @@ def test_a_worker_that_says_it_is_alive_keeps_its_task(session, provider):
 def tokens(session) -> list[int]:
     """The numbers of two API tokens."""
     for name in ("mine", "other"):
-        create_token(session, name, "sync")
+        api_tokens.create(session, name, "sync")
     session.commit()
     return [token.id for token in list_tokens(session)]
 
@@ -132,15 +125,15 @@ def test_a_claim_made_with_a_token_is_used_with_that_token_only_whatever_the_nam
     assert (taken.claimed_by, taken.claimed_token_id) == ("alice", mine)
     claim = {"worker": "alice", "token_id": other}
     for act in (
-        lambda: extend_claim(session, task_id, now=NOON, lease=LEASE, **claim),
-        lambda: release_task(session, task_id, now=NOON, reason="x", **claim),
+        lambda: task_claims.extend(session, task_id, now=NOON, lease=LEASE, **claim),
+        lambda: task_claims.release(session, task_id, now=NOON, reason="x", **claim),
         lambda: propose(session, task_id, 1, **claim),
     ):
         with pytest.raises(TaskClaimLostError, match="is with alice, but was not claimed with this token"):
             act()
     session.commit()
     assert get_task(session, task_id) == taken
-    extend_claim(session, task_id, now=NOON + MINUTE, lease=LEASE, worker="alice", token_id=mine)
+    task_claims.extend(session, task_id, now=NOON + MINUTE, lease=LEASE, worker="alice", token_id=mine)
     assert get_task(session, task_id).claimed_until == NOON + MINUTE + LEASE
     propose(session, task_id, 1, worker="alice", token_id=mine)
     assert get_task(session, task_id).claimed_token_id is None
@@ -151,13 +144,13 @@ def test_a_claim_made_without_a_token_is_used_by_none(session, provider, tokens)
     _claim(session, "built-in")
     with pytest.raises(TaskClaimLostError):
         propose(session, task_id, 1, worker="built-in", token_id=tokens[0])
-    finish_task(session, task_id, worker="built-in", status="SUCCEEDED", result={})
+    task_claims.finish(session, task_id, worker="built-in", status="SUCCEEDED", result={})
 
 
 def test_the_operator_may_act_for_the_worker_of_a_token(session, provider, tokens):
     task_id = _open(session, provider)
     _claim(session, "alice", token_id=tokens[0])
-    assert release_task(session, task_id, worker="alice", now=NOON, reason="she is on leave").status == "PENDING"
+    assert task_claims.release(session, task_id, worker="alice", now=NOON, reason="she is on leave").status == "PENDING"
 
 
 def test_a_token_takes_a_task_over_when_the_claim_of_another_ends(session, provider, tokens):
@@ -173,7 +166,7 @@ def test_a_task_is_answered_with_a_result_a_report_and_a_version(session, provid
     _claim(session)
     add_rule(session, provider, "2", activate=False)
     answer = {"result": {"ids_kept": 0.4}, "report": "# Two rules\n", "proposed_version": 2}
-    finish_task(session, task_id, worker="one", status=status, **answer)
+    task_claims.finish(session, task_id, worker="one", status=status, **answer)
     session.commit()
     task = get_task(session, task_id)
     assert {name: getattr(task, name) for name in answer} == answer
@@ -186,7 +179,7 @@ def test_a_task_does_not_end_as_something_unheard_of(session, provider):
     task_id = _open(session, provider)
     _claim(session)
     with pytest.raises(CatalogError, match="cannot end as 'PENDING'"):
-        finish_task(session, task_id, worker="one", status="PENDING", result={})
+        task_claims.finish(session, task_id, worker="one", status="PENDING", result={})
 
 
 def test_a_task_that_was_closed_meanwhile_is_not_answered(session, provider):
@@ -195,7 +188,7 @@ def test_a_task_that_was_closed_meanwhile_is_not_answered(session, provider):
     cancel_open_tasks(session, provider.id, "rule version 1 fits again")
     session.commit()
     with pytest.raises(TaskClaimLostError, match=f"task {task_id} is CANCELLED, and not with one any more"):
-        finish_task(session, task_id, worker="one", status="SUCCEEDED", result={})
+        task_claims.finish(session, task_id, worker="one", status="SUCCEEDED", result={})
 
 
 def test_a_task_given_back_waits_longer_each_time_and_fails_after_its_last_attempt(session, provider):
@@ -204,7 +197,7 @@ def test_a_task_given_back_waits_longer_each_time_and_fails_after_its_last_attem
     now, pauses = NOON, []
     for attempt in range(1, 5):
         assert _claim(session, now=now, retries=retries).attempts == attempt
-        task = release_task(session, task_id, worker="one", now=now, reason="no network", retries=retries)
+        task = task_claims.release(session, task_id, worker="one", now=now, reason="no network", retries=retries)
         session.commit()
         assert task.result == {"reason": "no network", "attempts": attempt}
         if task.status == "PENDING":
@@ -272,7 +265,7 @@ def test_many_workers_share_the_tasks_without_taking_one_twice(database, session
         taken = []
         while True:
             with database.session() as own, own.begin():
-                task = claim_task(own, worker=f"worker {worker}", now=NOON, lease=LEASE)
+                task = task_claims.claim(own, worker=f"worker {worker}", now=NOON, lease=LEASE)
             if task is None:
                 return taken
             taken.append(task.id)
@@ -285,7 +278,7 @@ def test_many_workers_share_the_tasks_without_taking_one_twice(database, session
 def test_a_task_that_somebody_is_taking_right_now_is_passed_over_without_waiting(database, session, provider):
     first, second = _open(session, provider, "a"), _open(session, provider, "b")
     with database.session() as other:
-        assert claim_task(other, worker="other", now=NOON, lease=LEASE).id == first
+        assert task_claims.claim(other, worker="other", now=NOON, lease=LEASE).id == first
         assert _claim(session).id == second
         other.rollback()
     assert _claim(session).id == first
@@ -293,12 +286,13 @@ def test_a_task_that_somebody_is_taking_right_now_is_passed_over_without_waiting
 
 WORKER = """
 import os, sys, time
-from provider_pipeline.catalog import claim_task, open_database
+from provider_pipeline.catalog.task_claims import claim
+from provider_pipeline.catalog.database import open_database
 from provider_pipeline_tests.catalog.builders import NOON
 from provider_pipeline_tests.catalog.test_task_claims import LEASE
 
 with open_database(sys.argv[1]) as database, database.session() as session:
-    task = claim_task(session, worker=f"process {os.getpid()}", now=NOON, lease=LEASE)
+    task = claim(session, worker=f"process {os.getpid()}", now=NOON, lease=LEASE)
     if sys.argv[2] == "after its claim":
         session.commit()
     print(task.id, flush=True)
@@ -319,4 +313,4 @@ def test_the_task_of_a_killed_worker_is_taken_over(database, session, provider, 
         task = _claim(session, "next", NOON + LEASE)
     assert (task.id, task.claimed_by, task.attempts) == (task_id, "next", attempt)
     with pytest.raises(TaskClaimLostError, match="is with next"):
-        finish_task(session, task_id, worker=f"process {process.pid}", status="SUCCEEDED", result={})
+        task_claims.finish(session, task_id, worker=f"process {process.pid}", status="SUCCEEDED", result={})

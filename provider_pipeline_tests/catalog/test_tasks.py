@@ -2,21 +2,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from provider_pipeline.catalog import (
-    StoredPage,
-    add_task_evidence,
-    cancel_open_tasks,
-    failure_signature,
-    get_task,
+from provider_pipeline.catalog import raw_responses
+from provider_pipeline.catalog.raw_responses import StoredPage
+from provider_pipeline.catalog.task_opening import failure_signature, open_rule_gen_task
+from provider_pipeline.catalog.tasks import (
+    add_evidence as add_task_evidence,
+    cancel_open as cancel_open_tasks,
+    get as get_task,
     list_tasks,
-    open_rule_gen_task,
-    retry_task,
-    set_task_status,
-    store_raw_response,
+    retry as retry_task,
+    set_status as set_task_status,
 )
 from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import register
@@ -32,7 +30,7 @@ def _open(session, provider, issue=EMPTY) -> int:
 
 def test_a_failure_becomes_a_task_that_says_what_failed(session, provider):
     pages = [StoredPage(0, 1, "https://x.example", b"{}")]
-    raw = store_raw_response(session, provider.id, pages, complete=True)
+    raw = raw_responses.store(session, provider.id, pages, complete=True)
     made = open_rule_gen_task(session, provider.id, raw_response_id=raw.id, issues=[EMPTY, NOTE], created_by_id=7)
     session.commit()
     assert made.created

@@ -3,20 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import (
-    StoredPage,
-    activate_rule,
-    end_trial,
-    get_trial,
-    list_trials,
-    prune_raw_responses,
-    recent_raw_response_ids,
-    record_trial_result,
-    running_trials,
-    start_trial,
-    store_raw_response,
-    trial_results,
-)
+from provider_pipeline.catalog import raw_responses, trials
+from provider_pipeline.catalog.raw_responses import StoredPage
+from provider_pipeline.catalog.rule_decisions import activate_rule
+from provider_pipeline.catalog.trials import list_trials, trial_results
 from provider_pipeline.errors import CatalogError, RuleMissingError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, hours_later, register
 
@@ -28,12 +18,12 @@ def candidate(session, provider) -> int:
 
 def _response(session, provider, content: bytes, fetched_at=NOON) -> int:
     pages = [StoredPage(0, 1, "https://x.example", content)]
-    return store_raw_response(session, provider.id, pages, complete=True, fetched_at=fetched_at).id
+    return raw_responses.store(session, provider.id, pages, complete=True, fetched_at=fetched_at).id
 
 
 def _start(session, provider, version: int = 2, **options):
     values = {"now": NOON, "until_syncs": 3, "reason": "written by hand", **options}
-    return start_trial(session, provider.id, version, **values)
+    return trials.start(session, provider.id, version, **values)
 
 
 def test_a_trial_runs_until_its_number_of_syncs_and_counts_the_same_listing_again(session, provider, candidate):
@@ -48,7 +38,7 @@ def test_a_trial_runs_until_its_number_of_syncs_and_counts_the_same_listing_agai
     one, two = _response(session, provider, b"[1]"), _response(session, provider, b"[2]")
     for number, response in enumerate((one, two, one)):
         assert not trial.is_over(hours_later(number))
-        trial = record_trial_result(
+        trial = trials.record_result(
             session, trial.id, raw_response_id=response, now=hours_later(number), scores={"agreement": number}
         )
     assert (trial.syncs, trial.responses) == (3, 2)
@@ -70,16 +60,16 @@ def test_a_trial_ends_at_its_time_at_the_latest(session, provider, candidate):
 @pytest.mark.parametrize("status", ["finished", "promoted", "stopped"])
 def test_a_trial_that_ended_takes_no_more_results_and_makes_room_for_another(session, provider, candidate, status):
     trial = _start(session, provider)
-    ended = end_trial(session, trial.id, status=status, now=hours_later(1), reason="seen enough")
+    ended = trials.end(session, trial.id, status=status, now=hours_later(1), reason="seen enough")
     assert (ended.status, ended.ended_at, ended.end_reason) == (status, hours_later(1), "seen enough")
-    assert end_trial(session, trial.id, status=status, now=hours_later(2), reason="again") == ended
+    assert trials.end(session, trial.id, status=status, now=hours_later(2), reason="again") == ended
     with pytest.raises(CatalogError, match=f"trial {trial.id} is {status}"):
-        record_trial_result(session, trial.id, raw_response_id=_response(session, provider, b"1"), now=NOON, scores={})
+        trials.record_result(session, trial.id, raw_response_id=_response(session, provider, b"1"), now=NOON, scores={})
     other = next(each for each in ("finished", "stopped") if each != status)
     with pytest.raises(CatalogError, match=f"trial {trial.id} is {status} already"):
-        end_trial(session, trial.id, status=other, now=hours_later(2), reason="x")
+        trials.end(session, trial.id, status=other, now=hours_later(2), reason="x")
     again = _start(session, provider)
-    assert running_trials(session, provider.id) == [again]
+    assert trials.running(session, provider.id) == [again]
     assert [each.id for each in list_trials(session, slug="openai")] == [trial.id, again.id]
     assert list_trials(session, status=status) == [ended]
 
@@ -88,9 +78,9 @@ def test_activating_a_version_ends_its_trial(session, provider, candidate):
     other = add_rule(session, provider, "3", activate=False)
     trial, kept = _start(session, provider), _start(session, provider, other)
     activate_rule(session, provider.id, candidate, reason="good scores")
-    promoted = get_trial(session, trial.id)
+    promoted = trials.get(session, trial.id)
     assert (promoted.status, promoted.end_reason) == ("promoted", "good scores")
-    assert running_trials(session, provider.id) == [kept]
+    assert trials.running(session, provider.id) == [kept]
 
 
 IMPOSSIBLE = {
@@ -113,11 +103,11 @@ def test_what_does_not_exist_is_refused_by_name(session, provider, candidate):
     with pytest.raises(RuleMissingError, match="no rule version 9"):
         _start(session, provider, 9)
     with pytest.raises(CatalogError, match="no trial 9"):
-        end_trial(session, 9, status="stopped", now=NOON, reason="x")
+        trials.end(session, 9, status="stopped", now=NOON, reason="x")
     with pytest.raises(CatalogError, match="no trial 9"):
-        record_trial_result(session, 9, raw_response_id=1, now=NOON, scores={})
+        trials.record_result(session, 9, raw_response_id=1, now=NOON, scores={})
     with pytest.raises(CatalogError, match="cannot end as 'running'"):
-        end_trial(session, _start(session, provider).id, status="running", now=NOON, reason="x")
+        trials.end(session, _start(session, provider).id, status="running", now=NOON, reason="x")
 
 
 def test_a_version_is_on_one_trial_however_many_start_one_at_once(database, session, provider, candidate):
@@ -140,12 +130,12 @@ def test_pruning_keeps_the_listings_of_a_running_trial_and_forgets_those_of_an_e
     trial = _start(session, provider)
     session.execute(text("UPDATE provider SET raw_keep_count = 1"))
     responses = [_response(session, provider, b"%d" % number, hours_later(number)) for number in range(4)]
-    record_trial_result(session, trial.id, raw_response_id=responses[0], now=NOON, scores={"agreement": 1})
-    prune_raw_responses(session, provider.id)
-    assert recent_raw_response_ids(session, provider.id, limit=9) == [responses[3], responses[0]]
-    end_trial(session, trial.id, status="stopped", now=NOON, reason="enough")
-    prune_raw_responses(session, provider.id)
-    assert recent_raw_response_ids(session, provider.id, limit=9) == [responses[3]]
+    trials.record_result(session, trial.id, raw_response_id=responses[0], now=NOON, scores={"agreement": 1})
+    raw_responses.prune(session, provider.id)
+    assert raw_responses.recent_ids(session, provider.id, limit=9) == [responses[3], responses[0]]
+    trials.end(session, trial.id, status="stopped", now=NOON, reason="enough")
+    raw_responses.prune(session, provider.id)
+    assert raw_responses.recent_ids(session, provider.id, limit=9) == [responses[3]]
     (result,) = trial_results(session, trial.id)
     assert (result.raw_response_id, result.scores) == (None, {"agreement": 1})
 
@@ -154,4 +144,4 @@ def test_trials_of_other_providers_do_not_concern_a_sync(session, provider, cand
     other = register(session, "anthropic")
     add_rule(session, other, "2", activate=False)
     _start(session, other)
-    assert running_trials(session, provider.id) == []
+    assert trials.running(session, provider.id) == []

@@ -59,7 +59,7 @@ def test_a_person_looks_at_a_task_and_has_it_tried_again_or_closes_it(run: Comma
     number = str(task["id"])
     with fleet.database.session() as session:
         differences = [{"kind": "list_moved", "text": "`data` became `moved`"}]
-        catalog.add_task_evidence(session, task["id"], {"differences": differences, "items": 312})
+        catalog.tasks.add_evidence(session, task["id"], {"differences": differences, "items": 312})
         session.commit()
     shown = run("tasks", "show", number)
     assert shown.code == 0

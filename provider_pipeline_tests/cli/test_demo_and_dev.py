@@ -13,7 +13,7 @@ import psutil
 import pytest
 from pytest_httpserver import HTTPServer
 
-from provider_pipeline.catalog import EmbeddedPostgres
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline_tests.database_contents import contents
 from provider_pipeline_tests.dev_stack import (
     LAUNCH,

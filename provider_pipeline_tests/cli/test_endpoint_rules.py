@@ -14,7 +14,7 @@ EMBEDDINGS = {"models": [{"id": "text-embedding-3-small", "context_length": 8192
 
 def add(fleet: Fleet) -> None:
     with fleet.database.session() as session:
-        catalog.add_provider(
+        catalog.providers.add(
             session,
             slug="acme",
             name="Acme",

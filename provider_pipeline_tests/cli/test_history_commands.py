@@ -6,8 +6,8 @@ import pytest
 import typer
 
 from provider_pipeline.cli.moments import parse_moment
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 

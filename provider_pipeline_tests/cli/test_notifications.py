@@ -16,11 +16,11 @@ def test_notifications_are_listed_with_what_became_of_them(fleet: Fleet, run: Co
             enqueue_notification(session, key, "daily_digest", {"key": key}, now=now)
             if key != "waiting":
                 for _ in range(MOST_ATTEMPTS if key == "given up" else 1):
-                    (claimed,) = catalog.claim_due_notifications(session, now=now)
+                    (claimed,) = catalog.notifications.claim_due(session, now=now)
                     if key == "delivered":
-                        catalog.mark_delivered(session, claimed.id, now=now)
+                        catalog.notifications.mark_delivered(session, claimed.id, now=now)
                     else:
-                        catalog.mark_failed(session, claimed, "answered 500", now=now)
+                        catalog.notifications.mark_failed(session, claimed, "answered 500", now=now)
                         now += pause_after(claimed.attempts)
             session.commit()
     listed = run("notifications", "--json").json

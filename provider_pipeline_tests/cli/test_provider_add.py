@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pytest_httpserver import HTTPServer
 
-from provider_pipeline.presets import find_preset, preset_sample
+from provider_pipeline.presets.library import find_preset, preset_sample
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.presets.vendor import Vendor
 

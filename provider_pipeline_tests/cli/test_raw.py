@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
@@ -87,9 +87,9 @@ def test_what_a_sync_may_be_about_to_refer_to_is_not_forgotten_meanwhile(run: Co
     with fleet.database.session() as session, ThreadPoolExecutor(1) as beside:
         session.execute(text("UPDATE provider SET raw_keep_count = 1"))
         session.commit()
-        catalog.lock_provider(session, catalog.get_provider(session, "acme").id)
+        catalog.providers.lock(session, catalog.providers.get(session, "acme").id)
         pruning = beside.submit(run, "raw", "prune", "acme", "--json")
         wait_for_a_lock(fleet.database)
-        assert len(catalog.list_raw_responses(session, "acme")) == 5
+        assert len(catalog.raw_responses.list_raw_responses(session, "acme")) == 5
         session.commit()
     assert pruning.result().json == {"acme": 3}

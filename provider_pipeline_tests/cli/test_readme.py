@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from provider_pipeline import catalog
-from provider_pipeline.presets import presets
+from provider_pipeline.presets.library import presets
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -29,8 +29,8 @@ def test_the_commands_for_a_preset_work_in_order(run: CommandLine, fleet: Fleet)
     assert run(*first, OPENAI_API_KEY="sk-demo").code == 0
     with fleet.database.session() as session:
         # The test's server is on this machine.
-        openai = catalog.get_provider(session, "openai")
-        catalog.add_provider(
+        openai = catalog.providers.get(session, "openai")
+        catalog.providers.add(
             session,
             slug="openai",
             name=openai.name,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.rules import RuleGenerator
+from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
-def blocked(fleet: Fleet, document) -> catalog.Task:
+def blocked(fleet: Fleet, document) -> catalog.tasks.Task:
     fleet.add("acme")
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")

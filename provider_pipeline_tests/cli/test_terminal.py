@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from provider_pipeline import cli
 from provider_pipeline.cli.console import drawn_report, emit_json, fail, note, say, say_lines, stdout, table
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.cli.conftest import CommandLine, Finished
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 

@@ -29,7 +29,7 @@ def test_a_token_is_shown_once_listed_without_itself_and_revoked(run: CommandLin
 def test_a_token_has_one_of_the_scopes(run: CommandLine):
     assert run("tokens", "create", "x", "--scope", "everything").code == 2
     assert run("tokens", "create", "x").code == 2
-    assert tuple(catalog.SCOPES) == ("read", "sync", "admin")
+    assert tuple(catalog.api_tokens.SCOPES) == ("read", "sync", "admin")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from provider_pipeline.catalog import open_database
+from provider_pipeline.catalog.database import open_database
 from provider_pipeline.cli.supervisor import session_processes
 from provider_pipeline.cli.workbench import running, workbench
 from provider_pipeline.errors import ConfigurationError, MigrationMissingError

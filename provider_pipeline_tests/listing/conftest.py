@@ -5,16 +5,12 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from provider_pipeline.listing import (
-    AuthConfig,
-    FetchLimits,
-    Known,
-    ListingClient,
-    ListingEndpoint,
-    ListingSource,
-    Page,
-    RequestPolicy,
-)
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.completeness import Page
+from provider_pipeline.listing.paginator import Known
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 
 Fetch = Callable[..., list[Page]]
 

@@ -7,13 +7,13 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline.errors import ConfigurationError, ListingUnreachableError
-from provider_pipeline.listing import FetchLimits, ListingSource, RequestPolicy
 from provider_pipeline.listing.addresses import literal_address, special_use, url_refusal
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.source import ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 from provider_pipeline_tests.listing.hostile.names import Resolver, Unrouted
 

@@ -1,11 +1,10 @@
 """Reading refusals and choosing waits: pure functions."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from provider_pipeline.listing import FetchLimits
-from provider_pipeline.listing.answers import asked_wait, what_it_says
+from provider_pipeline.listing.error_responses import asked_wait, what_it_says
+from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.redaction import redact_quote
 from provider_pipeline.listing.transport import retry_wait
 

@@ -16,7 +16,10 @@ from provider_pipeline.errors import (
     ListingUnreachableError,
     ListingUnreadableError,
 )
-from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient, ListingEndpoint, ListingSource
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 LISTING = {"object": "list", "data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}

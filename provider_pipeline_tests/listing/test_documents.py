@@ -6,12 +6,12 @@ import sys
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.documents import DEEPEST, parse_document
-from provider_pipeline.rules import ExtractionRule, ListingJudge
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.judge import ListingJudge
 
 
 def parse(content: bytes) -> object:

@@ -8,15 +8,11 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError
-from provider_pipeline.listing import (
-    AuthConfig,
-    FetchLimits,
-    ListingClient,
-    ListingEndpoint,
-    ListingSource,
-    RequestPolicy,
-)
-from provider_pipeline.listing.gates import LONGEST_PAUSE, HostGate, HostGates, TurnMissed, Turns
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.rate_limits import LONGEST_PAUSE, HostGate, HostGates, TurnMissed, Turns
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 BUSY = Turns(concurrency=2, interval=0.0, longest_pause=30.0)

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import open_database
+from provider_pipeline.catalog.database import open_database
 from provider_pipeline.definitions import build_defs
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.resources import CatalogResource, ListingResource
+from provider_pipeline.defs.resources import CatalogResource, ListingResource
+from provider_pipeline.listing.client import ListingClient
 from provider_pipeline_tests.dagster_instance import run_fleet
 from provider_pipeline_tests.listing.hostile.behaviour import KEY, KEY_VARIABLE, USER, Behaviour, well_behaved
 from provider_pipeline_tests.listing.hostile.document import COMMAND, document

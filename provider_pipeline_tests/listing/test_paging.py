@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.listing import Broken, Finished, ListingEndpoint, NextRequest, PageInfo, next_request
+from provider_pipeline.listing.paginator import Broken, Finished, NextRequest, PageInfo, next_request
+from provider_pipeline.listing.source import ListingEndpoint
 from provider_pipeline.rules.pagination import parse_pagination
 
 URL = "https://api.example.org/v1/models?limit=2"

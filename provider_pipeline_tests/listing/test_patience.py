@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from provider_pipeline.errors import ListingUnreachableError, ListingUnreadableError
-from provider_pipeline.listing import FetchLimits, RequestPolicy
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline_tests.listing.conftest import Fetch
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer
 

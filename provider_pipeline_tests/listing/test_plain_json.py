@@ -6,12 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing.documents import DEEPEST, parse_document
-from provider_pipeline.listing.plain_json import NotPlainError, read_plain
+from provider_pipeline.listing.documents import DEEPEST, NotPlainError, parse_document, read_plain
 
 SPACE = st.sampled_from(["", "", "", " ", "\n", "\r\n\t  "])
 TEXT = ("a", "id", "é", "模", "😀", ":", "[", "}", ",", "0" * 19, "12345678901234567890")

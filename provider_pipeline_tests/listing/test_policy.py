@@ -3,7 +3,7 @@
 import pytest
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import FetchLimits, RequestPolicy
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 
 
 def test_by_default_nothing_special_is_allowed() -> None:

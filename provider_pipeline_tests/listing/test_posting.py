@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from pytest_httpserver import HTTPServer
 
-from provider_pipeline.listing import NoReply, Reply, post
+from provider_pipeline.listing.posting import NoReply, Reply, post
 from provider_pipeline_tests.listing.hostile.server import Conversation, HostileServer
 
 DRIPPING: dict[str, Callable[[Conversation], object]] = {

@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.proofs import PageProofs, SeenIds
+from provider_pipeline.listing.completeness import PageProofs, SeenIds
 from provider_pipeline_tests.listing.conftest import Fetch
 
 TOKEN = {"type": "page_token", "param": "after", "token": "next"}

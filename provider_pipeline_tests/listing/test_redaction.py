@@ -8,11 +8,9 @@ from functools import reduce
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from provider_pipeline.listing import redact, redacted_url
-from provider_pipeline.listing.redaction import named_url, one_line, redact_body, redact_quote
+from provider_pipeline.listing.redaction import named_url, one_line, redact, redact_body, redact_quote, redacted_url
 
 SECRETS = st.text(min_size=8, max_size=40).filter(
     lambda text: text.strip() == text and "*" not in text and not text.endswith("\\")

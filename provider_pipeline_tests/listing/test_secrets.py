@@ -6,7 +6,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline.errors import MissingCredentialError
-from provider_pipeline.listing import AuthConfig, ListingClient, ListingEndpoint, ListingSource
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 LISTING = {"object": "list", "data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}

@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from urllib3.exceptions import SSLError
 
 from provider_pipeline.errors import ListingUnreachableError
-from provider_pipeline.listing.trust import Bundle, ContextShelf, Trust
+from provider_pipeline.listing.tls import Bundle, ContextShelf, Trust
 from provider_pipeline_tests.listing.conftest import Fetch
 
 LOOPBACK_NAME = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))

@@ -8,19 +8,25 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ConfigurationError, MissingCredentialError
-from provider_pipeline.listing import ListingClient, RequestPolicy
-from provider_pipeline.presets import (
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import RequestPolicy
+from provider_pipeline.presets.detection import (
+    MOST_REQUESTS,
     PROBE_LIMITS,
+    REQUESTS_PER_SECOND,
     Detection,
     detect,
-    first_rule,
-    load_provider_file,
-    preset_sample,
-    presets,
-    provider_file_text,
+    places_to_ask,
+    preset_at,
+    slug_of,
 )
-from provider_pipeline.presets.detection import MOST_REQUESTS, REQUESTS_PER_SECOND, places_to_ask, preset_at, slug_of
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator, model_likeness
+from provider_pipeline.presets.library import load_provider_file, preset_sample, presets
+from provider_pipeline.presets.starting_rule import first_rule
+from provider_pipeline.presets.writing import provider_file_text
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.list_detection import model_likeness
+from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
 KEYS = {"ACME_API_KEY": "sk-acme"}

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from provider_pipeline.presets import ProviderFile, load_provider_file
+from provider_pipeline.presets.library import load_provider_file
+from provider_pipeline.presets.model import ProviderFile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "provider-files.md").read_text()
 

@@ -11,10 +11,15 @@ from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import AuthConfig, FetchLimits, ListingClient
-from provider_pipeline.presets import ProviderFile, find_preset, first_rule, preset_sample, presets
-from provider_pipeline.rules import EndpointSample, RuleValidator
-from provider_pipeline.sync import generate_rule, store_sample
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.presets.library import find_preset, preset_sample, presets
+from provider_pipeline.presets.model import ProviderFile
+from provider_pipeline.presets.starting_rule import first_rule
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.validator import RuleValidator
+from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 from provider_pipeline_tests.presets.vendor import Vendor
 
 SLUGS = tuple(presets())
@@ -68,13 +73,13 @@ def test_the_sample_gives_a_first_rule_that_reads_what_it_states(slug: str):
 
 @pytest.mark.parametrize("slug", WITH_SAMPLE)
 def test_a_preset_is_registered_and_synced_over_http(
-    slug: str, shared_database: catalog.Database, httpserver: HTTPServer
+    slug: str, shared_database: catalog.database.Database, httpserver: HTTPServer
 ):
     preset, sample = filled(slug), preset_sample(slug)
     vendor = Vendor(preset, sample, httpserver.url_for(f"/{slug}"))
     httpserver.expect_request(re.compile(f"/{re.escape(slug)}/.*")).respond_with_handler(vendor.answer)
     with shared_database.session() as session:
-        catalog.add_provider(
+        catalog.providers.add(
             session,
             slug=slug,
             name=preset.name,
@@ -91,7 +96,7 @@ def test_a_preset_is_registered_and_synced_over_http(
         client = ListingClient(FetchLimits(retries=0), environ=vendor.environ())
         result = ModelSyncer(session, client=client).sync_provider_models(slug)
         assert (result["success"], vendor.refused) == (True, [])
-        rows = catalog.load_models(session, catalog.get_provider(session, slug).id)
+        rows = catalog.models.load(session, catalog.providers.get(session, slug).id)
     assert_rows(rows, preset)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.presets import ProviderFile, first_rule, load_provider_file, load_provider_folder
+from provider_pipeline.presets.library import load_provider_file, load_provider_folder
+from provider_pipeline.presets.model import ProviderFile
+from provider_pipeline.presets.starting_rule import first_rule
 
 ACME = """\
 slug: acme

@@ -9,18 +9,11 @@ from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.presets import (
-    Plan,
-    Wanted,
-    apply_plan,
-    find_preset,
-    load_provider_folder,
-    named,
-    plan_providers,
-    wanted_by_keys,
-    wanted_provider,
-)
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.presets.library import find_preset, load_provider_folder
+from provider_pipeline.presets.registration import Plan, apply_plan, plan_providers
+from provider_pipeline.presets.wanted import Wanted, named, wanted_by_keys, wanted_provider
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
 ACME = """\
@@ -43,14 +36,16 @@ def folder_of(tmp_path: Path, *texts: str) -> Path:
     return tmp_path
 
 
-def planned(database: catalog.Database, folder: Path, **options: bool) -> Plan:
+def planned(database: catalog.database.Database, folder: Path, **options: bool) -> Plan:
     """The plan for a folder."""
     wanted = [wanted_provider(file, KEYS) for file in load_provider_folder(folder)]
     with database.session() as session:
         return plan_providers(session, wanted, environ=KEYS, whole=True, **options)
 
 
-def applied(database: catalog.Database, folder: Path, *, new_hosts: Sequence[str] = (), **options: bool) -> Plan:
+def applied(
+    database: catalog.database.Database, folder: Path, *, new_hosts: Sequence[str] = (), **options: bool
+) -> Plan:
     """The plan for a folder, carried out."""
     plan = planned(database, folder, **options)
     with database.session() as session:
@@ -70,13 +65,13 @@ def changed(plan: Plan, slug: str) -> dict[str, tuple[Any, Any]]:
     return {each.field: (each.old, each.new) for each in found.changes}
 
 
-def stored(database: catalog.Database, slug: str = "acme") -> catalog.Provider:
+def stored(database: catalog.database.Database, slug: str = "acme") -> catalog.providers.Provider:
     """The registered provider."""
     with database.session() as session:
-        return catalog.get_provider(session, slug)
+        return catalog.providers.get(session, slug)
 
 
-def test_a_folder_is_registered_once(database: catalog.Database, tmp_path: Path):
+def test_a_folder_is_registered_once(database: catalog.database.Database, tmp_path: Path):
     folder = folder_of(tmp_path, ACME, ACME.replace("acme", "zeta").replace("ACME", "ZETA"))
     assert actions(applied(database, folder)) == {"acme": "add", "zeta": "add"}
     assert stored(database).auth_config == {"type": "bearer", "env": "ACME_API_KEY"}
@@ -85,13 +80,13 @@ def test_a_folder_is_registered_once(database: catalog.Database, tmp_path: Path)
     assert not again.changes_anything
 
 
-def test_a_plan_writes_nothing(database: catalog.Database, tmp_path: Path):
+def test_a_plan_writes_nothing(database: catalog.database.Database, tmp_path: Path):
     assert planned(database, folder_of(tmp_path, ACME)).changes_anything
     with database.session() as session:
-        assert catalog.list_providers(session, enabled_only=False) == []
+        assert catalog.providers.list_providers(session, enabled_only=False) == []
 
 
-def test_a_change_is_told_field_by_field(database: catalog.Database, tmp_path: Path):
+def test_a_change_is_told_field_by_field(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     moved = ACME.replace("api.acme", "eu.acme").replace("{type: bearer,", "{type: header, name: x-key,")
     folder = folder_of(tmp_path, moved + "check_every: 6h\nthresholds: {min_models: 5}\n")
@@ -111,7 +106,7 @@ def test_a_change_is_told_field_by_field(database: catalog.Database, tmp_path: P
 
 
 def test_what_a_file_states_of_its_endpoints_changes_the_rule_and_what_it_leaves_out_does_not(
-    database: catalog.Database, tmp_path: Path
+    database: catalog.database.Database, tmp_path: Path
 ):
     paged = "    pagination: {type: page_token, param: page_token, token: next_page_token}\n"
     wanted = Wanted(load_provider_folder(folder_of(tmp_path, ACME + paged))[0], listing(*CHAT_MODELS))
@@ -128,7 +123,9 @@ def test_what_a_file_states_of_its_endpoints_changes_the_rule_and_what_it_leaves
     assert actions(applied(database, folder_of(tmp_path, ACME.replace("/v1/", "/v2/")))) == {"acme": "unchanged"}
 
 
-def test_a_provider_without_a_file_is_named_and_disabled_only_on_request(database: catalog.Database, tmp_path: Path):
+def test_a_provider_without_a_file_is_named_and_disabled_only_on_request(
+    database: catalog.database.Database, tmp_path: Path
+):
     applied(database, folder_of(tmp_path, ACME, ACME.replace("acme", "zeta")))
     folder = folder_of(tmp_path, ACME)
     kept = applied(database, folder)
@@ -139,34 +136,36 @@ def test_a_provider_without_a_file_is_named_and_disabled_only_on_request(databas
     assert not applied(database, folder, prune=True).changes_anything
 
 
-def test_a_provider_that_somebody_disabled_stays_disabled(database: catalog.Database, tmp_path: Path):
+def test_a_provider_that_somebody_disabled_stays_disabled(database: catalog.database.Database, tmp_path: Path):
     folder = folder_of(tmp_path, ACME)
     applied(database, folder)
     with database.session() as session:
-        catalog.set_enabled(session, "acme", False)
+        catalog.providers.set_enabled(session, "acme", False)
         session.commit()
     applied(database, folder)
     assert not stored(database).enabled
 
 
 @pytest.mark.parametrize("broken", ["slug: zeta\nname: Zeta\n", "slug: [", ACME + "surprise: 1\n"])
-def test_a_broken_file_leaves_everything_as_it_is(database: catalog.Database, tmp_path: Path, broken: str):
+def test_a_broken_file_leaves_everything_as_it_is(database: catalog.database.Database, tmp_path: Path, broken: str):
     folder = folder_of(tmp_path, ACME.replace("Acme", "Another"), broken)
     with pytest.raises(ConfigurationError, match=r"1\.yaml"):
         applied(database, folder)
     with database.session() as session:
-        assert catalog.list_providers(session, enabled_only=False) == []
+        assert catalog.providers.list_providers(session, enabled_only=False) == []
 
 
-def test_a_provider_the_database_refuses_leaves_the_others_as_they_are(database: catalog.Database, tmp_path: Path):
+def test_a_provider_the_database_refuses_leaves_the_others_as_they_are(
+    database: catalog.database.Database, tmp_path: Path
+):
     folder = folder_of(tmp_path, ACME, ACME.replace("acme", "zeta").replace("name: Acme", f"name: {'x' * 250}"))
     with pytest.raises(ConfigurationError, match="provider 'zeta' cannot be registered"):
         applied(database, folder)
     with database.session() as session:
-        assert catalog.list_providers(session, enabled_only=False) == []
+        assert catalog.providers.list_providers(session, enabled_only=False) == []
 
 
-def test_a_missing_key_is_named_with_its_documentation(database: catalog.Database):
+def test_a_missing_key_is_named_with_its_documentation(database: catalog.database.Database):
     with database.session() as session:
         (openai,) = plan_providers(session, [wanted_provider(find_preset("openai"), {})], environ={}).providers
     assert openai.missing is not None
@@ -175,7 +174,7 @@ def test_a_missing_key_is_named_with_its_documentation(database: catalog.Databas
     assert (openai.auth["type"], openai.has_rule, openai.next_step) == ("bearer", True, None)
 
 
-def test_a_key_that_is_not_needed_is_not_asked_for(database: catalog.Database):
+def test_a_key_that_is_not_needed_is_not_asked_for(database: catalog.database.Database):
     preset = find_preset("openrouter")
     assert preset.works_without_key
     variable = preset.auth["env"]
@@ -194,12 +193,12 @@ def test_presets_are_found_by_the_keys_of_an_environment():
     assert wanted_by_keys({}) == ([], [])
 
 
-def test_without_a_sample_the_next_step_is_to_have_a_rule_made(database: catalog.Database, tmp_path: Path):
+def test_without_a_sample_the_next_step_is_to_have_a_rule_made(database: catalog.database.Database, tmp_path: Path):
     (acme,) = planned(database, folder_of(tmp_path, ACME)).providers
     assert acme.next_step == "provider-pipeline rules generate acme --endpoint '/v1/models'"
 
 
-def test_a_preset_can_have_another_slug(database: catalog.Database):
+def test_a_preset_can_have_another_slug(database: catalog.database.Database):
     wanted = named(wanted_provider(find_preset("openai"), {}), "openai-eu")
     with database.session() as session:
         (plan,) = plan_providers(session, [wanted], environ={}).providers
@@ -209,7 +208,7 @@ def test_a_preset_can_have_another_slug(database: catalog.Database):
 
 
 def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
-    database: catalog.Database, tmp_path: Path, httpserver: HTTPServer
+    database: catalog.database.Database, tmp_path: Path, httpserver: HTTPServer
 ):
     bare = {"object": "list", "data": [{"id": name, "object": "model"} for name in CHAT_MODELS]}
     httpserver.expect_request("/v1/models").respond_with_json(listing(*CHAT_MODELS))
@@ -220,12 +219,12 @@ def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
         session.commit()
         syncer = ModelSyncer(session, client=ListingClient(FetchLimits(retries=0), environ=KEYS))
         assert syncer.sync_provider_models("acme")["models_created"] == len(CHAT_MODELS)
-        versions = catalog.list_rule_versions(session, catalog.get_provider(session, "acme").id)
+        versions = catalog.rule_versions.list_rule_versions(session, catalog.providers.get(session, "acme").id)
         assert [(each.origin, each.status) for each in versions] == [("sample", "retired"), ("regenerated", "active")]
         syncer.sync_provider_models("acme")
-        rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+        rows = catalog.models.load(session, catalog.providers.get(session, "acme").id)
         assert {row["context_length"] for row in rows} == {128_000}
-        assert len(catalog.list_rule_versions(session, catalog.get_provider(session, "acme").id)) == 2
+        assert len(catalog.rule_versions.list_rule_versions(session, catalog.providers.get(session, "acme").id)) == 2
 
 
 def hosts(plan: Plan) -> list[tuple[str, str, str, tuple[str, ...]]]:
@@ -234,7 +233,7 @@ def hosts(plan: Plan) -> list[tuple[str, str, str, tuple[str, ...]]]:
 
 
 def test_a_key_follows_its_provider_to_another_host_only_if_a_person_names_that(
-    database: catalog.Database, tmp_path: Path
+    database: catalog.database.Database, tmp_path: Path
 ):
     applied(database, folder_of(tmp_path, ACME))
     folder = folder_of(tmp_path, ACME.replace("api.acme", "evil.acme"))
@@ -248,7 +247,7 @@ def test_a_key_follows_its_provider_to_another_host_only_if_a_person_names_that(
     assert hosts(planned(database, folder_of(tmp_path, ACME))) == []
 
 
-def test_a_change_that_leaves_the_key_where_it_goes_needs_no_word(database: catalog.Database, tmp_path: Path):
+def test_a_change_that_leaves_the_key_where_it_goes_needs_no_word(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     for text in (
         ACME.replace("acme.example", "acme.example/v2"),
@@ -264,7 +263,7 @@ def test_a_change_that_leaves_the_key_where_it_goes_needs_no_word(database: cata
         assert hosts(planned(database, folder_of(tmp_path, text))) != [], text
 
 
-def test_another_provider_does_not_get_a_known_key_sent_elsewhere(database: catalog.Database, tmp_path: Path):
+def test_another_provider_does_not_get_a_known_key_sent_elsewhere(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     thief = ACME.replace("slug: acme", "slug: thief").replace("api.acme", "evil.acme")
     in_form = thief.replace(
@@ -279,7 +278,7 @@ def test_another_provider_does_not_get_a_known_key_sent_elsewhere(database: cata
 
 
 def test_where_a_key_went_is_remembered_though_its_provider_is_another_meanwhile(
-    database: catalog.Database, tmp_path: Path
+    database: catalog.database.Database, tmp_path: Path
 ):
     applied(database, folder_of(tmp_path, ACME))
     without = ACME.replace("api.acme", "evil.acme").replace("{type: bearer, env: ACME_API_KEY}", "{type: none}")
@@ -289,13 +288,15 @@ def test_where_a_key_went_is_remembered_though_its_provider_is_another_meanwhile
         applied(database, folder)
 
 
-def test_a_preset_that_is_new_may_share_a_key_and_one_that_is_there_may_not_move_it(database: catalog.Database):
+def test_a_preset_that_is_new_may_share_a_key_and_one_that_is_there_may_not_move_it(
+    database: catalog.database.Database,
+):
     zai, zhipu = (wanted_provider(find_preset(slug), {}) for slug in ("zai", "zhipu"))
     assert zai.file.auth == zhipu.file.auth
     with database.session() as session:
         apply_plan(session, plan_providers(session, [zai], environ={}))
         assert plan_providers(session, [zhipu], environ={}).new_hosts == ()
-        catalog.add_provider(
+        catalog.providers.add(
             session, slug="zhipu", name="mine", base_url="http://127.0.0.1:8080", auth_config={"type": "none"}
         )
         ((slug, moved),) = plan_providers(session, [zhipu], environ={}).new_hosts

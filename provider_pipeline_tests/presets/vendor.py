@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from werkzeug import Request, Response
 
-from provider_pipeline.presets import ProviderFile
+from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline_tests.presets import keys
 
 

@@ -3,10 +3,11 @@ from decimal import Decimal
 
 import pytest
 
-from provider_pipeline.rules import CapabilityMatcher, RuleGenerator, RuleValidator, capability_names
-from provider_pipeline.rules.capabilities import contradicts
-from provider_pipeline.rules.families import families, family_of
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.ids import families, family_of
+from provider_pipeline.rules.matching import CapabilityMatcher, capability_names, contradicts
 from provider_pipeline.rules.patterns import program_size
+from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 
 

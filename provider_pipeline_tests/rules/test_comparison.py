@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from provider_pipeline.rules import ROW_COLUMNS, RowComparer
+from provider_pipeline.rules.comparison import RowComparer
+from provider_pipeline.rules.rows import ROW_COLUMNS
 
 
 def row(model_id: str, **columns):

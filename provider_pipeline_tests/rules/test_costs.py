@@ -7,10 +7,13 @@ import sys
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
-from provider_pipeline.rules import ExtractionRule, ListingJudge, RuleGenerator, RuleValidator
 from provider_pipeline.rules.caching import SizedCache
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression, compiled
 from provider_pipeline.rules.patterns import MAX_PROGRAM, PatternSet, parse_pattern, program_size
+from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline.rules.work import FEW_ITEMS, ITEM_STEPS, Work, WorkExceededError, has_elements, json_bytes
 from provider_pipeline_tests.rules import samples
 from provider_pipeline_tests.rules.attacks import ATTACKS, models, numbers, patterns, rule
@@ -20,7 +23,7 @@ CPU_SECONDS = 120
 
 IN_A_PROCESS = f"""
 import json, resource
-from provider_pipeline.rules import RuleValidator
+from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules.attacks import ATTACKS, models
 
 for kind, most in ((resource.RLIMIT_DATA, {MEMORY_MIB << 20}), (resource.RLIMIT_CPU, {CPU_SECONDS})):

@@ -3,16 +3,11 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from provider_pipeline.rules import (
-    ExtractionRule,
-    RuleGenerator,
-    difference_lines,
-    difference_markdown,
-    rule_differences,
-)
+from provider_pipeline.rules.difference import difference_lines, difference_markdown, rule_differences
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline_tests.rules import samples
 
 PATTERNS = {"regex": ["gpt-.*", "o[0-9].*"], "evidence": ["contains(methods, 'chat')"]}

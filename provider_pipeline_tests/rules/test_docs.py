@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from provider_pipeline.rules import Thresholds, interpreter, language, limits, patterns, work
+from provider_pipeline.rules import interpreter, language, limits, patterns, work
+from provider_pipeline.rules.thresholds import Thresholds
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(# example\n.*?)```", DOCUMENT, re.DOTALL)

@@ -3,7 +3,10 @@ import json
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, apply_override, meta_hash
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.overriding import apply_override
+from provider_pipeline.rules.rows import meta_hash
 from provider_pipeline_tests.rules import samples
 
 

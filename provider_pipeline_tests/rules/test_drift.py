@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, describe_drift
-from provider_pipeline.rules.drift import MOST_DIFFERENCES
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.drift import MOST_DIFFERENCES, describe_drift
+from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing, moved
 
 GOOD = listing(*CHAT_MODELS)

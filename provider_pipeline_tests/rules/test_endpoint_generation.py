@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from provider_pipeline import RuleGenerator, RuleValidator
-from provider_pipeline.rules import Detail, EndpointSample, ExtractionRule, ListingJudge, explain_rule
+from provider_pipeline.rules.document import Detail, ExtractionRule
+from provider_pipeline.rules.generation.explain import explain_rule
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline_tests.rules import samples
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from provider_pipeline.rules import RuleGenerator, RuleValidator
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.validator import RuleValidator
 
 MODELS = [("acme/gpt-4o", 128000), ("acme/llama-3.1-8b-instruct", 131072), ("acme/bge-m3", 8192)]
 

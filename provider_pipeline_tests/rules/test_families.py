@@ -1,7 +1,7 @@
 import pytest
 
 from provider_pipeline.rules.document import parse_capability_rules
-from provider_pipeline.rules.families import capability_patterns, family_of
+from provider_pipeline.rules.ids import capability_patterns, family_of
 from provider_pipeline.rules.matching import CompiledCapabilities
 
 KNOWN = CompiledCapabilities(

@@ -3,7 +3,10 @@ import time
 
 import pytest
 
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator, explain_rule
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.explain import explain_rule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 
 

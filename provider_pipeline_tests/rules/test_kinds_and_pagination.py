@@ -1,7 +1,8 @@
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import RuleGenerator, parse_pagination
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline_tests.rules import samples
 
 DATA = samples.OPENAI_LIKE["data"]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, column_sources
-from provider_pipeline.rules.lineage import item_paths
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.lineage import column_sources, item_paths
 from provider_pipeline_tests.rules import samples
 
 

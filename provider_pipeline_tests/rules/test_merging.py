@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from provider_pipeline import RuleValidator
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import ExtractionRule, ListingJudge, Profile, RowsInMemory, last_of_each, meta_hash
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.history import RowsInMemory
+from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.rows import meta_hash
 
 CAPABILITIES = {
     "chat": {"patterns": {"regex": ["gpt-.*"]}},

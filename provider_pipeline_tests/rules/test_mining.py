@@ -1,6 +1,6 @@
 import random
 
-from provider_pipeline.rules import CapabilityMatcher
+from provider_pipeline.rules.matching import CapabilityMatcher
 from provider_pipeline.rules.mining import Fact, propose_patterns
 
 FACTS = [

@@ -1,9 +1,8 @@
 """An override as fields and as one document; what values a field can have is tested where it is set."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from provider_pipeline.rules import apply_override, combined_override, listed_values, override_fields
+from provider_pipeline.rules.overriding import apply_override, combined_override, listed_values, override_fields
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 FIELDS = {

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import Detail, ExtractionRule
+from provider_pipeline.rules.document import Detail, ExtractionRule
 from provider_pipeline.rules.paths import checked_path
 
 ELSEWHERE = [

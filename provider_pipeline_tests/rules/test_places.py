@@ -2,7 +2,9 @@
 
 import pytest
 
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, place_changes, with_places_of
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.places import place_changes, with_places_of
 
 CURSOR = {"type": "cursor", "param": "after", "token": "last_id", "more": "has_more"}
 ACTIVE = {"selector": "data[*]", "endpoint": "/v1/models", "pagination": CURSOR}

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from provider_pipeline.rules import GUARDS, RuleValidator, Thresholds
+from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.validator import RuleValidator
 
 RULE = {
     "jmespath_rule": "data[*]",

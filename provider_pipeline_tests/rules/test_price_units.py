@@ -2,7 +2,8 @@
 
 import pytest
 
-from provider_pipeline.rules import RuleGenerator, RuleValidator
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.validator import RuleValidator
 
 PRICES = {"m-1": (0.5, 2.0), "m-2": (0.25, 1.25), "m-3": (3.0, 15.0)}
 

@@ -3,13 +3,15 @@
 import copy
 import json
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from jmespath import visitor
 
-from provider_pipeline.rules import ExtractionRule, RuleGenerator, RuleValidator, normalise_id
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.interpreter import RuleFunctions
 from provider_pipeline.rules.language import compile_expression, compiled
+from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 
 TEXTS = st.text(max_size=12) | st.sampled_from(

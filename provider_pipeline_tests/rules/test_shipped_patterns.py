@@ -1,9 +1,8 @@
 import dataclasses
 import random
 
-from provider_pipeline.rules import CapabilityMatcher
-from provider_pipeline.rules.capabilities import capability_names
-from provider_pipeline.rules.families import capability_patterns, family_patterns
+from provider_pipeline.rules.ids import capability_patterns, family_patterns
+from provider_pipeline.rules.matching import CapabilityMatcher, capability_names
 from provider_pipeline.rules.mining import Fact
 from provider_pipeline.rules.shipped import (
     LEARNT_FILE,

@@ -10,16 +10,13 @@ import pytest
 import requests
 
 from provider_pipeline.errors import ConfigurationError, ListingRefusedError, MissingCredentialError
-from provider_pipeline.listing import (
-    AuthConfig,
-    FetchLimits,
-    ListingClient,
-    ListingEndpoint,
-    ListingSource,
-    Page,
-    RequestPolicy,
-)
-from provider_pipeline.samples import SampleProvider, SampleServer
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.completeness import Page
+from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.samples.providers import SampleProvider
+from provider_pipeline.samples.server import SampleServer
 
 PAGINATED: dict[str, dict[str, Any]] = {
     "anthropic": {"type": "cursor", "param": "after_id", "token": "last_id", "more": "has_more"},

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psutil
 from sqlalchemy import Engine, event
 
-MODULE = "provider_pipeline.sync.judge_process"
+MODULE = "provider_pipeline.sync.repair.judge_process"
 
 
 def judges(parent: int | None = None) -> list[psutil.Process]:

@@ -10,13 +10,13 @@ import pytest
 
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import CatalogError, RuleJudgingError
-from provider_pipeline.rules import ExtractionRule, RuleGenerator
-from provider_pipeline.sync.apart import evaluate_apart, shadow_apart
-from provider_pipeline.sync.evaluation import evaluate_candidate, run_shadow
-from provider_pipeline.sync.evidence import Evidence
-from provider_pipeline.sync.judge_process import MEMORY
-from provider_pipeline.sync.material import StoredMaterial
-from provider_pipeline.sync.stored import StoredResponse, stored_rule
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.sync.repair.judge_process import MEMORY
+from provider_pipeline.sync.repair.material import StoredMaterial
+from provider_pipeline.sync.repair.sandbox import evaluate_apart, shadow_apart
+from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate, run_shadow
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 from provider_pipeline_tests.sync.judges import judges
 
@@ -30,8 +30,8 @@ def session(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
-        provider = catalog.get_provider(session, "acme")
-        catalog.set_override(session, provider.id, "gpt-4o", "context_length", 64_000, reason="measured")
+        provider = catalog.providers.get(session, "acme")
+        catalog.model_overrides.put(session, provider.id, "gpt-4o", "context_length", 64_000, reason="measured")
         session.commit()
         fleet.serve("acme", listing(*CHAT_MODELS, "gpt-5"))
         ModelSyncer(session).sync_provider_models("acme")
@@ -39,9 +39,9 @@ def session(fleet: Fleet):
 
 
 def tried(session, material_type=StoredMaterial):
-    provider = catalog.get_provider(session, "acme")
-    active = catalog.active_rule(session, provider.id)
-    newest, _ = catalog.recent_raw_response_ids(session, provider.id, limit=2)
+    provider = catalog.providers.get(session, "acme")
+    active = catalog.rule_versions.active(session, provider.id)
+    newest, _ = catalog.raw_responses.recent_ids(session, provider.id, limit=2)
     material = material_type(session, provider.id, active.sample_id)
     return material, ExtractionRule.parse(BETTER), stored_rule(active), StoredResponse(session, newest)
 
@@ -57,8 +57,8 @@ def test_a_process_of_its_own_comes_to_the_same_evidence(session):
 def test_so_it_does_before_the_first_sync_by_the_sample(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        active = catalog.active_rule(session, provider.id)
+        provider = catalog.providers.get(session, "acme")
+        active = catalog.rule_versions.active(session, provider.id)
         material = StoredMaterial(session, provider.id, active.sample_id)
         response = StoredResponse(session, active.sample_id)
         arguments = (material, ExtractionRule.parse(BETTER), stored_rule(active), response)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError, UnknownProviderError
-from provider_pipeline.sync import exported, import_response
+from provider_pipeline.sync.archive import exported, import_response
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 BODIES = {
@@ -25,12 +25,14 @@ BODIES = {
 
 def store(fleet: Fleet, slug: str, *bodies: bytes) -> int:
     pages = [
-        catalog.StoredPage(n // 2, n, "https://x.example/v1/models", body, status=200, headers={"etag": f'"{n}"'})
+        catalog.raw_responses.StoredPage(
+            n // 2, n, "https://x.example/v1/models", body, status=200, headers={"etag": f'"{n}"'}
+        )
         for n, body in enumerate(bodies)
     ]
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, slug).id
-        raw = catalog.store_raw_response(session, provider_id, pages, complete=True)
+        provider_id = catalog.providers.get(session, slug).id
+        raw = catalog.raw_responses.store(session, provider_id, pages, complete=True)
         session.commit()
     return raw.id
 
@@ -41,7 +43,7 @@ def export(fleet: Fleet, raw_response_id: int, path: Path) -> dict:
     return json.loads(path.read_text())
 
 
-def take(fleet: Fleet, slug: str, path: Path) -> catalog.RawResponseRef:
+def take(fleet: Fleet, slug: str, path: Path) -> catalog.raw_responses.RawResponseRef:
     with fleet.database.session() as session:
         raw = import_response(session, slug, path)
         session.commit()
@@ -56,13 +58,13 @@ def test_what_is_exported_is_the_same_content_when_it_is_imported(fleet: Fleet, 
     document = export(fleet, raw, tmp_path / "x.json")
     assert (document["provider"], document["complete"], len(document["pages"])) == ("acme", True, 3)
     with fleet.database.session() as session:
-        original = catalog.get_raw_response(session, raw)
+        original = catalog.raw_responses.get(session, raw)
     again = take(fleet, "acme", tmp_path / "x.json")
     twin = take(fleet, "twin", tmp_path / "x.json")
     assert (again.id, again.is_new, twin.is_new) == (raw, False, True)
     with fleet.database.session() as session:
-        copy = catalog.get_raw_response(session, twin.id)
-        pages = list(catalog.stored_pages(session, twin.id))
+        copy = catalog.raw_responses.get(session, twin.id)
+        pages = list(catalog.raw_responses.stored_pages(session, twin.id))
     assert (copy.sha256, copy.fetched_at, copy.complete) == (original.sha256, original.fetched_at, True)
     assert [(page.endpoint, page.number, page.status, page.headers["etag"]) for page in pages] == [
         (0, 0, 200, '"0"'),
@@ -77,8 +79,8 @@ def test_a_plain_body_is_stored_as_a_part_that_can_be_replayed(fleet: Fleet, tmp
     file.write_bytes(b'\xef\xbb\xbf{"data": [ ]}')
     raw = take(fleet, "acme", file)
     with fleet.database.session() as session:
-        (page,) = catalog.stored_pages(session, raw.id)
-        assert not catalog.get_raw_response(session, raw.id).complete
+        (page,) = catalog.raw_responses.stored_pages(session, raw.id)
+        assert not catalog.raw_responses.get(session, raw.id).complete
     assert (page.url, page.content) == ("file:models.json", file.read_bytes())
 
 
@@ -118,7 +120,7 @@ def test_secrets_in_the_address_and_headers_that_are_not_kept_stay_outside(fleet
     file.write_text(json.dumps(document))
     raw = take(fleet, "acme", file)
     with fleet.database.session() as session:
-        (page,) = catalog.stored_pages(session, raw.id)
+        (page,) = catalog.raw_responses.stored_pages(session, raw.id)
     assert "hunter2" not in f"{page.url} {page.headers}"
     assert page.headers == {"etag": '"1"'}
 
@@ -159,8 +161,8 @@ def test_a_time_that_python_cannot_hold_does_not_break_what_is_stored(fleet: Fle
             text("UPDATE raw_response SET fetched_at = :first, last_fetched_at = :last"), {"first": first, "last": last}
         )
         session.commit()
-        listed = catalog.list_raw_responses(session)
-        one = catalog.get_raw_response(session, raw)
+        listed = catalog.raw_responses.list_raw_responses(session)
+        one = catalog.raw_responses.get(session, raw)
         assert "".join(exported(session, raw))
     assert one in listed
     assert one.fetched_at <= one.last_fetched_at
@@ -181,5 +183,5 @@ def test_keys_in_a_file_are_masked_before_it_is_stored(fleet: Fleet, tmp_path: P
     (tmp_path / "x.json").write_text(json.dumps(document if whole else body))
     raw = take(fleet, "acme", tmp_path / "x.json")
     with fleet.database.session() as session:
-        stored = catalog.load_page(session, raw.id, endpoint=0, number=int(whole or 1))
+        stored = catalog.raw_responses.load_page(session, raw.id, endpoint=0, number=int(whole or 1))
     assert json.loads(stored.content) == {"data": [{"id": "a", "apiKey": "***"}], "note": "***"}

@@ -9,17 +9,18 @@ from provider_pipeline.catalog.notifications import MOST_ATTEMPTS
 from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
 from provider_pipeline.catalog.task_claims import DEFAULT_RETRIES
 from provider_pipeline.cli.app import app
-from provider_pipeline.rules import GUARDS
-from provider_pipeline.sync import events, gates, judge_process, webhook
-from provider_pipeline.sync.evidence import SHADOW_RESPONSES
-from provider_pipeline.sync.gates import Gates
+from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.sync import events, webhook
+from provider_pipeline.sync.repair import judge_process, promotion
+from provider_pipeline.sync.repair.promotion import Gates
+from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "repair.md").read_text(encoding="utf-8")
 
 
 def test_every_gate_is_described_and_none_that_is_not_there():
-    names = set(re.findall(r'Gate\(\s*"([a-z_]+)"', Path(gates.__file__).read_text(encoding="utf-8")))
+    names = set(re.findall(r'Gate\(\s*"([a-z_]+)"', Path(promotion.__file__).read_text(encoding="utf-8")))
     described = set(re.findall(r"^\| `([a-z_]+)` \| [a-z]", TEXT, flags=re.MULTILINE))
     assert described | {"fits_where_the_active_rule_does"} == names
 

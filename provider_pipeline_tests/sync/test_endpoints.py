@@ -8,18 +8,20 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import Detail, ListingJudge, last_of_each
-from provider_pipeline.sync import (
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.rules.document import Detail
+from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.sync.repair.generate import (
     GeneratedRule,
     ListingPlace,
     active_places,
-    answer_tasks,
     fetch_sample,
     generate_rule,
-    improve_rule,
 )
-from provider_pipeline.sync.stored import StoredResponse, stored_rule
+from provider_pipeline.sync.repair.worker import answer_tasks, improve_rule
 from provider_pipeline_tests.fleet import Fleet, listing
 
 PATIENCE = FetchLimits(retries=0, read_timeout=5)
@@ -46,7 +48,7 @@ def learn(fleet: Fleet, *places: ListingPlace, slug: str = "acme") -> GeneratedR
 
 def register(fleet: Fleet, slug: str = "acme") -> None:
     with fleet.database.session() as session:
-        catalog.add_provider(
+        catalog.providers.add(
             session,
             slug=slug,
             name=slug,
@@ -119,7 +121,7 @@ def test_one_endpoint_that_moved_blocks_the_listing_and_its_rule_alone_is_renewe
     with two.database.session() as session:
         (generated,) = answer_tasks(session, "acme")
         assert (generated.activated, generated.models, len(generated.rule.endpoints)) == (True, 3, 2)
-        old = stored_rule(catalog.get_rule_version(session, catalog.get_provider(session, "acme").id, 1))
+        old = stored_rule(catalog.rule_versions.get(session, catalog.providers.get(session, "acme").id, 1))
     assert generated.rule.endpoints[0] == old.endpoints[0]
     assert [endpoint.selector for endpoint in generated.rule.endpoints] == ["data[*]", "result.entries[*]"]
 
@@ -239,7 +241,9 @@ def test_the_stored_response_read_again_gives_the_same_rows(kind: str, request: 
     raw_response_id = sync(fleet)["raw_response_id"]
     fleet.server.clear()
     with fleet.database.session() as session:
-        judge = ListingJudge(stored_rule(catalog.active_rule(session, catalog.get_provider(session, "acme").id)))
+        judge = ListingJudge(
+            stored_rule(catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id))
+        )
         read = [
             row
             for endpoint, document in StoredResponse(session, raw_response_id)
@@ -274,7 +278,7 @@ def test_a_detail_whose_shape_moved_blocks_the_listing_and_its_rule_is_renewed(f
     assert endpoint.fields["context_length"] == "detail.model.context_length"
 
 
-def test_a_provider_at_an_ipv6_address_below_a_path_is_synced(database: catalog.Database):
+def test_a_provider_at_an_ipv6_address_below_a_path_is_synced(database: catalog.database.Database):
     try:
         server = HTTPServer(host="::1", port=0)
         server.start()
@@ -284,7 +288,7 @@ def test_a_provider_at_an_ipv6_address_below_a_path_is_synced(database: catalog.
         fleet = Fleet(database, server)
         fleet.add("acme")
         with database.session() as session:
-            assert catalog.get_provider(session, "acme").base_url == f"http://[::1]:{server.port}/acme"
+            assert catalog.providers.get(session, "acme").base_url == f"http://[::1]:{server.port}/acme"
             assert ModelSyncer(session).sync_provider_models("acme")["models_created"] == 5
     finally:
         server.stop()

@@ -18,12 +18,14 @@ from werkzeug import Request, Response
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import SyncOutcome, attempt_many, attempt_sync, store_for_trial
-from provider_pipeline.sync.attempt import utc_now
-from provider_pipeline.sync.preparing import Target, prepare
-from provider_pipeline.sync.reading import Reading, read_listing
-from provider_pipeline.sync.settling import settle
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.extract import Reading, read_listing
+from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.load import settle
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.provider import attempt_sync, utc_now
+from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline_tests.catalog.builders import bury_the_dead, let_leases_expire, wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -42,9 +44,9 @@ CREATE TRIGGER refuse BEFORE INSERT ON provider_model FOR EACH ROW EXECUTE FUNCT
 
 KILLED = """
 import sys
-from provider_pipeline.catalog import open_database
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_many
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.fleet import attempt_many
 with open_database(sys.argv[1]) as database:
     for outcome in attempt_many(database.session, sys.argv[2:], client=ListingClient(), max_workers=1):
         print(outcome.slug, outcome.status, flush=True)
@@ -119,7 +121,7 @@ def test_the_others_of_its_group_are_then_written_without_it(trees: Fleet):
     }
     assert "birch cannot be written" in outcomes["birch"].reason
     assert [len(trees.rows(slug)) for slug in SLUGS] == [5, 0, 5]
-    with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
+    with trees.database.session() as session, catalog.sync_locks.open_sync_locks(session) as locks:
         assert locks.take(SLUGS) == {}
 
 
@@ -144,11 +146,11 @@ def test_whoever_decides_about_one_provider_is_waited_for_by_that_one_alone(tree
 
 def test_a_rule_that_is_replaced_meanwhile_fails_its_own_provider_only(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
-        provider = catalog.get_provider(session, "birch")
-        rule = catalog.active_rule(session, provider.id)
+        provider = catalog.providers.get(session, "birch")
+        rule = catalog.rule_versions.active(session, provider.id)
         document = {"model_list_config": rule.model_list_config, "endpoints_config": {}}
         version = store_for_trial(session, provider.id, document, reason="test")
-        catalog.activate_rule(session, provider.id, version, reason="test")
+        catalog.rule_decisions.activate_rule(session, provider.id, version, reason="test")
         session.commit()
         settled = {
             each.slug: each.outcome
@@ -172,7 +174,7 @@ def test_a_sync_that_was_held_up_while_another_process_took_its_provider_over_wr
     with readings(trees) as read, trees.database.session() as session:
         let_leases_expire(trees.database)
         trees.serve("birch", listing(*CHAT_MODELS, "gpt-5"))
-        with catalog.open_database(trees.database.url, door="the API") as other, other.session() as another:
+        with catalog.database.open_database(trees.database.url, door="the API") as other, other.session() as another:
             assert attempt_sync(another, "birch", client=ListingClient()).status == "synced"
         before = everything_of(trees, "birch")
         outcomes = outcomes_of(trees, session, read)
@@ -209,7 +211,7 @@ def everything_of(fleet: Fleet, slug: str) -> list[str]:
 def test_the_process_that_took_a_provider_over_is_named_while_it_is_at_it(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
         let_leases_expire(trees.database)
-        with catalog.open_database(trees.database.url, door="the API") as other:
+        with catalog.database.open_database(trees.database.url, door="the API") as other:
             assert other.locks.take(["birch"]) == {}
             assert set(outcomes_of(trees, session, read, waiting=False)) == {"ash", "cedar"}
             outcome = outcomes_of(trees, session, [each for each in read if each.target.slug == "birch"])["birch"]
@@ -233,7 +235,7 @@ def test_each_provider_of_a_group_has_its_own_changes_renames_and_states(trees: 
     }
     assert (settled["cedar"].unchanged, settled["cedar"].not_modified) == (5, True)
     with trees.database.session() as session:
-        states = [catalog.get_sync_state(session, catalog.get_provider(session, slug).id) for slug in SLUGS]
+        states = [catalog.sync_state.get(session, catalog.providers.get(session, slug).id) for slug in SLUGS]
     assert [state.last_result["models"] for state in states] == [6, 5, 5]
     assert len({state.last_success_at for state in states}) <= 2  # repeats are noted apart
 
@@ -250,7 +252,7 @@ def test_closing_early_lets_what_runs_end_and_gives_every_lock_back(trees: Fleet
     outcomes.close()
     assert first.status == "synced"
     assert set(map(len, map(trees.rows, SLUGS))) <= {0, 5}
-    with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
+    with trees.database.session() as session, catalog.sync_locks.open_sync_locks(session) as locks:
         assert locks.take(SLUGS) == {}
 
 
@@ -262,7 +264,7 @@ def test_closing_early_gives_back_the_locks_of_providers_that_were_only_got_read
         outcomes = attempt_many(fleet.database.session, slugs, client=ListingClient(), max_workers=2)
         seen = [next(outcomes).slug for _ in range(ended)]
         outcomes.close()
-        with fleet.database.session() as session, catalog.open_sync_locks(session) as locks:
+        with fleet.database.session() as session, catalog.sync_locks.open_sync_locks(session) as locks:
             refused = locks.take(slugs)
             locks.release(slugs)
         assert (len(set(seen)), refused) == (ended, {})
@@ -272,7 +274,7 @@ def test_closing_at_a_provider_that_cannot_be_synced_leaves_no_lock_on_those_aft
     outcomes = attempt_many(trees.database.session, ["oak", *SLUGS], client=ListingClient())
     assert isinstance(next(outcomes).error, UnknownProviderError)
     outcomes.close()
-    with trees.database.session() as session, catalog.open_sync_locks(session) as locks:
+    with trees.database.session() as session, catalog.sync_locks.open_sync_locks(session) as locks:
         assert locks.take(SLUGS) == {}
 
 
@@ -314,7 +316,7 @@ def test_what_waits_to_be_written_is_little_however_much_is_read(fleet: Fleet, m
 
 
 def test_a_database_that_is_gone_is_each_provider_s_failure_and_raises_nothing(trees: Fleet):
-    with catalog.open_database(trees.database.url) as database:
+    with catalog.database.open_database(trees.database.url) as database:
         run_sql(trees, "ALTER TABLE provider_sync RENAME TO gone")
         outcomes = list(attempt_many(database.session, SLUGS, client=ListingClient()))
     assert sorted((outcome.slug, outcome.status) for outcome in outcomes) == [(slug, "failed") for slug in SLUGS]

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_sync, replay_response
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.replay import replay_response
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.listing.hostile.disguises import OTHERS
 from provider_pipeline_tests.listing.hostile.search import forms_in, places_in
@@ -36,7 +37,7 @@ def test_keys_in_a_listing_reach_no_table_and_the_listing_is_recognised_when_it_
     assert (first.status, first.models, again.not_modified) == ("synced", len(CHAT_MODELS), True)
     assert list(places_in(fleet.database.engine)) == []
     with fleet.database.session() as session:
-        page = catalog.load_page(session, first.raw_response_id, endpoint=0, number=1)
+        page = catalog.raw_responses.load_page(session, first.raw_response_id, endpoint=0, number=1)
     stored = json.loads(page.content)
     assert stored["data"][0]["provider"] == {"name": "openai", "apiKey": "***", "options": {"password": "***"}}
     assert stored["data"][1]["notes"] == "number 1 was found with ***"

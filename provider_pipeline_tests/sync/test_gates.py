@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from provider_pipeline.rules import Comparison, FieldComparison
-from provider_pipeline.rules.comparison import COMPARED_FIELDS
-from provider_pipeline.sync.evidence import Evidence, Reading, Shadow
-from provider_pipeline.sync.gates import Gates, judge_candidate
-from provider_pipeline.sync.report import report_markdown
+from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
+from provider_pipeline.sync.repair.promotion import Gates, judge_candidate
+from provider_pipeline.sync.repair.report import report_markdown
+from provider_pipeline.sync.repair.shadow import Evidence, Reading, Shadow
 
 GOOD = Reading(valid=True, models=100)
 MISFIT = Reading(valid=False, models=0, reason="the selector data[*] finds no list in 1 page(s)")

@@ -10,9 +10,10 @@ from werkzeug import Response
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import UnknownProviderError
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.sync import HealthReport, attempt_sync, check_many, check_provider
-from provider_pipeline.sync.health import STAGES
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.sync.health import STAGES, HealthReport, check_many, check_provider
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 KEY = {"ACME_API_KEY": "sk-acme"}
@@ -29,7 +30,7 @@ def checked(fleet: Fleet, slug: str = "acme", **environ: str) -> HealthReport:
 def moved_to(fleet: Fleet, base_url: str) -> None:
     """Lets the provider be at another address."""
     with fleet.database.session() as session:
-        catalog.add_provider(session, slug="acme", name="acme", base_url=base_url, auth_config={"type": "none"})
+        catalog.providers.add(session, slug="acme", name="acme", base_url=base_url, auth_config={"type": "none"})
         session.commit()
 
 
@@ -204,7 +205,7 @@ def test_a_listing_is_judged_beside_the_last_accepted_one(fleet: Fleet):
 
 def test_a_provider_without_a_rule_is_told_to_have_one_made(fleet: Fleet):
     with fleet.database.session() as session:
-        catalog.add_provider(session, slug="acme", name="acme", base_url="https://a.example", auth_config={})
+        catalog.providers.add(session, slug="acme", name="acme", base_url="https://a.example", auth_config={})
         session.commit()
     report = checked(fleet)
     assert statuses(report)["rule"] == "failed"

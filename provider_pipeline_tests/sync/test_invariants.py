@@ -12,22 +12,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncerError, catalog
-from provider_pipeline.catalog import Database
+from provider_pipeline.catalog.database import Database
 from provider_pipeline.errors import CatalogError, ProviderPipelineError, RuleMissingError
-from provider_pipeline.sync import (
-    answer_tasks,
-    approve_task,
-    attempt_sync,
-    propose_rule,
-    reject_task,
-    store_for_trial,
-)
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
+from provider_pipeline.sync.repair.trials import store_for_trial
+from provider_pipeline.sync.repair.worker import answer_tasks
 from provider_pipeline_tests.sync.laws.lawful_life import LawfulLife
 from provider_pipeline_tests.sync.laws.living_provider import FAULTS, KEY, Model, usual
 from provider_pipeline_tests.sync.laws.mortal import MortalWorkers
@@ -167,7 +162,7 @@ class Life(LawfulLife):
     @rule()
     def is_pruned(self) -> None:
         with self.untouched(), self.database.session() as session:
-            catalog.prune_raw_responses(session, self.table.provider_id)
+            catalog.raw_responses.prune(session, self.table.provider_id)
             session.commit()
 
     # People.
@@ -178,7 +173,7 @@ class Life(LawfulLife):
         field, value = override
         until = datetime.now(UTC) + timedelta(hours=12) if ends else None
         with self.untouched(), self.database.session() as session:
-            catalog.set_override(
+            catalog.model_overrides.put(
                 session, self.table.provider_id, model_id, field, value, reason="measured", expires_at=until
             )
             session.commit()
@@ -189,7 +184,7 @@ class Life(LawfulLife):
     def has_an_override_removed(self, data: st.DataObject) -> None:
         model_id, field = data.draw(st.sampled_from(sorted(self.overrides)))
         with self.untouched(), self.database.session() as session:
-            assert catalog.remove_override(session, self.table.provider_id, model_id, field)
+            assert catalog.model_overrides.remove(session, self.table.provider_id, model_id, field)
             session.commit()
         del self.overrides[model_id, field]
 
@@ -223,7 +218,7 @@ class Life(LawfulLife):
         with self.untouched(), self.database.session() as session:
             version = store_for_trial(session, self.table.provider_id, self._written(flaw), reason="tried")
             try:
-                catalog.start_trial(
+                catalog.trials.start(
                     session,
                     self.table.provider_id,
                     version,
@@ -240,7 +235,7 @@ class Life(LawfulLife):
     def has_its_rule_rolled_back(self) -> None:
         with self.untouched(), self.database.session() as session:
             try:
-                catalog.roll_back_rule(session, self.table.provider_id, reason="it was better")
+                catalog.rule_decisions.roll_back(session, self.table.provider_id, reason="it was better")
             except RuleMissingError:
                 return
             session.commit()
@@ -276,7 +271,7 @@ class Life(LawfulLife):
                 keep = "raw" if what == "raw" else "nothing"
                 attempt_sync(session, self.provider.slug, client=self.client, keep=keep)
 
-    def _waiting(self) -> list[catalog.Task]:
+    def _waiting(self) -> list[catalog.tasks.Task]:
         return [task for task in self.table.tasks("NEEDS_REVIEW") if task.proposed_version is not None]
 
     def _written(self, flaw: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import pytest
 
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import SyncInProgressError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_many
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline_tests.cli.conftest import CommandLine, run
 from provider_pipeline_tests.fleet import Fleet
 
@@ -18,9 +18,9 @@ def busy(fleet: Fleet) -> Fleet:
     fleet.add("acme")
     fleet.add("busy-not")
     with (
-        catalog.open_database(fleet.database.url, door="the API") as other,
+        catalog.database.open_database(fleet.database.url, door="the API") as other,
         other.session() as session,
-        catalog.sync_lock(session, catalog.get_provider(session, "acme")),
+        catalog.sync_locks.sync_lock(session, catalog.providers.get(session, "acme")),
     ):
         yield fleet
 
@@ -34,8 +34,8 @@ def test_a_second_sync_asks_nobody_and_writes_nothing(busy: Fleet):
     assert busy.server.log == []
     assert busy.rows("acme") == {}
     with busy.database.session() as session:
-        state = catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
-    assert state == catalog.SyncState()
+        state = catalog.sync_state.get(session, catalog.providers.get(session, "acme").id)
+    assert state == catalog.sync_state.SyncState()
 
 
 def test_a_fleet_skips_the_provider_and_syncs_the_others(busy: Fleet):

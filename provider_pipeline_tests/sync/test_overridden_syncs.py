@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import NOON, hours_later
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -26,8 +26,10 @@ def _sync(fleet: Fleet, now: datetime):
 
 def _put(fleet: Fleet, value: int, **options) -> None:
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
-        catalog.set_override(session, provider_id, "gpt-4o", "context_length", value, reason="measured", **options)
+        provider_id = catalog.providers.get(session, "acme").id
+        catalog.model_overrides.put(
+            session, provider_id, "gpt-4o", "context_length", value, reason="measured", **options
+        )
         session.commit()
 
 
@@ -44,13 +46,13 @@ def test_what_the_listing_says_beneath_an_override_is_noted_and_shows_when_they_
     _put(acme, 200_000)
     _sync(acme, hours_later(1))
     with acme.database.session() as session:
-        (found,) = catalog.list_overrides(session)
+        (found,) = catalog.model_overrides.list_overrides(session)
         assert (found.listed_value, found.listed_at) == (128_000, hours_later(1))
-        assert catalog.overrides_caught_up(session) == []
+        assert catalog.model_overrides.caught_up(session) == []
     acme.serve("acme", listing(*CHAT_MODELS, context_length=200_000))
     _sync(acme, hours_later(2))
     with acme.database.session() as session:
-        assert [each.model_id for each in catalog.overrides_caught_up(session)] == ["gpt-4o"]
+        assert [each.model_id for each in catalog.model_overrides.caught_up(session)] == ["gpt-4o"]
 
 
 def test_a_refused_item_says_nothing_of_what_is_listed(fleet: Fleet):
@@ -62,7 +64,7 @@ def test_a_refused_item_says_nothing_of_what_is_listed(fleet: Fleet):
     fleet.serve("acme", many)
     assert _sync(fleet, hours_later(1)).rejected == 1
     with fleet.database.session() as session:
-        (found,) = catalog.list_overrides(session)
+        (found,) = catalog.model_overrides.list_overrides(session)
     assert (found.listed_value, found.listed_at) == (128_000, NOON)
 
 
@@ -77,17 +79,17 @@ def test_a_value_that_people_set_is_theirs_until_the_listing_can_be_read_again(f
         fleet.serve("acme", many)
         _sync(fleet, hours_later(hour))
         with fleet.database.session() as session:
-            rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+            rows = catalog.models.load(session, catalog.providers.get(session, "acme").id)
         seen += [(row["context_length"], row["overridden_fields"]) for row in rows if row["model_id"] == "gpt-4o"]
     assert seen == [(64_000, ["context_length"]), (128_000, [])]
 
 
 def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_to_it(acme: Fleet):
     with acme.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
-        rule = catalog.active_rule(session, provider_id)
+        provider_id = catalog.providers.get(session, "acme").id
+        rule = catalog.rule_versions.active(session, provider_id)
         fields = {**rule.model_list_config["fields"], "name": "owned_by"}
-        catalog.add_rule_version(
+        catalog.rule_decisions.add_version(
             session,
             provider_id,
             model_list_config={**rule.model_list_config, "fields": fields},
@@ -113,10 +115,10 @@ def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_
 
 def test_values_that_people_set_are_not_what_a_listing_is_compared_with(acme: Fleet):
     with acme.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
+        provider_id = catalog.providers.get(session, "acme").id
         for model_id in CHAT_MODELS:
-            catalog.set_override(session, provider_id, model_id, "context_length", 1_000_000, reason="measured")
-            catalog.set_override(session, provider_id, model_id, "input_price", 0, reason="a gift")
+            catalog.model_overrides.put(session, provider_id, model_id, "context_length", 1_000_000, reason="measured")
+            catalog.model_overrides.put(session, provider_id, model_id, "input_price", 0, reason="a gift")
         session.commit()
     statuses = []
     for hour, models in enumerate((CHAT_MODELS, (*CHAT_MODELS, "gpt-5"), CHAT_MODELS), start=1):

@@ -5,12 +5,11 @@ from contextlib import closing
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_sync
-from provider_pipeline.sync.asking import active_source
-from provider_pipeline.sync.attempt import utc_now
-from provider_pipeline.sync.preparing import Target, prepare
-from provider_pipeline.sync.reading import read_listing
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.config import active_source
+from provider_pipeline.sync.extract import read_listing
+from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 HASTY = {"allow_private": True, "deadline": 0.3}
@@ -18,7 +17,7 @@ HASTY = {"allow_private": True, "deadline": 0.3}
 
 def ask_for(fleet: Fleet, slug: str, policy: dict[str, object]) -> None:
     with fleet.database.session() as session:
-        catalog.add_provider(
+        catalog.providers.add(
             session,
             slug=slug,
             name=slug,

@@ -3,8 +3,8 @@
 import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import answer_tasks
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.repair.worker import answer_tasks
 from provider_pipeline_tests.fleet import Fleet
 from provider_pipeline_tests.sync.laws.living_provider import KEY, LivingProvider
 

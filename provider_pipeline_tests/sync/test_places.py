@@ -8,17 +8,12 @@ from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import EndpointSample, RuleGenerator
-from provider_pipeline.sync import (
-    Repair,
-    answer_tasks,
-    approve_task,
-    generate_rule,
-    improve_rule,
-    propose_rule,
-    store_sample,
-)
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.repair.generate import generate_rule, store_sample
+from provider_pipeline.sync.repair.review import approve_task, propose_rule
+from provider_pipeline.sync.repair.worker import Repair, answer_tasks, improve_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 KEY = "sk-live-7f3a9c1e5b"
@@ -48,7 +43,7 @@ def asked(server: HTTPServer) -> set[str]:
 
 
 @pytest.fixture
-def task(fleet: Fleet) -> catalog.Task:
+def task(fleet: Fleet) -> catalog.tasks.Task:
     """The task of a provider whose listing moved; its host also has keys that only its own key may read."""
     fleet.add("acme", auth={"type": "bearer", "env": "ACME_KEY"})
     fleet.serve("acme", {"data": [{"id": "sk-admin-0001"}, {"id": "sk-admin-0002"}]}, at=KEYS)
@@ -60,7 +55,7 @@ def task(fleet: Fleet) -> catalog.Task:
     return found
 
 
-def proposed(fleet: Fleet, task: catalog.Task, document: dict) -> Repair:
+def proposed(fleet: Fleet, task: catalog.tasks.Task, document: dict) -> Repair:
     with fleet.database.session() as session:
         return propose_rule(session, task.id, document, author="agent")
 
@@ -86,7 +81,9 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("endpoints", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_a_proposed_rule_that_asks_elsewhere_waits_for_a_person(fleet: Fleet, task: catalog.Task, endpoints: list):
+def test_a_proposed_rule_that_asks_elsewhere_waits_for_a_person(
+    fleet: Fleet, task: catalog.tasks.Task, endpoints: list
+):
     repair = proposed(fleet, task, rule(*endpoints))
     assert repair.status == "needs_review"
     assert "asks_the_same_places" in failed(repair)
@@ -98,7 +95,7 @@ def test_a_proposed_rule_that_asks_elsewhere_waits_for_a_person(fleet: Fleet, ta
 
 
 def test_a_proposed_rule_that_differs_only_in_where_it_asks_is_told_by_it_and_approved_by_a_person(
-    fleet: Fleet, task: catalog.Task
+    fleet: Fleet, task: catalog.tasks.Task
 ):
     repair = proposed(fleet, task, rule(*ELSEWHERE["a literal token"]))
     assert failed(repair) == ["asks_the_same_places"]
@@ -108,7 +105,7 @@ def test_a_proposed_rule_that_differs_only_in_where_it_asks_is_told_by_it_and_ap
 
 
 @pytest.mark.parametrize("path", ["/../../../other-app/secret", "/v1/%2e%2e/keys", "//elsewhere.example/v1/models"])
-def test_a_proposed_rule_that_could_leave_the_base_url_is_no_rule(fleet: Fleet, task: catalog.Task, path: str):
+def test_a_proposed_rule_that_could_leave_the_base_url_is_no_rule(fleet: Fleet, task: catalog.tasks.Task, path: str):
     with pytest.raises(InvalidRuleError):
         proposed(fleet, task, rule({"endpoint": path}))
     assert fleet.tasks("acme") == [task]
@@ -116,7 +113,7 @@ def test_a_proposed_rule_that_could_leave_the_base_url_is_no_rule(fleet: Fleet, 
 
 @pytest.mark.parametrize("document", [GOOD, rule({}), rule({"endpoint": "/v1/models"})], ids=["open", "stored", "same"])
 def test_a_proposed_rule_that_leaves_open_where_it_asks_asks_where_the_active_one_does(
-    fleet: Fleet, task: catalog.Task, document: dict
+    fleet: Fleet, task: catalog.tasks.Task, document: dict
 ):
     repair = proposed(fleet, task, document)
     assert (repair.status, repair.rule.endpoints[0].path) == ("activated", "/v1/models")
@@ -127,7 +124,7 @@ def test_a_proposed_rule_that_leaves_open_where_it_asks_asks_where_the_active_on
 @pytest.mark.parametrize("document", [GOOD, rule({"endpoint": KEYS})], ids=["open", "elsewhere"])
 def test_without_an_active_rule_a_person_says_where_a_provider_is_asked(fleet: Fleet, document: dict):
     with fleet.database.session() as session:
-        provider = catalog.add_provider(
+        provider = catalog.providers.add(
             session,
             slug="acme",
             name="Acme",
@@ -136,7 +133,7 @@ def test_without_an_active_rule_a_person_says_where_a_provider_is_asked(fleet: F
             request_config={"allow_private": True},
         )
         sample_id = store_sample(session, "acme", json.dumps(moved(*CHAT_MODELS)).encode(), url="sample:test")
-        catalog.open_rule_gen_task(session, provider.id, raw_response_id=sample_id, issues=[{"type": "x"}])
+        catalog.task_opening.open_rule_gen_task(session, provider.id, raw_response_id=sample_id, issues=[{"type": "x"}])
         session.commit()
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session:
@@ -189,10 +186,10 @@ def test_a_better_rule_for_the_first_listing_asks_where_the_first_one_did(fleet:
     fleet.serve("acme", {**richer, "next": None})
     sync(fleet)
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        first, second = catalog.list_rule_versions(session, provider.id)
+        provider = catalog.providers.get(session, "acme")
+        first, second = catalog.rule_versions.list_rule_versions(session, provider.id)
         assert (first.status, second.status) == ("active", "needs_review")
-        assert "asks_the_same_places" in catalog.rule_events(session, provider.id, version=2)[-1].reason
+        assert "asks_the_same_places" in catalog.rule_versions.events(session, provider.id, version=2)[-1].reason
     fleet.serve("acme", richer)
     sync(fleet)
     with fleet.database.session() as session:

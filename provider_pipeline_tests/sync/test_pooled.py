@@ -16,10 +16,13 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 from werkzeug import Request, Response
 
-from provider_pipeline.catalog import Database, EmbeddedPostgres, open_database
+from provider_pipeline.catalog.database import Database, open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.sync_locks import LEASE
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import SyncOutcome, attempt_many, attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import bury_the_dead, wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 from provider_pipeline_tests.pooler import Pooler, running_pooler
@@ -28,9 +31,9 @@ SLUGS = tuple(f"tree-{number:02}" for number in range(12))
 
 FLEET = """
 import sys
-from provider_pipeline.catalog import open_database
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import attempt_many
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.fleet import attempt_many
 with open_database(sys.argv[1], door="the CLI") as database:
     for outcome in attempt_many(database.session, sys.argv[2:], client=ListingClient(), max_workers=4):
         print(outcome.slug, outcome.status, flush=True)

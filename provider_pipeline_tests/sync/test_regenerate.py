@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import RuleValidationError, catalog
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import generate_rule, store_sample
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -18,7 +18,7 @@ def test_a_sample_without_models_gives_no_rule_and_one_clear_line(fleet: Fleet, 
         with pytest.raises(RuleValidationError, match=r"^acme: [^\n]+$"):
             generate_rule(session, "acme", [EndpointSample(sample, "/v1/models")])
         session.rollback()
-        assert catalog.active_rule(session, catalog.get_provider(session, "acme").id).version == 1
+        assert catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id).version == 1
 
 
 def test_the_same_sample_gives_the_same_version(fleet: Fleet):
@@ -34,7 +34,7 @@ def test_a_sample_of_other_models_gives_a_rule_that_waits_for_a_person(fleet: Fl
         generated = generate_rule(
             session, "acme", [EndpointSample(moved("sonar", "sonar-pro", "r1-1776"), "/v1/models")]
         )
-        stored = catalog.get_rule_version(session, catalog.get_provider(session, "acme").id, generated.version)
+        stored = catalog.rule_versions.get(session, catalog.providers.get(session, "acme").id, generated.version)
     assert (generated.activated, stored.status) == (False, "needs_review")
     assert "keeps_known_ids" in [gate.name for gate in generated.gates if not gate.passed]
 
@@ -46,14 +46,14 @@ def test_a_person_can_overrule_the_gates_either_way(fleet: Fleet, activate: bool
         generated = generate_rule(
             session, "acme", [EndpointSample(moved("sonar", "sonar-pro", "r1-1776"), "/v1/models")], activate=activate
         )
-        active = catalog.active_rule(session, catalog.get_provider(session, "acme").id)
+        active = catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id)
     assert (generated.activated, generated.reason, active.version) == (activate, "as asked", 2 if activate else 1)
 
 
 def test_samples_count_among_the_responses_that_are_kept(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
+        provider_id = catalog.providers.get(session, "acme").id
         session.execute(text("UPDATE provider SET raw_keep_count = 3"))
         session.commit()
         for number in range(8):
@@ -64,7 +64,7 @@ def test_samples_count_among_the_responses_that_are_kept(fleet: Fleet):
             )
             session.commit()
             assert generated.version == 1  # the same rule each time, with its own sample
-        kept = [each.id for each in catalog.list_raw_responses(session, "acme")]
-        first = catalog.get_rule_version(session, provider_id, 1).sample_id
+        kept = [each.id for each in catalog.raw_responses.list_raw_responses(session, "acme")]
+        first = catalog.rule_versions.get(session, provider_id, 1).sample_id
     assert len(kept) == 3 + 1
     assert {first, sample_id} <= set(kept)

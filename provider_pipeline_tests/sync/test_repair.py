@@ -15,19 +15,15 @@ from provider_pipeline.errors import (
     RuleReplacedError,
     TaskClaimLostError,
 )
-from provider_pipeline.rules import EndpointSample, ExtractionRule, RuleGenerator
-from provider_pipeline.sync import (
-    answer_tasks,
-    approve_task,
-    improve_rule,
-    propose_rule,
-    reject_task,
-    store_for_trial,
-    store_rule,
-)
-from provider_pipeline.sync.adoption import adopt
-from provider_pipeline.sync.candidates import written_candidate
-from provider_pipeline.sync.repair import LEASE
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.repair.activation import adopt
+from provider_pipeline.sync.repair.candidates import written_candidate
+from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
+from provider_pipeline.sync.repair.trials import store_for_trial
+from provider_pipeline.sync.repair.worker import LEASE, answer_tasks, improve_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.sync.judges import killing_judges
 
@@ -45,7 +41,7 @@ def blocked(fleet: Fleet, document, *, before=None, slug="acme"):
 
 def _known(fleet: Fleet) -> list[str]:
     with fleet.database.session() as session:
-        return [provider.slug for provider in catalog.list_providers(session)]
+        return [provider.slug for provider in catalog.providers.list_providers(session)]
 
 
 def answered(fleet: Fleet, slug="acme"):
@@ -56,7 +52,7 @@ def answered(fleet: Fleet, slug="acme"):
 
 def active_version(fleet: Fleet, slug="acme") -> int:
     with fleet.database.session() as session:
-        return catalog.active_rule(session, catalog.get_provider(session, slug).id).version
+        return catalog.rule_versions.active(session, catalog.providers.get(session, slug).id).version
 
 
 def test_a_moved_listing_is_repaired_without_a_person(fleet: Fleet):
@@ -83,7 +79,7 @@ def test_a_repair_that_says_again_what_was_known_touches_no_row_and_records_no_c
     assert answered(fleet).status == "activated"
     with fleet.database.session() as session:
         result = ModelSyncer(session).sync_provider_models("acme")
-        assert {change.kind for change in catalog.list_changes(session, slug="acme")} == {"added"}
+        assert {change.kind for change in catalog.history.list_changes(session, slug="acme")} == {"added"}
     assert (result["models_updated"], result["models_unchanged"]) == (0, 5)
     assert fleet.rows("acme") == rows
 
@@ -162,7 +158,7 @@ def test_prices_in_another_unit_are_repaired(fleet: Fleet):
     assert repair.status == "activated", repair.reason
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
-        rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+        rows = catalog.models.load(session, catalog.providers.get(session, "acme").id)
     assert {float(row["input_price"]) for row in rows} == {2.0}
 
 
@@ -184,7 +180,7 @@ def test_the_same_response_again_leaves_the_decision_to_the_person(fleet: Fleet)
         assert answer_tasks(session, "acme") == []
 
 
-def reviewed(fleet: Fleet) -> catalog.Task:
+def reviewed(fleet: Fleet) -> catalog.tasks.Task:
     after = moved(*CHAT_MODELS)
     for item in after["result"]["models"]:
         del item["max_context"]
@@ -198,7 +194,7 @@ def test_a_person_approves_what_the_gates_held(fleet: Fleet):
     task = reviewed(fleet)
     with fleet.database.session() as session:
         assert approve_task(session, task.id, reason="announced", created_by_id=7) == 2
-        event = catalog.rule_events(session, task.provider_id, version=2)[-1]
+        event = catalog.rule_versions.events(session, task.provider_id, version=2)[-1]
     assert (event.status, event.reason, event.created_by_id, event.task_id) == ("active", "announced", 7, task.id)
     assert active_version(fleet) == 2
     assert fleet.tasks("acme")[0].status == "SUCCEEDED"
@@ -208,12 +204,12 @@ def test_a_rejected_rule_is_never_activated_by_itself_again(fleet: Fleet):
     task = reviewed(fleet)
     with fleet.database.session() as session:
         reject_task(session, task.id, reason="they will bring it back", created_by_id=7)
-        catalog.retry_task(session, task.id, reason="look again")
+        catalog.tasks.retry(session, task.id, reason="look again")
         session.commit()
     repair = answered(fleet)
     assert repair.status == "needs_review"
     with fleet.database.session() as session:
-        assert catalog.get_rule_version(session, task.provider_id, 2).status == "rejected"
+        assert catalog.rule_versions.get(session, task.provider_id, 2).status == "rejected"
     assert active_version(fleet) == 1
 
 
@@ -238,7 +234,7 @@ def test_a_proposal_passes_the_very_same_gates(fleet: Fleet):
         assert active_version(fleet) == 1
         taken = propose_rule(session, task.id, good, author="person", created_by_id=3)
         assert taken.status == "activated"
-        version = catalog.get_rule_version(session, task.provider_id, taken.version)
+        version = catalog.rule_versions.get(session, task.provider_id, taken.version)
     assert (version.author, version.created_by_id, version.origin) == ("person", 3, "proposed")
 
 
@@ -254,7 +250,7 @@ def test_a_task_that_an_agent_claimed_is_not_answered_by_another(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
     now = datetime.now(UTC)
     with fleet.database.session() as session:
-        task = catalog.claim_task(session, worker="agent", now=now, lease=timedelta(hours=1), slug="acme")
+        task = catalog.task_claims.claim(session, worker="agent", now=now, lease=timedelta(hours=1), slug="acme")
         session.commit()
         assert answer_tasks(session, "acme") == []
         good = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
@@ -278,7 +274,7 @@ def test_a_repair_that_takes_longer_than_its_lease_keeps_its_task(fleet: Fleet):
         """A clock on which each response takes five minutes, and which lets another worker look for a task."""
         times.append(datetime.now(UTC) + timedelta(minutes=5 * len(times)))
         with fleet.database.session() as session:
-            assert len(times) < 2 or catalog.claim_task(session, worker="b", now=times[-1], lease=LEASE) is None
+            assert len(times) < 2 or catalog.task_claims.claim(session, worker="b", now=times[-1], lease=LEASE) is None
         return times[-1]
 
     with fleet.database.session() as session:
@@ -330,8 +326,8 @@ def test_unknown_ids_in_an_odd_shape_wait_for_a_person(fleet: Fleet):
 def test_without_a_stored_response_the_task_is_given_back_and_says_why(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        catalog.open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[{"type": "x"}])
+        provider = catalog.providers.get(session, "acme")
+        catalog.task_opening.open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[{"type": "x"}])
         session.commit()
         with pytest.raises(ModelSyncerError, match="no stored response"):
             answer_tasks(session, "acme")
@@ -356,7 +352,7 @@ def test_fields_under_names_that_say_nothing_are_repaired_by_what_they_hold(flee
     assert repair.status == "activated", repair.reason
     with fleet.database.session() as session:
         assert ModelSyncer(session).sync_provider_models("acme")["models_missing"] == 0
-        rows = catalog.load_models(session, catalog.get_provider(session, "acme").id)
+        rows = catalog.models.load(session, catalog.providers.get(session, "acme").id)
     assert sorted((row["context_length"], float(row["input_price"])) for row in rows) == [
         (8_192 * number, float(number)) for number in range(1, 6)
     ]
@@ -374,7 +370,7 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
     fleet.add("acme")
     shape = moved(*CHAT_MODELS)
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
+        provider_id = catalog.providers.get(session, "acme").id
         written = store_for_trial(
             session, provider_id, RuleGenerator().analyze_sample({"models": shape}), reason="mine"
         )
@@ -387,7 +383,7 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
 
         def __iter__(self):
             with fleet.database.session() as person:
-                catalog.activate_rule(person, provider_id, written, reason="mine")
+                catalog.rule_decisions.activate_rule(person, provider_id, written, reason="mine")
                 person.commit()
             yield 0, shape
 
@@ -405,9 +401,9 @@ def proposed(fleet: Fleet, document, **more):
 
 def rule_status(fleet: Fleet, version: int) -> tuple[str, str]:
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        (*_, event) = catalog.rule_events(session, provider.id, version=version)
-        return catalog.get_rule_version(session, provider.id, version).status, event.reason
+        provider = catalog.providers.get(session, "acme")
+        (*_, event) = catalog.rule_versions.events(session, provider.id, version=version)
+        return catalog.rule_versions.get(session, provider.id, version).status, event.reason
 
 
 IDS_ONLY = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
@@ -439,10 +435,10 @@ def test_a_proposal_over_whose_judging_a_worker_vanished_is_never_judged_again(f
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session:
         version = store_rule(session, task.provider_id, ExtractionRule.parse(IDS_ONLY), origin="proposed")
-        catalog.propose(session, task.id, version)
+        catalog.task_claims.propose(session, task.id, version)
         began = datetime.now(UTC) - timedelta(hours=1)
-        catalog.claim_task(session, worker="gone", now=began, lease=timedelta(minutes=15), task_id=task.id)
-        catalog.begin_judging(session, task.id, worker="gone")
+        catalog.task_claims.claim(session, worker="gone", now=began, lease=timedelta(minutes=15), task_id=task.id)
+        catalog.task_claims.begin_judging(session, task.id, worker="gone")
         session.commit()
     with killing_judges(fleet.database.engine, signal.SIGKILL):  # nor would it survive
         repair = answered(fleet)
@@ -464,11 +460,11 @@ def test_a_proposal_that_takes_too_much_work_waits_for_a_person(fleet: Fleet):
 def test_an_active_rule_that_takes_too_much_work_holds_the_listing_and_can_be_repaired(fleet: Fleet):
     fleet.add("acme", moved(*CHAT_MODELS))
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
+        provider = catalog.providers.get(session, "acme")
         costly = {f"field_{number}": "to_string(@)" for number in range(60)}
         rule = ExtractionRule.parse({**IDS_ONLY, "endpoint": "/v1/models", "fields": {"id": "model", **costly}})
         version = store_rule(session, provider.id, rule, origin="written")
-        catalog.activate_rule(session, provider.id, version, reason="I know better")
+        catalog.rule_decisions.activate_rule(session, provider.id, version, reason="I know better")
         session.commit()
         with pytest.raises(RuleValidationError, match="does more with this listing than a rule may: the row of gpt-4"):
             ModelSyncer(session).sync_provider_models("acme")

@@ -7,9 +7,12 @@ from sqlalchemy import text
 from werkzeug import Response
 
 from provider_pipeline import catalog
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import AcceptedGuards, SyncOutcome, attempt_sync, generate_rule
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 PATIENCE = FetchLimits(retries=0, read_timeout=5)
@@ -37,9 +40,9 @@ def row_versions(fleet: Fleet) -> dict[str, list]:
     return found
 
 
-def state(fleet: Fleet) -> catalog.SyncState:
+def state(fleet: Fleet) -> catalog.sync_state.SyncState:
     with fleet.database.session() as session:
-        return catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
+        return catalog.sync_state.get(session, catalog.providers.get(session, "acme").id)
 
 
 def test_the_same_listing_again_writes_no_row_but_when_it_was_checked(fleet: Fleet):
@@ -196,7 +199,7 @@ def test_a_listing_that_is_blocked_again_and_again_is_pruned_too(fleet: Fleet):
         fleet.serve("acme", {"moved": number})
         assert attempt(fleet).status == "blocked"
     with fleet.database.session() as session:
-        stored = catalog.list_raw_responses(session, "acme")
+        stored = catalog.raw_responses.list_raw_responses(session, "acme")
     assert [each.accepted for each in stored if each.complete] == [False, False, True]
 
 
@@ -259,7 +262,7 @@ def test_no_transaction_is_open_between_two_pages_that_are_judged_as_they_come(f
     states: list[str] = []
 
     def look() -> None:
-        with catalog.open_database(fleet.database.url) as other, other.engine.connect() as connection:
+        with catalog.database.open_database(fleet.database.url) as other, other.engine.connect() as connection:
             query = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             states.extend(connection.exec_driver_sql(query).scalars())
 
@@ -280,7 +283,7 @@ def test_the_pages_that_did_not_change_are_judged_with_those_that_did(fleet: Fle
     assert server.asked == ["new", "new", "same", "same", "same", "changed"]
     assert (third.not_modified, third.created, third.unchanged, third.missing) == (False, 1, 6, 0)
     with fleet.database.session() as session:
-        stored = list(catalog.stored_pages(session, third.raw_response_id))
+        stored = list(catalog.raw_responses.stored_pages(session, third.raw_response_id))
     assert [json.loads(page.content) for page in stored] == server.pages
     assert [page.status for page in stored] == [200, 200]
     assert attempt(fleet).not_modified
@@ -336,5 +339,5 @@ def test_the_validators_of_an_accepted_listing_are_kept_with_its_pages(fleet: Fl
     assert (known["endpoint"], known["number"], known["last_modified"]) == (0, 1, None)
     assert known["url"].endswith("/acme/v1/models")
     with fleet.database.session() as session:
-        (page,) = catalog.stored_pages(session, first.raw_response_id)
+        (page,) = catalog.raw_responses.stored_pages(session, first.raw_response_id)
         assert session.scalar(text("SELECT etag FROM provider_sync")) == known["etag"] == page.headers["etag"]

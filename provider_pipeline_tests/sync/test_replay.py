@@ -6,9 +6,11 @@ import pytest
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError, ListingUnreadableError, ProviderPipelineError
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import Replay, attempt_sync, generate_rule, replay_response
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.generate import generate_rule
+from provider_pipeline.sync.replay import Replay, replay_response
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -26,9 +28,11 @@ def replay(fleet: Fleet, raw_response_id: int, **options) -> Replay:
 
 def store(fleet: Fleet, *pages: tuple[int, bytes]) -> int:
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
-        stored = [catalog.StoredPage(endpoint, n, "file:x", body) for n, (endpoint, body) in enumerate(pages)]
-        raw = catalog.store_raw_response(session, provider_id, stored, complete=True)
+        provider_id = catalog.providers.get(session, "acme").id
+        stored = [
+            catalog.raw_responses.StoredPage(endpoint, n, "file:x", body) for n, (endpoint, body) in enumerate(pages)
+        ]
+        raw = catalog.raw_responses.store(session, provider_id, stored, complete=True)
         session.commit()
     return raw.id
 
@@ -90,8 +94,8 @@ def test_an_override_is_a_part_of_what_would_be_written(fleet: Fleet):
     fleet.add("acme")
     raw = sync(fleet)
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
-        catalog.set_override(session, provider_id, "gpt-4o", "context_length", 64_000, reason="measured")
+        provider_id = catalog.providers.get(session, "acme").id
+        catalog.model_overrides.put(session, provider_id, "gpt-4o", "context_length", 64_000, reason="measured")
         session.commit()
     difference = replay(fleet, raw).difference
     assert difference

@@ -11,9 +11,15 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import make_url, text
 from werkzeug import Request, Response
 
-from provider_pipeline.catalog import EmbeddedPostgres, open_database, upgrade
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import SyncOutcome, answer_tasks, attempt_many, attempt_sync, open_task_for
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.tasks import open_task_for
+from provider_pipeline.sync.repair.worker import answer_tasks
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 SETTINGS = {

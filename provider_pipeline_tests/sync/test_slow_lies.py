@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from provider_pipeline import catalog
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.sync import SyncOutcome, accept_guards, attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.sync.outcome import SyncOutcome, accept_guards
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.fleet import Fleet
 
 CLIENT = ListingClient(FetchLimits(retries=0, read_timeout=5))
@@ -39,8 +41,8 @@ def listing(models: Sequence[Item]) -> dict[str, Any]:
 def add(fleet: Fleet, models: Sequence[Item], **thresholds: float) -> None:
     fleet.add("acme", listing(models))
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        catalog.add_provider(
+        provider = catalog.providers.get(session, "acme")
+        catalog.providers.add(
             session,
             slug="acme",
             name="acme",
@@ -255,7 +257,7 @@ def test_listings_are_remembered_for_the_window_and_no_more_than_about_one_a_day
     outcomes = series(fleet, (items(*range(20), price=1 + number / 1_000) for number in range(24)), 10 * HOUR)
     assert {outcome.status for outcome in outcomes} == {"synced"}
     with fleet.database.session() as session:
-        state = catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
+        state = catalog.sync_state.get(session, catalog.providers.get(session, "acme").id)
     moments = [datetime.fromisoformat(each["replaced_at"]) for each in state.window]
     last = NOON + 23 * 10 * HOUR
     assert moments == sorted(moments)

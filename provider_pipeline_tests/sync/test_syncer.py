@@ -17,9 +17,14 @@ from provider_pipeline.errors import (
     RuleReplacedError,
     UnknownProviderError,
 )
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import EndpointSample, RuleGenerator
-from provider_pipeline.sync import AcceptedGuards, attempt_sync, generate_rule, store_for_trial
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.outcome import AcceptedGuards
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.generate import generate_rule
+from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 PATIENCE = FetchLimits(retries=0, read_timeout=5)
@@ -74,9 +79,9 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(fleet: Fleet):
     assert (result["dry_run"], result["models_created"]) == (True, 5)
     assert fleet.rows("acme") == {}
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
-        assert catalog.get_sync_state(session, provider_id) == catalog.SyncState()
-        assert catalog.recent_raw_response_ids(session, provider_id, limit=5) == []
+        provider_id = catalog.providers.get(session, "acme").id
+        assert catalog.sync_state.get(session, provider_id) == catalog.sync_state.SyncState()
+        assert catalog.raw_responses.recent_ids(session, provider_id, limit=5) == []
 
 
 def test_a_model_is_removed_only_after_three_listings_without_it_and_restored_when_it_is_back(fleet: Fleet):
@@ -119,7 +124,7 @@ def test_a_listing_that_does_not_fit_is_blocked_and_opens_one_task(fleet: Fleet,
     assert (task.type, task.status) == ("RULE_GEN", "PENDING")
     assert task.config["issues"] == raised.value.issues
     with fleet.database.session() as session:
-        (page,) = catalog.stored_pages(session, task.config["raw_response_id"])
+        (page,) = catalog.raw_responses.stored_pages(session, task.config["raw_response_id"])
     assert page.content.decode() == body
 
 
@@ -170,7 +175,7 @@ def test_a_person_can_accept_a_listing_that_was_held_and_its_task_is_closed(flee
     held(fleet)
     with fleet.database.session() as session:
         outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE), accept=SHRUNK)
-        (acceptance,) = catalog.list_acceptances(session, slug="acme")
+        (acceptance,) = catalog.acceptances.find(session, slug="acme")
     assert (outcome.status, outcome.unchanged, outcome.missing) == ("synced", 4, 36)
     assert [task.status for task in fleet.tasks("acme")] == ["CANCELLED"]
     assert (acceptance.kinds, acceptance.reason, acceptance.author, acceptance.created_by_id) == (
@@ -189,7 +194,7 @@ def test_accepting_one_guard_does_not_open_another(fleet: Fleet, guards: set[str
     accept = AcceptedGuards(frozenset(guards), "the wrong one")
     with fleet.database.session() as session:
         assert attempt_sync(session, "acme", client=ListingClient(PATIENCE), accept=accept).status == "blocked"
-        assert catalog.list_acceptances(session) == []
+        assert catalog.acceptances.find(session) == []
     assert fleet.rows("acme") == before
 
 
@@ -216,8 +221,8 @@ def test_what_a_new_rule_changes_is_not_put_down_to_the_provider(fleet: Fleet):
     richer = RuleGenerator().analyze_sample(listing("gpt-4.1", "gpt-4o"))
     richer |= {"endpoint": "/v1/models", "fields": {**richer["fields"], "name": "id"}}
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        catalog.activate_rule(
+        provider = catalog.providers.get(session, "acme")
+        catalog.rule_decisions.activate_rule(
             session, provider.id, store_for_trial(session, provider.id, richer, reason="x"), reason="x"
         )
         session.commit()
@@ -251,8 +256,8 @@ def test_reading_a_listing_again_with_another_rule_counts_nobody_as_missing_twic
     richer = RuleGenerator().analyze_sample(listing("a-1", "a-2", "a-3", "a-4"))
     richer |= {"endpoint": "/v1/models", "fields": {**richer["fields"], "name": "id"}}
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
-        catalog.activate_rule(
+        provider = catalog.providers.get(session, "acme")
+        catalog.rule_decisions.activate_rule(
             session, provider.id, store_for_trial(session, provider.id, richer, reason="x"), reason="x"
         )
         session.commit()
@@ -288,7 +293,7 @@ def test_a_failed_fetch_changes_no_row_and_says_why_in_one_line(fleet: Fleet, bo
     assert fleet.rows("acme") == before
     assert fleet.tasks("acme") == []
     with fleet.database.session() as session:
-        state = catalog.get_sync_state(session, catalog.get_provider(session, "acme").id)
+        state = catalog.sync_state.get(session, catalog.providers.get(session, "acme").id)
     assert (state.consecutive_failures, state.last_result["status"]) == (1, "failed")
 
 
@@ -313,7 +318,7 @@ def test_an_unknown_slug_and_a_provider_without_a_rule_have_names(fleet: Fleet):
     with pytest.raises(UnknownProviderError, match="nobody"):
         sync(fleet, "nobody")
     with fleet.database.session() as session:
-        catalog.add_provider(session, slug="new", name="new", base_url="http://127.0.0.1:9", auth_config={})
+        catalog.providers.add(session, slug="new", name="new", base_url="http://127.0.0.1:9", auth_config={})
         session.commit()
     with pytest.raises(RuleMissingError, match="rules generate new"):
         sync(fleet, "new")
@@ -350,9 +355,9 @@ def test_an_override_survives_every_sync(fleet: Fleet):
     fleet.add("acme")
     sync(fleet, "acme")
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
+        provider_id = catalog.providers.get(session, "acme").id
         for field, value in {"context_length": 64_000, "capabilities.vision": False}.items():
-            catalog.set_override(session, provider_id, "gpt-4o", field, value, reason="measured")
+            catalog.model_overrides.put(session, provider_id, "gpt-4o", field, value, reason="measured")
         session.commit()
     assert sync(fleet, "acme")["models_updated"] == 1
     changed = listing(*CHAT_MODELS, context_length=200_000)
@@ -361,7 +366,7 @@ def test_an_override_survives_every_sync(fleet: Fleet):
     assert fleet.rows("acme")["gpt-4o"][2] == 64_000
     assert fleet.rows("acme")["gpt-4.1"][2] == 200_000
     with fleet.database.session() as session:
-        row = catalog.previous_rows(session, provider_id, ["gpt-4o"])["gpt-4o"]
+        row = catalog.models.previous_rows(session, provider_id, ["gpt-4o"])["gpt-4o"]
     assert row["capabilities"]["vision"] is False
     assert row["capability_sources"]["vision"] == "override"
 
@@ -387,7 +392,7 @@ def test_a_rule_that_is_replaced_while_the_listing_comes_writes_no_row(fleet: Fl
     fleet.add("acme")
     sync(fleet, "acme")
     with fleet.database.session() as session:
-        provider_id = catalog.get_provider(session, "acme").id
+        provider_id = catalog.providers.get(session, "acme").id
         other = store_for_trial(
             session, provider_id, RuleGenerator().analyze_sample(moved(*CHAT_MODELS)), reason="other"
         )
@@ -395,7 +400,7 @@ def test_a_rule_that_is_replaced_while_the_listing_comes_writes_no_row(fleet: Fl
 
     def meanwhile(_request) -> Response:
         with fleet.database.session() as person:
-            catalog.activate_rule(person, provider_id, other, reason="it is better")
+            catalog.rule_decisions.activate_rule(person, provider_id, other, reason="it is better")
             person.commit()
         return Response(json.dumps(listing(*CHAT_MODELS, "gpt-5")), content_type="application/json")
 
@@ -406,7 +411,7 @@ def test_a_rule_that_is_replaced_while_the_listing_comes_writes_no_row(fleet: Fl
         sync(fleet, "acme")
     assert fleet.rows("acme") == before
     with fleet.database.session() as session:
-        assert catalog.get_sync_state(session, provider_id).last_error_kind == "RuleReplacedError"
+        assert catalog.sync_state.get(session, provider_id).last_error_kind == "RuleReplacedError"
 
 
 def test_a_threshold_that_is_not_understood_is_a_failure_that_is_counted(fleet: Fleet):
@@ -416,4 +421,4 @@ def test_a_threshold_that_is_not_understood_is_a_failure_that_is_counted(fleet: 
         session.commit()
         outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE))
         assert (outcome.status, type(outcome.error)) == ("failed", ConfigurationError)
-        assert catalog.get_sync_state(session, catalog.get_provider(session, "acme").id).consecutive_failures == 1
+        assert catalog.sync_state.get(session, catalog.providers.get(session, "acme").id).consecutive_failures == 1

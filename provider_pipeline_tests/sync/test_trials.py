@@ -10,8 +10,10 @@ from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules import EndpointSample, RuleGenerator
-from provider_pipeline.sync import generate_rule, report_trial, serve_trials, store_for_trial
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.repair.generate import generate_rule
+from provider_pipeline.sync.repair.trials import report_trial, serve_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.sync.judges import killing_judges
@@ -21,12 +23,12 @@ RICHER = {**GOOD, "fields": {**GOOD["fields"], "name": "id"}}
 WORSE = {**GOOD, "fields": {"id": "id"}, "units": {}}
 
 
-def on_trial(fleet: Fleet, rule, **ends) -> catalog.RuleTrial:
+def on_trial(fleet: Fleet, rule, **ends) -> catalog.trials.RuleTrial:
     fleet.add("acme")
     with fleet.database.session() as session:
-        provider = catalog.get_provider(session, "acme")
+        provider = catalog.providers.get(session, "acme")
         version = store_for_trial(session, provider.id, rule, reason="names", created_by_id=4)
-        trial = catalog.start_trial(session, provider.id, version, now=datetime.now(UTC), reason="names", **ends)
+        trial = catalog.trials.start(session, provider.id, version, now=datetime.now(UTC), reason="names", **ends)
         session.commit()
     return trial
 
@@ -37,10 +39,10 @@ def sync(fleet: Fleet, document) -> None:
         ModelSyncer(session).sync_provider_models("acme")
 
 
-def state(fleet: Fleet, trial: catalog.RuleTrial):
+def state(fleet: Fleet, trial: catalog.trials.RuleTrial):
     with fleet.database.session() as session:
-        report = report_trial(session, catalog.get_trial(session, trial.id))
-        return report, catalog.active_rule(session, trial.provider_id).version
+        report = report_trial(session, catalog.trials.get(session, trial.id))
+        return report, catalog.rule_versions.active(session, trial.provider_id).version
 
 
 def test_a_good_rule_is_promoted_at_the_end_and_had_written_nothing_before(fleet: Fleet):
@@ -50,7 +52,7 @@ def test_a_good_rule_is_promoted_at_the_end_and_had_written_nothing_before(fleet
     assert (report.trial.status, report.trial.syncs, active) == ("running", 1, 1)
     assert report.shadows[0].comparison.fields["display_name"].gained == 5
     with fleet.database.session() as session:
-        rows = catalog.load_models(session, trial.provider_id)
+        rows = catalog.models.load(session, trial.provider_id)
     assert {row["display_name"] for row in rows} == {None}
     sync(fleet, listing(*CHAT_MODELS, "gpt-5"))
     report, active = state(fleet, trial)
@@ -111,7 +113,7 @@ def test_a_dry_run_is_no_sync_of_a_trial(fleet: Fleet):
 def test_what_is_no_rule_is_not_put_on_trial(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session, pytest.raises(InvalidRuleError):
-        store_for_trial(session, catalog.get_provider(session, "acme").id, {"jmespath_rule": "["}, reason="x")
+        store_for_trial(session, catalog.providers.get(session, "acme").id, {"jmespath_rule": "["}, reason="x")
 
 
 def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
@@ -138,7 +140,7 @@ def test_a_rule_that_alone_reads_the_listing_is_held_against_what_is_known(fleet
 def test_a_rule_that_was_rejected_during_its_trial_is_not_promoted(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=1, policy="promote")
     with fleet.database.session() as session:
-        catalog.set_rule_status(session, trial.provider_id, trial.version, "rejected", reason="no names")
+        catalog.rule_decisions.set_status(session, trial.provider_id, trial.version, "rejected", reason="no names")
         session.commit()
     sync(fleet, listing(*CHAT_MODELS))
     report, active = state(fleet, trial)
@@ -153,16 +155,16 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
 
     def serve() -> None:
         with fleet.database.session() as session:
-            known, *_ = catalog.list_raw_responses(session)
+            known, *_ = catalog.raw_responses.list_raw_responses(session)
             ended.extend(serve_trials(session, trial.provider_id, known.id, now=datetime.now(UTC)))
             session.commit()
 
     serving = threading.Thread(target=serve)
     with fleet.database.session() as person:
-        catalog.lock_provider(person, trial.provider_id)
+        catalog.providers.lock(person, trial.provider_id)
         serving.start()
         wait_for_a_lock(fleet.database)
-        catalog.activate_rule(person, trial.provider_id, trial.version, reason="it is better")
+        catalog.rule_decisions.activate_rule(person, trial.provider_id, trial.version, reason="it is better")
         person.commit()
     serving.join(timeout=10)
     report, active = state(fleet, trial)
@@ -221,5 +223,5 @@ def test_a_rule_on_trial_that_kills_its_judge_is_rejected_and_its_trial_ends(fle
     assert (report.trial.status, report.shadows, active) == ("stopped", (), 1)
     assert report.trial.end_reason.startswith("rule version 2 is rejected: judging it ended its process")
     with fleet.database.session() as session:
-        assert catalog.get_rule_version(session, trial.provider_id, 2).status == "rejected"
+        assert catalog.rule_versions.get(session, trial.provider_id, 2).status == "rejected"
     assert len(fleet.rows("acme")) == 5

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
-from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync import answer_tasks, store_rule
-from provider_pipeline.sync.repair import LEASE
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.repair.worker import LEASE, answer_tasks
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 from provider_pipeline_tests.sync.judges import judges
 from provider_pipeline_tests.weeks.days import let_a_day_pass
@@ -92,13 +92,13 @@ AT_WORK = (
 
 def versions(fleet: Fleet) -> dict[int, str]:
     with fleet.database.session() as session:
-        found = catalog.list_rule_versions(session, catalog.get_provider(session, "acme").id)
+        found = catalog.rule_versions.list_rule_versions(session, catalog.providers.get(session, "acme").id)
         return {each.version: each.status for each in found}
 
 
 def events(fleet: Fleet) -> list[tuple[int, str]]:
     with fleet.database.session() as session:
-        found = catalog.rule_events(session, catalog.get_provider(session, "acme").id)
+        found = catalog.rule_versions.events(session, catalog.providers.get(session, "acme").id)
         return [(each.version, each.status) for each in found]
 
 
@@ -166,7 +166,7 @@ def test_a_worker_that_is_killed_over_a_proposal_takes_its_judge_along_and_poiso
     with blocked.database.session() as session:
         proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
         version = store_rule(session, task.provider_id, ExtractionRule.parse(proposal), origin="proposed")
-        catalog.propose(session, task.id, version)
+        catalog.task_claims.propose(session, task.id, version)
         session.commit()
     with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as killed:
         eventually(blocked, WAITING_FOR_ANOTHER, 1)

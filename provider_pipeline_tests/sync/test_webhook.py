@@ -14,8 +14,9 @@ from werkzeug import Request, Response
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.sync import Webhook, answer_tasks, deliver_due, webhook
-from provider_pipeline.sync.webhook import SECRET_VARIABLE, URL_VARIABLE
+from provider_pipeline.sync import webhook
+from provider_pipeline.sync.repair.worker import answer_tasks
+from provider_pipeline.sync.webhook import SECRET_VARIABLE, URL_VARIABLE, Webhook, deliver_due
 from provider_pipeline_tests.catalog.builders import enqueue_notification
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.listing.hostile.server import Conversation, HostileServer
@@ -168,7 +169,7 @@ def test_nobody_at_the_address_is_a_failure_that_names_no_secret(fleet: Fleet):
     webhook = Webhook("http://127.0.0.1:9/hook?token=hidden", SECRET)
     (delivery,) = deliver_due(fleet.database.session, webhook)
     with fleet.database.session() as session:
-        (waiting,) = catalog.list_notifications(session)
+        (waiting,) = catalog.notifications.find(session)
     for text in (delivery.detail, waiting.last_error, repr(webhook)):
         assert "hidden" not in text
         assert SECRET not in text
@@ -188,10 +189,10 @@ def test_a_dry_run_and_an_unchanged_listing_are_no_news(fleet: Fleet):
     fleet.add("acme", listing(*CHAT_MODELS))
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme", dry_run=True)
-        assert catalog.list_notifications(session) == []
+        assert catalog.notifications.find(session) == []
         for _ in range(3):
             ModelSyncer(session).sync_provider_models("acme")
-        assert len(catalog.list_notifications(session)) == 1
+        assert len(catalog.notifications.find(session)) == 1
 
 
 @pytest.mark.parametrize(
@@ -222,9 +223,9 @@ def test_old_notifications_are_forgotten_and_waiting_ones_only_when_nobody_will_
     with fleet.database.session() as session:
         for name in ("waiting", "delivered"):
             enqueue_notification(session, name, "test", {}, now=now - timedelta(days=40))
-        delivered = next(each for each in catalog.list_notifications(session) if each.event_key == "delivered")
-        catalog.mark_delivered(session, delivered.id, now=now)
+        delivered = next(each for each in catalog.notifications.find(session) if each.event_key == "delivered")
+        catalog.notifications.mark_delivered(session, delivered.id, now=now)
         before = now - timedelta(days=30)
-        assert catalog.forget_notifications(session, before=before, waiting_too=False) == 1
-        assert [each.event_key for each in catalog.list_notifications(session)] == ["waiting"]
-        assert catalog.forget_notifications(session, before=before, waiting_too=True) == 1
+        assert catalog.notifications.forget(session, before=before, waiting_too=False) == 1
+        assert [each.event_key for each in catalog.notifications.find(session)] == ["waiting"]
+        assert catalog.notifications.forget(session, before=before, waiting_too=True) == 1

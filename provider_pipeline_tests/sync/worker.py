@@ -9,14 +9,14 @@ import sys
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.sync import answer_tasks
+from provider_pipeline.sync.repair.worker import answer_tasks
 
 WAIT = text("SELECT pg_advisory_xact_lock_shared(:gate)")
 
 
 def main(url: str, slug: str, gate: str) -> None:
     """Answers the tasks of one provider."""
-    with catalog.open_database(url) as database, database.session() as session:
+    with catalog.database.open_database(url) as database, database.session() as session:
         session.execute(WAIT, {"gate": int(gate)})
         session.rollback()
         sys.stdout.write(json.dumps([repair.status for repair in answer_tasks(session, slug)]))

@@ -11,8 +11,8 @@ from pathlib import Path
 import dagster as dg
 
 from provider_pipeline.cli.workbench import ROOT, running
-from provider_pipeline.jobs import UNFINISHED
-from provider_pipeline.sensors import BLOCKING_CHECKS
+from provider_pipeline.defs.jobs import UNFINISHED
+from provider_pipeline.defs.sensors import BLOCKING_CHECKS
 from provider_pipeline_tests.weeks.definitions import TICKS_VARIABLE
 
 SETTINGS = """

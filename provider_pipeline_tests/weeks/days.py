@@ -21,7 +21,7 @@ _COLUMNS = text(
 )
 
 
-def let_a_day_pass(database: catalog.Database) -> None:
+def let_a_day_pass(database: catalog.database.Database) -> None:
     """Moves every time in every table of the catalogue back by one day, in one transaction."""
     with database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # histories only grow, otherwise

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from provider_pipeline.definitions import build_defs
-from provider_pipeline.jobs import sync_all_providers_job
+from provider_pipeline.defs.jobs import sync_all_providers_job
 
 TICKS_VARIABLE = "TWO_WEEKS_TICKS"
 

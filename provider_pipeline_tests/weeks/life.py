@@ -87,7 +87,7 @@ class Life:
         self._changes = self._oracle.take(scene.offer, dict(scene.renamed))
         self._allowed.append(dict(self._oracle.table))
 
-    def _judge_changes(self, scene: Scene, where: str, state: catalog.SyncState) -> None:
+    def _judge_changes(self, scene: Scene, where: str, state: catalog.sync_state.SyncState) -> None:
         changes = self.record.changes(self.slug, after=self._last_change)
         assert noted(changes) == self._changes, f"{where}: {noted(changes) ^ self._changes}"
         assert len(changes) == len(self._changes), where
@@ -107,5 +107,5 @@ class Life:
         return "; ".join(f"{each}: {found.get(each)} instead of {wanted.get(each)}" for each in ids)
 
 
-def _told(tasks: list[catalog.Task]) -> str:
+def _told(tasks: list[catalog.tasks.Task]) -> str:
     return "; ".join(f"{task.id} {task.status} {(task.result or {}).get('reason')}" for task in tasks)

@@ -1,34 +1,40 @@
 """What people do in the two weeks, through the functions behind the commands they would give."""
 
 from provider_pipeline import catalog
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.sync import accept_guards, approve_task, attempt_sync, store_for_trial, stored_rule
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.outcome import accept_guards
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.review import approve_task
+from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline_tests.weeks.story import Action
 
 OPERATOR = 7
 
 
-def act(database: catalog.Database, slug: str, action: Action) -> None:
+def act(database: catalog.database.Database, slug: str, action: Action) -> None:
     """Does it."""
     with database.session() as session:
-        provider_id = catalog.get_provider(session, slug).id
+        provider_id = catalog.providers.get(session, slug).id
         match action:
             case "accept_turnover" | "accept_shrink":
                 guards = accept_guards([action.removeprefix("accept_")], "they announced it", author="ann")
                 outcome = attempt_sync(session, slug, client=ListingClient(), accept=guards)
                 assert outcome.status == "synced", outcome.reason
             case "approve":
-                (task,) = catalog.list_tasks(session, slug=slug, status="NEEDS_REVIEW")
+                (task,) = catalog.tasks.list_tasks(session, slug=slug, status="NEEDS_REVIEW")
                 approve_task(session, task.id, reason="the unit is in their documentation", created_by_id=OPERATOR)
             case "activate_worse_rule":
-                rule = stored_rule(catalog.active_rule(session, provider_id))
+                rule = stored_rule(catalog.rule_versions.active(session, provider_id))
                 worse = _with_swapped_prices(rule.to_stored().model_list_config)
                 document = {"model_list_config": worse, "endpoints_config": rule.to_stored().endpoints_config}
                 version = store_for_trial(session, provider_id, document, reason="looks right to me")
-                catalog.activate_rule(session, provider_id, version, reason="a try", created_by_id=OPERATOR)
+                catalog.rule_decisions.activate_rule(
+                    session, provider_id, version, reason="a try", created_by_id=OPERATOR
+                )
                 session.commit()
             case "roll_back":
-                catalog.roll_back_rule(session, provider_id, reason="it was not", created_by_id=OPERATOR)
+                catalog.rule_decisions.roll_back(session, provider_id, reason="it was not", created_by_id=OPERATOR)
                 session.commit()
 
 

@@ -35,7 +35,7 @@ Past = dict[tuple[str, str], Mapping[str, Any]]
 class Record:
     """Reads the catalogue of the two weeks."""
 
-    def __init__(self, database: catalog.Database) -> None:
+    def __init__(self, database: catalog.database.Database) -> None:
         self.database = database
 
     def rows(self, slug: str) -> Rows:
@@ -43,36 +43,36 @@ class Record:
         with self.database.session() as session:
             return {row.model_id: row.row for row in session.execute(_ROWS, {"slug": slug})}
 
-    def changes(self, slug: str, *, after: int) -> list[catalog.RecordedChange]:
+    def changes(self, slug: str, *, after: int) -> list[catalog.history.RecordedChange]:
         """The provider's changes with a larger number."""
         with self.database.session() as session:
-            return [each for each in catalog.list_changes(session, slug=slug) if each.id > after]
+            return [each for each in catalog.history.list_changes(session, slug=slug) if each.id > after]
 
     def last_change(self) -> int:
         """The number of the newest change."""
         with self.database.session() as session:
             return session.scalar(text("SELECT coalesce(max(id), 0) FROM provider_model_change")) or 0
 
-    def tasks(self, slug: str) -> list[catalog.Task]:
+    def tasks(self, slug: str) -> list[catalog.tasks.Task]:
         """The provider's tasks, oldest first."""
         with self.database.session() as session:
-            return catalog.list_tasks(session, slug=slug)
+            return catalog.tasks.list_tasks(session, slug=slug)
 
-    def state(self, slug: str) -> catalog.SyncState:
+    def state(self, slug: str) -> catalog.sync_state.SyncState:
         """How the provider's last sync went."""
         with self.database.session() as session:
-            return catalog.get_sync_state(session, catalog.get_provider(session, slug).id)
+            return catalog.sync_state.get(session, catalog.providers.get(session, slug).id)
 
     def versions(self, slug: str) -> dict[int, str]:
         """The status of each rule version."""
         with self.database.session() as session:
-            found = catalog.list_rule_versions(session, catalog.get_provider(session, slug).id)
+            found = catalog.rule_versions.list_rule_versions(session, catalog.providers.get(session, slug).id)
             return {each.version: each.status for each in found}
 
     def events(self, slug: str) -> list[tuple[int, str]]:
         """What became of the rule versions, in order."""
         with self.database.session() as session:
-            found = catalog.rule_events(session, catalog.get_provider(session, slug).id)
+            found = catalog.rule_versions.events(session, catalog.providers.get(session, slug).id)
             return [(each.version, each.status) for each in found]
 
     def now(self) -> tuple[datetime, Past]:
@@ -102,6 +102,6 @@ def said(rows: Rows) -> Table:
     }
 
 
-def noted(changes: list[catalog.RecordedChange]) -> Changes:
+def noted(changes: list[catalog.history.RecordedChange]) -> Changes:
     """Recorded changes, in the oracle's words."""
     return {(each.model_id, each.kind, frozenset(each.changed)) for each in changes}

@@ -12,9 +12,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import BEARER
-from provider_pipeline.api.documents import Health
 from provider_pipeline.api.metrics import metrics_text
 from provider_pipeline.api.problems import responses
+from provider_pipeline.api.response_models import Health
 from provider_pipeline.api.routing import GuardedRoute
 from provider_pipeline.api.service import Reader, service_of
 
@@ -32,7 +32,7 @@ async def healthz() -> Any:
 async def readyz(request: Request) -> Any:
     """The database answers, and has the schema that this version works with."""
     service = service_of(request)
-    await run_sync(catalog.check_schema, service.database.engine, limiter=service.health_threads)
+    await run_sync(catalog.migrations.check_schema, service.database.engine, limiter=service.health_threads)
     return {"status": "ok"}
 
 

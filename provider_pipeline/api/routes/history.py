@@ -7,10 +7,10 @@ from fastapi import Query
 from pydantic import AwareDatetime
 
 from provider_pipeline import catalog
-from provider_pipeline.api.bodies import Json
 from provider_pipeline.api.cursors import read_change_cursor, write_change_cursor
-from provider_pipeline.api.documents import ChangeKind, ChangeList, RawResponseDocument
 from provider_pipeline.api.problems import ProblemError
+from provider_pipeline.api.request_models import Json
+from provider_pipeline.api.response_models import ChangeKind, ChangeList, RawResponseDocument
 from provider_pipeline.api.routes.common import Cursor, Limit, OfProvider, Slug, document_of, router
 from provider_pipeline.api.routing import costs
 from provider_pipeline.api.service import Reader
@@ -29,7 +29,7 @@ def list_changes(
     since: _Since = None,
     until: _Until = None,
     kind: ChangeKind | None = None,
-    cause: catalog.Cause | None = None,
+    cause: catalog.model_writes.Cause | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Any:
@@ -37,7 +37,7 @@ def list_changes(
     if provider is not None:
         call.provider(provider)
     filters = {"provider": provider, "since": since, "until": until, "kind": kind, "cause": cause}
-    found = catalog.list_changes(
+    found = catalog.history.list_changes(
         call.session,
         since=since,
         until=until,
@@ -66,11 +66,11 @@ def digest(call: Reader, since: _Since = None, until: _Until = None) -> Json:
         too_long = True
     if too_long:
         raise ProblemError(422, "bad-span", "since must be before until, by a year at most")
-    return catalog.change_digest(call.session, start, end).to_json()
+    return catalog.digest.change_digest(call.session, start, end).to_json()
 
 
 @routes.get("/providers/{slug}/raw-responses", response_model=list[RawResponseDocument])
 def list_raw_responses(call: Reader, slug: Slug) -> Any:
     """The responses that are stored of a provider, the latest first; their bytes: `provider-pipeline raw export`."""
     call.provider(slug)
-    return [document_of(each) for each in catalog.list_raw_responses(call.session, slug)]
+    return [document_of(each) for each in catalog.raw_responses.list_raw_responses(call.session, slug)]

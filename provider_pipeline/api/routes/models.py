@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from provider_pipeline import catalog
 from provider_pipeline.api.cursors import read_model_cursor, write_model_cursor
-from provider_pipeline.api.documents import ModelList, ModelStatus
+from provider_pipeline.api.response_models import ModelList, ModelStatus
 from provider_pipeline.api.routes.common import Slug, router
 from provider_pipeline.api.service import Call, Reader
 
@@ -55,10 +55,10 @@ class ModelFilters(BaseModel):
         default=None, description="`next_cursor` of the page before."
     )
 
-    def query(self, provider: catalog.Provider | None) -> catalog.ModelQuery:
+    def query(self, provider: catalog.providers.Provider | None) -> catalog.model_search.ModelQuery:
         """The filters as the catalogue takes them."""
-        order = next(order for order in catalog.ORDERS if order == self.sort.removeprefix("-"))
-        return catalog.ModelQuery(
+        order = next(order for order in catalog.model_search.ORDERS if order == self.sort.removeprefix("-"))
+        return catalog.model_search.ModelQuery(
             provider=provider,
             as_of=self.as_of,
             status=None if self.status == "all" else self.status,
@@ -89,16 +89,18 @@ def list_all_models(call: Reader, filters: _Filters, known: _Known = None) -> Re
     return _page(call, filters, None, known)
 
 
-def _page(call: Call, filters: ModelFilters, provider: catalog.Provider | None, known: str | None) -> Response:
+def _page(
+    call: Call, filters: ModelFilters, provider: catalog.providers.Provider | None, known: str | None
+) -> Response:
     query = filters.query(provider)
     after = None if filters.cursor is None else read_model_cursor(query, filters.cursor)
     # Read first: if a sync comes between, the answer is newer than its ETag says, and is sent once more.
-    etag = f'W/"{catalog.models_state(call.session, provider)}"'
+    etag = f'W/"{catalog.model_search.models_state(call.session, provider)}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if known is not None and _matches(known, etag):
         return Response(status_code=304, headers=headers)
-    page = catalog.search_models(call.session, query, limit=filters.limit, after=after)
-    samples = catalog.sample_slugs(call.session)
+    page = catalog.model_search.search(call.session, query, limit=filters.limit, after=after)
+    samples = catalog.providers.sample_slugs(call.session)
     models = [{**model, "sample": model["provider"] in samples} for model in page.models]
     following = None if page.last is None else write_model_cursor(query, page.last)
     # Not through the response model: the database's rows are what it describes, and there may be a thousand of them.

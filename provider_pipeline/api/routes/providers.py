@@ -6,13 +6,16 @@ from typing import Any
 from fastapi import Response
 
 from provider_pipeline import catalog
-from provider_pipeline.api.bodies import Json, NewProvider, ProviderSettings
-from provider_pipeline.api.documents import ProviderDocument
 from provider_pipeline.api.problems import ProblemError, responses
+from provider_pipeline.api.request_models import Json, NewProvider, ProviderSettings
+from provider_pipeline.api.response_models import ProviderDocument
 from provider_pipeline.api.routes.common import Slug, router
 from provider_pipeline.api.service import Admin, Call, Reader
-from provider_pipeline.listing import AuthConfig, ListingEndpoint, RequestPolicy
-from provider_pipeline.sync import listing_source, new_hosts, parse_thresholds, unconfirmed
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.policy import RequestPolicy
+from provider_pipeline.listing.source import ListingEndpoint
+from provider_pipeline.sync.config import listing_source, parse_thresholds
+from provider_pipeline.sync.key_hosts import new_hosts, unconfirmed
 
 routes = router("providers")
 
@@ -20,7 +23,7 @@ routes = router("providers")
 @routes.get("/providers", response_model=list[ProviderDocument])
 def list_providers(call: Reader) -> Any:
     """Every provider, disabled ones too."""
-    return [_document(call, each) for each in catalog.list_providers(call.session, enabled_only=False)]
+    return [_document(call, each) for each in catalog.providers.list_providers(call.session, enabled_only=False)]
 
 
 @routes.get("/providers/{slug}", response_model=ProviderDocument)
@@ -32,7 +35,7 @@ def show_provider(call: Reader, slug: Slug) -> Any:
 @routes.post("/providers", status_code=201, response_model=ProviderDocument, responses=responses(409))
 def add_provider(call: Admin, body: NewProvider) -> Any:
     """Adds a provider. Its keys stay where they are: it names an environment variable or a file."""
-    if catalog.find_provider_id(call.session, body.slug) is not None:
+    if catalog.providers.find_id(call.session, body.slug) is not None:
         raise ProblemError(
             409, "provider-exists", f"there is a provider {body.slug!r} already", hint="change it: PATCH"
         )
@@ -54,7 +57,7 @@ def change_provider(call: Admin, slug: Slug, body: ProviderSettings) -> Any:
     """Changes a provider's settings, or enables it again."""
     present = call.provider(slug)
     if body.enabled is not None:
-        catalog.set_enabled(call.session, slug, body.enabled)
+        catalog.providers.set_enabled(call.session, slug, body.enabled)
     return _store(
         call,
         slug,
@@ -72,7 +75,7 @@ def change_provider(call: Admin, slug: Slug, body: ProviderSettings) -> Any:
 @routes.delete("/providers/{slug}", status_code=204, response_class=Response)
 def disable_provider(call: Admin, slug: Slug) -> None:
     """Stops syncing a provider. Its rows stay, and it can be enabled again."""
-    catalog.set_enabled(call.session, slug, False)
+    catalog.providers.set_enabled(call.session, slug, False)
     call.session.commit()
 
 
@@ -95,7 +98,7 @@ def _store(
     auth_config = AuthConfig.parse(auth, slug=slug)
     for each in unconfirmed(new_hosts(call.session, base_url, auth_config), confirmed):
         raise ProblemError(409, "new-host", f"{slug}: {each}", hint=f"if that is meant, name {each.host} in new_hosts")
-    provider = catalog.add_provider(
+    provider = catalog.providers.add(
         call.session,
         slug=slug,
         name=name,
@@ -111,8 +114,8 @@ def _store(
     return _document(call, provider)
 
 
-def _document(call: Call, provider: catalog.Provider) -> Json:
+def _document(call: Call, provider: catalog.providers.Provider) -> Json:
     every = provider.check_every
-    return catalog.provider_overview(call.session, provider) | {
+    return catalog.health.provider_overview(call.session, provider) | {
         "check_every_seconds": None if every is None else every.total_seconds()
     }

@@ -5,17 +5,19 @@ from typing import Annotated, Any, Literal
 import orjson
 from fastapi import Query, Response
 
-from provider_pipeline.api.bodies import SampleBody, SyncOptions
 from provider_pipeline.api.dagster_runs import launch_sync
-from provider_pipeline.api.documents import GeneratedDocument, LaunchedRun, SyncResult
 from provider_pipeline.api.problems import ProblemError, responses
+from provider_pipeline.api.request_models import SampleBody, SyncOptions
+from provider_pipeline.api.response_models import GeneratedDocument, LaunchedRun, SyncResult
 from provider_pipeline.api.routes.common import DryRun, Slug, router
 from provider_pipeline.api.routing import costs
 from provider_pipeline.api.service import Call, Syncer
 from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
-from provider_pipeline.listing import redact_document
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import ModelSyncer, accept_guards, active_places, generate_rule, store_sample
+from provider_pipeline.listing.redaction import redact_document
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.outcome import accept_guards
+from provider_pipeline.sync.provider import ModelSyncer
+from provider_pipeline.sync.repair.generate import active_places, generate_rule, store_sample
 
 routes = router("sync")
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 
 from provider_pipeline import catalog
-from provider_pipeline.api.bodies import Approval, ClaimBody, Decision, Key, ProposalBody, ReleaseBody
-from provider_pipeline.api.documents import ActiveRule, RepairDocument, TaskDocument
 from provider_pipeline.api.problems import ProblemError, responses
+from provider_pipeline.api.request_models import Approval, ClaimBody, Decision, Key, ProposalBody, ReleaseBody
+from provider_pipeline.api.response_models import ActiveRule, RepairDocument, TaskDocument
 from provider_pipeline.api.routes.common import Limit, OfProvider, document_of, router
 from provider_pipeline.api.routing import costs
 from provider_pipeline.api.service import Admin, Call, Reader, Syncer
-from provider_pipeline.sync import approve_task, propose_rule, reject_task
+from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
 
 routes = router("tasks")
 
@@ -28,22 +28,22 @@ def list_tasks(call: Reader, provider: OfProvider = None, status: _Status = "ope
     """The newest tasks, oldest first."""
     if provider is not None:
         call.provider(provider)
-    statuses = {"open": catalog.OPEN_STATUSES, "all": None}.get(status, [status])
-    found = catalog.list_tasks(call.session, status=statuses, slug=provider, limit=limit)
+    statuses = {"open": catalog.tasks.OPEN_STATUSES, "all": None}.get(status, [status])
+    found = catalog.tasks.list_tasks(call.session, status=statuses, slug=provider, limit=limit)
     return [document_of(each) for each in found]
 
 
 @routes.get("/tasks/{task_id}", response_model=TaskDocument)
 def show_task(call: Reader, task_id: _TaskId) -> Any:
     """What failed, what is known of it, and what came of the task so far."""
-    return document_of(catalog.get_task(call.session, task_id))
+    return document_of(catalog.tasks.get(call.session, task_id))
 
 
 @routes.post("/tasks/{task_id}/claim", response_model=TaskDocument, responses=responses(409))
 def claim(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
     """Takes a task, for a while. 409: somebody else has it, or it is not due."""
-    task = catalog.get_task(call.session, task_id)
-    claimed = catalog.claim_task(
+    task = catalog.tasks.get(call.session, task_id)
+    claimed = catalog.task_claims.claim(
         call.session,
         worker=body.worker,
         now=datetime.now(UTC),
@@ -62,7 +62,7 @@ def claim(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
 def extend(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
     """Keeps a claimed task for longer, from now. 409: the token has not claimed it, or not any more."""
     lease = timedelta(seconds=body.lease_seconds)
-    catalog.extend_claim(
+    catalog.task_claims.extend(
         call.session, task_id, worker=body.worker, now=datetime.now(UTC), lease=lease, token_id=call.caller.id
     )
     call.session.commit()
@@ -72,7 +72,7 @@ def extend(call: Syncer, task_id: _TaskId, body: ClaimBody) -> Any:
 @routes.post("/tasks/{task_id}/release", response_model=TaskDocument, responses=responses(409))
 def release(call: Syncer, task_id: _TaskId, body: ReleaseBody) -> Any:
     """Gives a claimed task back unanswered; it is tried again after a pause. 409: as for `extend`."""
-    catalog.release_task(
+    catalog.task_claims.release(
         call.session,
         task_id,
         worker=body.worker,
@@ -92,7 +92,7 @@ def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
     What it leaves out of where it asks (endpoint, detail, pagination) stays as the active rule has it; a rule that asks
     elsewhere always waits. A task that is claimed is answered by the token that claimed it.
     """
-    catalog.get_task(call.session, task_id)
+    catalog.tasks.get(call.session, task_id)
     call.session.rollback()
     repair = propose_rule(
         call.session,
@@ -110,7 +110,7 @@ def propose(call: Syncer, task_id: _TaskId, body: ProposalBody) -> Any:
 @routes.post("/tasks/{task_id}/approve", response_model=ActiveRule, responses=responses(409))
 def approve(call: Admin, task_id: _TaskId, body: Approval) -> Any:
     """Activates the rule that a task proposes, although it failed a gate. 409: it proposes another than `version`."""
-    slug = catalog.get_task(call.session, task_id).slug
+    slug = catalog.tasks.get(call.session, task_id).slug
     version = approve_task(
         call.session, task_id, reason=body.reason, version=body.version, created_by_id=call.created_by_id
     )
@@ -127,7 +127,7 @@ def reject(call: Admin, task_id: _TaskId, body: Decision) -> Any:
 @routes.post("/tasks/{task_id}/retry", response_model=TaskDocument, responses=responses(409))
 def retry(call: Admin, task_id: _TaskId, body: Decision) -> Any:
     """Has a task taken up again, from the beginning."""
-    catalog.retry_task(call.session, task_id, reason=body.reason, created_by_id=call.created_by_id)
+    catalog.tasks.retry(call.session, task_id, reason=body.reason, created_by_id=call.created_by_id)
     call.session.commit()
     return _now(call, task_id)
 
@@ -136,10 +136,10 @@ def retry(call: Admin, task_id: _TaskId, body: Decision) -> Any:
 def cancel(call: Admin, task_id: _TaskId, body: Decision) -> Any:
     """Closes an open task without an answer."""
     decided = {"reason": body.reason, "created_by_id": call.created_by_id}
-    catalog.set_task_status(call.session, task_id, "CANCELLED", result=decided)
+    catalog.tasks.set_status(call.session, task_id, "CANCELLED", result=decided)
     call.session.commit()
     return _now(call, task_id)
 
 
 def _now(call: Call, task_id: int) -> dict[str, Any]:
-    return document_of(catalog.get_task(call.session, task_id))
+    return document_of(catalog.tasks.get(call.session, task_id))

@@ -7,13 +7,15 @@ explained in docs/authentication.md.
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import loaded_on_use
+from provider_pipeline.lazy import submodules_on_use
 
 if TYPE_CHECKING:
-    from provider_pipeline.listing.auth.authorizer import Authorizer
-    from provider_pipeline.listing.auth.kinds import Auth, AuthConfig, NoAuth
-    from provider_pipeline.listing.auth.tokens import TokenCache, TokenExchange
+    from provider_pipeline.listing.auth import (
+        credentials as credentials,
+        kinds as kinds,
+        secrets as secrets,
+        service_account as service_account,
+        signing as signing,
+    )
 else:
-    __getattr__ = loaded_on_use(__name__)
-
-__all__ = ["Auth", "AuthConfig", "Authorizer", "NoAuth", "TokenCache", "TokenExchange"]
+    __getattr__ = submodules_on_use(__name__)

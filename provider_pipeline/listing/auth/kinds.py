@@ -15,12 +15,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic_core import ErrorDetails
 
 from provider_pipeline.errors import ConfigurationError, MissingCredentialError
-from provider_pipeline.listing.auth.authorizer import Authorizer
-from provider_pipeline.listing.auth.checks import header_name, static_headers, token_url
-from provider_pipeline.listing.auth.secrets import ONE_LINE, EnvName, FileName, Secret, Setting, one_place
+from provider_pipeline.listing.auth.credentials import (
+    Authorizer,
+    TokenAuthorizer,
+    TokenCache,
+    TokenExchange,
+    TokenRequest,
+    cache_key,
+)
+from provider_pipeline.listing.auth.secrets import (
+    ONE_LINE,
+    EnvName,
+    FileName,
+    Secret,
+    Setting,
+    header_name,
+    one_place,
+    static_headers,
+    token_url,
+)
 from provider_pipeline.listing.auth.service_account import assertion_requests, service_account_key
 from provider_pipeline.listing.auth.signing import AwsSigner
-from provider_pipeline.listing.auth.tokens import TokenAuthorizer, TokenCache, TokenExchange, TokenRequest, cache_key
 from provider_pipeline.listing.redaction import one_line
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]

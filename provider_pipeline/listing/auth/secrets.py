@@ -1,9 +1,4 @@
-"""Where a secret is, and fetching it from there.
-
-Here: the documents that name an environment variable or a file, and reading those at call time. Not here: what becomes
-of the value (`kinds`). The concept: tables and configuration hold the name of a secret's place, never the secret; a
-mounted secret that is replaced is seen by the next listing.
-"""
+"""Where secrets come from: environment variables and files, and which names may hold one."""
 
 import fnmatch
 import os
@@ -12,11 +7,66 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import MissingCredentialError
-from provider_pipeline.listing.key_look import holds_well_known_key, is_our_variable, looks_like_a_key
+from provider_pipeline.listing.addresses import key_in_url
+from provider_pipeline.listing.key_look import (
+    holds_well_known_key,
+    is_our_variable,
+    is_sensitive_name,
+    looks_like_a_key,
+)
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_INSTEAD: Final = (
+    'put it into an environment variable, and say where: {"type": "header", "name": NAME, "env": VARIABLE}'
+)
+_OURS: Final = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"}
+)
+
+
+def header_name(name: str) -> str:
+    """Refuse a header that cannot be set."""
+    if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
+        raise ValueError(f"{name!r} cannot be used as a header's name")
+    return name
+
+
+def static_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Refuse headers that cannot be sent, or would keep a secret in a table."""
+    for name, value in headers.items():
+        header_name(name)
+        if is_sensitive_name(name):
+            raise ValueError(f"header {name!r} usually holds a secret; {_INSTEAD}")
+        if not HEADER_TEXT.fullmatch(value):
+            raise ValueError(f"the value of header {name!r} cannot be sent")
+        if looks_like_a_key(value, name=name):
+            raise ValueError(f"the value of header {name!r} looks like a key; {_INSTEAD}")
+    return headers
+
+
+def token_url(url: str) -> str:
+    """Refuse a URL that cannot be a token endpoint."""
+    if (problem := token_url_problem(url)) is not None:
+        raise ValueError(problem)
+    return url
+
+
+def token_url_problem(url: str) -> str | None:
+    """Why a URL cannot be a token endpoint, as the end of a sentence; whether http may be asked is the transport's."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url or "#" in url:
+        return "is not an http(s) URL that can be asked"
+    return None if key_in_url(url) is None else "holds a secret in its address"
+
 
 HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 """What a header's value can carry."""

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.errors import MissingCredentialError
-from provider_pipeline.listing.auth.checks import token_url_problem
-from provider_pipeline.listing.auth.secrets import ANY_TEXT, Secret, read_secret_file
-from provider_pipeline.listing.auth.tokens import TokenRequest
+from provider_pipeline.listing.auth.credentials import TokenRequest
+from provider_pipeline.listing.auth.secrets import ANY_TEXT, Secret, read_secret_file, token_url_problem
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _ASSERTION_LIFETIME: Final = 3600

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from requests import PreparedRequest
 
-from provider_pipeline.listing.auth.authorizer import Authorizer
+from provider_pipeline.listing.auth.credentials import Authorizer
 
 
 class AwsSigner(Authorizer):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
-from provider_pipeline.rules.generation.base_models import base_model
-from provider_pipeline.rules.generation.evidence import capability_evidence, only_text
+from provider_pipeline.rules.generation.capability_predicates import capability_evidence, only_text
+from provider_pipeline.rules.generation.created_at import junk_reason
 from provider_pipeline.rules.generation.fieldmap import (
     FieldChoice,
     accepted,
@@ -21,16 +21,15 @@ from provider_pipeline.rules.generation.fieldmap import (
     name_choice,
     output_choice,
 )
+from provider_pipeline.rules.generation.identifiers import base_model
 from provider_pipeline.rules.generation.joining import Told
-from provider_pipeline.rules.generation.junk import junk_reason
-from provider_pipeline.rules.generation.kinds import detect_kind
-from provider_pipeline.rules.generation.paging import infer_pagination, says_more
-from provider_pipeline.rules.generation.price_units import billed_otherwise
-from provider_pipeline.rules.generation.prices import PriceChoice, price_choices
+from provider_pipeline.rules.generation.list_detection import Candidate, rival
+from provider_pipeline.rules.generation.names import detect_kind
+from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
+from provider_pipeline.rules.generation.prices import PriceChoice, billed_otherwise, price_choices
 from provider_pipeline.rules.generation.samples import EndpointSample, described
-from provider_pipeline.rules.generation.selection import Candidate, rival
 from provider_pipeline.rules.issues import issue
-from provider_pipeline.rules.units import UnitByRow
+from provider_pipeline.rules.values import UnitByRow
 
 AMBIGUOUS_BELOW: Final = 0.5
 _SHOWN_CANDIDATES: Final = 8

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape
-from provider_pipeline.rules.generation.words import snake, squashed, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape, snake, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import BadValueError, read_limit

@@ -1,8 +1,4 @@
-"""Which part of an item is the model's id: what a caller passes to the API.
-
-Here: scoring every column, and pairs of owner and name. Not here: which list the items are in (`selection.py`).
-The names and their weights are data (`data/selection.toml`).
-"""
+"""Choose the field that holds a model's id, and the one that names its base model."""
 
 import itertools
 import re
@@ -10,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.families import family_of
-from provider_pipeline.rules.generation.shape import Column, Shape
-from provider_pipeline.rules.generation.words import snake, words_of
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque
+from provider_pipeline.rules.generation.shape import Column, Shape, snake, words_of
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_opaque
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import quote_key
 
@@ -168,3 +162,42 @@ def _confirmed(column: Column, pairs: dict[int, str]) -> float:
         for owner, value in zip(column.owners, column.values, strict=True)
     )
     return hits / len(pairs)
+
+
+_BASE_MODEL_SAMPLE: Final = 2_000
+_TELLING: Final = 0.5
+_BASE_MODEL_DEPTH: Final = 3
+
+
+def base_model(shape: Shape, identity: IdChoice) -> str | None:
+    """The field whose texts are of known families for most items whose ids are of none; None where ids say enough."""
+    own = next((column for column in shape.columns.values() if column.expression == identity.expression), None)
+    if own is None:
+        return None
+    silent = {
+        owner
+        for owner, text in list(zip(own.owners, own.values, strict=True))[:_BASE_MODEL_SAMPLE]
+        if family_of(str(text)) is None
+    }
+    if not silent:
+        return None
+    found = [
+        (share, -len(column.path), column.expression)
+        for column in shape.columns.values()
+        if column is not own and _may_name(column) and (share := _telling(column, silent)) >= _TELLING
+    ]
+    return max(found)[2] if found else None
+
+
+def _may_name(column: Column) -> bool:
+    table = read_table("fields.toml")["base_model"]
+    if column.lookup or len(column.path) > _BASE_MODEL_DEPTH or column.share(str) < 0.9:
+        return False
+    parent = column.parent
+    return column.leaf in table["aliases"] or (parent in table["parents"] and column.leaf in table["keys"])
+
+
+def _telling(column: Column, silent: set[int]) -> float:
+    """The share of the silent items with a text there whose text is of a known family."""
+    texts = [str(value) for owner, value in zip(column.owners, column.values, strict=True) if owner in silent]
+    return sum(family_of(text) is not None for text in texts) / len(texts) if texts else 0.0

@@ -8,8 +8,8 @@ endpoint meets the models of all; where it would say something else there, it is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from provider_pipeline.rules.generation.evidence import Predicates
-from provider_pipeline.rules.generation.selection import Candidate
+from provider_pipeline.rules.generation.capability_predicates import Predicates
+from provider_pipeline.rules.generation.list_detection import Candidate
 from provider_pipeline.rules.language import Getter, compile_expression, is_true, literal
 from provider_pipeline.rules.limits import MAX_PREDICATES
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provider_pipeline.rules.document import Detail
-from provider_pipeline.rules.generation.selection import Candidate
+from provider_pipeline.rules.generation.list_detection import Candidate
 from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline.rules.language import compile_expression
 

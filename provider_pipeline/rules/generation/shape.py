@@ -1,15 +1,92 @@
-"""The shape of a list of items: which paths they have, and the values found there.
+"""The shape of sample items: their fields by path, named entries included, and the words of a key."""
 
-Here: one walk over the items, which every later decision reads. Not here: the decisions.
-"""
-
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.entries import named_entries
-from provider_pipeline.rules.generation.words import Path, snake, words_of
-from provider_pipeline.rules.language import path_expression
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import literal, path_expression, quote_key
+from provider_pipeline.rules.values import number
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_OTHER = re.compile(r"[^A-Za-z0-9]+")
+
+Path = tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=16_384)
+def words_of(key: str) -> tuple[str, ...]:
+    """The words of an object key, in lower case: `maxInputTokens` and `max_input_tokens` have the same."""
+    return tuple(word.lower() for word in _OTHER.split(_CAMEL.sub(" ", key)) if word)
+
+
+def snake(key: str) -> str:
+    """An object key in snake_case, for comparison with the aliases in the data files."""
+    return "_".join(words_of(key))
+
+
+def squashed(text: str) -> str:
+    """A text as lower-case letters and digits only, for comparison with the tokens in the data files."""
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
+_MAX_ENTRIES: Final = 40
+_MAX_LABEL: Final = 80
+_MAX_NESTING: Final = 2
+
+Entry = tuple[Path, str, Any]
+"""The path of a value, the JMESPath that reads it from the item, and the value."""
+
+
+def named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0) -> Iterator[Entry]:
+    """The values of the entries that a label tells apart: properties with a `value`, and prices.
+
+    Args:
+        elements: The list.
+        path: Keys from the item to the list.
+        base: JMESPath from the item to the list.
+        nesting: How many such lists this one is inside of.
+    """
+    entries = [element for element in elements[:_MAX_ENTRIES] if isinstance(element, dict)]
+    label = _label(entries)
+    if label is None:
+        return
+    for entry in entries:
+        text = entry[label]
+        here, chosen = (*path, text), f"{base}[?{quote_key(label)} == {literal(text)}]"
+        if "value" in entry:
+            value, lookup = entry["value"], f"({chosen}.value | [0])"
+            if isinstance(value, list) and nesting < _MAX_NESTING:
+                yield from named_entries(value, here, lookup, nesting + 1)
+            elif not isinstance(value, (list, dict, type(None))):
+                yield here, lookup, value
+        else:
+            yield from _prices(entry, label, here, chosen)
+
+
+def _label(entries: list[dict[str, Any]]) -> str | None:
+    """The key whose texts tell the entries apart."""
+    for key in read_table("fields.toml")["entries"]["labels"]:
+        texts = [entry.get(key) for entry in entries]
+        named = texts and all(isinstance(text, str) and 0 < len(text) <= _MAX_LABEL for text in texts)
+        if named and len(set(texts)) == len(texts):
+            return str(key)
+    return None
+
+
+def _prices(entry: dict[str, Any], label: str, path: Path, chosen: str) -> Iterator[Entry]:
+    """The numbers of an entry that speaks of money, with the texts that say what they mean."""
+    table = read_table("fields.toml")["price"]
+    money, texts = set(table["money"]), {*table["unit_keys"], *table["currency_keys"]}
+    known = bool(money & {word for key in path for word in words_of(key)})
+    for key, value in entry.items():
+        told = snake(key) in texts and isinstance(value, str)
+        amount = key != label and number(value) is not None and (known or bool(money & set(words_of(key))))
+        if told or amount:
+            yield (*path, key), f"({chosen}.{quote_key(key)} | [0])", value
+
 
 MAX_DEPTH: Final = 4
 MAX_PATHS: Final = 600

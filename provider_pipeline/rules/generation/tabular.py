@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from provider_pipeline.rules.families import family_of
-from provider_pipeline.rules.generation.words import Path
-from provider_pipeline.rules.ids import MAX_ID_LENGTH
+from provider_pipeline.rules.generation.shape import Path
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of
 from provider_pipeline.rules.language import path_expression, quote_key
 
 _SAMPLE: Final = 200

@@ -3,9 +3,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from provider_pipeline.listing import Auth, AuthConfig
+from provider_pipeline.listing.auth.credentials import UNSTATED_LIFETIME
+from provider_pipeline.listing.auth.kinds import Auth, AuthConfig
 from provider_pipeline.listing.auth.secrets import MOST_BYTES
-from provider_pipeline.listing.auth.tokens import UNSTATED_LIFETIME
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "authentication.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)]

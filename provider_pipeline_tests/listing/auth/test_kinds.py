@@ -6,7 +6,9 @@ from typing import Any, get_args
 import pytest
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing import Auth, AuthConfig, Authorizer, ListingSource, NoAuth, TokenCache
+from provider_pipeline.listing.auth.credentials import Authorizer, TokenCache
+from provider_pipeline.listing.auth.kinds import Auth, AuthConfig, NoAuth
+from provider_pipeline.listing.source import ListingSource
 
 OAUTH = {
     "type": "oauth2_client_credentials",

@@ -17,8 +17,7 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
     ModelSyncerError,
 )
-from provider_pipeline.listing import TokenCache
-from provider_pipeline.listing.auth.tokens import LONGEST_LIFETIME, UNSTATED_LIFETIME, Token, lifetime
+from provider_pipeline.listing.auth.credentials import LONGEST_LIFETIME, UNSTATED_LIFETIME, Token, TokenCache, lifetime
 from provider_pipeline_tests.listing.auth.conftest import LISTING, Ask, Said
 from provider_pipeline_tests.listing.conftest import QUICK
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer

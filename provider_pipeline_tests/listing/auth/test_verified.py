@@ -221,9 +221,11 @@ def test_a_signature_with_the_wrong_secret_is_refused_without_showing_it(
 
 def test_the_large_libraries_are_imported_only_by_whom_uses_them() -> None:
     asks = (
-        "import sys, provider_pipeline.listing as listing;"
-        "auth = listing.AuthConfig.parse({'type': 'bearer', 'env': 'K'});"
-        "auth.authorizer('acme', {'K': 'k'}, listing.TokenCache(), print);"
+        "import sys, provider_pipeline.listing.client;"
+        "from provider_pipeline.listing.auth.kinds import AuthConfig;"
+        "from provider_pipeline.listing.auth.credentials import TokenCache;"
+        "auth = AuthConfig.parse({'type': 'bearer', 'env': 'K'});"
+        "auth.authorizer('acme', {'K': 'k'}, TokenCache(), print);"
         "print([name for name in ('botocore', 'google.auth') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)

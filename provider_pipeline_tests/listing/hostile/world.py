@@ -18,9 +18,10 @@ from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ProviderPipelineError
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.rules import ExtractionRule
-from provider_pipeline.sync import store_rule
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.sync.config import store_rule
 from provider_pipeline_tests.listing.hostile.behaviour import LOOPBACK, Behaviour, well_behaved
 from provider_pipeline_tests.listing.hostile.server import HostileServer
 
@@ -77,7 +78,7 @@ class World:
         elsewhere: A server that nobody should ever ask.
     """
 
-    def __init__(self, database: catalog.Database, elsewhere: HostileServer) -> None:
+    def __init__(self, database: catalog.database.Database, elsewhere: HostileServer) -> None:
         self.database = database
         self.elsewhere = elsewhere
         self._known: dict[str, Aftermath] = {}
@@ -127,7 +128,7 @@ class World:
             _, peak_bytes = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             with self.database.session() as session:
-                tasks = len(catalog.list_tasks(session, slug=behaviour.name))
+                tasks = len(catalog.tasks.list_tasks(session, slug=behaviour.name))
             return Aftermath(
                 outcome=outcome,
                 message=message,
@@ -149,7 +150,7 @@ class World:
 
     def _register(self, behaviour: Behaviour, *, base_url: str, policy: Mapping[str, Any]) -> None:
         with self.database.session() as session:
-            catalog.add_provider(
+            catalog.providers.add(
                 session,
                 slug=behaviour.name,
                 name=behaviour.name,
@@ -173,7 +174,7 @@ class World:
             }
         )
         with self.database.session() as session:
-            provider_id = catalog.get_provider(session, behaviour.name).id
+            provider_id = catalog.providers.get(session, behaviour.name).id
             store_rule(session, provider_id, rule, origin="test", activate=True)
             session.commit()
 

@@ -15,10 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, RuleValidator, catalog
-from provider_pipeline.catalog import Database
-from provider_pipeline.listing import ListingClient
-from provider_pipeline.rules import EndpointSample
-from provider_pipeline.sync import generate_rule, store_sample
+from provider_pipeline.catalog.database import Database
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 from provider_pipeline_tests.sync.laws.living_provider import KEY, LivingProvider
 from provider_pipeline_tests.sync.laws.mortal import LIMITS, MortalWorkers
 from provider_pipeline_tests.sync.laws.oracle import COMPARED, Row, reading, replayed
@@ -51,7 +51,7 @@ class LawfulLife(RuleBasedStateMachine):
     def _begin(self, server: HTTPServer) -> None:
         slug = self.provider.slug
         with self.database.session() as session:
-            catalog.add_provider(
+            catalog.providers.add(
                 session,
                 slug=slug,
                 name=slug,
@@ -78,7 +78,7 @@ class LawfulLife(RuleBasedStateMachine):
 
     @invariant()
     def a_failure_has_one_open_task(self) -> None:
-        signatures = [task.signature for task in self.table.tasks(*catalog.OPEN_STATUSES)]
+        signatures = [task.signature for task in self.table.tasks(*catalog.tasks.OPEN_STATUSES)]
         assert len(signatures) == len(set(signatures))
 
     @invariant()
@@ -108,7 +108,7 @@ class LawfulLife(RuleBasedStateMachine):
             assert after.last_change == before.last_change
             assert not self._is_as_accepted(), error
             if isinstance(error, RuleValidationError):
-                assert self.table.tasks(*catalog.OPEN_STATUSES)
+                assert self.table.tasks(*catalog.tasks.OPEN_STATUSES)
         else:
             self.trusting |= any(issue["recovery"] == "Accepted by hand." for issue in result["issues"])
             after = self.table.look()

@@ -18,10 +18,12 @@ from typing import Any, Self
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import open_database
+from provider_pipeline.catalog.database import open_database
 from provider_pipeline.errors import ProviderPipelineError
-from provider_pipeline.listing import FetchLimits, ListingClient
-from provider_pipeline.sync import answer_tasks, attempt_sync
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline.sync.repair.worker import answer_tasks
 
 LIMITS = FetchLimits(retries=0, read_timeout=0.3, deadline=20)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import DateTime, text
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import Database
+from provider_pipeline.catalog.database import Database
 from provider_pipeline_tests.catalog.builders import bury_the_dead
 from provider_pipeline_tests.sync.laws.oracle import COMPARED, Row
 
@@ -88,9 +88,9 @@ class Table:
         """Waits until a client that was killed has no influence any more."""
         bury_the_dead(self._database)
 
-    def tasks(self, *statuses: str) -> list[catalog.Task]:
+    def tasks(self, *statuses: str) -> list[catalog.tasks.Task]:
         with self._database.session() as session:
-            return catalog.list_tasks(session, slug=self._slug, status=statuses)
+            return catalog.tasks.list_tasks(session, slug=self._slug, status=statuses)
 
     def shift(self, span: timedelta) -> None:
         """Makes everything that is known of the provider older."""

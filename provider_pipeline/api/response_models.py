@@ -1,0 +1,260 @@
+"""What clients get, as OpenAPI shows it.
+
+Here: the shape of answers. Not here: what the values mean, which the comments on the tables say, and what clients send
+(`bodies.py`).
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provider_pipeline.api.request_models import Json
+
+ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
+ModelStatus = Literal["active", "missing", "removed"]
+
+
+class Document(BaseModel):
+    """What a client gets."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ProviderDocument(Document):
+    """A provider, how it is reached, and how its last sync went. It names where keys are, and holds none."""
+
+    slug: str
+    name: str
+    enabled: bool
+    sample: bool = Field(description="Whether it is a sample provider of the demo; its models are no vendor's.")
+    base_url: str
+    auth: Json
+    requests: Json
+    thresholds: Json
+    check_every_seconds: float | None
+    rule_version: int | None
+    active_models: int
+    last_checked_at: datetime | None
+    last_success_at: datetime | None
+    consecutive_failures: int
+    last_error: str | None
+
+
+class ModelDocument(Document):
+    """A model of a provider."""
+
+    provider: str
+    sample: bool = Field(description="Whether it is of a sample provider of the demo.")
+    model_id: str
+    display_name: str | None
+    family: str | None
+    context_length: int | None
+    max_output_tokens: int | None
+    input_modalities: list[str] | None
+    output_modalities: list[str] | None
+    input_price: float | None = Field(description="USD per 1,000,000 tokens.")
+    output_price: float | None = Field(description="USD per 1,000,000 tokens.")
+    capabilities: dict[str, bool] = Field(description="True or false; what is unknown is absent.")
+    capability_sources: dict[str, str]
+    metadata_json: Json
+    status: ModelStatus
+    first_seen_at: datetime
+    missing_since: datetime | None
+    removed_at: datetime | None
+    rule_version: int
+    renamed_from: str | None
+    renamed_to: str | None
+    overridden_fields: list[str]
+    last_seen_at: datetime | None = Field(description="Null for the past, of which it is not kept.")
+
+
+class ModelList(Document):
+    """A page of models."""
+
+    models: list[ModelDocument]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+
+
+class SyncResult(Document):
+    """What a sync did."""
+
+    success: Literal[True]
+    provider: str
+    dry_run: bool
+    models_synced: int
+    models_created: int
+    models_renamed: int
+    models_updated: int
+    models_unchanged: int
+    models_missing: int
+    models_removed: int
+    models_restored: int
+    models_rejected: int
+    rule_version: int | None
+    raw_response_id: int | None
+    issues: list[Json]
+    changes: list[Json]
+    seconds: float
+
+
+class LaunchedRun(Document):
+    """A run that Dagster was asked for."""
+
+    provider: str
+    run_id: str
+    url: str
+
+
+class GeneratedDocument(Document):
+    """Rules that were generated; `version` is null after a dry run."""
+
+    provider: str
+    version: int | None
+    activated: bool
+    reason: str
+    models: int
+    rule: Json = Field(description="As `RuleGenerator.analyze_sample` returns it.")
+
+
+class RuleDocument(Document):
+    """A version of a provider's rule."""
+
+    provider: str
+    version: int
+    status: str
+    author: str
+    created_by_id: int | None
+    parent_version: int | None
+    origin: str
+    digest: str
+    sample_id: int | None
+    created_at: datetime
+
+
+class RuleEventDocument(Document):
+    """What became of a rule version, and why."""
+
+    status: str
+    reason: str
+    scores: Json | None
+    task_id: int | None
+    created_by_id: int | None
+    created_at: datetime
+
+
+class WholeRule(RuleDocument):
+    """A version with what it says."""
+
+    model_list_config: Json
+    endpoints_config: Json
+    metadata: Json
+    events: list[RuleEventDocument]
+
+
+class ActiveRule(Document):
+    """Which version is in use now."""
+
+    provider: str
+    active: int
+
+
+class RuleDifferences(Document):
+    """What one version says otherwise than another."""
+
+    provider: str
+    before: int
+    after: int
+    differences: list[Json]
+    text: list[str]
+
+
+class TaskDocument(Document):
+    """A RULE_GEN task."""
+
+    id: int
+    provider: str
+    type: str
+    status: str
+    attempts: int
+    claimed_by: str | None
+    claimed_until: datetime | None
+    next_attempt_at: datetime | None
+    proposed_version: int | None
+    raw_response_id: int | None
+    created_by_id: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    config: Json
+    result: Json | None
+    report: str | None
+
+
+class RepairDocument(Document):
+    """What became of a proposed rule."""
+
+    task: int
+    status: str
+    reason: str
+    rejected: str | None
+    version: int | None
+    models: int
+    gates: list[Json]
+    report: str
+
+
+class ChangeDocument(Document):
+    """A change of a model."""
+
+    id: int
+    provider: str
+    model_id: str
+    kind: str
+    changed: dict[str, Any]
+    cause: str
+    rule_version: int
+    raw_response_id: int | None
+    changed_at: datetime
+
+
+class ChangeList(Document):
+    """Changes, newest first."""
+
+    changes: list[ChangeDocument]
+    next_cursor: str | None
+
+
+class OverrideDocument(Document):
+    """A value that people set, beside what the provider lists."""
+
+    provider: str
+    model_id: str
+    field: str
+    override_value: Any
+    reason: str
+    created_by_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    listed_value: Any
+    listed_at: datetime | None
+
+
+class RawResponseDocument(Document):
+    """A stored response."""
+
+    id: int
+    provider: str
+    sha256: str
+    complete: bool
+    byte_count: int
+    page_count: int
+    fetched_at: datetime
+    last_fetched_at: datetime
+
+
+class Health(Document):
+    """Whether it works."""
+
+    status: Literal["ok"]

@@ -1,0 +1,242 @@
+"""Dagster asset checks of the catalogue: their definitions, and how an outcome becomes evaluations.
+
+Here: names, severities and metadata. Not here: the verdicts themselves, which are pure functions of `rules` and `sync`.
+Checks are predicates that are true when healthy, one evaluation per provider (partition) and attempt; a failed one
+carries the same metadata as a passed one. They are emitted by the step that syncs (`assets.py`), because only there
+each provider's evaluation can be recorded for its own partition.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from provider_pipeline import rules, sync
+from provider_pipeline.defs.keys import (
+    EXTRACTION,
+    HOW_A_SYNC_WORKS,
+    OPERATIONS,
+    PROVIDERS,
+    RAW,
+    TABLE,
+    documented,
+)
+from provider_pipeline.defs.metadata import bounded_json
+from provider_pipeline.errors import ListingRefusedError
+
+MIN_CAPABILITY_COVERAGE: float = rules.thresholds.Thresholds.model_fields["min_coverage"].default
+FAILURES_TO_ERROR = 3
+"""Failures in a row that make a warning an error: one bad hour is not yet an incident."""
+
+_SAMPLE_ISSUES = 20
+
+
+def _spec(
+    name: str, asset: dg.AssetKey, description: str, *, page: str = HOW_A_SYNC_WORKS, blocking: bool = False
+) -> dg.AssetCheckSpec:
+    with warnings.catch_warnings():
+        # `partitions_def` on a check is in preview in every release that pyproject.toml allows, and works.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=description,
+            blocking=blocking,
+            partitions_def=PROVIDERS,
+            metadata=documented(page),
+        )
+
+
+LISTING_WAS_FETCHED = _spec(
+    "listing_was_fetched", RAW, "Every page of the listing arrived and is JSON.", page="README.md#what-requests-do"
+)
+RULE_EXTRACTS_MODELS = _spec(
+    "rule_extracts_models",
+    EXTRACTION,
+    "The extraction rule fits the listing: models are found, with ids, in the types and ranges that were declared.",
+    page="docs/rules.md",
+    blocking=True,
+)
+LISTING_IS_PLAUSIBLE = _spec(
+    "listing_is_plausible",
+    EXTRACTION,
+    "The listing could be the successor of those accepted lately: size, ids, prices and limits did not jump or creep.",
+    blocking=True,
+)
+CAPABILITIES_ARE_COVERED = _spec(
+    "capabilities_are_covered",
+    EXTRACTION,
+    f"At least {MIN_CAPABILITY_COVERAGE:.0%} of the models, or the provider's own share, have a known capability.",
+    page="docs/rules.md#capabilities",
+)
+PROVIDER_IS_FRESH = _spec(
+    "provider_is_fresh",
+    TABLE,
+    f"The last successful sync is less than {sync.freshness.MAX_AGE.total_seconds() / 3600:.0f} hours old.",
+    page=OPERATIONS,
+)
+
+OVERRIDES_ARE_NEEDED = _spec(
+    "overrides_are_needed", TABLE, "No manual override says what the provider's own listing says by now."
+)
+
+CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
+    LISTING_WAS_FETCHED,
+    RULE_EXTRACTS_MODELS,
+    LISTING_IS_PLAUSIBLE,
+    CAPABILITIES_ARE_COVERED,
+    PROVIDER_IS_FRESH,
+    OVERRIDES_ARE_NEEDED,
+)
+
+
+def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEvaluation]:
+    """The check evaluations of one attempt.
+
+    Only what was reached is evaluated: without a listing there is nothing to say of the rule.
+
+    Args:
+        outcome: The attempt.
+        now: The time of the evaluation.
+    """
+    fetched = outcome.status != "failed"
+    yield _evaluation(
+        LISTING_WAS_FETCHED,
+        outcome.slug,
+        passed=fetched,
+        severity=_severity(outcome.consecutive_failures),
+        metadata={
+            "expected": "a complete listing in JSON",
+            "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
+            **_fetch_findings(outcome),
+            "recovery": "nothing to do"
+            if fetched
+            else "the last good rows stay; see the message, the next run tries again",
+        },
+    )
+    if fetched:
+        yield _verdict_evaluation(RULE_EXTRACTS_MODELS, outcome, of_history=False)
+        yield _verdict_evaluation(LISTING_IS_PLAUSIBLE, outcome, of_history=True)
+    if outcome.status == "synced" and outcome.capability_coverage is not None:
+        yield _evaluation(
+            CAPABILITIES_ARE_COVERED,
+            outcome.slug,
+            passed=outcome.capability_coverage >= outcome.min_coverage,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "expected": f"at least {outcome.min_coverage:.0%} of the models with a known capability",
+                "actual": f"{outcome.capability_coverage:.0%} of the models",
+                "capability_coverage": outcome.capability_coverage,
+                "recovery": "add patterns or overrides for the models without: provider-pipeline rules show "
+                + outcome.slug,
+            },
+        )
+    if outcome.caught_up is not None:
+        yield _evaluation(
+            OVERRIDES_ARE_NEEDED,
+            outcome.slug,
+            passed=not outcome.caught_up,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "expected": "no override that the listing agrees with",
+                "actual": f"{len(outcome.caught_up)} overrides: {', '.join(outcome.caught_up[:_SAMPLE_ISSUES])}"
+                if outcome.caught_up
+                else "none",
+                "recovery": f"remove them: provider-pipeline overrides remove {outcome.slug} MODEL FIELD",
+            },
+        )
+    yield freshness(outcome.slug, outcome.last_success_at, now, failures=outcome.consecutive_failures)
+
+
+def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int) -> dg.AssetCheckEvaluation:
+    """Whether the provider's last success is recent enough: a dead man's switch, also when no run happens at all.
+
+    Args:
+        slug: The provider.
+        last: Its last success.
+        now: The time of the evaluation.
+        failures: Attempts since that did not succeed; several in a row make it an error.
+    """
+    return _evaluation(
+        PROVIDER_IS_FRESH,
+        slug,
+        passed=last is not None and now - last <= sync.freshness.MAX_AGE,
+        severity=_severity(failures),
+        metadata={
+            "expected": f"a successful sync after {(now - sync.freshness.MAX_AGE).isoformat(timespec='seconds')}",
+            "actual": last.isoformat(timespec="seconds") if last else "never synced",
+            "consecutive_failures": failures,
+            "recovery": "look at the provider's other checks; if none ran, see that the schedule and the daemon do",
+        },
+    )
+
+
+def _fetch_findings(outcome: sync.outcome.SyncOutcome) -> dict[str, str | float]:
+    """How far the fetch came and what it took, as `provider-pipeline providers check` tells it."""
+    findings: dict[str, str | float] = {
+        "stage": "complete" if outcome.error is None else sync.health.failed_stage(outcome.error),
+        "seconds": round(outcome.seconds, 3),
+        "bytes": outcome.byte_count,
+        "pages": outcome.page_count,
+    }
+    if isinstance(outcome.error, ListingRefusedError):
+        findings["http_status"] = outcome.error.status
+    return findings
+
+
+def _severity(failures: int) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if failures >= FAILURES_TO_ERROR else dg.AssetCheckSeverity.WARN
+
+
+def _verdict_evaluation(
+    spec: dg.AssetCheckSpec, outcome: sync.outcome.SyncOutcome, *, of_history: bool
+) -> dg.AssetCheckEvaluation:
+    issues = [issue for issue in outcome.issues if (issue["type"] in rules.guards.PLAUSIBILITY_ISSUES) is of_history]
+    errors = [issue for issue in issues if issue["severity"] == "error"]
+    return _evaluation(
+        spec,
+        outcome.slug,
+        passed=not errors,
+        metadata={
+            "expected": "no issue of severity error",
+            "actual": errors[0]["message"] if errors else f"{outcome.models} models, {outcome.rejected} rejected",
+            "models": outcome.models,
+            "rule_version": outcome.rule_version or 0,
+            "raw_response_id": str(outcome.raw_response_id or ""),  # a text, because numbers are plotted
+            "issues": bounded_json([dict(issue) for issue in issues[:_SAMPLE_ISSUES]]),
+            "recovery": errors[0]["recovery"] if errors else "nothing to do",
+        },
+    )
+
+
+def _evaluation(
+    spec: dg.AssetCheckSpec,
+    slug: str,
+    *,
+    passed: bool,
+    metadata: Mapping[str, Any],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=passed,
+        severity=severity,
+        partition=slug,
+        blocking=spec.blocking,
+        description=str(metadata["actual"]),
+        metadata={
+            name: value if isinstance(value, dg.MetadataValue) else _metadata_value(value)
+            for name, value in metadata.items()
+        },
+    )
+
+
+def _metadata_value(value: str | float) -> dg.MetadataValue[Any]:
+    if isinstance(value, str):
+        return dg.MetadataValue.text(value)
+    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)

@@ -1,0 +1,24 @@
+"""Renewing a rule: candidates, their trial beside the active rule, the gates, and the decisions of people."""
+
+from typing import TYPE_CHECKING
+
+from provider_pipeline.lazy import submodules_on_use
+
+if TYPE_CHECKING:
+    from provider_pipeline.sync.repair import (
+        activation as activation,
+        candidates as candidates,
+        generate as generate,
+        judge_process as judge_process,
+        material as material,
+        promotion as promotion,
+        report as report,
+        review as review,
+        sandbox as sandbox,
+        shadow as shadow,
+        tasks as tasks,
+        trials as trials,
+        worker as worker,
+    )
+else:
+    __getattr__ = submodules_on_use(__name__)

@@ -1,0 +1,180 @@
+"""What people and agents say about a RULE_GEN task: a rule of their own, yes, no, or look at it now.
+
+Here: the answers from outside, each one transaction. Not here: how a proposed rule is judged (`repair.py`); it
+passes the same gates as a generated one.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.errors import CatalogError
+from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.repair.activation import parse_given_rule
+from provider_pipeline.sync.repair.worker import LEASE, Repair, answer_task, worker_name
+
+_TASKS = "provider-pipeline tasks"
+
+
+def propose_rule(
+    session: Session,
+    task_id: int,
+    document: Mapping[str, Any],
+    *,
+    author: Literal["person", "agent"],
+    worker: str | None = None,
+    token_id: int | None = None,
+    note: str | None = None,
+    created_by_id: int | None = None,
+) -> Repair:
+    """Answers a task with a rule from outside, judged by the gates at once. Commits.
+
+    Args:
+        session: A session without pending changes.
+        task_id: An open task: one that this worker has claimed, or that nobody has.
+        document: The rule, in either written form. What it does not state of where it asks stays as in the active rule.
+        author: Who wrote it.
+        worker: The name under which the task was claimed; None if it was not.
+        token_id: The API token that submits it: it must have made the claim. None for the operator.
+        note: What its author says about it.
+        created_by_id: Who submits it, in the operator's own numbering.
+
+    Raises:
+        InvalidRuleError: The rule cannot be understood; the task stays as it was.
+        TaskClaimLostError: Somebody else is at the task, another token claimed it, or it is finished.
+    """
+    task = catalog.tasks.get(session, task_id)
+    rule = parse_given_rule(session, task.provider_id, document)
+    version = store_rule(
+        session,
+        task.provider_id,
+        rule,
+        origin="proposed",
+        metadata={**rule.metadata, **({"note": note} if note else {})},
+        sample_id=task.raw_response_id,
+        author=author,
+        created_by_id=created_by_id,
+        reason=note or "proposed",
+        task_id=task_id,
+    )
+    catalog.task_claims.propose(session, task_id, version, worker=worker, token_id=token_id)
+    session.commit()
+    judge = worker_name()
+    claimed = catalog.task_claims.claim(session, worker=judge, now=datetime.now(UTC), lease=LEASE, task_id=task_id)
+    session.commit()
+    if claimed is None:
+        raise CatalogError(
+            f"task {task_id} was taken by another worker, which judges the proposed rule version {version}",
+            hint=f"see what came of it: provider-pipeline tasks show {task_id}",
+        )
+    return answer_task(session, claimed, worker=judge)
+
+
+def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -> Repair:
+    """Answers one task now, also one that waits for a person or for its next attempt, or was given up. Commits.
+
+    Args:
+        session: A session without pending changes.
+        task_id: The task.
+        slug: The provider that it must be about.
+        reason: Why a task that is not due is to be taken up again; recorded with it.
+
+    Raises:
+        CatalogError: There is no such task of this provider; it is answered, or somebody is at it; or it is not due,
+            and no reason is given.
+        ProviderPipelineError: It was given back, to be tried again after a pause.
+    """
+    task = catalog.tasks.get(session, task_id)
+    if task.slug != slug:
+        raise CatalogError(f"task {task_id} is about {task.slug}, not {slug}", hint=f"see those of {slug}: {_TASKS}")
+    now = datetime.now(UTC)
+    if not catalog.task_claims.is_due(task, now):
+        if not reason.strip() and task.status not in ("RUNNING", "SUCCEEDED"):
+            raise CatalogError(
+                f"task {task_id} is {task.status}, and not due", hint="say why it is to be taken up again: a reason"
+            )
+        catalog.tasks.retry(session, task_id, reason=reason)
+    worker = worker_name()
+    claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=LEASE, task_id=task_id)
+    session.commit()
+    if claimed is None:
+        raise CatalogError(f"task {task_id} was taken by another worker", hint=f"see what came of it: {_TASKS}")
+    return answer_task(session, claimed, worker=worker)
+
+
+def approve_task(
+    session: Session, task_id: int, *, reason: str, version: int | None = None, created_by_id: int | None = None
+) -> int:
+    """Activates the rule that a task proposes although it failed a gate, and closes the task. Commits.
+
+    Args:
+        session: A session without pending changes.
+        task_id: The task.
+        reason: Why.
+        version: The version that was looked at, where another may have been proposed since; None for whichever it is.
+        created_by_id: Who decides, in the operator's own numbering.
+
+    Returns:
+        The version that is active now.
+
+    Raises:
+        CatalogError: The task does not wait for a decision, proposes no rule, or proposes another one by now.
+    """
+    task = _waiting(session, task_id)
+    if version is not None and version != task.proposed_version:
+        raise CatalogError(
+            f"task {task_id} does not propose rule version {version} any more, but {task.proposed_version}",
+            hint=f"look at it first: {_TASKS} show {task_id}",
+        )
+    version = task.proposed_version
+    if version is None:
+        raise CatalogError(
+            f"task {task_id} proposes no rule",
+            hint=f"propose one: provider-pipeline tasks propose {task_id} --rule FILE; or accept what is held: "
+            f"provider-pipeline sync {task.slug} --accept GUARD --reason WHY",
+        )
+    catalog.rule_decisions.activate_rule(
+        session, task.provider_id, version, reason=reason, created_by_id=created_by_id, task_id=task_id
+    )
+    decided = {"approved": {"reason": reason, "created_by_id": created_by_id}, "rule_version": version}
+    catalog.tasks.set_status(session, task_id, "SUCCEEDED", result={**(task.result or {}), **decided})
+    session.commit()
+    return version
+
+
+def reject_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
+    """Rejects the rule that a task proposes. Commits.
+
+    The task stays open: its provider still needs a rule. The rejected one is never activated by itself again.
+
+    Raises:
+        CatalogError: The task does not wait for a decision, or proposes no rule.
+    """
+    task = _waiting(session, task_id)
+    if task.proposed_version is None:
+        raise CatalogError(f"task {task_id} proposes no rule", hint="nothing is there to reject")
+    catalog.rule_decisions.set_status(
+        session,
+        task.provider_id,
+        task.proposed_version,
+        "rejected",
+        reason=reason,
+        created_by_id=created_by_id,
+        task_id=task_id,
+    )
+    decided = {"rejected": {"reason": reason, "created_by_id": created_by_id}}
+    catalog.tasks.set_status(session, task_id, "NEEDS_REVIEW", result={**(task.result or {}), **decided})
+    session.commit()
+
+
+def _waiting(session: Session, task_id: int) -> catalog.tasks.Task:
+    task = catalog.tasks.get(session, task_id)
+    if task.status != "NEEDS_REVIEW":
+        raise CatalogError(
+            f"task {task_id} is {task.status}: only one that NEEDS_REVIEW can be decided",
+            hint=f"see provider-pipeline tasks show {task_id}",
+        )
+    return task
