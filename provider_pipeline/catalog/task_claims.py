@@ -237,15 +237,14 @@ def propose(
     _change_claimed(session, task_id, worker, {**values, **UNCLAIMED}, token_id)
 
 
-def begin_judging(session: Session, task_id: int, *, worker: str) -> None:
+def begin_judging(session: Session, task: Task, *, worker: str) -> None:
     """Note that the proposed rule is being judged. Commit at once: should the worker vanish over it, others learn why.
 
     Raises:
         TaskClaimLostError: The worker does not have the task any more.
     """
-    _change_claimed(
-        session, task_id, worker, {"result": func.jsonb_build_object("judging", agent_task.c.proposed_version)}
-    )
+    judging = {"version": task.proposed_version, "times": task.times_judged + 1}
+    _change_claimed(session, task.id, worker, {"result": {"judging": judging}})
 
 
 def drop_proposal(session: Session, task_id: int, *, worker: str, reason: str) -> None:

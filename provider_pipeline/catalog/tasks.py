@@ -57,8 +57,19 @@ class Task:
 
     @property
     def lost_its_judge(self) -> bool:
-        """Whether a worker has begun to judge the rule that is proposed, and vanished over it."""
-        return self.proposed_version is not None and (self.result or {}).get("judging") == self.proposed_version
+        """Whether two workers began to judge the proposed rule and vanished.
+
+        One may have been killed, or lost the database: the rule is not to blame for that.
+        """
+        return self.times_judged > 1
+
+    @property
+    def times_judged(self) -> int:
+        """How many workers began to judge the proposed rule and vanished."""
+        judging = (self.result or {}).get("judging")
+        if isinstance(judging, dict) and judging["version"] == self.proposed_version:
+            return int(judging["times"])
+        return 0
 
     @property
     def first_error(self) -> str | None:

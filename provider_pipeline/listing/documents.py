@@ -1,10 +1,21 @@
-"""Reading JSON at full speed.
+"""From a response body to a JSON document, strictly; whether it is a listing is for `rules` to say.
 
-Here: orjson, and the proofs that nothing was lost on what was read. Not here: which documents are accepted, and what is
-said of the others (`documents`). The concept: orjson takes nothing that the strict parser refuses, but for what is
-looked for here: keys given twice, of which it keeps one; integers of more than 64 bits, which it rounds; numbers too
-small for a double, which it takes for zero; deep nesting. What it writes just as it was has lost nothing. Every proof
-is linear in the bytes, whatever they are.
+Whatever is accepted means the same to every reader, and can be stored, hashed and walked downstream. Where JSON leaves
+room (RFC 8259):
+
+- A key that occurs twice in an object is refused: readers differ on which value counts.
+- `NaN`, `Infinity` and numbers beyond a double's range are refused, too large (`1e999`) or too small (`1e-999`, which
+  would read as zero); integers are read exactly, up to 4,300 digits.
+- UTF-8, UTF-16 and UTF-32 are read, with or without a byte order mark; bytes that are not text are refused.
+- Lone surrogates and NUL characters in strings are read; the rules reject the model that holds one
+  (`unstorable_text`), and keep the others.
+- Anything but white space after the document is refused, and so are more than 100 levels of nesting.
+- Limits on density, because a page of brackets and commas costs the time and memory of a large listing: 1,000,000
+  objects and lists, but no more than 50,000 plus one for every 8 bytes; 100,000 values plus one for every 6 bytes.
+  Where orjson gives up (lone surrogates, repeated keys, unusual numbers) it is one of either for every 32 bytes.
+
+orjson accepts four things that must be refused or read exactly: repeated keys, integers beyond 64 bits, numbers too
+small for a double, and deep nesting. `read_plain` proves, in time linear in the bytes, that none of them occurred.
 """
 
 import functools
@@ -127,6 +138,7 @@ DEEPEST: Final = 100
 MOST_CONTAINERS: Final = 1_000_000
 _ALWAYS_CONTAINERS, _BYTES_OF_A_CONTAINER = 50_000, 8
 _ALWAYS_VALUES, _BYTES_OF_A_VALUE = 100_000, 6
+_BYTES_READ_STRICTLY = 32
 
 _TITLE: Final = re.compile(r"<title[^>]*>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
 _PASSWORD: Final = re.compile(rb"<input[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
@@ -193,20 +205,22 @@ def _parse(content: bytes, said: Said) -> Any:
             "check the base URL, the endpoint's path and the key; a proxy or a login may be in between",
         )
     content = _in_utf8(content)
-    _refuse_density(content)
+    _refuse_density(content, _BYTES_OF_A_CONTAINER, _BYTES_OF_A_VALUE)
     try:
         return read_plain(content, deepest=DEEPEST)
     except NotPlainError:
+        # The strict parser takes several times as long, in calls that nothing can interrupt.
+        _refuse_density(content, _BYTES_READ_STRICTLY, _BYTES_READ_STRICTLY)
         return _parse_strictly(content, said)
 
 
-def _refuse_density(content: bytes) -> None:
+def _refuse_density(content: bytes, bytes_of_a_container: int, bytes_of_a_value: int) -> None:
     size = len(content)
-    containers = min(_ALWAYS_CONTAINERS + size // _BYTES_OF_A_CONTAINER, MOST_CONTAINERS)
+    containers = min(_ALWAYS_CONTAINERS + size // bytes_of_a_container, MOST_CONTAINERS)
     # Each takes two bytes at least, so small pages need not be counted.
     if size // 2 > containers and containers_in(content) > containers:
         raise _NotAListing(f"a body with more than {containers:,} objects and lists on one page")
-    values = _ALWAYS_VALUES + size // _BYTES_OF_A_VALUE
+    values = _ALWAYS_VALUES + size // bytes_of_a_value
     if size // 2 > values and content.count(b",") >= values:
         raise _NotAListing(f"a body with more than {values:,} values on one page")
 

@@ -1,6 +1,5 @@
 """Turn what the catalogue stores (settings, rules, responses) into the objects that fetch and validate a listing."""
 
-import functools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.rules.caching import SizedCache
 from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, parse_capability_rules
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
@@ -100,8 +100,13 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
 Page = tuple[int, Any]
 """A page of a response: its endpoint's position in the rule, and its parsed body."""
 
-_MOST_KNOWN: Final = 128
-"""Rules, and capability patterns, that are kept; the patterns of one take some hundred kilobytes."""
+_CACHED_CHARACTERS: Final = 16_000_000
+"""JSON text of the capability patterns that are kept parsed; those of one rule take some hundred kilobytes."""
+_CACHED_RULES: Final = 1_000_000
+"""JSON text of the other parts of the rules that are kept parsed; those of one rule take about a kilobyte."""
+
+_CAPABILITIES: Final = SizedCache[str, tuple[CapabilityRule, ...]](_CACHED_CHARACTERS)
+_RULES: Final = SizedCache[tuple[str, str], ExtractionRule](_CACHED_RULES)
 
 
 def stored_rule(version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:
@@ -174,24 +179,32 @@ class KnownCapabilities:
         if missing:
             found = catalog.sync_state.endpoints_configs(session, missing)
             # Replaced and never changed: another thread has the old one or the new one.
-            self._known = {**(known if len(known) + len(found) <= _MOST_KNOWN else {}), **found}
-            known = {**known, **found}
+            kept = {**known, **found}
+            self._known = kept if sum(map(len, kept.values())) <= _CACHED_CHARACTERS else found
+            known = kept
         return known
 
 
-@functools.lru_cache(maxsize=_MOST_KNOWN)
 def parse_active_rule(model_list_config: str, endpoints_config: str) -> ExtractionRule:
     """The rule of two stored columns' JSON text. It is parsed once, for all providers that have it.
 
     Raises:
         InvalidRuleError: It cannot be compiled.
     """
-    return ExtractionRule.parse_stored(json.loads(model_list_config), _capability_rules(endpoints_config))
+    key = model_list_config, endpoints_config
+    rule = _RULES.get(key)
+    if rule is None:
+        rule = ExtractionRule.parse_stored(json.loads(model_list_config), _capability_rules(endpoints_config))
+        _RULES.put(key, rule, len(model_list_config))
+    return rule
 
 
-@functools.lru_cache(maxsize=_MOST_KNOWN)
 def _capability_rules(text: str) -> tuple[CapabilityRule, ...]:
-    return parse_capability_rules(orjson.loads(text))
+    rules = _CAPABILITIES.get(text)
+    if rules is None:
+        rules = parse_capability_rules(orjson.loads(text))
+        _CAPABILITIES.put(text, rules, len(text))
+    return rules
 
 
 class Response(Protocol):

@@ -333,7 +333,9 @@ def test_a_server_that_cannot_start_says_why_in_one_line(home):
 
 
 def test_importing_the_catalogue_does_not_import_the_wheel():
-    code = "import sys, provider_pipeline.catalog.database; print([name for name in sys.modules if 'pixeltable' in name])"
+    code = (
+        "import sys, provider_pipeline.catalog.database; print([name for name in sys.modules if 'pixeltable' in name])"
+    )
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("[]\n", "")
 

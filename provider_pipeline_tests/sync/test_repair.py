@@ -6,6 +6,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import (
@@ -430,20 +431,23 @@ def test_a_judge_that_was_asked_to_end_costs_the_proposal_nothing(fleet: Fleet):
     assert rule_status(fleet, 2)[0] == "candidate"
 
 
-def test_a_proposal_over_whose_judging_a_worker_vanished_is_never_judged_again(fleet: Fleet):
+def test_a_proposal_over_whose_judging_two_workers_vanished_is_never_judged_again(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session:
         version = store_rule(session, task.provider_id, ExtractionRule.parse(IDS_ONLY), origin="proposed")
         catalog.task_claims.propose(session, task.id, version)
-        began = datetime.now(UTC) - timedelta(hours=1)
-        catalog.task_claims.claim(session, worker="gone", now=began, lease=timedelta(minutes=15), task_id=task.id)
-        catalog.task_claims.begin_judging(session, task.id, worker="gone")
-        session.commit()
+        for hours, gone in ((2, "gone"), (1, "gone too")):
+            began, lease = datetime.now(UTC) - timedelta(hours=hours), timedelta(minutes=15)
+            claimed = catalog.task_claims.claim(session, worker=gone, now=began, lease=lease, task_id=task.id)
+            assert claimed is not None
+            assert not claimed.lost_its_judge  # the first may have lost the database
+            catalog.task_claims.begin_judging(session, claimed, worker=gone)
+            session.commit()
     with killing_judges(fleet.database.engine, signal.SIGKILL):  # nor would it survive
         repair = answered(fleet)
     assert (repair.status, repair.version) == ("activated", 3)
-    assert "rejected: an earlier worker vanished while it was judged" in repair.reason
+    assert "rejected: two earlier workers vanished while it was judged" in repair.reason
     assert rule_status(fleet, 2)[0] == "rejected"
 
 
@@ -470,3 +474,20 @@ def test_an_active_rule_that_takes_too_much_work_holds_the_listing_and_can_be_re
             ModelSyncer(session).sync_provider_models("acme")
     assert fleet.rows("acme") == {}
     assert answered(fleet).status == "activated"
+
+
+def test_an_active_rule_that_this_build_refuses_is_replaced_by_a_person_who_looked_at_the_new_one(fleet: Fleet):
+    blocked(fleet, moved(*CHAT_MODELS))
+    with fleet.database.session() as session:
+        session.execute(text("ALTER TABLE rule_version DISABLE TRIGGER USER"))
+        refused = "jsonb_set(model_list_config, '{fields,name}', to_jsonb(repeat('x', 9000)))"
+        session.execute(text(f"UPDATE rule_version SET model_list_config = {refused}"))
+        session.execute(text(f"UPDATE provider_metadata SET model_list_config = {refused}"))
+        session.execute(text("ALTER TABLE rule_version ENABLE TRIGGER USER"))
+        session.commit()
+    repair = answered(fleet)
+    assert (repair.status, repair.version, repair.models) == ("needs_review", 2, 5)
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
+        assert approve_task(session, task.id, reason="looked at") == 2
+        assert ModelSyncer(session).sync_provider_models("acme")["success"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -161,22 +162,43 @@ def test_a_worker_that_is_killed_leaves_nothing_half_written_and_another_takes_o
     assert events(blocked) == REPAIRED
 
 
-def test_a_worker_that_is_killed_over_a_proposal_takes_its_judge_along_and_poisons_no_other(blocked: Fleet):
+def test_workers_killed_over_a_proposal_take_their_judges_along_and_poison_no_third(blocked: Fleet):
     (task,) = blocked.tasks("acme")
     with blocked.database.session() as session:
         proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
         version = store_rule(session, task.provider_id, ExtractionRule.parse(proposal), origin="proposed")
         catalog.task_claims.propose(session, task.id, version)
         session.commit()
-    with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as killed:
-        eventually(blocked, WAITING_FOR_ANOTHER, 1)
-        (judge,) = judges(killed.pid)
-        killed.kill()
-        killed.wait()
-        judge.wait(DEADLINE_SECONDS)
+    for _ in range(2):
+        with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as killed:
+            eventually(blocked, WAITING_FOR_ANOTHER, 1)
+            (judge,) = judges(killed.pid)
+            killed.kill()
+            killed.wait()
+            judge.wait(DEADLINE_SECONDS)
+        let_a_day_pass(blocked.database)
     after_the_lease = datetime.now(UTC) + LEASE
     with blocked.database.session() as session:
         (repair,) = answer_tasks(session, "acme", clock=lambda: after_the_lease)
     assert (repair.status, repair.version) == ("activated", 3)
-    assert "version 2 is rejected: an earlier worker vanished while it was judged" in repair.reason
+    assert "version 2 is rejected: two earlier workers vanished while it was judged" in repair.reason
     assert events(blocked)[-4:] == [(2, "rejected"), (3, "candidate"), (1, "retired"), (3, "active")]
+
+
+def test_an_interrupted_worker_gives_the_task_back_with_its_proposal(blocked: Fleet):
+    (task,) = blocked.tasks("acme")
+    with blocked.database.session() as session:
+        proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
+        version = store_rule(session, task.provider_id, ExtractionRule.parse(proposal), origin="proposed")
+        catalog.task_claims.propose(session, task.id, version)
+        session.commit()
+    with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as interrupted:
+        eventually(blocked, WAITING_FOR_ANOTHER, 1)
+        (judge,) = judges(interrupted.pid)
+        interrupted.send_signal(signal.SIGINT)
+        judge.wait(DEADLINE_SECONDS)
+        assert interrupted.wait(DEADLINE_SECONDS) != 0
+    (task,) = blocked.tasks("acme")
+    assert (task.status, task.claimed_by, task.proposed_version) == ("PENDING", None, version)
+    assert task.times_judged == 0
+    assert versions(blocked)[version] == "candidate"

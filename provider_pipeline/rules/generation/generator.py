@@ -1,7 +1,4 @@
-"""What the rule makes of its own sample, which a later listing is held against.
-
-Here: running a draft over the sample once. Not here: the judgement (`../judge.py`).
-"""
+"""`RuleGenerator`: from one sample, the rule an expert would have written (docs/rules.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -168,7 +168,7 @@ def _evidence(
 ) -> Evidence:
     """What speaks for and against the candidate; one from outside is tried in a process of its own."""
     material = StoredMaterial(session, provider_id, None if active is None else active.sample_id)
-    present, rule, doubt = None if active is None else stored_rule(active), candidate.rule, candidate.doubt
+    present, rule, doubt = readable_rule(active), candidate.rule, candidate.doubt
     if candidate.version is not None and isinstance(response, StoredResponse):
         evidence = evaluate_apart(material, rule, present, response, doubt=doubt, between=between)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ModelSyncerError, RuleMissingError
+from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.redaction import redact_body
 from provider_pipeline.listing.source import ListingEndpoint
@@ -15,8 +15,9 @@ from provider_pipeline.rules.document import Detail, ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge, Verdict
-from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source, stored_rule
-from provider_pipeline.sync.repair.activation import adopt
+from provider_pipeline.rules.serialization import stored_parts
+from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
+from provider_pipeline.sync.repair.activation import active_version, adopt, readable_rule
 from provider_pipeline.sync.repair.candidates import refuse_errors, written_candidate
 from provider_pipeline.sync.repair.promotion import Gate
 
@@ -37,12 +38,18 @@ class ListingPlace:
 
 
 def active_places(session: Session, slug: str) -> tuple[ListingPlace, ...]:
-    """The endpoints of the provider's active rule, in its order; none when it has no rule."""
-    try:
-        active = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
-    except RuleMissingError:
+    """The endpoints of the provider's active rule, in its order; none when it has no rule.
+
+    Of a rule that this build refuses, the paths alone.
+    """
+    active = active_version(session, catalog.providers.get(session, slug).id)
+    if active is None:
         return ()
-    return tuple(ListingPlace(endpoint.path or "", endpoint.detail) for endpoint in stored_rule(active).endpoints)
+    rule = readable_rule(active)
+    if rule is None:
+        endpoints = stored_parts({"model_list_config": active.model_list_config})["endpoints"]
+        return tuple(ListingPlace(endpoint.get("path") or "") for endpoint in endpoints)
+    return tuple(ListingPlace(endpoint.path or "", endpoint.detail) for endpoint in rule.endpoints)
 
 
 def fetch_sample(

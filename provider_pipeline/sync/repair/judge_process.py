@@ -1,6 +1,8 @@
-"""Messages between this process and the one in which a rule is judged: JSON or raw bytes, each with its length.
+"""A process that tries one rule from outside: `python -m provider_pipeline.sync.repair.judge_process`.
 
-Here: writing and reading one. Not here: what they say (`apart.py` answers, `judge_process.py` asks).
+It asks for what it needs on its standard output and reads the answers from its standard input (`sandbox.py`), each
+message with its length in front: no database, network, secret or environment. It limits its own memory and processor
+time by the amount of data it reads.
 """
 
 import json

@@ -28,9 +28,9 @@ from provider_pipeline.errors import (
 from provider_pipeline.rules.difference import difference_lines, rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference
-from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.sync.config import StoredResponse
 from provider_pipeline.sync.events import RULE_REPAIRED, TASK_NEEDS_REVIEW, task_answered
-from provider_pipeline.sync.repair.activation import Adoption, Decision, active_version, adopt
+from provider_pipeline.sync.repair.activation import Adoption, Decision, active_version, adopt, readable_rule
 from provider_pipeline.sync.repair.candidates import (
     Candidate,
     differences_between,
@@ -147,7 +147,7 @@ def answer_task(
 
     The rule that was proposed for it is judged, or one that the generator writes from the failing response. A proposed
     rule whose judging does not come to an end is rejected, and the task goes on as if there had been none; so it does
-    if an earlier worker vanished over the judging.
+    if two earlier workers vanished over the judging.
 
     Raises:
         TaskClaimLostError: Another worker has taken the task over meanwhile; nothing was changed.
@@ -184,8 +184,8 @@ def _judged_or_rejected(session: Session, task: catalog.tasks.Task, worker: str,
         return _repair(session, task.slug, task, between)
     try:
         if task.lost_its_judge:
-            raise RuleJudgingError("an earlier worker vanished while it was judged")
-        catalog.task_claims.begin_judging(session, task.id, worker=worker)
+            raise RuleJudgingError("two earlier workers vanished while it was judged")
+        catalog.task_claims.begin_judging(session, task, worker=worker)
         session.commit()
         return _repair(session, task.slug, task, between)
     except RuleJudgingError as error:
@@ -229,8 +229,8 @@ def _repair(
     provider = catalog.providers.get(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
-    rule = None if active is None else stored_rule(active)
-    good = None if active is None else last_good_response(session, provider.id, active)
+    rule = readable_rule(active)
+    good = None if active is None or rule is None else last_good_response(session, provider.id, active)
     differences = () if rule is None or good is None else differences_between(rule, good, response)
     try:
         candidate = proposed_candidate(session, provider.id, task) or written_candidate(
