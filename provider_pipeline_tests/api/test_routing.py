@@ -108,6 +108,7 @@ def test_only_samples_and_rules_may_be_large(api: Api, path: str, member: str, l
     ("path", "body", "status"),
     [
         (GENERATE, {f"k{n}": n for n in range(101)}, 400),
+        (GENERATE, {"sample_response": [0] * 400_001}, 400),
         ("/api/providers/acme/sync-models", {"accept": ["shrink"] * 21, "reason": "x"}, 422),
     ],
 )
