@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.time_limits import Deadline
 
 IN_A_FORK = """
 import os, socket, warnings
-from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.time_limits import Deadline
 warnings.simplefilter("ignore")
 with Deadline(60).running():
     child = os.fork()

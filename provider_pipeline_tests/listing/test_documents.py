@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing.documents import DEEPEST, parse_document
+from provider_pipeline.listing.documents import MAX_DEPTH, parse_document
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
 
@@ -24,9 +24,9 @@ def test_the_encodings_of_json_are_read(encoding: str) -> None:
 
 
 def test_nesting_is_limited_to_what_everything_downstream_can_walk() -> None:
-    assert parse(b"[" * DEEPEST + b"]" * DEEPEST)
+    assert parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(ListingUnreadableError, match="nested more than"):
-        parse(b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1))
+        parse(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
     with pytest.raises(ListingUnreadableError, match="nested"):
         parse(b'{"a":' * 500 + b"1" + b"}" * 500)
 

@@ -8,7 +8,7 @@ import pytest
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.redaction import redact_body, redact_document
 from provider_pipeline.presets.library import preset_sample, presets
-from provider_pipeline_tests.listing.test_key_look import KEYS
+from provider_pipeline_tests.listing.test_key_detection import KEYS
 
 HONEST: dict[str, Any] = {
     "id": "gpt-4",

@@ -7,19 +7,18 @@ from contextlib import contextmanager
 
 import pytest
 
-from provider_pipeline.listing.deadline import Deadline
-from provider_pipeline.listing.pace import ALLOWANCE, PAUSE, Crowd, Pace
+from provider_pipeline.listing.time_limits import CPU_ALLOWANCE, PAUSE_RATIO, ActiveListings, Deadline, Pace
 
 
 @pytest.fixture
-def crowd() -> Crowd:
-    return Crowd()
+def listings() -> ActiveListings:
+    return ActiveListings()
 
 
 @contextmanager
-def light_listing(crowd: Crowd) -> Iterator[Pace]:
+def light_listing(listings: ActiveListings) -> Iterator[Pace]:
     """A listing that is worked on in another thread, which hardly needs the processor."""
-    pace, over = Pace(Deadline(60), crowd), threading.Event()
+    pace, over = Pace(Deadline(60), listings), threading.Event()
 
     def run() -> None:
         with pace.working():
@@ -48,25 +47,25 @@ def work(pace: Pace, *, until: float) -> float:
     return time.thread_time() - before
 
 
-def test_a_heavy_listing_has_a_sixth_of_the_time_while_there_is_a_light_one(crowd: Crowd) -> None:
-    with light_listing(crowd):
+def test_a_heavy_listing_has_a_sixth_of_the_time_while_there_is_a_light_one(listings: ActiveListings) -> None:
+    with light_listing(listings):
         began = time.monotonic()
-        worked = work(Pace(Deadline(60), crowd), until=began + 1)
+        worked = work(Pace(Deadline(60), listings), until=began + 1)
         took = time.monotonic() - began
-    assert worked <= ALLOWANCE + took / (1 + PAUSE) + 0.02
+    assert worked <= CPU_ALLOWANCE + took / (1 + PAUSE_RATIO) + 0.02
 
 
-def test_what_is_large_to_read_waits_before_it_is_read(crowd: Crowd) -> None:
-    heavy = Pace(Deadline(60), crowd)
-    with light_listing(crowd), heavy.working():
+def test_what_is_large_to_read_waits_before_it_is_read(listings: ActiveListings) -> None:
+    heavy = Pace(Deadline(60), listings)
+    with light_listing(listings), heavy.working():
         began = time.monotonic()
         heavy.expect(100_000)
         heavy.expect(1_500_000)
         assert time.monotonic() - began >= 0.5 - 0.05
 
 
-def test_nothing_waits_when_it_is_alone_or_among_heavy_ones(crowd: Crowd) -> None:
-    one, other = Pace(Deadline(60), crowd), Pace(Deadline(60), crowd)
+def test_nothing_waits_when_it_is_alone_or_among_heavy_ones(listings: ActiveListings) -> None:
+    one, other = Pace(Deadline(60), listings), Pace(Deadline(60), listings)
     with one.working(), other.working():
         began = time.monotonic()
         one.expect(10**6)
@@ -76,8 +75,8 @@ def test_nothing_waits_when_it_is_alone_or_among_heavy_ones(crowd: Crowd) -> Non
         assert time.monotonic() - began < 4
 
 
-def test_nothing_waits_for_a_listing_whose_server_is_silent(crowd: Crowd) -> None:
-    silent, heavy = Pace(Deadline(60), crowd), Pace(Deadline(60), crowd)
+def test_nothing_waits_for_a_listing_whose_server_is_silent(listings: ActiveListings) -> None:
+    silent, heavy = Pace(Deadline(60), listings), Pace(Deadline(60), listings)
     silent.last_step -= 60
     with heavy.working():
         began = time.monotonic()
@@ -85,8 +84,8 @@ def test_nothing_waits_for_a_listing_whose_server_is_silent(crowd: Crowd) -> Non
         assert time.monotonic() - began < 4
 
 
-def test_a_pause_ends_when_the_light_ones_are_done(crowd: Crowd) -> None:
-    heavy, light = Pace(Deadline(60), crowd), Pace(Deadline(60), crowd)
+def test_a_pause_ends_when_the_light_ones_are_done(listings: ActiveListings) -> None:
+    heavy, light = Pace(Deadline(60), listings), Pace(Deadline(60), listings)
     order: list[str] = []
 
     def run() -> None:
@@ -105,17 +104,17 @@ def test_a_pause_ends_when_the_light_ones_are_done(crowd: Crowd) -> None:
     assert order == ["light", "heavy"]
 
 
-def test_pauses_do_not_count_towards_the_deadline(crowd: Crowd) -> None:
-    heavy = Pace(Deadline(0.5), crowd)
-    with light_listing(crowd), heavy.working():
+def test_pauses_do_not_count_towards_the_deadline(listings: ActiveListings) -> None:
+    heavy = Pace(Deadline(0.5), listings)
+    with light_listing(listings), heavy.working():
         heavy.expect(2_000_000)
         heavy.keep()
         assert heavy.deadline.left > 0.3
 
 
-def test_a_listing_that_is_forgotten_holds_up_nobody(crowd: Crowd) -> None:
-    Pace(Deadline(60), crowd)
-    heavy = Pace(Deadline(60), crowd)
+def test_a_listing_that_is_forgotten_holds_up_nobody(listings: ActiveListings) -> None:
+    Pace(Deadline(60), listings)
+    heavy = Pace(Deadline(60), listings)
     with heavy.working():
         began = time.monotonic()
         heavy.expect(10**9)

@@ -139,8 +139,8 @@ def _without_email(google: Google, key: str, _: Path) -> str:
         (lambda *_: "{hunter2", "in GOOGLE_KEY is not a JSON document"),
         (lambda *_: "{}", "lacks client_email, private_key, token_uri"),
         (_without_email, "lacks client_email"),
-        (lambda google, key, path: google.key("hunter2"), "has a private_key that is no RSA key"),
-        (_elliptic, "has a private_key that is no RSA key"),
+        (lambda google, key, path: google.key("hunter2"), "has a private_key that is not an RSA key"),
+        (_elliptic, "has a private_key that is not an RSA key"),
         (lambda google, key, path: google.key(key, token_uri="ftp://x/hunter2"), "token_uri that is not an http"),
     ],
 )

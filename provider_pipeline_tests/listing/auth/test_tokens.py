@@ -17,7 +17,13 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
     ModelSyncerError,
 )
-from provider_pipeline.listing.auth.credentials import LONGEST_LIFETIME, UNSTATED_LIFETIME, Token, TokenCache, lifetime
+from provider_pipeline.listing.auth.credentials import (
+    MAX_LIFETIME,
+    UNSTATED_LIFETIME,
+    Token,
+    TokenCache,
+    token_lifetime,
+)
 from provider_pipeline_tests.listing.auth.conftest import LISTING, Ask, Said
 from provider_pipeline_tests.listing.conftest import QUICK
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer
@@ -158,7 +164,7 @@ def test_a_token_is_dropped_shortly_before_it_expires() -> None:
         (3600, 3600),
         (59.5, 59.5),
         ("3600", 3600),
-        (10**400, LONGEST_LIFETIME),
+        (10**400, MAX_LIFETIME),
         (-1, 0),
         (None, UNSTATED_LIFETIME),
         (True, UNSTATED_LIFETIME),
@@ -168,7 +174,7 @@ def test_a_token_is_dropped_shortly_before_it_expires() -> None:
     ],
 )
 def test_a_lifetime_is_read_from_whatever_servers_send(expires_in: object, seconds: float) -> None:
-    assert lifetime(expires_in) == seconds
+    assert token_lifetime(expires_in) == seconds
 
 
 def test_a_token_that_was_revoked_is_fetched_anew_once(authority: Authority, asker: Ask) -> None:

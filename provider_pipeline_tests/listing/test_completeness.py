@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.completeness import PageProofs, SeenIds
+from provider_pipeline.listing.completeness import CompletenessCheck, SeenIds
 from provider_pipeline_tests.listing.conftest import Fetch
 
 TOKEN = {"type": "page_token", "param": "after", "token": "next"}
@@ -161,10 +161,10 @@ def test_a_set_of_hashes_holds_what_was_put_in(batches: list[set[int]]) -> None:
 
 
 def test_a_number_and_its_digits_are_the_same_id_and_items_without_one_are_counted() -> None:
-    proofs = PageProofs("@", "id", lambda: None)
-    assert not proofs.brings_nothing_new([{"id": 1}, {"name": "x"}])
-    assert proofs.brings_nothing_new([{"id": "1"}])
-    assert not proofs.brings_nothing_new([{"name": "y"}])
-    assert proofs.disagrees_with(3) is None
-    assert proofs.disagrees_with(4) is None
-    assert proofs.disagrees_with(5) is not None
+    check = CompletenessCheck("@", "id", lambda: None)
+    assert not check.only_repeats([{"id": 1}, {"name": "x"}])
+    assert check.only_repeats([{"id": "1"}])
+    assert not check.only_repeats([{"name": "y"}])
+    assert check.disagreement(3) is None
+    assert check.disagreement(4) is None
+    assert check.disagreement(5) is not None

@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from urllib3.exceptions import SSLError
 
 from provider_pipeline.errors import ListingUnreachableError
-from provider_pipeline.listing.tls import Bundle, ContextShelf, Trust
+from provider_pipeline.listing.connections import BorrowedContexts, CaBundle, TlsContextPool
 from provider_pipeline_tests.listing.conftest import Fetch
 
 LOOPBACK_NAME = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
@@ -123,25 +123,25 @@ def test_a_bundle_that_is_none_is_a_tls_failure(
 
 
 def test_one_listing_after_another_uses_one_context_and_two_at_once_do_not_share_it(own: tuple[Path, Path]) -> None:
-    shelf, file = ContextShelf(), str(own[0])
-    first, second = Trust(shelf), Trust(shelf)
+    pool, file = TlsContextPool(), str(own[0])
+    first, second = BorrowedContexts(pool), BorrowedContexts(pool)
     context = first.context(file, None)
     assert first.context(file, None) is context
     assert second.context(file, None) is not context
     first.close()
-    third = Trust(shelf)
+    third = BorrowedContexts(pool)
     assert third.context(file, None) is context
 
 
 def test_a_context_for_what_a_bundle_used_to_be_is_not_lent_again(own: tuple[Path, Path]) -> None:
-    shelf, file = ContextShelf(), str(own[0])
-    trust = Trust(shelf)
-    context = trust.context(file, None)
-    trust.close()
+    pool, file = TlsContextPool(), str(own[0])
+    contexts = BorrowedContexts(pool)
+    context = contexts.context(file, None)
+    contexts.close()
     own[0].write_bytes(own[0].read_bytes() * 2)
-    assert Trust(shelf).context(file, None) is not context
+    assert BorrowedContexts(pool).context(file, None) is not context
 
 
 def test_a_bundle_that_is_not_there_is_a_tls_error(tmp_path: Path) -> None:
     with pytest.raises(SSLError):
-        Bundle.at(str(tmp_path / "none.pem"), None)
+        CaBundle.at(str(tmp_path / "none.pem"), None)

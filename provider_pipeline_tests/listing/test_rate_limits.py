@@ -11,11 +11,11 @@ from provider_pipeline.errors import ListingRefusedError, ListingUnreachableErro
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.rate_limits import LONGEST_PAUSE, HostGate, HostGates, TurnMissed, Turns
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.time_limits import MAX_HOST_PAUSE, HostLimiter, HostLimits, RateLimit, RateLimited
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
-BUSY = Turns(concurrency=2, interval=0.0, longest_pause=30.0)
+BUSY = RateLimit(concurrency=2, interval=0.0, max_pause=30.0)
 
 
 class Clock:
@@ -39,23 +39,23 @@ def source(httpserver: HTTPServer, slug: str = "acme", policy: RequestPolicy = L
 
 
 def test_no_more_than_the_allowed_number_run_at_once(clock: Clock) -> None:
-    gate = HostGate(clock)
-    with gate.turn(BUSY, 0), gate.turn(BUSY, 0), pytest.raises(TurnMissed) as missed, gate.turn(BUSY, 0):
+    limiter = HostLimiter(clock)
+    with limiter.slot(BUSY, 0), limiter.slot(BUSY, 0), pytest.raises(RateLimited) as limited, limiter.slot(BUSY, 0):
         pass
-    assert missed.value.pause is None
-    with gate.turn(BUSY, 0):
+    assert limited.value.pause is None
+    with limiter.slot(BUSY, 0):
         pass
 
 
 def test_a_turn_that_ends_lets_the_next_one_begin() -> None:
-    gate, entered = HostGate(), threading.Event()
+    limiter, entered = HostLimiter(), threading.Event()
 
     def second() -> None:
-        with gate.turn(Turns(1, 0.0, 0.0), patience=30):
+        with limiter.slot(RateLimit(1, 0.0, 0.0), timeout=30):
             entered.set()
 
     thread = threading.Thread(target=second)
-    with gate.turn(Turns(1, 0.0, 0.0), patience=0):
+    with limiter.slot(RateLimit(1, 0.0, 0.0), timeout=0):
         thread.start()
         assert not entered.is_set()
     thread.join(30)
@@ -63,43 +63,43 @@ def test_a_turn_that_ends_lets_the_next_one_begin() -> None:
 
 
 def test_turns_begin_no_more_often_than_allowed(clock: Clock) -> None:
-    gate, twice_a_second = HostGate(clock), Turns(concurrency=9, interval=0.5, longest_pause=0)
-    with gate.turn(twice_a_second, 0):
+    limiter, twice_a_second = HostLimiter(clock), RateLimit(concurrency=9, interval=0.5, max_pause=0)
+    with limiter.slot(twice_a_second, 0):
         pass
     clock.now += 0.4
-    with pytest.raises(TurnMissed), gate.turn(twice_a_second, 0.05):
+    with pytest.raises(RateLimited), limiter.slot(twice_a_second, 0.05):
         pass
     clock.now += 0.1
-    with gate.turn(twice_a_second, 0):
+    with limiter.slot(twice_a_second, 0):
         pass
 
 
 def test_a_pause_is_for_everybody_until_it_is_over(clock: Clock) -> None:
-    gate = HostGate(clock)
-    gate.pause(20, 429)
-    gate.pause(5, 503)
-    with pytest.raises(TurnMissed) as missed, gate.turn(BUSY, 10):
+    limiter = HostLimiter(clock)
+    limiter.pause(20, 429)
+    limiter.pause(5, 503)
+    with pytest.raises(RateLimited) as limited, limiter.slot(BUSY, 10):
         pass
-    assert (missed.value.pause, missed.value.status) == (20, 429)
+    assert (limited.value.pause, limited.value.status) == (20, 429)
     clock.now += 20
-    with gate.turn(BUSY, 0):
+    with limiter.slot(BUSY, 0):
         pass
 
 
 def test_a_pause_that_is_not_worth_waiting_for_is_known_at_once_and_has_an_end(clock: Clock) -> None:
-    gate = HostGate(clock)
-    gate.pause(1e9, 503)
-    with pytest.raises(TurnMissed) as missed, gate.turn(BUSY, patience=1e12):
+    limiter = HostLimiter(clock)
+    limiter.pause(1e9, 503)
+    with pytest.raises(RateLimited) as limited, limiter.slot(BUSY, timeout=1e12):
         pass
-    assert missed.value.pause == LONGEST_PAUSE
+    assert limited.value.pause == MAX_HOST_PAUSE
 
 
 def test_hosts_have_gates_of_their_own(clock: Clock) -> None:
-    gates = HostGates(clock)
-    gates.at("a").pause(10, 429)
-    with gates.at("b").turn(BUSY, 0):
+    limits_of_hosts = HostLimits(clock)
+    limits_of_hosts.at("a").pause(10, 429)
+    with limits_of_hosts.at("b").slot(BUSY, 0):
         pass
-    assert gates.at("a") is gates.at("a")
+    assert limits_of_hosts.at("a") is limits_of_hosts.at("a")
 
 
 def test_requests_of_many_listings_are_counted_together_at_their_host() -> None:
@@ -158,7 +158,7 @@ def test_waiting_for_a_turn_counts_against_the_deadline(httpserver: HTTPServer) 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(lambda: list(client.pages(source(httpserver))))
         assert arrived.wait(10)
-        with pytest.raises(ListingUnreachableError, match="took too long: no turn among the requests to this host"):
+        with pytest.raises(ListingUnreachableError, match="took too long: no slot among the requests to this host"):
             list(client.pages(hurried))
         over.set()
         assert len(first.result()) == 1

@@ -9,7 +9,7 @@ from importlib import resources
 import pytest
 from hypothesis import given, strategies as st
 
-from provider_pipeline.listing.key_look import is_our_variable, is_sensitive_variable, looks_like_a_key
+from provider_pipeline.listing.key_detection import is_our_variable, is_sensitive_variable, looks_like_a_key
 from provider_pipeline.presets.library import preset_sample, presets
 
 BASE62 = string.ascii_letters + string.digits
