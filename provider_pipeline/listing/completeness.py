@@ -21,8 +21,6 @@ class KnownPage:
     """A stored page, for asking whether it has changed.
 
     Attributes:
-        etag: The ETag it came with.
-        last_modified: The Last-Modified it came with.
         load: Reads its content.
         fingerprint: See `Page`; None if it was not stored.
     """

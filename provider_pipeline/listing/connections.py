@@ -277,16 +277,11 @@ _HEADERS: Final = {"Accept-Encoding": "gzip, deflate", "Accept": "application/js
 
 
 class ListingSession:
-    """Sends the requests of one listing with credentials, cookies and the environment's proxies; for one thread.
-
-    Args:
-        deadline: Ends the connections.
-        policy: Which addresses are allowed.
-        authorizer: Adds credentials. Always set, because `requests` would otherwise use a login from the URL.
-    """
+    """Sends the requests of one listing with credentials, cookies and the environment's proxies; for one thread."""
 
     def __init__(self, deadline: Deadline, policy: RequestPolicy, authorizer: Authorizer) -> None:
         quiet_url_logging()
+        # Always set, even without a key, because `requests` would otherwise use a login from the URL.
         self._authorizer = authorizer
         self._adapter = GuardedAdapter(deadline, policy)
         self._cookies = RequestsCookieJar()

@@ -51,12 +51,7 @@ class PageInfo:
 
 @dataclass(frozen=True)
 class NextRequest:
-    """The next page's URL.
-
-    Attributes:
-        url: The URL.
-        named: The server named it; otherwise it is the page's own URL with a parameter of the rule's.
-    """
+    """The next page's URL: `named` by the server, or the page's own with a parameter of the rule's."""
 
     url: str
     named: bool = False

@@ -22,10 +22,6 @@ class Deadline:
 
     For one thread, beside the watchdog's.
 
-    Args:
-        seconds: The budget.
-        slug: The provider.
-
     Attributes:
         expired: The watched connection was shut down.
         waited: Wall-clock seconds spent `running`.
@@ -216,12 +212,7 @@ class ActiveListings:
 
 
 class Pace:
-    """Throttles one listing's use of the processor while others need it; for one thread.
-
-    Args:
-        deadline: The listing's deadline. Pauses do not count.
-        listings: Those it shares the processor with.
-    """
+    """Throttles one listing's use of the processor while others need it; for one thread. Pauses spend no deadline."""
 
     def __init__(self, deadline: Deadline, listings: ActiveListings) -> None:
         self.deadline = deadline
@@ -294,12 +285,7 @@ class RateLimit:
 
 
 class RateLimited(Exception):  # noqa: N818 - a signal to the transport
-    """The request could not be sent in time.
-
-    Args:
-        pause: Seconds for which the host still wants to be left alone; None if it is only busy.
-        status: The status with which it asked for that.
-    """
+    """No slot became free in time: the host is busy, or wants `pause` more seconds, as it said with `status`."""
 
     def __init__(self, pause: float | None = None, status: int = 0) -> None:
         super().__init__("the host is busy" if pause is None else f"the host is left alone for {pause:.0f} s")

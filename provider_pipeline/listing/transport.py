@@ -65,8 +65,7 @@ class HttpRequest:
 
     Attributes:
         url: Without credentials.
-        form: The fields of a POST; None for a GET.
-        headers: Further headers.
+        form: None for a GET.
         named: The server named the URL; its query is not shown, since it may quote an earlier request.
     """
 
@@ -89,11 +88,9 @@ class HttpResponse:
         url: After redirects, without credentials.
         shown_url: The same, redacted.
         where: The same, with the provider, as an error's text begins.
-        named: The server named the URL; see `HttpRequest`.
+        named: See `HttpRequest`.
         status: 200, 203, or 304 to a conditional request.
-        headers: As received.
         content: The body, decompressed, with secrets masked unless it is a token that was asked for; empty for a 304.
-        received_at: When it was complete.
     """
 
     url: str = field(repr=False)
@@ -116,11 +113,7 @@ class Transport:
     """Sends the requests of one listing; a context manager, for one thread.
 
     Args:
-        slug: The provider.
         authorize: Makes the authorizer, given the way to ask a token endpoint.
-        limits: Time-outs, retries and waits.
-        policy: Which addresses are allowed.
-        deadline: The listing's.
         host_limits: Shared with other listings; its own if None.
         jitter: A random number from 0 to 1, by which waits differ.
 
@@ -429,14 +422,8 @@ def _beginning(response: requests.Response) -> bytes:
 def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits, jitter: float) -> float | None:
     """Seconds to wait before the next attempt; None if there should be none.
 
-    Exponential backoff, of which jitter takes away up to half. A server is never asked sooner than it wants; one that
-    asks for more than `limits.longest_wait` is left alone.
-
-    Args:
-        attempts: How many there were.
-        retry_after: What the server asks for, in seconds.
-        limits: Retries and waits.
-        jitter: From 0 to 1.
+    Exponential backoff minus up to half of it, by `jitter` from 0 to 1. A server is never asked sooner than it wants;
+    one that asks for more than `limits.longest_wait` is left alone.
     """
     if attempts > limits.retries or (retry_after is not None and retry_after > limits.longest_wait):
         return None

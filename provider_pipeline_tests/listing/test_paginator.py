@@ -1,14 +1,19 @@
-"""Which request follows a page: pure functions, one group for each pagination style."""
+"""The request after each page, and conditional requests for pages that may not have changed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
-from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.errors import InvalidRuleError, ListingRefusedError, ListingUnreadableError
+from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.paginator import Broken, Finished, NextRequest, PageInfo, next_request
 from provider_pipeline.listing.source import ListingEndpoint
 from provider_pipeline.rules.pagination import parse_pagination
+from provider_pipeline_tests.listing.conftest import Fetch
 
 URL = "https://api.example.org/v1/models?limit=2"
 CURSOR = {"type": "cursor", "param": "after_id", "token": "last_id", "more": "has_more"}
@@ -124,7 +129,7 @@ def test_http_may_lead_to_https_on_the_same_host() -> None:
     assert outcome == NextRequest("https://api.example.org/2", named=True)
 
 
-def test_a_next_url_that_is_no_text_is_broken() -> None:
+def test_a_next_url_that_is_not_text_is_broken() -> None:
     assert step(NEXT, {"links": {"next": 2}}) == Broken("has a links.next that is not a URL but int")
 
 
@@ -195,5 +200,177 @@ def test_any_document_leads_to_the_same_host_or_to_an_end(style: Any, document: 
 
 
 @pytest.mark.parametrize("total", ["\u0663", "\u00b3", "\uff13"])
-def test_a_number_of_pages_has_digits_that_everybody_reads(total: str) -> None:
+def test_a_number_of_pages_has_ascii_digits(total: str) -> None:
     assert isinstance(step(NUMBER, {"pagination": {"page": 1, "totalPage": total}}), Broken)
+
+
+STORED = b'{"data": [{"id": "a"}]}'
+LAST_MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+class Kept:
+    """Stored pages by endpoint, number and URL; records what was looked up and loaded."""
+
+    def __init__(
+        self,
+        *pages: bytes,
+        etag: str | None = '"one"',
+        last_modified: str | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        self.asked: list[tuple[int, int, str]] = []
+        self.loaded = 0
+        self._pages = pages
+        self._etag, self._last_modified, self._fingerprint = etag, last_modified, fingerprint
+
+    def __call__(self, endpoint: int, number: int, url: str) -> KnownPage | None:
+        self.asked.append((endpoint, number, url))
+        if number > len(self._pages):
+            return None
+        return KnownPage(self._etag, self._last_modified, self._loader(self._pages[number - 1]), self._fingerprint)
+
+    def _loader(self, content: bytes) -> Callable[[], bytes]:
+        def load() -> bytes:
+            self.loaded += 1
+            return content
+
+        return load
+
+
+def unchanged(**headers: str) -> Callable[[Request], Response]:
+    """Answers 304 to conditional requests."""
+
+    def respond(request: Request) -> Response:
+        if "If-None-Match" in request.headers or "If-Modified-Since" in request.headers:
+            return Response(status=304, headers=headers)
+        return Response(STORED, content_type="application/json")
+
+    return respond
+
+
+def test_an_unchanged_listing_is_neither_sent_again_nor_parsed(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_handler(unchanged(ETag='"one"'))
+    kept = Kept(STORED, last_modified=LAST_MODIFIED)
+    (page,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert (page.not_modified, page.status, page.etag, page.last_modified) == (True, 304, '"one"', LAST_MODIFIED)
+    sent = httpserver.log[0][0].headers
+    assert (sent["If-None-Match"], sent["If-Modified-Since"]) == ('"one"', LAST_MODIFIED)
+    assert kept.asked == [(0, 1, httpserver.url_for("/models"))]
+    assert kept.loaded == 0
+    assert (page.content, page.document, page.document) == (STORED, {"data": [{"id": "a"}]}, {"data": [{"id": "a"}]})
+    assert kept.loaded == 1
+
+
+def test_a_page_that_changed_comes_with_its_new_validators(httpserver: HTTPServer, fetch: Fetch) -> None:
+    headers = {"ETag": '"two"', "Last-Modified": LAST_MODIFIED, "X-Request-Id": "r-1", "Set-Cookie": "a=b"}
+    httpserver.expect_request("/models").respond_with_data(b"[]", headers=headers, content_type="application/json")
+    (page,) = fetch(httpserver.url_for(""), known=Kept(STORED))
+    assert (page.not_modified, page.status, page.content, page.etag) == (False, 200, b"[]", '"two"')
+    assert page.last_modified == LAST_MODIFIED
+    assert page.headers["x-request-id"] == "r-1"
+    assert "set-cookie" not in page.headers
+    assert page.fetched_at.utcoffset() is not None
+
+
+def test_the_same_bytes_again_are_not_parsed(httpserver: HTTPServer, fetch: Fetch) -> None:
+    broken = b'{"data": ['
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    assert (first.not_modified, len(first.fingerprint or "")) == (False, 64)
+    kept = Kept(broken, etag=None, fingerprint=first.fingerprint)
+    (again,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert (again.not_modified, again.status, again.content) == (True, 200, STORED)
+    assert again.fingerprint == first.fingerprint
+    assert kept.loaded == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(STORED + b" ", "application/json"), (STORED, "application/json; charset=utf-16"), (STORED, "text/plain")],
+)
+def test_other_bytes_or_another_content_type_are_parsed(
+    httpserver: HTTPServer, fetch: Fetch, body: bytes, content_type: str
+) -> None:
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    httpserver.clear()
+    httpserver.expect_request("/models").respond_with_data(body, content_type=content_type)
+    kept = Kept(STORED, etag=None, fingerprint=first.fingerprint)
+    (other,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert not other.not_modified
+    assert other.fingerprint != first.fingerprint
+
+
+def test_a_page_of_several_is_parsed_even_if_it_came_before(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models", query_string="").respond_with_json({"data": [{"id": "a"}], "next": "b"})
+    httpserver.expect_request("/models", query_string="after=b").respond_with_json({"data": [{"id": "b"}]})
+    pagination = {"type": "page_token", "param": "after", "token": "next"}
+    pages = fetch(httpserver.url_for(""), pagination=pagination, selector="data")
+    assert [(page.fingerprint, page.not_modified) for page in pages] == [(None, False), (None, False)]
+
+
+def test_a_link_that_comes_with_the_same_bytes_is_not_overlooked(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    httpserver.clear()
+    link = {"Link": '</models?page=2>; rel="next"'}
+    httpserver.expect_request("/models").respond_with_data(STORED, headers=link, content_type="application/json")
+    with pytest.raises(ListingUnreadableError):
+        fetch(httpserver.url_for(""), known=Kept(STORED, fingerprint=first.fingerprint), selector="data")
+
+
+@pytest.mark.parametrize("kept", [None, Kept(), Kept(STORED, etag=None)])
+def test_without_a_stored_page_requests_are_unconditional(
+    httpserver: HTTPServer, fetch: Fetch, kept: Kept | None
+) -> None:
+    httpserver.expect_request("/models").respond_with_handler(unchanged())
+    assert [page.not_modified for page in fetch(httpserver.url_for(""), known=kept)] == [False]
+
+
+def test_not_modified_without_a_condition_is_refused(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"", status=304)
+    with pytest.raises(ListingRefusedError, match=r"answered 304 .*the request was not conditional") as caught:
+        fetch(httpserver.url_for(""))
+    assert not caught.value.transient
+
+
+def test_validators_go_to_the_url_they_belong_to_and_not_where_it_redirects(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"", status=302, headers={"Location": "/v2/models"})
+    httpserver.expect_request("/v2/models").respond_with_handler(unchanged())
+    (page,) = fetch(httpserver.url_for(""), known=Kept(STORED))
+    assert not page.not_modified
+    assert ["If-None-Match" in request.headers for request, _ in httpserver.log] == [True, False]
+
+
+def test_an_unchanged_page_leads_to_the_next_one(httpserver: HTTPServer, fetch: Fetch) -> None:
+    first = b'{"data": [{"id": "a"}], "next": "b"}'
+    httpserver.expect_request("/models", query_string="").respond_with_handler(unchanged())
+    httpserver.expect_request("/models", query_string="after=b").respond_with_json({"data": [{"id": "b"}]})
+    pagination = {"type": "page_token", "param": "after", "token": "next"}
+    kept = Kept(first)
+    pages = fetch(httpserver.url_for(""), known=kept, pagination=pagination, selector="data")
+    assert [(page.not_modified, page.document["data"][0]["id"]) for page in pages] == [(True, "a"), (False, "b")]
+    assert kept.loaded == 1
+
+
+def test_pages_with_link_header_pagination_are_never_requested_conditionally(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    # The body of a last page stays as it is when another page is added after it; only the header changes.
+    link = {"ETag": '"one"', "Link": '</models?page=2>; rel="next"'}
+    httpserver.expect_request("/models", query_string="").respond_with_data(b'["a"]', headers=link)
+    httpserver.expect_request("/models", query_string="page=2").respond_with_data(b'["b"]', headers={"ETag": '"two"'})
+    pages = fetch(httpserver.url_for(""), known=Kept(b'["a"]', b'["b"]'), pagination={"type": "link_header"})
+    assert [page.etag for page in pages] == [None, None]
+    assert not any("If-None-Match" in request.headers for request, _ in httpserver.log)
+    httpserver.clear_log()
+    pages = fetch(httpserver.url_for(""))
+    assert [page.etag for page in pages] == [None, '"two"']
+
+
+@pytest.mark.parametrize("etag", ["\x80\xff", "x" * 300, ""])
+def test_a_validator_that_cannot_be_sent_back_is_not_kept(httpserver: HTTPServer, fetch: Fetch, etag: str) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"[]", headers={"ETag": etag})
+    assert fetch(httpserver.url_for(""))[0].etag is None

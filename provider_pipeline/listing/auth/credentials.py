@@ -125,13 +125,8 @@ class TokenAuthorizer(Authorizer):
     """Sends `Authorization: Bearer` with a token, which it fetches when there is no usable one.
 
     Args:
-        slug: The provider.
-        hint: What to check when it, or its token endpoint, refuses.
-        headers: Static headers.
-        tokens: Where tokens are kept.
-        key: The token's key there.
-        exchange: Sends the request for a token.
-        request: Makes it, anew for each fetch, because some are signed with the current time.
+        key: The token's key in the cache.
+        request: Makes the request for a token, anew for each fetch, because some are signed with the current time.
         secrets: The values it is made from.
     """
 

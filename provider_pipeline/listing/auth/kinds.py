@@ -195,10 +195,6 @@ class OAuth2ClientCredentials(AuthConfig):
 
     Attributes:
         token_url: The token endpoint. Only it gets the secret; its redirects are not followed.
-        client_id: The client's id.
-        client_secret: The place of its secret.
-        scope: Sent to the endpoint if set.
-        audience: Sent to the endpoint if set.
         client_auth: Whether id and secret are sent as `basic` authentication or in the form's `body`.
     """
 
@@ -249,9 +245,7 @@ class AwsSigV4(AuthConfig):
     Attributes:
         service: The service's name in signatures, such as `bedrock`.
         region: Such as `us-east-1`.
-        access_key_id: Its place.
-        secret_access_key: Its place.
-        session_token: Its place, for temporary credentials.
+        session_token: For temporary credentials.
     """
 
     type: Literal["aws_sigv4"]

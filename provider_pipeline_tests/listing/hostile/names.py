@@ -1,4 +1,4 @@
-"""A network of the tests' own: what a host's name stands for, from one look-up to the next, and what can be reached."""
+"""A fake network: what a name resolves to, from one look-up to the next, and which addresses can be reached."""
 
 import errno
 import socket

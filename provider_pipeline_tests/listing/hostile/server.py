@@ -66,7 +66,7 @@ class Conversation:
             self.connection.sendall(part)
 
     def flood(self, start: bytes, block: bytes) -> None:
-        """Send `block` for as long as somebody takes it."""
+        """Send `block` until the client hangs up."""
         self.send(start)
         while not self._over.is_set():
             self.send(block)
@@ -129,7 +129,7 @@ class HostileServer:
         self._acceptor.join()
         self._listener.close()
         for connection in list(self._open):
-            # Whoever hung up with a full window leaves a thread sending until somebody ends it.
+            # A client that hung up with a full window leaves a thread sending until its connection is shut down.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
@@ -142,11 +142,11 @@ class HostileServer:
 
     def _accept(self) -> None:
         while not self._over.is_set():
-            # Whoever ends the server wakes this up, unless the listener is being replaced just then.
+            # Ending the server wakes this up, unless the listener is being replaced just then.
             if not select.select([self._listener], [], [], 1)[0] or self._over.is_set():
                 continue
             if self._stage == "before accept":
-                # Closing a listener resets the connections that nobody accepted.
+                # Closing a listener resets the connections not yet accepted.
                 self._listener.close()
                 self._listener = socket.create_server(("127.0.0.1", self.port))
                 continue

@@ -1,8 +1,4 @@
-"""Living through a behaviour: a provider with rows in a real PostgreSQL turns hostile, and is synced.
-
-Here: the provider, its server, the sync and what it left behind. Not here: what is promised of it (`behaviour`, the
-tests).
-"""
+"""Runs a sync against a behaviour: a provider with rows in a real PostgreSQL turns hostile."""
 
 import logging
 import threading
@@ -75,7 +71,7 @@ class World:
 
     Args:
         database: A migrated catalogue.
-        elsewhere: A server that nobody should ever ask.
+        elsewhere: A server that must never get a request.
     """
 
     def __init__(self, database: catalog.database.Database, elsewhere: HostileServer) -> None:
