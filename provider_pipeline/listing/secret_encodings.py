@@ -129,7 +129,7 @@ def too_many_suspicions() -> ListingUnreadableError:
     """The error for a body with too many suspicious places to examine."""
     return ListingUnreadableError(
         f"answered with more than {MAX_SUSPICIONS:,} texts that may be secrets, or letters hidden in escapes",
-        hint="nobody sends that by accident: ask the provider why",
+        hint="no honest server sends that: ask the provider why",
     )
 
 

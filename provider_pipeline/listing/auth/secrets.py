@@ -194,7 +194,7 @@ def read_secret_file(name: str, environ: Mapping[str, str]) -> SecretText:
     path = Path(name)
     try:
         if not _may_be_read(path, environ):
-            return SecretText(problem=f"is in none of the folders that {KEY_FOLDERS} names")
+            return SecretText(problem=f"is not in a folder that {KEY_FOLDERS} allows")
         if not path.is_file():  # first, because opening a pipe would wait for its writer
             return SecretText(problem="is not a file" if path.exists() else "does not exist")
         with path.open("rb") as file:
@@ -217,5 +217,5 @@ def _may_be_read(path: Path, environ: Mapping[str, str]) -> bool:
 def _in_environment(name: str, environ: Mapping[str, str]) -> SecretText:
     allowed = environ.get(KEY_VARIABLES, "").replace(",", " ").split()
     if allowed and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):
-        return SecretText(problem=f"is none of those that {KEY_VARIABLES} names")
+        return SecretText(problem=f"is not among those that {KEY_VARIABLES} allows")
     return SecretText(environ[name].strip()) if name in environ else SecretText(problem="is not set")

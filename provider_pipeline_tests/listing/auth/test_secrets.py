@@ -141,7 +141,7 @@ def test_keys_are_read_only_from_the_variables_that_the_operator_names(httpserve
     environ = {"ACME_API_KEY": KEY, "SSH_AUTH_SOCK": KEY, "PROVIDER_PIPELINE_KEY_VARIABLES": "*_API_KEY, HF_TOKEN"}
     assert asker(environ).fetch({"type": "bearer", "env": "ACME_API_KEY"}) == [LISTING]
     with pytest.raises(
-        MissingCredentialError, match="SSH_AUTH_SOCK, which is none of those that PROVIDER_PIPELINE_KEY"
+        MissingCredentialError, match="SSH_AUTH_SOCK, which is not among those that PROVIDER_PIPELINE_KEY"
     ):
         asker(environ).fetch({"type": "bearer", "env": "SSH_AUTH_SOCK"})
     assert len(httpserver.log) == 1
@@ -160,7 +160,7 @@ def test_keys_are_read_only_from_the_folders_that_the_operator_names(
         "GOOGLE_KEY": str(tmp_path / "private" / "key"),
     }
     assert asker(environ).fetch({"type": "bearer", "file": str(tmp_path / "keys" / "key")}) == [LISTING]
-    says = "is in none of the folders that PROVIDER_PIPELINE_KEY_FOLDERS names"
+    says = "is not in a folder that PROVIDER_PIPELINE_KEY_FOLDERS allows"
     for place in ("private/key", "keys/link", "keys/../private/key"):
         with pytest.raises(MissingCredentialError, match=says):
             asker(environ).fetch({"type": "bearer", "file": f"{tmp_path}/{place}"})

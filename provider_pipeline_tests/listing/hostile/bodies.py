@@ -19,7 +19,7 @@ BROTLI_BOMB: Final = base64.b64decode(
     "y///P/ilQLbiskAA9/4v/v//wS8BEIdFALr3f/z//4NfAiAOCwB07//4//8HvwRAHBYA6N7/8f//D34JgDgsANC9/+P//x/8EgBxWACge//H//8/"
     "+CUA4rAAQPf+j///f/BLAMRhAYDu/R8CAAIgXQM="
 )
-"""64 MiB of spaces between brackets; no library here could make it."""
+"""64 MiB of spaces between brackets, compressed with a format that no library here can write."""
 
 
 @cache

@@ -26,7 +26,7 @@ Member = Callable[[], bytes]
 
 
 def many(value: bytes, *, containers: int = 0, first: bytes = b"0", size: int = _SIZE) -> Member:
-    """A list of as many of a value as make a large page, or as a page of any size may have objects and lists."""
+    """A list that repeats a value up to a large page's size, or up to the most objects and lists a page may have."""
     times = size // (len(value) + 1)
     if containers:
         times = min(times, _CONTAINERS // containers)
@@ -38,7 +38,7 @@ def _compressed(body: bytes) -> bytes:
 
 
 def sends_pages(member: Member, *, encoding: str = "utf-8", pages: int = _PAGES) -> Script:
-    """A script that lists the models on some pages, each with this member where no rule looks."""
+    """A script that lists the models on some pages, each with this value in a field that no rule reads."""
 
     def script(conversation: Conversation) -> None:
         number = int(conversation.query.get("page", "1"))

@@ -28,7 +28,7 @@ def _body(
 
 
 def _with(text: str) -> bytes:
-    """The listing with one more member in its first model, written as given."""
+    """The listing with one more field in its first model, written as given."""
     return GOOD.replace(b'{"id": "gpt-4.1-0",', b'{"id": "gpt-4.1-0", ' + text.encode() + b",", 1)
 
 

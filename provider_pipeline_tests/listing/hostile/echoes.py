@@ -1,4 +1,4 @@
-"""Behaviours that repeat our key: in every place a server can put a text, in every way it can write it."""
+"""Behaviours that repeat our key, in every place and every encoding a server can use."""
 
 import base64
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def _named(display_name: str) -> dict[str, Any]:
 
 
 def _spelt(spell: Callable[[str], str]) -> Script:
-    """Sends the listing with the key as a model's name, in the server's own way to write JSON."""
+    """Sends the listing with the key as a model's name, encoded in the server's own way."""
     return sends(answer(encoded(_named("KEY")).replace(b'"KEY"', f'"{spell(KEY)}"'.encode())))
 
 

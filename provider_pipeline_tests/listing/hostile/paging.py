@@ -28,7 +28,7 @@ def _number(conversation: Conversation) -> int:
 
 
 def _of_five(number: int) -> dict[str, Any]:
-    """A page of two models, of five in all."""
+    """A page of two of five models."""
     more = {"next_page_token": str(number + 1)} if number < 5 else {}
     return {"data": items(*MODELS[2 * number - 2 : 2 * number]), **more}
 

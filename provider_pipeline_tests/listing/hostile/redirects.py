@@ -12,7 +12,7 @@ NOT_FOLLOWED: Final = "which is not followed"
 NAMED: Final = "http://{name}.example:{port}"
 PUBLIC: Final = MappingProxyType({"allow_http": True})
 ELSEWHERE: Final = "8.8.8.8"
-"""Nothing is sent to it: see `Unrouted`."""
+"""Nothing is sent there: see `Unrouted`."""
 
 
 def _redirects(location: str | Callable[[Conversation], str], status: str = "302 Found") -> Script:

@@ -1,4 +1,4 @@
-"""Behaviours of the status: refusals of every kind, and every form of asking to wait."""
+"""Behaviours of the status: error statuses, and every form of Retry-After."""
 
 import time
 from collections.abc import Callable
