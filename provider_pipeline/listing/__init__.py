@@ -1,8 +1,4 @@
-"""Fetching providers' model listings over HTTP.
-
-Here: the public names. `ListingClient.pages` turns a `ListingSource` into `Page`s within `FetchLimits`. Not here:
-what a page's models are (`provider_pipeline.rules`) and where pages are kept (`provider_pipeline.catalog`).
-"""
+"""Fetching providers' model listings over HTTP; the way in is `client.ListingClient`."""
 
 from typing import TYPE_CHECKING
 
@@ -15,21 +11,16 @@ if TYPE_CHECKING:
         client as client,
         completeness as completeness,
         connections as connections,
-        deadline as deadline,
         documents as documents,
         error_responses as error_responses,
-        exchange as exchange,
-        foreign_keys as foreign_keys,
-        key_look as key_look,
-        pace as pace,
+        key_detection as key_detection,
         paginator as paginator,
         policy as policy,
         posting as posting,
-        rate_limits as rate_limits,
         redaction as redaction,
         secret_encodings as secret_encodings,
         source as source,
-        tls as tls,
+        time_limits as time_limits,
         transport as transport,
     )
 else:

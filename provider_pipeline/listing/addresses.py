@@ -1,4 +1,4 @@
-"""Which URLs and addresses may be asked."""
+"""Builds URLs, and decides which URLs and IP addresses a request may go to."""
 
 import functools
 import socket
@@ -10,14 +10,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from provider_pipeline.listing.key_look import holds_well_known_key, is_sensitive_name, looks_like_a_key
+from provider_pipeline.listing.key_detection import holds_well_known_key, is_sensitive_name, looks_like_a_key
 from provider_pipeline.listing.policy import RequestPolicy
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def join_url(base_url: str, path: str, params: Mapping[str, str] | None = None) -> str:
-    """A path, which may hold a query, appended to a base URL; parameters set on top."""
+    """Append a path, which may hold a query, to a base URL, and set query parameters."""
     base = urlsplit(base_url)
     own_path, _, own_query = path.partition("?")
     joined = base.path.rstrip("/") + "/" + own_path.lstrip("/") if own_path else base.path
@@ -26,7 +26,7 @@ def join_url(base_url: str, path: str, params: Mapping[str, str] | None = None) 
 
 
 def with_params(url: str, params: Mapping[str, str]) -> str:
-    """The URL with these query parameters set; those of the same name are replaced."""
+    """Set query parameters of a URL, replacing those of the same name."""
     if not params:
         return url
     parts = urlsplit(url)
@@ -36,12 +36,12 @@ def with_params(url: str, params: Mapping[str, str]) -> str:
 
 
 def param(url: str, name: str) -> str | None:
-    """The value of a query parameter, or None."""
+    """The value of a query parameter."""
     return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)).get(name)
 
 
 def key_in_url(url: str) -> str | None:
-    """The part of a URL that contains a secret, by name or by look, or None."""
+    """The part of a URL that seems to contain a secret, or None."""
     parts = urlsplit(url)
     if "@" in parts.netloc:
         return "user info"
@@ -55,9 +55,10 @@ def key_in_url(url: str) -> str | None:
 
 
 def may_follow(start: str, target: str) -> bool:
-    """Whether a URL named by the server may be asked with the credentials meant for `start`.
+    """Whether a URL named by the server may get the credentials meant for `start`.
 
-    The same scheme, host and port; or the step from http to https on the same host and default ports. Never user info.
+    It may on the same scheme, host and port, and from http to https on the same host and default ports; never with user
+    info.
     """
     try:
         origin, next_origin = _origin(start), _origin(target)
@@ -80,8 +81,8 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 Address = IPv4Address | IPv6Address
 
-# Prefixes whose last 32 bits are the IPv4 address a packet ends up at: compatible, mapped, translated, NAT64.
-_HOLDS_V4: Final = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
+# Prefixes whose last 32 bits are the IPv4 address that receives the packet: compatible, mapped, translated, NAT64.
+_CARRIES_V4: Final = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 _6TO4: Final = IPv6Network("2002::/16")
 _TEREDO: Final = IPv6Network("2001::/32")
 _ISATAP: Final = (b"\0\0\x5e\xfe", b"\2\0\x5e\xfe")
@@ -98,13 +99,12 @@ class Refusal:
 
 
 def url_refusal(url: str, policy: RequestPolicy, *, through_proxy: bool = False) -> Refusal | None:
-    """What a URL alone already forbids, before any name is resolved.
+    """Why a URL is refused before its name is resolved, or None.
 
     Args:
         url: With a host.
         policy: What the provider allows.
-        through_proxy: A proxy resolves the host's name; whether a plain http request leaves the private network cannot
-            be told then.
+        through_proxy: A proxy resolves the name, so plain http may leave the private network.
     """
     parts = urlsplit(url)
     secure = parts.scheme.lower() == "https"
@@ -122,13 +122,13 @@ def url_refusal(url: str, policy: RequestPolicy, *, through_proxy: bool = False)
 def address_refusal(
     address: Address, policy: RequestPolicy, *, secure: bool, name: str | None = None
 ) -> Refusal | None:
-    """Why this address is not asked; None when it may be.
+    """Why an address is refused, or None.
 
     Args:
         address: Where the connection would go.
         policy: What the provider allows.
-        secure: The request goes over TLS.
-        name: The host's name, if the address was resolved from one.
+        secure: Over TLS.
+        name: The host's name that resolved to the address, if it was not literal.
     """
     special = special_use(address)
     if special is None:
@@ -143,12 +143,12 @@ def address_refusal(
 
 
 def special_use(address: Address) -> str | None:
-    """What kind of address it is, if it is no public one: "a loopback address", say."""
+    """The kind of a non-public address, such as "a loopback address", or None."""
     if isinstance(address, IPv6Address):
         for inner in _embedded_v4(address):
             if (kind := special_use(inner)) is not None:
                 return f"{kind} ({inner})"
-        if _ends_up_at_v4(address):
+        if _is_routed_to_v4(address):
             return None
     if address in _METADATA:
         return "a cloud's metadata address"
@@ -156,7 +156,7 @@ def special_use(address: Address) -> str | None:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that a URL's host spells out, in any spelling that resolvers take (`127.1`, `0x7f000001`)."""
+    """The address a URL's host spells out, in any form that resolvers accept (`127.1`, `0x7f000001`)."""
     try:
         return ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
@@ -169,7 +169,7 @@ def literal_address(host: str) -> Address | None:
 
 @functools.cache
 def _special_blocks() -> tuple[tuple[IPv4Network | IPv6Network, str | None], ...]:
-    """Each block with its kind, None for a public one; the smallest first, and last those that hold every address."""
+    """Address blocks with their kinds, None for public ones; the smallest come first, the whole address space last."""
     text = (resources.files(__package__) / "data" / "special_addresses.toml").read_text(encoding="utf-8")
     rows = [row for registry in tomllib.loads(text)["registry"] for row in registry["blocks"]]
     blocks = [
@@ -179,21 +179,21 @@ def _special_blocks() -> tuple[tuple[IPv4Network | IPv6Network, str | None], ...
     return tuple(sorted(blocks, key=lambda each: -each[0].prefixlen))
 
 
-def _ends_up_at_v4(address: IPv6Address) -> bool:
-    """Whether a packet to this address is one to the IPv4 address it holds."""
+def _is_routed_to_v4(address: IPv6Address) -> bool:
+    """Whether packets to this address reach the IPv4 address embedded in it."""
     if address.is_unspecified or address.is_loopback:
         return False
-    return address in _6TO4 or any(address in network for network in _HOLDS_V4)
+    return address in _6TO4 or any(address in network for network in _CARRIES_V4)
 
 
 def _embedded_v4(address: IPv6Address) -> list[IPv4Address]:
-    """The IPv4 addresses that a transition mechanism has put into an IPv6 address."""
+    """The IPv4 addresses that a transition mechanism embeds in an IPv6 address."""
     packed = address.packed
-    if address in _TEREDO:  # the server's, and the client's with each bit turned over (RFC 4380, 4)
+    if address in _TEREDO:  # the server's, and the client's with inverted bits (RFC 4380, 4)
         return [IPv4Address(packed[4:8]), IPv4Address(bytes(255 - byte for byte in packed[12:]))]
     if address in _6TO4:
         return [IPv4Address(packed[2:6])]
-    if _ends_up_at_v4(address) or packed[8:12] in _ISATAP:
+    if _is_routed_to_v4(address) or packed[8:12] in _ISATAP:
         return [IPv4Address(packed[12:])]
     return []
 

@@ -1,4 +1,4 @@
-"""Fetch a provider's whole listing, and its models' own answers where a rule asks for them."""
+"""Fetches a provider's complete listing, with the details of each model where a rule asks for them."""
 
 import json
 import os
@@ -14,16 +14,14 @@ from urllib.parse import quote
 from provider_pipeline.errors import ListingError, ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.addresses import join_url
 from provider_pipeline.listing.auth.credentials import TokenCache
-from provider_pipeline.listing.completeness import Body, Page
-from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.completeness import VALIDATORS, Body, Page
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.error_responses import error_in
-from provider_pipeline.listing.pace import Crowd, Pace
-from provider_pipeline.listing.paginator import Budget, EndpointWalk, Known
+from provider_pipeline.listing.error_responses import error_message_in
+from provider_pipeline.listing.paginator import Budget, EndpointPaginator, KnownPageLookup
 from provider_pipeline.listing.policy import FetchLimits
-from provider_pipeline.listing.rate_limits import HostGates
 from provider_pipeline.listing.redaction import one_line
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.time_limits import ActiveListings, Deadline, HostLimits, Pace
 from provider_pipeline.listing.transport import Transport
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.language import getter_within
@@ -31,73 +29,124 @@ from provider_pipeline.rules.paths import climbs
 from provider_pipeline.rules.values import BadValueError, read_id
 from provider_pipeline.rules.work import Work
 
-OpenTransport = Callable[[Deadline], Transport]
-"""A transport of its own for one thread, with a deadline of its own."""
+_OpenTransport = Callable[[Deadline], Transport]
 
-_UNKNOWN: Final = 404
-_VALIDATORS: Final = frozenset({"etag", "last-modified"})
+_NOT_FOUND: Final = 404
 
 
-def detailed_pages(
-    pages: Iterator[Page],
-    source: ListingSource,
-    endpoint: ListingEndpoint,
-    transport: Transport,
-    budget: Budget,
-    opening: OpenTransport,
-) -> Iterator[Page]:
-    """The pages of an endpoint, each with the details of its models; one without a detail is as it was.
-
-    A page loses what it says of its own freshness, which is not its details'.
+class ListingClient:
+    """Fetches listings; thread-safe. Listings share access tokens, rate limits and the processor, but no connections.
 
     Args:
-        pages: The pages as they were sent.
-        source: The provider.
-        endpoint: The endpoint.
-        transport: The listing's own, whose deadline all details are under.
-        budget: What the listing may cost.
-        opening: Opens the transports of the workers.
-
-    Raises:
-        ListingError: A detail could not be had; the text names the model.
+        limits: What one listing may cost.
+        environ: Where keys are looked up for each listing; the process environment by default.
+        jitter: A random number from 0 to 1, by which waits differ.
     """
-    if endpoint.detail is None:
-        yield from pages
-        return
-    desk = _Desk(source, endpoint.detail, transport, budget, opening)
-    for page in pages:
-        model_ids = listed_ids(endpoint, page.document)[: endpoint.most_details]
-        document = {"listing": page.document, "details": desk.ask(model_ids)}
-        content = json.dumps(document, separators=(",", ":")).encode()
-        headers = {name: value for name, value in page.headers.items() if name not in _VALIDATORS}
-        yield replace(page, headers=headers, body=Body(partial(bytes, content), json.loads), fingerprint=None)
-
-
-class _Desk:
-    """Asks about models, several at a time."""
 
     def __init__(
-        self, source: ListingSource, detail: Detail, transport: Transport, budget: Budget, opening: OpenTransport
+        self,
+        limits: FetchLimits | None = None,
+        environ: Mapping[str, str] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._limits = limits or FetchLimits()
+        self._environ = environ
+        self._jitter = jitter
+        self._tokens = TokenCache()
+        self._host_limits = HostLimits()
+        self._active_listings = ActiveListings()
+
+    def pace(self, source: ListingSource) -> Pace:
+        """The pace of one listing of a source, for callers that also process its pages."""
+        deadline = Deadline(source.policy.limits(self._limits).deadline, source.slug)
+        return Pace(deadline, self._active_listings)
+
+    def pages(
+        self, source: ListingSource, *, known: KnownPageLookup | None = None, pace: Pace | None = None
+    ) -> Iterator[Page]:
+        """Fetch a listing page by page, in order, each when it is asked for.
+
+        Reaching the end without an exception means that the listing is complete.
+
+        Args:
+            source: What to fetch.
+            known: Finds stored pages, for conditional requests.
+            pace: From `pace`, for this listing. This thread's processor time between two pages counts in any case.
+
+        Yields:
+            The pages of the first endpoint, then of the next.
+
+        Raises:
+            MissingCredentialError: The key's environment variable or file is not usable; nothing was sent.
+            ListingUnreachableError: No response came.
+            ListingRefusedError: The server answered with an error status or an error object, or redirects elsewhere.
+            ListingUnreadableError: The server answered with something other than a complete JSON listing within the
+                limits.
+        """
+        environ = os.environ if self._environ is None else self._environ
+        authorize = partial(source.auth.authorizer, source.slug, environ, self._tokens)
+        limits = source.policy.limits(self._limits)
+        pace = pace or self.pace(source)
+        open_transport = partial(
+            Transport,
+            source.slug,
+            authorize,
+            limits,
+            source.policy,
+            host_limits=self._host_limits,
+            jitter=self._jitter,
+        )
+        with pace.working(), open_transport(pace.deadline) as transport:
+            budget = Budget(limits, pace)
+            for index, endpoint in enumerate(source.endpoints):
+                # That a page has not changed says nothing about its models' details.
+                conditional = None if endpoint.detail else known
+                pages = EndpointPaginator(transport, source, index, budget, conditional).pages()
+                if endpoint.detail is None:
+                    yield from pages
+                else:
+                    fetcher = _DetailFetcher(source, endpoint.detail, transport, budget, open_transport)
+                    yield from (_with_details(page, endpoint, fetcher) for page in pages)
+
+
+def _with_details(page: Page, endpoint: ListingEndpoint, fetcher: "_DetailFetcher") -> Page:
+    """A page with its models' details, without the validators and fingerprint of the page alone."""
+    details = fetcher.fetch(listed_ids(endpoint, page.document)[: endpoint.most_details])
+    content = json.dumps({"listing": page.document, "details": details}, separators=(",", ":")).encode()
+    headers = {name: value for name, value in page.headers.items() if name not in VALIDATORS}
+    return replace(page, headers=headers, body=Body(partial(bytes, content), json.loads), fingerprint=None)
+
+
+class _DetailFetcher:
+    """Fetches models' details with several workers, within the listing's deadline and budget."""
+
+    def __init__(
+        self,
+        source: ListingSource,
+        detail: Detail,
+        transport: Transport,
+        budget: Budget,
+        open_transport: _OpenTransport,
     ) -> None:
         self._source = source
         self._detail = detail
         self._transport = transport
         self._budget = budget
-        self._opening = opening
+        self._open_transport = open_transport
         self._lock = threading.Lock()
 
-    def ask(self, model_ids: list[str]) -> dict[str, Any]:
-        """The details by id, null where there is none.
+    def fetch(self, model_ids: list[str]) -> dict[str, Any]:
+        """The details by id, null for a model without any.
 
         Raises:
-            ListingError: One of them could not be had.
+            ListingError: A detail could not be fetched; the text names the model.
         """
         budget = self._budget
         budget.details += len(model_ids)
         if budget.details > budget.limits.max_details:
             raise ListingUnreadableError(
-                f"{self._source.slug}: the listing names {budget.details:,} models or more; details are asked for of "
-                f"at most {budget.limits.max_details:,}",
+                f"{self._source.slug}: the listing names {budget.details:,} models or more; details are fetched for at "
+                f"most {budget.limits.max_details:,}",
                 hint="raise max_details, or read this provider's listing without details",
             )
         found: dict[str, Any] = {}
@@ -105,56 +154,55 @@ class _Desk:
         waiting = iter(enumerate(model_ids))
 
         def work(deadline: Deadline) -> None:
-            # By the clock, also while it reads what came: its seconds are the listing's, which is waiting for it.
-            with self._opening(deadline) as transport, deadline.running():
+            # Wall-clock time, also while parsing, because the listing waits for it.
+            with self._open_transport(deadline) as transport, deadline.running():
                 while True:
                     with self._lock:
                         place, model_id = next(waiting, (0, None))
                     if model_id is None or failures:
                         return
                     try:
-                        found[model_id] = self._one(transport, deadline, model_id)
+                        found[model_id] = self._fetch_one(transport, deadline, model_id)
                     except ListingError as error:
                         failures[place] = error
 
         workers = min(self._detail.concurrency, len(model_ids))
         if workers:
-            with self._transport.lending() as seconds, ThreadPoolExecutor(workers) as pool:
+            with self._transport.borrow_deadline() as seconds, ThreadPoolExecutor(workers) as pool:
                 tasks = [pool.submit(work, Deadline(seconds, self._source.slug)) for _ in range(workers)]
             for task in tasks:
                 task.result()
         if failures:
             place = min(failures)
-            raise _about(model_ids[place], failures[place], self._source.slug)
+            raise _naming_the_model(model_ids[place], failures[place], self._source.slug)
         return {model_id: found[model_id] for model_id in model_ids}
 
-    def _one(self, transport: Transport, deadline: Deadline, model_id: str) -> Any:
+    def _fetch_one(self, transport: Transport, deadline: Deadline, model_id: str) -> Any:
         url = detail_url(self._source, self._detail, model_id)
-        limits = self._budget.limits
         try:
-            answer = transport.get(
-                url, most_bytes=min(limits.max_page_bytes, limits.max_total_bytes - self._budget.bytes)
-            )
+            response = transport.get(url, max_bytes=self._budget.max_bytes)
         except ListingRefusedError as error:
-            if error.status == _UNKNOWN:
+            if error.status == _NOT_FOUND:
                 return None
             raise
         with self._lock:
-            self._budget.take(answer)
-        kind = answer.headers.get("Content-Type")
-        found = parse_document(answer.content, where=answer.where, content_type=kind, said=transport.said)
+            self._budget.charge(response)
+        kind = response.headers.get("Content-Type")
+        document = parse_document(
+            response.content, where=response.where, content_type=kind, redactor=transport.redacted
+        )
         deadline.refuse_late()
-        if (message := error_in(found, transport.said, whole=False)) is not None:
+        if (message := error_message_in(document, transport.redacted, no_items=False)) is not None:
             raise ListingRefusedError(
-                f"{answer.where} answered {answer.status} with an error instead of a detail: {message!r}",
-                status=answer.status,
+                f"{response.where} answered {response.status} with an error instead of a detail: {message!r}",
+                status=response.status,
                 hint="the server calls its errors successes; check the key and the path of the rule's detail",
             )
-        return found
+        return document
 
 
 def listed_ids(endpoint: ListingEndpoint, document: Any) -> list[str]:
-    """The ids of the models on a page, each once, in its order; an item without a readable one is left to the rule."""
+    """The distinct ids of the models on a page, in order; items without a readable id are left to the rule."""
     if endpoint.selector is None or endpoint.id_field is None:
         return []
     work = Work()
@@ -164,10 +212,10 @@ def listed_ids(endpoint: ListingEndpoint, document: Any) -> list[str]:
 
 
 def detail_url(source: ListingSource, detail: Detail, model_id: str) -> str:
-    """The URL of a model's own answer: the id is one part of the path, whatever it holds.
+    """The URL of a model's details, with the id as one segment of the path whatever it contains.
 
     Raises:
-        ListingUnreadableError: The id would mean another place than a part of the path.
+        ListingUnreadableError: The id, such as `..`, would lead to another path.
     """
     path = detail.path.replace(ID_PLACEHOLDER, quote(model_id, safe=""))
     if climbs(path.partition("?")[0]):
@@ -185,72 +233,9 @@ def _readable(value: Any) -> str | None:
         return None
 
 
-def _about(model_id: str, error: ListingError, slug: str) -> ListingError:
-    """The error, with the model it is about."""
+def _naming_the_model(model_id: str, error: ListingError, slug: str) -> ListingError:
     text = f"{slug}: the detail of {one_line(model_id, 120)!r}: {error.message.removeprefix(f'{slug}: ')}"
     hint = error.hint or "check the path of the rule's detail"
     if isinstance(error, ListingRefusedError):
         return ListingRefusedError(text, status=error.status, stage=error.stage, hint=hint, transient=error.transient)
     return type(error)(text, stage=error.stage, hint=hint, transient=error.transient)
-
-
-class ListingClient:
-    """Fetches listings; thread-safe: they share access tokens, turns at hosts and the processor, but no connections.
-
-    Args:
-        limits: What one listing may cost.
-        environ: Where keys are looked up, at call time; by default the process environment.
-        chance: A random number from 0 to 1, by which waits differ.
-    """
-
-    def __init__(
-        self,
-        limits: FetchLimits | None = None,
-        environ: Mapping[str, str] | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._limits = limits or FetchLimits()
-        self._environ = environ
-        self._chance = chance
-        self._tokens = TokenCache()
-        self._gates = HostGates()
-        self._crowd = Crowd()
-
-    def pace(self, source: ListingSource) -> Pace:
-        """How fast one listing of a source may be worked on, for those who do more with its pages than to keep them."""
-        return Pace(Deadline(source.policy.limits(self._limits).deadline, source.slug), self._crowd)
-
-    def pages(self, source: ListingSource, *, known: Known | None = None, pace: Pace | None = None) -> Iterator[Page]:
-        """Fetch a listing page by page, in order, each when it is asked for.
-
-        Reaching the end without an exception means that the listing is complete.
-
-        Args:
-            source: What to fetch.
-            known: Gives what is known of a page, so that the server may answer that it has not changed.
-            pace: What `pace` gave for this listing. The processor time that this thread takes between two pages counts
-                in any case.
-
-        Yields:
-            The pages of the first endpoint, then of the next.
-
-        Raises:
-            MissingCredentialError: The key's environment variable or file is not usable; nothing was sent.
-            ListingUnreachableError: No answer came.
-            ListingRefusedError: The server answered with an error status or an error object, or redirects elsewhere.
-            ListingUnreadableError: The server answered with something that is not a complete JSON listing within the
-                limits.
-        """
-        environ = os.environ if self._environ is None else self._environ
-        authorize = partial(source.auth.authorizer, source.slug, environ, self._tokens)
-        limits = source.policy.limits(self._limits)
-        pace = pace or self.pace(source)
-        opening = partial(
-            Transport, source.slug, authorize, limits, source.policy, gates=self._gates, chance=self._chance
-        )
-        with pace.working(), opening(pace.deadline) as transport:
-            budget = Budget(limits, pace)
-            for index, endpoint in enumerate(source.endpoints):
-                # That a page has not changed says nothing of its models' details.
-                pages = EndpointWalk(transport, source, index, budget, None if endpoint.detail else known).pages()
-                yield from detailed_pages(pages, source, endpoint, transport, budget, opening)

@@ -1,5 +1,6 @@
-"""Pages of a listing, and the checks that each is new and none is missing."""
+"""The pages of a listing, and the check that together they are complete."""
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
@@ -10,19 +11,18 @@ from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
+from provider_pipeline.listing.redaction import one_line, redact_quote
 from provider_pipeline.rules.language import getter_within
 from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 
 @dataclass(frozen=True)
 class KnownPage:
-    """A page as it was kept, for asking whether it has changed.
+    """A stored page, for asking whether it has changed.
 
     Attributes:
-        etag: The ETag it came with.
-        last_modified: The Last-Modified it came with.
-        load: Reads its content, when that is needed.
-        fingerprint: What the same bytes would be told by, where that was kept; see `Page`.
+        load: Reads its content.
+        fingerprint: See `Page`; None if it was not stored.
     """
 
     etag: str | None
@@ -32,12 +32,7 @@ class KnownPage:
 
 
 class Body:
-    """A page's bytes and what they say, each read when first asked for.
-
-    Args:
-        load: Gives the bytes.
-        parse: Gives the document they hold.
-    """
+    """A page's content and document, each loaded on first use."""
 
     def __init__(self, load: Callable[[], bytes], parse: Callable[[bytes], Any]) -> None:
         self._load = load
@@ -62,15 +57,15 @@ class Page:
         endpoint: Index of its endpoint in the source.
         number: 1 for an endpoint's first page.
         url: Where it came from, redacted.
-        status: The answer's status; 304 for a page that has not changed.
-        headers: The answer's headers worth keeping, by lower-case name, redacted. A validator (`etag`,
-            `last-modified`) is among them only if asking with it is safe: an unchanged body must mean that what
-            follows the page is unchanged too, which is not so where a Link header says how the listing goes on.
-        fetched_at: When the answer came, in UTC.
-        not_modified: The page is still what was known of it: the server says so, or sent the same bytes.
+        status: The response's status; 304 for a page that has not changed.
+        headers: The headers worth keeping, by lower-case name, redacted. It holds a validator (`etag`,
+            `last-modified`) only if an unchanged body also means unchanged following pages, which is not so where a
+            Link header names the next one.
+        fetched_at: When the response came, in UTC.
+        not_modified: The server said that the page has not changed, or sent the same bytes again.
         body: Its content and document.
-        fingerprint: A SHA-256 of the answer's bytes and content type, by which the same answer can be told without
-            reading it; None if the page is not the endpoint's only one.
+        fingerprint: SHA-256 of content type and bytes, to recognise the same response without parsing it; None if the
+            endpoint may have more pages.
     """
 
     endpoint: int
@@ -85,7 +80,7 @@ class Page:
 
     @property
     def content(self) -> bytes:
-        """The body, decompressed; as received, but that an echoed key is masked."""
+        """The body, decompressed; as received, except that secrets are masked."""
         return self.body.content
 
     @property
@@ -104,15 +99,38 @@ class Page:
         return self.headers.get("last-modified")
 
 
-_AT_ONCE: Final = 10_000
-"""Items that are looked at before the clock is."""
+VALIDATORS: Final = ("etag", "last-modified")
+_KEPT_HEADERS: Final = (
+    *("content-type", "date", *VALIDATORS),
+    *("request-id", "x-request-id", "x-amzn-requestid", "apim-request-id", "cf-ray"),
+)
+_VALIDATOR: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
+_MAX_HEADER: Final = 200
+
+
+def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
+    """The headers worth keeping with a page, by lower-case name, redacted.
+
+    A validator that cannot be sent back exactly as it came is left out.
+    """
+    kept = {name: redact_quote(headers[name], secrets) for name in _KEPT_HEADERS if name in headers}
+    for name, value in list(kept.items()):
+        if name not in VALIDATORS:
+            kept[name] = one_line(value, _MAX_HEADER)
+        elif len(value) > _MAX_HEADER or value != headers[name] or not _VALIDATOR.fullmatch(value):
+            del kept[name]
+    return kept
+
+
+_BATCH: Final = 10_000
+"""Items counted between two looks at the clock."""
 
 
 class SeenIds:
-    """A set of ids that needs at most 24 bytes for each, by their 64-bit hashes.
+    """A set of 64-bit hashes of ids in at most 24 bytes each; a `set` of a million takes several times that.
 
-    The hashes are in sorted runs that are merged as they grow. Most new ones need not be looked for there: each hash in
-    the set has a mark, by its last bits, and a place without one stands for none.
+    The hashes are in sorted runs that are merged as they grow. A bitmap over their low bits acts as a Bloom filter: a
+    clear mark means that a hash is new, without searching the runs.
     """
 
     def __init__(self) -> None:
@@ -122,13 +140,13 @@ class SeenIds:
 
     def new_of(self, hashes: Iterable[int]) -> set[int]:
         """Those that are not in the set."""
-        marks, last_bits = self._marks, len(self._marks) - 1
+        marks, low_bits = self._marks, len(self._marks) - 1
         new = set(hashes)
-        marked = [each for each in new if marks[each & last_bits]]
+        marked = [each for each in new if marks[each & low_bits]]
         return new.difference(each for each in marked if any(_holds(run, each) for run in self._runs))
 
     def add(self, hashes: Iterable[int]) -> None:
-        """Put in hashes that are not in the set yet."""
+        """Add hashes that are not in the set yet."""
         added = run = array("q", sorted(hashes))
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             # Sorting two sorted runs merges them.
@@ -143,20 +161,25 @@ class SeenIds:
             self._mark(added)
 
     def _mark(self, hashes: Iterable[int]) -> None:
-        marks, last_bits = self._marks, len(self._marks) - 1
+        marks, low_bits = self._marks, len(self._marks) - 1
         for each in hashes:
-            marks[each & last_bits] = 1
+            marks[each & low_bits] = 1
 
 
-class PageProofs:
-    """What the pages of one endpoint have brought so far; for one listing.
+def _holds(run: "array[int]", value: int) -> bool:
+    place = bisect_left(run, value)
+    return place < len(run) and run[place] == value
 
-    Nothing is counted where the rule's expressions take too much work: whoever judges the listing refuses it for that.
+
+class CompletenessCheck:
+    """Counts the items and ids of one endpoint's pages; for one listing.
+
+    A rule whose expressions are too costly counts nothing here: judging the listing refuses it for that.
 
     Args:
-        selector: The rule's expression for a page's items; without one nothing is counted.
+        selector: The rule's expression for a page's items; None to count nothing.
         id_field: The rule's expression for an item's id.
-        keep_pace: Called every so many items; raises when the listing has taken too long.
+        keep_pace: Called between batches of items; raises when the listing has taken too long.
     """
 
     def __init__(self, selector: str | None, id_field: str | None, keep_pace: Callable[[], None]) -> None:
@@ -172,7 +195,7 @@ class PageProofs:
         self._repeated_within_pages = 0
 
     def items(self, document: Any) -> list[Any] | None:
-        """The items on a page; None where the selector finds no list, or there is no selector."""
+        """The items on a page; None if there is no selector, or it finds no list."""
         try:
             found = self._select(document) if self._select else None
         except RuleTooCostlyError:
@@ -182,23 +205,23 @@ class PageProofs:
         self._work.grant(self._items + len(found))
         return found
 
-    def brings_nothing_new(self, items: list[Any]) -> bool:
-        """Take in the next page's items, and say whether all their ids were on earlier pages."""
+    def only_repeats(self, items: list[Any]) -> bool:
+        """Count the next page's items in; whether all their ids were on earlier pages."""
         self._pages += 1
         if self._pages == 1:
-            # Most listings have one page only; the first one's ids are looked at when there is need to.
+            # Most listings have one page, so the first page's ids are not counted until another page or a total comes.
             self._uncounted = items
             return False
-        self._count_first()
+        self._count_first_page()
         return self._count(items)
 
-    def disagrees_with(self, total: int) -> str | None:
-        """How the items that came differ from an announced total, if they do.
+    def disagreement(self, total: int) -> str | None:
+        """How the items that came differ from an announced total, or None.
 
         A server may count a model that it lists twice as one or as two, and a page may repeat items of the one before
         because the listing grew meanwhile.
         """
-        self._count_first()
+        self._count_first_page()
         counts = {self._items, self._first_seen, self._first_seen + self._repeated_within_pages}
         if total in counts:
             return None
@@ -207,13 +230,12 @@ class PageProofs:
             came += f", {self._first_seen:,} of them different"
         return f"announces a total of {total:,} items, but {came}"
 
-    def _count_first(self) -> None:
+    def _count_first_page(self) -> None:
         if self._uncounted is not None:
             self._count(self._uncounted)
             self._uncounted = None
 
     def _count(self, items: list[Any]) -> bool:
-        """Count items in; whether all their ids were there before."""
         hashes = self._hashes(items)
         new = self._seen.new_of(hashes)
         without_id = len(items) - len(hashes)
@@ -228,18 +250,13 @@ class PageProofs:
         if self._id is None:
             return hashes
         try:
-            for start in range(0, len(items), _AT_ONCE):
+            for start in range(0, len(items), _BATCH):
                 self._keep_pace()
-                ids = map(self._id, items[start : start + _AT_ONCE])
-                # Numbers hash to themselves; an id is the same as a number and as its digits.
+                ids = map(self._id, items[start : start + _BATCH])
+                # A number counts as the same id as its digits. As text, because integers hash to themselves.
                 hashes += [
                     hash(str(each)) for each in ids if isinstance(each, (str, int)) and not isinstance(each, bool)
                 ]
         except RuleTooCostlyError:
             return []
         return hashes
-
-
-def _holds(run: "array[int]", value: int) -> bool:
-    place = bisect_left(run, value)
-    return place < len(run) and run[place] == value

@@ -1,14 +1,16 @@
-"""Connections that only a judged address gets, and the HTTP session built on them."""
+"""The HTTP session of a listing: it connects only to allowed addresses, and a deadline can end its connections."""
 
 import functools
 import importlib.metadata
 import os
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
 from urllib.request import getproxies, getproxies_environment
 
 import requests
@@ -17,19 +19,25 @@ from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
 from urllib3.util.connection import allowed_gai_family
+from urllib3.util.ssl_ import create_urllib3_context
 
 from provider_pipeline.listing.addresses import Refusal, address_refusal, url_refusal
 from provider_pipeline.listing.auth.credentials import Authorizer
-from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import quiet_url_logging
-from provider_pipeline.listing.tls import Trust
+from provider_pipeline.listing.time_limits import Deadline
 
 
 class AddressRefused(Exception):  # noqa: N818 - a signal to the transport
-    """The request would go where the provider's policy does not allow; nothing was sent."""
+    """The provider's policy forbids the address; nothing was sent."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
@@ -37,24 +45,138 @@ class AddressRefused(Exception):  # noqa: N818 - a signal to the transport
 
 
 @dataclass(frozen=True)
-class _Guard:
-    """What a listing's connections keep to.
+class CaBundle:
+    """Trusted certificates as they are now: a file or a folder, and when it was written."""
 
-    Attributes:
-        deadline: Ends them.
-        trust: Whose certificates they accept.
-        policy: Judges the addresses; None where a proxy resolves the names.
+    file: str | None
+    folder: str | None
+    written: tuple[int, ...]
+
+    @classmethod
+    def at(cls, file: str | None, folder: str | None) -> Self:
+        """The bundle as it is at this moment.
+
+        Raises:
+            SSLError: There is none.
+        """
+        try:
+            found = [Path(place).stat() for place in (file, folder) if place is not None]
+        except OSError as error:
+            raise SSLError(error) from error
+        return cls(file, folder, tuple(number for each in found for number in (each.st_mtime_ns, each.st_size)))
+
+    def context(self) -> ssl.SSLContext:
+        """A new context that trusts these certificates.
+
+        Raises:
+            SSLError: They cannot be read.
+        """
+        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+        try:
+            context.load_verify_locations(self.file, self.folder)
+        except OSError as error:
+            raise SSLError(error) from error
+        return context
+
+
+class TlsContextPool:
+    """TLS contexts that are not in use; thread-safe.
+
+    Loading the usual bundle costs more than the rest of a request, so contexts are reused until it changes. Only one
+    listing uses a context at a time, because urllib3 configures it anew for each connection.
     """
 
+    def __init__(self) -> None:
+        self._idle: list[tuple[CaBundle, ssl.SSLContext]] = []
+
+    def take(self, bundle: CaBundle) -> ssl.SSLContext:
+        """A context for a bundle; idle ones for other versions of it are dropped.
+
+        Raises:
+            SSLError: The certificates cannot be read.
+        """
+        while True:
+            try:
+                kept, context = self._idle.pop()
+            except IndexError:
+                return bundle.context()
+            if kept == bundle:
+                return context
+
+    def put(self, bundle: CaBundle, context: ssl.SSLContext) -> None:
+        """Return a context."""
+        self._idle.append((bundle, context))
+
+
+_TLS_CONTEXTS: Final = TlsContextPool()
+
+
+class BorrowedContexts:
+    """The TLS contexts of one listing, borrowed from a pool."""
+
+    def __init__(self, pool: TlsContextPool = _TLS_CONTEXTS) -> None:
+        self._pool = pool
+        self._borrowed: dict[CaBundle, ssl.SSLContext] = {}
+
+    def context(self, file: str | None, folder: str | None) -> ssl.SSLContext:
+        """A context that trusts a file's or a folder's certificates.
+
+        Raises:
+            SSLError: They cannot be read.
+        """
+        bundle = CaBundle.at(file, folder)
+        if bundle not in self._borrowed:
+            self._borrowed[bundle] = self._pool.take(bundle)
+        return self._borrowed[bundle]
+
+    def close(self) -> None:
+        """Return all contexts; no connection may use one any more."""
+        for bundle, context in self._borrowed.items():
+            self._pool.put(bundle, context)
+        self._borrowed.clear()
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """Applied to each of a listing's connections; without a policy where a proxy resolves the names."""
+
     deadline: Deadline
-    trust: Trust
+    contexts: BorrowedContexts
     policy: RequestPolicy | None
 
     def connect(self, connection: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
-        """A connection's socket, judged and watched."""
-        made = connect() if self.policy is None else _judged(connection, connect, self.deadline, self.policy)
+        """Connect to an allowed address, and have the deadline watch the socket."""
+        made = connect() if self.policy is None else self._connect_to_allowed(connection, connect, self.policy)
         self.deadline.watch(made)
         return made
+
+    def _connect_to_allowed(
+        self, connection: HTTPConnection, connect: Callable[[], socket.socket], policy: RequestPolicy
+    ) -> socket.socket:
+        """Check all addresses of the host, then connect to the first that answers."""
+        host = connection._dns_host
+        addresses = _resolve(connection, host)
+        for address in addresses:
+            bare = ip_address(address.partition("%")[0])
+            refusal = address_refusal(
+                bare, policy, secure=isinstance(connection, HTTPSConnection), name=connection.host
+            )
+            if refusal is not None:
+                raise AddressRefused(refusal)
+        try:
+            for address in addresses[:-1]:
+                connection._dns_host = address
+                try:
+                    return connect()
+                except (NewConnectionError, ConnectTimeoutError):
+                    # A host may have many addresses, and connecting cannot be interrupted.
+                    if self.deadline.expired:
+                        raise
+            connection._dns_host = addresses[-1]
+            return connect()
+        finally:
+            # The Host header and the certificate check use the name.
+            connection._dns_host = host
 
 
 class _Connection(HTTPConnection):
@@ -70,7 +192,7 @@ class _SecureConnection(HTTPSConnection):
     def connect(self) -> None:
         # The first handshake with a proxy that speaks TLS itself needs the certificates as they were given.
         if self.proxy is None or self.proxy.scheme != "https":
-            self.ssl_context = self.guard.trust.context(self.ca_certs, self.ca_cert_dir)
+            self.ssl_context = self.guard.contexts.context(self.ca_certs, self.ca_cert_dir)
             self.ca_certs = self.ca_cert_dir = None
         super().connect()
 
@@ -96,21 +218,21 @@ class _SecurePool(_Pool, HTTPSConnectionPool):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Judges every address, and lets a `Deadline` watch every connection, direct or to a proxy. Never retries."""
+    """Checks every address and has a deadline watch every connection, direct or to a proxy. Never retries."""
 
     def __init__(self, deadline: Deadline, policy: RequestPolicy) -> None:
         self._policy = policy
-        self._trust = Trust()
-        self._direct = _Guard(deadline, self._trust, policy)
-        self._proxied = _Guard(deadline, self._trust, None)
+        self._contexts = BorrowedContexts()
+        self._direct = _Guard(deadline, self._contexts, policy)
+        self._proxied = _Guard(deadline, self._contexts, None)
         # One thread has one connection at a time.
         super().__init__(max_retries=0, pool_maxsize=1)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request that its URL alone does not forbid.
+        """Send a request.
 
         Raises:
-            AddressRefused: It does, or the address that the host's name stands for does.
+            AddressRefused: The policy forbids its URL, or an address of its host.
         """
         proxy = select_proxy(request.url or "", kwargs.get("proxies"))
         refusal = url_refusal(request.url or "", self._policy, through_proxy=proxy is not None)
@@ -132,38 +254,11 @@ class GuardedAdapter(HTTPAdapter):
     def close(self) -> None:
         """End all connections."""
         super().close()
-        self._trust.close()
+        self._contexts.close()
 
 
 def _pools(guard: _Guard) -> dict[str, Any]:
     return {"http": partial(_Pool, guard), "https": partial(_SecurePool, guard)}
-
-
-def _judged(
-    connection: HTTPConnection, connect: Callable[[], socket.socket], deadline: Deadline, policy: RequestPolicy
-) -> socket.socket:
-    """Connect to the first address of the host that answers, after all of them were judged."""
-    host = connection._dns_host
-    addresses = _resolve(connection, host)
-    for address in addresses:
-        bare = ip_address(address.partition("%")[0])
-        refusal = address_refusal(bare, policy, secure=isinstance(connection, HTTPSConnection), name=connection.host)
-        if refusal is not None:
-            raise AddressRefused(refusal)
-    try:
-        for address in addresses[:-1]:
-            connection._dns_host = address
-            try:
-                return connect()
-            except (NewConnectionError, ConnectTimeoutError):
-                # A host may have many addresses, and connecting cannot be cut short.
-                if deadline.expired:
-                    raise
-        connection._dns_host = addresses[-1]
-        return connect()
-    finally:
-        # The name stays what the Host header and the certificate go by.
-        connection._dns_host = host
 
 
 def _resolve(connection: HTTPConnection, host: str) -> list[str]:
@@ -182,16 +277,11 @@ _HEADERS: Final = {"Accept-Encoding": "gzip, deflate", "Accept": "application/js
 
 
 class ListingSession:
-    """Sends requests over connections that a deadline cuts and a policy forbids; for one thread.
-
-    Args:
-        deadline: Cuts the connections.
-        policy: Which addresses may be asked.
-        authorizer: Lets the requests in. That there always is one keeps requests from adding a login from the URL.
-    """
+    """Sends the requests of one listing with credentials, cookies and the environment's proxies; for one thread."""
 
     def __init__(self, deadline: Deadline, policy: RequestPolicy, authorizer: Authorizer) -> None:
         quiet_url_logging()
+        # Always set, even without a key, because `requests` would otherwise use a login from the URL.
         self._authorizer = authorizer
         self._adapter = GuardedAdapter(deadline, policy)
         self._cookies = RequestsCookieJar()
@@ -199,10 +289,10 @@ class ListingSession:
     def prepare(
         self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str]
     ) -> requests.PreparedRequest:
-        """A request that can be sent, with credentials.
+        """A request with credentials.
 
         Raises:
-            ModelSyncerError: The authorizer could get none.
+            ModelSyncerError: The authorizer could get no token.
             requests.RequestException: The request is malformed.
         """
         request = requests.PreparedRequest()
@@ -217,15 +307,15 @@ class ListingSession:
         return request
 
     def send(self, request: requests.PreparedRequest, timeouts: tuple[float, float]) -> requests.Response:
-        """Send a request; its answer's body is still to be read, and a redirect not followed.
+        """Send a request. The response's body is not read yet, and a redirect not followed.
 
         Args:
-            request: As `prepare` made it.
-            timeouts: Seconds until the connection stands, and between two bytes.
+            request: From `prepare`.
+            timeouts: Seconds for connecting, and between two bytes.
 
         Raises:
             AddressRefused: The policy forbids it.
-            requests.RequestException: No answer came.
+            requests.RequestException: No response came.
         """
         response = self._adapter.send(request, stream=True, timeout=timeouts, **environment_settings(request.url or ""))
         if "Set-Cookie" in response.headers:
@@ -239,16 +329,16 @@ class ListingSession:
 
 @functools.cache
 def user_agent() -> str:
-    """What every request says it is from."""
+    """The User-Agent of every request."""
     return f"provider-pipeline/{importlib.metadata.version('provider-pipeline')}"
 
 
 def environment_settings(url: str) -> dict[str, Any]:
-    """The proxies and the trusted certificates that the environment names for a URL, as requests understands it."""
+    """The proxies and trusted certificates that the environment sets for a URL, as `requests` reads it."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return {"proxies": get_environ_proxies(url) if _may_name_proxies() else {}, "verify": bundle or True}
 
 
 def _may_name_proxies() -> bool:
-    # Where the system has no settings of its own, a look at the names spares reading the whole environment twice.
+    # Where the system has no proxy settings of its own, this spares reading the whole environment twice.
     return getproxies is not getproxies_environment or any(name[-6:].lower() == "_proxy" for name in os.environ)

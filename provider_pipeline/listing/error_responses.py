@@ -1,9 +1,9 @@
-"""What an error answer or a failed request means, in words and as an exception."""
+"""What a failed request or an error response means, in words and as a failure that may be retried."""
 
 import email.utils
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
@@ -11,91 +11,106 @@ from typing import Any, Final
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from provider_pipeline.errors import Stage
-from provider_pipeline.listing.documents import described_page, looks_like_markup
+from provider_pipeline.errors import (
+    ListingError,
+    ListingRefusedError,
+    ListingUnreachableError,
+    ListingUnreadableError,
+    Stage,
+)
+from provider_pipeline.listing.documents import describe_page, looks_like_markup
 from provider_pipeline.listing.policy import FetchLimits
-from provider_pipeline.listing.redaction import MASK, Said, one_line, redact_quote
+from provider_pipeline.listing.redaction import MASK, Redactor, one_line
+from provider_pipeline.listing.time_limits import RateLimited
 
 
 @dataclass(frozen=True)
-class Unreachable:
-    """Why no answer came.
+class FailedAttempt:
+    """A request that failed; `reason` continues the words "GET <url>"."""
 
-    Attributes:
-        stage: What went wrong.
-        reason: In words.
-        transient: Whether it may pass.
-        hint: What to do about it.
-    """
-
-    stage: Stage
     reason: str
+    kind: type[ListingError]
     transient: bool
-    hint: str
+    hint: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+    stage: Stage = "listing"
 
 
-def why_unreachable(error: requests.RequestException, limits: FetchLimits) -> Unreachable:
-    """The reason for which the HTTP library gave up."""
-    again = "the next scheduled check tries again"
-    # The first that fits; requests nests its own errors, so the more telling ones come first.
-    known: tuple[tuple[type[BaseException], Stage, str, bool, str], ...] = (
-        (
-            requests.exceptions.SSLError,
-            "tls",
-            "TLS failed or its certificate is not trusted",
-            False,
-            "check host and certificate",
-        ),
-        (
-            requests.exceptions.ProxyError,
-            "connection",
-            "the proxy refused or is not there",
-            True,
-            "check HTTPS_PROXY and NO_PROXY",
-        ),
-        (
-            urllib3_errors.NameResolutionError,
-            "name",
-            "the host's name is not known",
-            True,
-            "check the base URL and the network",
-        ),
-        (
-            requests.exceptions.ConnectTimeout,
-            "connection",
-            f"no connection within {limits.connect_timeout:g} s",
-            True,
-            again,
-        ),
-        (requests.exceptions.ReadTimeout, "listing", f"it was silent for {limits.read_timeout:g} s", True, again),
-        (
-            ConnectionRefusedError,
-            "connection",
-            "the connection was refused",
-            True,
-            "check the base URL's host and port",
-        ),
-        (urllib3_errors.NewConnectionError, "connection", "no connection to the host could be made", True, again),
-        (
-            requests.exceptions.ConnectionError,
-            "listing",
-            "the connection failed or was closed too early",
-            True,
-            again,
-        ),
-        (
-            requests.RequestException,
-            "connection",
-            f"the request cannot be sent ({type(error).__name__})",
-            False,
-            "check the base URL",
-        ),
+_TRIES_AGAIN: Final = "the next scheduled check tries again"
+_PROXY_MISCONFIGURED: Final = "a proxy in between may be misconfigured"
+
+
+def unreadable(reason: str, hint: str = _PROXY_MISCONFIGURED) -> FailedAttempt:
+    """A response that no retry would make readable."""
+    return FailedAttempt(reason, ListingUnreadableError, transient=False, hint=hint)
+
+
+def too_late(came: str, kind: type[ListingError], limits: FetchLimits) -> FailedAttempt:
+    """The deadline passed; `came` says what had come by then."""
+    return FailedAttempt(
+        f"took too long: {came} within the {limits.deadline:g} s a whole listing may take",
+        kind,
+        transient=True,
+        hint=f"{_TRIES_AGAIN}; a slow provider needs a longer deadline",
     )
-    stage, reason, transient, hint = next(entry[1:] for entry in known if is_caused_by(error, entry[0]))
-    return Unreachable(stage, f"got no answer: {reason}", transient, hint)
 
 
-def is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+def host_paused(limited: RateLimited, limits: FetchLimits) -> FailedAttempt:
+    """The rate limit of the host left no slot in time."""
+    if limited.pause is None:
+        return too_late("no slot among the requests to this host became free", ListingUnreachableError, limits)
+    return FailedAttempt(
+        f"is not sent: the host answered {limited.status} to another request, and asks to be left alone for "
+        f"{limited.pause:.0f} s",
+        ListingRefusedError,
+        transient=True,
+        retry_after=limited.pause,
+        hint=f"{_TRIES_AGAIN}; give the provider less concurrency or requests per second",
+        status=limited.status,
+    )
+
+
+def network_failure(error: requests.RequestException, limits: FetchLimits) -> FailedAttempt:
+    """Why no response came."""
+    again = _TRIES_AGAIN
+    no_connection = f"no connection within {limits.connect_timeout:g} s"
+    silent = f"it was silent for {limits.read_timeout:g} s"
+    url, address, tls = "check the base URL", "check the base URL's host and port", "check host and certificate"
+    proxy, network = "check HTTPS_PROXY and NO_PROXY", "check the base URL and the network"
+    unsendable = f"the request cannot be sent ({type(error).__name__})"
+    # The first that fits; requests nests its own errors, so the more specific ones come first.
+    known: tuple[tuple[type[BaseException], Stage, str, bool, str], ...] = (
+        (requests.exceptions.SSLError, "tls", "TLS failed or its certificate is not trusted", False, tls),
+        (requests.exceptions.ProxyError, "connection", "the proxy refused or is not there", True, proxy),
+        (urllib3_errors.NameResolutionError, "name", "the host's name is not known", True, network),
+        (requests.exceptions.ConnectTimeout, "connection", no_connection, True, again),
+        (requests.exceptions.ReadTimeout, "listing", silent, True, again),
+        (ConnectionRefusedError, "connection", "the connection was refused", True, address),
+        (urllib3_errors.NewConnectionError, "connection", "no connection to the host could be made", True, again),
+        (requests.exceptions.ConnectionError, "listing", "the connection failed or was closed too early", True, again),
+        (requests.RequestException, "connection", unsendable, False, url),
+    )
+    stage, reason, transient, hint = next(entry[1:] for entry in known if _is_caused_by(error, entry[0]))
+    return FailedAttempt(f"got no answer: {reason}", ListingUnreachableError, transient, hint, stage=stage)
+
+
+def broken_body(error: Exception, received: int, limits: FetchLimits) -> FailedAttempt:
+    """Why a response's body ended early, after so many bytes."""
+    came = f"({received:,} bytes came)"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return unreadable(f"answered with a body that its Content-Encoding does not fit {came}")
+    silent = _is_caused_by(error, urllib3_errors.ReadTimeoutError)
+    how = f"stopped in the middle of its answer for {limits.read_timeout:g} s" if silent else None
+    return FailedAttempt(
+        f"{how or 'broke off in the middle of its answer'} {came}",
+        ListingUnreadableError,
+        transient=True,
+        hint=_TRIES_AGAIN,
+    )
+
+
+def _is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:
     """Whether an error of this kind is among the causes, contexts or arguments of an error."""
     seen: list[Any] = [error]
     for candidate in seen:
@@ -110,47 +125,37 @@ def is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:
 
 NOT_MODIFIED: Final = 304
 UNAUTHORISED: Final = frozenset({401, 403, 407})
-"""What a server answers to a key it does not like."""
+"""Statuses of a refused key."""
 
-_MAY_PASS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
+_TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CLOUDFLARE_FIRST: Final = 520
-_KEPT_HEADERS: Final = (
-    "content-type",
-    "date",
-    "etag",
-    "last-modified",
-    "request-id",
-    "x-request-id",
-    "x-amzn-requestid",
-    "apim-request-id",
-    "cf-ray",
-)
-_VALIDATOR: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
-_LONGEST_HEADER: Final = 200
-_ERRORS: Final = ("error", "errors", "detail", "details")
-_ERROR_WORDS: Final = frozenset({"error", "fail", "failed", "failure"})
-_MESSAGES: Final = frozenset({"message", "msg", "detail", "error_description", "title"})
-_SAYING: Final = ("error", "errors", "message", "msg", "detail", "error_description", "title", "code")
-_OAUTH: Final = ("error", "error_description")  # a code, and what it means (RFC 6749, 5.2)
-_MESSAGE_DEPTH: Final = 5
-_LONGEST_MESSAGE: Final = 4_000
-_BESIDE_A_MESSAGE: Final = frozenset({"code", "status", "statusCode", "status_code", "type", "instance", "request_id"})
-_MASKED_WORD: Final = re.compile(r"\S*(?:\*{3}|\.{3}|…|•{2})\S*")
+_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
-def status_may_pass(status: int) -> bool:
-    """Whether the same request may be answered later."""
-    return status in _MAY_PASS or status >= _CLOUDFLARE_FIRST
+def is_transient_status(status: int) -> bool:
+    """Whether the same request may succeed later."""
+    return status in _TRANSIENT or status >= _CLOUDFLARE_FIRST
 
 
-def asked_wait(headers: Mapping[str, str], *, now: float) -> float | None:
-    """The wait a server asks for, in seconds from `now`; None if it asks for none, or nobody can tell which.
+def status_hint(status: int) -> str:
+    """What to do about an error status that is not about the key."""
+    if status == NOT_MODIFIED:
+        return "the request was not conditional; a cache in between may be broken"
+    if status in (404, 405, 410):
+        return "check the base URL and the endpoint's path"
+    if is_transient_status(status):
+        return f"the provider is failing or busy; {_TRIES_AGAIN}"
+    return "check the base URL, the endpoint's path and its parameters"
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
+    """The wait a server asks for, in seconds; None if it asks for none, or unreadably.
+
+    `Retry-After` holds a number of seconds, also with decimals, or an HTTP date in any of its three forms (RFC 9110,
+    5.6.7 and 10.2.3); a past date asks for no wait. `retry-after-ms`, of Azure and OpenAI, is finer and goes first.
 
     Args:
-        headers: `Retry-After` holds a number of seconds, decimals too, or an HTTP date in any of its three forms (RFC
-            9110, 5.6.7 and 10.2.3), of which one that has passed asks for no wait; `retry-after-ms`, of Azure and
-            OpenAI, is finer and goes first.
+        headers: The response's headers.
         now: Seconds since the epoch.
     """
     in_milliseconds = _number(headers.get("retry-after-ms"))
@@ -158,7 +163,7 @@ def asked_wait(headers: Mapping[str, str], *, now: float) -> float | None:
         return in_milliseconds / 1000
     text = headers.get("Retry-After")
     seconds = _number(text)
-    return _until(text, now) if seconds is None else seconds
+    return _seconds_until(text, now) if seconds is None else seconds
 
 
 def _number(text: str | None) -> float | None:
@@ -166,7 +171,7 @@ def _number(text: str | None) -> float | None:
     return float(found.group()) if found else None
 
 
-def _until(date: str | None, now: float) -> float | None:
+def _seconds_until(date: str | None, now: float) -> float | None:
     try:
         moment = email.utils.parsedate_to_datetime((date or "").strip())
         # The form of C's asctime() names no zone; all HTTP dates are in GMT.
@@ -175,87 +180,65 @@ def _until(date: str | None, now: float) -> float | None:
         return None
 
 
-def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
-    """The headers worth keeping with a page, by lower-case name, redacted.
-
-    A validator (`etag`, `last-modified`) that cannot be sent back exactly as it came is left out.
-    """
-    kept = {name: redact_quote(headers[name], secrets) for name in _KEPT_HEADERS if name in headers}
-    for name, value in list(kept.items()):
-        if name not in ("etag", "last-modified"):
-            kept[name] = one_line(value, _LONGEST_HEADER)
-        elif len(value) > _LONGEST_HEADER or value != headers[name] or not _VALIDATOR.fullmatch(value):
-            del kept[name]
-    return kept
+_ERRORS: Final = ("error", "errors", "detail", "details")
+_ERROR_WORDS: Final = frozenset({"error", "fail", "failed", "failure"})
+_MESSAGES: Final = frozenset({"message", "msg", "detail", "error_description", "title"})
+_BESIDE_A_MESSAGE: Final = frozenset({"code", "status", "statusCode", "status_code", "type", "instance", "request_id"})
+_MESSAGE_KEYS: Final = ("error", "errors", "message", "msg", "detail", "error_description", "title", "code")
+_OAUTH: Final = ("error", "error_description")  # a code, and what it means (RFC 6749, 5.2)
+_MAX_MESSAGE_DEPTH: Final = 5
+_MAX_MESSAGE: Final = 4_000
+_MASKED_WORD: Final = re.compile(r"\S*(?:\*{3}|\.{3}|…|•{2})\S*")
 
 
-def error_in(document: Any, said: Said, *, whole: bool) -> str | None:
-    """What a document without items says that is an error, though its status says otherwise; None if it is none.
+def error_message_in(document: Any, redactor: Redactor, *, no_items: bool) -> str | None:
+    """The message of an error object sent with a success status, else None.
 
-    An error is told by `error` or `errors` that hold something, by `success` or `ok` that is false, by an `object`,
-    `type` or `status` that is "error", or by a message that is nearly all there is.
+    An error object has a non-empty `error` or `errors`, a false `success` or `ok`, an `object`, `type` or `status` that
+    is "error", or hardly anything but a message.
 
     Args:
-        document: The body, parsed.
-        said: Redacts what is quoted of it.
-        whole: It is known to hold no items; otherwise they could be in any container beside the error.
+        document: The parsed body.
+        redactor: Redacts what is quoted of it.
+        no_items: The document is known to hold no items; otherwise any container beside the error may hold them.
     """
     if not isinstance(document, dict):
         return None
-    if not whole and any(
+    if not no_items and any(
         value and isinstance(value, (dict, list)) for key, value in document.items() if key not in _ERRORS
     ):
         return None
-    told = (
+    is_error = (
         any(document.get(key) for key in ("error", "errors"))
         or any(document.get(key) is False for key in ("success", "ok"))
         or any(str(document.get(key)).lower() in _ERROR_WORDS for key in ("object", "type", "status"))
         or (bool(document.keys() & _MESSAGES) and document.keys() <= _MESSAGES | _BESIDE_A_MESSAGE)
     )
-    return (_message_in(document, said) or "an error without a message") if told else None
+    return (_message_in(document, redactor) or "an error without a message") if is_error else None
 
 
-def what_it_says(body: bytes, content_type: str | None, said: Said) -> str:
-    """Content type, and the title of an error page or the message of a JSON error."""
-    kind = one_line(said(content_type or "no content type"), limit=60)
+def describe_error_body(body: bytes, content_type: str | None, redactor: Redactor) -> str:
+    """Content type, and the title of an error page or the message of a JSON error, in one line."""
+    kind = one_line(redactor(content_type or "no content type"), limit=60)
     if looks_like_markup(body):
-        return f"{kind}, {described_page(body, said)}"
-    message = _message(body, said)
+        return f"{kind}, {describe_page(body, redactor)}"
+    try:
+        message = _message_in(json.loads(body), redactor)
+    except (ValueError, RecursionError):
+        message = ""
     return f"{kind}: {message!r}" if message else kind
 
 
-def refused_hint(status: int) -> str:
-    """What to do about an error status that is not about the key."""
-    if status == NOT_MODIFIED:
-        return "nothing was asked conditionally; a cache in between may be broken"
-    if status in (404, 405, 410):
-        return "check the base URL and the endpoint's path"
-    if status_may_pass(status):
-        return "the provider is failing or busy; the next scheduled check tries again"
-    return "check the base URL, the endpoint's path and its parameters"
-
-
-def _message(body: bytes, said: Said) -> str:
-    try:
-        document: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return ""
-    return _message_in(document, said)
-
-
-def _message_in(document: Any, said: Said) -> str:
+def _message_in(document: Any, redactor: Redactor) -> str:
     if isinstance(document, dict) and all(isinstance(document.get(key), str) for key in _OAUTH):
         document = ": ".join(document[key] for key in _OAUTH)
-    for _ in range(_MESSAGE_DEPTH):
+    for _ in range(_MAX_MESSAGE_DEPTH):
         if isinstance(document, list) and document:
             document = document[0]
         elif isinstance(document, dict):
-            document = next((document[key] for key in _SAYING if _may_say(document.get(key))), None)
+            values = (document.get(key) for key in _MESSAGE_KEYS)
+            document = next((value for value in values if value and isinstance(value, (str, dict, list))), None)
     if not isinstance(document, str):
         return ""
     # Servers quote a refused key with its middle starred out; its ends are still a part of it.
-    return _MASKED_WORD.sub(MASK, one_line(said(document[:_LONGEST_MESSAGE]), limit=160))
-
-
-def _may_say(value: Any) -> bool:
-    return bool(value) and isinstance(value, (str, dict, list))
+    return _MASKED_WORD.sub(MASK, one_line(redactor(document[:_MAX_MESSAGE]), limit=160))

@@ -1,4 +1,4 @@
-"""Walk through all pages of a listing, by the pagination its rule names."""
+"""Fetches all pages of an endpoint by the pagination its rule names, and refuses a listing that is not complete."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -10,14 +10,13 @@ from requests.utils import parse_header_links
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.addresses import may_follow, param, with_params
-from provider_pipeline.listing.completeness import Body, KnownPage, Page, PageProofs
+from provider_pipeline.listing.completeness import VALIDATORS, Body, CompletenessCheck, KnownPage, Page
 from provider_pipeline.listing.documents import containers_in, parse_document
-from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_in
-from provider_pipeline.listing.exchange import Answer
-from provider_pipeline.listing.pace import Pace
+from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_message_in
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.source import ListingSource
-from provider_pipeline.listing.transport import Transport
+from provider_pipeline.listing.time_limits import Pace
+from provider_pipeline.listing.transport import HttpResponse, Transport
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import (
     CursorPagination,
@@ -33,14 +32,14 @@ from provider_pipeline.rules.pagination import (
 
 @dataclass(frozen=True)
 class PageInfo:
-    """What a strategy may look at.
+    """What the next request is derived from.
 
     Attributes:
         url: The page's own URL, without credentials.
         document: Its parsed body.
-        number: 1 for the endpoint's first page, counting up.
-        link_header: The answer's Link header.
-        count: How many items the rule's selector finds on it; None where there is no list.
+        number: 1 for the endpoint's first page.
+        link_header: The response's Link header.
+        count: How many items the rule's selector finds on it; None if it finds no list.
     """
 
     url: str
@@ -52,12 +51,7 @@ class PageInfo:
 
 @dataclass(frozen=True)
 class NextRequest:
-    """The listing goes on at this URL.
-
-    Attributes:
-        url: The URL.
-        named: The server named it; otherwise it is the page's own URL with a parameter of the rule's.
-    """
+    """The next page's URL: `named` by the server, or the page's own with a parameter of the rule's."""
 
     url: str
     named: bool = False
@@ -70,7 +64,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Broken:
-    """The page cannot have been the last one, or nobody can tell; `reason` continues the words "the page"."""
+    """The listing goes on but not readably, or its end is uncertain; `reason` continues the words "the page"."""
 
     reason: str
 
@@ -79,11 +73,10 @@ Step = NextRequest | Finished | Broken
 
 
 def next_request(pagination: Pagination, page: PageInfo) -> Step:
-    """What follows a page, by the rule's pagination."""
+    """The request after a page, by the rule's pagination."""
     match pagination:
         case NoPagination() | LinkHeaderPagination():
-            # Without pagination too: a body does not show the header, and a listing its server calls unfinished is not
-            # whole.
+            # Without pagination too: a rule is generated from a body, which does not show the header.
             return _link_header(page)
         case CursorPagination():
             return _cursor(pagination, page)
@@ -100,7 +93,7 @@ def next_request(pagination: Pagination, page: PageInfo) -> Step:
 
 
 def announced_total(pagination: Pagination, document: Any) -> int | None:
-    """How many items the whole listing has, as the page announces it; None where it does not, or nobody knows where."""
+    """The number of items in the whole listing that the page announces, if the rule says where."""
     return _whole(compile_expression(pagination.total)(document)) if pagination.total else None
 
 
@@ -147,7 +140,7 @@ def _page_number(pagination: PageNumberPagination, page: PageInfo) -> Step:
     stated = _whole(_search(pagination.page, page))
     if asked is not None and stated is not None and asked != stated:
         return Broken(f"says it is page {stated}, though page {asked} was asked for")
-    # By the count of pages that came, since some servers call the first one 0.
+    # Compared with the pages that came, because some servers number the first one 0.
     if page.number >= total:
         return Finished()
     current = asked if asked is not None else stated if stated is not None else page.number
@@ -159,7 +152,7 @@ def _offset(pagination: OffsetPagination, page: PageInfo) -> Step:
     if total is None:
         return Broken(f"does not say how many models there are ({pagination.total} is no number)")
     offset = _whole(param(page.url, pagination.param)) or 0
-    # By what came, not by the limit that was asked for: servers cap it silently.
+    # Advance by the items that came, because servers silently cap the requested limit.
     count = page.count or 0
     if offset + count >= total:
         return Finished()
@@ -196,8 +189,8 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-Known = Callable[[int, int, str], KnownPage | None]
-"""What is known of a page, by its endpoint, its number and its redacted URL."""
+KnownPageLookup = Callable[[int, int, str], KnownPage | None]
+"""Finds the stored page for an endpoint's index, a page number and a redacted URL."""
 
 _CHECK_PAGINATION = "the listing is incomplete; check the rule's pagination"
 
@@ -213,8 +206,13 @@ class Budget:
     details: int = field(default=0)
     containers: int = field(default=0)
 
-    def fetch(self, transport: Transport, url: str, known: KnownPage | None, *, named: bool) -> Answer:
-        """Fetch one more page, if the limits leave room for it."""
+    @property
+    def max_bytes(self) -> int:
+        """How large the next response may be."""
+        return min(self.limits.max_page_bytes, self.limits.max_total_bytes - self.bytes)
+
+    def fetch(self, transport: Transport, url: str, known: KnownPage | None, *, named: bool) -> HttpResponse:
+        """Fetch one more page, if the limits allow it."""
         limits = self.limits
         if self.pages >= limits.max_pages:
             raise ListingUnreadableError(
@@ -222,35 +220,41 @@ class Budget:
                 f"{limits.max_pages:,}",
                 hint="if this listing really is that long, raise the limits or its page size",
             )
-        most_bytes = min(limits.max_page_bytes, limits.max_total_bytes - self.bytes)
-        answer = transport.get(url, most_bytes=most_bytes, conditions=_conditions(known), named=named)
+        validators = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
+        conditions = {name: value for name, value in validators.items() if value}
+        response = transport.get(url, max_bytes=self.max_bytes, conditions=conditions, named=named)
         self.pages += 1
-        self.take(answer)
-        return answer
+        self.charge(response)
+        return response
 
-    def take(self, answer: Answer) -> None:
-        """Count what an answer brought.
+    def charge(self, response: HttpResponse) -> None:
+        """Count a response's bytes and containers.
 
         Raises:
             ListingUnreadableError: The listing holds more than it may.
         """
-        self.bytes += len(answer.content)
+        self.bytes += len(response.content)
         most = self.limits.max_containers
-        # So many bytes hold half as many at the most: small listings are not counted.
+        # A container takes two bytes at least, so small listings need no counting.
         if self.bytes > most:
-            self.containers += containers_in(answer.content)
+            self.containers += containers_in(response.content)
         if self.containers > most:
             raise ListingUnreadableError(
-                f"{answer.where} answered with more than the {most:,} objects and lists that a listing may have",
+                f"{response.where} answered with more than the {most:,} objects and lists that a listing may have",
                 hint="if this listing really is that large, raise the limit of its bytes",
             )
 
 
-class EndpointWalk:
-    """The pages of one endpoint, once."""
+class EndpointPaginator:
+    """Fetches the pages of one endpoint, once."""
 
     def __init__(
-        self, transport: Transport, source: ListingSource, index: int, budget: Budget, known: Known | None
+        self,
+        transport: Transport,
+        source: ListingSource,
+        index: int,
+        budget: Budget,
+        known: KnownPageLookup | None,
     ) -> None:
         self._transport = transport
         self._source = source
@@ -258,139 +262,131 @@ class EndpointWalk:
         self._endpoint = source.endpoints[index]
         self._budget = budget
         self._known = known
-        self._proofs = PageProofs(self._endpoint.selector, self._endpoint.id_field, budget.pace.keep)
+        self._completeness = CompletenessCheck(self._endpoint.selector, self._endpoint.id_field, budget.pace.keep)
         self._bodies: set[bytes] = set()
 
     def pages(self) -> Iterator[Page]:
         """Fetch page after page, each when it is asked for.
 
         Raises:
-            ModelSyncerError: The listing is not whole; why not.
+            ModelSyncerError: The listing is not complete.
         """
         url = self._source.url(self._endpoint)
-        asked: set[str] = set()
+        visited: set[str] = set()
         number, named = 0, False
-        while url not in asked:
-            asked.add(url)
+        while url not in visited:
+            visited.add(url)
             number += 1
-            answer, page = self._fetch(url, number, named=named)
-            if page.not_modified and self._is_alone(number) and "Link" not in answer.headers:
-                # Nobody needs to look at a whole listing again that has not changed.
+            response, page = self._fetch(url, number, named=named)
+            if page.not_modified and self._is_only_page(number) and "Link" not in response.headers:
+                # A complete listing that has not changed needs no further look.
                 yield page
                 return
-            self._budget.pace.expect(len(answer.content))
-            count = self._examine(answer, page)
+            self._budget.pace.expect(len(response.content))
+            count = self._validate(response, page)
             self._budget.pace.keep()
             yield page
             self._budget.pace.keep()
-            step = self._step(answer, page, count)
+            step = self._step(response, page, count)
             if isinstance(step, Finished):
                 return
-            # A parameter appended to a URL that the server named leaves the rest of it the server's.
-            url, named = step.url, step.named or answer.named
+            # A URL that the server named stays the server's, even with our parameter appended.
+            url, named = step.url, step.named or response.named
         raise ListingUnreadableError(
             f"{self._transport.where(url, named=named)} is named again as the page after page {number}: the listing "
             "goes in circles",
             hint=_CHECK_PAGINATION,
         )
 
-    def _fetch(self, url: str, number: int, *, named: bool) -> tuple[Answer, Page]:
-        # A Link header may change, and with it what follows, while the body and its validator stay as they are.
+    def _fetch(self, url: str, number: int, *, named: bool) -> tuple[HttpResponse, Page]:
+        # A Link header, and so the next page, may change while the body and its validator stay as they are.
         by_link = isinstance(self._endpoint.pagination, LinkHeaderPagination)
         shown = self._transport.shown(url, named=named)
         known = None if self._known is None or by_link else self._known(self._index, number, shown)
-        answer = self._budget.fetch(self._transport, url, known, named=named)
-        unchanged = known if answer.status == NOT_MODIFIED else None
-        fingerprint = self._fingerprint(answer, number) if unchanged is None else unchanged.fingerprint
-        came_again = known is not None and fingerprint is not None and fingerprint == known.fingerprint
-        headers = self._transport.kept_headers(answer)
+        response = self._budget.fetch(self._transport, url, known, named=named)
+        unchanged = known if response.status == NOT_MODIFIED else None
+        fingerprint = self._fingerprint(response, number) if unchanged is None else unchanged.fingerprint
+        same_bytes = known is not None and fingerprint is not None and fingerprint == known.fingerprint
+        headers = self._transport.kept_headers(response)
         if unchanged is not None:
             validators = {"etag": unchanged.etag, "last-modified": unchanged.last_modified}
             headers = {name: value for name, value in validators.items() if value is not None} | headers
-        if by_link or "Link" in answer.headers:
-            headers = {name: value for name, value in headers.items() if name not in ("etag", "last-modified")}
+        if by_link or "Link" in response.headers:
+            headers = {name: value for name, value in headers.items() if name not in VALIDATORS}
         page = Page(
             endpoint=self._index,
             number=number,
-            url=answer.shown_url,
-            status=answer.status,
+            url=response.shown_url,
+            status=response.status,
             headers=headers,
-            fetched_at=answer.received_at,
-            not_modified=unchanged is not None or came_again,
-            body=self._body(answer, unchanged),
+            fetched_at=response.received_at,
+            not_modified=unchanged is not None or same_bytes,
+            body=self._body(response, unchanged),
             fingerprint=fingerprint,
         )
-        return answer, page
+        return response, page
 
-    def _body(self, answer: Answer, unchanged: KnownPage | None) -> Body:
+    def _body(self, response: HttpResponse, unchanged: KnownPage | None) -> Body:
         def parse(content: bytes) -> Any:
-            kind = None if unchanged else answer.headers.get("Content-Type")
-            return parse_document(content, where=answer.where, content_type=kind, said=self._transport.said)
+            kind = None if unchanged else response.headers.get("Content-Type")
+            return parse_document(content, where=response.where, content_type=kind, redactor=self._transport.redacted)
 
-        return Body((lambda: answer.content) if unchanged is None else unchanged.load, parse)
+        return Body((lambda: response.content) if unchanged is None else unchanged.load, parse)
 
-    def _is_alone(self, number: int) -> bool:
-        """Whether a page is the whole listing of its endpoint."""
+    def _is_only_page(self, number: int) -> bool:
         return number == 1 and isinstance(self._endpoint.pagination, NoPagination)
 
-    def _fingerprint(self, answer: Answer, number: int) -> str | None:
-        # Of many pages, each has to be looked at for what follows it, whether it came before or not.
-        if not self._is_alone(number):
+    def _fingerprint(self, response: HttpResponse, number: int) -> str | None:
+        # A page that may have a successor must be parsed to find it, whether or not it came before.
+        if not self._is_only_page(number):
             return None
-        kind = answer.headers.get("Content-Type", "")
-        return hashlib.sha256(kind.encode() + b"\n" + answer.content).hexdigest()
+        kind = response.headers.get("Content-Type", "")
+        return hashlib.sha256(kind.encode() + b"\n" + response.content).hexdigest()
 
-    def _examine(self, answer: Answer, page: Page) -> int | None:
-        """Refuse a page that is none, or that earlier pages disprove; how many items it has, if that can be told."""
-        if not page.not_modified and not self._is_alone(page.number):
-            self._refuse_repetition(answer, page)
-        items = self._proofs.items(page.document)
+    def _validate(self, response: HttpResponse, page: Page) -> int | None:
+        """Validate a page against earlier pages; return its item count, or None if unknown."""
+        if not page.not_modified and not self._is_only_page(page.number):
+            digest = hashlib.sha256(page.content).digest()
+            if digest in self._bodies:
+                raise ListingUnreadableError(
+                    f"{response.where} answered page {page.number} with the same body as an earlier page",
+                    hint="the server ignores the pagination parameter; check the rule's pagination",
+                )
+            self._bodies.add(digest)
+        items = self._completeness.items(page.document)
         if not items:
-            self._refuse_error(answer, page)
-        if self._proofs.brings_nothing_new(items or []) and page.number > 1:
+            self._refuse_error(response, page)
+        if self._completeness.only_repeats(items or []) and page.number > 1:
             raise ListingUnreadableError(
-                f"{answer.where} answered page {page.number} with nothing but ids of earlier pages",
+                f"{response.where} answered page {page.number} with nothing but ids of earlier pages",
                 hint="the server ignores the pagination parameter, or jumps back; check the rule's pagination",
             )
         return None if items is None else len(items)
 
-    def _refuse_repetition(self, answer: Answer, page: Page) -> None:
-        digest = hashlib.sha256(page.content).digest()
-        if digest in self._bodies:
-            raise ListingUnreadableError(
-                f"{answer.where} answered page {page.number} with the same body as an earlier page",
-                hint="the server ignores the pagination parameter; check the rule's pagination",
-            )
-        self._bodies.add(digest)
-
-    def _refuse_error(self, answer: Answer, page: Page) -> None:
-        message = error_in(page.document, self._transport.said, whole=self._endpoint.selector is not None)
+    def _refuse_error(self, response: HttpResponse, page: Page) -> None:
+        no_items = self._endpoint.selector is not None
+        message = error_message_in(page.document, self._transport.redacted, no_items=no_items)
         if message is not None:
             raise ListingRefusedError(
-                f"{answer.where} answered {answer.status} with an error instead of a listing: {message!r}",
-                status=answer.status,
+                f"{response.where} answered {response.status} with an error instead of a listing: {message!r}",
+                status=response.status,
                 hint="the server calls its errors successes; check the key, the endpoint's path and its parameters",
             )
 
-    def _step(self, answer: Answer, page: Page, count: int | None) -> NextRequest | Finished:
-        """What follows a page; the end only if the announced total has come."""
-        pagination, link = self._endpoint.pagination, answer.headers.get("Link")
-        step = next_request(pagination, PageInfo(answer.url, page.document, page.number, link, count))
+    def _step(self, response: HttpResponse, page: Page, count: int | None) -> NextRequest | Finished:
+        """The next request, or the end if the announced total has come."""
+        pagination, link = self._endpoint.pagination, response.headers.get("Link")
+        step = next_request(pagination, PageInfo(response.url, page.document, page.number, link, count))
         if isinstance(step, Broken):
             raise ListingUnreadableError(
-                f"{answer.where} answered page {page.number}, which {step.reason}", hint=_CHECK_PAGINATION
+                f"{response.where} answered page {page.number}, which {step.reason}", hint=_CHECK_PAGINATION
             )
         total = announced_total(pagination, page.document) if isinstance(step, Finished) else None
-        if total is not None and self._endpoint.selector and (reason := self._proofs.disagrees_with(total)):
+        if total is not None and self._endpoint.selector and (reason := self._completeness.disagreement(total)):
             raise ListingUnreadableError(
-                f"{answer.where} answered page {page.number}, the last, which {reason}",
+                f"{response.where} answered page {page.number}, the last, which {reason}",
                 hint="the listing changed while it was read, or the server miscounts; if it always does, take `total` "
                 "out of the rule's pagination",
                 transient=True,
             )
         return step
-
-
-def _conditions(known: KnownPage | None) -> dict[str, str]:
-    validators = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
-    return {name: value for name, value in validators.items() if value}

@@ -1,8 +1,6 @@
-"""How far requests may go: the limits of one listing, and what one provider allows or asks for.
+"""Limits as data: what one listing may cost, and what a provider's requests may do.
 
-Here: plain data. Not here: who keeps to it (`transport`, `client`). The concept: `FetchLimits` are the deployment's;
-a provider's `RequestPolicy`, stored as its `request_config`, narrows or widens them for that provider alone. What it
-does not allow is refused before the first byte is sent.
+`FetchLimits` hold for the deployment; a provider's `RequestPolicy` overrides some of them.
 """
 
 from collections.abc import Mapping
@@ -13,26 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provider_pipeline.errors import ConfigurationError
 
 MEBIBYTE: Final = 1024 * 1024
-_BYTES_OF_A_CONTAINER: Final = 24
-"""Real listings have a hundred; objects with nothing but an id have hardly less than this."""
+_MIN_BYTES_PER_CONTAINER: Final = 24
+"""Real listings have a hundred; objects with nothing but an id hardly have fewer than this."""
 
 
 class FetchLimits(BaseModel):
-    """What one listing may cost us. Seconds and bytes; bytes are counted after decompression.
+    """What one listing may cost. Times are in seconds; bytes are counted after decompression.
 
     Attributes:
         connect_timeout: Until the connection stands.
         read_timeout: Between two bytes.
-        deadline: For all of a listing's requests and waits together, and for the processor time that it takes to read
-            and judge what they brought.
-        retries: Further attempts per page after a failure that may pass.
+        deadline: For all requests and waits of a listing together, and the processor time of parsing and judging it.
+        retries: Further attempts per page after a transient failure.
         backoff: The longest wait before the first retry; it doubles each time.
-        longest_wait: The longest single wait. A server that asks (Retry-After) for more is not asked again in this
+        longest_wait: The longest single wait. A server that asks for more (Retry-After) is not asked again in this
             listing.
         max_page_bytes: Of one page.
         max_total_bytes: Of all pages.
         max_pages: Of all endpoints together.
-        max_details: Answers about single models, of all endpoints together.
+        max_details: Details of single models, of all endpoints together.
         concurrency: Requests that run at once on one host, those of other listings counted.
     """
 
@@ -52,17 +49,17 @@ class FetchLimits(BaseModel):
 
     @property
     def max_containers(self) -> int:
-        """How many objects and lists all pages may hold: fewer than any listing of objects that has as many bytes."""
-        return self.max_total_bytes // _BYTES_OF_A_CONTAINER
+        """How many objects and lists all pages may hold; no real listing within `max_total_bytes` has as many."""
+        return self.max_total_bytes // _MIN_BYTES_PER_CONTAINER
 
 
 class RequestPolicy(BaseModel):
     """What one provider's requests may do, as stored in `provider_metadata.request_config`.
 
     Attributes:
-        allow_private: Private, loopback, link-local and metadata addresses may be asked, and by plain http too.
-        allow_http: Public addresses may be asked by plain http: the key can be read on the way.
-        requests_per_second: How many requests begin within a second on its host, at most; None for no limit.
+        allow_private: Private, loopback, link-local and metadata addresses are allowed, by plain http too.
+        allow_http: Plain http to public addresses is allowed, although the key can be read on the way.
+        requests_per_second: Most requests that start within a second on its host; None for no limit.
         concurrency: Overrides `FetchLimits.concurrency`, and the three below their namesakes.
     """
 
@@ -93,6 +90,6 @@ class RequestPolicy(BaseModel):
             ) from error
 
     def limits(self, limits: FetchLimits) -> FetchLimits:
-        """The limits of this provider's listings, where the client's are `limits`."""
+        """The client's limits with this provider's overrides."""
         own = {name: getattr(self, name) for name in ("concurrency", "deadline", "max_pages", "max_total_bytes")}
         return limits.model_copy(update={name: value for name, value in own.items() if value is not None})

@@ -1,9 +1,4 @@
-"""One POST to an address that the operator chose, within a total time.
-
-Here: what a webhook and Dagster's webserver are sent. Not here: requests to providers, whose addresses are judged and
-whose answers are listings (`transport`). The concept: the HTTP library's time-out starts anew with every byte, so the
-connection is cut from outside when the time is up, as that of a listing is.
-"""
+"""One POST to an address that the operator chose, such as a webhook's or Dagster's webserver's, within a total time."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,22 +9,17 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from provider_pipeline.listing.connections import GuardedAdapter, environment_settings, user_agent
-from provider_pipeline.listing.deadline import Deadline
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import quiet_url_logging
+from provider_pipeline.listing.time_limits import Deadline
 
-_ANYWHERE: Final = RequestPolicy(allow_private=True, allow_http=True)
+_ANY_ADDRESS: Final = RequestPolicy(allow_private=True, allow_http=True)
 _CHUNK: Final = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What was answered.
-
-    Attributes:
-        status: The HTTP status.
-        content: The body, or its beginning.
-    """
+    """Status and body, or the body's beginning."""
 
     status: int
     content: bytes
@@ -37,7 +27,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class NoReply:
-    """Why no whole answer came; without the URL, which may hold a token."""
+    """Why no complete response came; without the URL, which may hold a token."""
 
     reason: str
 
@@ -45,20 +35,20 @@ class NoReply:
 def post(
     url: str, content: bytes, headers: Mapping[str, str], *, seconds: float, most_bytes: int = 0
 ) -> Reply | NoReply:
-    """Sends one request, follows no redirect, and tries nothing again.
+    """Send one request; redirects are not followed, failures not retried.
 
     Args:
-        url: Where to; trusted.
+        url: Trusted.
         content: The body.
         headers: Its headers.
-        seconds: For everything together, from the first connection to the last byte that is read. Resolving the host's
-            name cannot be cut short, and may take as long as the system's resolver does.
-        most_bytes: How much of the answer's body is read, give or take one chunk.
+        seconds: For everything from connecting to the last byte read. Resolving the host's name cannot be interrupted,
+            and may take as long as the system's resolver does.
+        most_bytes: How much of the response's body is read, give or take one chunk.
     """
     quiet_url_logging()
     deadline = Deadline(seconds)
     body = bytearray()
-    with closing(GuardedAdapter(deadline, _ANYWHERE)) as adapter:
+    with closing(GuardedAdapter(deadline, _ANY_ADDRESS)) as adapter:
         try:
             request = requests.PreparedRequest()
             request.prepare(method="POST", url=url, data=content, headers={"User-Agent": user_agent(), **headers})
@@ -76,7 +66,7 @@ def post(
             return NoReply(_late(seconds) if deadline.expired else type(error).__name__)
         finally:
             deadline.release()
-    # A connection that was cut looks like the end of the answer.
+    # A connection that was shut down looks like the end of the response.
     return NoReply(_late(seconds)) if deadline.expired else Reply(status, bytes(body))
 
 

@@ -1,7 +1,4 @@
-"""Masks secrets in texts, bodies and URLs, and keeps queries out of the HTTP library's log.
-
-`spellings` finds our secrets, `foreign_keys` other people's.
-"""
+"""Masks our secrets and other people's keys in texts, bodies, URLs and the HTTP library's log."""
 
 import json
 import logging
@@ -14,58 +11,65 @@ from urllib.parse import urlsplit, urlunsplit
 
 import re2
 
-from provider_pipeline.listing.foreign_keys import NAMED, named_secrets, well_known_secrets
-from provider_pipeline.listing.key_look import WELL_KNOWN, bytes_options, is_sensitive_name, well_known_keys
-from provider_pipeline.listing.secret_encodings import (
-    HIDDEN,
-    MAX_PLACES,
+from provider_pipeline.listing.key_detection import (
+    NAMED_SECRET,
+    WELL_KNOWN,
     Span,
-    Spellings,
+    bytes_options,
+    is_sensitive_name,
+    named_secrets,
+    well_known_keys,
+    well_known_secrets,
+)
+from provider_pipeline.listing.secret_encodings import (
+    ESCAPED_LETTER,
+    MAX_SUSPICIONS,
+    EncodedSecret,
     merged,
     spans_in_body,
     spans_in_text,
-    too_much_to_mask,
+    too_many_suspicions,
 )
 
 MASK: Final = "***"
 
-Said = Callable[[str], str]
-"""Redacts a text of the server's, before it is cut to a line: half a secret would no longer be recognised."""
+Redactor = Callable[[str], str]
+"""Redacts a text of the server's. Apply it before cutting the text: half a secret would no longer be recognised."""
 
-_SHORTEST_IN_BODY: Final = 8
+_MIN_LENGTH_IN_BODY: Final = 8
 _ADDRESS: Final = re.compile(r"\b(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _QUERY: Final = re.compile(r"\?[\w.~%\[\]-]+=[^\s\"'<>]*")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in a text of ours by `***`, however it is encoded."""
+    """Mask every secret in a text of ours, however it is encoded."""
     return _redacted(text, secrets, parts=False)
 
 
 def redact_quote(text: str, secrets: Iterable[str] = ()) -> str:
-    """A text of the server's without our secrets, parts of them, other people's keys, and the queries of addresses.
+    """Mask secrets, parts of them and other people's keys in a text of the server's, and cut the queries off its URLs.
 
-    Servers quote a refused key in part, and a login page's address quotes the one that was asked for, key included.
+    Servers quote a refused key in part, and the URL of a login page quotes the requested one, key included.
     """
     found = _redacted(text, secrets, parts=True)
     content = found.encode("utf-8", "surrogatepass")
-    found = _masked(content, well_known_keys(content)).decode("utf-8", "surrogatepass")
+    found = _masked(content, list(well_known_keys(content))).decode("utf-8", "surrogatepass")
     return _QUERY.sub("", _ADDRESS.sub(r"\1", found))
 
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
-    """Replace our secrets in a body, such as the key in a `next` URL, and other people's keys.
+    """Mask our secrets in a body, such as the key in a `next` URL, and other people's keys.
 
     Secrets of fewer than 8 characters are left alone: they could be part of a model's name.
 
     Args:
         content: Text in any of the encodings of JSON.
-        secrets: What to replace.
+        secrets: What to mask.
 
     Raises:
         ListingUnreadableError: It has too many suspicious places to examine.
     """
-    long = [Spellings.of(secret) for secret in secrets if len(secret) >= _SHORTEST_IN_BODY]
+    long = [EncodedSecret.of(secret) for secret in secrets if len(secret) >= _MIN_LENGTH_IN_BODY]
     encoding = json.detect_encoding(content)
     if encoding.startswith("utf-8"):
         return _redacted_body(content, long)
@@ -77,12 +81,12 @@ def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
             .encode(encoding)
         )
     except UnicodeError:
-        # Not text, so not JSON, which is for the parser to say.
+        # The parser refuses what is not text.
         return content
 
 
 def redact_document(document: Any) -> Any:
-    """A JSON document that was not fetched, such as a sample from a file, without keys.
+    """Mask the keys in a JSON document that was not fetched, such as a sample from a file.
 
     Raises:
         ListingUnreadableError: See `redact_body`.
@@ -91,7 +95,7 @@ def redact_document(document: Any) -> Any:
 
 
 def redacted_url(url: str, secrets: Iterable[str] = ()) -> str:
-    """A URL of ours without user info, the values of parameters that usually are secret, and the given secrets."""
+    """A URL of ours without user info, the values of sensitive parameters, and the given secrets."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -121,7 +125,7 @@ def one_line(text: str, limit: int = 200) -> str:
 
 
 class _WithoutQueries(logging.Filter):
-    """Cuts the query off every URL the HTTP library logs: it may hold a key, and the library logs it as it is."""
+    """Cuts the query, which may hold a key, off every URL in a log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -135,49 +139,53 @@ _LOG_FILTER: Final = _WithoutQueries()
 
 
 def quiet_url_logging() -> None:
-    """Make urllib3 log URLs without their queries, in this process; calling it again changes nothing."""
+    """Make urllib3 log URLs without their queries, in this process; idempotent."""
     for name in ("urllib3.connectionpool", "urllib3.connection"):
         logging.getLogger(name).addFilter(_LOG_FILTER)
 
 
 def _redacted(text: str, secrets: Iterable[str], *, parts: bool) -> str:
-    known = [Spellings.of(secret) for secret in secrets if secret]
+    known = [EncodedSecret.of(secret) for secret in secrets if secret]
     if not known:
         return text
     content = text.encode("utf-8", "surrogatepass")
     return _masked(content, spans_in_text(content, known, parts=parts)).decode("utf-8", "surrogatepass")
 
 
-def _redacted_body(content: bytes, secrets: Sequence[Spellings]) -> bytes:
+def _redacted_body(content: bytes, secrets: Sequence[EncodedSecret]) -> bytes:
     # For most bodies, this one pass is all.
     runs = frozenset().union(*(secret.runs for secret in secrets))
     places: list[Span] = []
     found: list[Span] = []
-    for match in islice(_suspicions(runs).finditer(content), MAX_PLACES + 1):
+    for match in islice(_suspicions(runs).finditer(content), MAX_SUSPICIONS + 1):
         places.append(match.span())
         if match[3] is not None:
             found += named_secrets(content, match.end() - 1)
         elif match[1] is not None:
             found += well_known_secrets(content, match.span(1), mixed=match[2] is not None)
-    if len(places) > MAX_PLACES:
-        raise too_much_to_mask()
-    return _masked(content, [*found, *spans_in_body(content, secrets, places)])
+    if len(places) > MAX_SUSPICIONS:
+        raise too_many_suspicions()
+    if secrets:
+        found += spans_in_body(content, secrets, places)
+    return _masked(content, found)
 
 
 @lru_cache(maxsize=64)
 def _suspicions(runs: frozenset[bytes]) -> Any:
     """Necessary condition for a secret in a body: one of these matches."""
     ours = [re.escape(run.decode("latin-1")) for run in sorted(runs) if run]
-    pattern = f"{WELL_KNOWN}|({NAMED})|(?i:{'|'.join((HIDDEN, *ours))})"
+    pattern = f"{WELL_KNOWN}|({NAMED_SECRET})|(?i:{'|'.join((ESCAPED_LETTER, *ours))})"
     return re2.compile(pattern.encode("latin-1"), bytes_options())
 
 
-def _masked(content: bytes, spans: Iterable[Span]) -> bytes:
+def _masked(content: bytes, spans: Sequence[Span]) -> bytes:
+    if not spans:
+        return content
     parts, done = [], 0
     for start, end in merged(spans):
         parts += [content[done:start], MASK.encode()]
         done = end
-    return b"".join((*parts, content[done:])) if parts else content
+    return b"".join((*parts, content[done:]))
 
 
 def _redacted_pair(pair: str) -> str:

@@ -1,7 +1,7 @@
 """Finds our secrets in what a server sends: percent-encoded, escaped as in JSON or HTML, in Base64, however often.
 
-Text and secret are both decoded until nothing is left to decode, then compared. Each decoded byte keeps its place in
-the original, so the original can be masked there.
+Text and secret are decoded completely, then compared. Each decoded byte keeps its place in the original, where the
+secret is masked.
 """
 
 import html.entities
@@ -14,106 +14,94 @@ from functools import lru_cache
 from typing import Final, Self
 
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.key_detection import Span
 
-Span = tuple[int, int]
-
-MAX_PLACES: Final = 100_000
-"""Suspicious places per body, and escapes near them, that are examined."""
+MAX_SUSPICIONS: Final = 100_000
+"""Most suspicious places per body, and most escapes near them."""
 _LETTER: Final = "(?:3[0-9]|[46][1-9a-f]|[57][0-9a])"
-HIDDEN: Final = (
+ESCAPED_LETTER: Final = (
     rf"%(?:25)*{_LETTER}|\\u00{_LETTER}|&(?:amp;)*#(?:x0*{_LETTER}"
     r"|0*(?:4[89]|5[0-7]|6[5-9]|[78][0-9]|9[07-9]|1[01][0-9]|12[0-2]))"
 )
 """RE2, case-insensitive: a letter or digit written as an escape, which no honest encoder does."""
 
 _FOLDED: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+\b\t\n\r\f\v", b"abcdefghijklmnopqrstuvwxyz" + 7 * b" ")
-LEAST_PART: Final = 8
+MIN_PART: Final = 8
 """Characters of a secret's beginning or end that count as the secret in a short text."""
-_SHORTEST: Final = 4
-_SHORTEST_IN_BASE64: Final = 8
+_MIN_LENGTH: Final = 4
+_MIN_LENGTH_IN_BASE64: Final = 8
 _NEVER_ESCAPED: Final = re.compile(rb"[0-9a-z]{6,}")
-_SELDOM_ESCAPED: Final = re.compile(rb"[0-9a-z._-]{4,}")
-_LONGEST_RUN: Final = 24
+_RARELY_ESCAPED: Final = re.compile(rb"[0-9a-z._-]{4,}")
+_MAX_RUN: Final = 24
 _PIECE: Final = 256 * 1024
 _ESCAPE: Final = re.compile(rb"[%\\&]")
-_LONGEST_ENTITY: Final = 32
+_MAX_ENTITY: Final = 32
 _ENTITIES: Final = {name.rstrip(";").lower(): char for name, char in html.entities.html5.items() if len(char) == 1}
 
 
 @dataclass(frozen=True)
-class Spelling:
-    """A secret, or its Base64, in the form that is compared.
-
-    Attributes:
-        decoded: Without escapes, in lower case.
-        is_base64: Whether this is the secret's Base64.
-    """
+class SecretForm:
+    """A secret, or its Base64, as it is compared: without escapes, in lower case."""
 
     decoded: bytes = field(repr=False)
     is_base64: bool
 
 
 @dataclass(frozen=True)
-class Spellings:
-    """One secret in all its spellings.
+class EncodedSecret:
+    """One secret in all its encodings.
 
     Attributes:
         written: The secret in UTF-8.
-        decoded: The forms that are compared.
-        runs: Necessary condition for a body: it contains one of these, in any case, or has letters escaped. No encoder
-            escapes letters and digits, and hardly any escapes `-._`, so these are the longest runs of such characters;
-            empty for a secret without one.
-        tips: Necessary condition for a decoded text: it contains the first or last characters of a form.
+        forms: What is compared with a decoded text.
+        runs: A body with the secret contains one of these, in any case, or has letters escaped. Encoders do not escape
+            letters and digits, and hardly `-._`, so these are the longest runs of such characters; one is empty if the
+            secret has none.
+        tips: A decoded text with the secret contains one of these: the first and last characters of each form.
     """
 
     written: bytes = field(repr=False)
-    decoded: tuple[Spelling, ...] = field(repr=False)
+    forms: tuple[SecretForm, ...] = field(repr=False)
     runs: frozenset[bytes] = field(repr=False)
     tips: frozenset[bytes] = field(repr=False)
 
     @classmethod
     @lru_cache(maxsize=64)
     def of(cls, secret: str) -> Self:
-        """The spellings of a secret."""
+        """The encodings of a secret."""
         written = secret.encode("utf-8", "surrogatepass")
-        in_base64 = dict.fromkeys(Spelling(_decoded(text).content, True) for text in _in_base64(written))
+        in_base64 = dict.fromkeys(SecretForm(_decoded(text).content, True) for text in _in_base64(written))
         # A backslash is decoded together with the character after it; a last one has none.
-        plain = Spelling(_decoded(written).content.rstrip(b"\\"), False)
-        decoded = tuple(each for each in (plain, *in_base64) if len(each.decoded) >= _SHORTEST)
-        runs = frozenset(run for each in decoded for run in _telling_runs(each))
-        tips = frozenset(tip for each in decoded for tip in (each.decoded[:LEAST_PART], each.decoded[-LEAST_PART:]))
-        return cls(written, decoded, runs, tips)
+        plain = SecretForm(_decoded(written).content.rstrip(b"\\"), False)
+        forms = tuple(each for each in (plain, *in_base64) if len(each.decoded) >= _MIN_LENGTH)
+        runs = frozenset(run for each in forms for run in _runs_of(each))
+        tips = frozenset(tip for each in forms for tip in (each.decoded[:MIN_PART], each.decoded[-MIN_PART:]))
+        return cls(written, forms, runs, tips)
 
 
-def spans_in_text(text: bytes, secrets: Sequence[Spellings], *, parts: bool) -> list[Span]:
-    """Where a short text contains a secret.
+def spans_in_text(text: bytes, secrets: Sequence[EncodedSecret], *, parts: bool) -> list[Span]:
+    """Where a short text contains a secret; with `parts`, also 8 or more characters of its beginning or end."""
 
-    Args:
-        text: In UTF-8.
-        secrets: The secrets.
-        parts: Also find the first or last 8 and more characters of a secret.
-    """
-
-    def enough(spelling: Spelling) -> int:
-        length = len(spelling.decoded)
-        return min(length, LEAST_PART) if parts else length
+    def enough(form: SecretForm) -> int:
+        length = len(form.decoded)
+        return min(length, MIN_PART) if parts else length
 
     return _spans(_decoded(text), secrets, enough)
 
 
-def spans_in_body(content: bytes, secrets: Sequence[Spellings], places: Iterable[Span]) -> list[Span]:
+def spans_in_body(content: bytes, secrets: Sequence[EncodedSecret], places: Iterable[Span]) -> list[Span]:
     """Where a body, which may be long, contains a secret or most of one.
 
     Args:
         content: In UTF-8.
-        secrets: The secrets.
-        places: Matches of the secrets' `runs` and of `HIDDEN`; only their surroundings are decoded.
+        secrets: At least one.
+        places: Matches of the secrets' `runs` and of `ESCAPED_LETTER`; only their surroundings are decoded.
 
     Raises:
         ListingUnreadableError: There are too many escapes to decode.
     """
-    reach = 8 * max((len(each.decoded) for secret in secrets for each in secret.decoded), default=0) + 64
-    near = [(max(0, start - reach), end + reach) for start, end in places] if secrets else []
+    reach = 8 * max((len(each.decoded) for secret in secrets for each in secret.forms), default=0) + 64
+    near = [(max(0, start - reach), end + reach) for start, end in places]
     if any(b"" in secret.runs for secret in secrets):
         near = [(0, len(content))]
     found: list[Span] = []
@@ -121,14 +109,14 @@ def spans_in_body(content: bytes, secrets: Sequence[Spellings], places: Iterable
     for start, end in _pieces(merged(near), overlap=2 * reach):
         part = content[start:end]
         escapes += sum(map(part.count, (b"%", b"\\", b"&")))
-        if escapes > MAX_PLACES:
-            raise too_much_to_mask()
+        if escapes > MAX_SUSPICIONS:
+            raise too_many_suspicions()
         found += [(start + first, start + last) for first, last in _spans(_decoded(part), secrets, _most_of)]
     return found
 
 
 def _pieces(spans: Iterable[Span], overlap: int) -> Iterator[Span]:
-    """The spans in pieces of bounded length: decoding takes 32 bytes of memory for each byte."""
+    """The spans in pieces of bounded length, because decoding takes 32 bytes of memory per byte."""
     length = max(_PIECE, 4 * overlap)
     for start, end in spans:
         while end - start > length:
@@ -137,16 +125,16 @@ def _pieces(spans: Iterable[Span], overlap: int) -> Iterator[Span]:
         yield start, end
 
 
-def too_much_to_mask() -> ListingUnreadableError:
+def too_many_suspicions() -> ListingUnreadableError:
     """The error for a body with too many suspicious places to examine."""
     return ListingUnreadableError(
-        f"answered with more than {MAX_PLACES:,} texts that may be secrets, or letters hidden in escapes",
-        hint="nobody sends that by accident: ask the provider why",
+        f"answered with more than {MAX_SUSPICIONS:,} texts that may be secrets, or letters hidden in escapes",
+        hint="no honest server sends that: ask the provider why",
     )
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order; those that overlap or touch as one."""
+    """Spans in order, with those that overlap or touch merged."""
     found: list[Span] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:
@@ -156,17 +144,17 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _most_of(spelling: Spelling) -> int:
-    # A shorter part may occur in a model's name if somebody chose a key like one.
-    length = len(spelling.decoded)
-    return length if spelling.is_base64 else min(length, max(LEAST_PART, min(16, length * 3 // 4)))
+def _most_of(form: SecretForm) -> int:
+    # A shorter part of a badly chosen key may occur in a model's name.
+    length = len(form.decoded)
+    return length if form.is_base64 else min(length, max(MIN_PART, min(16, length * 3 // 4)))
 
 
-def _telling_runs(spelling: Spelling) -> Iterator[bytes]:
-    length = _most_of(spelling)
-    for part in (spelling.decoded[:length], spelling.decoded[-length:]):
-        runs = _NEVER_ESCAPED.findall(part) or _SELDOM_ESCAPED.findall(part)
-        yield max(runs, key=len, default=b"")[:_LONGEST_RUN]
+def _runs_of(form: SecretForm) -> Iterator[bytes]:
+    length = _most_of(form)
+    for part in (form.decoded[:length], form.decoded[-length:]):
+        runs = _NEVER_ESCAPED.findall(part) or _RARELY_ESCAPED.findall(part)
+        yield max(runs, key=len, default=b"")[:_MAX_RUN]
 
 
 def _places(content: bytes, run: bytes) -> Iterator[int]:
@@ -176,15 +164,15 @@ def _places(content: bytes, run: bytes) -> Iterator[int]:
         place = content.find(run, place + len(run))
 
 
-def _spans(decoded: "_Decoded", secrets: Sequence[Spellings], least: Callable[[Spelling], int]) -> list[Span]:
+def _spans(decoded: "_Decoded", secrets: Sequence[EncodedSecret], least: Callable[[SecretForm], int]) -> list[Span]:
     found = [
         decoded.source(start, end)
         for secret in secrets
         if any(tip in decoded.content for tip in secret.tips)
-        for spelling in secret.decoded
-        for start, end in _shared_runs(decoded.content, spelling.decoded, least(spelling))
+        for form in secret.forms
+        for start, end in _shared_runs(decoded.content, form.decoded, least(form))
     ]
-    # Undecoded, too: the secret's last character and the text after it may look like an escape.
+    # Also in the undecoded text: the secret's last character and the text after it may look like an escape.
     found += [
         (place, place + len(secret.written))
         for secret in secrets
@@ -213,7 +201,7 @@ def _shared_runs(content: bytes, secret: bytes, least: int) -> Iterator[Span]:
 
 @dataclass
 class _Decoded:
-    """A text without its escapes, and the place of each byte in the original."""
+    """A text without escapes, with the place of each byte in the original."""
 
     content: bytes
     starts: Sequence[int]
@@ -221,7 +209,7 @@ class _Decoded:
     original: bytes
 
     def source(self, start: int, end: int) -> Span:
-        """The part of the original that was decoded to this, in whole characters."""
+        """The part of the original that this was decoded from, in whole characters."""
         first, last = self.starts[start], self.ends[end - 1]
         while first > 0 and self.original[first] & 0xC0 == 0x80:
             first -= 1
@@ -231,7 +219,7 @@ class _Decoded:
 
 
 def _decoded(text: bytes) -> _Decoded:
-    """The text decoded until nothing is left to decode, in lower case."""
+    """The completely decoded text, in lower case."""
     small = text.translate(_FOLDED)
     end = len(text)
     escapes = [match.start() for match in _ESCAPE.finditer(text)]
@@ -247,10 +235,7 @@ def _decoded(text: bytes) -> _Decoded:
 
 
 class _FromTheRight:
-    """Decodes a text from its end, so that nested escapes need no second pass, however deep.
-
-    All lists are in reverse order.
-    """
+    """Decodes a text from its end, so that nested escapes need no second pass; all lists are reversed."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -291,7 +276,7 @@ class _FromTheRight:
 
     def _begins(self, byte: int) -> tuple[int, bytes]:
         """How many of the following bytes belong to the escape that this byte begins, or 0, and the escape's value."""
-        behind = bytes(self._bytes[: -_LONGEST_ENTITY - 1 : -1])
+        behind = bytes(self._bytes[: -_MAX_ENTITY - 1 : -1])
         if byte == 0x26:
             name, semicolon, _ = behind.partition(b";")
             text = _entity(name) if semicolon else None
@@ -307,7 +292,7 @@ class _FromTheRight:
         return 1, b" " if behind[:1] in (b"b", b"f", b"n", b"r", b"t") else behind[:1]
 
     def _character(self, code: int, taken: int) -> tuple[int, bytes]:
-        """A character by its code, joined with the low surrogate that may follow it."""
+        """A character by its code, combined with a low surrogate that follows it."""
         text = chr(code)
         low = bytes(self._bytes[-taken - 1 : -taken - 4 : -1])
         if 0xD800 <= code < 0xDC00 and len(low) == 3 and low[0] == 0xED and 0xB0 <= low[1] <= 0xBF:
@@ -337,9 +322,9 @@ def _entity(name: bytes) -> bytes | None:
 
 def _in_base64(content: bytes) -> list[bytes]:
     """The secret's Base64 (RFC 4648, 4 and 5) after 0, 1 or 2 other bytes of its group of three."""
-    if len(content) < _SHORTEST_IN_BASE64:
+    if len(content) < _MIN_LENGTH_IN_BASE64:
         return []
-    # Without the characters that other bytes have a part in.
+    # Without the characters that also depend on other bytes.
     return [
         encode(bytes(before) + content)[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
         for encode in (b64encode, urlsafe_b64encode)

@@ -1,9 +1,4 @@
-"""What to fetch.
-
-Here: plain data. Not here: the fetching (`client`), within which limits (`policy`), what it hands back (`pages`) and
-the pagination documents' models (`provider_pipeline.rules`). The concept: a listing is everything one fetch of a
-provider returned, all pages of all its endpoints; it is whole, or an error says why not.
-"""
+"""What to fetch: a provider's base URL, endpoints, authentication and policy, as data."""
 
 from collections.abc import Mapping
 from typing import Annotated, Self
@@ -27,11 +22,11 @@ class ListingEndpoint(BaseModel):
     Attributes:
         path: Appended to the provider's base URL, e.g. `/v1/models`; may hold a query; empty for the base URL itself.
         params: Query parameters of the first request, such as a page size; not secret.
-        pagination: How it goes on; the rule's pagination document, or None, is parsed on construction.
-        selector: The rule's expression for a page's items. It counts them, and tells an error from a listing.
-        id_field: The rule's expression for an item's id, by which a page is seen to bring new ones.
-        detail: Where each model's own answer is; needs `selector` and `id_field`.
-        most_details: Ask about so many of a page's models only, for a sample; None for all.
+        pagination: The rule's pagination document, or None, is parsed on construction.
+        selector: The rule's expression for a page's items, to count them and to recognise an error object.
+        id_field: The rule's expression for an item's id, to notice pages that only repeat items.
+        detail: Where to fetch each model's details; needs `selector` and `id_field`.
+        most_details: Fetch the details of so many of a page's models only, for a sample; None for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,11 +41,10 @@ class ListingEndpoint(BaseModel):
 
 
 class ListingSource(BaseModel):
-    """Where a provider's listing is, and how to ask for it; holds no secret.
+    """A provider's listing and how to request it; holds no secret.
 
     Raises:
-        ConfigurationError: On construction, when a URL cannot be asked, would carry a secret, or is one that the policy
-            does not allow.
+        ConfigurationError: On construction: a URL is unusable, carries a secret, or is not allowed by the policy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -62,7 +56,7 @@ class ListingSource(BaseModel):
     policy: RequestPolicy = Field(default_factory=RequestPolicy)
 
     @model_validator(mode="after")
-    def _can_be_asked(self) -> Self:
+    def _is_usable(self) -> Self:
         if not self.endpoints:
             raise ConfigurationError(f"{self.slug}: it has no listing endpoint", hint="generate a rule for it first")
         _check_url(self.slug, self.base_url)
@@ -101,7 +95,7 @@ def _check_url(slug: str, url: str) -> None:
             hint="expected http(s)://host[:port][/path]",
         )
     if (part := key_in_url(url)) is not None:
-        # Only the host is shown, and not even that if it is the host.
+        # Of the URL, show at most the host, and not even that if the secret is in it.
         where = f"the {part} of its URL" + ("" if part == "host" else f" at {parts.hostname}")
         raise ConfigurationError(
             f"{slug}: {where} looks like a secret, and would be kept in the table",

@@ -1,46 +1,121 @@
-"""A URL's answer, by as many requests as that takes: retries, redirects, renewed credentials.
+"""The requests of one listing, with retries, redirects and renewed credentials.
 
-Here: what is tried again or followed, and the errors that say what happened. Not here: one request (`exchange`), which
-URLs follow (`paging`), what the bytes mean (`documents`). The concept: nothing a server does may make us hand its key
-to somebody else, or come back sooner than it wants.
+No response can make us send the key to another host, or come back sooner than the host asks.
 """
 
 import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from provider_pipeline.errors import ListingError, ListingRefusedError
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+from provider_pipeline.errors import (
+    ListingError,
+    ListingRefusedError,
+    ListingUnreachableError,
+    ListingUnreadableError,
+)
 from provider_pipeline.listing.addresses import may_follow
 from provider_pipeline.listing.auth.credentials import Authorizer, TokenExchange
-from provider_pipeline.listing.connections import ListingSession
-from provider_pipeline.listing.deadline import Deadline
+from provider_pipeline.listing.completeness import kept_headers
+from provider_pipeline.listing.connections import AddressRefused, ListingSession
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.error_responses import kept_headers
-from provider_pipeline.listing.exchange import Answer, Exchange, Failure, Redirect, Wanted
+from provider_pipeline.listing.error_responses import (
+    NOT_MODIFIED,
+    UNAUTHORISED,
+    FailedAttempt,
+    broken_body,
+    describe_error_body,
+    host_paused,
+    is_transient_status,
+    network_failure,
+    retry_after_seconds,
+    status_hint,
+    too_late,
+    unreadable,
+)
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.rate_limits import HostGates, Turns
-from provider_pipeline.listing.redaction import redact
+from provider_pipeline.listing.redaction import named_url, one_line, redact, redact_body, redact_quote, redacted_url
+from provider_pipeline.listing.time_limits import Deadline, HostLimiter, HostLimits, RateLimit, RateLimited
 
-MOST_REDIRECTS: Final = 3
+MAX_REDIRECTS: Final = 3
+_MAX_TOKEN_BYTES: Final = 256 * 1024
+_MAX_ERROR_BYTES: Final = 16 * 1024
+_CHUNK: Final = 64 * 1024
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_SUCCESS: Final = frozenset({200, 203})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORIZED: Final = 401
-_TOKEN_BODY: Final = 256 * 1024
+_HOST_WIDE: Final = frozenset({429, 503})
+"""Statuses whose Retry-After holds for all requests to the host."""
+_BODY_ERRORS: Final = (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError)
+"""What reading a body raises; a chunk of a negative size raises the last."""
 _UNCONDITIONAL: Final[Mapping[str, str]] = {}
 
 
+@dataclass(frozen=True)
+class HttpRequest:
+    """A GET of a listing's page, or a form for a token endpoint.
+
+    Attributes:
+        url: Without credentials.
+        form: None for a GET.
+        named: The server named the URL; its query is not shown, since it may quote an earlier request.
+    """
+
+    url: str = field(repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    named: bool = False
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+        return "GET" if self.form is None else "POST"
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """A successful response.
+
+    Attributes:
+        url: After redirects, without credentials.
+        shown_url: The same, redacted.
+        where: The same, with the provider, as an error's text begins.
+        named: See `HttpRequest`.
+        status: 200, 203, or 304 to a conditional request.
+        content: The body, decompressed, with secrets masked unless it is a token that was asked for; empty for a 304.
+    """
+
+    url: str = field(repr=False)
+    shown_url: str
+    where: str
+    named: bool
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class _Redirect:
+    status: int
+    location: str
+
+
 class Transport:
-    """The HTTP side of one listing; a context manager, for one thread.
+    """Sends the requests of one listing; a context manager, for one thread.
 
     Args:
-        slug: The provider.
-        authorize: Makes what lets its requests in, given the way to ask a token endpoint.
-        limits: What the listing may cost.
-        policy: Which addresses may be asked.
-        deadline: How long all of it may take.
-        gates: Where its requests take turns with others'; alone if None.
-        chance: A random number from 0 to 1, by which waits differ.
+        authorize: Makes the authorizer, given the way to ask a token endpoint.
+        host_limits: Shared with other listings; its own if None.
+        jitter: A random number from 0 to 1, by which waits differ.
 
     Raises:
         MissingCredentialError: See `AuthConfig.authorizer`.
@@ -54,8 +129,8 @@ class Transport:
         policy: RequestPolicy,
         deadline: Deadline,
         *,
-        gates: HostGates | None = None,
-        chance: Callable[[], float] = random.random,
+        host_limits: HostLimits | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._slug = slug
         self._limits = limits
@@ -63,14 +138,13 @@ class Transport:
         self._authorizer = authorize(self.post_form)
         self._deadline = deadline
         self._session = ListingSession(self._deadline, policy, self._authorizer)
-        self._gates = gates or HostGates()
-        self._chance = chance
-        turns = Turns(
+        self._host_limits = host_limits or HostLimits()
+        self._jitter = jitter
+        self._rate_limit = RateLimit(
             concurrency=limits.concurrency,
             interval=1 / policy.requests_per_second if policy.requests_per_second else 0.0,
-            longest_pause=limits.longest_wait,
+            max_pause=limits.longest_wait,
         )
-        self._exchange = Exchange(slug, self._authorizer, self._session, self._deadline, limits, self._gates, turns)
 
     def __enter__(self) -> Self:
         return self
@@ -80,93 +154,88 @@ class Transport:
         self._deadline.release()
 
     @contextlib.contextmanager
-    def lending(self) -> Iterator[float]:
-        """Spend the deadline while others work in this transport's stead; gives the seconds that they have."""
+    def borrow_deadline(self) -> Iterator[float]:
+        """Keep the deadline running while worker transports fetch; yields the seconds left."""
         with self._deadline.running():
             yield self._deadline.left
 
-    def where(self, url: str, *, named: bool = False) -> str:
+    def where(self, url: str, method: str = "GET", *, named: bool = False) -> str:
         """Provider and redacted URL, as every error's text begins."""
-        return self._exchange.where(url, named=named)
+        return f"{self._slug}: {method} {self.shown(url, named=named)}"
 
     def shown(self, url: str, *, named: bool = False) -> str:
-        """A URL, redacted; of one that the server named, no query."""
-        return self._exchange.shown(url, named=named)
+        """The redacted URL; without its query if the server named it."""
+        return (named_url if named else redacted_url)(url, self._authorizer.secrets)
 
-    def said(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """A text of the server's, redacted."""
-        return self._exchange.said(text)
+        return redact_quote(text, self._authorizer.secrets)
 
-    def kept_headers(self, answer: Answer) -> dict[str, str]:
-        """An answer's headers that are worth keeping, redacted."""
-        return kept_headers(answer.headers, self._authorizer.secrets)
+    def kept_headers(self, response: HttpResponse) -> dict[str, str]:
+        """The headers worth keeping with a page, redacted."""
+        return kept_headers(response.headers, self._authorizer.secrets)
 
     def get(
-        self, url: str, *, most_bytes: int, conditions: Mapping[str, str] = _UNCONDITIONAL, named: bool = False
-    ) -> Answer:
-        """Fetch a URL, trying again where that may help.
+        self, url: str, *, max_bytes: int, conditions: Mapping[str, str] = _UNCONDITIONAL, named: bool = False
+    ) -> HttpResponse:
+        """Fetch a URL, with retries.
 
         Args:
-            url: Without credentials; they are added for the wire only.
-            most_bytes: How large the body may be, decompressed.
-            conditions: Headers that ask whether what this very URL gave before has changed; not sent where it
-                redirects to.
-            named: The server named the URL; see `Wanted`.
+            url: Without credentials.
+            max_bytes: How large the body may be, decompressed.
+            conditions: Headers that ask whether this URL's content has changed; not sent after a redirect.
+            named: The server named the URL; see `HttpRequest`.
 
         Raises:
-            ListingUnreachableError: No answer's headers came: name, connection, TLS, time-out.
+            ListingUnreachableError: No response's headers came: name, connection, TLS, time-out.
             ListingRefusedError: An error status came, or a redirect that is not followed.
-            ListingUnreadableError: A body began that is too large, in an unknown encoding, or broke off.
+            ListingUnreadableError: The body is too large, in an unknown encoding, or broke off.
         """
-        return self._ask(Wanted(url, headers=conditions, named=named), most_bytes)
+        return self._fetch(HttpRequest(url, headers=conditions, named=named), max_bytes)
 
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
-        """Send a form to a token endpoint, within this listing's time, and read its JSON answer.
+        """Send a form to a token endpoint, within this listing's time, and parse its JSON response.
 
-        On a connection of its own, so that the listing's stays watched. Redirects are not followed.
+        It has a connection of its own, so that the deadline keeps watching the listing's. Redirects are not followed.
 
         Raises:
-            ListingUnreachableError: See `get`.
-            ListingRefusedError: See `get`.
-            ListingUnreadableError: See `get`; or the answer is not a JSON document.
+            ListingError: See `get`; or the response is not a JSON document.
         """
         bystander = Authorizer(hint=self._authorizer.hint, secrets=self._authorizer.secrets)
-        deadline = Deadline(self._deadline.left, self._slug)
         with Transport(
             self._slug,
             lambda _: bystander,
             self._limits,
             self._policy,
-            deadline,
-            gates=self._gates,
-            chance=self._chance,
+            Deadline(self._deadline.left, self._slug),
+            host_limits=self._host_limits,
+            jitter=self._jitter,
         ) as transport:
-            answer = transport._ask(Wanted(url, form, headers), _TOKEN_BODY)
-        kind = answer.headers.get("Content-Type")
-        return parse_document(answer.content, where=answer.where, content_type=kind, said=self.said)
+            response = transport._fetch(HttpRequest(url, form, headers), _MAX_TOKEN_BYTES)
+        kind = response.headers.get("Content-Type")
+        return parse_document(response.content, where=response.where, content_type=kind, redactor=self.redacted)
 
-    def _ask(self, wanted: Wanted, most_bytes: int) -> Answer:
+    def _fetch(self, request: HttpRequest, max_bytes: int) -> HttpResponse:
         renewed = False
         with self._deadline.running():
-            outcome, attempts = self._attempt(wanted, most_bytes), 1
-            while isinstance(outcome, Failure):
-                wait = self._wait(outcome, attempts)
+            outcome, attempts = self._attempt(request, max_bytes), 1
+            while isinstance(outcome, FailedAttempt):
+                wait = None
+                if outcome.transient:
+                    wait = retry_wait(attempts, outcome.retry_after, self._limits, self._jitter())
                 if outcome.status == _UNAUTHORIZED and not renewed and self._authorizer.renew():
                     wait, renewed = 0.0, True
                 if wait is None or wait >= self._deadline.left:
                     break
                 time.sleep(wait)
-                outcome, attempts = self._attempt(wanted, most_bytes), attempts + 1
-        # Outside of any handler, so that no original exception, whose text may hold the key, hangs on to the error.
-        if isinstance(outcome, Failure):
-            raise self._error(wanted, outcome, attempts)
+                outcome, attempts = self._attempt(request, max_bytes), attempts + 1
+        # Outside of any handler: the original exception may hold the key, and must not be chained to this one.
+        if isinstance(outcome, FailedAttempt):
+            raise self._error(request, outcome, attempts)
         return outcome
 
-    def _wait(self, failure: Failure, attempts: int) -> float | None:
-        return retry_wait(attempts, failure.retry_after, self._limits, self._chance()) if failure.transient else None
-
-    def _error(self, wanted: Wanted, failure: Failure, attempts: int) -> ListingError:
-        where = self._exchange.where(wanted.url, wanted.method, named=wanted.named)
+    def _error(self, request: HttpRequest, failure: FailedAttempt, attempts: int) -> ListingError:
+        where = self.where(request.url, request.method, named=request.named)
         tries = f", after {attempts} attempts" if attempts > 1 else ""
         text = redact(f"{where} {failure.reason}{tries}", self._authorizer.secrets)
         if failure.kind is ListingRefusedError:
@@ -179,16 +248,17 @@ class Transport:
             )
         return failure.kind(text, stage=failure.stage, hint=failure.hint, transient=failure.transient)
 
-    def _attempt(self, wanted: Wanted, most_bytes: int) -> Answer | Failure:
-        url = wanted.url
-        outcome = self._exchange.once(wanted, most_bytes)
-        for _ in range(MOST_REDIRECTS):
-            if not isinstance(outcome, Redirect):
+    def _attempt(self, request: HttpRequest, max_bytes: int) -> HttpResponse | FailedAttempt:
+        """Send a request and follow its redirects."""
+        url = request.url
+        outcome = self._once(request, max_bytes)
+        for _ in range(MAX_REDIRECTS):
+            if not isinstance(outcome, _Redirect):
                 return outcome
             target = _resolved(url, outcome.location)
-            if wanted.form is not None or target is None or not may_follow(wanted.url, target):
+            if request.form is not None or target is None or not may_follow(request.url, target):
                 where = self.shown(target or outcome.location, named=True)
-                return Failure(
+                return FailedAttempt(
                     f"answered {outcome.status} with a redirect to {where}, "
                     "which is not followed: credentials stay on the configured host",
                     ListingRefusedError,
@@ -197,35 +267,168 @@ class Transport:
                     status=outcome.status,
                 )
             url = target
-            outcome = self._exchange.once(Wanted(url, named=True), most_bytes)
-        if not isinstance(outcome, Redirect):
+            outcome = self._once(HttpRequest(url, named=True), max_bytes)
+        if not isinstance(outcome, _Redirect):
             return outcome
-        return Failure(
-            f"answered with more than {MOST_REDIRECTS} redirects",
+        return FailedAttempt(
+            f"answered with more than {MAX_REDIRECTS} redirects",
             ListingRefusedError,
             transient=False,
             hint="check the base URL",
             status=outcome.status,
         )
 
+    def _once(self, request: HttpRequest, max_bytes: int) -> HttpResponse | FailedAttempt | _Redirect:
+        """Send one request as soon as the host's rate limit allows, and read its response."""
+        try:
+            # Preparing may fetch a token, perhaps from the same host, so it must not hold a slot there.
+            prepared = self._session.prepare(request.method, request.url, request.form, request.headers)
+            with self._limiter(request.url).slot(self._rate_limit, self._deadline.left):
+                return self._send(request, prepared, max_bytes)
+        except RateLimited as limited:
+            return host_paused(limited, self._limits)
+        except AddressRefused as refused:
+            refusal = refused.refusal
+            return FailedAttempt(
+                refusal.reason, ListingUnreachableError, transient=False, hint=refusal.hint, stage="connection"
+            )
+        except requests.exceptions.InvalidHeader:
+            # In the response, such as two different lengths; the request's headers were checked when it was prepared.
+            return unreadable("answered with headers that contradict each other")
+        except requests.RequestException as error:
+            late = self._deadline.expired
+            return self._no_response() if late else network_failure(error, self._limits)
+        except (urllib3_errors.HTTPError, OSError, ValueError) as error:
+            # requests does not wrap errors of malformed proxies, unusable host names and undecodable header bytes.
+            return FailedAttempt(
+                f"could not be sent: {type(error).__name__}",
+                ListingUnreachableError,
+                transient=False,
+                hint="check the URL",
+                stage="connection",
+            )
 
-def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits, chance: float) -> float | None:
-    """Seconds to wait before the next attempt, after so many; None when there should be none.
+    def _no_response(self) -> FailedAttempt:
+        return too_late("no answer came", ListingUnreachableError, self._limits)
 
-    The wait doubles with each attempt, and is somewhere between its half and its whole, so that those who failed
-    together do not come back together. A server is never asked sooner than it wants; one that asks for more than
-    `limits.longest_wait` is left alone rather than asked too early.
+    def _limiter(self, url: str) -> HostLimiter:
+        return self._host_limits.at(urlsplit(url).netloc.lower())
 
-    Args:
-        attempts: How many there were.
-        retry_after: What the server asks for, in seconds.
-        limits: How patient to be.
-        chance: From 0 to 1: which of the waits to take.
+    def _send(
+        self, request: HttpRequest, prepared: requests.PreparedRequest, max_bytes: int
+    ) -> HttpResponse | FailedAttempt | _Redirect:
+        # The deadline cannot interrupt connecting, so that gets what is left, and a little more, for the deadline to
+        # be the stated reason.
+        timeouts = (min(self._limits.connect_timeout, self._deadline.left + 0.1), self._limits.read_timeout)
+        with self._session.send(prepared, timeouts) as response:
+            if self._deadline.expired:
+                # The shut-down connection looked like the end of the headers.
+                return self._no_response()
+            return self._read(request, response, max_bytes)
+
+    def _read(
+        self, request: HttpRequest, response: requests.Response, max_bytes: int
+    ) -> HttpResponse | FailedAttempt | _Redirect:
+        status = response.status_code
+        if status == NOT_MODIFIED and request.headers and request.form is None:
+            return self._success(request, response, b"")
+        if status in _REDIRECTS and "Location" in response.headers:
+            return _Redirect(status, response.headers["Location"])
+        if status not in _SUCCESS:
+            return self._refusal(request, response)
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            named = one_line(self.redacted(encoding), 40)
+            return unreadable(f"answered in content encoding {named!r}, though only gzip and deflate were offered")
+        body = self._body(response, max_bytes)
+        return body if isinstance(body, FailedAttempt) else self._success(request, response, body)
+
+    def _body(self, response: requests.Response, max_bytes: int) -> bytes | FailedAttempt:
+        body = bytearray()
+        stated = response.headers.get("Content-Length", "")
+        too_large = stated.isdecimal() and len(stated) < 20 and int(stated) > max_bytes
+        try:
+            for chunk in () if too_large else response.iter_content(_CHUNK):
+                body += chunk
+                too_large = len(body) > max_bytes
+                if too_large:
+                    break
+        except _BODY_ERRORS as error:
+            if not self._deadline.expired:
+                return broken_body(error, len(body), self._limits)
+        if self._deadline.expired:
+            came = f"{len(body):,} bytes of an answer that was not complete"
+            return too_late(came, ListingUnreadableError, self._limits)
+        if too_large:
+            return unreadable(
+                f"answered with more than the {max_bytes:,} bytes this page may have",
+                "if this listing really is that large, raise the limits",
+            )
+        return bytes(body)
+
+    def _success(self, request: HttpRequest, response: requests.Response, body: bytes) -> HttpResponse | FailedAttempt:
+        try:
+            # A token endpoint's response is not stored, and the secret in it is what was asked for.
+            content = body if request.form is not None else redact_body(body, self._authorizer.secrets)
+        except ListingUnreadableError as error:
+            return FailedAttempt(error.message, ListingUnreadableError, transient=False, hint=error.hint)
+        shown = self.shown(request.url, named=request.named)
+        return HttpResponse(
+            url=request.url,
+            shown_url=shown,
+            where=f"{self._slug}: {request.method} {shown}",
+            named=request.named,
+            status=response.status_code,
+            headers=response.headers,
+            content=content,
+            received_at=datetime.now(UTC),
+        )
+
+    def _refusal(self, request: HttpRequest, response: requests.Response) -> FailedAttempt:
+        status = response.status_code
+        says = describe_error_body(_beginning(response), response.headers.get("Content-Type"), self.redacted)
+        if self._deadline.expired:
+            came = f"status {status} and an error page that was not complete"
+            return too_late(came, ListingUnreadableError, self._limits)
+        wait = retry_after_seconds(response.headers, now=time.time())
+        if wait is not None and status in _HOST_WIDE:
+            self._limiter(request.url).pause(wait, status)
+        asks = f" and asks to wait {wait:.0f} s" if wait is not None else ""
+        # A token endpoint also answers 400 to an unknown client (RFC 6749, 5.2).
+        unauthorised = status in UNAUTHORISED or (request.form is not None and status == 400)
+        reason = one_line(self.redacted(response.reason or ""), 60)
+        return FailedAttempt(
+            f"answered {status}{f' {reason}' if reason else ''} ({says}){asks}",
+            ListingRefusedError,
+            transient=is_transient_status(status),
+            hint=self._authorizer.hint if unauthorised else status_hint(status),
+            status=status,
+            retry_after=wait,
+            stage="authorised" if unauthorised else "listing",
+        )
+
+
+def _beginning(response: requests.Response) -> bytes:
+    body = bytearray()
+    # The status already says that it failed; the part that came is enough.
+    with contextlib.suppress(*_BODY_ERRORS):
+        for chunk in response.iter_content(4096):
+            body += chunk
+            if len(body) >= _MAX_ERROR_BYTES:
+                break
+    return bytes(body)
+
+
+def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits, jitter: float) -> float | None:
+    """Seconds to wait before the next attempt; None if there should be none.
+
+    Exponential backoff minus up to half of it, by `jitter` from 0 to 1. A server is never asked sooner than it wants;
+    one that asks for more than `limits.longest_wait` is left alone.
     """
     if attempts > limits.retries or (retry_after is not None and retry_after > limits.longest_wait):
         return None
-    wait = min(limits.backoff * 2.0 ** (attempts - 1), limits.longest_wait) * (1 + chance) / 2
-    return wait if retry_after is None else max(retry_after, limits.backoff) + limits.backoff * chance / 2
+    wait = min(limits.backoff * 2.0 ** (attempts - 1), limits.longest_wait) * (1 + jitter) / 2
+    return wait if retry_after is None else max(retry_after, limits.backoff) + limits.backoff * jitter / 2
 
 
 def _resolved(url: str, location: str) -> str | None:

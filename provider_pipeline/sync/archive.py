@@ -25,8 +25,8 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.completeness import kept_headers
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.error_responses import kept_headers
 from provider_pipeline.listing.redaction import redact_body, redacted_url
 
 FORMAT: Final = "provider-pipeline raw response 1"

@@ -17,8 +17,8 @@ from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineE
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.pace import Pace
 from provider_pipeline.listing.source import ListingSource
+from provider_pipeline.listing.time_limits import Pace
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest

@@ -8,7 +8,7 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.completeness import Page
-from provider_pipeline.listing.paginator import Known
+from provider_pipeline.listing.paginator import KnownPageLookup
 from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 
@@ -55,7 +55,7 @@ def fetch() -> Fetch:
         limits: FetchLimits = QUICK,
         policy: RequestPolicy = LOOPBACK,
         selector: str | None = None,
-        known: Known | None = None,
+        known: KnownPageLookup | None = None,
     ) -> list[Page]:
         source = ListingSource(
             slug="acme",

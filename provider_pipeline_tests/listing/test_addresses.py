@@ -1,4 +1,4 @@
-"""Which addresses are asked: nothing inside the own network without leave, and nothing by plain http in public."""
+"""Which addresses are allowed: none in the private network, and no plain http to public ones, unless configured."""
 
 import tomllib
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from provider_pipeline_tests.listing.hostile.names import Resolver, Unrouted
 STRICT = RequestPolicy()
 PLAIN = RequestPolicy(allow_http=True)
 ELSEWHERE = "8.8.8.8"
-"""Nothing is sent to it: see `Unrouted`."""
+"""Nothing is sent there: see `Unrouted`."""
 
 
 @pytest.fixture(autouse=True)
 def unrouted(monkeypatch: pytest.MonkeyPatch) -> Unrouted:
-    """No test sends a packet to an address that is not this machine's."""
+    """No test sends a packet to another machine."""
     return Unrouted(monkeypatch)
 
 
@@ -72,7 +72,7 @@ def unrouted(monkeypatch: pytest.MonkeyPatch) -> Unrouted:
         ("5f00::1", "reserved"),
     ],
 )
-def test_an_address_that_is_not_public_is_told_by_its_kind(address: str, kind: str) -> None:
+def test_a_non_public_address_is_refused_with_its_kind(address: str, kind: str) -> None:
     assert kind in (special_use(ip_address(address)) or "")
 
 
@@ -80,7 +80,7 @@ def test_an_address_that_is_not_public_is_told_by_its_kind(address: str, kind: s
     "address",
     ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::", "192.0.0.9", "2001:20::1"],
 )
-def test_a_public_address_may_be_asked(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     assert special_use(ip_address(address)) is None
 
 
@@ -117,7 +117,7 @@ def registry_rows() -> list[dict[str, Any]]:
 
 
 def inside(block: Any, *, but: Sequence[Any]) -> Any:
-    """An address of a block that is in none of the smaller blocks within it."""
+    """An address of a block that is not in a smaller block within it."""
     smaller = [each for each in but if each.version == block.version and each != block and each.subnet_of(block)]
     # In 997 even steps: every block that smaller ones do not fill has a place among them.
     places = (block[step * (block.num_addresses - 1) // 996] for step in range(997))
@@ -144,7 +144,7 @@ def test_the_registries_differ_from_this_pythons_table_where_that_is_known():
 
 
 @given(st.ip_addresses(v=4))
-def test_a_v4_address_is_judged_alike_in_every_v6_dress(address) -> None:
+def test_an_embedded_v4_address_is_judged_like_the_bare_one(address) -> None:
     dressed = [
         f"::ffff:{address}",
         f"64:ff9b::{address}",
@@ -154,7 +154,7 @@ def test_a_v4_address_is_judged_alike_in_every_v6_dress(address) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "017700000001", "127.0.0.1."])
-def test_every_spelling_of_an_address_is_known(host: str) -> None:
+def test_every_spelling_of_an_address_is_recognised(host: str) -> None:
     assert literal_address(host.rstrip(".")) == ip_address("127.0.0.1")
     assert url_refusal(f"https://{host}/", STRICT) is not None
 
@@ -174,7 +174,7 @@ def test_every_spelling_of_an_address_is_known(host: str) -> None:
         ("http://models.example", STRICT, "plain http shows the key"),
     ],
 )
-def test_a_base_url_that_may_not_be_asked_is_refused_with_the_flag_that_would_allow_it(
+def test_a_forbidden_base_url_is_refused_with_the_flag_that_would_allow_it(
     url: str, policy: RequestPolicy, says: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -197,12 +197,12 @@ def test_a_base_url_that_may_not_be_asked_is_refused_with_the_flag_that_would_al
         ("http://localhost", LOOPBACK),
     ],
 )
-def test_what_the_policy_allows_may_be_asked(url: str, policy: RequestPolicy) -> None:
+def test_the_policy_allows_what_it_says(url: str, policy: RequestPolicy) -> None:
     assert ListingSource(slug="acme", base_url=url, policy=policy).base_url == url
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], [ELSEWHERE, "127.0.0.1"], ["::ffff:127.0.0.1"], ["10.0.0.1"]])
-def test_a_name_that_stands_for_an_address_inside_is_refused_before_anything_is_sent(
+def test_a_name_that_resolves_to_a_private_address_is_refused_before_anything_is_sent(
     httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
     resolver = Resolver(monkeypatch, {"inside.example": [addresses]})
@@ -241,7 +241,7 @@ def test_plain_http_to_a_public_address_behind_a_name_is_refused(fetch: Fetch, m
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "Http_Proxy", "ALL_PROXY"])
-def test_a_proxy_may_be_anywhere_but_literal_targets_inside_are_refused(
+def test_a_proxy_may_be_private_but_literal_private_targets_are_refused(
     httpserver: HTTPServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     httpserver.expect_request("/models").respond_with_json([])

@@ -1,4 +1,4 @@
-"""Answers about single models, over real HTTP."""
+"""Details of single models, over real HTTP."""
 
 import gzip
 import json
@@ -25,13 +25,13 @@ ONE_MODEL = re.compile("^/models/")
 
 @pytest.fixture
 def server() -> Iterator[HTTPServer]:
-    """A server that answers several requests at a time."""
+    """A server that answers several requests at once."""
     with HTTPServer(host="127.0.0.1", port=0, threaded=True) as running:
         yield running
 
 
 class Answers:
-    """A provider with a list and an answer for each model, which notes what it is asked."""
+    """A provider with a list and details for each model, which records its requests."""
 
     def __init__(self, server: HTTPServer, *model_ids: Any) -> None:
         self.model_ids = list(model_ids)
@@ -109,14 +109,14 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(server: HTTPServer):
 
 
 @pytest.mark.parametrize("model_id", [".", ".."])
-def test_an_id_that_would_mean_another_place_is_not_asked_for(server: HTTPServer, model_id: str):
+def test_an_id_that_climbs_to_another_path_is_not_asked_for(server: HTTPServer, model_id: str):
     answers = Answers(server, model_id)
     with pytest.raises(ListingUnreadableError, match=r"acme: the detail of .* cannot be part of a URL's path"):
         answers.pages()
     assert answers.asked == []
 
 
-def test_an_id_that_another_place_comes_of_together_with_the_detail_s_path_is_not_asked_for():
+def test_an_id_that_climbs_together_with_the_detail_s_path_is_not_asked_for():
     source = ListingSource(slug="acme", base_url="https://api.example.com")
     assert detail_url(source, Detail(path="/models/.{id}"), "a") == "https://api.example.com/models/.a"
     assert detail_url(source, Detail(path="/models?id={id}"), "..") == "https://api.example.com/models?id=.."
@@ -168,9 +168,9 @@ def test_after_a_failure_no_further_model_is_asked_about(server: HTTPServer):
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_so_many_requests_run_at_a_time_and_no_more(server: HTTPServer, concurrency: int):
+def test_as_many_requests_run_at_once_as_the_rule_allows(server: HTTPServer, concurrency: int):
     answers = Answers(server, *(f"m{number}" for number in range(12)))
-    answers.meeting = threading.Barrier(concurrency)  # each request waits until so many are there
+    answers.meeting = threading.Barrier(concurrency)  # each request waits until all of them arrived
     answers.pages(concurrency=concurrency)
     assert (answers.most_running, len(answers.asked)) == (concurrency, 12)
 
@@ -208,13 +208,13 @@ def test_details_are_under_the_listings_deadline(server: HTTPServer):
 
 
 def test_reading_details_takes_from_the_listings_deadline_too(server: HTTPServer):
-    answers = Answers(server, *(f"m{number}" for number in range(60)))
-    much = gzip.compress(b'["\\ud800",' + b"1e5," * 200_000 + b"0]")
+    answers = Answers(server, *(f"m{number}" for number in range(120)))
+    much = gzip.compress(b'["\\ud800",' + b"1e5," * 110_000 + b"0]")
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     answers.answers = {model_id: Response(much, headers=headers) for model_id in answers.model_ids}
     with pytest.raises(ModelSyncerError, match="took too long"):
         answers.pages(limits=QUICK.model_copy(update={"deadline": 1.0}), concurrency=1)
-    assert 0 < len(answers.asked) < 60
+    assert 0 < len(answers.asked) < 120
 
 
 def test_a_sample_asks_about_the_first_models_only(server: HTTPServer):

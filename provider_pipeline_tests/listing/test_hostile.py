@@ -1,4 +1,4 @@
-"""A provider that misbehaves in every way we know of: each promise of docs/hostile-provider.md is kept."""
+"""Each promise of docs/hostile-provider.md is kept."""
 
 import base64
 import json
@@ -88,7 +88,7 @@ def test_a_hostile_provider_costs_bounded_time_and_memory(world: World, log: Lis
     assert not aftermath.threads
 
 
-def test_there_are_enough_behaviours_and_each_has_a_name_of_its_own():
+def test_there_are_enough_behaviours_with_distinct_names():
     assert len(BEHAVIOURS) >= 60
     assert len({behaviour.name for behaviour in BEHAVIOURS}) == len(BEHAVIOURS)
 
@@ -108,7 +108,7 @@ def test_no_other_host_is_asked(world: World, log: Listener):
 
 
 class HostileListings(ListingResource):
-    """Asks within the limits of these tests."""
+    """Fetches within the limits of these tests."""
 
     def client(self) -> ListingClient:
         """A client with small limits."""
@@ -159,4 +159,4 @@ def test_the_search_finds_the_key_in_whatever_column_it_is_put(empty_database_ur
 
 def test_the_documentation_is_what_the_table_says():
     page = Path(__file__).parents[2] / "docs" / "hostile-provider.md"
-    assert page.read_text(encoding="utf-8") == document(), f"write it anew: {COMMAND}"
+    assert page.read_text(encoding="utf-8") == document(), f"regenerate it: {COMMAND}"

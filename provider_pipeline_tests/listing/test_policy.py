@@ -1,4 +1,4 @@
-"""What a provider's requests may do, as it is stored."""
+"""A provider's stored request policy."""
 
 import pytest
 

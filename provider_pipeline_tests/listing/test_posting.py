@@ -27,7 +27,7 @@ def test_a_receiver_that_drips_is_cut_off_when_the_time_is_up(how: str):
     assert reply == NoReply("nothing whole within 0.5 s")
 
 
-def test_a_body_that_nobody_asked_for_is_not_waited_for():
+def test_a_body_that_is_not_wanted_is_not_waited_for():
     with HostileServer(DRIPPING["drips a body"]) as server:
         assert post(server.url, b"{}", {}, seconds=20) == Reply(200, b"")
 
@@ -49,6 +49,6 @@ def test_the_request_is_sent_as_it_is_and_a_redirect_is_an_answer(httpserver: HT
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/hook?token=hidden", "https://no-such-host.invalid/hidden"])
-def test_nobody_at_the_address_is_told_without_the_url(url: str):
+def test_an_unreachable_address_is_reported_without_the_url(url: str):
     reply = post(url, b"{}", {}, seconds=20)
     assert reply == NoReply("ConnectionError")

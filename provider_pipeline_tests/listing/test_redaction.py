@@ -1,16 +1,28 @@
-"""Secrets never reach a text."""
+"""Our secrets and other people's keys are masked, and nothing else is touched."""
 
 import html
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from functools import reduce
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, strategies as st
 
-from provider_pipeline.listing.redaction import named_url, one_line, redact, redact_body, redact_quote, redacted_url
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.redaction import (
+    named_url,
+    one_line,
+    redact,
+    redact_body,
+    redact_document,
+    redact_quote,
+    redacted_url,
+)
+from provider_pipeline.presets.library import preset_sample, presets
+from provider_pipeline_tests.listing.test_key_detection import KEYS
 
 SECRETS = st.text(min_size=8, max_size=40).filter(
     lambda text: text.strip() == text and "*" not in text and not text.endswith("\\")
@@ -18,7 +30,7 @@ SECRETS = st.text(min_size=8, max_size=40).filter(
 
 
 @given(secret=SECRETS, around=st.text(max_size=10))
-def test_a_secret_is_masked_however_it_is_spelt(secret: str, around: str) -> None:
+def test_a_secret_is_masked_however_it_is_encoded(secret: str, around: str) -> None:
     for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]):
         assert form not in redact(f"{around}{form}{around}", [secret])
 
@@ -42,7 +54,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-be"])
-def test_a_body_echoes_no_secret_in_any_spelling_or_encoding(spell: Callable[[str], str], encoding: str) -> None:
+def test_a_body_echoes_no_secret_in_any_encoding(spell: Callable[[str], str], encoding: str) -> None:
     secret = 'sk-life/5f0c"9d+8e5b=7a>?4~1'
     content = json.dumps({"you": "SENT"}).replace("SENT", spell(secret)).encode(encoding)
     shown = redact_body(content, [secret]).decode(encoding)
@@ -65,9 +77,7 @@ def test_a_percent_sign_at_the_end_of_a_secret_is_masked_with_its_escape() -> No
 
 
 @given(secret=SECRETS, data=st.data())
-def test_a_body_echoes_no_secret_of_which_each_character_is_spelt_in_another_way(
-    secret: str, data: st.DataObject
-) -> None:
+def test_a_secret_is_masked_even_if_each_character_is_encoded_differently(secret: str, data: st.DataObject) -> None:
     spells = st.lists(st.sampled_from(PLAIN_AND_ESCAPED), min_size=len(secret), max_size=len(secret))
     spelt = "".join(spell(char) for spell, char in zip(data.draw(spells), secret, strict=True))
     assert redact_body(f'{{"you%20": "{spelt}", "\\u00e9": "\\n"}}'.encode(), [secret]) == (
@@ -90,7 +100,7 @@ QUOTES = {
 
 
 @pytest.mark.parametrize("spelt", QUOTES.values(), ids=QUOTES.keys())
-def test_a_secret_is_known_however_often_it_was_encoded(spelt: str) -> None:
+def test_a_secret_is_recognised_however_often_it_was_encoded(spelt: str) -> None:
     assert redact(f"see {spelt} there", [SECRET]).replace('"', "").replace("\\", "") in (
         "see *** there",
         "see %22***%22 there",
@@ -109,7 +119,7 @@ def test_a_secret_is_masked_at_every_place_of_a_long_body() -> None:
 
 
 @pytest.mark.parametrize("shown", [SECRET[:8], SECRET[:18], SECRET[-8:], SECRET[-20:], SECRET[1:], SECRET[:-1].lower()])
-def test_a_part_of_a_secret_is_masked_in_what_a_server_says(shown: str) -> None:
+def test_a_part_of_a_secret_is_masked_in_a_server_s_text(shown: str) -> None:
     assert redact_quote(f"Incorrect key provided: {shown}. Try again", [SECRET]) == (
         "Incorrect key provided: ***. Try again"
     )
@@ -132,7 +142,7 @@ def test_a_part_of_seven_characters_is_shown_and_a_body_keeps_what_a_models_name
         ("key ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2 is over", "key *** is over"),
     ],
 )
-def test_an_address_or_a_strangers_key_in_what_a_server_says_is_not_repeated(said: str, shown: str) -> None:
+def test_a_url_or_another_key_in_a_server_s_text_is_not_repeated(said: str, shown: str) -> None:
     assert redact_quote(said) == shown
 
 
@@ -146,11 +156,11 @@ def test_an_address_or_a_strangers_key_in_what_a_server_says_is_not_repeated(sai
         ("https://[::1/?x=1", "https://[::1/"),
     ],
 )
-def test_of_an_address_that_the_server_named_only_scheme_host_and_path_are_shown(url: str, shown: str) -> None:
+def test_only_scheme_host_and_path_of_a_url_from_the_server_are_shown(url: str, shown: str) -> None:
     assert named_url(url, [SECRET]) == shown
 
 
-def test_a_body_that_is_no_text_is_left_to_the_parser() -> None:
+def test_a_body_that_is_not_text_is_left_to_the_parser() -> None:
     assert redact_body(b"\0{\xd8", ["secret-of-ours"]) == b"\0{\xd8"
 
 
@@ -186,3 +196,102 @@ def test_text_from_outside_becomes_one_printable_line(text: str) -> None:
     line = one_line(text, limit=50)
     assert len(line) <= 50
     assert line.isprintable()
+
+
+HONEST: dict[str, Any] = {
+    "id": "gpt-4",
+    "max_tokens": 4096,
+    "tokenizer": "GPT",
+    "token": "<|endoftext|>",
+    "eos_token": "</s>",
+    "input_tokens": "0.27",
+    "key": "gpt-4",
+    "auth": "bearer",
+    "env": ["OPENAI_API_KEY"],
+    "api_key": "OPENAI_API_KEY",
+    "apiKey": "public",
+    "api_key_required": True,
+    "api_key_url": "https://acme.example/keys",
+    "access_token": None,
+    "password": "",
+    "secret": False,
+    "client_secret": "${ACME_SECRET}",
+    "authorization": "Bearer {api_key}",
+    "credentials": ["api_key", "oauth"],
+    "secretKeys": ["$ACME_KEY", "os.environ/ACME_KEY", "<your key>"],
+    "public_key": "Vq3nX8mK2pL5wR7tY9zB4cD6fG1hJ0kN",
+    "digest": "c71a0954f1d8596cd60227b577ef77b12625514297e65a3655ad4102a733633c",
+    "next_page_token": KEYS["a token"],
+    "next": f"https://api.example/v1/models?cursor={KEYS['a token']}",
+    "description": 'Set the header "Authorization: Bearer $KEY"; an api_key=YOUR_API_KEY will do. 100%41 \\ & more',
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_field_stays_byte_for_byte(name: str):
+    content = json.dumps({"data": [{name: HONEST[name]}]}).encode()
+    assert redact_body(content, ()) == content
+
+
+@pytest.mark.parametrize(
+    ("written", "masked"),
+    [
+        ('{"apiKey": "abc"}', '{"apiKey": "***"}'),
+        ('{"api_key":"hunter2"}', '{"api_key":"***"}'),
+        ('{"X-Api-Key" : "a b c"}', '{"X-Api-Key" : "***"}'),
+        ('{"OPENAI_API_KEY": "abc-123"}', '{"OPENAI_API_KEY": "***"}'),
+        ('{"access_token": "t0k"}', '{"access_token": "***"}'),
+        ('{"client_secret": "with \\"quotes\\" in it"}', '{"client_secret": "***"}'),
+        ('{"dbPassword": "letmein"}', '{"dbPassword": "***"}'),
+        ('{"authorization": "Bearer abc123"}', '{"authorization": "***"}'),
+        ('{"secrets": ["one1", "two2", "ACME_KEY"]}', '{"secrets": ["***", "***", "ACME_KEY"]}'),
+        (
+            '{"apiKey": {"value": "Vq3nX8mK2pL5wR7tY9zB4cD6", "docs": "https://a.example"}}',
+            '{"apiKey": {"value": "***", "docs": "https://a.example"}}',
+        ),
+        (
+            '{"config": "{\\"api_key\\": \\"abc\\", \\"n\\": 1}"}',
+            '{"config": "{\\"api_key\\": \\"***\\", \\"n\\": 1}"}',
+        ),
+        ('{"url": "https://a.example?api_key=abc&n=1"}', '{"url": "https://a.example?api_key=***&n=1"}'),
+        ('{"command": "ACME_API_KEY=abc run"}', '{"command": "ACME_API_KEY=*** run"}'),
+        (
+            '{"pem": "-----BEGIN RSA PRIVATE KEY-----\\nMIIE\\n-----END RSA PRIVATE KEY-----\\n"}',
+            '{"pem": "***\\n"}',
+        ),
+    ],
+)
+def test_a_value_under_the_name_of_a_secret_is_masked(written: str, masked: str):
+    assert redact_body(written.encode(), ()).decode() == masked
+
+
+@pytest.mark.parametrize("form", sorted(KEYS.keys() - {"no known form", "hexadecimal", "after a word"}))
+@pytest.mark.parametrize("name", ["key", "note", "id"])
+def test_a_well_known_key_is_masked_whatever_it_is_called(name: str, form: str):
+    content = json.dumps({name: f"use {KEYS[form]}, please"}).encode()
+    assert json.loads(redact_body(content, ())) == {name: "use ***, please"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-be"])
+def test_the_encoding_of_the_body_does_not_matter(encoding: str):
+    content = json.dumps({"ä": 1, "apiKey": "abc"}, ensure_ascii=False).encode(encoding)
+    assert redact_body(content, ()).decode(encoding) == '{"ä": 1, "apiKey": "***"}'
+
+
+def test_masking_a_second_time_changes_nothing_and_the_same_gives_the_same():
+    content = json.dumps({"providers": [{"apiKey": key, "name": name} for name, key in KEYS.items()]}).encode()
+    masked = redact_body(content, ())
+    assert redact_body(content, ()) == redact_body(masked, ()) == masked
+    assert [each["apiKey"] for each in json.loads(masked)["providers"]] == ["***"] * len(KEYS)
+
+
+def test_no_shipped_sample_is_touched():
+    for slug in presets():
+        sample = preset_sample(slug)
+        assert redact_document(sample) == sample, slug
+
+
+def test_a_body_that_would_take_too_long_is_refused():
+    for content in (b'"api_key":"a",' * 200_000, b"%41" * 500_000, b'["secret=x",' * 200_000):
+        with pytest.raises(ListingUnreadableError, match="more than 100,000 texts that may be secrets"):
+            redact_body(content, ["sk-life/5f0c9d"])

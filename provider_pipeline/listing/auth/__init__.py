@@ -1,9 +1,4 @@
-"""How a provider's requests are authorised, as data.
-
-Here: the public names. A stored document becomes a kind (`AuthConfig.parse`), and at call time an `Authorizer` that
-puts what is needed on each request. Not here: sending requests (`provider_pipeline.listing.transport`). The kinds are
-explained in docs/authentication.md.
-"""
+"""How a provider's requests are authorised: `kinds.AuthConfig` as data, `credentials.Authorizer` on each request."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +9,6 @@ if TYPE_CHECKING:
         credentials as credentials,
         kinds as kinds,
         secrets as secrets,
-        service_account as service_account,
         signing as signing,
     )
 else:

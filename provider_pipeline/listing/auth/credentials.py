@@ -1,4 +1,4 @@
-"""Credentials at work: headers and parameters for a request, and access tokens with their renewal."""
+"""Adds credentials to requests: headers, query parameters, and access tokens that are cached and renewed."""
 
 import hashlib
 import json
@@ -15,16 +15,12 @@ from requests.auth import AuthBase
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.addresses import with_params
 from provider_pipeline.listing.auth.secrets import HEADER_TEXT
-from provider_pipeline.listing.error_responses import what_it_says
+from provider_pipeline.listing.error_responses import describe_error_body
 from provider_pipeline.listing.redaction import redact_quote, redacted_url
 
 
 class Authorizer(AuthBase):
-    """Adds the same headers and query parameters to every request of one listing.
-
-    Attributes:
-        hint: What an operator should check when the server refuses.
-    """
+    """Adds headers and query parameters to every request of one listing; `hint` says what to check on a refusal."""
 
     def __init__(
         self,
@@ -41,40 +37,33 @@ class Authorizer(AuthBase):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that no text may show; more of them once tokens were fetched."""
+        """The values to redact; fetching tokens adds to them."""
         return self._secrets
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Authorise one request that is about to be sent."""
+        """Authorise a request."""
         request.headers.update(self._headers)
         request.url = with_params(request.url or "", self._params)
         return request
 
     def renew(self) -> bool:
-        """After a refusal (401): let go of what may have gone stale.
-
-        Returns:
-            Whether one more attempt makes sense, because it would carry something new.
-        """
+        """Drop stale credentials after a 401; whether another attempt would carry new ones."""
         return False
 
 
 TokenExchange = Callable[[str, Mapping[str, str], Mapping[str, str]], Any]
-"""Sends a form (URL, fields, further headers) in one bounded POST and returns the answer's JSON document.
-
-It raises the errors of a listing that fails.
-"""
+"""Posts a form (URL, fields, further headers) and returns the response's JSON document, or raises `ListingError`."""
 
 UNSTATED_LIFETIME: Final = 300.0
-"""Seconds for which a token is used that came without `expires_in`."""
-LONGEST_LIFETIME: Final = 24 * 3600.0
-MARGIN: Final = 60.0
-"""Seconds before its end from which on a token is not used any more; at most a tenth of its lifetime."""
+"""Seconds for which a token without `expires_in` is used."""
+MAX_LIFETIME: Final = 24 * 3600.0
+_MARGIN: Final = 60.0
+"""A token is replaced so many seconds before it expires, or after nine tenths of its lifetime if that is later."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """An access token and the seconds it may be used for."""
+    """An access token and its lifetime in seconds."""
 
     text: str = field(repr=False)
     lifetime: float
@@ -82,7 +71,7 @@ class Token:
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What to send to which token endpoint; `secrets` are the values in it that no text may show."""
+    """A request to a token endpoint, and the values in it to redact."""
 
     url: str
     form: Mapping[str, str] = field(repr=False)
@@ -91,11 +80,7 @@ class TokenRequest:
 
 
 class TokenCache:
-    """Keeps tokens for as long as they may be used; thread-safe, and one thread fetches for all that wait.
-
-    Args:
-        clock: Seconds that only grow.
-    """
+    """Keeps tokens until they expire; thread-safe: one thread fetches for all that wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -103,7 +88,7 @@ class TokenCache:
         self._kept: dict[str, _Kept] = {}
 
     def get(self, key: str, fetch: Callable[[], Token]) -> str:
-        """The token kept under a key, fetched if there is none, or none that can still be used."""
+        """The token kept under a key, fetched if there is none or it has expired."""
         with self._lock:
             kept = self._kept.setdefault(key, _Kept())
         with kept.lock:
@@ -111,12 +96,12 @@ class TokenCache:
             if kept.text is None or now >= kept.until:
                 token = fetch()
                 kept.text = token.text
-                # Counted from before the request: when it was issued in between is not known.
-                kept.until = now + token.lifetime - min(MARGIN, token.lifetime / 10)
+                # Counted from before the request, because the token may have been issued at any time since.
+                kept.until = now + token.lifetime - min(_MARGIN, token.lifetime / 10)
             return kept.text
 
     def drop(self, key: str, text: str) -> None:
-        """Let go of a token, unless another one has taken its place already."""
+        """Drop a token, unless it has been replaced already."""
         with self._lock:
             kept = self._kept.setdefault(key, _Kept())
         with kept.lock:
@@ -132,21 +117,16 @@ class _Kept:
 
 
 def cache_key(slug: str, parts: Iterable[object]) -> str:
-    """The key under which a provider's token is kept: another one once its configuration or a secret changes."""
+    """The cache key of a provider's token; it changes with the configuration and the secrets, given as `parts`."""
     return f"{slug} {hashlib.sha256(json.dumps([*parts]).encode()).hexdigest()}"
 
 
 class TokenAuthorizer(Authorizer):
-    """Sends `Authorization: Bearer` with a token that it fetches when there is none to use.
+    """Sends `Authorization: Bearer` with a token, which it fetches when there is no usable one.
 
     Args:
-        slug: The provider.
-        hint: What to check when it, or its token endpoint, refuses.
-        headers: Static headers.
-        tokens: Where tokens are kept.
-        key: Under which key.
-        exchange: How a token endpoint is asked.
-        request: Makes the request for a token; called for each fetch, since some are signed with the time of day.
+        key: The token's key in the cache.
+        request: Makes the request for a token, anew for each fetch, because some are signed with the current time.
         secrets: The values it is made from.
     """
 
@@ -168,15 +148,15 @@ class TokenAuthorizer(Authorizer):
         self._key = key
         self._exchange = exchange
         self._request = request
-        # Of each thread, so that a refusal of an older token does not drop the one that another thread just fetched.
+        # Per thread, so that the refusal of an old token does not drop the one another thread has just fetched.
         self._sent = threading.local()
         self._remembering = threading.Lock()
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Authorise one request; fetches a token first if need be.
+        """Authorise a request, fetching a token first if necessary.
 
         Raises:
-            ModelSyncerError: The token endpoint gave none.
+            ModelSyncerError: The token endpoint issued none.
         """
         token = self._tokens.get(self._key, self._fetch)
         self._remember((token,))
@@ -201,10 +181,10 @@ class TokenAuthorizer(Authorizer):
         text = document.get("access_token") if isinstance(document, dict) else None
         if isinstance(text, str) and HEADER_TEXT.fullmatch(text):
             self._remember((text,))
-            return Token(text, lifetime(document.get("expires_in")))
+            return Token(text, token_lifetime(document.get("expires_in")))
         if isinstance(document, dict) and "error" in document:
-            said = partial(redact_quote, secrets=self.secrets)
-            says = what_it_says(json.dumps(document).encode(), "JSON", said)
+            redactor = partial(redact_quote, secrets=self.secrets)
+            says = describe_error_body(json.dumps(document).encode(), "JSON", redactor)
             raise ListingRefusedError(f"{where} answered 200 with an error ({says})", status=200, hint=self.hint)
         raise ListingUnreadableError(
             f"{where} answered without a usable access_token", hint="check that this URL is a token endpoint"
@@ -215,10 +195,10 @@ class TokenAuthorizer(Authorizer):
             self._secrets = tuple(dict.fromkeys((*self._secrets, *secrets)))
 
 
-def lifetime(expires_in: object) -> float:
-    """The seconds a token may be used for, from its `expires_in`: a number, or as some servers have it, its digits."""
+def token_lifetime(expires_in: object) -> float:
+    """A token's lifetime in seconds from its `expires_in`: a number, or, from some servers, its digits in a string."""
     if isinstance(expires_in, str) and expires_in.isascii() and expires_in.isdecimal() and len(expires_in) < 20:
         expires_in = int(expires_in)
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
         return UNSTATED_LIFETIME
-    return float(min(max(expires_in, 0), LONGEST_LIFETIME))
+    return float(min(max(expires_in, 0), MAX_LIFETIME))

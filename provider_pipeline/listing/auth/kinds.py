@@ -1,8 +1,6 @@
-"""The kinds of authentication, as stored in `provider_metadata.auth_config`.
+"""The kinds of authentication, as stored in `provider_metadata.auth_config`: one model per `type`.
 
-Here: one frozen model per kind, told apart by `type`, and what each needs at call time. Not here: how requests come to
-carry it (`authorizer`, `tokens`, `signing`). The concept: a table never holds a secret, only the name of the variable
-or file that does, looked up anew for each listing.
+A table never holds a secret, only the name of the environment variable or file with it, read anew for each listing.
 """
 
 import base64
@@ -34,8 +32,7 @@ from provider_pipeline.listing.auth.secrets import (
     static_headers,
     token_url,
 )
-from provider_pipeline.listing.auth.service_account import assertion_requests, service_account_key
-from provider_pipeline.listing.auth.signing import AwsSigner
+from provider_pipeline.listing.auth.signing import AwsSigner, assertion_requests, service_account_key
 from provider_pipeline.listing.redaction import one_line
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -44,10 +41,10 @@ _Printable = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x
 
 
 class AuthConfig(BaseModel):
-    """How one provider wants to be asked; the base of all kinds.
+    """How one provider's requests are authorised; the base of all kinds.
 
     Attributes:
-        headers: Static headers that are no secret, such as an API version.
+        headers: Static headers that are not secret, such as an API version.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -56,7 +53,7 @@ class AuthConfig(BaseModel):
 
     @staticmethod
     def parse(document: Mapping[str, Any], *, slug: str = "provider") -> "Auth":
-        """Read a stored document; one without a `type` is of type `none`.
+        """Read a stored document; the default `type` is `none`.
 
         Raises:
             ConfigurationError: One line that says what is wrong, without the document's values.
@@ -72,26 +69,26 @@ class AuthConfig(BaseModel):
 
     @property
     def places(self) -> tuple[Secret, ...]:
-        """Where its secrets are."""
+        """The variables and files of its secrets."""
         named = (value for value in vars(self).values() if isinstance(value, Secret))
         return tuple(place for place in named if place.env or place.file)
 
     @property
     def token_urls(self) -> tuple[str, ...]:
-        """Addresses besides the provider's own that get a secret."""
+        """URLs besides the provider's own that get a secret."""
         return ()
 
     @abstractmethod
     def authorizer(
         self, slug: str, environ: Mapping[str, str], tokens: TokenCache, exchange: TokenExchange
     ) -> Authorizer:
-        """Look the secrets up, and make what puts them on requests.
+        """Read the secrets, and make what adds them to requests.
 
         Args:
             slug: The provider.
-            environ: Where variables are looked up.
-            tokens: Where tokens are kept from one listing to the next.
-            exchange: How a token endpoint is asked.
+            environ: The environment variables.
+            tokens: Keeps tokens from one listing to the next.
+            exchange: Sends a request to a token endpoint.
 
         Raises:
             MissingCredentialError: A variable or a file does not hold what is expected; nothing was sent.
@@ -99,25 +96,17 @@ class AuthConfig(BaseModel):
 
 
 class NoAuth(AuthConfig):
-    """Nothing is needed."""
+    """No credentials."""
 
     type: Literal["none"] = "none"
 
     def authorizer(self, *_: object) -> Authorizer:
         """See `AuthConfig.authorizer`."""
-        return Authorizer(
-            hint="the provider wants a key: name its variable in auth_config",
-            headers=self.headers,
-        )
+        return Authorizer(hint="the provider wants a key: name its variable in auth_config", headers=self.headers)
 
 
 class _Keyed(AuthConfig):
-    """A kind with one secret, whose place stands beside its type.
-
-    Attributes:
-        env: The environment variable that holds the key; or
-        file: the file that does.
-    """
+    """A kind with one secret, in the environment variable `env` or the file `file`."""
 
     env: EnvName | None = None
     file: FileName | None = None
@@ -129,7 +118,7 @@ class _Keyed(AuthConfig):
 
     @property
     def secret(self) -> Secret:
-        """Where the key is."""
+        """The place of the key."""
         return Secret(env=self.env, file=self.file)
 
     @property
@@ -154,11 +143,7 @@ class BearerAuth(_Keyed):
 
 
 class HeaderAuth(_Keyed):
-    """The key alone in a header.
-
-    Attributes:
-        name: The header's name, such as `x-api-key`.
-    """
+    """The key alone in the header `name`, such as `x-api-key`."""
 
     type: Literal["header"]
     name: Annotated[_Name, AfterValidator(header_name)]
@@ -170,11 +155,7 @@ class HeaderAuth(_Keyed):
 
 
 class QueryAuth(_Keyed):
-    """The key in a query parameter.
-
-    Attributes:
-        name: The parameter's name, such as `key`.
-    """
+    """The key in the query parameter `name`, such as `key`."""
 
     type: Literal["query"]
     name: _Name
@@ -186,12 +167,7 @@ class QueryAuth(_Keyed):
 
 
 class BasicAuth(AuthConfig):
-    """User name and password (RFC 7617).
-
-    Attributes:
-        username: The user's name; its `value` may stand in the document.
-        password: The password's place.
-    """
+    """User name and password (RFC 7617)."""
 
     type: Literal["basic"]
     username: Setting
@@ -215,14 +191,10 @@ class BasicAuth(AuthConfig):
 
 
 class OAuth2ClientCredentials(AuthConfig):
-    """A token from a token endpoint, for a client's id and secret (RFC 6749, 4.4).
+    """A token from a token endpoint, in exchange for a client's id and secret (RFC 6749, 4.4).
 
     Attributes:
-        token_url: The token endpoint; it alone gets the secret, and is not followed elsewhere.
-        client_id: The client's id; its `value` may stand in the document.
-        client_secret: The secret's place.
-        scope: What the token shall be good for, if the endpoint wants to know.
-        audience: For whom it shall be, if the endpoint wants to know.
+        token_url: The token endpoint. Only it gets the secret; its redirects are not followed.
         client_auth: Whether id and secret are sent as `basic` authentication or in the form's `body`.
     """
 
@@ -247,7 +219,7 @@ class OAuth2ClientCredentials(AuthConfig):
         secret = self.client_secret.resolve(slug, environ, what="client secret", fits=ONE_LINE)
         asked = {"grant_type": "client_credentials", "scope": self.scope, "audience": self.audience}
         headers = {}
-        # Quoted first, as RFC 6749, 2.3.1 has it.
+        # Quoted first (RFC 6749, 2.3.1).
         encoded = _base64(f"{quote_plus(client)}:{quote_plus(secret)}")
         if self.client_auth == "basic":
             headers["Authorization"] = f"Basic {encoded}"
@@ -273,9 +245,7 @@ class AwsSigV4(AuthConfig):
     Attributes:
         service: The service's name in signatures, such as `bedrock`.
         region: Such as `us-east-1`.
-        access_key_id: The access key's place.
-        secret_access_key: The secret key's place.
-        session_token: The session token's place, for temporary credentials.
+        session_token: For temporary credentials.
     """
 
     type: Literal["aws_sigv4"]
@@ -306,9 +276,9 @@ class GoogleServiceAccount(_Keyed):
     """A token for a Google service account, whose JSON key signs the request for it (RFC 7523).
 
     Attributes:
-        env: The environment variable that holds the JSON key, or the path of its file; or
-        file: the file that holds the JSON key.
-        scopes: What the token shall be good for.
+        env: The environment variable with the JSON key, or with the path of its file; or
+        file: the file with the JSON key.
+        scopes: The token's scopes.
     """
 
     type: Literal["google_service_account"]
@@ -342,13 +312,12 @@ Auth: TypeAlias = Annotated[
     | GoogleServiceAccount,
     Field(discriminator="type"),
 ]
-"""Any of the kinds."""
 
 _AUTH: TypeAdapter[Auth] = TypeAdapter(Auth)
 
 
 def _reason(detail: ErrorDetails) -> str:
-    if detail["type"] == "union_tag_invalid":  # its own text repeats what stands there
+    if detail["type"] == "union_tag_invalid":  # pydantic's own text repeats the value
         return f"type: expected one of {detail['ctx']['expected_tags']}"
     place = ".".join(one_line(str(part), limit=60) for part in detail["loc"]) or "document"
     return f"{place}: {detail['msg'].removeprefix('Value error, ')}"

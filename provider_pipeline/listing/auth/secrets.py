@@ -1,4 +1,4 @@
-"""Where secrets come from: environment variables and files, and which names may hold one."""
+"""Reads secrets from environment variables and files, and checks the settings around them."""
 
 import fnmatch
 import os
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from provider_pipeline.errors import MissingCredentialError
 from provider_pipeline.listing.addresses import key_in_url
-from provider_pipeline.listing.key_look import (
+from provider_pipeline.listing.key_detection import (
     holds_well_known_key,
     is_our_variable,
     is_sensitive_name,
@@ -21,17 +21,17 @@ from provider_pipeline.listing.key_look import (
 )
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_INSTEAD: Final = (
+_USE_A_VARIABLE: Final = (
     'put it into an environment variable, and say where: {"type": "header", "name": NAME, "env": VARIABLE}'
 )
-_OURS: Final = frozenset(
+_RESERVED_HEADERS: Final = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"}
 )
 
 
 def header_name(name: str) -> str:
     """Refuse a header that cannot be set."""
-    if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
+    if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS:
         raise ValueError(f"{name!r} cannot be used as a header's name")
     return name
 
@@ -41,11 +41,11 @@ def static_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         header_name(name)
         if is_sensitive_name(name):
-            raise ValueError(f"header {name!r} usually holds a secret; {_INSTEAD}")
+            raise ValueError(f"header {name!r} usually holds a secret; {_USE_A_VARIABLE}")
         if not HEADER_TEXT.fullmatch(value):
             raise ValueError(f"the value of header {name!r} cannot be sent")
         if looks_like_a_key(value, name=name):
-            raise ValueError(f"the value of header {name!r} looks like a key; {_INSTEAD}")
+            raise ValueError(f"the value of header {name!r} looks like a key; {_USE_A_VARIABLE}")
     return headers
 
 
@@ -57,7 +57,7 @@ def token_url(url: str) -> str:
 
 
 def token_url_problem(url: str) -> str | None:
-    """Why a URL cannot be a token endpoint, as the end of a sentence; whether http may be asked is the transport's."""
+    """Why a URL cannot be a token endpoint, or None; whether plain http is allowed is decided when it is used."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -69,17 +69,17 @@ def token_url_problem(url: str) -> str | None:
 
 
 HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
-"""What a header's value can carry."""
+"""Valid in a header's value."""
 ONE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 """Text of any alphabet without line breaks and control characters."""
 ANY_TEXT: Final = re.compile(r"[^\x00\ud800-\udfff]+")
 """Text of several lines."""
-MOST_BYTES: Final = 64 * 1024
-"""How large a secret's file may be."""
+MAX_BYTES: Final = 64 * 1024
+"""Largest file of a secret."""
 KEY_VARIABLES: Final = "PROVIDER_PIPELINE_KEY_VARIABLES"
-"""Setting: the variables that may hold keys, as patterns such as `*_API_KEY`; any when unset."""
+"""Setting: variables that may hold keys, as patterns such as `*_API_KEY`; any if unset."""
 KEY_FOLDERS: Final = "PROVIDER_PIPELINE_KEY_FOLDERS"
-"""Setting: the folders that may hold key files, separated as in PATH; any when unset."""
+"""Setting: folders that may hold key files, separated as in PATH; any if unset."""
 
 
 def _variable(name: str) -> str:
@@ -95,12 +95,7 @@ FileName = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]+$", max_length=4000
 
 
 class Secret(BaseModel):
-    """The place of a secret.
-
-    Attributes:
-        env: The environment variable that holds it; or
-        file: the file that does, by its absolute path, such as a mounted secret.
-    """
+    """The place of a secret: an environment variable, or a file by its absolute path, such as a mounted secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -114,23 +109,22 @@ class Secret(BaseModel):
 
     @property
     def name(self) -> str:
-        """The variable or the file, for a hint."""
+        """The variable or the file."""
         return self.env or self.file or ""
 
     def resolve(
         self, slug: str, environ: Mapping[str, str], *, what: str = "key", fits: re.Pattern[str] = HEADER_TEXT
     ) -> str:
-        """Read the secret; white space around it is not part of it.
+        """Read the secret, without white space around it.
 
         Args:
             slug: The provider, for the error's text.
-            environ: Where variables are looked up.
+            environ: The environment variables.
             what: What the secret is to the provider, for the error's text.
-            fits: What it must be made of.
+            fits: The whole secret must match this.
 
         Raises:
-            MissingCredentialError: It is not there, is empty, or is nothing that could be sent. The value is never
-                shown.
+            MissingCredentialError: It is missing, empty, or cannot be sent. The value is never shown.
         """
         if self.env is not None:
             found = _in_environment(self.env, environ)
@@ -149,17 +143,13 @@ class Secret(BaseModel):
 
 
 def one_place(env: str | None, file: str | None) -> None:
-    """Refuse a document that names no place of its secret, or two."""
+    """Refuse a document that names no place for its secret, or two."""
     if (env is None) == (file is None):
         raise ValueError("needs an 'env' or a 'file', the place of its secret, and not both")
 
 
 class Setting(Secret):
-    """A value that may be public, such as a user's name or a client's id.
-
-    Attributes:
-        value: The value itself, in place of `env` or `file`.
-    """
+    """A value that may be public, such as a client's id, and so may be stored itself, as `value`."""
 
     value: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
@@ -177,45 +167,45 @@ class Setting(Secret):
 
     @property
     def name(self) -> str:
-        """The variable or the file, for a hint; 'auth_config' for a value that stands there."""
+        """The variable or the file, or 'auth_config' for a stored value."""
         return self.env or self.file or "auth_config"
 
     def resolve(
         self, slug: str, environ: Mapping[str, str], *, what: str = "key", fits: re.Pattern[str] = HEADER_TEXT
     ) -> str:
-        """The value, or what the variable or the file holds; see `Secret.resolve`."""
+        """The stored value, or see `Secret.resolve`."""
         return self.value if self.value is not None else super().resolve(slug, environ, what=what, fits=fits)
 
     def secrets(self, resolved: str) -> tuple[str, ...]:
-        """What of it no text may show: nothing, when it stands in the table anyway."""
+        """The values to redact: none if it is stored anyway."""
         return () if self.value is not None else (resolved,)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found in a secret's place: a text, or a problem that continues "which ..."."""
+class SecretText:
+    """The content of a secret's place, or a problem that continues "which ..."."""
 
     text: str = field(default="", repr=False)
     problem: str = ""
 
 
-def read_secret_file(name: str, environ: Mapping[str, str]) -> Found:
-    """Read a small text file, if keys may be where it is."""
+def read_secret_file(name: str, environ: Mapping[str, str]) -> SecretText:
+    """Read a small text file, if its folder may hold keys."""
     path = Path(name)
     try:
         if not _may_be_read(path, environ):
-            return Found(problem=f"is in none of the folders that {KEY_FOLDERS} names")
-        if not path.is_file():  # asked first: opening a pipe would wait for its writer
-            return Found(problem="is not a file" if path.exists() else "does not exist")
+            return SecretText(problem=f"is not in a folder that {KEY_FOLDERS} allows")
+        if not path.is_file():  # first, because opening a pipe would wait for its writer
+            return SecretText(problem="is not a file" if path.exists() else "does not exist")
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            return Found(problem=f"is larger than the {MOST_BYTES:,} bytes a secret may have")
-        return Found(content.decode("utf-8-sig").strip())
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            return SecretText(problem=f"is larger than the {MAX_BYTES:,} bytes a secret may have")
+        return SecretText(content.decode("utf-8-sig").strip())
     except OSError as error:
-        return Found(problem=f"cannot be read ({error.strerror or type(error).__name__})")
+        return SecretText(problem=f"cannot be read ({error.strerror or type(error).__name__})")
     except UnicodeDecodeError:
-        return Found(problem="is not UTF-8 text")
+        return SecretText(problem="is not UTF-8 text")
 
 
 def _may_be_read(path: Path, environ: Mapping[str, str]) -> bool:
@@ -224,8 +214,8 @@ def _may_be_read(path: Path, environ: Mapping[str, str]) -> bool:
     return not folders or any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
-def _in_environment(name: str, environ: Mapping[str, str]) -> Found:
+def _in_environment(name: str, environ: Mapping[str, str]) -> SecretText:
     allowed = environ.get(KEY_VARIABLES, "").replace(",", " ").split()
     if allowed and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):
-        return Found(problem=f"is none of those that {KEY_VARIABLES} names")
-    return Found(environ[name].strip()) if name in environ else Found(problem="is not set")
+        return SecretText(problem=f"is not among those that {KEY_VARIABLES} allows")
+    return SecretText(environ[name].strip()) if name in environ else SecretText(problem="is not set")

@@ -17,7 +17,7 @@ LISTING = {"object": "list", "data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}
 
 
 class Asker:
-    """Fetches listings with one client, as one process does that syncs again and again."""
+    """Fetches listings with one client, like a process that syncs repeatedly."""
 
     def __init__(self, server: HTTPServer, environ: Mapping[str, str], limits: FetchLimits = QUICK) -> None:
         self._server = server
@@ -41,7 +41,7 @@ class Asker:
 
 
 class Said:
-    """Everything that a test made the code say, for a search for secrets."""
+    """All texts that the code produced in a test, to search for secrets."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -73,7 +73,7 @@ Ask = Callable[..., Asker]
 
 @pytest.fixture
 def asker(httpserver: HTTPServer) -> Ask:
-    """Makes somebody who asks the test's server, and knows these variables."""
+    """Makes an `Asker` for the test's server with these environment variables."""
 
     def asker(environ: Mapping[str, str] | None = None, limits: FetchLimits = QUICK) -> Asker:
         return Asker(httpserver, environ or {}, limits)

@@ -5,7 +5,7 @@ from typing import get_args
 
 from provider_pipeline.listing.auth.credentials import UNSTATED_LIFETIME
 from provider_pipeline.listing.auth.kinds import Auth, AuthConfig
-from provider_pipeline.listing.auth.secrets import MOST_BYTES
+from provider_pipeline.listing.auth.secrets import MAX_BYTES
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "authentication.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)]
@@ -18,6 +18,6 @@ def test_the_examples_of_the_documentation_are_understood_and_cover_every_kind()
 
 
 def test_the_numbers_of_the_documentation_are_those_of_the_code() -> None:
-    assert f"at most {MOST_BYTES // 1024} KiB" in DOCUMENT
+    assert f"at most {MAX_BYTES // 1024} KiB" in DOCUMENT
     assert UNSTATED_LIFETIME == 5 * 60
     assert "for five minutes" in DOCUMENT

@@ -1,4 +1,4 @@
-"""What an auth_config may say, and that it comes back as it was."""
+"""What an auth_config may contain, and that it round-trips."""
 
 import json
 from typing import Any, get_args
@@ -94,9 +94,7 @@ def test_a_source_takes_any_kind_and_gives_it_back() -> None:
         ({"type": "bearer", "env": "K", "a\nb": 1}, "bearer.a b"),
     ],
 )
-def test_a_document_that_does_not_hold_together_is_refused_without_its_values(
-    document: dict[str, Any], says: str
-) -> None:
+def test_an_inconsistent_document_is_refused_without_its_values(document: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         AuthConfig.parse(document, slug="acme")
     assert caught.value.message.startswith("acme: auth_config is not understood")
@@ -121,7 +119,7 @@ def _never(*_: object) -> Any:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS[:1] + DOCUMENTS[2:5] + [OAUTH])
-def test_what_authorises_does_not_show_its_secrets(document: dict[str, Any]) -> None:
+def test_an_authorizer_does_not_show_its_secrets(document: dict[str, Any]) -> None:
     auth = AuthConfig.parse(document)
     environ = dict.fromkeys(["OPENAI_API_KEY", "K", "GEMINI_API_KEY", "P", "ACME_SECRET"], "hunter2hunter2")
     authorizer: Authorizer = auth.authorizer("acme", environ, TokenCache(), _never)

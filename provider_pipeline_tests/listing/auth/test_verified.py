@@ -1,4 +1,4 @@
-"""Keys and signatures, against a server that lets in only who has the right ones."""
+"""Keys and signatures, against a server that verifies them."""
 
 import datetime
 import hmac
@@ -26,7 +26,7 @@ PASSWORD = "pä ss:wörd=/+ 0123456789"
 
 
 def _checks(request: Request) -> bool:
-    """Whether a request has the key, by whichever of the simple ways its path names."""
+    """Whether a request has the key, in the way that its path names."""
     match request.path.split("/")[1]:
         case "bearer":
             return request.headers.get("Authorization") == f"Bearer {KEY}"
@@ -119,7 +119,7 @@ ENVIRON = {
 
 
 class AwsGate:
-    """Computes each request's signature again, as the service does: from what arrived, spelt in the canonical way."""
+    """Computes each request's signature again from what arrived, as the service does."""
 
     def __init__(self, environ: Mapping[str, str], *, token: bool, answers: list[Any]) -> None:
         self._token = environ["AWS_SESSION_TOKEN"] if token else None
@@ -219,7 +219,7 @@ def test_a_signature_with_the_wrong_secret_is_refused_without_showing_it(
         assert secret not in said
 
 
-def test_the_large_libraries_are_imported_only_by_whom_uses_them() -> None:
+def test_the_large_libraries_are_imported_only_when_used() -> None:
     asks = (
         "import sys, provider_pipeline.listing.client;"
         "from provider_pipeline.listing.auth.kinds import AuthConfig;"

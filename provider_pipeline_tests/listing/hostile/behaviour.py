@@ -1,8 +1,4 @@
-"""What a behaviour is, and the well-behaved provider it departs from.
-
-Here: the type of the table's entries, the models the provider had before, and the small scripts that entries are made
-of. Not here: the entries.
-"""
+"""An entry of the table, the well-behaved provider it departs from, and the scripts that entries are made of."""
 
 import json
 from collections.abc import Mapping
@@ -33,23 +29,23 @@ HASTY: Final = MappingProxyType({"allow_private": True, "deadline": 0.5})
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One way to misbehave, and what is promised then.
+    """One way to misbehave, and the promised outcome.
 
     Attributes:
         name: Its name, and the slug of the provider that behaves so.
         does: What the provider does, in one line.
         script: The same for the server.
-        outcome: The exception of the sync, or `synced`.
+        outcome: The sync's exception, or `synced`.
         says: Key words of the exception's one line.
-        asked: How many requests it gets; None where that depends on timing.
+        asked: How many requests it gets; None if that depends on timing.
         rows: The active models afterwards, where the outcome is `synced`.
         stage: When the script runs.
-        base_url: Where the provider is; `{port}` is the server's, `{name}` its name.
+        base_url: The provider's; `{port}` is the server's, `{name}` its name.
         auth: Its auth_config.
         policy: Its request_config.
         pagination: Its rule's pagination.
-        detail: Where its rule asks about single models.
-        addresses: What the host `{name}.example` stands for, from one look-up to the next.
+        detail: Its rule's detail.
+        addresses: What the host `{name}.example` resolves to, from one look-up to the next.
     """
 
     name: str
@@ -69,7 +65,7 @@ class Behaviour:
 
     @property
     def opens_task(self) -> bool:
-        """Whether a RULE_GEN task exists afterwards: only where the listing was read and the rule does not fit it."""
+        """Whether a RULE_GEN task exists afterwards: only if the listing was read and the rule does not fit it."""
         return self.outcome is RuleValidationError
 
     @property
@@ -89,7 +85,7 @@ def items(*model_ids: Any) -> list[dict[str, Any]]:
 
 
 def whole(**more: Any) -> dict[str, Any]:
-    """The listing as it was before, which by every pagination is whole."""
+    """The listing as it was before, complete by every pagination."""
     ends = {"has_more": False, "page": 1, "total_pages": 1, "total": len(MODELS)}
     return {"object": "list", "data": items(*MODELS), **ends, **more}
 
@@ -131,5 +127,5 @@ def then_resets(*parts: bytes) -> Script:
 
 
 def at_first(script: Script, *, times: int = 1) -> Script:
-    """A script that behaves so `times` times, and well ever after."""
+    """A script that misbehaves the first `times` times only."""
     return lambda conversation: (script if conversation.attempt <= times else well_behaved)(conversation)

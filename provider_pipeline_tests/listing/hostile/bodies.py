@@ -19,7 +19,7 @@ BROTLI_BOMB: Final = base64.b64decode(
     "y///P/ilQLbiskAA9/4v/v//wS8BEIdFALr3f/z//4NfAiAOCwB07//4//8HvwRAHBYA6N7/8f//D34JgDgsANC9/+P//x/8EgBxWACge//H//8/"
     "+CUA4rAAQPf+j///f/BLAMRhAYDu/R8CAAIgXQM="
 )
-"""64 MiB of spaces between brackets; no library here could make it."""
+"""64 MiB of spaces between brackets, compressed with a format that no library here can write."""
 
 
 @cache
@@ -79,13 +79,13 @@ LENGTHS: Final = (
     ),
     Behaviour(
         "length-is-no-number",
-        "States a length that is no number; the body ends with the connection.",
+        "States a length that is not a number; the body ends with the connection.",
         sends(OK + b"Content-Length: many\r\n\r\n" + GOOD),
         "synced",
     ),
     Behaviour(
         "length-is-negative",
-        "States a length below zero; the body ends with the connection.",
+        "States a negative length; the body ends with the connection.",
         sends(OK + b"Content-Length: -5\r\n\r\n" + GOOD),
         "synced",
     ),
@@ -114,7 +114,7 @@ LENGTHS: Final = (
     ),
     Behaviour(
         "chunk-size-is-no-number",
-        "Sends a chunk whose size is no number.",
+        "Sends a chunk whose size is not a number.",
         sends(CHUNKED + b"zz\r\n[]\r\n0\r\n\r\n"),
         ListingUnreadableError,
         BROKE_OFF,
@@ -122,7 +122,7 @@ LENGTHS: Final = (
     ),
     Behaviour(
         "chunk-size-is-negative",
-        "Sends a chunk whose size is below zero.",
+        "Sends a chunk with a negative size.",
         sends(CHUNKED + b"-5\r\n[]\r\n0\r\n\r\n"),
         ListingUnreadableError,
         BROKE_OFF,
@@ -130,7 +130,7 @@ LENGTHS: Final = (
     ),
     Behaviour(
         "error-page-in-a-negative-chunk",
-        "Refuses, with an error page in a chunk whose size is below zero.",
+        "Refuses, with an error page in a chunk with a negative size.",
         sends(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n[]\r\n0\r\n\r\n"),
         ListingRefusedError,
         "answered 403",
@@ -208,7 +208,7 @@ FLOODS: Final = (
     ),
     Behaviour(
         "million-lists",
-        "Sends a page that would burst the memory once parsed.",
+        "Sends a page that would exhaust the memory once parsed.",
         lambda conversation: conversation.send(answer(b"[" + b"[]," * 1_000_001 + b"[]]")),
         ListingUnreadableError,
         "objects and lists",
@@ -274,7 +274,7 @@ ENCODINGS: Final = (
     ),
     Behaviour(
         "unknown-encoding",
-        "Uses an encoding that nobody knows.",
+        "Uses an unknown encoding.",
         sends(answer(GOOD, "Content-Encoding: rot13")),
         ListingUnreadableError,
         ODD_ENCODING,

@@ -1,4 +1,4 @@
-"""Behaviours below HTTP and in its first lines: resets, silence, dripping, and what is no HTTP at all."""
+"""Behaviours below HTTP and in its first lines: resets, silence, dripping, and other protocols."""
 
 from typing import Final
 
@@ -118,7 +118,7 @@ RESETS: Final = (
     ),
     Behaviour(
         "reset-once",
-        "Resets in the middle of the body, and is well when asked again.",
+        "Resets in the middle of the body, and answers well on the retry.",
         at_first(then_resets(answer(GOOD[:200], length=len(GOOD)))),
         "synced",
         asked=2,
@@ -128,7 +128,7 @@ RESETS: Final = (
 SLOW: Final = (
     Behaviour(
         "silence",
-        "Reads the request and never says a word.",
+        "Reads the request and never answers.",
         _stops(),
         ListingUnreachableError,
         LATE,
@@ -200,7 +200,7 @@ SLOW: Final = (
     ),
     Behaviour(
         "drip-error-page",
-        "Refuses, and sends the page that says why a byte at a time.",
+        "Refuses, and sends the error page a byte at a time.",
         _drips(b"HTTP/1.1 400 No\r\nContent-Length: 100000\r\n\r\n{", b" "),
         ListingUnreadableError,
         LATE,
@@ -218,7 +218,7 @@ SLOW: Final = (
     ),
     Behaviour(
         "slow-pages",
-        "Answers each page in good time, and all of them never.",
+        "Answers each page in time, but never completes the listing.",
         _slow_page,
         ListingUnreachableError,
         LATE,
@@ -257,7 +257,7 @@ NOT_HTTP: Final = (
     ),
     Behaviour(
         "status-is-no-number",
-        "Answers with a status that is no number.",
+        "Answers with a status that is not a number.",
         sends(b"HTTP/1.1 abc\r\n\r\n"),
         ListingUnreachableError,
         CLOSED,
@@ -281,7 +281,7 @@ NOT_HTTP: Final = (
     ),
     Behaviour(
         "header-without-colon",
-        "Sends a header line that is none, before a listing.",
+        "Sends a header line without a colon, before a listing.",
         sends(answer(GOOD, "no colon here")),
         "synced",
         auth=QUERY,

@@ -1,4 +1,4 @@
-"""Behaviours that are small on the wire, and much work to read, to judge or to keep."""
+"""Behaviours that are small on the wire, and costly to parse, judge or store."""
 
 import gzip
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Member = Callable[[], bytes]
 
 
 def many(value: bytes, *, containers: int = 0, first: bytes = b"0", size: int = _SIZE) -> Member:
-    """A list of as many of a value as make a large page, or as a page of any size may have objects and lists."""
+    """A list that repeats a value up to a large page's size, or up to the most objects and lists a page may have."""
     times = size // (len(value) + 1)
     if containers:
         times = min(times, _CONTAINERS // containers)
@@ -38,7 +38,7 @@ def _compressed(body: bytes) -> bytes:
 
 
 def sends_pages(member: Member, *, encoding: str = "utf-8", pages: int = _PAGES) -> Script:
-    """A script that lists the models on some pages, each with this member where no rule looks."""
+    """A script that lists the models on some pages, each with this value in a field that no rule reads."""
 
     def script(conversation: Conversation) -> None:
         number = int(conversation.query.get("page", "1"))
@@ -52,7 +52,7 @@ def sends_pages(member: Member, *, encoding: str = "utf-8", pages: int = _PAGES)
 def _page(name: str, does: str, member: Member, outcome: Outcome = "synced", words: str = "", **more: str) -> Behaviour:
     return Behaviour(
         name,
-        f"Sends pages of some kilobytes of gzip: {does}",
+        f"Sends pages of a few kilobytes of gzip: {does}",
         sends_pages(member, **more),
         outcome,
         words,
@@ -100,13 +100,13 @@ COSTLY: Final = (
     ),
     _page(
         "halves-of-characters",
-        "half of a character, among many objects.",
+        "a lone surrogate among many objects.",
         many(b'{"a":1}', containers=1, first=b'"\\ud800"'),
     ),
     _page("numbers-in-short", "numbers that are longer when they are written out.", many(b"1e5")),
-    _page("numbers-and-half-a-character", "the same, with half of a character.", _FLOATS),
+    _page("numbers-and-half-a-character", "the same, with a lone surrogate.", _FLOATS),
     _page("long-integers", "integers of thousands of digits.", many(b"9" * 4_300)),
-    _page("long-fractions", "numbers of a hundred digits behind the point.", many(b"0." + b"1" * 100)),
+    _page("long-fractions", "numbers with a hundred decimals.", many(b"0." + b"1" * 100)),
     _page("number-too-small", "a number that would read as zero.", lambda: b"1e-400", ListingUnreadableError, "range"),
     Behaviour(
         "brackets-on-many-pages",

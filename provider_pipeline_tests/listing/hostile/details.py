@@ -1,4 +1,4 @@
-"""Behaviours of models' own answers, where a listing has only ids and each model is asked about."""
+"""Behaviours of the details of models, where a listing has only ids."""
 
 from typing import Any, Final
 from urllib.parse import quote

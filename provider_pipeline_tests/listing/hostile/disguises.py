@@ -1,4 +1,4 @@
-"""Behaviours that show a secret in a way that hides it from a simple search; and secrets of other people's."""
+"""Behaviours that disguise a secret from a simple search, or show other people's."""
 
 import html
 from typing import Any, Final
@@ -69,7 +69,7 @@ def _agent_listing() -> dict[str, Any]:
 DISGUISES: Final = (
     Behaviour(
         "login-wall",
-        "Redirects to a login, with the address that was asked for, key and all, percent-encoded twice more.",
+        "Redirects to a login, with the requested URL, key included, percent-encoded twice more.",
         _login_wall,
         ListingRefusedError,
         "/login, which is not followed",
@@ -77,7 +77,7 @@ DISGUISES: Final = (
     ),
     Behaviour(
         "moved-with-the-key",
-        "Redirects within its origin to an address with the key percent-encoded three times.",
+        "Redirects within its origin to a URL with the key percent-encoded three times.",
         _moves,
         "synced",
         asked=2,
@@ -85,7 +85,7 @@ DISGUISES: Final = (
     ),
     Behaviour(
         "next-url-with-the-key",
-        "Names a next page whose address has the key percent-encoded twice, and has nothing there.",
+        "Names a next page whose URL has the key percent-encoded twice, and answers 404 there.",
         _next_page_fails,
         ListingRefusedError,
         "/v1/models answered 404",
@@ -95,7 +95,7 @@ DISGUISES: Final = (
     ),
     Behaviour(
         "login-page-with-the-key",
-        "Answers with a login page whose title has the address that was asked for, percent-encoded twice more.",
+        "Answers with a login page whose title has the requested URL, percent-encoded twice more.",
         sends(answer(f"<title>Sign in to https://models.example/v1?k={TWICE} now</title>".encode(), kind="text/html")),
         ListingUnreadableError,
         "titled 'Sign in to https://models.example/v1 now'",
@@ -126,13 +126,13 @@ DISGUISES: Final = (
     ),
     Behaviour(
         "key-in-capitals",
-        "Calls a model by the key in capitals.",
+        "Uses the key in capitals as a model's name.",
         sends(answer(encoded(_named(KEY.upper())))),
         "synced",
     ),
     Behaviour(
         "key-quoted-thrice",
-        "Calls a model by the key as URLs in URLs in URLs write it.",
+        "Uses the key, percent-encoded three times, as a model's name.",
         sends(answer(encoded(_named(THRICE)))),
         "synced",
     ),
@@ -143,7 +143,10 @@ DISGUISES: Final = (
         "synced",
     ),
     Behaviour(
-        "most-of-the-key", "Calls a model by most of the key.", sends(answer(encoded(_named(f"{CUT}…")))), "synced"
+        "most-of-the-key",
+        "Uses most of the key as a model's name.",
+        sends(answer(encoded(_named(f"{CUT}…")))),
+        "synced",
     ),
     Behaviour(
         "keys-of-others",
@@ -153,7 +156,7 @@ DISGUISES: Final = (
     ),
     Behaviour(
         "key-of-others-in-an-error",
-        "Answers with an error that quotes a key which is not ours.",
+        "Answers with an error that quotes somebody else's key.",
         sends(answer(encoded({"error": {"message": f"{OTHERS[0]} is over its limit"}}), status="402 Payment Required")),
         ListingRefusedError,
         "*** is over its limit",

@@ -1,7 +1,6 @@
-"""The page docs/hostile-provider.md, from the table.
+"""Writes the page docs/hostile-provider.md from the table.
 
-Here: the page's text. Run `python -m provider_pipeline_tests.listing.hostile.document > docs/hostile-provider.md` to
-write it anew.
+Run `python -m provider_pipeline_tests.listing.hostile.document > docs/hostile-provider.md`.
 """
 
 import sys
@@ -14,17 +13,18 @@ COMMAND: Final = "python -m provider_pipeline_tests.listing.hostile.document > d
 
 _HEAD: Final = """# What a hostile provider can do
 
-{count} behaviours of a provider, or of somebody between it and us, and what a sync makes of each. The tests live
-through all of them, with a provider that had rows before, and keep these promises for every one:
+{count} behaviours of a provider, or of something between it and us, and the outcome of a sync for each. The tests run
+a sync against every one of them, for a provider that had rows before, and check that:
 
 - The sync ends with the outcome below, in bounded time and memory, and leaves no thread behind.
 - Its thread takes at most two seconds of processor time more than its deadline.
 - Unless the outcome is `synced`, no row of the provider is touched.
-- A `RULE_GEN` task is opened only when a whole listing came and the rule does not fit it: a `RuleValidationError`.
-- No other host is ever asked, and the provider's key is in no table, log, event, error or traceback, and neither are
-  other people's keys that it lists. (A provider that hides its own key, reversed or encrypted, is beyond this.)
+- A `RULE_GEN` task is opened only if a complete listing came and the rule does not fit it (`RuleValidationError`).
+- No other host gets a request.
+- Neither the provider's key nor other people's keys that it lists are in any table, log, event, error or traceback. (A
+  provider that hides its own key, reversed or encrypted, is beyond this.)
 
-This page is made from the tests' table: `{command}`.
+This page is generated from the tests' table: `{command}`.
 """
 
 
@@ -32,9 +32,7 @@ def document() -> str:
     """The whole page."""
     parts = [_HEAD.format(count=len(BEHAVIOURS), command=COMMAND)]
     for chapter, behaviours in CHAPTERS.items():
-        parts.append(
-            f"\n## {chapter}\n\n| behaviour | what the provider does | requests | outcome | what is said of it |\n"
-        )
+        parts.append(f"\n## {chapter}\n\n| behaviour | what the provider does | requests | outcome | error text |\n")
         parts.append("|---|---|---|---|---|\n")
         parts += [_line(behaviour) for behaviour in behaviours]
     return "".join(parts)

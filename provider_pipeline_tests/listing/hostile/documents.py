@@ -1,4 +1,4 @@
-"""Behaviours of a whole body that is no listing: pages for people, broken JSON, and JSON nobody should write."""
+"""Behaviours of a whole body: web pages, broken JSON, odd JSON, and JSON that is not a listing."""
 
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ def _body(
 
 
 def _with(text: str) -> bytes:
-    """The listing with one more member in its first model, written as given."""
+    """The listing with one more field in its first model, written as given."""
     return GOOD.replace(b'{"id": "gpt-4.1-0",', b'{"id": "gpt-4.1-0", ' + text.encode() + b",", 1)
 
 
@@ -73,7 +73,7 @@ NOT_JSON: Final = (
         "malformed JSON",
     ),
     _body(
-        "not-utf-8", "Sends bytes that are no text.", GOOD[:-1] + b'"\xff\xfe"}', ListingUnreadableError, "not utf-8"
+        "not-utf-8", "Sends bytes that are not text.", GOOD[:-1] + b'"\xff\xfe"}', ListingUnreadableError, "not utf-8"
     ),
     _body("nul-byte", "Sends a NUL byte in a text.", _with('"x": "a\0b"'), ListingUnreadableError, "malformed JSON"),
 )
@@ -84,7 +84,7 @@ ODD_JSON: Final = (
     _body("wrong-content-type", "Calls its JSON a picture.", GOOD, "synced", kind="image/png"),
     _body(
         "no-content-type",
-        "Does not say what it sends.",
+        "Sends no content type.",
         GOOD,
         "synced",
         kind="",
@@ -99,7 +99,7 @@ ODD_JSON: Final = (
     ),
     _body(
         "infinite-number",
-        "Sends a number beyond all range.",
+        "Sends a number beyond a double's range.",
         _with('"x": 1e999'),
         ListingUnreadableError,
         "the number 1e999, which is out of range",
@@ -134,21 +134,21 @@ ODD_JSON: Final = (
     ),
     _body(
         "lone-surrogate",
-        "Sends half of a character in the name of one model of ten.",
+        "Sends a lone surrogate in the name of one model of ten.",
         _with('"display_name": "half \\ud800"'),
         RuleValidationError,
         "half of a surrogate pair",
     ),
     _body(
         "lone-surrogate-in-an-id",
-        "Sends half of a character in the id of one model of ten.",
+        "Sends a lone surrogate in the id of one model of ten.",
         GOOD.replace(b"gpt-4.1-0", b"gpt-4.1-\\ud800"),
         RuleValidationError,
         "cannot be stored",
     ),
     _body(
         "lone-surrogate-in-what-is-not-read",
-        "Sends half of a character where no rule looks.",
+        "Sends a lone surrogate in a field that no rule reads.",
         _with('"description": "half \\ud800"'),
         "synced",
     ),
@@ -168,7 +168,7 @@ ODD_JSON: Final = (
     ),
     _body(
         "nul-in-what-is-not-read",
-        "Sends an escaped NUL where no rule looks.",
+        "Sends an escaped NUL in a field that no rule reads.",
         _with('"description": "a\\u0000b"'),
         "synced",
     ),
@@ -247,7 +247,7 @@ NO_LISTING: Final = (
     ),
     Behaviour(
         "all-other-models",
-        "Lists none of the models it listed before.",
+        "Lists none of the models that it listed before.",
         says(whole(data=items(*(f"llama-{number}" for number in range(10))))),
         RuleValidationError,
         "0 of the 10 models of the last accepted listing are still listed, 10 are new",

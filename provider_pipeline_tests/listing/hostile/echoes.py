@@ -1,4 +1,4 @@
-"""Behaviours that repeat our key: in every place a server can put a text, in every way it can write it."""
+"""Behaviours that repeat our key, in every place and every encoding a server can use."""
 
 import base64
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def _named(display_name: str) -> dict[str, Any]:
 
 
 def _spelt(spell: Callable[[str], str]) -> Script:
-    """Sends the listing with the key as a model's name, in the server's own way to write JSON."""
+    """Sends the listing with the key as a model's name, encoded in the server's own way."""
     return sends(answer(encoded(_named("KEY")).replace(b'"KEY"', f'"{spell(KEY)}"'.encode())))
 
 
@@ -114,7 +114,7 @@ REFUSED: Final = (
     ),
     Behaviour(
         "key-in-a-redirect",
-        "Redirects to another port with the key in the address.",
+        "Redirects to another port with the key in the URL.",
         lambda conversation: conversation.send(
             answer(b"", f"Location: {conversation.elsewhere}/{quote(KEY, safe='')}?k={KEY}", status="302 Found")
         ),
@@ -139,26 +139,29 @@ ACCEPTED: Final = (
         sends(answer(encoded(whole()), f'ETag: "{KEY}"', f"X-Request-Id: {KEY}", f"Last-Modified: {KEY}")),
         "synced",
     ),
-    Behaviour("key-in-a-name", "Calls a model by the key.", _spelt(lambda key: key), "synced"),
+    Behaviour("key-in-a-name", "Uses the key as a model's name.", _spelt(lambda key: key), "synced"),
     Behaviour(
-        "key-quoted", "Calls a model by the key as URLs write it.", _spelt(lambda key: quote(key, safe="")), "synced"
+        "key-quoted",
+        "Uses the key, percent-encoded, as a model's name.",
+        _spelt(lambda key: quote(key, safe="")),
+        "synced",
     ),
-    Behaviour("key-quoted-plus", "Calls a model by the key as forms write it.", _spelt(quote_plus), "synced"),
+    Behaviour("key-quoted-plus", "Uses the key, form-encoded, as a model's name.", _spelt(quote_plus), "synced"),
     Behaviour(
         "key-with-escaped-slashes",
-        "Calls a model by the key as PHP writes it in JSON.",
+        "Uses the key as a model's name, with slashes escaped as in PHP's JSON.",
         _spelt(lambda key: key.replace("/", "\\/")),
         "synced",
     ),
     Behaviour(
         "key-in-unicode-escapes",
-        "Calls a model by the key, each character escaped.",
+        "Uses the key as a model's name, each character escaped.",
         _spelt(lambda key: "".join(f"\\u{ord(char):04x}" for char in key)),
         "synced",
     ),
     Behaviour(
         "key-in-utf-16",
-        "Calls a model by the key, in UTF-16.",
+        "Uses the key as a model's name, in UTF-16.",
         sends(answer(encoded(_named(KEY)).decode().encode("utf-16"))),
         "synced",
     ),
@@ -177,20 +180,20 @@ ACCEPTED: Final = (
     ),
     Behaviour(
         "key-in-base64",
-        "Calls a model by the key in Base64.",
+        "Uses the key in Base64 as a model's name.",
         _spelt(lambda key: base64.b64encode(key.encode()).decode()),
         "synced",
     ),
     Behaviour(
         "login-in-a-name",
-        "Calls a model by the login as it was sent, in Base64.",
+        "Uses the login as it was sent, in Base64, as a model's name.",
         _echoes_authorization("200 OK"),
         "synced",
         auth=BASIC,
     ),
     Behaviour(
         "key-in-the-next-url",
-        "Repeats the key of the query in the address of the next page.",
+        "Repeats the query's key in the URL of the next page.",
         _next_page,
         "synced",
         asked=2,

@@ -1,4 +1,4 @@
-"""A network of the tests' own: what a host's name stands for, from one look-up to the next, and what can be reached."""
+"""A fake network: what a name resolves to, from one look-up to the next, and which addresses can be reached."""
 
 import errno
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 
 class Resolver:
-    """Takes the place of the system's resolver for some names; every look-up gives the next addresses.
+    """Replaces the system's resolver for some names; every look-up gives the next addresses.
 
     Args:
         patch: Puts it there, and takes it away again.
@@ -33,7 +33,7 @@ class Resolver:
 
 
 class Unrouted:
-    """Refuses connections to all addresses but this machine's, as a machine without a network does: tests send nothing.
+    """Refuses connections to other machines, like a machine without a network, so that tests send nothing.
 
     Args:
         patch: Puts it in the place of the system's `connect`, and takes it away again.

@@ -28,7 +28,7 @@ def _number(conversation: Conversation) -> int:
 
 
 def _of_five(number: int) -> dict[str, Any]:
-    """A page of two models, of five in all."""
+    """A page of two of five models."""
     more = {"next_page_token": str(number + 1)} if number < 5 else {}
     return {"data": items(*MODELS[2 * number - 2 : 2 * number]), **more}
 
@@ -155,7 +155,7 @@ CURSORS: Final = (
     ),
     Behaviour(
         "more-without-cursor",
-        "Says that there is more, and not where.",
+        "Says that there is more, but not where.",
         _ends_without_cursor,
         ListingUnreadableError,
         "has more (has_more) but no last_id",
@@ -179,7 +179,7 @@ CURSORS: Final = (
     ),
     Behaviour(
         "pages-too-large-together",
-        "Sends pages that are small enough each, and too much together.",
+        "Sends pages that are small enough one by one, but too large together.",
         _too_many_bytes,
         ListingUnreadableError,
         "bytes this page may have",
@@ -219,7 +219,7 @@ THIRD_OF_FIVE: Final = (
     ),
     Behaviour(
         "third-page-empty",
-        "Sends no model on the third of five pages, and goes on, as servers do that filter their pages.",
+        "Sends no model on the third of five pages and goes on, as servers do that filter each page.",
         _fails_at_third(says({"data": [], "next_page_token": "4"})),
         "synced",
         asked=5,
@@ -266,7 +266,7 @@ TOTALS: Final = (
     ),
     Behaviour(
         "total-is-no-number",
-        "Announces a total that is no number.",
+        "Announces a total that is not a number.",
         says(whole(total="many")),
         ListingUnreadableError,
         "does not say how many models there are",
@@ -282,7 +282,7 @@ TOTALS: Final = (
     ),
     Behaviour(
         "another-page-than-asked",
-        "Answers with page 7 when page 2 was asked for.",
+        "Answers with page 7 when page 2 was requested.",
         _another_page_than_asked,
         ListingUnreadableError,
         "says it is page 7, though page 2 was asked for",

@@ -1,4 +1,4 @@
-"""Behaviours that send us somewhere else: redirects, next pages and names that resolve to where nobody should ask."""
+"""Behaviours that send us elsewhere: redirects, next pages, and names that resolve to forbidden addresses."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -12,7 +12,7 @@ NOT_FOLLOWED: Final = "which is not followed"
 NAMED: Final = "http://{name}.example:{port}"
 PUBLIC: Final = MappingProxyType({"allow_http": True})
 ELSEWHERE: Final = "8.8.8.8"
-"""Nothing is sent to it: see `Unrouted`."""
+"""Nothing is sent there: see `Unrouted`."""
 
 
 def _redirects(location: str | Callable[[Conversation], str], status: str = "302 Found") -> Script:
@@ -25,7 +25,7 @@ def _redirects(location: str | Callable[[Conversation], str], status: str = "302
 
 def _moves_within(conversation: Conversation) -> None:
     if conversation.target.startswith("/v1/"):
-        # The body of a redirect is nobody's business, so it may be endless.
+        # The body of a redirect is not read, so it may be endless.
         conversation.flood(b"HTTP/1.1 308 Permanent Redirect\r\nLocation: /v2/models\r\n\r\n", b" " * 4096)
     if conversation.header("Authorization") == f"Bearer {KEY}":
         well_behaved(conversation)
@@ -75,14 +75,14 @@ REDIRECTS: Final = (
     ),
     _refused(
         "redirect-to-metadata",
-        "Redirects to the address where clouds keep their machines' keys.",
+        "Redirects to the metadata address of clouds.",
         _redirects("http://169.254.169.254/latest/meta-data/iam/security-credentials/"),
     ),
     _refused("redirect-to-file", "Redirects to a `file:` URL.", _redirects("file:///etc/passwd")),
     _refused("redirect-to-script", "Redirects to a `javascript:` URL.", _redirects("javascript:alert(1)")),
     _refused("redirect-with-login", "Redirects to a URL with a login.", _redirects("http://user:pw@127.0.0.1/x")),
     _refused("redirect-without-scheme", "Redirects to `//` and another host.", _redirects("//127.0.0.1:1/x")),
-    _refused("redirect-to-no-url", "Redirects to what is no URL.", _redirects("http://[::1")),
+    _refused("redirect-to-no-url", "Redirects to something that is not a URL.", _redirects("http://[::1")),
     Behaviour(
         "redirect-in-a-loop",
         "Redirects between two of its own pages.",
@@ -93,7 +93,7 @@ REDIRECTS: Final = (
     ),
     Behaviour(
         "redirect-to-itself",
-        "Redirects to the page that was asked for.",
+        "Redirects to the requested page itself.",
         _redirects(lambda conversation: conversation.target),
         ListingRefusedError,
         "more than 3 redirects",
@@ -118,7 +118,7 @@ REDIRECTS: Final = (
 NAMES: Final = (
     Behaviour(
         "name-of-this-machine",
-        "Has a name that stands for a loopback address.",
+        "Has a name that resolves to a loopback address.",
         well_behaved,
         ListingUnreachableError,
         "is not sent: name-of-this-machine.example is 127.0.0.1, a loopback address",
@@ -129,7 +129,7 @@ NAMES: Final = (
     ),
     Behaviour(
         "name-of-metadata",
-        "Has a name that stands for the address where clouds keep their machines' keys.",
+        "Has a name that resolves to the metadata address of clouds.",
         well_behaved,
         ListingUnreachableError,
         "is not sent: name-of-metadata.example is 169.254.169.254, a cloud's metadata address",
@@ -140,7 +140,7 @@ NAMES: Final = (
     ),
     Behaviour(
         "name-that-rebinds",
-        "Has a name that stands for a public address when it is judged, and for this machine a moment later.",
+        "Has a name that resolves to a public address when it is checked, and to this machine a moment later.",
         well_behaved,
         ListingUnreachableError,
         "name-that-rebinds.example",
@@ -151,7 +151,7 @@ NAMES: Final = (
     ),
     Behaviour(
         "plain-http-in-public",
-        "Has a public address, and is asked by plain http.",
+        "Has a public address and a plain http URL.",
         well_behaved,
         ListingUnreachableError,
         f"is not sent: plain http to {ELSEWHERE} shows the key to everybody on the way",

@@ -1,8 +1,4 @@
-"""The search for the key, in every form a server or a library could have written it in; and for other people's keys.
-
-Here: the forms, and finding them in texts, in bytes and in every column of every table of a database. Not here: which
-places are searched (the tests).
-"""
+"""Searches texts and whole databases for the key in every possible form, and for other people's keys."""
 
 import base64
 import html

@@ -1,4 +1,4 @@
-"""A raw-socket server that misbehaves in ways an HTTP library would not let a server misbehave."""
+"""A raw-socket server that misbehaves in ways no HTTP library allows."""
 
 import contextlib
 import select
@@ -13,7 +13,7 @@ Script = Callable[["Conversation"], object]
 Stage = Literal["before accept", "before request", "after request"]
 
 RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-"""The option that makes closing a connection send RST instead of FIN."""
+"""SO_LINGER value that makes closing a connection send RST instead of FIN."""
 
 
 class Conversation:
@@ -45,7 +45,7 @@ class Conversation:
 
     @property
     def target(self) -> str:
-        """Path and query, as asked for."""
+        """Path and query, as requested."""
         return self.request.split(b" ", 2)[1].decode()
 
     @property
@@ -54,7 +54,7 @@ class Conversation:
         return dict(parse_qsl(urlsplit(self.target).query))
 
     def header(self, name: str) -> str:
-        """The value of a header, or an empty text."""
+        """The value of a header, or an empty string."""
         for line in self.request.decode("latin-1").split("\r\n")[1:]:
             key, _, value = line.partition(":")
             if key.lower() == name.lower():
@@ -66,13 +66,13 @@ class Conversation:
             self.connection.sendall(part)
 
     def flood(self, start: bytes, block: bytes) -> None:
-        """Send `block` for as long as somebody takes it."""
+        """Send `block` until the client hangs up."""
         self.send(start)
         while not self._over.is_set():
             self.send(block)
 
     def drip(self, content: bytes = b"", *, forever: bytes = b" ", every: float = 0.02) -> None:
-        """Send a byte at a time, then `forever`, until the client or the test has had enough."""
+        """Send a byte at a time, then `forever`, until the client hangs up or the test ends."""
         for byte in content:
             self.connection.sendall(bytes([byte]))
             if self._over.wait(every):
@@ -93,7 +93,7 @@ class Conversation:
 
 
 class HostileServer:
-    """Runs one script for each connection; `requests` holds what came in.
+    """Runs a script for each connection; `requests` records what came in.
 
     Args:
         script: What is done with a connection.
@@ -113,7 +113,7 @@ class HostileServer:
         self._acceptor.start()
 
     def behave(self, script: Script, stage: Stage = "after request") -> None:
-        """From now on, run this script at this stage, and count requests anew."""
+        """Run this script at this stage from now on, and reset `requests`."""
         self._script = script
         self._stage = stage
         self._last_request: float | None = None
@@ -129,7 +129,7 @@ class HostileServer:
         self._acceptor.join()
         self._listener.close()
         for connection in list(self._open):
-            # Whoever hung up with a full window leaves a thread sending until somebody ends it.
+            # A client that hung up with a full window leaves a thread sending until its connection is shut down.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
@@ -142,11 +142,11 @@ class HostileServer:
 
     def _accept(self) -> None:
         while not self._over.is_set():
-            # Whoever ends the server wakes this up, unless the listener is being replaced just then.
+            # Ending the server wakes this up, unless the listener is being replaced just then.
             if not select.select([self._listener], [], [], 1)[0] or self._over.is_set():
                 continue
             if self._stage == "before accept":
-                # Closing a listener resets the connections that nobody accepted.
+                # Closing a listener resets the connections not yet accepted.
                 self._listener.close()
                 self._listener = socket.create_server(("127.0.0.1", self.port))
                 continue
@@ -190,7 +190,7 @@ class HostileServer:
 def answer(
     body: bytes, *headers: str, status: str = "200 OK", length: int | None = None, kind: str = "application/json"
 ) -> bytes:
-    """A whole answer; `length` lies about the body's."""
+    """A complete response; `length` overrides the body's length."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", *headers]
     if not any(line.lower().startswith("transfer-encoding") for line in headers):
         lines.append(f"Content-Length: {len(body) if length is None else length}")

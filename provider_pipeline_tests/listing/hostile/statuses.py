@@ -1,4 +1,4 @@
-"""Behaviours of the status: refusals of every kind, and every form of asking to wait."""
+"""Behaviours of the status: error statuses, and every form of Retry-After."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _refuses(status: str) -> Script:
 
 
 def _asks_to_wait(header: Callable[[], str], *, at_least: float = 0.0) -> Script:
-    """Refuses once with a Retry-After; who comes back too early is refused for good."""
+    """Refuses once with a Retry-After, and for good if the retry comes too early."""
 
     def script(conversation: Conversation) -> None:
         if conversation.waited is None:
@@ -68,7 +68,7 @@ REFUSALS: Final = (
     ),
     Behaviour(
         "status-500-once",
-        "Answers `500 Internal Server Error`, and is well when asked again.",
+        "Answers `500 Internal Server Error`, and answers well on the retry.",
         at_first(_refuses("500 Internal Server Error")),
         "synced",
         asked=2,
@@ -89,14 +89,14 @@ REFUSALS: Final = (
     ),
     Behaviour(
         "status-304-unasked",
-        "Answers `304 Not Modified` though nothing was said of what we have.",
+        "Answers `304 Not Modified` to an unconditional request.",
         sends(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
         ListingRefusedError,
         "answered 304 Not Modified",
     ),
     Behaviour(
         "error-page",
-        "Refuses with a web page whose title goes over two lines.",
+        "Refuses with a web page whose title has two lines.",
         sends(
             answer(
                 b"<!DOCTYPE html><html><head><title>Down for\n maintenance</title></head></html>",
@@ -133,49 +133,49 @@ WAITS: Final = (
     ),
     Behaviour(
         "retry-after-zero",
-        "Answers 429 and asks to wait for no time at all.",
+        "Answers 429 and asks to wait for zero seconds.",
         _asks_to_wait(lambda: "0"),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-date",
-        "Answers 429 and names a moment as HTTP writes it now.",
+        "Answers 429 with an HTTP date in today's format.",
         _asks_to_wait(lambda: formatdate(time.time() + 1.5, usegmt=True), at_least=0.4),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-date-of-rfc-850",
-        "Answers 429 and names a moment as HTTP wrote it once.",
+        "Answers 429 with an HTTP date in the format of RFC 850.",
         _asks_to_wait(_date("%A, %d-%b-%y %H:%M:%S GMT", 1.5), at_least=0.4),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-date-of-asctime",
-        "Answers 429 and names a moment as C writes it.",
+        "Answers 429 with an HTTP date in the format of C's asctime.",
         _asks_to_wait(_date("%a %b %d %H:%M:%S %Y", 1.5), at_least=0.4),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-past",
-        "Answers 429 and names a moment that is over.",
+        "Answers 429 with a past date.",
         _asks_to_wait(lambda: "Wed, 21 Oct 2015 07:28:00 GMT"),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-garbage",
-        "Answers 429 and asks for what is neither a number nor a moment.",
+        "Answers 429 with something that is neither a number nor a date.",
         _asks_to_wait(lambda: "soon"),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-negative",
-        "Answers 429 and asks to wait for less than no time.",
+        "Answers 429 and asks to wait for a negative time.",
         _asks_to_wait(lambda: "-5"),
         "synced",
         asked=2,
@@ -197,14 +197,14 @@ WAITS: Final = (
     ),
     Behaviour(
         "retry-after-forever",
-        "Answers 429 and asks to wait for a number of 400 digits, which nobody means.",
+        "Answers 429 and asks to wait for a number of 400 digits.",
         _asks_to_wait(lambda: "9" * 400),
         "synced",
         asked=2,
     ),
     Behaviour(
         "retry-after-year-9999",
-        "Answers 429 and names a moment in the year 9999.",
+        "Answers 429 with a date in the year 9999.",
         _asks_to_wait(lambda: "Fri, 31 Dec 9999 23:59:59 GMT"),
         ListingRefusedError,
         "asks to wait",

@@ -22,7 +22,7 @@ CHAPTERS: Final[Mapping[str, tuple[Behaviour, ...]]] = MappingProxyType(
     {
         "Connections that break": connections.RESETS,
         "Slow answers": connections.SLOW,
-        "What is no HTTP": connections.NOT_HTTP,
+        "Not HTTP": connections.NOT_HTTP,
         "Lengths and chunks": bodies.LENGTHS,
         "Too much": bodies.FLOODS,
         "Compressed bodies": bodies.ENCODINGS,
@@ -30,18 +30,18 @@ CHAPTERS: Final[Mapping[str, tuple[Behaviour, ...]]] = MappingProxyType(
         "Asking to wait": statuses.WAITS,
         "Redirects": redirects.REDIRECTS,
         "Names and addresses": redirects.NAMES,
-        "Pages elsewhere": redirects.NEXT_PAGES,
+        "Next pages elsewhere": redirects.NEXT_PAGES,
         "Cursors and pages": paging.CURSORS,
         "The third of five pages": paging.THIRD_OF_FIVE,
         "Totals": paging.TOTALS,
-        "Answers about single models": details.DETAILS,
-        "What is no JSON": documents.NOT_JSON,
+        "Details of single models": details.DETAILS,
+        "Not JSON": documents.NOT_JSON,
         "Odd JSON": documents.ODD_JSON,
-        "JSON that is no listing": documents.NO_LISTING,
+        "JSON that is not a listing": documents.NO_LISTING,
         "The key in a refusal": echoes.REFUSED,
         "The key in a listing": echoes.ACCEPTED,
         "Secrets in disguise, and other people's": disguises.DISGUISES,
-        "Much work for little": costly.COSTLY,
+        "Small on the wire, costly to read": costly.COSTLY,
     }
 )
 BEHAVIOURS: Final = tuple(behaviour for chapter in CHAPTERS.values() for behaviour in chapter)

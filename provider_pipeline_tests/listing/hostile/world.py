@@ -1,8 +1,4 @@
-"""Living through a behaviour: a provider with rows in a real PostgreSQL turns hostile, and is synced.
-
-Here: the provider, its server, the sync and what it left behind. Not here: what is promised of it (`behaviour`, the
-tests).
-"""
+"""Runs a sync against a behaviour: a provider with rows in a real PostgreSQL turns hostile."""
 
 import logging
 import threading
@@ -71,11 +67,11 @@ class Aftermath:
 
 
 class World:
-    """A catalogue of hostile providers; each behaviour is lived through once, when first asked about.
+    """A catalogue of hostile providers; each behaviour is run once, on first use.
 
     Args:
         database: A migrated catalogue.
-        elsewhere: A server that nobody should ever ask.
+        elsewhere: A server that must never get a request.
     """
 
     def __init__(self, database: catalog.database.Database, elsewhere: HostileServer) -> None:
@@ -84,14 +80,14 @@ class World:
         self._known: dict[str, Aftermath] = {}
 
     def aftermath(self, behaviour: Behaviour) -> Aftermath:
-        """What a sync of a provider that behaves so leaves behind."""
+        """What a sync leaves behind."""
         if behaviour.name not in self._known:
             self._known[behaviour.name] = self._live_through(behaviour)
         return self._known[behaviour.name]
 
     @contextmanager
     def all_at_once(self, behaviours: tuple[Behaviour, ...]) -> Iterator[None]:
-        """Has all these providers, which were lived through, misbehave again."""
+        """Make all these providers, already synced once, misbehave again."""
         with ExitStack() as stack:
             for behaviour in behaviours:
                 server = stack.enter_context(HostileServer(well_behaved, elsewhere=self.elsewhere.url))
@@ -99,7 +95,7 @@ class World:
             yield
 
     def rows(self, behaviour: Behaviour) -> list[dict[str, Any]]:
-        """Every column of the provider's rows, and their versions."""
+        """The provider's rows with all columns and their versions."""
         with self.database.session() as session:
             found = session.execute(
                 text(
@@ -184,7 +180,7 @@ class World:
 
 
 class Listener(logging.Handler):
-    """Remembers every line that was logged, as it would be written."""
+    """Records every log line, formatted."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""Where secrets are looked up, and what is said when they are not there."""
+"""Where keys are read from and where they are sent. What a server does with a key is in `test_hostile`."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,11 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline.errors import ConfigurationError, MissingCredentialError
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.auth.conftest import LISTING, Ask, Said
+from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 KEY = "sk-demo-0123456789abcdef"
 
@@ -137,7 +141,7 @@ def test_keys_are_read_only_from_the_variables_that_the_operator_names(httpserve
     environ = {"ACME_API_KEY": KEY, "SSH_AUTH_SOCK": KEY, "PROVIDER_PIPELINE_KEY_VARIABLES": "*_API_KEY, HF_TOKEN"}
     assert asker(environ).fetch({"type": "bearer", "env": "ACME_API_KEY"}) == [LISTING]
     with pytest.raises(
-        MissingCredentialError, match="SSH_AUTH_SOCK, which is none of those that PROVIDER_PIPELINE_KEY"
+        MissingCredentialError, match="SSH_AUTH_SOCK, which is not among those that PROVIDER_PIPELINE_KEY"
     ):
         asker(environ).fetch({"type": "bearer", "env": "SSH_AUTH_SOCK"})
     assert len(httpserver.log) == 1
@@ -156,7 +160,7 @@ def test_keys_are_read_only_from_the_folders_that_the_operator_names(
         "GOOGLE_KEY": str(tmp_path / "private" / "key"),
     }
     assert asker(environ).fetch({"type": "bearer", "file": str(tmp_path / "keys" / "key")}) == [LISTING]
-    says = "is in none of the folders that PROVIDER_PIPELINE_KEY_FOLDERS names"
+    says = "is not in a folder that PROVIDER_PIPELINE_KEY_FOLDERS allows"
     for place in ("private/key", "keys/link", "keys/../private/key"):
         with pytest.raises(MissingCredentialError, match=says):
             asker(environ).fetch({"type": "bearer", "file": f"{tmp_path}/{place}"})
@@ -180,3 +184,65 @@ def test_the_products_own_variables_hold_no_providers_key(asker: Ask, name: str)
     ):
         with pytest.raises(ConfigurationError, match="a variable of this product's own"):
             asker({name: KEY}).fetch(auth)
+
+
+ODD_KEY = "sk-demo-0123456789/+abcdef"
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        ({"type": "bearer", "env": "ACME_KEY"}, lambda r: r.headers["Authorization"] == f"Bearer {ODD_KEY}"),
+        (
+            {"type": "header", "name": "x-api-key", "env": "ACME_KEY"},
+            lambda r: r.headers["x-api-key"] == ODD_KEY,
+        ),
+        (
+            {"type": "query", "name": "key", "env": "ACME_KEY"},
+            lambda r: r.args["key"] == ODD_KEY and "limit" in r.args,
+        ),
+        (
+            {"type": "none", "headers": {"anthropic-version": "2023-06-01"}},
+            lambda r: r.headers["anthropic-version"] == "2023-06-01" and "Authorization" not in r.headers,
+        ),
+    ],
+)
+def test_the_key_goes_where_the_auth_config_says(httpserver: HTTPServer, fetch: Fetch, auth, sent) -> None:
+    httpserver.expect_request("/models").respond_with_json(LISTING)
+    fetch(httpserver.url_for(""), auth=auth, params={"limit": "5"}, environ={"ACME_KEY": f"{ODD_KEY}\n"})
+    ((request, _),) = httpserver.log
+    assert sent(request)
+
+
+@pytest.mark.parametrize("environ", [{}, {"ACME_KEY": ""}, {"ACME_KEY": "  \n"}, {"ACME_KEY": "two\r\nlines: x"}])
+def test_without_a_usable_key_nothing_is_sent(httpserver: HTTPServer, fetch: Fetch, environ: dict[str, str]) -> None:
+    with pytest.raises(MissingCredentialError) as caught:
+        fetch(httpserver.url_for(""), auth={"type": "bearer", "env": "ACME_KEY"}, environ=environ)
+    assert str(caught.value).startswith("acme: ")
+    assert "ACME_KEY" in str(caught.value)
+    assert "lines: x" not in str(caught.value)
+    assert len(httpserver.log) == 0
+
+
+def test_the_process_environment_is_read_at_call_time(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    httpserver.expect_request("/models").respond_with_json(LISTING)
+    client = ListingClient(QUICK)
+    monkeypatch.setenv("ACME_KEY", ODD_KEY)
+    endpoints = (ListingEndpoint(path="/models"),)
+    auth = AuthConfig.parse({"type": "bearer", "env": "ACME_KEY"})
+    base_url = httpserver.url_for("")
+    list(client.pages(ListingSource(slug="acme", base_url=base_url, auth=auth, endpoints=endpoints, policy=LOOPBACK)))
+    assert httpserver.log[0][0].headers["Authorization"] == f"Bearer {ODD_KEY}"
+
+
+def test_a_netrc_login_is_never_sent(
+    httpserver: HTTPServer, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    httpserver.expect_request("/models").respond_with_json(LISTING)
+    fetch(f"http://127.0.0.1:{httpserver.port}")
+    fetch(f"http://127.0.0.1:{httpserver.port}", auth={"type": "bearer", "env": "K"}, environ={"K": ODD_KEY})
+    assert [request.headers.get("Authorization") for request, _ in httpserver.log] == [None, f"Bearer {ODD_KEY}"]

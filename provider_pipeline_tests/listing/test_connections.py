@@ -1,7 +1,8 @@
-"""Whose certificates are trusted: those that the environment names, as they are now, and only for their own host."""
+"""The certificates, cookies and headers of a listing's connections."""
 
 import datetime
 import ipaddress
+import json
 import os
 import ssl
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_httpserver import HTTPServer
 from urllib3.exceptions import SSLError
+from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingUnreachableError
-from provider_pipeline.listing.tls import Bundle, ContextShelf, Trust
+from provider_pipeline.listing.connections import BorrowedContexts, CaBundle, TlsContextPool
 from provider_pipeline_tests.listing.conftest import Fetch
 
 LOOPBACK_NAME = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
@@ -24,7 +26,7 @@ ELSEWHERE = x509.DNSName("elsewhere.example")
 
 
 def certificate(folder: Path, name: x509.GeneralName) -> tuple[Path, Path]:
-    """The files of a certificate that signs itself, and of its key."""
+    """The files of a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"test {os.urandom(4).hex()}")])
     now = datetime.datetime.now(datetime.UTC)
@@ -70,7 +72,7 @@ def secure(own: tuple[Path, Path]) -> Iterator[HTTPServer]:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_certificate_is_trusted_that_the_environment_names(
+def test_a_certificate_named_by_the_environment_is_trusted(
     secure: HTTPServer, own: tuple[Path, Path], fetch: Fetch, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
@@ -78,7 +80,7 @@ def test_a_certificate_is_trusted_that_the_environment_names(
     assert len(fetch(f"https://127.0.0.1:{secure.port}")) == 1
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_an_untrusted_certificate_is_refused(
     secure: HTTPServer, tmp_path: Path, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate(tmp_path, LOOPBACK_NAME)[0]))
@@ -112,7 +114,7 @@ def test_trust_follows_the_bundle_when_it_changes(
     assert len(fetch(url)) == 1
 
 
-def test_a_bundle_that_is_none_is_a_tls_failure(
+def test_an_invalid_bundle_is_a_tls_failure(
     secure: HTTPServer, tmp_path: Path, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "bundle.pem"
@@ -122,26 +124,56 @@ def test_a_bundle_that_is_none_is_a_tls_failure(
         fetch(f"https://127.0.0.1:{secure.port}")
 
 
-def test_one_listing_after_another_uses_one_context_and_two_at_once_do_not_share_it(own: tuple[Path, Path]) -> None:
-    shelf, file = ContextShelf(), str(own[0])
-    first, second = Trust(shelf), Trust(shelf)
+def test_listings_reuse_a_context_one_after_another_but_never_share_it(own: tuple[Path, Path]) -> None:
+    pool, file = TlsContextPool(), str(own[0])
+    first, second = BorrowedContexts(pool), BorrowedContexts(pool)
     context = first.context(file, None)
     assert first.context(file, None) is context
     assert second.context(file, None) is not context
     first.close()
-    third = Trust(shelf)
+    third = BorrowedContexts(pool)
     assert third.context(file, None) is context
 
 
-def test_a_context_for_what_a_bundle_used_to_be_is_not_lent_again(own: tuple[Path, Path]) -> None:
-    shelf, file = ContextShelf(), str(own[0])
-    trust = Trust(shelf)
-    context = trust.context(file, None)
-    trust.close()
+def test_a_context_for_an_outdated_bundle_is_not_reused(own: tuple[Path, Path]) -> None:
+    pool, file = TlsContextPool(), str(own[0])
+    contexts = BorrowedContexts(pool)
+    context = contexts.context(file, None)
+    contexts.close()
     own[0].write_bytes(own[0].read_bytes() * 2)
-    assert Trust(shelf).context(file, None) is not context
+    assert BorrowedContexts(pool).context(file, None) is not context
 
 
-def test_a_bundle_that_is_not_there_is_a_tls_error(tmp_path: Path) -> None:
+def test_a_missing_bundle_is_a_tls_error(tmp_path: Path) -> None:
     with pytest.raises(SSLError):
-        Bundle.at(str(tmp_path / "none.pem"), None)
+        CaBundle.at(str(tmp_path / "none.pem"), None)
+
+
+TOKENS = {"type": "page_token", "token": "next", "param": "page"}
+
+
+def test_a_cookie_comes_back_with_the_next_page_until_the_server_takes_it_away(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    def page(request: Request) -> Response:
+        number = int(request.args.get("page", "0"))
+        document = json.dumps({"data": [{"id": f"m{number}"}], "next": str(number + 1) if number < 3 else None})
+        cookies = {0: "session=one; Path=/", 2: "session=gone; Path=/; Max-Age=0"}
+        headers = {"Set-Cookie": cookies[number]} if number in cookies else {}
+        return Response(document, content_type="application/json", headers=headers)
+
+    httpserver.expect_request("/models").respond_with_handler(page)
+    fetch(httpserver.url_for(""), pagination=TOKENS)
+    fetch(httpserver.url_for(""), pagination=TOKENS)
+    sent = [request.headers.get("Cookie") for request, _ in httpserver.log]
+    assert sent == [None, "session=one", "session=one", None] * 2
+
+
+def test_every_request_names_its_sender_and_accepted_encodings(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_json({"data": [{"id": "a"}]})
+    fetch(httpserver.url_for(""))
+    ((request, _),) = httpserver.log
+    assert request.headers["User-Agent"].startswith("provider-pipeline/")
+    names = ("Accept", "Accept-Encoding", "Connection", "Host")
+    wanted = ["application/json", "gzip, deflate", "keep-alive", f"{httpserver.host}:{httpserver.port}"]
+    assert [request.headers[name] for name in names] == wanted

@@ -1,4 +1,4 @@
-"""Google service accounts, against a token endpoint that checks the signature with the public key."""
+"""Google service accounts, against a token endpoint that verifies their signature."""
 
 import json
 import time
@@ -33,7 +33,7 @@ def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[str, bytes]:
-    """A private key and the public one that fits it."""
+    """A private key and its public key."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return _pem(key), key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -80,7 +80,7 @@ def google(httpserver: HTTPServer, pair: tuple[str, bytes]) -> Google:
     return Google(httpserver, pair[1])
 
 
-def test_a_signed_assertion_buys_a_token_for_all_listings_of_an_hour(
+def test_a_signed_assertion_gets_a_token_for_all_listings_of_an_hour(
     google: Google, pair: tuple[str, bytes], asker: Ask, said: Said
 ) -> None:
     ask = asker({"GOOGLE_KEY": google.key(pair[0])})
@@ -139,12 +139,12 @@ def _without_email(google: Google, key: str, _: Path) -> str:
         (lambda *_: "{hunter2", "in GOOGLE_KEY is not a JSON document"),
         (lambda *_: "{}", "lacks client_email, private_key, token_uri"),
         (_without_email, "lacks client_email"),
-        (lambda google, key, path: google.key("hunter2"), "has a private_key that is no RSA key"),
-        (_elliptic, "has a private_key that is no RSA key"),
+        (lambda google, key, path: google.key("hunter2"), "has a private_key that is not an RSA key"),
+        (_elliptic, "has a private_key that is not an RSA key"),
         (lambda google, key, path: google.key(key, token_uri="ftp://x/hunter2"), "token_uri that is not an http"),
     ],
 )
-def test_a_key_that_cannot_sign_is_told_without_showing_it(
+def test_a_key_that_cannot_sign_is_reported_without_showing_it(
     httpserver: HTTPServer,
     google: Google,
     pair: tuple[str, bytes],

@@ -1,4 +1,4 @@
-"""What counts as a secret by its look: what a key looks like, and nothing that ordinary settings look like."""
+"""Keys are recognised by their look, and ordinary settings are not taken for keys."""
 
 import random
 import string
@@ -9,7 +9,7 @@ from importlib import resources
 import pytest
 from hypothesis import given, strategies as st
 
-from provider_pipeline.listing.key_look import is_our_variable, is_sensitive_variable, looks_like_a_key
+from provider_pipeline.listing.key_detection import is_our_variable, is_sensitive_variable, looks_like_a_key
 from provider_pipeline.presets.library import preset_sample, presets
 
 BASE62 = string.ascii_letters + string.digits
@@ -53,13 +53,13 @@ HONEST = (
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
-def test_a_key_is_told_by_its_look(key: str):
+def test_a_key_is_recognised_by_its_look(key: str):
     assert looks_like_a_key(key)
     assert looks_like_a_key(f"https://api.example/v1/{key}/models")
 
 
 @pytest.mark.parametrize("text", HONEST)
-def test_what_ordinary_settings_hold_is_no_key(text: str):
+def test_values_of_ordinary_settings_are_not_keys(text: str):
     assert not looks_like_a_key(text)
 
 
@@ -72,13 +72,13 @@ def test_under_the_name_of_an_id_only_a_well_known_form_is_a_key():
 
 
 @pytest.mark.parametrize("length", [32, 40, 64])
-def test_random_text_is_hardly_ever_taken_for_something_else(length: int):
+def test_random_text_is_nearly_always_recognised(length: int):
     chance = random.Random(length)
     assert sum(looks_like_a_key("".join(chance.choices(BASE62, k=length))) for _ in range(1000)) > 950
 
 
 @given(st.uuids(), st.dates())
-def test_ids_and_dates_are_no_keys(identifier, day: date):
+def test_ids_and_dates_are_not_keys(identifier, day: date):
     for text in (str(identifier), identifier.hex, day.isoformat(), f"preview-{day:%Y%m%d}"):
         assert not looks_like_a_key(text)
 
@@ -115,7 +115,7 @@ def test_nothing_in_the_shipped_presets_or_their_samples_looks_like_a_key():
         "jwt",
     ],
 )
-def test_a_variable_that_holds_secrets_is_told_by_its_name(name: str):
+def test_a_variable_that_holds_secrets_is_recognised_by_its_name(name: str):
     assert is_sensitive_variable(name)
 
 
@@ -127,7 +127,7 @@ def test_the_variables_of_presets_placeholders_are_public_and_the_products_own_a
     assert not is_our_variable("MY_DAGSTER_KEY")
 
 
-def test_every_known_form_says_where_that_is_stated():
+def test_every_known_form_names_its_source():
     data = tomllib.loads((resources.files("provider_pipeline.listing") / "data" / "key_patterns.toml").read_text())
     assert isinstance(data["looked_up"], date)
     assert len(data["pattern"]) > 20

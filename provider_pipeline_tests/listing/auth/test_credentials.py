@@ -1,4 +1,4 @@
-"""Tokens of the OAuth2 client credentials kind, against a token endpoint and an API that accepts only its tokens."""
+"""OAuth2 client credentials, against a token endpoint and an API that accepts only its tokens."""
 
 import json
 import threading
@@ -17,7 +17,13 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
     ModelSyncerError,
 )
-from provider_pipeline.listing.auth.credentials import LONGEST_LIFETIME, UNSTATED_LIFETIME, Token, TokenCache, lifetime
+from provider_pipeline.listing.auth.credentials import (
+    MAX_LIFETIME,
+    UNSTATED_LIFETIME,
+    Token,
+    TokenCache,
+    token_lifetime,
+)
 from provider_pipeline_tests.listing.auth.conftest import LISTING, Ask, Said
 from provider_pipeline_tests.listing.conftest import QUICK
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer
@@ -109,7 +115,7 @@ def test_a_token_serves_all_pages_and_the_next_listing(authority: Authority, ask
     assert len(authority.issued) == 1
 
 
-def test_a_token_is_of_one_provider_configuration_and_secret(authority: Authority, asker: Ask) -> None:
+def test_a_token_belongs_to_one_provider_configuration_and_secret(authority: Authority, asker: Ask) -> None:
     environ = dict(ENVIRON)
     ask = asker(environ)
     ask.fetch(authority.auth())
@@ -122,9 +128,7 @@ def test_a_token_is_of_one_provider_configuration_and_secret(authority: Authorit
 
 
 @pytest.mark.parametrize(("expires_in", "requests"), [(3600, 1), ("3600", 1), (None, 1), (0, 3), (-5, 3)])
-def test_a_token_is_not_used_when_it_is_over(
-    authority: Authority, asker: Ask, expires_in: object, requests: int
-) -> None:
+def test_an_expired_token_is_not_used(authority: Authority, asker: Ask, expires_in: object, requests: int) -> None:
     authority.expires_in = expires_in
     asker(ENVIRON).fetch(authority.auth(), pagination=PAGES)
     assert len(authority.issued) == requests
@@ -158,7 +162,7 @@ def test_a_token_is_dropped_shortly_before_it_expires() -> None:
         (3600, 3600),
         (59.5, 59.5),
         ("3600", 3600),
-        (10**400, LONGEST_LIFETIME),
+        (10**400, MAX_LIFETIME),
         (-1, 0),
         (None, UNSTATED_LIFETIME),
         (True, UNSTATED_LIFETIME),
@@ -168,7 +172,7 @@ def test_a_token_is_dropped_shortly_before_it_expires() -> None:
     ],
 )
 def test_a_lifetime_is_read_from_whatever_servers_send(expires_in: object, seconds: float) -> None:
-    assert lifetime(expires_in) == seconds
+    assert token_lifetime(expires_in) == seconds
 
 
 def test_a_token_that_was_revoked_is_fetched_anew_once(authority: Authority, asker: Ask) -> None:
@@ -199,7 +203,7 @@ def test_a_token_revoked_between_two_pages_costs_no_page(authority: Authority, a
     assert len(authority.issued) == 2
 
 
-def test_an_api_that_refuses_every_token_is_not_asked_for_ever(authority: Authority, asker: Ask, said: Said) -> None:
+def test_an_api_that_refuses_every_token_is_asked_twice(authority: Authority, asker: Ask, said: Said) -> None:
     authority.lifts_every_token = True
     with pytest.raises(ListingRefusedError) as caught:
         asker(ENVIRON).fetch(authority.auth())
@@ -212,7 +216,7 @@ def test_an_api_that_refuses_every_token_is_not_asked_for_ever(authority: Author
         assert secret not in said
 
 
-def test_a_wrong_secret_is_told_with_the_token_url_and_what_it_says(
+def test_a_wrong_secret_is_reported_with_the_token_url_and_its_message(
     authority: Authority, asker: Ask, said: Said
 ) -> None:
     wrong = "wrong-0123456789"
@@ -250,7 +254,7 @@ def _html(server: HTTPServer) -> None:
         (_json(["sk-0123456789"]), ListingUnreadableError, "without a usable access_token", False, 1),
     ],
 )
-def test_a_token_endpoint_that_gives_none_is_told_apart_and_the_api_not_asked(
+def test_a_token_endpoint_without_a_token_is_reported_and_the_api_not_asked(
     httpserver: HTTPServer,
     asker: Ask,
     said: Said,

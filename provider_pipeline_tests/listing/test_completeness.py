@@ -1,4 +1,4 @@
-"""Pages that look fine one by one and do not make a whole listing."""
+"""Pages that look fine one by one but do not make a complete listing."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.completeness import PageProofs, SeenIds
+from provider_pipeline.listing.completeness import CompletenessCheck, SeenIds
 from provider_pipeline_tests.listing.conftest import Fetch
 
 TOKEN = {"type": "page_token", "param": "after", "token": "next"}
@@ -79,7 +79,7 @@ def test_the_total_is_that_of_the_last_page(httpserver: HTTPServer, fetch: Fetch
 
 
 @pytest.mark.parametrize("count", [None, "many", True])
-def test_a_page_that_announces_no_total_is_not_held_to_one(httpserver: HTTPServer, fetch: Fetch, count: Any) -> None:
+def test_a_page_that_announces_no_readable_total_is_accepted(httpserver: HTTPServer, fetch: Fetch, count: Any) -> None:
     url = serve(httpserver, {"": {"data": items("a"), "count": count}})
     assert len(fetch(url, pagination={"type": "none", "total": "count"}, selector="data")) == 1
 
@@ -136,7 +136,7 @@ def test_an_error_that_calls_itself_a_success_is_an_error(
         {"object": "list", "data": []},
     ],
 )
-def test_a_listing_with_models_or_without_complaint_is_no_error(
+def test_a_listing_with_models_or_without_an_error_is_accepted(
     httpserver: HTTPServer, fetch: Fetch, document: dict[str, Any]
 ) -> None:
     httpserver.expect_request("/models").respond_with_json(document)
@@ -152,7 +152,7 @@ def test_a_key_that_an_error_quotes_is_masked(httpserver: HTTPServer, fetch: Fet
 
 
 @given(st.lists(st.sets(st.integers(-20, 60) | st.integers(-(2**63), 2**63 - 1))))
-def test_a_set_of_hashes_holds_what_was_put_in(batches: list[set[int]]) -> None:
+def test_seen_ids_is_a_set(batches: list[set[int]]) -> None:
     seen, truth = SeenIds(), set[int]()
     for batch in batches:
         assert seen.new_of(batch) == batch - truth
@@ -161,10 +161,10 @@ def test_a_set_of_hashes_holds_what_was_put_in(batches: list[set[int]]) -> None:
 
 
 def test_a_number_and_its_digits_are_the_same_id_and_items_without_one_are_counted() -> None:
-    proofs = PageProofs("@", "id", lambda: None)
-    assert not proofs.brings_nothing_new([{"id": 1}, {"name": "x"}])
-    assert proofs.brings_nothing_new([{"id": "1"}])
-    assert not proofs.brings_nothing_new([{"name": "y"}])
-    assert proofs.disagrees_with(3) is None
-    assert proofs.disagrees_with(4) is None
-    assert proofs.disagrees_with(5) is not None
+    check = CompletenessCheck("@", "id", lambda: None)
+    assert not check.only_repeats([{"id": 1}, {"name": "x"}])
+    assert check.only_repeats([{"id": "1"}])
+    assert not check.only_repeats([{"name": "y"}])
+    assert check.disagreement(3) is None
+    assert check.disagreement(4) is None
+    assert check.disagreement(5) is not None

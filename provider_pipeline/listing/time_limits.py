@@ -1,0 +1,362 @@
+"""How long a listing may take, and how it shares processor time and hosts with the other listings of the process."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakSet
+
+from provider_pipeline.errors import ListingUnreadableError
+
+
+class Deadline:
+    """A budget of seconds: wall-clock time while `running`, this thread's processor time while `working`.
+
+    At the deadline the watched connection is shut down from another thread. A read timeout would not do: it starts
+    anew with every byte, so a server that drips one byte a second never exceeds it. Processing counts by processor time
+    only, because waiting for other threads or the database is not the listing's fault.
+
+    For one thread, beside the watchdog's.
+
+    Attributes:
+        expired: The watched connection was shut down.
+        waited: Wall-clock seconds spent `running`.
+    """
+
+    def __init__(self, seconds: float, slug: str = "provider") -> None:
+        self.slug = slug
+        self.waited = 0.0
+        self._seconds = seconds
+        self._left = seconds
+        self._started: float | None = None
+        self._worked: float | None = None
+        self._lock = threading.Lock()
+        self._wire: socket.socket | None = None
+        self.expired = False
+
+    @property
+    def left(self) -> float:
+        """Seconds that remain, never negative."""
+        spent = 0.0
+        if self._started is not None:
+            spent = time.monotonic() - self._started
+        elif self._worked is not None:
+            spent = time.thread_time() - self._worked
+        return max(self._left - spent, 0.0)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Spend wall-clock time; at the deadline the watched connection is shut down, whatever it is doing."""
+        if self._started is not None:
+            yield
+            return
+        self._left = self.left
+        self._started = time.monotonic()
+        _WATCHDOG.watch(self, until=self._started + self._left)
+        try:
+            yield
+        finally:
+            _WATCHDOG.forget(self)
+            self._left = self.left
+            self.waited += time.monotonic() - self._started
+            self._started = None
+            if self._worked is not None:
+                self._worked = time.thread_time()
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Spend this thread's processor time, except while `running`."""
+        self._worked = time.thread_time()
+        try:
+            yield
+        finally:
+            self._left = self.left
+            self._worked = None
+
+    def refuse_late(self) -> None:
+        """Call this often while working on a listing.
+
+        Raises:
+            ListingUnreadableError: The budget is used up.
+        """
+        if not self.left:
+            raise ListingUnreadableError(
+                f"{self.slug}: took too long: fetching, reading and judging the listing was not done within the "
+                f"{self._seconds:g} s it may take",
+                hint="the next scheduled check tries again; a large listing needs a longer deadline",
+                transient=True,
+            )
+
+    def watch(self, connection: socket.socket) -> None:
+        """Shut this connection down at the deadline, instead of the one watched before."""
+        # A duplicate shares the connection but not its life: TLS replaces the original object during its handshake.
+        duplicate = connection.dup()
+        with self._lock:
+            previous, self._wire = self._wire, duplicate
+            if self.expired:
+                _shut_down(duplicate)
+        if previous is not None:
+            previous.close()
+
+    def release(self) -> None:
+        """Stop watching the connection."""
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def expire(self) -> None:
+        """Shut the watched connection down, now and whenever another one is watched."""
+        with self._lock:
+            self.expired = True
+            if self._wire is not None:
+                _shut_down(self._wire)
+
+
+class Watchdog:
+    """Expires the deadlines of all listings from one thread, started with the first of them; thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: dict[Deadline, float] = {}
+        self._thread: threading.Thread | None = None
+        self._wakes_at = 0.0
+
+    def watch(self, deadline: Deadline, *, until: float) -> None:
+        """Expire a deadline at this time, unless it is forgotten before."""
+        with self._changed:
+            self._running[deadline] = until
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="listing-deadlines", daemon=True)
+                thread.start()
+                self._thread = thread
+            elif until < self._wakes_at:
+                self._changed.notify()
+
+    def forget(self, deadline: Deadline) -> None:
+        """Leave a deadline alone; it does not expire after this returns."""
+        with self._changed:
+            self._running.pop(deadline, None)
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for deadline in [each for each, until in self._running.items() if until <= now]:
+                    del self._running[deadline]
+                    deadline.expire()
+                # Most deadlines are forgotten long before their time, so `forget` does not wake this thread.
+                self._wakes_at = min(self._running.values(), default=float("inf"))
+                self._changed.wait(self._wakes_at - now if self._running else None)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+_WATCHDOG: Final = Watchdog()
+# A forked process inherits the watchdog's memory, but not its thread.
+os.register_at_fork(after_in_child=_WATCHDOG.__init__)  # type: ignore[misc]
+
+
+CPU_ALLOWANCE: Final = 0.05
+"""Seconds of processor time that a listing takes without pausing; about that of two thousand models."""
+SECONDS_PER_BYTE: Final = 1e-7
+"""Upper bound of the processor time for parsing a body; an ordinary body takes a tenth of it."""
+PAUSE_RATIO: Final = 5
+"""Seconds of pause per second of work while there are light listings: a heavy one gets a sixth of the time."""
+_MAX_SLOWDOWN: Final = 8
+"""Wall-clock time counts as work up to this multiple of processor time; the rest was waiting for other things."""
+_MAX_PAUSE: Final = 5.0
+_POLL_INTERVAL: Final = 0.02
+_ACTIVE_SECONDS: Final = 2.0
+"""A light listing counts as active for so long after its last step; one whose server is silent needs no processor."""
+
+
+class ActiveListings:
+    """The light listings of a process, which heavy ones pause for; thread-safe.
+
+    Only one thread of a process computes at a time, so one that computes for long delays every small step of the many
+    that mostly wait for servers.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._light: WeakSet[Pace] = WeakSet()
+
+    def join(self, pace: "Pace") -> None:
+        """Add a light listing."""
+        with self._lock:
+            self._light.add(pace)
+
+    def leave(self, pace: "Pace") -> None:
+        """Remove a listing that is done or no longer light."""
+        with self._lock:
+            self._light.discard(pace)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep for so long at most, while there are active light listings."""
+        until = time.monotonic() + min(seconds, _MAX_PAUSE)
+        while self._has_active() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _POLL_INTERVAL))
+
+    def _has_active(self) -> bool:
+        recently = time.monotonic() - _ACTIVE_SECONDS
+        with self._lock:
+            return any(each.last_step > recently for each in self._light)
+
+
+class Pace:
+    """Throttles one listing's use of the processor while others need it; for one thread. Pauses spend no deadline."""
+
+    def __init__(self, deadline: Deadline, listings: ActiveListings) -> None:
+        self.deadline = deadline
+        self._listings = listings
+        self._allowed = CPU_ALLOWANCE
+        self._paused = 0.0
+        self._worked = self._began = self._waited = 0.0
+        self.last_step = time.monotonic()
+        listings.join(self)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Count processor time against the deadline and the allowance; `expect` and `keep` may pause."""
+        with self.deadline.working():
+            self._begin()
+            yield
+
+    def leave(self) -> None:
+        """The listing is done: others no longer pause for it."""
+        self._listings.leave(self)
+
+    def expect(self, size: int) -> None:
+        """Pause ahead of parsing so many bytes, which cannot be interrupted."""
+        missing = size * SECONDS_PER_BYTE - self._allowed
+        if missing > 0:
+            self._listings.leave(self)
+            self._listings.pause(missing * PAUSE_RATIO)
+            self._paused += missing * PAUSE_RATIO
+            self._allowed += missing
+
+    def keep(self) -> None:
+        """Call this between steps, such as pages or batches of items; pauses if the allowance is used up.
+
+        Raises:
+            ListingUnreadableError: The deadline has passed.
+        """
+        self.deadline.refuse_late()
+        self.last_step = time.monotonic()
+        worked = time.thread_time() - self._worked
+        if worked > self._allowed:
+            self._listings.leave(self)
+            # Wall-clock time: where the processor is scarce, the others' steps take longer as well.
+            took = self.last_step - self._began - (self.deadline.waited - self._waited)
+            self._listings.pause(min(took, _MAX_SLOWDOWN * worked) * PAUSE_RATIO - self._paused)
+            self._allowed = 0.0
+            self._begin()
+
+    def _begin(self) -> None:
+        self._worked, self._began = time.thread_time(), time.monotonic()
+        self._waited, self._paused = self.deadline.waited, 0.0
+
+
+MAX_HOST_PAUSE: Final = 3600.0
+"""Seconds a host is left alone at most, whatever it asks for."""
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """One provider's rate limit at a host.
+
+    Attributes:
+        concurrency: Most requests that run at once, those of other listings counted.
+        interval: Least seconds between the starts of two requests.
+        max_pause: The longest pause of the host that is worth waiting for, in seconds.
+    """
+
+    concurrency: int
+    interval: float
+    max_pause: float
+
+
+class RateLimited(Exception):  # noqa: N818 - a signal to the transport
+    """No slot became free in time: the host is busy, or wants `pause` more seconds, as it said with `status`."""
+
+    def __init__(self, pause: float | None = None, status: int = 0) -> None:
+        super().__init__("the host is busy" if pause is None else f"the host is left alone for {pause:.0f} s")
+        self.pause = pause
+        self.status = status
+
+
+class HostLimiter:
+    """Limits the requests to one host; thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._running = 0
+        self._next_start = 0.0
+        self._paused_until = 0.0
+        self._paused_by = 0
+
+    @contextlib.contextmanager
+    def slot(self, limit: RateLimit, timeout: float) -> Iterator[None]:
+        """Wait for a free slot for one request, and hold it.
+
+        Raises:
+            RateLimited: None is free within `timeout` seconds.
+        """
+        self._acquire(limit, self._clock() + timeout)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def pause(self, seconds: float, status: int) -> None:
+        """Start no request for so long; a longer pause under way stays."""
+        with self._changed:
+            until = self._clock() + min(seconds, MAX_HOST_PAUSE)
+            if until > self._paused_until:
+                self._paused_until, self._paused_by = until, status
+
+    def _acquire(self, limit: RateLimit, give_up: float) -> None:
+        with self._changed:
+            while True:
+                now = self._clock()
+                pause = self._paused_until - now
+                if pause > limit.max_pause or (pause > 0 and self._paused_until >= give_up):
+                    raise RateLimited(pause, self._paused_by)
+                opens = max(self._paused_until, self._next_start)
+                free = self._running < limit.concurrency
+                if free and opens <= now:
+                    break
+                if now >= give_up or opens >= give_up:
+                    raise RateLimited()
+                self._changed.wait((opens if free else give_up) - now)
+            self._running += 1
+            self._next_start = max(self._next_start, now + limit.interval)
+
+
+class HostLimits:
+    """The limiter of each host; thread-safe.
+
+    Shared by all listings of a client, because a host's limit counts all requests from here, whichever provider's
+    listing they are for.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._limiters: dict[str, HostLimiter] = {}
+
+    def at(self, host: str) -> HostLimiter:
+        """The limiter of a host."""
+        with self._lock:
+            return self._limiters.setdefault(host, HostLimiter(self._clock))

@@ -1,0 +1,376 @@
+"""The request after each page, and conditional requests for pages that may not have changed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from provider_pipeline.errors import InvalidRuleError, ListingRefusedError, ListingUnreadableError
+from provider_pipeline.listing.completeness import KnownPage
+from provider_pipeline.listing.paginator import Broken, Finished, NextRequest, PageInfo, next_request
+from provider_pipeline.listing.source import ListingEndpoint
+from provider_pipeline.rules.pagination import parse_pagination
+from provider_pipeline_tests.listing.conftest import Fetch
+
+URL = "https://api.example.org/v1/models?limit=2"
+CURSOR = {"type": "cursor", "param": "after_id", "token": "last_id", "more": "has_more"}
+TOKEN = {"type": "page_token", "param": "pageToken", "token": "nextPageToken"}
+NEXT = {"type": "next_url", "token": "links.next"}
+NUMBER = {"type": "page_number", "param": "page", "page": "pagination.page", "total_pages": "pagination.totalPage"}
+OFFSET = {"type": "offset", "param": "offset", "limit_param": "limit", "total": "total"}
+
+
+def step(
+    style: dict[str, Any] | None,
+    document: Any,
+    url: str = URL,
+    number: int = 1,
+    link: str | None = None,
+    count: int | None = None,
+) -> Any:
+    return next_request(parse_pagination(style), PageInfo(url, document, number, link, count))
+
+
+@pytest.mark.parametrize("style", [None, {"type": "none"}])
+def test_without_pagination_one_page_is_all(style: dict[str, Any] | None) -> None:
+    assert step(style, {"has_more": True, "next": "/x"}) == Finished()
+
+
+@pytest.mark.parametrize("style", [None, {"type": "none"}, {"type": "link_header"}])
+def test_a_link_header_is_followed_even_if_the_rule_was_made_from_a_body_alone(style: dict[str, Any] | None) -> None:
+    link = '<https://api.example.org/v1/models?cursor=b>; rel="next", <https://api.example.org/>; rel="first"'
+    assert step(style, [], link=link) == NextRequest("https://api.example.org/v1/models?cursor=b", named=True)
+
+
+@pytest.mark.parametrize("link", ["", '<https://elsewhere.org/>; rel="prev"', "nonsense", "<>", ";;,"])
+def test_a_link_header_without_a_next_page_ends_the_listing(link: str) -> None:
+    assert step({"type": "link_header"}, [], link=link) == Finished()
+
+
+def test_a_cursor_is_added_to_the_parameters_that_were_there() -> None:
+    assert step(CURSOR, {"has_more": True, "last_id": "a/b c"}) == NextRequest(f"{URL}&after_id=a%2Fb%20c")
+
+
+def test_a_cursor_replaces_the_one_before() -> None:
+    url = f"{URL}&after_id=a"
+    assert step(CURSOR, {"has_more": True, "last_id": "b"}, url) == NextRequest(f"{URL}&after_id=b")
+
+
+def test_a_cursor_ends_when_there_is_no_more_though_a_last_id_is_given() -> None:
+    assert step(CURSOR, {"has_more": False, "last_id": "b"}) == Finished()
+
+
+@pytest.mark.parametrize("token", [None, "", [], {}, True, 1.5])
+def test_more_without_a_token_is_broken(token: object) -> None:
+    outcome = step(CURSOR, {"has_more": True, "last_id": token})
+    assert outcome == Broken("has more (has_more) but no last_id")
+
+
+def test_a_cursor_goes_on_when_the_page_no_longer_says_whether_there_is_more() -> None:
+    assert isinstance(step(CURSOR, {"last_id": "b"}), NextRequest)
+
+
+def test_a_cursor_without_a_more_flag_goes_by_its_token() -> None:
+    style = {"type": "cursor", "param": "cursor", "token": "meta.next"}
+    assert step(style, {"meta": {"next": 17}}) == NextRequest(f"{URL}&cursor=17")
+    assert step(style, {"meta": {"next": None}}) == Finished()
+
+
+@pytest.mark.parametrize("document", [{}, {"nextPageToken": None}, {"nextPageToken": ""}, [], None, "text"])
+def test_no_token_ends_the_listing(document: object) -> None:
+    assert step(TOKEN, document) == Finished()
+
+
+def test_a_token_goes_under_the_parameter_the_rule_names() -> None:
+    assert step(TOKEN, {"nextPageToken": "A=="}) == NextRequest(f"{URL}&pageToken=A%3D%3D")
+
+
+def test_a_token_that_is_an_object_is_broken() -> None:
+    assert step(TOKEN, {"nextPageToken": {"page": 2}}) == Broken("has a nextPageToken that is not a token but dict")
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        ("https://api.example.org/v1/models?page=2", "https://api.example.org/v1/models?page=2"),
+        ("https://API.EXAMPLE.ORG:443/v1/models?page=2", "https://API.EXAMPLE.ORG:443/v1/models?page=2"),
+        ("/v2/models", "https://api.example.org/v2/models"),
+        ("?page=2", "https://api.example.org/v1/models?page=2"),
+    ],
+)
+def test_a_next_url_on_the_same_host_is_followed(target: str, url: str) -> None:
+    assert step(NEXT, {"links": {"next": target}}) == NextRequest(url, named=True)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://elsewhere.org/v1/models",
+        "https://api.example.org.elsewhere.org/",
+        "https://api.example.org@elsewhere.org/",
+        "https://user:pw@api.example.org/",
+        "http://api.example.org/v1/models?page=2",
+        "https://api.example.org:8443/v1/models",
+        "//elsewhere.org/x",
+        "ftp://api.example.org/x",
+        "https://[::1",
+        "https://api.example.org:port/",
+    ],
+)
+def test_a_next_url_elsewhere_is_broken(target: str) -> None:
+    assert isinstance(step(NEXT, {"links": {"next": target}}), Broken)
+
+
+def test_http_may_lead_to_https_on_the_same_host() -> None:
+    outcome = step(NEXT, {"links": {"next": "https://api.example.org/2"}}, url="http://api.example.org/1")
+    assert outcome == NextRequest("https://api.example.org/2", named=True)
+
+
+def test_a_next_url_that_is_not_text_is_broken() -> None:
+    assert step(NEXT, {"links": {"next": 2}}) == Broken("has a links.next that is not a URL but int")
+
+
+def test_numbered_pages_are_counted_up_to_their_total() -> None:
+    assert step(NUMBER, {"pagination": {"page": 1, "totalPage": 2}}) == NextRequest(f"{URL}&page=2")
+    assert step(NUMBER, {"pagination": {"page": 2, "totalPage": 2}}, f"{URL}&page=2", 2) == Finished()
+
+
+def test_numbered_pages_may_begin_at_zero() -> None:
+    assert step(NUMBER, {"pagination": {"page": 0, "totalPage": 2}}) == NextRequest(f"{URL}&page=1")
+    assert step(NUMBER, {"pagination": {"page": "1", "totalPage": "2"}}, f"{URL}&page=1", 2) == Finished()
+
+
+def test_a_page_other_than_the_one_asked_for_is_broken() -> None:
+    outcome = step(NUMBER, {"pagination": {"page": 1, "totalPage": 3}}, f"{URL}&page=2", 2)
+    assert outcome == Broken("says it is page 1, though page 2 was asked for")
+
+
+@pytest.mark.parametrize("total", [None, "many", True, -1, [2]])
+def test_a_listing_that_no_longer_says_its_length_is_broken(total: object) -> None:
+    assert isinstance(step(NUMBER, {"pagination": {"page": 1, "totalPage": total}}), Broken)
+    assert isinstance(step(OFFSET, {"total": total, "models": [1]}), Broken)
+
+
+def test_an_offset_moves_by_what_came_not_by_what_was_asked_for() -> None:
+    url = "https://api.example.org/models?limit=100&offset=3"
+    assert step(OFFSET, {"total": 9}, url, count=3) == NextRequest("https://api.example.org/models?limit=100&offset=6")
+
+
+def test_an_offset_ends_at_the_total() -> None:
+    assert step(OFFSET, {"total": 3}, count=3) == Finished()
+
+
+def test_an_empty_page_before_the_total_is_broken() -> None:
+    assert isinstance(step(OFFSET, {"total": 3}, count=0), Broken)
+    assert isinstance(step(OFFSET, {"total": 3}, count=None), Broken)
+
+
+def test_an_unknown_style_is_refused_when_the_source_is_built() -> None:
+    with pytest.raises(InvalidRuleError, match="pagination"):
+        ListingEndpoint(path="/models", pagination={"type": "telepathy"})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["has_more", "last_id", "nextPageToken", "links", "next", "pagination", "total", "page"]),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    style=st.sampled_from([CURSOR, TOKEN, NEXT, NUMBER, OFFSET, {"type": "link_header"}]),
+    document=JSON,
+    link=st.none() | st.text(max_size=40),
+)
+def test_any_document_leads_to_the_same_host_or_to_an_end(style: Any, document: Any, link: str | None) -> None:
+    outcome = step(style, document, link=link)
+    if isinstance(outcome, NextRequest):
+        assert outcome.url.lower().startswith("https://api.example.org/")
+    else:
+        assert isinstance(outcome, (Finished, Broken))
+
+
+@pytest.mark.parametrize("total", ["\u0663", "\u00b3", "\uff13"])
+def test_a_number_of_pages_has_ascii_digits(total: str) -> None:
+    assert isinstance(step(NUMBER, {"pagination": {"page": 1, "totalPage": total}}), Broken)
+
+
+STORED = b'{"data": [{"id": "a"}]}'
+LAST_MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+class Kept:
+    """Stored pages by endpoint, number and URL; records what was looked up and loaded."""
+
+    def __init__(
+        self,
+        *pages: bytes,
+        etag: str | None = '"one"',
+        last_modified: str | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        self.asked: list[tuple[int, int, str]] = []
+        self.loaded = 0
+        self._pages = pages
+        self._etag, self._last_modified, self._fingerprint = etag, last_modified, fingerprint
+
+    def __call__(self, endpoint: int, number: int, url: str) -> KnownPage | None:
+        self.asked.append((endpoint, number, url))
+        if number > len(self._pages):
+            return None
+        return KnownPage(self._etag, self._last_modified, self._loader(self._pages[number - 1]), self._fingerprint)
+
+    def _loader(self, content: bytes) -> Callable[[], bytes]:
+        def load() -> bytes:
+            self.loaded += 1
+            return content
+
+        return load
+
+
+def unchanged(**headers: str) -> Callable[[Request], Response]:
+    """Answers 304 to conditional requests."""
+
+    def respond(request: Request) -> Response:
+        if "If-None-Match" in request.headers or "If-Modified-Since" in request.headers:
+            return Response(status=304, headers=headers)
+        return Response(STORED, content_type="application/json")
+
+    return respond
+
+
+def test_an_unchanged_listing_is_neither_sent_again_nor_parsed(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_handler(unchanged(ETag='"one"'))
+    kept = Kept(STORED, last_modified=LAST_MODIFIED)
+    (page,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert (page.not_modified, page.status, page.etag, page.last_modified) == (True, 304, '"one"', LAST_MODIFIED)
+    sent = httpserver.log[0][0].headers
+    assert (sent["If-None-Match"], sent["If-Modified-Since"]) == ('"one"', LAST_MODIFIED)
+    assert kept.asked == [(0, 1, httpserver.url_for("/models"))]
+    assert kept.loaded == 0
+    assert (page.content, page.document, page.document) == (STORED, {"data": [{"id": "a"}]}, {"data": [{"id": "a"}]})
+    assert kept.loaded == 1
+
+
+def test_a_page_that_changed_comes_with_its_new_validators(httpserver: HTTPServer, fetch: Fetch) -> None:
+    headers = {"ETag": '"two"', "Last-Modified": LAST_MODIFIED, "X-Request-Id": "r-1", "Set-Cookie": "a=b"}
+    httpserver.expect_request("/models").respond_with_data(b"[]", headers=headers, content_type="application/json")
+    (page,) = fetch(httpserver.url_for(""), known=Kept(STORED))
+    assert (page.not_modified, page.status, page.content, page.etag) == (False, 200, b"[]", '"two"')
+    assert page.last_modified == LAST_MODIFIED
+    assert page.headers["x-request-id"] == "r-1"
+    assert "set-cookie" not in page.headers
+    assert page.fetched_at.utcoffset() is not None
+
+
+def test_the_same_bytes_again_are_not_parsed(httpserver: HTTPServer, fetch: Fetch) -> None:
+    broken = b'{"data": ['
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    assert (first.not_modified, len(first.fingerprint or "")) == (False, 64)
+    kept = Kept(broken, etag=None, fingerprint=first.fingerprint)
+    (again,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert (again.not_modified, again.status, again.content) == (True, 200, STORED)
+    assert again.fingerprint == first.fingerprint
+    assert kept.loaded == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(STORED + b" ", "application/json"), (STORED, "application/json; charset=utf-16"), (STORED, "text/plain")],
+)
+def test_other_bytes_or_another_content_type_are_parsed(
+    httpserver: HTTPServer, fetch: Fetch, body: bytes, content_type: str
+) -> None:
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    httpserver.clear()
+    httpserver.expect_request("/models").respond_with_data(body, content_type=content_type)
+    kept = Kept(STORED, etag=None, fingerprint=first.fingerprint)
+    (other,) = fetch(httpserver.url_for(""), known=kept, selector="data")
+    assert not other.not_modified
+    assert other.fingerprint != first.fingerprint
+
+
+def test_a_page_of_several_is_parsed_even_if_it_came_before(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models", query_string="").respond_with_json({"data": [{"id": "a"}], "next": "b"})
+    httpserver.expect_request("/models", query_string="after=b").respond_with_json({"data": [{"id": "b"}]})
+    pagination = {"type": "page_token", "param": "after", "token": "next"}
+    pages = fetch(httpserver.url_for(""), pagination=pagination, selector="data")
+    assert [(page.fingerprint, page.not_modified) for page in pages] == [(None, False), (None, False)]
+
+
+def test_a_link_that_comes_with_the_same_bytes_is_not_overlooked(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_data(STORED, content_type="application/json")
+    (first,) = fetch(httpserver.url_for(""), selector="data")
+    httpserver.clear()
+    link = {"Link": '</models?page=2>; rel="next"'}
+    httpserver.expect_request("/models").respond_with_data(STORED, headers=link, content_type="application/json")
+    with pytest.raises(ListingUnreadableError):
+        fetch(httpserver.url_for(""), known=Kept(STORED, fingerprint=first.fingerprint), selector="data")
+
+
+@pytest.mark.parametrize("kept", [None, Kept(), Kept(STORED, etag=None)])
+def test_without_a_stored_page_requests_are_unconditional(
+    httpserver: HTTPServer, fetch: Fetch, kept: Kept | None
+) -> None:
+    httpserver.expect_request("/models").respond_with_handler(unchanged())
+    assert [page.not_modified for page in fetch(httpserver.url_for(""), known=kept)] == [False]
+
+
+def test_not_modified_without_a_condition_is_refused(httpserver: HTTPServer, fetch: Fetch) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"", status=304)
+    with pytest.raises(ListingRefusedError, match=r"answered 304 .*the request was not conditional") as caught:
+        fetch(httpserver.url_for(""))
+    assert not caught.value.transient
+
+
+def test_validators_go_to_the_url_they_belong_to_and_not_where_it_redirects(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"", status=302, headers={"Location": "/v2/models"})
+    httpserver.expect_request("/v2/models").respond_with_handler(unchanged())
+    (page,) = fetch(httpserver.url_for(""), known=Kept(STORED))
+    assert not page.not_modified
+    assert ["If-None-Match" in request.headers for request, _ in httpserver.log] == [True, False]
+
+
+def test_an_unchanged_page_leads_to_the_next_one(httpserver: HTTPServer, fetch: Fetch) -> None:
+    first = b'{"data": [{"id": "a"}], "next": "b"}'
+    httpserver.expect_request("/models", query_string="").respond_with_handler(unchanged())
+    httpserver.expect_request("/models", query_string="after=b").respond_with_json({"data": [{"id": "b"}]})
+    pagination = {"type": "page_token", "param": "after", "token": "next"}
+    kept = Kept(first)
+    pages = fetch(httpserver.url_for(""), known=kept, pagination=pagination, selector="data")
+    assert [(page.not_modified, page.document["data"][0]["id"]) for page in pages] == [(True, "a"), (False, "b")]
+    assert kept.loaded == 1
+
+
+def test_pages_with_link_header_pagination_are_never_requested_conditionally(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    # The body of a last page stays as it is when another page is added after it; only the header changes.
+    link = {"ETag": '"one"', "Link": '</models?page=2>; rel="next"'}
+    httpserver.expect_request("/models", query_string="").respond_with_data(b'["a"]', headers=link)
+    httpserver.expect_request("/models", query_string="page=2").respond_with_data(b'["b"]', headers={"ETag": '"two"'})
+    pages = fetch(httpserver.url_for(""), known=Kept(b'["a"]', b'["b"]'), pagination={"type": "link_header"})
+    assert [page.etag for page in pages] == [None, None]
+    assert not any("If-None-Match" in request.headers for request, _ in httpserver.log)
+    httpserver.clear_log()
+    pages = fetch(httpserver.url_for(""))
+    assert [page.etag for page in pages] == [None, '"two"']
+
+
+@pytest.mark.parametrize("etag", ["\x80\xff", "x" * 300, ""])
+def test_a_validator_that_cannot_be_sent_back_is_not_kept(httpserver: HTTPServer, fetch: Fetch, etag: str) -> None:
+    httpserver.expect_request("/models").respond_with_data(b"[]", headers={"ETag": etag})
+    assert fetch(httpserver.url_for(""))[0].etag is None

@@ -1,0 +1,59 @@
+"""Where a secret is found, however it is encoded. What is masked as a result is in `test_redaction`."""
+
+import base64
+from urllib.parse import quote
+
+import pytest
+
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.secret_encodings import (
+    MAX_SUSPICIONS,
+    EncodedSecret,
+    merged,
+    spans_in_body,
+    spans_in_text,
+)
+
+KEY = "sk-demo/5f0c9d+8e5b"
+SECRET = EncodedSecret.of(KEY)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY,
+        KEY.upper(),
+        quote(KEY, safe=""),
+        quote(quote(KEY, safe=""), safe=""),
+        KEY.replace("/", "\\/"),
+        KEY.replace("/", "&#x2F;"),
+        base64.b64encode(KEY.encode()).decode().rstrip("="),
+    ],
+)
+def test_the_span_of_a_secret_covers_its_encoded_form_and_nothing_else(written: str) -> None:
+    text = f'{{"é": "{written}", "n": 1}}'.encode()
+    ((start, end),) = spans_in_text(text, [SECRET], parts=False)
+    found = text[start:end].decode()
+    # In Base64, the last character may also depend on what follows the secret.
+    assert found in (written, written[:-1])
+
+
+def test_eight_characters_of_either_end_count_as_a_part() -> None:
+    for part, found in ((KEY[:8], 1), (KEY[-8:], 1), (KEY[:7], 0), (KEY[1:9], 0)):
+        assert len(spans_in_text(f"<{part}>".encode(), [SECRET], parts=True)) == found
+        assert spans_in_text(f"<{part}>".encode(), [SECRET], parts=False) == []
+
+
+def test_only_the_surroundings_of_suspicious_places_are_searched() -> None:
+    content = KEY.encode() + b" " * 10_000 + KEY.encode()
+    assert spans_in_body(content, [SECRET], [(0, 4)]) == [(0, len(KEY))]
+
+
+def test_a_body_with_too_many_escapes_near_suspicious_places_is_refused() -> None:
+    content = b"%41" * (MAX_SUSPICIONS + 1)
+    with pytest.raises(ListingUnreadableError, match="letters hidden in escapes"):
+        spans_in_body(content, [SECRET], [(0, len(content))])
+
+
+def test_spans_that_overlap_or_touch_are_merged() -> None:
+    assert merged([(5, 7), (0, 2), (2, 4), (6, 9)]) == [(0, 4), (5, 9)]
