@@ -11,21 +11,20 @@ from provider_pipeline.errors import ConfigurationError, MissingCredentialError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.presets.detection import (
-    MOST_REQUESTS,
+    MAX_REQUESTS,
     PROBE_LIMITS,
     REQUESTS_PER_SECOND,
     Detection,
     detect,
-    places_to_ask,
+    model_likeness,
     preset_at,
     slug_of,
+    urls_to_probe,
 )
-from provider_pipeline.presets.library import load_provider_file, preset_sample, presets
-from provider_pipeline.presets.starting_rule import first_rule
-from provider_pipeline.presets.writing import provider_file_text
+from provider_pipeline.presets.library import load_provider_file, preset_sample, presets, provider_file_text
+from provider_pipeline.presets.registration import first_rule
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.generation.list_detection import model_likeness
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
@@ -135,13 +134,13 @@ PAGE = "<!doctype html><html><head><title>{}</title></head><body></body></html>"
         ('<?xml version="1.0"?><rss><channel/></rss>', "application/rss+xml", 200, "a web page instead of JSON"),
         ("", "text/plain", 200, "an empty body"),
         ("It works!", "text/plain", 200, "malformed JSON"),
-        (json.dumps(USERS), "application/json", 200, "its list is none of models"),
-        (json.dumps(WEATHER), "application/json", 200, "its list is none of models"),
-        (json.dumps(FILES), "application/json", 200, "its list is none of models"),
-        (json.dumps(PEOPLE), "application/json", 200, "its list is none of models"),
-        (json.dumps(CARS), "application/json", 200, "its list is none of models"),
-        ('{"status": "up", "version": "1.2"}', "application/json", 200, "holds no list of things with ids"),
-        ("[]", "application/json", 200, "holds no list of things with ids"),
+        (json.dumps(USERS), "application/json", 200, "its list is not one of models"),
+        (json.dumps(WEATHER), "application/json", 200, "its list is not one of models"),
+        (json.dumps(FILES), "application/json", 200, "its list is not one of models"),
+        (json.dumps(PEOPLE), "application/json", 200, "its list is not one of models"),
+        (json.dumps(CARS), "application/json", 200, "its list is not one of models"),
+        ('{"status": "up", "version": "1.2"}', "application/json", 200, "it has no list of objects with ids"),
+        ("[]", "application/json", 200, "it has no list of objects with ids"),
         ('{"error": "no such thing"}', "application/json", 200, "an error instead of a listing"),
         ("nope", "text/plain", 404, "answered 404"),
         ('{"error": "who are you?"}', "application/json", 401, "answered 401"),
@@ -201,10 +200,10 @@ def test_a_server_that_asks_to_be_left_alone_is(httpserver: HTTPServer):
 def test_the_requests_are_few_slow_and_to_one_origin():
     assert REQUESTS_PER_SECOND <= 3
     for url in ("https://acme.example", "https://acme.example/a/b/c", "https://acme.example/v1?x=1"):
-        places = places_to_ask(url)
-        assert len({base + path for base, path in places}) == len(places) <= MOST_REQUESTS
+        places = urls_to_probe(url)
+        assert len({base + path for base, path in places}) == len(places) <= MAX_REQUESTS
         assert all(base.startswith("https://acme.example") for base, _ in places)
-    assert ("https://acme.example/v1", "/v1/models") not in places_to_ask("https://acme.example/v1")
+    assert ("https://acme.example/v1", "/v1/models") not in urls_to_probe("https://acme.example/v1")
 
 
 def test_private_addresses_are_asked_only_on_request(httpserver: HTTPServer):

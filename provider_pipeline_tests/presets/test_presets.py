@@ -16,7 +16,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.library import find_preset, preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.starting_rule import first_rule
+from provider_pipeline.presets.registration import first_rule
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline.sync.repair.generate import generate_rule, store_sample

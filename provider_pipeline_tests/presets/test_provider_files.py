@@ -8,7 +8,7 @@ import pytest
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.presets.library import load_provider_file, load_provider_folder
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.starting_rule import first_rule
+from provider_pipeline.presets.registration import first_rule
 
 ACME = """\
 slug: acme
@@ -167,12 +167,15 @@ def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
         "a list": ("- slug: acme\n", "acme.yaml: expected the fields of a provider file, got list"),
         "nothing": ("", "acme.yaml: expected the fields of a provider file, got NoneType"),
         "a syntax error": (ACME + "thresholds: {min_models: 5\n", "acme.yaml:8: "),
-        "a key twice": (ACME + "name: Other\n", "acme.yaml:7: 'name' stands there twice"),
+        "a key twice": (ACME + "name: Other\n", "acme.yaml:7: duplicate key 'name'"),
         "a key twice further down": (
             ACME + "request: {allow_http: true, allow_http: false}\n",
-            "acme.yaml:7: 'allow_http' stands there twice",
+            "acme.yaml:7: duplicate key 'allow_http'",
         ),
-        "an alias": (ACME.replace("bearer", "&b bearer") + "kind: *b\n", "acme.yaml:7: aliases (*name) are not read"),
+        "an alias": (
+            ACME.replace("bearer", "&b bearer") + "kind: *b\n",
+            "acme.yaml:7: aliases (*name) are not ",
+        ),
         "an object": (ACME + "docs: !!python/object:os.system {}\n", "acme.yaml:7: could not determine a constructor"),
         "depths": (ACME + "x: " + "[" * 5000, "acme.yaml:7: more than 20 levels deep"),
         "two documents": (ACME + "---\n" + ACME, "acme.yaml:7: "),
@@ -192,7 +195,7 @@ def test_a_refusal_shows_no_value_that_could_be_a_secret(tmp_path: Path):
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
     file = tmp_path / "acme.yaml"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match=r"acme\.yaml: it is not text in UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"acme\.yaml: it is not UTF-8 text"):
         load_provider_file(file)
     with pytest.raises(ConfigurationError, match=r"none\.yaml: No such file"):
         load_provider_file(tmp_path / "none.yaml")

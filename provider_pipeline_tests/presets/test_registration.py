@@ -12,8 +12,15 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.library import find_preset, load_provider_folder
-from provider_pipeline.presets.registration import Plan, apply_plan, plan_providers
-from provider_pipeline.presets.wanted import Wanted, named, wanted_by_keys, wanted_provider
+from provider_pipeline.presets.registration import (
+    Plan,
+    RequestedProvider,
+    apply_plan,
+    plan_providers,
+    presets_with_keys,
+    requested_provider,
+    with_slug,
+)
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
 ACME = """\
@@ -38,9 +45,9 @@ def folder_of(tmp_path: Path, *texts: str) -> Path:
 
 def planned(database: catalog.database.Database, folder: Path, **options: bool) -> Plan:
     """The plan for a folder."""
-    wanted = [wanted_provider(file, KEYS) for file in load_provider_folder(folder)]
+    requested = [requested_provider(file, KEYS) for file in load_provider_folder(folder)]
     with database.session() as session:
-        return plan_providers(session, wanted, environ=KEYS, whole=True, **options)
+        return plan_providers(session, requested, environ=KEYS, whole=True, **options)
 
 
 def applied(
@@ -109,9 +116,9 @@ def test_what_a_file_states_of_its_endpoints_changes_the_rule_and_what_it_leaves
     database: catalog.database.Database, tmp_path: Path
 ):
     paged = "    pagination: {type: page_token, param: page_token, token: next_page_token}\n"
-    wanted = Wanted(load_provider_folder(folder_of(tmp_path, ACME + paged))[0], listing(*CHAT_MODELS))
+    requested = RequestedProvider(load_provider_folder(folder_of(tmp_path, ACME + paged))[0], listing(*CHAT_MODELS))
     with database.session() as session:
-        apply_plan(session, plan_providers(session, [wanted], environ=KEYS))
+        apply_plan(session, plan_providers(session, [requested], environ=KEYS))
         session.commit()
     assert actions(planned(database, folder_of(tmp_path, ACME + paged))) == {"acme": "unchanged"}
     assert actions(planned(database, folder_of(tmp_path, ACME))) == {"acme": "unchanged"}
@@ -167,7 +174,7 @@ def test_a_provider_the_database_refuses_leaves_the_others_as_they_are(
 
 def test_a_missing_key_is_named_with_its_documentation(database: catalog.database.Database):
     with database.session() as session:
-        (openai,) = plan_providers(session, [wanted_provider(find_preset("openai"), {})], environ={}).providers
+        (openai,) = plan_providers(session, [requested_provider(find_preset("openai"), {})], environ={}).providers
     assert openai.missing is not None
     for told in ("OPENAI_API_KEY", "https://platform.openai.com/api-keys", "https://platform.openai.com/docs"):
         assert told in openai.missing
@@ -179,18 +186,18 @@ def test_a_key_that_is_not_needed_is_not_asked_for(database: catalog.database.Da
     assert preset.works_without_key
     variable = preset.auth["env"]
     with database.session() as session:
-        (without,) = plan_providers(session, [wanted_provider(preset, {})], environ={}).providers
+        (without,) = plan_providers(session, [requested_provider(preset, {})], environ={}).providers
         keys = {variable: "sk-or"}
-        (with_key,) = plan_providers(session, [wanted_provider(preset, keys)], environ=keys).providers
+        (with_key,) = plan_providers(session, [requested_provider(preset, keys)], environ=keys).providers
     assert (without.auth, without.missing) == ({"type": "none"}, None)
     assert with_key.auth == {"type": "bearer", "env": variable}
 
 
 def test_presets_are_found_by_the_keys_of_an_environment():
-    wanted, incomplete = wanted_by_keys({"OPENAI_API_KEY": "sk", "GROQ_API_KEY": "", "DATABRICKS_TOKEN": "d"})
-    assert [each.file.slug for each in wanted] == ["openai"]
+    requested, incomplete = presets_with_keys({"OPENAI_API_KEY": "sk", "GROQ_API_KEY": "", "DATABRICKS_TOKEN": "d"})
+    assert [each.file.slug for each in requested] == ["openai"]
     assert ["databricks needs a value for host" in str(error) for error in incomplete] == [True]
-    assert wanted_by_keys({}) == ([], [])
+    assert presets_with_keys({}) == ([], [])
 
 
 def test_without_a_sample_the_next_step_is_to_have_a_rule_made(database: catalog.database.Database, tmp_path: Path):
@@ -199,12 +206,12 @@ def test_without_a_sample_the_next_step_is_to_have_a_rule_made(database: catalog
 
 
 def test_a_preset_can_have_another_slug(database: catalog.database.Database):
-    wanted = named(wanted_provider(find_preset("openai"), {}), "openai-eu")
+    requested = with_slug(requested_provider(find_preset("openai"), {}), "openai-eu")
     with database.session() as session:
-        (plan,) = plan_providers(session, [wanted], environ={}).providers
+        (plan,) = plan_providers(session, [requested], environ={}).providers
     assert (plan.slug, plan.rule is not None) == ("openai-eu", True)
     with pytest.raises(ConfigurationError, match="cannot be a slug"):
-        named(wanted, "Open AI")
+        with_slug(requested, "Open AI")
 
 
 def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
@@ -215,7 +222,7 @@ def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
     text = ACME.replace("https://api.acme.example", httpserver.url_for("").rstrip("/"))
     file = load_provider_folder(folder_of(tmp_path, text + "request: {allow_private: true}\n"))[0]
     with database.session() as session:
-        apply_plan(session, plan_providers(session, [Wanted(file, bare)], environ=KEYS))
+        apply_plan(session, plan_providers(session, [RequestedProvider(file, bare)], environ=KEYS))
         session.commit()
         syncer = ModelSyncer(session, client=ListingClient(FetchLimits(retries=0), environ=KEYS))
         assert syncer.sync_provider_models("acme")["models_created"] == len(CHAT_MODELS)
@@ -291,7 +298,7 @@ def test_where_a_key_went_is_remembered_though_its_provider_is_another_meanwhile
 def test_a_preset_that_is_new_may_share_a_key_and_one_that_is_there_may_not_move_it(
     database: catalog.database.Database,
 ):
-    zai, zhipu = (wanted_provider(find_preset(slug), {}) for slug in ("zai", "zhipu"))
+    zai, zhipu = (requested_provider(find_preset(slug), {}) for slug in ("zai", "zhipu"))
     assert zai.file.auth == zhipu.file.auth
     with database.session() as session:
         apply_plan(session, plan_providers(session, [zai], environ={}))
