@@ -43,13 +43,7 @@ _NOT_IN_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Probe:
-    """One request and its outcome.
-
-    Attributes:
-        url: The URL requested, redacted.
-        outcome: One line.
-        error: Why it failed; None if it answered with JSON.
-    """
+    """One request: its redacted URL, its outcome in one line, and its error unless it was answered with JSON."""
 
     url: str
     outcome: str
@@ -75,10 +69,10 @@ class DetectedApi:
 
     Attributes:
         file: A provider file for it.
-        rule: The generated rule.
+        rule: The rule generated from the sample.
         likeness: Why it was taken for a listing of models.
         sample: The listing's first page.
-        rows: The rows that the rule extracts from it.
+        rows: What the rule extracts from it.
         preset: The slug of the preset for the same host, if any.
     """
 
@@ -95,14 +89,7 @@ Found = DetectedApi  # as the command line still calls it
 
 @dataclass(frozen=True)
 class Detection:
-    """The result of looking for a model API.
-
-    Attributes:
-        probes: Every request, in order.
-        found: The API, if there is one.
-        reason: Otherwise why not, in one line.
-        hint: What to do about that.
-    """
+    """Every request in order, and the API found; or the reason why there is none in one line, and what to do."""
 
     probes: tuple[Probe, ...]
     found: DetectedApi | None = None
@@ -206,13 +193,7 @@ def preset_at(base_url: str) -> str | None:
 
 
 def model_likeness(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]]) -> Likeness:
-    """Weigh the signs that an answer lists models.
-
-    Args:
-        sample: The answer.
-        rule: The rule generated for it.
-        rows: The rows that the rule extracts from it.
-    """
+    """Weigh the signs that an answer lists models, given the rule generated for it and the rows that it extracts."""
     if not rows:
         return Likeness(0.0, ("the rule extracts no row from it",))
     signs = [sign for sign in _signs(sample, rule, rows) if sign[0]]

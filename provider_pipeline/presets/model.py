@@ -83,14 +83,7 @@ def _pagination(document: Any) -> Any:
 
 
 class Variable(BaseModel):
-    """A placeholder: what differs between accounts of a provider.
-
-    Attributes:
-        description: What to fill in, for people.
-        example: A typical value.
-        default: The value if none is given.
-        env: The environment variable that usually holds it; refused if it may hold a secret.
-    """
+    """A placeholder: what differs between accounts of a provider. `env` is a variable that usually holds its value."""
 
     model_config = _MODEL
 
@@ -101,13 +94,7 @@ class Variable(BaseModel):
 
 
 class FileEndpoint(BaseModel):
-    """One endpoint that lists models.
-
-    Attributes:
-        path: Below the base URL; may have a query and placeholders.
-        pagination: As in a rule.
-        detail: As in a rule; its `{id}` is not a placeholder.
-    """
+    """One endpoint that lists models; `path` may have a query and placeholders (`{id}` in `detail` is none)."""
 
     model_config = _MODEL
 
@@ -127,24 +114,10 @@ class Source(BaseModel):
 
 
 class ProviderFile(BaseModel):
-    """A provider: where it lists its models, and how to request them (docs/provider-files.md).
+    """A provider: where it lists its models, and how to request them.
 
-    Attributes:
-        slug: Short name in lower case.
-        name: Display name.
-        kind: A maker's or host's own service, a gateway to others, a cloud, or software that users run.
-        variables: The placeholders in `base_url`, the endpoints' paths and `auth`.
-        request: What requests may do; a private address or plain http must be allowed here.
-        base_url: The root of its API; may have placeholders such as `{region}`.
-        auth: How requests are authorised, in the form of `auth_config`: it names where secrets are, never a secret.
-        endpoints: Where the models are listed.
-        check_every: Minimum time between scheduled syncs; by default every fleet run.
-        thresholds: Plausibility limits that differ from the defaults.
-        works_without_key: Whether the listing is known to answer without a key.
-        key_page: Where a user gets a key.
-        docs: The documentation.
-        sources: The pages that state these facts.
-        sample_rows: The columns that the shipped sample states, by model id. Only for files that ship with a sample.
+    docs/provider-files.md explains the fields. Their order matters: later ones are validated with the values of
+    `variables` and `request`.
     """
 
     model_config = _MODEL

@@ -37,13 +37,7 @@ Action = Literal["add", "change", "unchanged", "not in the folder", "disable"]
 
 @dataclass(frozen=True)
 class RequestedProvider:
-    """A provider to register.
-
-    Attributes:
-        file: Its file, placeholders filled in.
-        sample: The first page of its listing, parsed, if there is one.
-        shipped: Whether the file ships with the package.
-    """
+    """A provider to register: its file with placeholders filled in, and the first page of its listing, if known."""
 
     file: ProviderFile
     sample: Any = field(default=None, repr=False)
@@ -53,12 +47,7 @@ class RequestedProvider:
 def requested_provider(
     file: ProviderFile, environ: Mapping[str, str], values: Mapping[str, str] | None = None
 ) -> RequestedProvider:
-    """The provider of a file, with the preset's sample if it has a preset's slug.
-
-    Args:
-        file: A preset, or a user's file.
-        environ: Where the variables of placeholders are looked up.
-        values: Values of placeholders; they take precedence.
+    """The provider of a file, its placeholders filled in, with the preset's sample if it has a preset's slug.
 
     Raises:
         ConfigurationError: A placeholder has no value.
@@ -110,14 +99,9 @@ def _request_no_token(*_: object) -> NoReturn:
 
 
 def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | None:
-    """The rule generated from a sample, with the endpoints and pagination that the file states.
+    """The rule generated from a sample, with the endpoints that the file states; None without a sample.
 
-    Args:
-        provider: A preset, or a user's file.
-        sample: The first page of its listing; by default the one that ships with the preset of that slug.
-
-    Returns:
-        None if there is no sample.
+    The sample is the first page of the listing; by default the one that ships with the preset of that slug.
     """
     page = preset_sample(provider.slug) if sample is None else sample
     if page is None:
@@ -170,14 +154,14 @@ class PlannedProvider:
 
     Attributes:
         slug: The provider.
-        action: What is done.
+        action: What applying the plan does.
         changes: The fields that change; all fields of a new provider.
         requested: What to register; None for a provider that no file describes.
-        auth: How its requests are authorised, as stored.
-        rule: The rule to activate; None to leave the rule alone.
+        auth: The `auth_config` to store.
+        rule: The rule to activate; None keeps the active one.
         has_rule: Whether it has a rule afterwards.
         enabled: Whether scheduled syncs include it.
-        missing: Which key is missing and how to provide it, if one is.
+        missing: Which key is missing and how to provide it.
         new_hosts: New hosts for known keys, which a person has to confirm.
     """
 
@@ -245,9 +229,9 @@ def plan_providers(
     """What registering these providers would change; writes nothing.
 
     Args:
-        session: An open session.
+        session: To read with.
         requested: The providers.
-        environ: Where their keys are looked up, to report missing ones.
+        environ: Where keys are looked up, to report missing ones.
         whole: These are all providers there should be: the plan lists the others too.
         prune: Disable the others.
 
@@ -265,12 +249,7 @@ def plan_providers(
 
 
 def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ()) -> None:
-    """Carry out a plan. Commits nothing.
-
-    Args:
-        session: An open session.
-        plan: The plan.
-        new_hosts: Confirmed new hosts for known keys.
+    """Carry out a plan, given the confirmed new hosts for known keys. Commits nothing.
 
     Raises:
         ConfigurationError: A provider is invalid, or a new host is not confirmed; the caller must roll back.

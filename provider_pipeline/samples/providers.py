@@ -26,13 +26,8 @@ DIRECTORY_PATH: Final = "/v1/models"
 class SampleProvider:
     """One provider of the sample server.
 
-    Attributes:
-        slug: Its slug; its base URL is the server's URL, a slash and this.
-        name: Display name.
-        auth: An `auth_config` document.
-        env: The environment variables of its key, with demo keys.
-        endpoints: Its listing endpoints, with the documents for its first rule (None for a file that is not JSON).
-        broken: How it is broken on purpose, if it is.
+    `env` has the environment variables of its key, with demo keys. `endpoints` have the documents for its first rule
+    (None for a file that is not JSON). `broken` says how it is broken on purpose.
     """
 
     slug: str
@@ -45,14 +40,7 @@ class SampleProvider:
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """A request to a sample provider.
-
-    Attributes:
-        url: The endpoint's URL, without its query.
-        path: The path below the provider's base URL, as sent.
-        query: The query's parameters.
-        headers: By lower-case name.
-    """
+    """A request: the URL without its query, the path below the base URL as sent, headers by lower-case name."""
 
     url: str
     path: str

@@ -40,12 +40,7 @@ class Predicates:
 
 
 def capability_evidence(shape: Shape, fields: Mapping[str, str]) -> dict[str, Predicates]:
-    """The predicates that the sample's metadata supports, by capability.
-
-    Args:
-        shape: The shape of the items.
-        fields: The field map chosen for them; its modalities are evidence too.
-    """
+    """The predicates that the sample's metadata supports, by capability; modalities of the field map count too."""
     found: dict[str, Predicates] = {}
     for capability, predicate, holds in _statements(shape, fields):
         entry = found.setdefault(capability, Predicates())

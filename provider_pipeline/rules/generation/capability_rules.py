@@ -21,13 +21,7 @@ _MAX_NAMES: Final = 1_000
 
 @dataclass(frozen=True)
 class EndpointPredicates:
-    """What one endpoint's sample says about capabilities.
-
-    Args:
-        listing: Its models.
-        predicates: The predicates found in them, by capability.
-        label: What its items are labelled with if another endpoint's predicates need to be kept off them.
-    """
+    """One endpoint's predicates by capability, and the label for its items if a predicate must not apply to others."""
 
     listing: ListCandidate
     predicates: Mapping[str, Predicates]

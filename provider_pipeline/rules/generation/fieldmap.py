@@ -40,15 +40,7 @@ _COMMON_SHARE: Final = 0.5
 
 @dataclass(frozen=True)
 class FieldChoice:
-    """A path that could be a column.
-
-    Args:
-        expression: JMESPath on the item.
-        score: From 0 to 1.
-        fill: The share of the items that have a value.
-        plausible: The share of the values that the column could hold.
-        column: The values.
-    """
+    """A path that could be a column, with the shares of items that have a value and of values that are plausible."""
 
     expression: str
     score: float
@@ -68,13 +60,9 @@ class FieldChoice:
 
 @dataclass
 class FieldMap:
-    """The fields of one endpoint's rule.
+    """The fields of one endpoint's rule (JMESPath by name), and the units of its prices.
 
-    Attributes:
-        fields: JMESPath by field name.
-        units: The units of the price fields.
-        alternatives: Every choice considered, by field name, the best first.
-        junk: Paths left out as meaningless, with the reason.
+    Also what was considered: the alternatives by field name, the best first, and the reasons why paths were left out.
     """
 
     fields: dict[str, str]
@@ -96,14 +84,7 @@ class FieldMap:
 
 
 def field_map(shape: Shape, identity: IdChoice, answer: Any, listing: Path) -> FieldMap:
-    """The fields of the items of a listing.
-
-    Args:
-        shape: The shape of the items.
-        identity: Their id.
-        answer: The whole answer, which may name a currency.
-        listing: Keys from the answer to the listing.
-    """
+    """The fields of a listing's items; the answer around the listing may name a currency."""
     found = FieldMap({"id": identity.expression})
     depth = identity.depth
     name, names = _name_choice(shape, identity.expression, depth)

@@ -70,17 +70,8 @@ class RuleGenerator:
 class _Draft:
     """One endpoint's part of a rule, before the capability rules of all endpoints are written.
 
-    Attributes:
-        sample: What it was written from.
-        listing: The models as the rule reads them, with details where there are any.
-        item_count: How many items the listing has.
-        parts: The endpoint's part of the document.
-        kind: The kind of API.
-        predicates: What the items say about capabilities.
-        only_text: Whether nearly every model takes and gives text.
-        evidence: What was chosen, and from which alternatives.
-        confidence: From 0 to 1.
-        issues: Reasons for doubt.
+    `listing` has only the items with details, if there are any; `item_count` counts all. `parts` is the endpoint's part
+    of the document.
     """
 
     sample: EndpointSample

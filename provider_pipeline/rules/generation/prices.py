@@ -35,15 +35,7 @@ _SCALE_WORDS: Final = (
 
 @dataclass(frozen=True)
 class PriceChoice:
-    """A path that could be a token price.
-
-    Args:
-        expression: JMESPath on the item.
-        score: Higher is likelier.
-        fill: The share of the items that have a value.
-        unit: The unit of its values.
-        why: What the unit was inferred from.
-    """
+    """A path that could be a token price; `why` says what its unit was inferred from."""
 
     expression: str
     score: float
@@ -122,13 +114,8 @@ def _score(column: Column, shape: Shape, side: str) -> float:
 def _infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Unit | None, str]:
     """The unit of a price: named in each row or by the words of the path, or guessed from the magnitude.
 
-    Args:
-        column: The prices.
-        partners: Prices of the other direction beside them.
-        shape: Where texts beside the prices are found.
-
-    Returns:
-        The unit (None if these are not token prices in USD), and what it was inferred from.
+    The partners are prices of the other direction beside it. The unit is None if these are not token prices in USD; the
+    text says what it was inferred from.
     """
     columns = [column, *partners[:1]]
     currency = _beside(column, shape, "currency_keys", levels=len(column.path))

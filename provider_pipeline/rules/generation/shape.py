@@ -177,14 +177,7 @@ def _add_named_entries(elements: list[Any], path: Path, owner: int, columns: dic
 
 
 def _named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0) -> Iterator[Entry]:
-    """The values of a list of labelled entries: properties with a `value`, and prices.
-
-    Args:
-        elements: The list.
-        path: Keys from the item to the list.
-        base: JMESPath from the item to the list.
-        nesting: How many such lists enclose this one.
-    """
+    """The values of a list of labelled entries (properties with a `value`, or prices) at a path of the item."""
     entries = [element for element in elements[:_MAX_ENTRIES] if isinstance(element, dict)]
     label = _label(entries)
     if label is None:
