@@ -94,7 +94,7 @@ class Variable(BaseModel):
 
 
 class FileEndpoint(BaseModel):
-    """One endpoint that lists models; `path` may have a query and placeholders (`{id}` in `detail` is none)."""
+    """One endpoint that lists models; `path` may have a query and placeholders (`{id}` in `detail` is not one)."""
 
     model_config = _MODEL
 
@@ -217,24 +217,6 @@ class ProviderFile(BaseModel):
         for endpoint in document["endpoints"]:
             endpoint["path"] = _replaced(endpoint["path"], chosen)
         return type(self).model_validate(document)
-
-    def source(self, values: Mapping[str, str] | None = None) -> ListingSource:
-        """What the listing client fetches, with these values for the placeholders.
-
-        Raises:
-            ConfigurationError: The authorisation or a URL is unusable.
-        """
-        given = values or {}
-        return ListingSource(
-            slug=self.slug,
-            base_url=_replaced(self.base_url, given),
-            auth=AuthConfig.parse(_replaced(self.auth, given), slug=self.slug),
-            endpoints=tuple(
-                ListingEndpoint(path=_replaced(endpoint.path, given), pagination=endpoint.pagination)
-                for endpoint in self.endpoints
-            ),
-            policy=self.request,
-        )
 
     def _value(self, name: str, values: Mapping[str, str], environ: Mapping[str, str]) -> str:
         variable = self.variables[name]

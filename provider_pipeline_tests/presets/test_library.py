@@ -9,6 +9,7 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.presets.library import load_provider_file, load_provider_folder
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.registration import first_rule
+from provider_pipeline_tests.presets.vendor import source_of
 
 ACME = """\
 slug: acme
@@ -49,7 +50,7 @@ def refusal(tmp_path: Path, text: str) -> str:
 
 def test_a_short_file_is_enough_and_needs_no_sources(tmp_path: Path):
     acme = load_provider_file(written(tmp_path, ACME))
-    source = acme.source()
+    source = source_of(acme)
     assert source.url(source.endpoints[0]) == "https://api.acme.example/v1/models"
     assert (acme.kind, acme.works_without_key, acme.check_every) == ("commercial", False, None)
     assert acme.without_source == ("base_url", "endpoints", "auth")
@@ -67,7 +68,7 @@ def test_all_settings_of_a_provider_can_be_in_its_file(tmp_path: Path):
     )
     assert acme.check_every == timedelta(hours=6)
     assert acme.thresholds == {"min_models": 5}
-    source = acme.source()
+    source = source_of(acme)
     assert source.policy.requests_per_second == 2
     assert source.endpoints[0].pagination.type == "page_token"
     assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme

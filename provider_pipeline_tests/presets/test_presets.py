@@ -20,7 +20,7 @@ from provider_pipeline.presets.registration import first_rule
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline.sync.repair.generate import generate_rule, store_sample
-from provider_pipeline_tests.presets.vendor import Vendor
+from provider_pipeline_tests.presets.vendor import Vendor, source_of
 
 SLUGS = tuple(presets())
 WITH_SAMPLE = tuple(slug for slug in SLUGS if preset_sample(slug) is not None)
@@ -49,7 +49,7 @@ def test_a_preset_names_a_source_for_each_fact(slug: str):
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_preset_has_valid_urls_and_authorisation(slug: str):
     preset = filled(slug)
-    source = preset.source()
+    source = source_of(preset)
     AuthConfig.parse(preset.auth, slug=slug)
     for endpoint in source.endpoints:
         url = urlsplit(source.url(endpoint))

@@ -12,8 +12,21 @@ from urllib.parse import parse_qsl, urlsplit
 
 from werkzeug import Request, Response
 
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline_tests.presets import keys
+
+
+def source_of(file: ProviderFile) -> ListingSource:
+    """What the listing client fetches for a file without variables."""
+    return ListingSource(
+        slug=file.slug,
+        base_url=file.base_url,
+        auth=AuthConfig.parse(file.auth, slug=file.slug),
+        endpoints=tuple(ListingEndpoint(path=each.path, pagination=each.pagination) for each in file.endpoints),
+        policy=file.request,
+    )
 
 
 @dataclass
