@@ -1,14 +1,13 @@
-"""What kind of API is at an address, by asking where listings usually are.
+"""Find the model API at an address by requesting the usual listing paths, and describe it as a provider file.
 
-Here: which URLs are asked, in which order, and what the answers come to. Not here: the requests (`listing`), whether an
-answer lists models (`provider_pipeline.rules`), registering what was found (`registration`). The concept: few requests,
-one after the other, all to the origin that was named, and no guess: without a listing of models there is no finding.
+Few requests, one after another, all to the origin named; without a listing of models nothing is found.
 """
 
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,28 +28,22 @@ from provider_pipeline.presets.library import presets
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.generation.list_detection import Likeness, model_likeness
+from provider_pipeline.rules.generation.shape import snake
+from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.validator import RuleValidator
 
-MOST_REQUESTS: Final = 24
+MAX_REQUESTS: Final = 24
 REQUESTS_PER_SECOND: Final = 3.0
 PROBE_LIMITS: Final = FetchLimits(retries=0, connect_timeout=5, read_timeout=10, deadline=20)
-"""What each request may cost: nobody waits for an address that may be nothing."""
+"""Tighter than a sync's: most paths asked for do not exist."""
 
-_TOO_MANY: Final = 429
-_NO_SLUG: Final = re.compile(r"[^a-z0-9]+")
-_SHORT: Final = 3
+_TOO_MANY_REQUESTS: Final = 429
+_NOT_IN_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One request and what it came to.
-
-    Attributes:
-        url: What was asked, redacted.
-        outcome: One line.
-        error: What it failed with; None for an answer in JSON.
-    """
+    """One request: its redacted URL, its outcome in one line, and its error unless it was answered with JSON."""
 
     url: str
     outcome: str
@@ -58,16 +51,29 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A model API.
+class Likeness:
+    """How much an answer looks like a listing of models: the sum of the signs' weights, and the signs in words."""
+
+    weight: float
+    reasons: tuple[str, ...]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it is taken for a listing of models."""
+        return bool(self.weight >= float(_table()["enough"]))
+
+
+@dataclass(frozen=True)
+class DetectedApi:
+    """A model API that was found.
 
     Attributes:
-        file: The provider file for it.
-        rule: The generated rule.
+        file: A provider file for it.
+        rule: The rule generated from the sample.
         likeness: Why it was taken for a listing of models.
         sample: The listing's first page.
-        rows: What the rule reads of it.
-        preset: The preset of the same address, if there is one.
+        rows: What the rule extracts from it.
+        preset: The slug of the preset for the same host, if any.
     """
 
     file: ProviderFile
@@ -78,19 +84,15 @@ class Found:
     preset: str | None
 
 
+Found = DetectedApi  # as the command line still calls it
+
+
 @dataclass(frozen=True)
 class Detection:
-    """What came of asking.
-
-    Attributes:
-        probes: Every request, in order.
-        found: The API, if it is one.
-        reason: Why it is none, in one line.
-        hint: What to do about that.
-    """
+    """Every request in order, and the API found; or the reason why there is none in one line, and what to do."""
 
     probes: tuple[Probe, ...]
-    found: Found | None = None
+    found: DetectedApi | None = None
     reason: str = ""
     hint: str | None = None
 
@@ -105,26 +107,26 @@ def detect(
     slug: str | None = None,
     told: Callable[[Probe], None] = lambda _: None,
 ) -> Detection:
-    """Looks for a listing of models at an address and at the usual paths below it.
+    """Look for a listing of models at an address and at the usual paths below it.
 
     Args:
         url: The address of an API, of a gateway, or of the listing itself.
-        auth: How to authorise, as `auth_config` stores it.
+        auth: How to authorise, in the form of `auth_config`.
         client: Sends the requests.
-        policy: What requests may do; stands in the provider file, too.
-        requests_per_second: How fast to ask.
-        slug: For the provider file; told from the host's name when left out.
-        told: Is shown each request's outcome at once.
+        policy: What requests may do; becomes part of the provider file.
+        requests_per_second: Rate limit.
+        slug: For the provider file; by default derived from the host's name.
+        told: Called with each probe when it has ended.
 
     Raises:
-        ConfigurationError: The address cannot be asked, or is one that the policy does not allow.
-        MissingCredentialError: The key is not where it should be.
+        ConfigurationError: The address is not an http(s) URL, or the policy forbids it.
+        MissingCredentialError: The key is not where `auth` says.
     """
     allowed = policy or RequestPolicy()
     slow = allowed.model_copy(update={"requests_per_second": requests_per_second, "concurrency": 1})
     known = AuthConfig.parse(auth, slug="auth")
     probes: list[Probe] = []
-    for base_url, path in places_to_ask(url):
+    for base_url, path in urls_to_probe(url):
         name = urlsplit(base_url).hostname or ""
         source = ListingSource(
             slug=name, base_url=base_url, auth=known, endpoints=(ListingEndpoint(path=path),), policy=slow
@@ -135,80 +137,116 @@ def detect(
         except ListingError as error:
             probe = Probe(shown, error.message.removeprefix(f"{name}: "), error)
         else:
-            outcome = _looked_at(document, source, auth, allowed, named=slug)
-            if isinstance(outcome, Found):
+            outcome = _examined(document, source, auth, allowed, named=slug)
+            if isinstance(outcome, DetectedApi):
                 probes.append(Probe(shown, f"{len(outcome.rows)} models"))
                 told(probes[-1])
                 return Detection(tuple(probes), outcome)
-            probe = Probe(shown, f"GET {shown} answered JSON, and {outcome}")
+            probe = Probe(shown, f"GET {shown} answered JSON, but {outcome}")
         probes.append(probe)
         told(probe)
-        if _ends_it(probe):
+        if _stops_probing(probe.error):
             break
     return Detection(tuple(probes), None, *_verdict(url, probes, has_key=known.type != "none"))
 
 
-def places_to_ask(url: str) -> list[tuple[str, str]]:
-    """Base URLs and paths to ask, each URL once: the address itself, the usual paths below it, then those of its host.
+def urls_to_probe(url: str) -> list[tuple[str, str]]:
+    """Distinct base URLs and paths to request: the address itself, the usual paths below it, then those of its host.
 
     Raises:
-        ConfigurationError: It is no http(s) URL.
+        ConfigurationError: It is not an http(s) URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigurationError(
-            f"{redacted_url(url)!r} is not a URL that can be asked", hint="expected https://HOST[/PATH]"
-        )
+        raise ConfigurationError(f"{redacted_url(url)!r} is not an http(s) URL", hint="expected https://HOST[/PATH]")
+    usual: list[str] = _table()["paths"]
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     query = f"?{parts.query}" if parts.query else ""
     places = [(origin, path + query)] if path or query else []
     if path and not query:
         # An address that ends with /v1 is not followed by another /v1.
-        places += [(origin + path, each) for each in _paths() if not path.endswith(f"/{each.split('/')[1]}")]
-    places += [(origin, each) for each in _paths()]
+        places += [(origin + path, each) for each in usual if not path.endswith(f"/{each.split('/')[1]}")]
+    places += [(origin, each) for each in usual]
     places += [] if path or query else [(origin, "")]
     unique: dict[str, tuple[str, str]] = {}
     for base, below in places:
         unique.setdefault(base + below, (base, below))
-    return list(unique.values())[:MOST_REQUESTS]
+    return list(unique.values())[:MAX_REQUESTS]
 
 
 def slug_of(base_url: str) -> str:
-    """A slug from a host's name: the part that was registered; empty for a host that has none."""
+    """A slug from the registered part of a host's name; empty for localhost and IP addresses."""
     host = (urlsplit(base_url).hostname or "").rstrip(".")
     labels = host.split(".")
     if host in ("", "localhost") or labels[-1].isdigit() or ":" in host:
         return ""
-    # Under a country's code there may be another level, such as co.uk.
-    second = len(labels) > 2 and len(labels[-2]) <= _SHORT and len(labels[-1]) == 2
+    # A country code may have another level below it, such as co.uk.
+    second = len(labels) > 2 and len(labels[-2]) <= 3 and len(labels[-1]) == 2
     registered = labels[0] if len(labels) == 1 else labels[-3 if second else -2]
-    return _NO_SLUG.sub("-", registered.lower()).strip("-")
+    return _NOT_IN_SLUG.sub("-", registered.lower()).strip("-")
 
 
-def _looked_at(
+def preset_at(base_url: str) -> str | None:
+    """The slug of the preset whose API is on the same host, if any."""
+    host = urlsplit(base_url).netloc.lower()
+    return next((each.slug for each in presets().values() if urlsplit(each.base_url).netloc.lower() == host), None)
+
+
+def model_likeness(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]]) -> Likeness:
+    """Weigh the signs that an answer lists models, given the rule generated for it and the rows that it extracts."""
+    if not rows:
+        return Likeness(0.0, ("the rule extracts no row from it",))
+    signs = [sign for sign in _signs(sample, rule, rows) if sign[0]]
+    return Likeness(round(sum(weight for weight, _ in signs), 3), tuple(reason for _, reason in signs))
+
+
+def _signs(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, str]]:
+    table = _table()
+    kind = rule.metadata.get("provider_kind") or {}
+    if kind.get("kind") and kind["confidence"] >= table["kind"]["least_confidence"]:
+        yield table["kind"]["weight"], f"it has the marks of {kind['title']}"
+    known = sum(row["family"] is not None for row in rows) / len(rows)
+    yield round(table["names"]["weight"] * known, 3), f"{known:.0%} of the ids are names of known model families"
+    endpoint = rule.endpoints[0]
+    fields = [name for name in table["fields"]["names"] if name in endpoint.fields]
+    yield table["fields"]["weight"] * len(fields), f"its items state {', '.join(fields)}"
+    words = {snake(part) for part in re.split(r"[.\[()]", endpoint.selector)}
+    if words & set(table["container"]["words"]):
+        yield table["container"]["weight"], "the list's key speaks of models"
+    if any("evidence" in row["capability_sources"].values() for row in rows):
+        yield table["evidence"]["weight"], "its items state what models can do"
+    items = compile_expression(endpoint.selector)(sample)
+    objects = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    for sign in ("keys", "others"):
+        for key in table[sign]["keys"]:
+            if objects and sum(key in item for item in objects) > 0.5 * len(objects):
+                yield table[sign]["weight"], f"its items have {key!r}"
+
+
+def _examined(
     document: Any, source: ListingSource, auth: Mapping[str, Any], policy: RequestPolicy, *, named: str | None
-) -> Found | str:
-    """The finding, or why the document is no listing of models."""
+) -> DetectedApi | str:
+    """The API, or why the document is not a listing of models."""
     analysis = RuleGenerator().analyze_sample(document)
     rule = ExtractionRule.parse(analysis)
     if any(issue["severity"] == "error" for issue in analysis["issues"]):
-        return "it holds no list of things with ids"
+        return "it has no list of objects with ids"
     result = RuleValidator().validate_rule(rule, document)
     likeness = model_likeness(document, rule, result["extracted_models"])
     if not likeness.is_enough or not result["valid"]:
-        return f"its list is none of models ({'; '.join(likeness.reasons) or 'nothing in it speaks for that'})"
+        return f"its list is not one of models ({'; '.join(likeness.reasons) or 'no sign of models'})"
     kind = (rule.metadata.get("provider_kind") or {}).get("kind")
-    local = policy.allow_private
     slug = named or slug_of(source.base_url) or kind or "gateway"
     endpoint: dict[str, Any] = {"path": source.endpoints[0].path}
     if rule.endpoints[0].pagination not in (None, {"type": "none"}):
         endpoint["pagination"] = rule.endpoints[0].pagination
     request = policy.model_dump(mode="json", exclude_defaults=True)
+    # Only fields that are set: the file is written as YAML without the others.
     file = ProviderFile.model_validate(
         {
             "slug": slug,
             "name": slug.replace("-", " ").title(),
-            **({"kind": "self_hosted"} if local else {}),
+            **({"kind": "self_hosted"} if policy.allow_private else {}),
             "base_url": source.base_url,
             "auth": dict(auth),
             "endpoints": [endpoint],
@@ -216,28 +254,22 @@ def _looked_at(
             **({"works_without_key": True} if source.auth.type == "none" else {}),
         }
     )
-    return Found(file, rule, likeness, document, tuple(result["extracted_models"]), preset_at(source.base_url))
+    rows = tuple(result["extracted_models"])
+    return DetectedApi(file, rule, likeness, document, rows, preset_at(source.base_url))
 
 
-def preset_at(base_url: str) -> str | None:
-    """The preset whose API is on the same host, if there is one."""
-    host = urlsplit(base_url).netloc.lower()
-    return next((each.slug for each in presets().values() if urlsplit(each.base_url).netloc.lower() == host), None)
-
-
-def _ends_it(probe: Probe) -> bool:
-    """Whether asking for further paths is no use, or no longer welcome."""
-    error = probe.error
+def _stops_probing(error: ListingError | None) -> bool:
+    """Whether further requests are pointless (nothing answers) or unwelcome (too many)."""
     if isinstance(error, ListingRefusedError):
-        return error.status == _TOO_MANY
+        return error.status == _TOO_MANY_REQUESTS
     return isinstance(error, ListingUnreachableError)
 
 
 def _verdict(url: str, probes: Sequence[Probe], *, has_key: bool) -> tuple[str, str | None]:
-    """Why there is no model API, by the most telling request, and what to do."""
+    """Why there is no model API, by the most telling probe, and what to do."""
     telling = next(_most_telling_first(probes))
     others = len(probes) - 1
-    more = f"; {others} other path{'' if others == 1 else 's'} led no further" if others else ""
+    more = f"; nor at {others} other path{'' if others == 1 else 's'}" if others else ""
     reason = f"no model API found at {redacted_url(url)}: {telling.outcome}{more}"
     error = telling.error
     if error is None:
@@ -257,6 +289,6 @@ def _most_telling_first(probes: Sequence[Probe]) -> Iterator[Probe]:
     yield from probes
 
 
-def _paths() -> list[str]:
-    text = (resources.files(__package__) / "listing_paths.toml").read_text(encoding="utf-8")
-    return [str(path) for path in tomllib.loads(text)["paths"]]
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads((resources.files(__package__) / "detection.toml").read_text(encoding="utf-8"))

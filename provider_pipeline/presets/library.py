@@ -1,22 +1,22 @@
-"""Where provider files are: the shipped ones, and a user's file or folder.
-
-Here: finding and reading files, and errors that name file, line and field. Not here: what a file says (`model`) and how
-YAML is read (`reading`). The concept: a shipped file is read when it is asked for, once.
-"""
+"""Read and write provider files: the shipped ones (presets), and a user's file or folder."""
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from pydantic import ValidationError
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.reading import MAX_BYTES, read_yaml
+
+MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 20
 
 _DATA: Final = resources.files(__package__) / "data"
 _SAMPLES: Final = resources.files(__package__) / "samples"
@@ -24,7 +24,7 @@ _SUFFIXES: Final = (".yaml", ".yml")
 
 
 class _Presets(Mapping[str, ProviderFile]):
-    """The shipped files by slug, in order; each is read when it is asked for."""
+    """The shipped files by slug, in order; each is read on first access."""
 
     def __getitem__(self, slug: str) -> ProviderFile:
         if slug not in _slugs():
@@ -39,15 +39,15 @@ class _Presets(Mapping[str, ProviderFile]):
 
 
 def presets() -> Mapping[str, ProviderFile]:
-    """The providers that ship with the package, by slug and in order; names alone cost no reading."""
+    """The providers that ship with the package, by slug and in order; listing their names reads no file."""
     return _Presets()
 
 
 def find_preset(name: str) -> ProviderFile:
-    """The shipped provider of that slug, or of that display name.
+    """The shipped provider with that slug or display name.
 
     Raises:
-        ConfigurationError: There is none; names similar ones.
+        ConfigurationError: There is none; the hint names similar ones.
     """
     known = presets()
     wanted = name.strip().lower()
@@ -74,8 +74,7 @@ def load_provider_file(path: Path | str) -> ProviderFile:
     """Read a provider file.
 
     Raises:
-        ConfigurationError: It cannot be read, or says what a provider file cannot say: one line with file, line and
-            field.
+        ConfigurationError: It cannot be read or is invalid: one line with file, line and field.
     """
     file = Path(path)
     try:
@@ -83,15 +82,15 @@ def load_provider_file(path: Path | str) -> ProviderFile:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(f"{file}: {error.strerror or error}", hint="expected a provider file") from error
-    return parse_provider_file(content, str(file))
+    return _parsed(content, str(file))
 
 
 def load_provider_folder(directory: Path | str) -> tuple[ProviderFile, ...]:
-    """Read a folder's provider files (`*.yaml`, `*.yml`; not those of folders in it), by slug.
+    """Read a folder's provider files (`*.yaml`, `*.yml`; not those in its subfolders), by slug.
 
     Raises:
-        ConfigurationError: There is no such folder, it holds no provider file, one of them cannot be read, or two
-            describe the same provider.
+        ConfigurationError: There is no such folder, it has no provider file, one of them is invalid, or two describe
+            the same provider.
     """
     folder = Path(directory)
     if not folder.is_dir():
@@ -111,17 +110,30 @@ def load_provider_folder(directory: Path | str) -> tuple[ProviderFile, ...]:
     return tuple(found[slug][1] for slug in sorted(found))
 
 
-def parse_provider_file(content: bytes, name: str) -> ProviderFile:
-    """A provider file from its bytes.
+def provider_file_text(file: ProviderFile) -> str:
+    """The provider file as YAML that reads back as the same file; unset fields are left out."""
+    document = file.model_dump(mode="json", exclude_unset=True)
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
-    Args:
-        content: The YAML.
-        name: The file, as errors name it.
 
-    Raises:
-        ConfigurationError: As `load_provider_file`.
-    """
-    document = read_yaml(content, name)
+@cache
+def _slugs() -> tuple[str, ...]:
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in _DATA.iterdir() if file.name.endswith(".yaml")))
+
+
+@cache
+def _shipped(slug: str) -> ProviderFile:
+    name = f"{slug}.yaml"
+    preset = _parsed((_DATA / name).read_bytes(), name)
+    if preset.slug != slug:
+        raise ConfigurationError(f"{name}: slug: expected {slug!r}, got {preset.slug!r}")
+    if preset.without_source:
+        raise ConfigurationError(f"{name}: sources: no page states {', '.join(preset.without_source)}")
+    return preset
+
+
+def _parsed(content: bytes, name: str) -> ProviderFile:
+    document = _read_yaml(content, name)
     if not isinstance(document.data, dict):
         raise ConfigurationError(
             f"{name}: expected the fields of a provider file, got {type(document.data).__name__}",
@@ -137,27 +149,97 @@ def parse_provider_file(content: bytes, name: str) -> ProviderFile:
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(
             f"{place}: {field}: {message}{more}" if field else f"{place}: {message}{more}",
-            hint=_expectation(first["type"]),
+            hint=_HINTS.get(first["type"]),
         ) from error
 
 
-@cache
-def _slugs() -> tuple[str, ...]:
-    return tuple(sorted(file.name.removesuffix(".yaml") for file in _DATA.iterdir() if file.name.endswith(".yaml")))
+_HINTS: Final = {
+    "extra_forbidden": f"the fields are {', '.join(ProviderFile.model_fields)}",
+    "missing": "a provider file needs slug, name, base_url and endpoints",
+}
 
 
-@cache
-def _shipped(slug: str) -> ProviderFile:
-    name = f"{slug}.yaml"
-    preset = parse_provider_file((_DATA / name).read_bytes(), name)
-    if preset.slug != slug:
-        raise ConfigurationError(f"{name}: slug: it says {preset.slug!r}")
-    if preset.without_source:
-        raise ConfigurationError(f"{name}: sources: no page is named for {', '.join(preset.without_source)}")
-    return preset
+@dataclass(frozen=True)
+class _YamlDocument:
+    """A file's data, and the tree it was read from."""
+
+    data: Any
+    node: yaml.Node | None
+
+    def line_of(self, path: Sequence[str | int]) -> int:
+        """The line, from 1, of the field at a path, or of the deepest part of the path that exists."""
+        node, line = self.node, 1
+        for step in path:
+            entry = _entry(node, step)
+            if entry is None:
+                break
+            line, node = entry
+        return line
 
 
-def _expectation(kind: str) -> str | None:
-    if kind == "extra_forbidden":
-        return f"the fields are {', '.join(ProviderFile.model_fields)}"
-    return "a provider file needs slug, name, base_url and endpoints" if kind == "missing" else None
+def _read_yaml(content: bytes, name: str) -> _YamlDocument:
+    """Read one YAML document of plain data and bounded size.
+
+    A file may come from another repository: it must neither build objects nor grow when it is read.
+    """
+    if len(content) > MAX_BYTES:
+        raise ConfigurationError(
+            f"{name}: {len(content):,} bytes, and a provider file may have {MAX_BYTES:,}",
+            hint="one file describes one provider",
+        )
+    try:
+        text = content.decode("utf-8-sig")
+        _check_events(text)
+        loader = _PlainLoader(text)
+        node = loader.get_single_node()
+        return _YamlDocument(None if node is None else loader.construct_document(node), node)
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{name}: it is not UTF-8 text", hint="save it as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f":{mark.line + 1}" if mark is not None else ""
+        raise ConfigurationError(f"{name}{where}: {error.problem or 'not YAML'}", hint="expected YAML") from error
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: a well-formed but invalid number or date, such as 2026-02-30.
+        raise ConfigurationError(f"{name}: {str(error).splitlines()[0]}", hint="expected YAML") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """A safe loader that also refuses duplicate keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name is None:
+                raise yaml.constructor.ConstructorError(None, None, "a key that is not text", key.start_mark)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _check_events(text: str) -> None:
+    """Refuse aliases (they multiply) and deep nesting before a tree is built."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        problem = ""
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            problem = "aliases (*name) are not supported"
+        elif depth > MAX_DEPTH:
+            problem = f"more than {MAX_DEPTH} levels deep"
+        if problem:
+            mark = event.start_mark if isinstance(event.start_mark, yaml.Mark) else None
+            raise yaml.composer.ComposerError(None, None, problem, mark)
+
+
+def _entry(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        value = node.value[step]
+        return value.start_mark.line + 1, value
+    return None

@@ -1,9 +1,6 @@
-"""What a provider file says.
+"""The model of a provider file, shipped or a user's own, and filling in its placeholders.
 
-Here: the model of the file, and filling in its placeholders. Not here: reading YAML (`reading`), where the shipped
-files are (`library`), and what an authorisation or a pagination means, which `provider_pipeline.listing` and
-`provider_pipeline.rules` check. The concept: one model for shipped and for users' own files; a file that was read can
-be registered, but for the values of its placeholders.
+Validation covers all of the file, so that a valid one can be registered once its placeholders have values.
 """
 
 import re
@@ -34,7 +31,7 @@ from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_p
 from provider_pipeline.rules.thresholds import Thresholds
 
 FACTS: Final = ("base_url", "endpoints", "auth")
-"""What every shipped file must name a source for."""
+"""Fields for which every shipped file must name a source."""
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _VALUE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -52,7 +49,7 @@ Value = Annotated[str, Field(pattern=f"^{_VALUE.pattern}$", max_length=200)]
 
 def _public_variable(name: str) -> str:
     if is_our_variable(name) or is_sensitive_variable(name):
-        raise ValueError("this variable may hold a secret, and what fills a placeholder in is stored and shown")
+        raise ValueError("this variable may hold a secret, and the values of placeholders are stored and shown")
     return name
 
 
@@ -72,13 +69,10 @@ def _duration(value: Any) -> Any:
     raise ValueError("expected a text such as 30m, 6h or 1d")
 
 
-def _written(value: timedelta) -> str:
-    minutes = int(value.total_seconds()) // 60
-    return f"{minutes}m"
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_written)]
-"""A span of time, written as 30m, 6h or 1d."""
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), PlainSerializer(lambda value: f"{int(value.total_seconds()) // 60}m")
+]
+"""A duration, written as 30m, 6h or 1d."""
 
 
 def _pagination(document: Any) -> Any:
@@ -89,14 +83,7 @@ def _pagination(document: Any) -> Any:
 
 
 class Variable(BaseModel):
-    """A placeholder's meaning: what differs from one account of a provider to the next.
-
-    Attributes:
-        description: What to fill in, for people.
-        example: What a value looks like.
-        default: The value when none is given.
-        env: The environment variable that usually holds it; none that may hold a secret.
-    """
+    """A placeholder: what differs between accounts of a provider. `env` is a variable that usually holds its value."""
 
     model_config = _MODEL
 
@@ -107,13 +94,7 @@ class Variable(BaseModel):
 
 
 class FileEndpoint(BaseModel):
-    """One endpoint that lists models.
-
-    Attributes:
-        path: Below the base URL; may hold a query and placeholders.
-        pagination: How the listing goes on, as in a rule.
-        detail: Where the answer about one model is, as in a rule; its `{id}` is no placeholder.
-    """
+    """One endpoint that lists models; `path` may have a query and placeholders (`{id}` in `detail` is not one)."""
 
     model_config = _MODEL
 
@@ -133,25 +114,10 @@ class Source(BaseModel):
 
 
 class ProviderFile(BaseModel):
-    """A provider: where its models are listed and how to ask for them.
+    """A provider: where it lists its models, and how to request them.
 
-    Attributes:
-        slug: Short name in lower case.
-        name: Name for people.
-        kind: Whose service it is: a maker's or a host's own, a gateway to others', a cloud's, or one that users run.
-        variables: What the placeholders of `base_url`, of the endpoints' paths and of `auth` stand for.
-        request: What requests may do; a private address or plain http must be allowed here.
-        base_url: Where its API is; may hold placeholders such as `{region}`.
-        auth: How requests are authorised, as `auth_config` stores it; names where secrets are, never a secret.
-        endpoints: Where the models are listed.
-        check_every: Least time between scheduled syncs; every fleet run when left out.
-        thresholds: How far a listing may stray, where it differs from the defaults.
-        works_without_key: Whether the listing answers without a key; False also where nobody says so.
-        key_page: Where a user gets a key.
-        docs: The documentation.
-        sources: The pages that state these facts.
-        sample_rows: What the shipped sample holds: for each model id the columns the sample states. Only for files
-            that ship with a sample.
+    docs/provider-files.md explains the fields. Their order matters: later ones are validated with the values of
+    `variables` and `request`.
     """
 
     model_config = _MODEL
@@ -214,7 +180,7 @@ class ProviderFile(BaseModel):
 
     @property
     def without_source(self) -> tuple[str, ...]:
-        """The facts that no source states, of those that must have one."""
+        """The facts that need a source and have none."""
         stated = {fact for source in self.sources for fact in source.facts}
         claims = [
             *FACTS,
@@ -225,15 +191,15 @@ class ProviderFile(BaseModel):
         return tuple(fact for fact in claims if fact not in stated)
 
     def filled(self, values: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> Self:
-        """The file with its placeholders replaced: it has no variables any more.
+        """The file without variables, its placeholders replaced.
 
         Args:
-            values: By the variables' names; they come first.
-            environ: Where a variable's `env` is looked up; then comes its default.
+            values: By variable name; they take precedence.
+            environ: Where a variable's `env` is looked up, before its default is used.
 
         Raises:
-            ConfigurationError: A value is missing, is not one of the file's variables, or holds what could lead the
-                request elsewhere.
+            ConfigurationError: A value is missing, belongs to no variable of the file, could redirect the request, or
+                looks like a secret.
         """
         chosen = {name: self._value(name, values or {}, environ or {}) for name in self.variables}
         unknown = sorted(set(values or {}) - set(self.variables))
@@ -244,34 +210,13 @@ class ProviderFile(BaseModel):
             )
         if not self.variables:
             return self
-        # What was left out stays left out: it says less than a default that was written.
+        # Fields left out must stay unset: registration distinguishes them from defaults that were written.
         document = self.model_dump(mode="json", exclude={"variables"}, exclude_unset=True)
         for part in document.keys() & {"base_url", "auth"}:
             document[part] = _replaced(document[part], chosen)
         for endpoint in document["endpoints"]:
             endpoint["path"] = _replaced(endpoint["path"], chosen)
         return type(self).model_validate(document)
-
-    def source(self, values: Mapping[str, str] | None = None) -> ListingSource:
-        """What the listing client fetches.
-
-        Args:
-            values: The placeholders' values.
-
-        Raises:
-            ConfigurationError: The authorisation or an address is not usable.
-        """
-        given = values or {}
-        return ListingSource(
-            slug=self.slug,
-            base_url=_replaced(self.base_url, given),
-            auth=AuthConfig.parse(_replaced(self.auth, given), slug=self.slug),
-            endpoints=tuple(
-                ListingEndpoint(path=_replaced(endpoint.path, given), pagination=endpoint.pagination)
-                for endpoint in self.endpoints
-            ),
-            policy=self.request,
-        )
 
     def _value(self, name: str, values: Mapping[str, str], environ: Mapping[str, str]) -> str:
         variable = self.variables[name]
@@ -284,19 +229,19 @@ class ProviderFile(BaseModel):
             )
         if not _VALUE.fullmatch(value):
             raise ConfigurationError(
-                f"{self.slug}: the value of {name} can only hold letters, digits, '.', '-' and '_'",
+                f"{self.slug}: the value of {name} may only contain letters, digits, '.', '-' and '_'",
                 hint=f"for example {variable.example}",
             )
         if looks_like_a_key(value):
             raise ConfigurationError(
                 f"{self.slug}: the value of {name} looks like a key; it would be stored and shown",
-                hint=f"for example {variable.example}; a key's variable is named in auth",
+                hint=f"for example {variable.example}; name the variable that holds a key in auth",
             )
         return value
 
 
 def _source(**parts: Any) -> None:
-    """Refuse what the listing client would refuse, as pydantic collects it."""
+    """Refuse, as a ValueError for pydantic, what the listing client would refuse."""
     try:
         ListingSource(**({"slug": "it", "base_url": "https://example.com"} | parts))
     except ConfigurationError as error:
@@ -304,7 +249,7 @@ def _source(**parts: Any) -> None:
 
 
 def _exemplified(part: Any, info: ValidationInfo) -> Any:
-    """A part of the file with its variables' examples filled in."""
+    """A part of the file with the variables' examples filled in."""
     variables: Mapping[str, Variable] = info.data.get("variables", {})
     unknown = [name for name in _names(part) if name not in variables]
     if unknown and "variables" in info.data:

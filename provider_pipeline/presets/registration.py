@@ -1,24 +1,30 @@
-"""From provider files to registered providers: the plan, and carrying it out.
+"""Register providers from files: choose them, plan what would change field by field, and carry the plan out.
 
-Here: what registering files would change, field by field, and doing it. Not here: reading files (`library`), asking a
-person (the command line). The concept: a plan is read before anything is written, and is carried out whole, in the
-caller's transaction; the same files a second time change nothing.
+A plan is made before anything is written and is applied whole, in the caller's transaction; applying the same files
+again changes nothing.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, NoReturn
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import MissingCredentialError, RuleMissingError, UnknownProviderError
+from provider_pipeline.errors import (
+    ConfigurationError,
+    MissingCredentialError,
+    RuleMissingError,
+    UnknownProviderError,
+)
+from provider_pipeline.listing.auth.credentials import TokenCache
 from provider_pipeline.listing.auth.kinds import AuthConfig
-from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.starting_rule import first_rule, with_stated
-from provider_pipeline.presets.wanted import Wanted, missing_key
-from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.presets.library import preset_sample, presets
+from provider_pipeline.presets.model import FileEndpoint, ProviderFile
+from provider_pipeline.rules.document import Endpoint, ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
@@ -30,8 +36,112 @@ Action = Literal["add", "change", "unchanged", "not in the folder", "disable"]
 
 
 @dataclass(frozen=True)
+class RequestedProvider:
+    """A provider to register: its file with placeholders filled in, and the first page of its listing, if known."""
+
+    file: ProviderFile
+    sample: Any = field(default=None, repr=False)
+    shipped: bool = False
+
+
+def requested_provider(
+    file: ProviderFile, environ: Mapping[str, str], values: Mapping[str, str] | None = None
+) -> RequestedProvider:
+    """The provider of a file, its placeholders filled in, with the preset's sample if it has a preset's slug.
+
+    Raises:
+        ConfigurationError: A placeholder has no value.
+    """
+    shipped = presets().get(file.slug) == file
+    return RequestedProvider(file.filled(values, environ), preset_sample(file.slug), shipped)
+
+
+def with_slug(requested: RequestedProvider, slug: str) -> RequestedProvider:
+    """The same provider under another slug.
+
+    Raises:
+        ConfigurationError: The slug is malformed.
+    """
+    document = requested.file.model_dump(mode="json", exclude_unset=True) | {"slug": slug}
+    try:
+        return replace(requested, file=ProviderFile.model_validate(document))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{slug!r} cannot be a slug", hint="expected lower-case letters and digits, joined by '-', '_' or '.'"
+        ) from error
+
+
+def presets_with_keys(environ: Mapping[str, str]) -> tuple[list[RequestedProvider], list[ConfigurationError]]:
+    """The presets whose key is in the environment, and an error for each that lacks the value of a placeholder."""
+    requested, incomplete = [], []
+    for preset in presets().values():
+        example = preset.filled({name: variable.example for name, variable in preset.variables.items()})
+        if preset.auth["type"] == "none" or _missing_key(example, environ) is not None:
+            continue
+        try:
+            requested.append(requested_provider(preset, environ))
+        except ConfigurationError as error:
+            incomplete.append(error)
+    return requested, incomplete
+
+
+def _missing_key(file: ProviderFile, environ: Mapping[str, str]) -> MissingCredentialError | None:
+    """Which key a provider lacks; sends no request."""
+    try:
+        AuthConfig.parse(file.auth, slug=file.slug).authorizer(file.slug, environ, TokenCache(), _request_no_token)
+    except MissingCredentialError as error:
+        return error
+    return None
+
+
+def _request_no_token(*_: object) -> NoReturn:
+    raise AssertionError("looking up a key must not request a token")
+
+
+def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | None:
+    """The rule generated from a sample, with the endpoints that the file states; None without a sample.
+
+    The sample is the first page of the listing; by default the one that ships with the preset of that slug.
+    """
+    page = preset_sample(provider.slug) if sample is None else sample
+    if page is None:
+        return None
+    rule = ExtractionRule.parse(RuleGenerator().analyze_sample(page))
+    written = rule.endpoints[0]
+    return rule.model_copy(
+        update={"endpoints": tuple(written.model_copy(update=_stated(each)) for each in provider.endpoints)}
+    )
+
+
+def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> ExtractionRule:
+    """The rule with the endpoints that the file states, keeping what the file leaves out.
+
+    An endpoint new to the rule is read like its first one.
+    """
+    endpoints = []
+    for place, stated in enumerate(provider.endpoints):
+        known: Endpoint = rule.endpoints[place if place < len(rule.endpoints) else 0]
+        update = _stated(stated)
+        if "pagination" not in stated.model_fields_set or parse_pagination(known.pagination) == stated.pagination:
+            del update["pagination"]
+        if "detail" not in stated.model_fields_set:
+            del update["detail"]
+        endpoints.append(known.model_copy(update=update))
+    return rule.model_copy(update={"endpoints": tuple(endpoints)})
+
+
+def _stated(endpoint: FileEndpoint) -> dict[str, Any]:
+    pagination = endpoint.pagination.model_dump(mode="json", exclude_none=True)
+    return {
+        "path": endpoint.path,
+        "pagination": None if pagination["type"] == "none" else pagination,
+        "detail": endpoint.detail,
+    }
+
+
+@dataclass(frozen=True)
 class FieldChange:
-    """One field of a provider, as it is and as it will be."""
+    """One field of a provider, before and after."""
 
     field: str
     old: Any
@@ -40,25 +150,25 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class PlannedProvider:
-    """What becomes of one provider.
+    """The plan for one provider.
 
     Attributes:
         slug: The provider.
-        action: What is done.
-        changes: The fields that change; for a new one, all that it has.
-        wanted: The file behind it; None for a provider that no file describes.
-        auth: How its requests are authorised, as it is stored.
-        rule: The rule that is activated; None to leave the rule alone.
-        has_rule: Whether it can be synced afterwards.
-        enabled: Whether scheduled syncs include it now; a new one's will.
-        missing: What is missing for its key, and what to do about it; None if nothing is.
+        action: What applying the plan does.
+        changes: The fields that change; all fields of a new provider.
+        requested: What to register; None for a provider that no file describes.
+        auth: The `auth_config` to store.
+        rule: The rule to activate; None keeps the active one.
+        has_rule: Whether it has a rule afterwards.
+        enabled: Whether scheduled syncs include it.
+        missing: Which key is missing and how to provide it.
         new_hosts: New hosts for known keys, which a person has to confirm.
     """
 
     slug: str
     action: Action
     changes: tuple[FieldChange, ...] = ()
-    wanted: Wanted | None = None
+    requested: RequestedProvider | None = None
     auth: Mapping[str, Any] = field(default_factory=dict)
     rule: ExtractionRule | None = None
     has_rule: bool = False
@@ -68,14 +178,14 @@ class PlannedProvider:
 
     @property
     def next_step(self) -> str | None:
-        """The command that it takes before it can be synced; None if it can."""
-        if self.wanted is None or (self.has_rule and self.enabled):
+        """The command to run before it can be synced; None if it is ready."""
+        if self.requested is None or (self.has_rule and self.enabled):
             return None
         if self.has_rule:
             return f"provider-pipeline providers enable {self.slug}"
         places = [
             f" --endpoint '{each.path}'" + (f" --detail '{each.detail.path}'" if each.detail else "")
-            for each in self.wanted.file.endpoints
+            for each in self.requested.file.endpoints
         ]
         return f"provider-pipeline rules generate {self.slug}{''.join(places)}"
 
@@ -93,7 +203,7 @@ class PlannedProvider:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of all of them, by slug."""
+    """The plan for all providers, by slug."""
 
     providers: tuple[PlannedProvider, ...]
 
@@ -104,13 +214,13 @@ class Plan:
 
     @property
     def changes_anything(self) -> bool:
-        """Whether carrying it out would write anything."""
+        """Whether applying it would write anything."""
         return any(each.action in ("add", "change", "disable") for each in self.providers)
 
 
 def plan_providers(
     session: Session,
-    wanted: Iterable[Wanted],
+    requested: Iterable[RequestedProvider],
     *,
     environ: Mapping[str, str],
     whole: bool = False,
@@ -119,16 +229,16 @@ def plan_providers(
     """What registering these providers would change; writes nothing.
 
     Args:
-        session: An open session.
-        wanted: The providers.
-        environ: Where their keys are looked up, to say which are missing.
-        whole: They are all there should be: the plan names the others too.
-        prune: The others are disabled.
+        session: To read with.
+        requested: The providers.
+        environ: Where keys are looked up, to report missing ones.
+        whole: These are all providers there should be: the plan lists the others too.
+        prune: Disable the others.
 
     Raises:
-        ConfigurationError: A stored rule or an authorisation is not usable.
+        ConfigurationError: A stored rule or an authorisation is unusable.
     """
-    planned = {each.file.slug: _planned(session, each, environ) for each in wanted}
+    planned = {each.file.slug: _planned(session, each, environ) for each in requested}
     others = catalog.providers.list_providers(session, enabled_only=False) if whole else []
     for other in others:
         if other.slug not in planned:
@@ -139,33 +249,28 @@ def plan_providers(
 
 
 def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ()) -> None:
-    """Carries out a plan. Commits nothing.
-
-    Args:
-        session: An open session.
-        plan: The plan.
-        new_hosts: Confirmed new hosts for known keys.
+    """Carry out a plan, given the confirmed new hosts for known keys. Commits nothing.
 
     Raises:
-        ConfigurationError: A provider is not acceptable, or a new host is not confirmed; the caller must roll back.
+        ConfigurationError: A provider is invalid, or a new host is not confirmed; the caller must roll back.
     """
     for each in plan.providers:
         refuse_new_hosts(each.slug, each.new_hosts, new_hosts)
         if each.action == "disable":
             catalog.providers.set_enabled(session, each.slug, False)
-        elif each.wanted is not None and each.action in ("add", "change"):
-            _register(session, each, each.wanted)
+        elif each.requested is not None and each.action in ("add", "change"):
+            _register(session, each, each.requested)
 
 
-def _planned(session: Session, wanted: Wanted, environ: Mapping[str, str]) -> PlannedProvider:
-    file = wanted.file
-    missing = missing_key(file, environ)
+def _planned(session: Session, requested: RequestedProvider, environ: Mapping[str, str]) -> PlannedProvider:
+    file = requested.file
+    missing = _missing_key(file, environ)
     unneeded = missing is not None and file.works_without_key
     auth = AuthConfig.parse({"type": "none"} if unneeded else file.auth, slug=file.slug)
     stored_auth = {"type": auth.type, **auth.model_dump(mode="json", exclude_defaults=True)}
     stored = _stored(session, file.slug)
     active = None if stored is None else _active_rule(session, stored.id)
-    rule = first_rule(file, wanted.sample) if active is None else with_stated(active, file)
+    rule = first_rule(file, requested.sample) if active is None else _with_stated_endpoints(active, file)
     if active is not None and rule is not None and rule.digest == active.digest:
         rule = None
     changes = tuple(_changes(file, stored_auth, stored, active, rule))
@@ -173,14 +278,14 @@ def _planned(session: Session, wanted: Wanted, environ: Mapping[str, str]) -> Pl
         slug=file.slug,
         action="add" if stored is None else "change" if changes else "unchanged",
         changes=changes,
-        wanted=wanted,
+        requested=requested,
         auth=stored_auth,
         rule=rule,
         has_rule=active is not None or rule is not None,
         enabled=stored is None or stored.enabled,
-        missing=None if missing is None or unneeded else _what_to_do(file, missing),
-        # A preset's host comes with the package, together with its source.
-        new_hosts=() if wanted.shipped and stored is None else new_hosts(session, file.base_url, auth),
+        missing=None if missing is None or unneeded else _how_to_provide(file, missing),
+        # A new preset's host is trusted: it ships with the package, together with its source.
+        new_hosts=() if requested.shipped and stored is None else new_hosts(session, file.base_url, auth),
     )
 
 
@@ -190,7 +295,7 @@ def _changes(
     stored: catalog.providers.Provider | None,
     active: ExtractionRule | None,
     rule: ExtractionRule | None,
-) -> Iterable[FieldChange]:
+) -> Iterator[FieldChange]:
     # An interval or thresholds that a file leaves out stay as they are.
     every = file.check_every
     new: dict[str, Any] = {"name": file.name, "base_url": file.base_url, "auth": auth, "request": _policy(file)}
@@ -214,15 +319,15 @@ def _changes(
 
 
 def _endpoints(rule: ExtractionRule) -> list[dict[str, Any]]:
-    """What a provider file can say of a rule's endpoints."""
+    """The parts of a rule's endpoints that a provider file can state."""
     return [
         each.model_dump(mode="json", include={"path", "pagination", "detail"}, exclude_none=True)
         for each in rule.endpoints
     ]
 
 
-def _register(session: Session, planned: PlannedProvider, wanted: Wanted) -> None:
-    file = wanted.file
+def _register(session: Session, planned: PlannedProvider, requested: RequestedProvider) -> None:
+    file = requested.file
     provider = catalog.providers.add(
         session,
         slug=file.slug,
@@ -239,7 +344,7 @@ def _register(session: Session, planned: PlannedProvider, wanted: Wanted) -> Non
     is_first = provider.active_rule_version is None
     sample_id = None
     if is_first:
-        content = json.dumps(wanted.sample).encode()
+        content = json.dumps(requested.sample).encode()
         sample_id = store_sample(session, file.slug, content, url=f"sample:{file.slug}")
     store_rule(
         session,
@@ -257,10 +362,11 @@ def _policy(file: ProviderFile) -> dict[str, Any]:
     return file.request.model_dump(mode="json", exclude_defaults=True)
 
 
-def _what_to_do(file: ProviderFile, missing: MissingCredentialError) -> str:
-    where = [f"a key is to be had at {file.key_page}"] if file.key_page else []
-    where += [f"documentation: {file.docs}"] if file.docs else []
-    return "; ".join([missing.message, *([missing.hint] if missing.hint else []), *where])
+def _how_to_provide(file: ProviderFile, missing: MissingCredentialError) -> str:
+    parts = [missing.message, missing.hint]
+    parts += [f"get a key at {file.key_page}" if file.key_page else None]
+    parts += [f"documentation: {file.docs}" if file.docs else None]
+    return "; ".join(part for part in parts if part)
 
 
 def _stored(session: Session, slug: str) -> catalog.providers.Provider | None:

@@ -1,8 +1,4 @@
-"""A server of sample providers, for the demo, for trying rules out and for tests.
-
-Here: the public names. `SampleServer` serves the bundled sample providers, or a folder of listings; `register_sample`
-puts one into a catalogue, marked as a sample. Not here: anything the pipeline itself needs to run.
-"""
+"""Sample providers for the demo, for trying rules out and for tests: served over HTTP, and registered as samples."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +6,6 @@ from provider_pipeline.lazy import submodules_on_use
 
 if TYPE_CHECKING:
     from provider_pipeline.samples import (
-        pages as pages,
         providers as providers,
         registration as registration,
         server as server,

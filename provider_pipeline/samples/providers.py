@@ -1,24 +1,23 @@
-"""What the sample providers are, and what each answers.
+"""The sample providers and their answers, from the bundled data files or from a folder of listings.
 
-Here: the description of a provider, and reading descriptions from the bundled data files or from a folder of bodies.
-Not here: HTTP (`server`) and cutting a body into pages (`pages`). The concept: a sample provider is one data file;
-adding one changes no Python. The models in the data files are real; their selection, their descriptions and counters
-such as downloads are our own.
+A sample provider is one data file; adding one changes no Python. The models in the data files are real; their
+selection, descriptions and counters such as downloads are invented.
 """
 
+import base64
+import binascii
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.samples.pages import cut
 
 DIRECTORY_PATH: Final = "/v1/models"
 
@@ -27,14 +26,8 @@ DIRECTORY_PATH: Final = "/v1/models"
 class SampleProvider:
     """One provider of the sample server.
 
-    Attributes:
-        slug: Its name; its base URL is the server's URL and this.
-        name: Its name for people.
-        auth: How it is to be asked; an `auth_config` document.
-        env: The environment variables its key is expected in, with demo keys.
-        endpoints: Its listing endpoints, with the documents its first rule is made from; None for one of a folder's
-            file that is not JSON.
-        broken: How it is broken on purpose, if it is.
+    `env` has the environment variables of its key, with demo keys. `endpoints` have the documents for its first rule
+    (None for a file that is not JSON). `broken` says how it is broken on purpose.
     """
 
     slug: str
@@ -46,15 +39,8 @@ class SampleProvider:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a request asks.
-
-    Attributes:
-        url: The endpoint as the client sees it, without its query.
-        path: The path below the provider's base URL, as it was sent.
-        query: The query's parameters.
-        headers: By lower-case name.
-    """
+class SampleRequest:
+    """A request: the URL without its query, the path below the base URL as sent, headers by lower-case name."""
 
     url: str
     path: str
@@ -63,30 +49,30 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What a request gets."""
+class SampleResponse:
+    """The answer to it."""
 
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":
-        """A JSON answer."""
+    def of(cls, document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "SampleResponse":
+        """A JSON document."""
         return cls(status, json.dumps(document, ensure_ascii=False).encode(), dict(headers or {}))
 
     @classmethod
-    def nothing(cls, asked: Asked) -> "Reply":
-        """The answer where there is nothing."""
-        return cls.of({"error": {"message": f"nothing at {asked.path}"}}, status=404)
+    def not_found(cls, request: SampleRequest) -> "SampleResponse":
+        """A 404 with a JSON error."""
+        return cls.of({"error": {"message": f"nothing at {request.path}"}}, status=404)
 
 
 @dataclass(frozen=True)
 class _Endpoint:
-    """A listing endpoint that a bundled data file describes.
+    """A listing endpoint of a bundled data file.
 
-    Its keys: `path`, `body`; and, where needed, `paging` (see `pages.cut`), `body_now` (for one whose shape has changed
-    since), `detail` and `details` (the path of the models' own answers, and these by id).
+    Keys: `path`, `body`; optional: `paging` (see `_page`), `body_now` (the body after its shape changed), `detail` and
+    `details` (the path of the answers about single models, and those by id).
     """
 
     path: str
@@ -99,32 +85,32 @@ class _Endpoint:
     @classmethod
     def of(cls, slug: str, data: Mapping[str, Any]) -> "_Endpoint":
         paging = data.get("paging")
-        first_page, _ = cut(data["body"], paging, query={}, url=f"http://127.0.0.1/{slug}{data['path']}")
+        first_page, _ = _page(data["body"], paging, query={}, url=f"http://127.0.0.1/{slug}{data['path']}")
         detail = Detail(path=data["detail"]) if "detail" in data else None
         details = data.get("details", {})
         sample = first_page if detail is None else {"listing": first_page, "details": details}
         return cls(data["path"], data.get("body_now", data["body"]), sample, paging, detail, details)
 
-    def reply(self, asked: Asked) -> Reply | None:
-        """The answer to a request; None for a path that is not of this endpoint."""
-        if asked.path == self.path:
-            document, headers = cut(self.body, self.paging, query=asked.query, url=asked.url)
-            return Reply.of(document, headers=headers)
+    def reply(self, request: SampleRequest) -> SampleResponse | None:
+        """The answer to a request; None for a path of another endpoint."""
+        if request.path == self.path:
+            document, headers = _page(self.body, self.paging, query=request.query, url=request.url)
+            return SampleResponse.of(document, headers=headers)
         if self.detail is None:
             return None
         before, _, after = self.detail.path.partition("{id}")
-        if not (asked.path.startswith(before) and asked.path.endswith(after)):
+        if not (request.path.startswith(before) and request.path.endswith(after)):
             return None
-        model = self.details.get(unquote(asked.path.removeprefix(before).removesuffix(after)))
-        return None if model is None else Reply.of(model)
+        model = self.details.get(unquote(request.path.removeprefix(before).removesuffix(after)))
+        return None if model is None else SampleResponse.of(model)
 
 
 @dataclass(frozen=True)
 class BundledProvider:
-    """A provider that a bundled data file describes.
+    """A provider of a bundled data file.
 
-    Its keys: `name`; `endpoints`, or the keys of its only one (see `_Endpoint`); and, where needed, `auth` and `env`,
-    and `status` (for one that fails).
+    Keys: `name`; `endpoints`, or the keys of its only one (see `_Endpoint`); optional: `auth`, `env`, and `status` (of
+    a provider that is down).
     """
 
     described: SampleProvider
@@ -133,7 +119,7 @@ class BundledProvider:
 
     @classmethod
     def of(cls, slug: str, data: Mapping[str, Any]) -> "BundledProvider":
-        """Read one data file."""
+        """A provider from its parsed data file."""
         status = int(data.get("status", 200))
         listed = data.get("endpoints", [data])
         endpoints = tuple(_Endpoint.of(slug, each) for each in listed)
@@ -148,19 +134,21 @@ class BundledProvider:
         )
         return cls(described, endpoints, status)
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, request: SampleRequest) -> SampleResponse:
         """Answer one request."""
-        if not self._lets_in(asked.headers):
-            return Reply.of(
+        if not self._lets_in(request.headers):
+            return SampleResponse.of(
                 {"error": {"message": "A valid key is required.", "type": "authentication_error"}}, status=401
             )
         if self.status != 200:
-            return Reply.of({"error": {"message": "The model service is down, on purpose."}}, status=self.status)
+            return SampleResponse.of(
+                {"error": {"message": "The model service is down, on purpose."}}, status=self.status
+            )
         try:
-            replies = [reply for each in self.endpoints if (reply := each.reply(asked)) is not None]
+            replies = [reply for each in self.endpoints if (reply := each.reply(request)) is not None]
         except ValueError as error:
-            return Reply.of({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
-        return replies[0] if replies else Reply.nothing(asked)
+            return SampleResponse.of({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
+        return replies[0] if replies else SampleResponse.not_found(request)
 
     def _lets_in(self, headers: Mapping[str, str]) -> bool:
         auth = self.described.auth
@@ -172,7 +160,7 @@ class BundledProvider:
 
 @dataclass(frozen=True)
 class FileProvider:
-    """A provider that answers with a file as it is, whatever is in it."""
+    """A provider that serves a file as it is, whatever it contains."""
 
     described: SampleProvider
     content: bytes = field(repr=False)
@@ -194,13 +182,15 @@ class FileProvider:
         )
         return cls(described, content)
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, request: SampleRequest) -> SampleResponse:
         """Answer with the file."""
-        return Reply(200, self.content) if asked.path == DIRECTORY_PATH else Reply.nothing(asked)
+        return (
+            SampleResponse(200, self.content) if request.path == DIRECTORY_PATH else SampleResponse.not_found(request)
+        )
 
 
 def bundled_providers() -> tuple[BundledProvider, ...]:
-    """The sample providers that come with the package, by slug."""
+    """The sample providers that ship with the package, by slug."""
     folder = resources.files(__package__) / "data"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
     return tuple(BundledProvider.of(file.name.removesuffix(".json"), json.loads(file.read_bytes())) for file in files)
@@ -210,7 +200,7 @@ def directory_providers(directory: Path) -> tuple[FileProvider, ...]:
     """One provider for each `*.json` file of a folder, by slug.
 
     Raises:
-        ConfigurationError: There is no such folder, or no such file in it.
+        ConfigurationError: There is no such folder, or it has no such file.
     """
     if not directory.is_dir():
         raise ConfigurationError(f"{directory}: no such folder of listings", hint="expected a folder with *.json files")
@@ -218,3 +208,81 @@ def directory_providers(directory: Path) -> tuple[FileProvider, ...]:
     if not files:
         raise ConfigurationError(f"{directory}: no *.json file in it", hint="each *.json file becomes one provider")
     return tuple(FileProvider.of(file) for file in files)
+
+
+def _page(
+    body: Any, paging: Mapping[str, Any] | None, *, query: Mapping[str, str], url: str
+) -> tuple[Any, Mapping[str, str]]:
+    """One page of a listing, and its extra headers.
+
+    The server's side of pagination as real providers spell it. It shares no code with the client's side
+    (`provider_pipeline.listing`), so that neither hides the other's mistakes.
+
+    Args:
+        body: The whole listing.
+        paging: `style`, `size` (models per page), `items` (the list's key in the body; absent for a bare list, which
+            needs style `link_header`), and what else the style needs; None for an unpaginated listing.
+        query: The request's parameters.
+        url: The endpoint's URL, for styles that name the next page by its URL.
+
+    Raises:
+        ValueError: The query asks for a page that does not exist; one line, for the client.
+    """
+    if paging is None:
+        return body, {}
+    items: Sequence[Any] = body[paging["items"]] if "items" in paging else body
+    start, size = _start(paging, items, query), int(paging["size"])
+    chunk, end = list(items[start : start + size]), start + size
+    more = end < len(items)
+    if paging["style"] == "link_header":
+        return chunk, {"Link": f'<{url}?{urlencode({"cursor": _token(end)})}>; rel="next"'} if more else {}
+    page: dict[str, Any] = {**body, paging["items"]: chunk}
+    match paging["style"]:
+        case "after_id":
+            page |= {"has_more": more, "first_id": chunk[0]["id"], "last_id": chunk[-1]["id"]}
+        case "page_token" if more:
+            page[paging["token"]] = _token(end)
+        case "next_url":
+            page[paging["token"]] = f"{url}?{urlencode({'offset': end})}" if more else None
+        case "page_number":
+            pages = -(-len(items) // size)
+            page[paging["within"]] = {"page": start // size + 1, "pageSize": size, "totalPage": pages}
+    return page, {}
+
+
+def _start(paging: Mapping[str, Any], items: Sequence[Any], query: Mapping[str, str]) -> int:
+    match paging["style"]:
+        case "after_id":
+            ids = [item["id"] for item in items]
+            after = query.get("after_id")
+            if after is not None and after not in ids:
+                raise ValueError("after_id names no model of this listing")
+            return ids.index(after) + 1 if after is not None else 0
+        case "page_token":
+            return _position(query.get(paging["param"]), items)
+        case "link_header":
+            return _position(query.get("cursor"), items)
+        case "page_number":
+            return max(_number(query.get("page", "1"), items) - 1, 0) * int(paging["size"])
+        case _:
+            return _number(query.get("offset", "0"), items)
+
+
+def _token(position: int) -> str:
+    return base64.urlsafe_b64encode(f"sample:{position}".encode()).decode().rstrip("=")
+
+
+def _position(token: str | None, items: Sequence[Any]) -> int:
+    if token is None:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError("the page token is not one of ours") from None
+    return _number(text.removeprefix("sample:"), items)
+
+
+def _number(text: str, items: Sequence[Any]) -> int:
+    if not text.isdecimal() or not 0 <= int(text) < len(items):
+        raise ValueError("there is no such page")
+    return int(text)

@@ -1,7 +1,4 @@
-"""Sample providers in a catalogue.
-
-Here: the one way to register them, which marks them as samples. Not here: serving them (`server.py`).
-"""
+"""Register sample providers, marked as samples."""
 
 from sqlalchemy.orm import Session
 
@@ -10,15 +7,10 @@ from provider_pipeline.samples.providers import SampleProvider
 
 
 def register_sample(session: Session, provider: SampleProvider, *, base_url: str) -> catalog.providers.Provider:
-    """Registers a sample provider, or brings its address up to date. Commits nothing.
-
-    Args:
-        session: Session to write with.
-        provider: The provider.
-        base_url: Where it is served, on this machine.
+    """Register a sample provider, or update its address. Commits nothing.
 
     Raises:
-        ConfigurationError: Its slug cannot be one, or the catalogue has providers that are no samples.
+        ConfigurationError: The slug is invalid, or the catalogue has providers that are not samples.
     """
     return catalog.providers.add(
         session,

@@ -1,8 +1,4 @@
-"""The sample provider server: real HTTP on loopback, without anything to install.
-
-Here: sockets, threads and routes. Not here: what is answered (`providers`). The concept: the demo and the tests run
-against real requests and real answers; each provider's base URL is the server's URL and the provider's slug.
-"""
+"""The sample provider server: real HTTP on loopback; a provider's base URL is the server's URL and its slug."""
 
 import contextlib
 import errno
@@ -16,9 +12,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.samples.providers import (
-    Asked,
-    Reply,
     SampleProvider,
+    SampleRequest,
+    SampleResponse,
     bundled_providers,
     directory_providers,
 )
@@ -30,7 +26,7 @@ class _Served(Protocol):
     @property
     def described(self) -> SampleProvider: ...
 
-    def reply(self, asked: Asked) -> Reply: ...
+    def reply(self, request: SampleRequest) -> SampleResponse: ...
 
 
 class SampleServer:
@@ -38,10 +34,10 @@ class SampleServer:
 
     Args:
         port: The port on loopback; 0 for any that is free.
-        or_any_port: Take any free port when the wanted one is taken, instead of failing.
+        or_any_port: Fall back to any free port if that one is taken.
 
     Raises:
-        ConfigurationError: On entering, when the port is taken.
+        ConfigurationError: On entering, if the port is taken.
     """
 
     def __init__(self, port: int = 0, *, or_any_port: bool = False) -> None:
@@ -53,10 +49,10 @@ class SampleServer:
 
     @classmethod
     def from_directory(cls, directory: Path | str, port: int = 0, *, or_any_port: bool = False) -> Self:
-        """A server whose providers are the `*.json` files of a folder, each served as it is; the stem is the slug.
+        """A server that serves each `*.json` file of a folder as a provider; the file's stem is the slug.
 
         Raises:
-            ConfigurationError: There is no such folder, or no such file in it.
+            ConfigurationError: There is no such folder, or it has no such file.
         """
         server = cls(port, or_any_port=or_any_port)
         server._served = directory_providers(Path(directory))
@@ -69,7 +65,7 @@ class SampleServer:
 
     @property
     def url(self) -> str:
-        """The server's URL, without a slash at its end; a provider's base URL is this, a slash and its slug.
+        """The server's URL, without a slash at its end.
 
         Raises:
             ConfigurationError: The server is not running.
@@ -113,11 +109,11 @@ class SampleServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its open connections, so that closing it ends them all and waits for their threads."""
+    """Tracks its open connections, so that closing it ends them all and waits for their threads."""
 
     daemon_threads = False
     block_on_close = True
-    # Two servers on one port would otherwise be possible on some systems, each getting some of the requests.
+    # Some systems would otherwise let two servers share a port, each receiving some of the requests.
     allow_reuse_port = False
 
     def __init__(self, port: int, routes: dict[str, _Served]) -> None:
@@ -138,14 +134,14 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End connections that clients keep open."""
+        """Close connections that clients keep open."""
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is none of our business."""
+        """Ignore clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -157,14 +153,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         slug, _, path = parts.path.lstrip("/").partition("/")
-        asked = Asked(
+        request = SampleRequest(
             url=f"http://{HOST}:{self.server.server_address[1]}{parts.path}",
             path=f"/{path}",
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
         )
         served = self.server.routes.get(unquote(slug))
-        reply = Reply.nothing(asked) if served is None else served.reply(asked)
+        reply = SampleResponse.not_found(request) if served is None else served.reply(request)
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply.body)))
@@ -174,4 +170,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, *_: Any) -> None:
-        """Requests are not logged."""
+        """Log nothing."""

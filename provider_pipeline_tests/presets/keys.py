@@ -1,4 +1,4 @@
-"""Who is let in: the server's side of each kind of authorisation that a preset uses, without the client's code."""
+"""The server's side of each kind of authorisation that presets use, without the client's code."""
 
 import hashlib
 import hmac
@@ -19,21 +19,21 @@ TOKEN_PATH = "/token"
 
 
 def environ(auth: Mapping[str, Any], origin: str) -> dict[str, str]:
-    """The variables that an authorisation names, with keys in them that the server knows."""
+    """The environment variables that an authorisation names, with keys that the server accepts."""
     if auth["type"] == "google_service_account":
         return {auth["env"]: _google_key(origin + TOKEN_PATH)}
     return dict.fromkeys(_variables(auth), KEY)
 
 
 def refusal(auth: Mapping[str, Any], request: Request) -> str | None:
-    """Why a request is not let in; None if it is."""
+    """Why a request is refused; None if it is authorised."""
     for name, value in auth.get("headers", {}).items():
         if request.headers.get(name) != value:
             return f"no header {name}: {value}"
     sent = request.headers.get("Authorization")
     match auth["type"]:
         case "none":
-            return None if sent is None else "a key that nobody wants"
+            return None if sent is None else "an unwanted key"
         case "bearer":
             fits = sent == f"Bearer {KEY}"
         case "google_service_account":
@@ -50,13 +50,13 @@ def refusal(auth: Mapping[str, Any], request: Request) -> str | None:
 
 
 def token(request: Request, origin: str) -> Response:
-    """Google's side of the exchange: a token for an assertion that the service account signed."""
+    """Google's token endpoint: a token for an assertion signed by the service account."""
     jwt.decode(request.form["assertion"], certs=_pair()[1], audience=origin + TOKEN_PATH)
     return Response(json.dumps({"access_token": TOKEN, "expires_in": 3599}), content_type="application/json")
 
 
 def _signed(auth: Mapping[str, Any], request: Request) -> str:
-    """The header that AWS expects on this request (Signature Version 4)."""
+    """The `Authorization` header that AWS expects (Signature Version 4)."""
     moment = request.headers["X-Amz-Date"]
     query = sorted(parse_qsl(request.query_string.decode(), keep_blank_values=True))
     canonical = "\n".join(
@@ -81,7 +81,7 @@ def _signed(auth: Mapping[str, Any], request: Request) -> str:
 
 @cache
 def _pair() -> tuple[str, bytes]:
-    """A private key and the public one that fits it, in PEM."""
+    """A private key and its public key, in PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return private, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -1,4 +1,4 @@
-"""A model API is found by asking for its listing, and nothing else is taken for one."""
+"""A model API is detected by its listing, and nothing else is taken for one."""
 
 import json
 from typing import Any
@@ -11,21 +11,20 @@ from provider_pipeline.errors import ConfigurationError, MissingCredentialError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.presets.detection import (
-    MOST_REQUESTS,
+    MAX_REQUESTS,
     PROBE_LIMITS,
     REQUESTS_PER_SECOND,
     Detection,
     detect,
-    places_to_ask,
+    model_likeness,
     preset_at,
     slug_of,
+    urls_to_probe,
 )
-from provider_pipeline.presets.library import load_provider_file, preset_sample, presets
-from provider_pipeline.presets.starting_rule import first_rule
-from provider_pipeline.presets.writing import provider_file_text
+from provider_pipeline.presets.library import load_provider_file, preset_sample, presets, provider_file_text
+from provider_pipeline.presets.registration import first_rule
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.generation.list_detection import model_likeness
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
@@ -34,13 +33,12 @@ HERE = RequestPolicy(allow_private=True)
 
 
 def detected(url: str, auth: dict[str, Any] | None = None, policy: RequestPolicy = HERE) -> Detection:
-    """What comes of asking, without its pauses."""
+    """The detection, without pauses between requests."""
     client = ListingClient(PROBE_LIMITS, environ=KEYS)
     return detect(url, auth=auth or {"type": "none"}, client=client, policy=policy, requests_per_second=1000)
 
 
 def served(httpserver: HTTPServer, path: str, document: Any, **matching: Any) -> None:
-    """Answers one path with JSON."""
     httpserver.expect_request(path, **matching).respond_with_json(document)
 
 
@@ -57,7 +55,7 @@ def served(httpserver: HTTPServer, path: str, document: Any, **matching: Any) ->
         ("cohere", "cohere", {"type": "bearer", "env": "ACME_API_KEY"}),
     ],
 )
-def test_each_kind_is_found_and_named(
+def test_each_kind_is_detected_and_described_as_a_provider_file(
     httpserver: HTTPServer, tmp_path: Any, slug: str, kind: str, auth: dict[str, Any]
 ):
     sample = preset_sample(slug)
@@ -106,7 +104,7 @@ def test_each_presets_sample_is_taken_for_a_listing_of_models(slug: str):
         ("/custom/list?all=true", "", "/custom/list?all=true"),
     ],
 )
-def test_an_address_may_be_of_the_api_of_a_part_of_it_or_of_the_listing(
+def test_the_address_may_be_that_of_the_api_of_a_part_of_it_or_of_the_listing(
     httpserver: HTTPServer, given: str, base: str, path: str
 ):
     served(httpserver, (base + path).partition("?")[0], listing(*CHAT_MODELS))
@@ -135,20 +133,20 @@ PAGE = "<!doctype html><html><head><title>{}</title></head><body></body></html>"
         ('<?xml version="1.0"?><rss><channel/></rss>', "application/rss+xml", 200, "a web page instead of JSON"),
         ("", "text/plain", 200, "an empty body"),
         ("It works!", "text/plain", 200, "malformed JSON"),
-        (json.dumps(USERS), "application/json", 200, "its list is none of models"),
-        (json.dumps(WEATHER), "application/json", 200, "its list is none of models"),
-        (json.dumps(FILES), "application/json", 200, "its list is none of models"),
-        (json.dumps(PEOPLE), "application/json", 200, "its list is none of models"),
-        (json.dumps(CARS), "application/json", 200, "its list is none of models"),
-        ('{"status": "up", "version": "1.2"}', "application/json", 200, "holds no list of things with ids"),
-        ("[]", "application/json", 200, "holds no list of things with ids"),
+        (json.dumps(USERS), "application/json", 200, "its list is not one of models"),
+        (json.dumps(WEATHER), "application/json", 200, "its list is not one of models"),
+        (json.dumps(FILES), "application/json", 200, "its list is not one of models"),
+        (json.dumps(PEOPLE), "application/json", 200, "its list is not one of models"),
+        (json.dumps(CARS), "application/json", 200, "its list is not one of models"),
+        ('{"status": "up", "version": "1.2"}', "application/json", 200, "it has no list of objects with ids"),
+        ("[]", "application/json", 200, "it has no list of objects with ids"),
         ('{"error": "no such thing"}', "application/json", 200, "an error instead of a listing"),
         ("nope", "text/plain", 404, "answered 404"),
         ('{"error": "who are you?"}', "application/json", 401, "answered 401"),
         ("busy", "text/plain", 503, "answered 503"),
     ],
 )
-def test_what_is_no_model_api_is_said_to_be_none_in_one_line(
+def test_anything_but_a_model_api_is_refused_in_one_line(
     httpserver: HTTPServer, body: str, kind: str, status: int, said: str
 ):
     httpserver.expect_request("/").respond_with_data(body, status=status, content_type=kind)
@@ -160,7 +158,7 @@ def test_what_is_no_model_api_is_said_to_be_none_in_one_line(
     assert found.reason.startswith("no model API found at http://localhost")
 
 
-def test_a_redirect_to_a_login_elsewhere_is_not_followed(httpserver: HTTPServer):
+def test_a_redirect_to_a_login_on_another_host_is_not_followed(httpserver: HTTPServer):
     login = Response(status=302, headers={"Location": "https://login.example/?next=models"})
     httpserver.expect_request("/v1/models").respond_with_response(login)
     httpserver.expect_request("/").respond_with_response(login)
@@ -169,7 +167,7 @@ def test_a_redirect_to_a_login_elsewhere_is_not_followed(httpserver: HTTPServer)
     assert "a redirect to https://login.example" in found.reason
 
 
-def test_who_wants_a_key_is_answered_with_how_to_give_one(httpserver: HTTPServer):
+def test_if_a_key_is_required_the_hint_says_how_to_give_one(httpserver: HTTPServer):
     served_key = {"Authorization": "Bearer another"}
     served(httpserver, "/v1/models", listing(*CHAT_MODELS), headers=served_key)
     httpserver.expect_request("/v1/models").respond_with_data("{}", status=401)
@@ -182,7 +180,7 @@ def test_who_wants_a_key_is_answered_with_how_to_give_one(httpserver: HTTPServer
         detected(httpserver.url_for(""), {"type": "bearer", "env": "NO_KEY"})
 
 
-def test_nothing_is_asked_after_the_first_listing_or_when_nobody_is_there(httpserver: HTTPServer):
+def test_probing_stops_at_the_first_listing_and_when_nothing_answers(httpserver: HTTPServer):
     served(httpserver, "/models", listing(*CHAT_MODELS))
     found = detected(httpserver.url_for(""))
     assert len(found.probes) == len(httpserver.log) == 2
@@ -193,21 +191,21 @@ def test_nothing_is_asked_after_the_first_listing_or_when_nobody_is_there(httpse
     assert len(nobody.probes) == 1
 
 
-def test_a_server_that_asks_to_be_left_alone_is(httpserver: HTTPServer):
+def test_probing_stops_at_too_many_requests(httpserver: HTTPServer):
     httpserver.expect_request("/v1/models").respond_with_data("slow down", status=429)
     assert len(detected(httpserver.url_for("")).probes) == 1
 
 
-def test_the_requests_are_few_slow_and_to_one_origin():
+def test_requests_are_few_slow_and_to_one_origin():
     assert REQUESTS_PER_SECOND <= 3
     for url in ("https://acme.example", "https://acme.example/a/b/c", "https://acme.example/v1?x=1"):
-        places = places_to_ask(url)
-        assert len({base + path for base, path in places}) == len(places) <= MOST_REQUESTS
+        places = urls_to_probe(url)
+        assert len({base + path for base, path in places}) == len(places) <= MAX_REQUESTS
         assert all(base.startswith("https://acme.example") for base, _ in places)
-    assert ("https://acme.example/v1", "/v1/models") not in places_to_ask("https://acme.example/v1")
+    assert ("https://acme.example/v1", "/v1/models") not in urls_to_probe("https://acme.example/v1")
 
 
-def test_private_addresses_are_asked_only_on_request(httpserver: HTTPServer):
+def test_private_addresses_need_permission_and_malformed_urls_are_refused(httpserver: HTTPServer):
     with pytest.raises(ConfigurationError, match="--allow-private"):
         detected(httpserver.url_for(""), policy=RequestPolicy())
     assert httpserver.log == []
@@ -217,12 +215,12 @@ def test_private_addresses_are_asked_only_on_request(httpserver: HTTPServer):
         assert "sk-1" not in str(raised.value)
 
 
-def test_an_address_of_a_preset_is_known():
+def test_the_preset_of_a_host_is_recognised():
     assert preset_at("https://api.openai.com/v1") == "openai"
     assert preset_at("https://api.acme.example") is None
 
 
-def test_a_slug_is_told_from_the_hosts_name():
+def test_a_slug_is_derived_from_the_host_name():
     assert [
         slug_of(url) for url in ("https://api.acme.example/v1", "https://llm.acme.co.uk", "http://gpubox:8000")
     ] == [

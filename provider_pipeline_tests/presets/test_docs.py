@@ -1,4 +1,4 @@
-"""docs/provider-files.md says what is so."""
+"""docs/provider-files.md: its example is valid, and its table is complete."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from provider_pipeline.presets.model import ProviderFile
 PAGE = (Path(__file__).parents[2] / "docs" / "provider-files.md").read_text()
 
 
-def test_the_example_is_a_provider_file(tmp_path: Path):
+def test_the_example_is_a_valid_provider_file(tmp_path: Path):
     (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     file = tmp_path / "acme.yaml"
     file.write_text(block)

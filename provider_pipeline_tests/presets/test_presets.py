@@ -16,11 +16,11 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.library import find_preset, preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.starting_rule import first_rule
+from provider_pipeline.presets.registration import first_rule
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline.sync.repair.generate import generate_rule, store_sample
-from provider_pipeline_tests.presets.vendor import Vendor
+from provider_pipeline_tests.presets.vendor import Vendor, source_of
 
 SLUGS = tuple(presets())
 WITH_SAMPLE = tuple(slug for slug in SLUGS if preset_sample(slug) is not None)
@@ -32,14 +32,14 @@ def filled(slug: str) -> ProviderFile:
     return preset.filled({name: variable.example for name, variable in preset.variables.items()})
 
 
-def test_there_are_many():
+def test_many_providers_ship_with_the_package():
     assert len(SLUGS) >= 60
     assert len(WITH_SAMPLE) >= 50
     assert {preset.kind for preset in presets().values()} == {"commercial", "gateway", "cloud", "self_hosted"}
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_preset_says_where_each_of_its_facts_is_from(slug: str):
+def test_a_preset_names_a_source_for_each_fact(slug: str):
     preset = find_preset(slug)
     assert preset.without_source == ()
     assert all(source.looked_up <= date(2026, 11, 23) for source in preset.sources)
@@ -47,9 +47,9 @@ def test_a_preset_says_where_each_of_its_facts_is_from(slug: str):
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_preset_can_be_asked_as_it_is(slug: str):
+def test_a_preset_has_valid_urls_and_authorisation(slug: str):
     preset = filled(slug)
-    source = preset.source()
+    source = source_of(preset)
     AuthConfig.parse(preset.auth, slug=slug)
     for endpoint in source.endpoints:
         url = urlsplit(source.url(endpoint))
@@ -60,7 +60,7 @@ def test_a_preset_can_be_asked_as_it_is(slug: str):
 
 
 @pytest.mark.parametrize("slug", WITH_SAMPLE)
-def test_the_sample_gives_a_first_rule_that_reads_what_it_states(slug: str):
+def test_the_first_rule_extracts_the_stated_rows_from_the_sample(slug: str):
     preset, sample = find_preset(slug), preset_sample(slug)
     rule = first_rule(preset)
     assert rule is not None
@@ -100,7 +100,7 @@ def test_a_preset_is_registered_and_synced_over_http(
     assert_rows(rows, preset)
 
 
-def test_an_unknown_name_is_answered_with_close_ones():
+def test_an_unknown_name_suggests_similar_ones():
     with pytest.raises(ConfigurationError, match="did you mean openai"):
         find_preset("openia")
     with pytest.raises(ConfigurationError, match="did you mean gemini"):
@@ -114,18 +114,18 @@ def test_a_preset_is_found_by_its_display_name_too():
     assert find_preset(" Hugging Face ").slug == "huggingface"
 
 
-def test_names_cost_no_reading_and_an_unknown_one_is_no_member():
+def test_presets_are_a_sorted_mapping():
     assert "openai" in presets()
     assert "nobody" not in presets()
     assert list(presets()) == sorted(presets())
 
 
-def test_without_a_sample_there_is_no_first_rule():
+def test_a_preset_without_a_sample_has_no_first_rule():
     assert first_rule(find_preset("perplexity")) is None
 
 
 def assert_rows(rows: list[dict[str, Any]], preset: ProviderFile) -> None:
-    """The rows are those the preset states, column by column."""
+    """Check the rows against the columns that the preset states."""
     found = {row["model_id"]: row for row in rows}
     assert set(found) == set(preset.sample_rows)
     stated = {

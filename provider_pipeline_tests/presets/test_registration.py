@@ -1,4 +1,4 @@
-"""Provider files become providers: the plan says all of it first, and nothing is half done."""
+"""Registering provider files: the plan shows every change first, and is applied whole or not at all."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,15 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.library import find_preset, load_provider_folder
-from provider_pipeline.presets.registration import Plan, apply_plan, plan_providers
-from provider_pipeline.presets.wanted import Wanted, named, wanted_by_keys, wanted_provider
+from provider_pipeline.presets.registration import (
+    Plan,
+    RequestedProvider,
+    apply_plan,
+    plan_providers,
+    presets_with_keys,
+    requested_provider,
+    with_slug,
+)
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
 ACME = """\
@@ -28,7 +35,7 @@ KEYS = {"ACME_API_KEY": "sk-acme", "ZETA_API_KEY": "sk-zeta"}
 
 
 def folder_of(tmp_path: Path, *texts: str) -> Path:
-    """A folder with just these files."""
+    """A folder with only these files."""
     for file in tmp_path.glob("*.yaml"):
         file.unlink()
     for number, text in enumerate(texts):
@@ -37,16 +44,15 @@ def folder_of(tmp_path: Path, *texts: str) -> Path:
 
 
 def planned(database: catalog.database.Database, folder: Path, **options: bool) -> Plan:
-    """The plan for a folder."""
-    wanted = [wanted_provider(file, KEYS) for file in load_provider_folder(folder)]
+    requested = [requested_provider(file, KEYS) for file in load_provider_folder(folder)]
     with database.session() as session:
-        return plan_providers(session, wanted, environ=KEYS, whole=True, **options)
+        return plan_providers(session, requested, environ=KEYS, whole=True, **options)
 
 
 def applied(
     database: catalog.database.Database, folder: Path, *, new_hosts: Sequence[str] = (), **options: bool
 ) -> Plan:
-    """The plan for a folder, carried out."""
+    """The plan for a folder, applied."""
     plan = planned(database, folder, **options)
     with database.session() as session:
         apply_plan(session, plan, new_hosts=new_hosts)
@@ -55,23 +61,21 @@ def applied(
 
 
 def actions(plan: Plan) -> dict[str, str]:
-    """What becomes of each provider."""
     return {each.slug: each.action for each in plan.providers}
 
 
 def changed(plan: Plan, slug: str) -> dict[str, tuple[Any, Any]]:
-    """The fields of one provider that change."""
+    """The changes of one provider."""
     (found,) = [each for each in plan.providers if each.slug == slug]
     return {each.field: (each.old, each.new) for each in found.changes}
 
 
 def stored(database: catalog.database.Database, slug: str = "acme") -> catalog.providers.Provider:
-    """The registered provider."""
     with database.session() as session:
         return catalog.providers.get(session, slug)
 
 
-def test_a_folder_is_registered_once(database: catalog.database.Database, tmp_path: Path):
+def test_applying_a_folder_again_changes_nothing(database: catalog.database.Database, tmp_path: Path):
     folder = folder_of(tmp_path, ACME, ACME.replace("acme", "zeta").replace("ACME", "ZETA"))
     assert actions(applied(database, folder)) == {"acme": "add", "zeta": "add"}
     assert stored(database).auth_config == {"type": "bearer", "env": "ACME_API_KEY"}
@@ -86,7 +90,7 @@ def test_a_plan_writes_nothing(database: catalog.database.Database, tmp_path: Pa
         assert catalog.providers.list_providers(session, enabled_only=False) == []
 
 
-def test_a_change_is_told_field_by_field(database: catalog.database.Database, tmp_path: Path):
+def test_a_change_is_planned_field_by_field(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     moved = ACME.replace("api.acme", "eu.acme").replace("{type: bearer,", "{type: header, name: x-key,")
     folder = folder_of(tmp_path, moved + "check_every: 6h\nthresholds: {min_models: 5}\n")
@@ -105,13 +109,13 @@ def test_a_change_is_told_field_by_field(database: catalog.database.Database, tm
     assert actions(planned(database, folder_of(tmp_path, moved))) == {"acme": "unchanged"}
 
 
-def test_what_a_file_states_of_its_endpoints_changes_the_rule_and_what_it_leaves_out_does_not(
+def test_stated_parts_of_endpoints_change_the_rule_and_omitted_ones_do_not(
     database: catalog.database.Database, tmp_path: Path
 ):
     paged = "    pagination: {type: page_token, param: page_token, token: next_page_token}\n"
-    wanted = Wanted(load_provider_folder(folder_of(tmp_path, ACME + paged))[0], listing(*CHAT_MODELS))
+    requested = RequestedProvider(load_provider_folder(folder_of(tmp_path, ACME + paged))[0], listing(*CHAT_MODELS))
     with database.session() as session:
-        apply_plan(session, plan_providers(session, [wanted], environ=KEYS))
+        apply_plan(session, plan_providers(session, [requested], environ=KEYS))
         session.commit()
     assert actions(planned(database, folder_of(tmp_path, ACME + paged))) == {"acme": "unchanged"}
     assert actions(planned(database, folder_of(tmp_path, ACME))) == {"acme": "unchanged"}
@@ -123,7 +127,7 @@ def test_what_a_file_states_of_its_endpoints_changes_the_rule_and_what_it_leaves
     assert actions(applied(database, folder_of(tmp_path, ACME.replace("/v1/", "/v2/")))) == {"acme": "unchanged"}
 
 
-def test_a_provider_without_a_file_is_named_and_disabled_only_on_request(
+def test_a_provider_without_a_file_is_listed_and_disabled_only_on_request(
     database: catalog.database.Database, tmp_path: Path
 ):
     applied(database, folder_of(tmp_path, ACME, ACME.replace("acme", "zeta")))
@@ -136,7 +140,7 @@ def test_a_provider_without_a_file_is_named_and_disabled_only_on_request(
     assert not applied(database, folder, prune=True).changes_anything
 
 
-def test_a_provider_that_somebody_disabled_stays_disabled(database: catalog.database.Database, tmp_path: Path):
+def test_a_disabled_provider_stays_disabled(database: catalog.database.Database, tmp_path: Path):
     folder = folder_of(tmp_path, ACME)
     applied(database, folder)
     with database.session() as session:
@@ -147,7 +151,7 @@ def test_a_provider_that_somebody_disabled_stays_disabled(database: catalog.data
 
 
 @pytest.mark.parametrize("broken", ["slug: zeta\nname: Zeta\n", "slug: [", ACME + "surprise: 1\n"])
-def test_a_broken_file_leaves_everything_as_it_is(database: catalog.database.Database, tmp_path: Path, broken: str):
+def test_an_invalid_file_changes_nothing(database: catalog.database.Database, tmp_path: Path, broken: str):
     folder = folder_of(tmp_path, ACME.replace("Acme", "Another"), broken)
     with pytest.raises(ConfigurationError, match=r"1\.yaml"):
         applied(database, folder)
@@ -155,9 +159,7 @@ def test_a_broken_file_leaves_everything_as_it_is(database: catalog.database.Dat
         assert catalog.providers.list_providers(session, enabled_only=False) == []
 
 
-def test_a_provider_the_database_refuses_leaves_the_others_as_they_are(
-    database: catalog.database.Database, tmp_path: Path
-):
+def test_a_provider_refused_by_the_database_changes_nothing(database: catalog.database.Database, tmp_path: Path):
     folder = folder_of(tmp_path, ACME, ACME.replace("acme", "zeta").replace("name: Acme", f"name: {'x' * 250}"))
     with pytest.raises(ConfigurationError, match="provider 'zeta' cannot be registered"):
         applied(database, folder)
@@ -165,46 +167,46 @@ def test_a_provider_the_database_refuses_leaves_the_others_as_they_are(
         assert catalog.providers.list_providers(session, enabled_only=False) == []
 
 
-def test_a_missing_key_is_named_with_its_documentation(database: catalog.database.Database):
+def test_a_missing_key_is_reported_with_its_documentation(database: catalog.database.Database):
     with database.session() as session:
-        (openai,) = plan_providers(session, [wanted_provider(find_preset("openai"), {})], environ={}).providers
+        (openai,) = plan_providers(session, [requested_provider(find_preset("openai"), {})], environ={}).providers
     assert openai.missing is not None
     for told in ("OPENAI_API_KEY", "https://platform.openai.com/api-keys", "https://platform.openai.com/docs"):
         assert told in openai.missing
     assert (openai.auth["type"], openai.has_rule, openai.next_step) == ("bearer", True, None)
 
 
-def test_a_key_that_is_not_needed_is_not_asked_for(database: catalog.database.Database):
+def test_an_optional_key_is_not_required(database: catalog.database.Database):
     preset = find_preset("openrouter")
     assert preset.works_without_key
     variable = preset.auth["env"]
     with database.session() as session:
-        (without,) = plan_providers(session, [wanted_provider(preset, {})], environ={}).providers
+        (without,) = plan_providers(session, [requested_provider(preset, {})], environ={}).providers
         keys = {variable: "sk-or"}
-        (with_key,) = plan_providers(session, [wanted_provider(preset, keys)], environ=keys).providers
+        (with_key,) = plan_providers(session, [requested_provider(preset, keys)], environ=keys).providers
     assert (without.auth, without.missing) == ({"type": "none"}, None)
     assert with_key.auth == {"type": "bearer", "env": variable}
 
 
-def test_presets_are_found_by_the_keys_of_an_environment():
-    wanted, incomplete = wanted_by_keys({"OPENAI_API_KEY": "sk", "GROQ_API_KEY": "", "DATABRICKS_TOKEN": "d"})
-    assert [each.file.slug for each in wanted] == ["openai"]
+def test_presets_are_found_by_the_keys_in_the_environment():
+    requested, incomplete = presets_with_keys({"OPENAI_API_KEY": "sk", "GROQ_API_KEY": "", "DATABRICKS_TOKEN": "d"})
+    assert [each.file.slug for each in requested] == ["openai"]
     assert ["databricks needs a value for host" in str(error) for error in incomplete] == [True]
-    assert wanted_by_keys({}) == ([], [])
+    assert presets_with_keys({}) == ([], [])
 
 
-def test_without_a_sample_the_next_step_is_to_have_a_rule_made(database: catalog.database.Database, tmp_path: Path):
+def test_without_a_sample_the_next_step_is_to_generate_a_rule(database: catalog.database.Database, tmp_path: Path):
     (acme,) = planned(database, folder_of(tmp_path, ACME)).providers
     assert acme.next_step == "provider-pipeline rules generate acme --endpoint '/v1/models'"
 
 
 def test_a_preset_can_have_another_slug(database: catalog.database.Database):
-    wanted = named(wanted_provider(find_preset("openai"), {}), "openai-eu")
+    requested = with_slug(requested_provider(find_preset("openai"), {}), "openai-eu")
     with database.session() as session:
-        (plan,) = plan_providers(session, [wanted], environ={}).providers
+        (plan,) = plan_providers(session, [requested], environ={}).providers
     assert (plan.slug, plan.rule is not None) == ("openai-eu", True)
     with pytest.raises(ConfigurationError, match="cannot be a slug"):
-        named(wanted, "Open AI")
+        with_slug(requested, "Open AI")
 
 
 def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
@@ -215,7 +217,7 @@ def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
     text = ACME.replace("https://api.acme.example", httpserver.url_for("").rstrip("/"))
     file = load_provider_folder(folder_of(tmp_path, text + "request: {allow_private: true}\n"))[0]
     with database.session() as session:
-        apply_plan(session, plan_providers(session, [Wanted(file, bare)], environ=KEYS))
+        apply_plan(session, plan_providers(session, [RequestedProvider(file, bare)], environ=KEYS))
         session.commit()
         syncer = ModelSyncer(session, client=ListingClient(FetchLimits(retries=0), environ=KEYS))
         assert syncer.sync_provider_models("acme")["models_created"] == len(CHAT_MODELS)
@@ -228,13 +230,11 @@ def test_the_first_listing_improves_a_rule_that_came_from_a_sample(
 
 
 def hosts(plan: Plan) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """The keys that a plan would send to other hosts than before."""
+    """The keys that a plan would send to new hosts."""
     return [(slug, each.key, each.host, each.known) for slug, each in plan.new_hosts]
 
 
-def test_a_key_follows_its_provider_to_another_host_only_if_a_person_names_that(
-    database: catalog.database.Database, tmp_path: Path
-):
+def test_a_key_goes_to_a_new_host_only_if_a_person_names_it(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     folder = folder_of(tmp_path, ACME.replace("api.acme", "evil.acme"))
     assert hosts(planned(database, folder)) == [("acme", "ACME_API_KEY", "evil.acme.example", ("api.acme.example",))]
@@ -247,7 +247,7 @@ def test_a_key_follows_its_provider_to_another_host_only_if_a_person_names_that(
     assert hosts(planned(database, folder_of(tmp_path, ACME))) == []
 
 
-def test_a_change_that_leaves_the_key_where_it_goes_needs_no_word(database: catalog.database.Database, tmp_path: Path):
+def test_a_change_that_keeps_the_keys_host_needs_no_confirmation(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     for text in (
         ACME.replace("acme.example", "acme.example/v2"),
@@ -263,7 +263,7 @@ def test_a_change_that_leaves_the_key_where_it_goes_needs_no_word(database: cata
         assert hosts(planned(database, folder_of(tmp_path, text))) != [], text
 
 
-def test_another_provider_does_not_get_a_known_key_sent_elsewhere(database: catalog.database.Database, tmp_path: Path):
+def test_a_known_key_of_another_provider_is_not_sent_to_a_new_host(database: catalog.database.Database, tmp_path: Path):
     applied(database, folder_of(tmp_path, ACME))
     thief = ACME.replace("slug: acme", "slug: thief").replace("api.acme", "evil.acme")
     in_form = thief.replace(
@@ -277,7 +277,7 @@ def test_another_provider_does_not_get_a_known_key_sent_elsewhere(database: cata
     assert hosts(applied(database, again)) == []
 
 
-def test_where_a_key_went_is_remembered_though_its_provider_is_another_meanwhile(
+def test_the_host_of_a_key_is_remembered_after_its_provider_changed(
     database: catalog.database.Database, tmp_path: Path
 ):
     applied(database, folder_of(tmp_path, ACME))
@@ -288,10 +288,10 @@ def test_where_a_key_went_is_remembered_though_its_provider_is_another_meanwhile
         applied(database, folder)
 
 
-def test_a_preset_that_is_new_may_share_a_key_and_one_that_is_there_may_not_move_it(
+def test_a_new_preset_may_share_a_key_and_a_registered_one_may_not_move_it(
     database: catalog.database.Database,
 ):
-    zai, zhipu = (wanted_provider(find_preset(slug), {}) for slug in ("zai", "zhipu"))
+    zai, zhipu = (requested_provider(find_preset(slug), {}) for slug in ("zai", "zhipu"))
     assert zai.file.auth == zhipu.file.auth
     with database.session() as session:
         apply_plan(session, plan_providers(session, [zai], environ={}))

@@ -1,6 +1,6 @@
-"""A provider as its preset describes it: real HTTP, the preset's authorisation and pagination, its sample's models.
+"""A server that behaves as a preset describes: its authorisation, pagination and the models of its sample.
 
-The server's side is written from the preset's facts alone and shares no code with the client's.
+It is written from the preset's facts alone and shares no code with the client.
 """
 
 import copy
@@ -12,20 +12,26 @@ from urllib.parse import parse_qsl, urlsplit
 
 from werkzeug import Request, Response
 
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline_tests.presets import keys
 
 
+def source_of(file: ProviderFile) -> ListingSource:
+    """What the listing client fetches for a file without variables."""
+    return ListingSource(
+        slug=file.slug,
+        base_url=file.base_url,
+        auth=AuthConfig.parse(file.auth, slug=file.slug),
+        endpoints=tuple(ListingEndpoint(path=each.path, pagination=each.pagination) for each in file.endpoints),
+        policy=file.request,
+    )
+
+
 @dataclass
 class Vendor:
-    """Answers the listing requests of one preset, and nothing else.
-
-    Attributes:
-        preset: The preset, its placeholders filled in.
-        sample: Its sample.
-        origin: Where the server is, with the preset's own prefix.
-        refused: Why requests were refused, for the test to show.
-    """
+    """Answers the listing requests of one preset; `refused` collects why others were refused."""
 
     preset: ProviderFile
     sample: Any
@@ -34,15 +40,14 @@ class Vendor:
 
     @property
     def base_url(self) -> str:
-        """Where the preset's API is on this server."""
+        """The preset's base URL on this server."""
         return self.origin + urlsplit(self.preset.base_url).path.rstrip("/")
 
     def environ(self) -> dict[str, str]:
-        """The variables that the preset's authorisation names, with keys in them."""
+        """The environment variables that the preset's authorisation names, with keys."""
         return keys.environ(self.preset.auth, self.origin)
 
     def answer(self, request: Request) -> Response:
-        """One answer to a request below the origin."""
         if request.base_url == self.origin + keys.TOKEN_PATH:
             return keys.token(request, self.origin)
         endpoint = self.preset.endpoints[0]
@@ -74,7 +79,7 @@ class Vendor:
 
 
 def _pages(sample: Any, count: int, pagination: Mapping[str, Any], url: str) -> tuple[Any, Any, dict[str, str]]:
-    """The first page, the second, and the query by which the second is asked for."""
+    """The first page, the second, and the query that requests the second."""
     if pagination["type"] == "none":
         return sample, None, {}
     first, second = copy.deepcopy(sample), copy.deepcopy(sample)
@@ -107,14 +112,14 @@ def _pages(sample: Any, count: int, pagination: Mapping[str, Any], url: str) -> 
 
 
 def _items(document: Any, count: int) -> list[Any]:
-    """The list with as many objects as the sample has models, wherever it is."""
+    """The list with as many objects as the sample has models, at any depth."""
     values = [document]
     for value in values:
         if isinstance(value, list) and len(value) == count and all(isinstance(item, dict) for item in value):
             return value
         if isinstance(value, dict):
             values.extend(value.values())
-    raise AssertionError("the sample's models are in no list")
+    raise AssertionError("no list holds the sample's models")
 
 
 def _put(document: Any, path: str, value: Any) -> None:

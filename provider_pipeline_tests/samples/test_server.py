@@ -1,4 +1,4 @@
-"""The sample provider server, asked through the real listing client."""
+"""The sample provider server, read through the real listing client."""
 
 import json
 import socket
@@ -66,7 +66,7 @@ def named(slug: str) -> SampleProvider:
     return next(provider for provider in BUNDLED if provider.slug == slug)
 
 
-def test_there_are_providers_of_many_shapes_and_two_that_are_broken() -> None:
+def test_providers_have_many_shapes_and_two_are_broken() -> None:
     assert len(BUNDLED) >= 13
     assert {provider.broken for provider in BUNDLED} == {None, "http_500", "shape_changed"}
     assert len([provider for provider in BUNDLED if provider.broken]) == 2
@@ -74,7 +74,7 @@ def test_there_are_providers_of_many_shapes_and_two_that_are_broken() -> None:
 
 
 @pytest.mark.parametrize("provider", [p for p in BUNDLED if p.broken != "http_500"], ids=lambda p: p.slug)
-def test_a_listing_is_fetched_whole_and_only_a_changed_shape_differs_from_its_sample(
+def test_listings_are_complete_and_only_the_changed_one_differs_from_its_sample(
     server: SampleServer, provider: SampleProvider
 ) -> None:
     pages = fetch(server, provider)
@@ -87,7 +87,7 @@ def test_a_listing_is_fetched_whole_and_only_a_changed_shape_differs_from_its_sa
         assert (first == samples) == (provider.broken != "shape_changed")
 
 
-def test_one_provider_lists_at_several_endpoints_and_one_has_an_answer_for_each_model() -> None:
+def test_one_provider_has_several_endpoints_and_one_has_details() -> None:
     assert [provider.slug for provider in BUNDLED if len(provider.endpoints) > 1] == ["xai"]
     assert [provider.slug for provider in BUNDLED if provider.endpoints[0].detail] == ["cerebras"]
 
@@ -113,7 +113,7 @@ def test_the_provider_that_is_down_answers_500(server: SampleServer) -> None:
     assert (caught.value.status, caught.value.transient) == (500, True)
 
 
-def test_the_provider_with_a_key_refuses_without_it(server: SampleServer) -> None:
+def test_a_provider_with_a_key_refuses_requests_without_it(server: SampleServer) -> None:
     azure = named("azure")
     assert AuthConfig.parse(azure.auth).env in azure.env
     with pytest.raises(MissingCredentialError, match="SAMPLE_AZURE_API_KEY"):
@@ -143,7 +143,7 @@ def test_a_wrong_request_is_answered_with_a_json_error(server: SampleServer, pat
     assert response.json()["error"]["message"]
 
 
-def test_the_server_is_silent(server: SampleServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_server_logs_nothing(server: SampleServer, capfd: pytest.CaptureFixture[str]) -> None:
     requests.get(f"{server.url}/openai/v1/models", timeout=10)
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
         connection.sendall(b"GARBAGE\r\n\r\n")
@@ -151,7 +151,7 @@ def test_the_server_is_silent(server: SampleServer, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_folder_of_listings_is_served_as_it_is(tmp_path: Path) -> None:
+def test_the_files_of_a_folder_are_served_unchanged(tmp_path: Path) -> None:
     files = {"fine": b'{"data": []}\n', "malformed": b'{"data": [', "html": b"<html></html>", "empty": b""}
     for stem, content in files.items():
         (tmp_path / f"{stem}.json").write_bytes(content)
@@ -164,21 +164,21 @@ def test_a_folder_of_listings_is_served_as_it_is(tmp_path: Path) -> None:
             assert provider.endpoints[0].document == ({"data": []} if provider.slug == "fine" else None)
 
 
-def test_a_slug_that_is_no_plain_word_is_reached_by_its_base_url(tmp_path: Path) -> None:
+def test_a_slug_with_special_characters_is_quoted_in_its_base_url(tmp_path: Path) -> None:
     (tmp_path / "my models é.json").write_text("[]")
     with SampleServer.from_directory(tmp_path) as server:
         (provider,) = server.providers
         assert requests.get(server.base_url(provider.slug) + provider.endpoints[0].path, timeout=10).json() == []
 
 
-def test_a_folder_without_listings_is_refused_clearly(tmp_path: Path) -> None:
+def test_a_folder_without_listings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no \*\.json file"):
         SampleServer.from_directory(tmp_path)
     with pytest.raises(ConfigurationError, match="no such folder"):
         SampleServer.from_directory(tmp_path / "nowhere")
 
 
-def test_a_taken_port_is_refused_or_left_for_another_when_told_so() -> None:
+def test_a_taken_port_is_refused_or_replaced_on_request() -> None:
     with SampleServer() as first:
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(ConfigurationError, match="taken"), SampleServer(port):
@@ -190,7 +190,7 @@ def test_a_taken_port_is_refused_or_left_for_another_when_told_so() -> None:
         assert again.url == f"http://127.0.0.1:{port}"
 
 
-def test_the_server_ends_with_open_connections_and_leaves_no_thread() -> None:
+def test_the_server_stops_despite_open_connections_and_leaves_no_thread() -> None:
     before = set(threading.enumerate())
     with SampleServer() as server, requests.Session() as session:
         session.get(f"{server.url}/openai/v1/models", timeout=10)

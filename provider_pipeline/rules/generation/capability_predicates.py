@@ -1,10 +1,9 @@
-"""What an item's own metadata says about capabilities, as JMESPath predicates.
+"""Write what an item's metadata says about capabilities as JMESPath predicates.
 
-Here: booleans, lists of features, methods and parameters, types and tasks, modalities: recognised in the sample and
-written as predicates. Not here: what names say (`../families.py`). The vocabulary is data (`data/signals.toml`).
+The vocabulary (keys and values of booleans, features, parameters, tasks, modalities) is data (`data/signals.toml`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,9 +12,11 @@ from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
 from provider_pipeline.rules.values import BadValueError, read_modalities
 
-_MAX_VALUES: Final = 40
+_MAX_PREDICATES: Final = 40
+_MAX_TEXTS: Final = 400
+_MAX_TEXT: Final = 100
 _NEARLY_ALL: Final = 0.95
-_WRITTEN: Final = (
+_BOOLEAN_SPELLINGS: Final = (
     ("true", "false"),
     ("True", "False"),
     ("yes", "no"),
@@ -26,44 +27,33 @@ _WRITTEN: Final = (
     ("1", "0"),
 )
 
+Statement = tuple[str, str, bool]
+"""A capability, a predicate, and whether the predicate states the capability or denies it."""
+
 
 @dataclass
 class Predicates:
-    """The predicates found for one capability.
-
-    Args:
-        evidence: Predicates that state the capability.
-        counter: Predicates that deny it.
-    """
+    """The predicates of one capability: those that state it, and those that deny it."""
 
     evidence: list[str] = field(default_factory=list)
     counter: list[str] = field(default_factory=list)
 
 
 def capability_evidence(shape: Shape, fields: Mapping[str, str]) -> dict[str, Predicates]:
-    """The predicates the sample's metadata allows, by capability.
-
-    Args:
-        shape: The shape of the items.
-        fields: The field map chosen for them; its modalities are evidence too.
-    """
+    """The predicates that the sample's metadata supports, by capability; modalities of the field map count too."""
     found: dict[str, Predicates] = {}
     for capability, predicate, holds in _statements(shape, fields):
         entry = found.setdefault(capability, Predicates())
         listed = entry.evidence if holds else entry.counter
-        if predicate not in listed and len(listed) < _MAX_VALUES:
+        if predicate not in listed and len(listed) < _MAX_PREDICATES:
             listed.append(predicate)
     return dict(sorted(found.items()))
-
-
-Statement = tuple[str, str, bool]
-"""A capability, a predicate, and whether the predicate states it or denies it."""
 
 
 def only_text(shape: Shape, fields: Mapping[str, str]) -> bool:
     """Whether nearly every item says that its model takes text and gives text."""
     for side in ("input_modalities", "output_modalities"):
-        column = next((one for one in shape.columns.values() if one.expression == fields.get(side)), None)
+        column = shape.column_at(fields.get(side))
         if column is None:
             return False
         texts = sum("text" in _named_modalities(value) for value in column.values)
@@ -78,14 +68,14 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     for column in shape.columns.values():
         if column.expression in modalities:
             continue
-        if column.share(bool) > 0.9 or _two_ways(column):
+        if column.share(bool) > 0.9 or _boolean_spelling(column):
             yield from _boolean(column)
         elif column.share(list) > 0.9:
             yield from _list(column)
             yield from _tasks(column)
         elif column.share(str) > 0.9:
             yield from _tasks(column)
-            yield from _joined_list(column)
+            yield from _comma_list(column)
     for column in shape.nested.values():
         if column.share(bool) > 0.9:
             yield from _nested_boolean(column)
@@ -93,75 +83,88 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
             yield from _nested_text(column)
 
 
+def _key(column: Column) -> str:
+    key = column.path[-1]
+    return key if key.startswith("_") else squashed(key)
+
+
+def _texts(column: Column) -> list[str]:
+    """The distinct texts of a column, alone or in lists, in the order of first appearance."""
+    seen: dict[str, None] = {}
+    for value in column.values:
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(entry, str) and 0 < len(entry) <= _MAX_TEXT:
+                seen.setdefault(entry)
+        if len(seen) > _MAX_TEXTS:
+            break
+    return list(seen)
+
+
+def _capabilities_of(key: str, table: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """The capabilities for which the table lists the key, or its stem without words such as `supports`."""
+    parts = read_table("signals.toml")["boolean_parts"]
+    stems = {key, *(key.removeprefix(prefix) for prefix in parts["prefixes"])}
+    stems |= {text.removesuffix(suffix) for text in stems for suffix in parts["suffixes"]}
+    return (capability for capability, names in table.items() if stems & set(names))
+
+
 def _boolean(column: Column) -> Iterator[Statement]:
     signals = read_table("signals.toml")
-    key = _key(column)
+    key, path = _key(column), column.expression
     if key in signals["boolean_parts"]["bare"] and len(column.path) > 1:
         key = squashed(column.path[-2])
-    path = column.expression
-    true, false = _two_ways(column) or ("`true`", "`false`")
-    stems = _stems(key)
-    for capability, names in signals["boolean"].items():
-        if stems & set(names):
-            yield capability, f"{path} == {true}", True
-            yield capability, f"{path} == {false}", False
+    true, false = _boolean_spelling(column) or ("`true`", "`false`")
+    for capability in _capabilities_of(key, signals["boolean"]):
+        yield capability, f"{path} == {true}", True
+        yield capability, f"{path} == {false}", False
     for capability, names in signals["boolean_denies"].items():
         if key in names:
             yield capability, f"{path} == {true}", False
 
 
-def _stems(key: str) -> set[str]:
-    """The key, and what is left of it without the words that only say that a model has something."""
-    parts = read_table("signals.toml")["boolean_parts"]
-    found = {key, *(key.removeprefix(prefix) for prefix in parts["prefixes"])}
-    return found | {text.removesuffix(suffix) for text in found for suffix in parts["suffixes"]}
-
-
-def _two_ways(column: Column) -> tuple[str, str] | None:
-    """How the column writes true and false, where it does not use booleans."""
-    for true, false in _WRITTEN:
+def _boolean_spelling(column: Column) -> tuple[str, str] | None:
+    """How the column writes true and false, if not as JSON booleans."""
+    for true, false in _BOOLEAN_SPELLINGS:
         if all(type(value) is type(true) and value in (true, false) for value in column.values):
             return literal(true), literal(false)
     return None
 
 
 def _nested_boolean(column: Column) -> Iterator[Statement]:
-    """A boolean in each of an item's offers: true if any offer has it, false if all that say so lack it."""
+    """A boolean in each of an item's offers: one that has it states the capability; one that lacks it denies it."""
     array, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
-    stems = _stems(_key(column))
-    for capability, names in read_table("signals.toml")["boolean"].items():
-        if stems & set(names):
-            yield capability, f"{array}[?{key} == `true`]", True
-            yield capability, f"{array}[?{key} == `false`]", False
-
-
-def _joined_list(column: Column) -> Iterator[Statement]:
-    """A text that holds a list of features with commas between them."""
-    signals = read_table("signals.toml")["features"]
-    if _key(column) not in signals["keys"] or not any(
-        "," in value for value in column.values if isinstance(value, str)
-    ):
-        return
-    path = column.expression
-    parts = {part for value in column.values if isinstance(value, str) for part in value.split(",")}
-    for text in sorted(part for part in parts if 0 < len(part) <= 100):
-        for capability, tokens in signals["values"].items():
-            if squashed(text) in tokens:
-                yield capability, f"contains(split({path}, ','), {literal(text)})", True
+    for capability in _capabilities_of(_key(column), read_table("signals.toml")["boolean"]):
+        yield capability, f"{array}[?{key} == `true`]", True
+        yield capability, f"{array}[?{key} == `false`]", False
 
 
 def _nested_text(column: Column) -> Iterator[Statement]:
     """A list of objects that name features or tasks: `functions[].id`."""
-    signals = read_table("signals.toml")
-    array = squashed(column.path[-2])
-    if _key(column) not in ("id", "name", "type", "key") or array not in signals["features"]["arrays"]:
+    features = read_table("signals.toml")["features"]
+    if _key(column) not in ("id", "name", "type", "key") or squashed(column.path[-2]) not in features["arrays"]:
         return
     path, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
     for text in _texts(column):
-        predicate = f"{path}[?{key} == {literal(text)}]"
-        for capability, tokens in signals["features"]["values"].items():
-            if squashed(text) in tokens:
-                yield capability, predicate, True
+        for capability in _listing(text, features["values"]):
+            yield capability, f"{path}[?{key} == {literal(text)}]", True
+
+
+def _listing(text: str, values: Mapping[str, Iterable[str]]) -> list[str]:
+    """The capabilities whose tokens include the text."""
+    token = squashed(text)
+    return [capability for capability, tokens in values.items() if token in tokens]
+
+
+def _comma_list(column: Column) -> Iterator[Statement]:
+    """A text that holds a comma-separated list of features."""
+    features = read_table("signals.toml")["features"]
+    texts = [value for value in column.values if isinstance(value, str)]
+    if _key(column) not in features["keys"] or not any("," in text for text in texts):
+        return
+    parts = {part for text in texts for part in text.split(",")}
+    for part in sorted(part for part in parts if 0 < len(part) <= _MAX_TEXT):
+        for capability in _listing(part, features["values"]):
+            yield capability, f"contains(split({column.expression}, ','), {literal(part)})", True
 
 
 def _list(column: Column) -> Iterator[Statement]:
@@ -178,6 +181,7 @@ def _list(column: Column) -> Iterator[Statement]:
             held = [text for text in texts if squashed(text) in tokens]
             for text in held:
                 yield capability, f"contains({path}, {literal(text)})", True
+            # Lists of parameters and endpoints are complete, so what they lack is denied; lists of features are not.
             if kind == "parameters":
                 yield from _denied(capability, path, held or list(tokens[:1]))
             elif kind == "endpoints" and held and capability in ("chat", "embedding", "rerank"):
@@ -192,12 +196,10 @@ def _denied(capability: str, path: str, texts: list[str]) -> Iterator[Statement]
 
 def _tasks(column: Column) -> Iterator[Statement]:
     signals = read_table("signals.toml")["task"]
+    key, path = _key(column), column.expression
     parent = squashed(column.path[-2]) if len(column.path) > 1 else ""
-    if _key(column) not in signals["keys"] and not (
-        _key(column) in ("name", "id", "key") and parent in signals["parents"]
-    ):
+    if key not in signals["keys"] and not (key in ("name", "id", "key") and parent in signals["parents"]):
         return
-    path = column.expression
     listed = column.share(list) > 0.9
     for text in _texts(column):
         token = squashed(text)
@@ -211,43 +213,24 @@ def _tasks(column: Column) -> Iterator[Statement]:
                         yield capability, predicate, False
 
 
-def _texts(column: Column) -> list[str]:
-    """The different texts of a column, as themselves or as entries of lists, in the order of their first use."""
-    seen: dict[str, None] = {}
-    for value in column.values:
-        for entry in value if isinstance(value, list) else [value]:
-            if isinstance(entry, str) and 0 < len(entry) <= 100:
-                seen.setdefault(entry)
-        if len(seen) > 400:
-            break
-    return list(seen)
-
-
-def _key(column: Column) -> str:
-    key = column.path[-1]
-    return key if key.startswith("_") else squashed(key)
-
-
 def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
-    sides = {side: _spelling(shape, fields.get(f"{side}_modalities")) for side in ("input", "output")}
-    given, made = sides["input"], sides["output"]
-    if given:
-        path, spelt = given
-        text_out = f" && contains({made[0]}, {literal(made[1]('text'))})" if made else ""
+    taken, given = (_spelling(shape, fields.get(f"{side}_modalities")) for side in ("input", "output"))
+    if taken:
+        path, spelt = taken
+        text_out = f" && contains({given[0]}, {literal(given[1]('text'))})" if given else ""
         for capability, modality in (("vision", "image"), ("audio_input", "audio")):
             predicate = f"contains({path}, {literal(spelt(modality))})"
             yield capability, predicate + (text_out if capability == "vision" else ""), True
             yield capability, f"{path} && !{predicate}", False
-    if made:
-        path, spelt = made
+    if given:
+        path, spelt = given
         for capability, modality in (("image_generation", "image"), ("video_generation", "video")):
             predicate = f"contains({path}, {literal(spelt(modality))})"
             yield capability, predicate, True
             yield capability, f"{path} && !{predicate}", False
         for modality in ("embedding", "embeddings"):
             yield "embedding", f"contains({path}, {literal(spelt(modality))})", True
-        text = literal(spelt("text"))
-        yield "chat", f"{path} && !contains({path}, {text})", False
+        yield "chat", f"{path} && !contains({path}, {literal(spelt('text'))})", False
 
 
 def _named_modalities(value: Any) -> list[str]:
@@ -258,11 +241,11 @@ def _named_modalities(value: Any) -> list[str]:
         return []
 
 
-def _spelling(shape: Shape, expression: str | None) -> tuple[str, Any] | None:
+def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str], str]] | None:
     """A modality path, and how the listing spells a modality there."""
     if expression is None:
         return None
-    column = next((one for one in shape.columns.values() if one.expression == expression), None)
+    column = shape.column_at(expression)
     if column is None:
         return expression, lambda modality: modality
     if column.share((list, str)) < 0.9:

@@ -1,35 +1,32 @@
-"""A rule's reasons, arranged for people.
-
-Here: `explain_rule`, which gives the structure that a table is drawn from. Not here: drawing it (the command line).
-"""
+"""Arrange a rule's evidence for people: what was chosen, from which alternatives, and why."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
-from provider_pipeline.rules.generation.joining import labelled_selector
+from provider_pipeline.rules.generation.capability_rules import labelled_selector
 
 
 def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]:
     """What a rule chose and why, with the alternatives it rejected.
 
     Args:
-        analysis: A rule in either written form. One that was written by hand has no evidence, and its parts are empty.
+        analysis: A rule in either written form; a hand-written one has no evidence, so its lists are empty.
 
     Returns:
         `summary` (selector, id, models in the sample, confidence, provider kind, pagination), `candidates` (lists that
         could be the listing, best first, `chosen` on the winner), `ids` (fields that could be the id, likewise),
         `fields` (per field: expression, unit, and the alternatives with score, fill and plausibility), `left_out` (junk
         fields and why), `capabilities` (per capability: predicates, pattern count, and how many models of the sample
-        each source decided) and `issues`. With several endpoints, `further_endpoints` has the parts that are an
-        endpoint's own for each but the first.
+        each source decided) and `issues`. `further_endpoints` repeats the parts of one endpoint for each but the first.
     """
     rule = ExtractionRule.parse(analysis)
     evidence: Mapping[str, Any] = rule.evidence
     kind = rule.metadata.get("provider_kind") or {}
-    told = evidence.get("endpoints") or [evidence]
+    by_endpoint = evidence.get("endpoints") or [evidence]
     first, *further = [
-        _endpoint(endpoint, told[place] if place < len(told) else {}) for place, endpoint in enumerate(rule.endpoints)
+        _endpoint(endpoint, by_endpoint[place] if place < len(by_endpoint) else {})
+        for place, endpoint in enumerate(rule.endpoints)
     ]
     return {
         **first,

@@ -1,46 +1,51 @@
-"""Which path of an item is which column of a row.
+"""Choose which path of an item becomes which column of a row, with the rejected alternatives.
 
-Here: scoring every path by name, type, fill and plausibility, and keeping the alternatives. Not here: prices, whose
-unit must be found with them (`prices.py`). The names are data (`data/fields.toml`).
+The known names are data (`data/fields.toml`).
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, snake, squashed, words_of
+from provider_pipeline.rules.extraction import FIELD_COLUMNS
+from provider_pipeline.rules.generation.identifiers import IdChoice
+from provider_pipeline.rules.generation.prices import PriceChoice, foreign_currency, price_choices
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, squashed, words_of
+from provider_pipeline.rules.ids import family_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import BadValueError, read_limit
+from provider_pipeline.rules.values import BadValueError, number, read_limit
 
-_DEPTH: Final = 0.9
-_RANK: Final = 0.004
+_FIELD_ORDER: Final = ("id", "name", *list(FIELD_COLUMNS)[3:])
+
+_DEPTH_DECAY: Final = 0.9
+_RANK_PENALTY: Final = 0.004
+_AMBIGUOUS_PENALTY: Final = 0.5
 _MIN_SCORE: Final = 0.15
-_AGREEING: Final = 0.8
-_AMBIGUOUS: Final = 0.5
+_MIN_PLAUSIBLE: Final = 0.9
+_MIN_AGREEMENT: Final = 0.8
 _MAX_ALTERNATIVES: Final = 6
 _MAX_TOKENS: Final = int(Thresholds.model_fields["max_tokens"].default)
+
+_BASE_MODEL_SAMPLE: Final = 2_000
+_BASE_MODEL_MIN_KNOWN: Final = 0.5
+_BASE_MODEL_MAX_DEPTH: Final = 3
+
+_MILLISECONDS: Final = 1e11
+_SECONDS_SPREAD: Final = 5
+_COMMON_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True)
 class FieldChoice:
-    """A path that could be a column.
-
-    Args:
-        expression: JMESPath on the item.
-        score: From 0 to 1.
-        fill: The share of the items that have a value.
-        plausible: The share of the values that the column could hold.
-        example: The first value.
-        column: The values.
-    """
+    """A path that could be a column, with the shares of items that have a value and of values that are plausible."""
 
     expression: str
     score: float
     fill: float
     plausible: float
-    example: Any
     column: Column
 
     def summary(self) -> dict[str, Any]:
@@ -53,18 +58,99 @@ class FieldChoice:
         }
 
 
-def alias_rank(column: Column, aliases: list[str]) -> int | None:
-    """The position of the alias that fits the path, if any; a dotted alias must fit the path's end."""
+@dataclass
+class FieldMap:
+    """The fields of one endpoint's rule (JMESPath by name), and the units of its prices.
+
+    Also what was considered: the alternatives by field name, the best first, and the reasons why paths were left out.
+    """
+
+    fields: dict[str, str]
+    units: dict[str, Any] = field(default_factory=dict)
+    alternatives: dict[str, list[Any]] = field(default_factory=dict)
+    junk: dict[str, str] = field(default_factory=dict)
+
+    def ordered_fields(self) -> dict[str, str]:
+        """The fields in the order in which rules are written."""
+        order = {name: position for position, name in enumerate(_FIELD_ORDER)}
+        return {name: self.fields[name] for name in sorted(self.fields, key=lambda n: (order.get(n, len(order)), n))}
+
+    def take(self, name: str, choice: FieldChoice | PriceChoice | None, found: list[Any]) -> None:
+        """Note a field's alternatives, and its choice if there is one."""
+        if found:
+            self.alternatives[name] = [one.summary() for one in found]
+        if choice is not None:
+            self.fields[name] = choice.expression
+
+
+def field_map(shape: Shape, identity: IdChoice, answer: Any, listing: Path) -> FieldMap:
+    """The fields of a listing's items; the answer around the listing may name a currency."""
+    found = FieldMap({"id": identity.expression})
+    depth = identity.depth
+    name, names = _name_choice(shape, identity.expression, depth)
+    found.take("name", _with_fallbacks(name, names), names)
+    contexts = _limit_choices(shape, "context_length", depth)
+    context = next((c for c in contexts if c.plausible >= _MIN_PLAUSIBLE and c.score >= _MIN_SCORE), None)
+    found.take("context_length", _with_fallbacks(context, contexts), contexts)
+    outputs = _limit_choices(shape, "max_output_tokens", depth)
+    found.take("max_output_tokens", _with_fallbacks(_output_choice(outputs, context), outputs), outputs)
+    for side in ("input_modalities", "output_modalities"):
+        chosen, sides = _modality_choice(shape, side, depth)
+        found.take(side, _with_fallbacks(chosen, sides), sides)
+    for side, expression in _arrow_modalities(shape).items():
+        found.fields.setdefault(side, expression)
+    prices_by_side = {} if foreign_currency(answer, listing) else price_choices(shape)
+    for side, prices in prices_by_side.items():
+        found.take(side, prices[0] if prices else None, prices)
+        if prices:
+            found.units[side] = prices[0].written_unit
+    base = _base_model(shape, identity)
+    if base is not None:
+        found.fields["base_model"] = base
+    for key, choice in _metadata_choices(shape, set(found.fields.values())):
+        reason = _junk_reason(choice.column) if key == "created" else None
+        if reason is None:
+            found.fields[key] = choice.expression
+        else:
+            found.junk[choice.expression] = reason
+    return found
+
+
+def _choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: int = 0) -> list[FieldChoice]:
+    """The paths whose name fits a field of `data/fields.toml`, the best first."""
+    table: Any = read_table("fields.toml")
+    for part in name.split("."):
+        table = table[part]
+    aliases: list[str] = table["aliases"]
+    found = []
+    for column in shape.columns.values():
+        rank = _alias_rank(column, aliases)
+        if rank is None and _has_words(column, name):
+            rank = len(aliases)
+        if rank is None or column.path[-1].startswith("_"):
+            continue
+        good = sum(plausible(value) for value in column.values) / len(column.values)
+        fill = shape.fill(column)
+        doubt = _AMBIGUOUS_PENALTY if _is_ambiguous(column) else 1.0
+        decay = _DEPTH_DECAY ** max(0, len(column.path) - 1 - depth)
+        score = doubt * (1 - _RANK_PENALTY * rank) * decay * math.sqrt(fill) * good
+        found.append(FieldChoice(column.expression, score, fill, good, column))
+    found.sort(key=lambda choice: (-choice.score, choice.expression))
+    return found[:_MAX_ALTERNATIVES]
+
+
+def _alias_rank(column: Column, aliases: list[str]) -> int | None:
+    """The position of the alias that fits the path; a dotted alias must fit the path's end."""
     leaf = column.leaf
-    joined = ".".join(snake(key) for key in column.path)
+    dotted = ".".join(snake(key) for key in column.path)
     for rank, alias in enumerate(aliases):
-        if alias == leaf or ("." in alias and (joined == alias or joined.endswith("." + alias))):
+        if alias == leaf or ("." in alias and (dotted == alias or dotted.endswith("." + alias))):
             return rank
     return None
 
 
 def _has_words(column: Column, name: str) -> bool:
-    """Whether the last key has words that make it the field, though it is none of the known names."""
+    """Whether the words of an unknown key make it the field."""
     table: Any = read_table("fields.toml").get(name, {})
     if "words" not in table:
         return False
@@ -74,85 +160,39 @@ def _has_words(column: Column, name: str) -> bool:
     return not set(column.words) & set(table["never"]) and any(words >= set(row) for row in table["words"])
 
 
-def choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: int = 0) -> list[FieldChoice]:
-    """The paths whose name fits a field of `data/fields.toml`, the best first."""
-    aliases: list[str] = _aliases(name)
-    ambiguous = read_table("fields.toml")["max_output_tokens"]["needs_context"]
-    found = []
-    for column in shape.columns.values():
-        rank = alias_rank(column, aliases)
-        if rank is None and _has_words(column, name):
-            rank = len(aliases)
-        if rank is None or column.path[-1].startswith("_"):
-            continue
-        good = sum(plausible(value) for value in column.values) / len(column.values)
-        fill = shape.fill(column)
-        doubt = _AMBIGUOUS if column.leaf in ambiguous else 1.0
-        score = doubt * (1 - _RANK * rank) * _DEPTH ** max(0, len(column.path) - 1 - depth) * math.sqrt(fill) * good
-        found.append(FieldChoice(column.expression, score, fill, good, column.values[0], column))
-    found.sort(key=lambda choice: (-choice.score, choice.expression))
-    return found[:_MAX_ALTERNATIVES]
+def _is_ambiguous(column: Column) -> bool:
+    """Whether the key, such as `max_tokens`, names an output limit only beside a context length."""
+    return column.leaf in read_table("fields.toml")["max_output_tokens"]["needs_context"]
 
 
-def accepted(found: list[FieldChoice], least: float = 0.9) -> FieldChoice | None:
-    """The best choice whose values are nearly all plausible."""
-    return next((choice for choice in found if choice.plausible >= least and choice.score >= _MIN_SCORE), None)
-
-
-def joined(choice: FieldChoice | None, found: list[FieldChoice]) -> FieldChoice | None:
-    """The choice, with the alternatives that hold the same where both are, and a value where it has none."""
+def _with_fallbacks(choice: FieldChoice | None, found: list[FieldChoice]) -> FieldChoice | None:
+    """The choice, followed by alternatives that agree with it where both have a value and fill its gaps."""
     if choice is None:
         return None
-    held = dict(zip(choice.column.owners, choice.column.values, strict=True))
+    held = choice.column.by_owner
     parts = [choice.expression]
-    ambiguous = read_table("fields.toml")["max_output_tokens"]["needs_context"]
     for other in found:
-        if other is choice or other.plausible < 0.9 or other.column.leaf in ambiguous:
+        if other is choice or other.plausible < _MIN_PLAUSIBLE or _is_ambiguous(other.column):
             continue
-        theirs = dict(zip(other.column.owners, other.column.values, strict=True))
+        theirs = other.column.by_owner
         shared = [owner for owner in theirs if owner in held]
         agreeing = sum(theirs[owner] == held[owner] for owner in shared)
-        if len(shared) < len(theirs) and agreeing >= _AGREEING * len(shared):
+        if len(shared) < len(theirs) and agreeing >= _MIN_AGREEMENT * len(shared):
             parts.append(other.expression)
             held = {**theirs, **held}
     return replace(choice, expression=" || ".join(parts))
 
 
-def limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
-    """Paths that could be a limit in tokens."""
-    settings = set(read_table("fields.toml")["settings"]["words"])
-    return [
-        choice
-        for choice in choices(shape, name, _is_limit, depth)
-        if _any_limit(choice.column.values)
-        and not settings & {word for key in choice.column.path[:-1] for word in words_of(key)}
-    ]
-
-
-def output_choice(found: list[FieldChoice], context: FieldChoice | None) -> FieldChoice | None:
-    """The output limit: a name that is ambiguous needs a context length that it does not merely repeat."""
-    ambiguous = read_table("fields.toml")["max_output_tokens"]["needs_context"]
-    for choice in found:
-        if choice.plausible < 0.9 or choice.score < _MIN_SCORE:
-            continue
-        if choice.column.leaf in ambiguous and (context is None or _repeats(choice.column, context.column)):
-            continue
-        if context is not None and choice.expression == context.expression:
-            continue
-        return choice
-    return None
-
-
-def name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
-    """The display name: a text near the id, not the id, and not one text for most models."""
+def _name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
+    """The display name: a text near the id, other than the id, that is not the same for most models."""
     found = [
         choice
-        for choice in choices(shape, "display_name", _is_label, depth)
+        for choice in _choices(shape, "display_name", lambda v: isinstance(v, str) and 0 < len(v) <= 300, depth)
         if choice.expression != id_expression and len(choice.column.path) - 1 <= depth + 1
     ]
     for choice in found:
         distinct = len({value for value in choice.column.values if isinstance(value, str)})
-        if choice.plausible < 0.9 or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
+        if choice.plausible < _MIN_PLAUSIBLE or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
             continue
         if len(choice.column.values) >= 4 and distinct < 0.25 * len(choice.column.values):
             continue
@@ -165,43 +205,18 @@ def _names_the_model(column: Column, depth: int) -> bool:
     table = read_table("fields.toml")["display_name"]
     if len(column.path) - 1 <= depth or column.leaf not in table["plain"]:
         return True
-    return snake(column.path[-2]) in table["parents"]
+    return column.parent in table["parents"]
 
 
-def modality_choice(shape: Shape, name: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
-    """Input or output modalities: lists of known words, or texts made of them."""
-    known = set(read_table("fields.toml")["modality"]["values"])
-    found = choices(shape, name, lambda value: _is_modalities(value, known), depth)
-    chosen = next((choice for choice in found if choice.plausible >= 0.7 and choice.score >= _MIN_SCORE), None)
-    return chosen, found
-
-
-def arrow_modalities(shape: Shape) -> dict[str, str]:
-    """Modalities from one text such as `text+image->text`, as expressions."""
-    table = read_table("fields.toml")["modality"]
-    for column in shape.columns.values():
-        arrows = sum(isinstance(value, str) and table["arrow"] in value for value in column.values)
-        if column.leaf in table["aliases"] and arrows > 0.9 * len(column.values):
-            whole = f"split({column.expression}, '{table['arrow']}')"
-            return {"input_modalities": f"{whole}[0]", "output_modalities": f"{whole}[1]"}
-    return {}
-
-
-def metadata_choices(shape: Shape, taken: set[str]) -> Iterable[tuple[str, FieldChoice]]:
-    """Further fields worth keeping, near the top of the item."""
-    for name in read_table("fields.toml")["metadata"]:
-        for choice in choices(shape, f"metadata.{name}", _is_metadata):
-            if choice.expression not in taken and len(choice.column.path) <= 2 and choice.plausible >= 0.9:
-                yield name, choice
-                break
-
-
-def _aliases(name: str) -> list[str]:
-    table: Any = read_table("fields.toml")
-    for part in name.split("."):
-        table = table[part]
-    aliases: list[str] = table["aliases"]
-    return aliases
+def _limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
+    """Paths that could be a limit in tokens; those of request settings are not limits of the model."""
+    settings = set(read_table("fields.toml")["settings"]["words"])
+    return [
+        choice
+        for choice in _choices(shape, name, _is_limit, depth)
+        if any(not isinstance(value, str) or any(map(str.isdigit, value)) for value in choice.column.values)
+        and not settings & {word for key in choice.column.path[:-1] for word in words_of(key)}
+    ]
 
 
 def _is_limit(value: Any) -> bool:
@@ -212,17 +227,29 @@ def _is_limit(value: Any) -> bool:
     return found is not None or value in (0, -1, "", "0")
 
 
-def _any_limit(values: list[Any]) -> bool:
-    return any(not isinstance(value, str) or any(character.isdigit() for character in value) for value in values)
+def _output_choice(found: list[FieldChoice], context: FieldChoice | None) -> FieldChoice | None:
+    """The output limit: under an ambiguous name, only one that differs from the context length."""
+    for choice in found:
+        if choice.plausible < _MIN_PLAUSIBLE or choice.score < _MIN_SCORE:
+            continue
+        if _is_ambiguous(choice.column) and (context is None or _repeats(choice.column, context.column)):
+            continue
+        if context is not None and choice.expression == context.expression:
+            continue
+        return choice
+    return None
 
 
 def _repeats(column: Column, other: Column) -> bool:
-    theirs = dict(zip(other.owners, other.values, strict=True))
-    return all(theirs.get(owner) == value for owner, value in zip(column.owners, column.values, strict=True))
+    theirs = other.by_owner
+    return all(theirs.get(owner) == value for owner, value in column.by_owner.items())
 
 
-def _is_label(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 300
+def _modality_choice(shape: Shape, name: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
+    """Input or output modalities: lists of known words, or texts made of them."""
+    known = set(read_table("fields.toml")["modality"]["values"])
+    found = _choices(shape, name, lambda value: _is_modalities(value, known), depth)
+    return next((choice for choice in found if choice.plausible >= 0.7 and choice.score >= _MIN_SCORE), None), found
 
 
 def _is_modalities(value: Any, known: set[str]) -> bool:
@@ -235,7 +262,83 @@ def _is_modalities(value: Any, known: set[str]) -> bool:
     return all(isinstance(entry, str) and squashed(entry) in known for entry in value)
 
 
+def _arrow_modalities(shape: Shape) -> dict[str, str]:
+    """Expressions for the modalities of one text such as `text+image->text`."""
+    table = read_table("fields.toml")["modality"]
+    for column in shape.columns.values():
+        arrows = sum(isinstance(value, str) and table["arrow"] in value for value in column.values)
+        if column.leaf in table["aliases"] and arrows > 0.9 * len(column.values):
+            whole = f"split({column.expression}, '{table['arrow']}')"
+            return {"input_modalities": f"{whole}[0]", "output_modalities": f"{whole}[1]"}
+    return {}
+
+
+def _metadata_choices(shape: Shape, taken: set[str]) -> Iterable[tuple[str, FieldChoice]]:
+    """Further fields worth keeping, near the top of the item."""
+    for name in read_table("fields.toml")["metadata"]:
+        for choice in _choices(shape, f"metadata.{name}", _is_metadata):
+            if choice.expression not in taken and len(choice.column.path) <= 2 and choice.plausible >= _MIN_PLAUSIBLE:
+                yield name, choice
+                break
+
+
 def _is_metadata(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(entry, (str, int, float)) for entry in value)
     return isinstance(value, (str, int, float, bool))
+
+
+def _base_model(shape: Shape, identity: IdChoice) -> str | None:
+    """The field that names a known family for most items whose id does not; None if the ids suffice."""
+    own = shape.column_at(identity.expression)
+    if own is None:
+        return None
+    unnamed = {owner for owner, text in list(own.by_owner.items())[:_BASE_MODEL_SAMPLE] if family_of(str(text)) is None}
+    if not unnamed:
+        return None
+    found = []
+    for column in shape.columns.values():
+        if column is own or not _may_be_base_model(column):
+            continue
+        texts = [str(value) for owner, value in column.by_owner.items() if owner in unnamed]
+        known = sum(family_of(text) is not None for text in texts) / len(texts) if texts else 0.0
+        if known >= _BASE_MODEL_MIN_KNOWN:
+            found.append((known, -len(column.path), column.expression))
+    return max(found)[2] if found else None
+
+
+def _may_be_base_model(column: Column) -> bool:
+    table = read_table("fields.toml")["base_model"]
+    if column.lookup or len(column.path) > _BASE_MODEL_MAX_DEPTH or column.share(str) < 0.9:
+        return False
+    return column.leaf in table["aliases"] or (column.parent in table["parents"] and column.leaf in table["keys"])
+
+
+def _junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return for each kind of junk reads best
+    """Why creation times say nothing about the models; None if they do.
+
+    A constant is often the time of the request or of the server's start, which one sample cannot show; as a field it
+    would make every model look changed.
+    """
+    amounts = [number(value) for value in column.values]
+    numeric = [amount for amount in amounts if amount is not None]
+    known: dict[str, str] = read_table("fields.toml")["junk"]["constants"]
+    common, times = Counter(map(str, column.values)).most_common(1)[0]
+    if numeric and all(amount == 0 for amount in numeric):
+        return "zero"
+    if common in known and times >= _COMMON_SHARE * len(column.values):
+        return f"the constant of {known[common]}"
+    if len(column.values) == 1:
+        is_number = type(column.values[0]) in (int, float)
+        return "a single model: a date cannot be told from the time of the request" if is_number else None
+    if times == len(column.values):
+        return "constant"
+    if len(column.values) >= 3 and times > _COMMON_SHARE * len(column.values):
+        return "the same for most models"
+    if len(numeric) == len(amounts):
+        scale = 1000 if max(numeric) > _MILLISECONDS else 1
+        if max(numeric) - min(numeric) <= _SECONDS_SPREAD * scale:
+            return "all within seconds: the time of the request"
+        if scale == 1000:
+            return "milliseconds"
+    return None

@@ -1,58 +1,38 @@
-"""`RuleGenerator`: from one sample, the rule an expert would have written (docs/rules.md)."""
+"""`RuleGenerator`: from one sample, the rule an expert would have written (docs/rules.md).
+
+The decisions are in the modules beside this one; here they are taken in order, and put together as a document.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.generation.drafting import Draft, drafted
-from provider_pipeline.rules.generation.joining import joined_predicates, labelled_selector
-from provider_pipeline.rules.generation.list_detection import candidates
-from provider_pipeline.rules.generation.names import capability_rules
-from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.generation.capability_predicates import capability_evidence, only_text
+from provider_pipeline.rules.generation.capability_rules import (
+    EndpointPredicates,
+    capability_rules,
+    joined_predicates,
+    labelled_selector,
+)
+from provider_pipeline.rules.generation.fieldmap import field_map
+from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates, rival
+from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
+from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.values import json_type
 
-_FORGIVEN: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
-
-
-def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    """What a draft's `expect` should say of its own sample, issues with the sample, and the ids of its models.
-
-    A model is not lost for an odd limit or price that the sample itself holds: such columns are named `unreadable`.
-    """
-    expect: dict[str, Any] = dict(draft["expect"])
-    for _ in range(1 + len(_FORGIVEN)):
-        judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
-        rows = judge.add_page(sample)
-        unreadable = [column for column in judge.rejected_fields() if column in _FORGIVEN]
-        if not unreadable:
-            break
-        expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})
-    shares = judge.shares()
-    expect |= {name: round(share, 4) for name, share in shares.items() if share > 0}
-    problems = []
-    if shares["rejected_share"] > 0.2:
-        problems.append(
-            issue(
-                "sample_rejected",
-                "warning",
-                f"{shares['rejected_share']:.0%} of the sample's items give no row with this rule",
-                expected="nearly all items readable",
-                actual=f"{shares['rejected_share']:.0%}",
-                recovery="Check the selector and the id; use a cleaner sample if there is one.",
-            )
-        )
-    return expect, problems, [row["model_id"] for row in rows]
-
-
 GENERATOR_VERSION: Final = 1
+
+_AMBIGUOUS_BELOW: Final = 0.5
+_SHOWN_CANDIDATES: Final = 8
+_MAY_BE_UNREADABLE: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
 
 
 class RuleGenerator:
-    """Writes extraction rules. Has no state: the same sample always gives the same rule."""
+    """Writes extraction rules. Stateless and deterministic: the same sample always gives the same rule."""
 
     def analyze_sample(self, sample: Any) -> dict[str, Any]:
         """The rule for a provider, from one answer of its listing endpoint.
@@ -62,32 +42,52 @@ class RuleGenerator:
 
         Returns:
             A rule document: `jmespath_rule`, `fields`, `units`, `pagination`, `expect`, `capability_rules`, and how it
-            came to be: `metadata`, `evidence`, `confidence` and `issues`. A sample that holds no listing gives a rule
-            that matches nothing, with confidence 0 and an issue of type `no_listing_found`.
+            came to be: `metadata`, `evidence`, `confidence` and `issues`. A sample without a listing gives a rule that
+            matches nothing, with confidence 0 and an issue of type `no_listing_found`.
         """
         return self.analyze_endpoints([EndpointSample(sample)])
 
     def analyze_endpoints(self, samples: Sequence[EndpointSample]) -> dict[str, Any]:
-        """The rule for a provider that lists its models at several endpoints, or has an answer of its own for each.
+        """The rule for a provider that lists its models at several endpoints, or answers for each model separately.
 
         Args:
-            samples: One page of each endpoint, in the order in which their rows are believed.
+            samples: One page of each endpoint, in the order of precedence of their rows.
 
         Returns:
-            A rule document as `analyze_sample` gives it; with several samples, with the parts of each endpoint under
-            `endpoints`, and with its evidence under `evidence.endpoints`. The first sample without a listing decides.
+            A rule document as of `analyze_sample`. Several samples put the parts of each endpoint under `endpoints` and
+            its evidence under `evidence.endpoints`. If any sample has no listing, neither has the rule.
         """
         drafts = []
         for sample in samples:
             found = candidates(sample.listing) if _is_json(sample.document) else []
             if not found:
-                return _nothing(sample)
-            drafts.append(drafted(sample, found))
+                return _no_listing(sample)
+            drafts.append(_drafted(sample, found))
         return _document(drafts)
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """One endpoint's part of a rule, before the capability rules of all endpoints are written.
+
+    `listing` has only the items with details, if there are any; `item_count` counts all. `parts` is the endpoint's part
+    of the document.
+    """
+
+    sample: EndpointSample
+    listing: ListCandidate
+    item_count: int
+    parts: dict[str, Any]
+    kind: dict[str, Any]
+    predicates: EndpointPredicates
+    only_text: bool
+    evidence: dict[str, Any]
+    confidence: float
+    issues: list[dict[str, Any]]
+
+
 def _is_json(sample: Any) -> bool:
-    """Whether all keys of all objects are texts, as in everything that was parsed from JSON."""
+    """Whether all keys of all objects are texts, as in parsed JSON."""
     pending = [sample]
     while pending:
         node = pending.pop()
@@ -100,7 +100,7 @@ def _is_json(sample: Any) -> bool:
     return True
 
 
-def _nothing(sample: EndpointSample) -> dict[str, Any]:
+def _no_listing(sample: EndpointSample) -> dict[str, Any]:
     problem = issue(
         "no_listing_found",
         "error",
@@ -120,19 +120,118 @@ def _nothing(sample: EndpointSample) -> dict[str, Any]:
     }
 
 
-def _document(drafts: Sequence[Draft]) -> dict[str, Any]:
-    """The rule of all endpoints: capability rules that tell each one's models what its own sample says."""
-    together = joined_predicates([draft.told for draft in drafts])
-    drafts = [_labelled(draft) if place in together.labelled else draft for place, draft in enumerate(drafts)]
-    # A name that says nothing is a chat model's only if that holds wherever the provider lists models.
-    rules, coverage, naming_issues = capability_rules(
-        [draft.listing for draft in drafts], together.predicates, only_text=all(draft.only_text for draft in drafts)
+def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
+    chosen, answer = found[0], sample.listing
+    kind = detect_kind(answer, chosen)
+    listing = with_details(chosen, sample)
+    chosen_fields = field_map(listing.shape, listing.ids[0], answer, listing.path)
+    fields, units = chosen_fields.fields, chosen_fields.units
+    pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
+    confidence, issues = _confidence(chosen, found)
+    if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path)):
+        issues.append(_unclear_pages(field))
+    parts: dict[str, Any] = {} if sample.path is None else {"endpoint": sample.path}
+    parts |= {
+        "jmespath_rule": chosen.selector,
+        "fields": chosen_fields.ordered_fields(),
+        "units": {name: units[name] for name in sorted(units)},
+        "pagination": pagination,
+    }
+    if sample.detail is not None:
+        parts["detail"] = sample.detail.model_dump()
+    return _Draft(
+        sample=sample,
+        listing=listing,
+        item_count=len(chosen.items),
+        parts=parts | {"expect": {"id_type": chosen.ids[0].id_type}},
+        kind=kind,
+        predicates=EndpointPredicates(listing, capability_evidence(listing.shape, fields), sample.name),
+        only_text=only_text(listing.shape, fields),
+        evidence={
+            "candidates": [candidate.summary() for candidate in found[:_SHOWN_CANDIDATES]],
+            "ids": [
+                {"expression": choice.expression, "score": choice.score, "reasons": choice.reasons}
+                for choice in chosen.ids
+            ],
+            "fields": chosen_fields.alternatives,
+            "junk": chosen_fields.junk,
+            "pagination": pagination_from,
+        },
+        confidence=confidence,
+        issues=issues,
+    )
+
+
+def _confidence(listing: ListCandidate, found: list[ListCandidate]) -> tuple[float, list[dict[str, Any]]]:
+    """How certain the choice of the listing and of its id is, and the reasons for doubt."""
+    issues = []
+    confidence = min(1.0, listing.score / 0.75)
+    other = rival(listing, found)
+    if other is not None:
+        confidence *= 1 - 0.6 * other.score / listing.score
+        issues.append(
+            _ambiguous(
+                f"two lists could be the listing: {listing.selector} and {other.selector}",
+                expected="one list that is clearly the listing",
+                actual=f"scores {listing.score:.2f} and {other.score:.2f}",
+                sample=other.ids[0].values,
+                recovery="Check the chosen selector; put the other one into the rule if it is the listing.",
+            )
+        )
+    first, *further = listing.ids
+    rivals = [choice for choice in further if choice.score >= 0.95 * first.score]
+    if any(set(choice.values) != set(first.values) for choice in rivals):
+        confidence *= 0.6
+        issues.append(
+            _ambiguous(
+                f"two fields could be the id: {first.expression} and {rivals[0].expression}",
+                expected="one field that callers pass to the API",
+                actual=f"scores {first.score:.2f} and {rivals[0].score:.2f}",
+                sample=rivals[0].values,
+                recovery="Check which of the two the provider's API takes, and put it into the rule's fields.id.",
+            )
+        )
+    confidence = round(confidence, 3)
+    if confidence < _AMBIGUOUS_BELOW and not issues:
+        issues.append(
+            _ambiguous(
+                f"the listing {listing.selector} was chosen with a confidence of only {confidence:.2f}",
+                expected=f"at least {_AMBIGUOUS_BELOW:.2f}",
+                actual=confidence,
+                recovery="Look at the rule and at the sample before the rule is used.",
+            )
+        )
+    return confidence, issues
+
+
+def _ambiguous(message: str, **details: Any) -> dict[str, Any]:
+    return issue("ambiguous", "warning", message, **details)
+
+
+def _unclear_pages(field: str) -> dict[str, Any]:
+    return issue(
+        "pagination_unclear",
+        "warning",
+        f"the answer's {field} says that there is more, but nothing says how to ask for it",
+        expected="a token, an address or page numbers for the next page",
+        actual="none that is known",
+        recovery="Look the pages up in the provider's documentation, and put them into the rule's pagination.",
+    )
+
+
+def _document(drafts: Sequence[_Draft]) -> dict[str, Any]:
+    """The rule of all endpoints."""
+    predicates, labelled = joined_predicates([draft.predicates for draft in drafts])
+    drafts = [_labelled(draft) if place in labelled else draft for place, draft in enumerate(drafts)]
+    # A model of unknown name is a chat model only if every endpoint lists text models.
+    rules, coverage, capability_issues = capability_rules(
+        [draft.listing for draft in drafts], predicates, only_text=all(draft.only_text for draft in drafts)
     )
     written, calibration_issues, model_ids = [], [], set[str]()
     for draft in drafts:
-        expect, problems, ids = calibrated({**draft.parts, "capability_rules": rules}, draft.sample.document)
+        expect, issues, ids = _calibrated({**draft.parts, "capability_rules": rules}, draft.sample.document)
         written.append({**draft.parts, "expect": expect})
-        calibration_issues += _named(problems, draft, drafts)
+        calibration_issues += _naming_endpoint(issues, draft, drafts)
         model_ids.update(ids)
     best = max(drafts, key=lambda draft: float(draft.kind["confidence"]))
     return {
@@ -150,22 +249,53 @@ def _document(drafts: Sequence[Draft]) -> dict[str, Any]:
         },
         "confidence": min(draft.confidence for draft in drafts),
         "issues": [
-            *(problem for draft in drafts for problem in _named(draft.issues, draft, drafts)),
-            *naming_issues,
+            *(problem for draft in drafts for problem in _naming_endpoint(draft.issues, draft, drafts)),
+            *capability_issues,
             *calibration_issues,
         ],
     }
 
 
-def _labelled(draft: Draft) -> Draft:
-    label = draft.told.label
+def _labelled(draft: _Draft) -> _Draft:
+    label = draft.predicates.label
     items = compile_expression(labelled_selector("@", label))(draft.listing.items)
     selector = labelled_selector(draft.parts["jmespath_rule"], label)
     return replace(draft, listing=replace(draft.listing, items=items), parts={**draft.parts, "jmespath_rule": selector})
 
 
+def _calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models.
+
+    An odd limit or price in the sample must not cost a model: such columns are named `unreadable`.
+    """
+    expect: dict[str, Any] = dict(draft["expect"])
+    for _ in range(1 + len(_MAY_BE_UNREADABLE)):
+        judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
+        rows = judge.add_page(sample)
+        unreadable = [column for column in judge.rejected_fields() if column in _MAY_BE_UNREADABLE]
+        if not unreadable:
+            break
+        expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})
+    shares = judge.shares()
+    expect |= {name: round(share, 4) for name, share in shares.items() if share > 0}
+    rejected = shares["rejected_share"]
+    issues = []
+    if rejected > 0.2:
+        issues.append(
+            issue(
+                "sample_rejected",
+                "warning",
+                f"{rejected:.0%} of the sample's items give no row with this rule",
+                expected="nearly all items readable",
+                actual=f"{rejected:.0%}",
+                recovery="Check the selector and the id; use a cleaner sample if there is one.",
+            )
+        )
+    return expect, issues, [row["model_id"] for row in rows]
+
+
 def _written(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The parts of the endpoints as a rule's document has them."""
+    """The parts of the endpoints as in a rule document."""
     if len(parts) == 1:
         return parts[0]
     names = {"endpoint": "path", "jmespath_rule": "selector"}
@@ -173,8 +303,8 @@ def _written(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"jmespath_rule": parts[0]["jmespath_rule"], "endpoints": endpoints}
 
 
-def _named(problems: list[dict[str, Any]], draft: Draft, drafts: Sequence[Draft]) -> list[dict[str, Any]]:
-    """The issues of one endpoint; of several, each says which."""
+def _naming_endpoint(issues: list[dict[str, Any]], draft: _Draft, drafts: Sequence[_Draft]) -> list[dict[str, Any]]:
+    """The issues of one endpoint, which name it if there are several."""
     if len(drafts) == 1:
-        return problems
-    return [{**problem, "message": f"{draft.sample.name}: {problem['message']}"} for problem in problems]
+        return issues
+    return [{**problem, "message": f"{draft.sample.name}: {problem['message']}"} for problem in issues]

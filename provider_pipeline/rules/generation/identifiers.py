@@ -1,4 +1,4 @@
-"""Choose the field that holds a model's id, and the one that names its base model."""
+"""Choose the field, or the pair of fields, that holds a model's id."""
 
 import itertools
 import re
@@ -11,9 +11,9 @@ from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_opaque
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import quote_key
 
-_UNKNOWN_NAME: Final = 0.15
-_DEPTH: Final = 0.85
-_MAX_ID_DEPTH: Final = 3
+_UNKNOWN_KEY_WEIGHT: Final = 0.15
+_DEPTH_DECAY: Final = 0.85
+_MAX_DEPTH: Final = 3
 _SAMPLE: Final = 400
 _MAX_COMPOSITES: Final = 12
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
@@ -21,14 +21,14 @@ _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
 @dataclass(frozen=True)
 class IdChoice:
-    """A way to get the id of an item.
+    """A way to get an item's id.
 
     Args:
         expression: JMESPath on the item.
         id_type: `string` or `integer`.
-        score: From 0 to 1 or a little more.
-        reasons: What the score is made of.
-        values: The ids it gives, in the items' order, nulls left out.
+        score: From 0 to slightly above 1.
+        reasons: The factors of the score.
+        values: The ids, in the items' order, without nulls.
         depth: How many objects deep the id is.
     """
 
@@ -48,9 +48,8 @@ def id_choices(shape: Shape) -> list[IdChoice]:
 
 
 def _single(column: Column, shape: Shape) -> IdChoice | None:
-    if len(column.path) > _MAX_ID_DEPTH or column.lookup:
+    if len(column.path) > _MAX_DEPTH or column.lookup:
         return None
-    weight = _weight(column)
     values = [value for value in column.values if _may_be_id(value)]
     if not values or len(values) < 0.5 * len(column.values):
         return None
@@ -58,27 +57,22 @@ def _single(column: Column, shape: Shape) -> IdChoice | None:
     if 0 < integers < len(values):
         return None
     texts = tuple(str(value) for value in values)
-    depth = len(column.path) - 1
-    return _choice(column.expression, "integer" if integers else "string", weight, texts, depth, shape)
+    id_type = "integer" if integers else "string"
+    return _choice(column.expression, id_type, _key_weight(column), texts, len(column.path) - 1, shape)
 
 
-def _weight(column: Column) -> float:
-    """How likely the key is the model's id, by its name and by the object it is in."""
+def _key_weight(column: Column) -> float:
+    """How likely a field with this key, in this object, is the model's id."""
     data = read_table("selection.toml")
-    key = _key_of(column)
-    words = set(column.path[-1:] if key.startswith("_") else words_of(column.path[-1]))
-    weight = data["ids"].get(key)
-    if weight is None:
-        fitting = [row["weight"] for row in data["id_words"] if all(words & set(row_words) for row_words in row["all"])]
-        weight = max(fitting, default=_UNKNOWN_NAME)
-    parents = (snake(parent) for parent in column.path[:-1])
-    foreign = any(parent not in data["id_parents"]["names"] for parent in parents)
-    return float(weight) * (float(data["id_parents"]["other"]) if foreign else 1.0)
-
-
-def _key_of(column: Column) -> str:
     key = column.path[-1]
-    return key if key.startswith("_") else column.leaf
+    literally = key.startswith("_")  # `_key` and `_label` are written by selectors
+    weight = data["ids"].get(key if literally else column.leaf)
+    if weight is None:
+        words = {key} if literally else set(words_of(key))
+        fitting = [row["weight"] for row in data["id_words"] if all(words & set(row_words) for row_words in row["all"])]
+        weight = max(fitting, default=_UNKNOWN_KEY_WEIGHT)
+    foreign = any(snake(parent) not in data["id_parents"]["names"] for parent in column.path[:-1])
+    return float(weight) * (float(data["id_parents"]["other"]) if foreign else 1.0)
 
 
 def _choice(
@@ -88,7 +82,7 @@ def _choice(
     unique = len(set(texts)) / len(texts)
     form = 0.45 if id_type == "integer" else _form(texts)
     known = sum(family_of(text) is not None for text in texts[:_SAMPLE]) / min(len(texts), _SAMPLE)
-    score = weight * fill**2 * unique * form * _DEPTH**depth * (0.9 + 0.1 * known)
+    score = weight * fill**2 * unique * form * _DEPTH_DECAY**depth * (0.9 + 0.1 * known)
     if score < 0.02:
         return None
     reasons = {"name": weight, "fill": fill, "unique": unique, "form": form, "known": known, "depth": depth}
@@ -103,7 +97,7 @@ def _may_be_id(value: Any) -> bool:
 
 
 def _form(texts: tuple[str, ...]) -> float:
-    """How much the texts look like something one passes to an API."""
+    """How much the texts look like what callers pass to an API."""
     sample = texts[:: max(1, len(texts) // _SAMPLE)]
     return sum(_form_of(text) for text in sample) / len(sample)
 
@@ -119,6 +113,7 @@ def _form_of(text: str) -> float:
 
 
 def _composites(shape: Shape) -> Iterator[IdChoice]:
+    """Ids made of two fields: `owner/name`."""
     data = read_table("selection.toml")["composite"]
     near = [column for column in shape.columns.values() if len(column.path) <= 2 and not column.lookup]
     pairs = (
@@ -135,69 +130,29 @@ def _composites(shape: Shape) -> Iterator[IdChoice]:
 
 
 def _composite(owner: Column, name: Column, shape: Shape) -> IdChoice | None:
-    names = dict(zip(name.owners, name.values, strict=True))
-    pairs = {
+    names = name.by_owner
+    ids = {
         position: f"{value}/{names[position]}"
-        for position, value in zip(owner.owners, owner.values, strict=True)
+        for position, value in owner.by_owner.items()
         if isinstance(value, str) and isinstance(names.get(position), str)
     }
-    if len(pairs) < 0.9 * shape.count or any("/" in names[position] for position in pairs):
+    if len(ids) < 0.9 * shape.count or any("/" in names[position] for position in ids):
         return None
-    confirmed = max((_confirmed(column, pairs) for column in shape.columns.values()), default=0.0)
-    plain = {names[position] for position in pairs}
-    if confirmed < 0.8 and len(plain) >= len(set(pairs.values())):
+    # The pair is needed where names alone are ambiguous, or where another field already holds it.
+    confirmed = max((_confirmed(column, ids) for column in shape.columns.values()), default=0.0)
+    if confirmed < 0.8 and len({names[position] for position in ids}) >= len(set(ids.values())):
         return None
-    parent = ".".join(quote_key(key) for key in name.path[:-1])
-    start = f"{parent}." if parent else ""
+    start = "".join(f"{quote_key(key)}." for key in name.path[:-1])
     expression = f"join('/', [{start}{quote_key(owner.path[-1])}, {start}{quote_key(name.path[-1])}])"
     weight = 1.05 if confirmed >= 0.8 else 0.9
-    texts = tuple(pairs[position] for position in sorted(pairs))
+    texts = tuple(ids[position] for position in sorted(ids))
     return _choice(expression, "string", weight, texts, len(name.path) - 1, shape)
 
 
-def _confirmed(column: Column, pairs: dict[int, str]) -> float:
-    """In how many items another text (an address, say) holds the owner and the name together."""
+def _confirmed(column: Column, ids: dict[int, str]) -> float:
+    """The share of the items in which another text, such as a URL, contains the composite id."""
     hits = sum(
-        isinstance(value, str) and owner in pairs and pairs[owner] in value
+        isinstance(value, str) and owner in ids and ids[owner] in value
         for owner, value in zip(column.owners, column.values, strict=True)
     )
-    return hits / len(pairs)
-
-
-_BASE_MODEL_SAMPLE: Final = 2_000
-_TELLING: Final = 0.5
-_BASE_MODEL_DEPTH: Final = 3
-
-
-def base_model(shape: Shape, identity: IdChoice) -> str | None:
-    """The field whose texts are of known families for most items whose ids are of none; None where ids say enough."""
-    own = next((column for column in shape.columns.values() if column.expression == identity.expression), None)
-    if own is None:
-        return None
-    silent = {
-        owner
-        for owner, text in list(zip(own.owners, own.values, strict=True))[:_BASE_MODEL_SAMPLE]
-        if family_of(str(text)) is None
-    }
-    if not silent:
-        return None
-    found = [
-        (share, -len(column.path), column.expression)
-        for column in shape.columns.values()
-        if column is not own and _may_name(column) and (share := _telling(column, silent)) >= _TELLING
-    ]
-    return max(found)[2] if found else None
-
-
-def _may_name(column: Column) -> bool:
-    table = read_table("fields.toml")["base_model"]
-    if column.lookup or len(column.path) > _BASE_MODEL_DEPTH or column.share(str) < 0.9:
-        return False
-    parent = column.parent
-    return column.leaf in table["aliases"] or (parent in table["parents"] and column.leaf in table["keys"])
-
-
-def _telling(column: Column, silent: set[int]) -> float:
-    """The share of the silent items with a text there whose text is of a known family."""
-    texts = [str(value) for owner, value in zip(column.owners, column.values, strict=True) if owner in silent]
-    return sum(family_of(text) is not None for text in texts) / len(texts) if texts else 0.0
+    return hits / len(ids)

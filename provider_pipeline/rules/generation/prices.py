@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,35 +10,51 @@ from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake,
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors
 
+_NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
+_TYPICAL: Final = 0.6
+"""A middling price of a million tokens, in USD."""
+_PLAUSIBLE: Final = (0.0005, 600.0)
+_BY_MAGNITUDE: Final = (
+    "usd_per_token",
+    "usd_per_thousand_tokens",
+    "usd_per_million_tokens",
+    "cents_per_100_million_tokens",
+)
+_FRACTIONS: Final = {
+    "token": ("cents_per_token", "micro_usd_per_token", "nano_usd_per_token"),
+    "thousand": ("cents_per_thousand_tokens", "milli_usd_per_thousand_tokens", "micro_usd_per_thousand_tokens"),
+    "million": ("cents_per_million_tokens", "cents_per_100_million_tokens", "micro_usd_per_million_tokens"),
+}
+"""Units of whole numbers whose scale is named: integers are used to avoid fractions of a dollar."""
+_SCALE_WORDS: Final = (
+    ("million", ({"million"}, {"1m"}, {"mtok"}, {"per", "m"}, {"m", "tokens"}, {"1000000"}, {"mtokens"}, {"millions"})),
+    ("thousand", ({"thousand"}, {"1k"}, {"per", "k"}, {"k", "tokens"}, {"1000"}, {"ktok"}, {"ktokens"})),
+    ("token", ({"per", "token"},)),
+)
+
 
 @dataclass(frozen=True)
 class PriceChoice:
-    """A path that could be a token price.
-
-    Args:
-        expression: JMESPath on the item.
-        score: Higher is likelier.
-        fill: The share of the items that have a value.
-        unit: The unit of its values.
-        why: What the unit was inferred from.
-        column: The values.
-    """
+    """A path that could be a token price; `why` says what its unit was inferred from."""
 
     expression: str
     score: float
     fill: float
     unit: Unit
     why: str
-    column: Column
+
+    @property
+    def written_unit(self) -> Any:
+        """The unit as a rule document has it."""
+        return self.unit.model_dump() if isinstance(self.unit, UnitByRow) else self.unit
 
     def summary(self) -> dict[str, Any]:
         """The choice as evidence in a rule."""
-        unit = self.unit.model_dump() if isinstance(self.unit, UnitByRow) else self.unit
         return {
             "expression": self.expression,
             "score": round(self.score, 4),
             "fill": round(self.fill, 4),
-            "unit": unit,
+            "unit": self.written_unit,
             "unit_from": self.why,
         }
 
@@ -55,14 +71,27 @@ def price_choices(shape: Shape) -> dict[str, list[PriceChoice]]:
     for side, scored in sides.items():
         scored.sort(key=lambda entry: (-entry[0], entry[1].path))
         other = sides["output_price" if side == "input_price" else "input_price"]
-        chosen = []
+        found[side] = []
         for score, column in scored[:6]:
             partners = [theirs for _, theirs in other if theirs.path[:-1] == column.path[:-1]]
-            unit, why = infer_unit(column, partners, shape)
+            unit, why = _infer_unit(column, partners, shape)
             if unit is not None:
-                chosen.append(PriceChoice(column.expression, score, shape.fill(column), unit, why, column))
-        found[side] = chosen
+                found[side].append(PriceChoice(column.expression, score, shape.fill(column), unit, why))
     return found
+
+
+def foreign_currency(sample: Any, listing: Path) -> str | None:
+    """The currency other than USD that an answer names beside or around its listing, if any."""
+    table = read_table("fields.toml")["price"]
+    node = sample
+    for key in (*listing, None):
+        if not isinstance(node, dict):
+            return None
+        for name, value in node.items():
+            if snake(name) in table["currency_keys"] and isinstance(value, str):
+                return None if value.strip().lower() in table["usd"] else value
+        node = node.get(key)
+    return None
 
 
 def _score(column: Column, shape: Shape, side: str) -> float:
@@ -82,44 +111,17 @@ def _score(column: Column, shape: Shape, side: str) -> float:
     return math.sqrt(shape.fill(column)) * 0.9 ** (len(column.path) - 1) * 0.8**extra
 
 
-_NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
-_TYPICAL: Final = 0.6
-"""About the middle of what a million tokens cost, in USD."""
-_PLAUSIBLE: Final = (0.0005, 600.0)
-_BY_MAGNITUDE: Final = (
-    "usd_per_token",
-    "usd_per_thousand_tokens",
-    "usd_per_million_tokens",
-    "cents_per_100_million_tokens",
-)
-_FRACTIONS: Final = {
-    "token": ("cents_per_token", "micro_usd_per_token", "nano_usd_per_token"),
-    "thousand": ("cents_per_thousand_tokens", "milli_usd_per_thousand_tokens", "micro_usd_per_thousand_tokens"),
-    "million": ("cents_per_million_tokens", "cents_per_100_million_tokens", "micro_usd_per_million_tokens"),
-}
-"""What whole numbers count where the words name the amount of tokens: integers avoid fractions of a dollar."""
-_SCALE_WORDS: Final = (
-    ("million", ({"million"}, {"1m"}, {"mtok"}, {"per", "m"}, {"m", "tokens"}, {"1000000"}, {"mtokens"}, {"millions"})),
-    ("thousand", ({"thousand"}, {"1k"}, {"per", "k"}, {"k", "tokens"}, {"1000"}, {"ktok"}, {"ktokens"})),
-    ("token", ({"per", "token"},)),
-)
+def _infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Unit | None, str]:
+    """The unit of a price: named in each row or by the words of the path, or guessed from the magnitude.
 
-
-def infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Unit | None, str]:
-    """The unit of a price: named by each row, by the words of the path, or told by the magnitude of the values.
-
-    Args:
-        column: The prices.
-        partners: Prices beside them, of the other direction.
-        shape: The shape of the items, for texts beside the prices.
-
-    Returns:
-        The unit, None where the prices are no token prices in USD, and what tells so.
+    The partners are prices of the other direction beside it. The unit is None if these are not token prices in USD; the
+    text says what it was inferred from.
     """
     columns = [column, *partners[:1]]
     currency = _beside(column, shape, "currency_keys", levels=len(column.path))
     if currency is not None:
-        usd = _usd_texts(currency)
+        known = set(read_table("fields.toml")["price"]["usd"])
+        usd = {text for text in currency.values if text.strip().lower() in known}
         if not usd:
             return None, f"the currency at {currency.expression} is not USD"
         if any(text not in usd for text in currency.values):
@@ -136,25 +138,6 @@ def infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Un
         if all(_counts_no_tokens(text) for text in named.values):
             return None, f"the text at {named.expression} speaks of no tokens"
     return _one_unit(columns)
-
-
-def billed_otherwise(sample: Any, listing: Path) -> str | None:
-    """The currency that an answer names beside or around its listing, where it is not USD."""
-    table = read_table("fields.toml")["price"]
-    node = sample
-    for key in (*listing, None):
-        if not isinstance(node, dict):
-            return None
-        for name, value in node.items():
-            if snake(name) in table["currency_keys"] and isinstance(value, str):
-                return None if value.strip().lower() in table["usd"] else value
-        node = node.get(key)
-    return None
-
-
-def _usd_texts(currency: Column) -> set[str]:
-    known = set(read_table("fields.toml")["price"]["usd"])
-    return {text for text in currency.values if isinstance(text, str) and text.strip().lower() in known}
 
 
 def _one_unit(columns: list[Column]) -> tuple[str | None, str]:
@@ -174,30 +157,27 @@ def _one_unit(columns: list[Column]) -> tuple[str | None, str]:
 
 
 def _beside(column: Column, shape: Shape, kind: str, levels: int) -> Column | None:
-    """The texts beside the prices, or in an object around them, that say what they count."""
+    """The texts that name the prices' unit or currency, in the same object or in one around it."""
     keys = set(read_table("fields.toml")["price"][kind])
     around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
     for parent in around:
         for other in shape.columns.values():
             if other.path[:-1] == parent and other.leaf in keys and other.share(str) > 0.9:
-                return _texts(other)
+                texts = {owner: text for owner, text in other.by_owner.items() if isinstance(text, str)}
+                return Column(other.path, [*texts.values()], [*texts], other.lookup)
     return None
 
 
-def _texts(column: Column) -> Column:
-    pairs = [pair for pair in zip(column.owners, column.values, strict=True) if isinstance(pair[1], str)]
-    return Column(column.path, [value for _, value in pairs], [owner for owner, _ in pairs], column.lookup)
-
-
-def _rows_where(column: Column, texts: Column, wanted: set[str]) -> Column:
-    held = dict(zip(texts.owners, texts.values, strict=True))
-    pairs = [pair for pair in zip(column.owners, column.values, strict=True) if held.get(pair[0]) in wanted]
-    return Column(column.path, [value for _, value in pairs], [owner for owner, _ in pairs])
+def _rows_where(column: Column, texts: Column, wanted: Container[str]) -> Column:
+    """The column's values in those rows whose text is a wanted one."""
+    held = texts.by_owner
+    rows = {owner: value for owner, value in column.by_owner.items() if held.get(owner) in wanted}
+    return Column(column.path, [*rows.values()], [*rows])
 
 
 def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
     values: dict[str, str] = {}
-    for text, _ in sorted(Counter(text for text in named.values if isinstance(text, str) and text).items()):
+    for text in sorted({text for text in named.values if text}):
         rows = [_rows_where(one, named, {text}) for one in columns]
         unit = _unit_by_text(text, _positive(rows), columns[0].words)
         if unit is not None:
@@ -205,8 +185,8 @@ def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
     return UnitByRow(by=named.expression, values=values) if values else None
 
 
-def _counts_no_tokens(text: object) -> bool:
-    plain = squashed(str(text))
+def _counts_no_tokens(text: str) -> bool:
+    plain = squashed(text)
     return any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"])
 
 
@@ -214,16 +194,16 @@ def _unit_by_text(text: str, amounts: list[float], words: tuple[str, ...]) -> st
     if _counts_no_tokens(text):
         return None
     plain = squashed(text)
-    scale = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
-    if scale is None and (amount := _scale_of(words_of(text))):
-        scale = f"usd_per_{amount}" if amount == "token" else f"usd_per_{amount}_tokens"
-    if scale is not None and {"pennies", "cents"} & {*words, *words_of(text)}:
-        scale = scale.replace("usd_", "cents_")
-    if scale in unit_factors() and (not amounts or _is_plausible(amounts, str(scale))):
-        return scale
-    if scale is None and "token" not in plain:
+    unit = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
+    if unit is None and (scale := _scale_of(words_of(text))):
+        unit = _unit_name("usd", scale)
+    if unit is not None and {"pennies", "cents"} & {*words, *words_of(text)}:
+        unit = unit.replace("usd_", "cents_")
+    if unit in unit_factors() and (not amounts or _is_plausible(amounts, str(unit))):
+        return unit
+    if unit is None and "token" not in plain:
         return None
-    return _unit_by_magnitude(amounts, _BY_MAGNITUDE) if amounts else scale
+    return _unit_by_magnitude(amounts, _BY_MAGNITUDE) if amounts else unit
 
 
 def _scale_of(words: tuple[str, ...]) -> str | None:
@@ -231,9 +211,12 @@ def _scale_of(words: tuple[str, ...]) -> str | None:
     return next((name for name, rows in _SCALE_WORDS if any(needed <= held for needed in rows)), None)
 
 
+def _unit_name(money: str, scale: str) -> str:
+    return f"{money}_per_token" if scale == "token" else f"{money}_per_{scale}_tokens"
+
+
 def _unit_of_scale(scale: str, words: tuple[str, ...], amounts: list[float]) -> str | None:
-    money = "cents" if {"pennies", "cents", "cent"} & set(words) else "usd"
-    unit = f"{money}_per_token" if scale == "token" else f"{money}_per_{scale}_tokens"
+    unit = _unit_name("cents" if {"pennies", "cents", "cent"} & set(words) else "usd", scale)
     if not amounts or _is_plausible(amounts, unit):
         return unit
     whole = all(amount == int(amount) for amount in amounts)
@@ -241,9 +224,9 @@ def _unit_of_scale(scale: str, words: tuple[str, ...], amounts: list[float]) -> 
 
 
 def _value_words(column: Column) -> tuple[str, ...]:
-    """The words after the number in prices that are texts, where all of them have the same."""
-    told = {words_of(_NUMBER.sub("", value, count=1)) for value in column.values if isinstance(value, str)}
-    return told.pop() if len(told) == 1 else ()
+    """The words after the number in prices written as texts, if all have the same."""
+    found = {words_of(_NUMBER.sub("", value, count=1)) for value in column.values if isinstance(value, str)}
+    return found.pop() if len(found) == 1 else ()
 
 
 def _positive(columns: list[Column]) -> list[float]:
@@ -251,16 +234,15 @@ def _positive(columns: list[Column]) -> list[float]:
 
 
 def _is_plausible(amounts: list[float], unit: str) -> bool:
-    return _PLAUSIBLE[0] <= _middle(amounts) * unit_factors()[unit] <= _PLAUSIBLE[1]
+    return _PLAUSIBLE[0] <= _median(amounts) * unit_factors()[unit] <= _PLAUSIBLE[1]
 
 
 def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | None:
-    middle = _middle(amounts)
-    distances = {unit: abs(math.log10(middle * unit_factors()[unit] / _TYPICAL)) for unit in units}
-    unit = min(units, key=lambda name: distances[name])
+    median = _median(amounts)
+    unit = min(units, key=lambda name: abs(math.log10(median * unit_factors()[name] / _TYPICAL)))
     return unit if _is_plausible(amounts, unit) else None
 
 
-def _middle(amounts: list[float]) -> float:
+def _median(amounts: list[float]) -> float:
     ordered = sorted(amounts)
     return ordered[len(ordered) // 2]

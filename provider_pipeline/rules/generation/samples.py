@@ -1,17 +1,20 @@
-"""What a rule is written from: the first page of each endpoint, with the models' own answers where there are any.
-
-Here: the sample of one endpoint, and a listing's items together with their details. Not here: fetching them (the
-listing client) and writing the rule (`generator.py`).
-"""
+"""What a rule is written from: one endpoint's sample, and the kind of API that it reveals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
+
+import re2
 
 from provider_pipeline.rules.document import Detail
-from provider_pipeline.rules.generation.list_detection import Candidate
-from provider_pipeline.rules.generation.shape import shape_of
+from provider_pipeline.rules.generation.list_detection import ListCandidate
+from provider_pipeline.rules.generation.shape import shape_of, snake
+from provider_pipeline.rules.ids import encodable
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression
+
+_MOST: Final = 0.8
+_CERTAIN_WEIGHT: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,9 @@ class EndpointSample:
     """One page of one endpoint.
 
     Args:
-        document: Parsed JSON of any shape; with `detail`, an object of the `listing` as it was sent and the `details`
-            by model id, of which some may be missing.
-        path: The endpoint's path, if it belongs into the rule.
+        document: Parsed JSON of any shape. With `detail`: an object of the `listing` as sent and the `details` by model
+            id, of which some may be missing.
+        path: The endpoint's path, if the rule should name it.
         detail: Where the details came from.
     """
 
@@ -31,27 +34,27 @@ class EndpointSample:
 
     @property
     def listing(self) -> Any:
-        """The listing as it was sent."""
+        """The listing as sent."""
         if self.detail is None:
             return self.document
         return self.document.get("listing") if isinstance(self.document, dict) else None
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """The models' own answers, by id, without those that are missing."""
+        """The details present, by model id."""
         found = self.document.get("details") if self.detail and isinstance(self.document, dict) else None
         return {key: value for key, value in found.items() if value is not None} if isinstance(found, dict) else {}
 
     @property
     def name(self) -> str:
-        """How the endpoint is called in texts."""
+        """The endpoint in messages."""
         return self.path or "the endpoint"
 
 
-def described(listing: Candidate, sample: EndpointSample) -> Candidate:
-    """The listing as a rule with details reads it: of its items those that have a detail, with it.
+def with_details(listing: ListCandidate, sample: EndpointSample) -> ListCandidate:
+    """The items that have a detail, with it, as a rule with details reads them; all items if none has one.
 
-    Which list it is and what the ids are is told from the listing alone; a sample may hold the details of few models.
+    Only for the fields: a sample may hold the details of few models, so the list and its ids are chosen without them.
     """
     read_id = compile_expression(listing.ids[0].expression)
     details = sample.details
@@ -61,3 +64,61 @@ def described(listing: Candidate, sample: EndpointSample) -> Candidate:
         if isinstance(item, dict) and str(read_id(item)) in details
     ]
     return replace(listing, items=items, shape=shape_of(items)) if items else listing
+
+
+def detect_kind(answer: Any, listing: ListCandidate) -> dict[str, Any]:
+    """The kind of API (None if unknown), with confidence, evidence and hints. The marks are in `data/kinds.toml`."""
+    weights: dict[str, float] = {}
+    evidence: dict[str, list[str]] = {}
+    for name, entry in read_table("kinds.toml")["kind"].items():
+        for mark in entry["marks"]:
+            finding = _matched(mark, answer, listing)
+            if finding:
+                weights[name] = weights.get(name, 0.0) + float(mark["weight"])
+                evidence.setdefault(name, []).append(finding)
+    if not weights:
+        return {"kind": None, "confidence": 0.0, "evidence": [], "hints": {}}
+    ranked = sorted(weights, key=lambda name: (-weights[name], name))
+    best = ranked[0]
+    # Nearly every kind is OpenAI-compatible too, so that is no rival.
+    total = sum(weights[name] for name in ranked if name == best or name != "openai-compatible")
+    confidence = min(1.0, weights[best] / _CERTAIN_WEIGHT) * weights[best] / total
+    entry = read_table("kinds.toml")["kind"][best]
+    hints = {key: entry[key] for key in ("base_url", "path", "auth") if key in entry}
+    return {
+        "kind": best,
+        "title": entry["title"],
+        "confidence": round(confidence, 2),
+        "evidence": evidence[best],
+        "hints": hints,
+        "others": [name for name in ranked[1:4] if name != "openai-compatible"],
+    }
+
+
+def _matched(mark: Mapping[str, Any], answer: Any, listing: ListCandidate) -> str | None:
+    """What a mark found, in words; None if it does not hold."""
+    columns = listing.shape.columns
+    if "top" in mark:
+        held = isinstance(answer, dict) and all(key in answer for key in mark["top"])
+        return f"the answer has {', '.join(mark['top'])}" if held else None
+    if "item" in mark:
+        held = all((key,) in columns and listing.shape.fill(columns[key,]) >= 0.5 for key in mark["item"])
+        return f"items have {', '.join(mark['item'])}" if held else None
+    if "value" in mark:
+        ((key, text),) = mark["value"].items()
+        return f"{key} is {text}" if _mostly(key, text, listing) else None
+    if "created" in mark:
+        return f"created is always {mark['created']}" if _mostly("created", mark["created"], listing) else None
+    if "list" in mark:
+        held = bool(listing.path) and snake(listing.path[-1]) == mark["list"]
+        return f"the listing is under {listing.path[-1]}" if held else None
+    ids = listing.ids[0].values[:200]
+    matching = sum(re2.fullmatch(mark["id"], encodable(text)) is not None for text in ids)
+    return f"ids match {mark['id']}" if matching >= _MOST * len(ids) else None
+
+
+def _mostly(key: str, wanted: Any, listing: ListCandidate) -> bool:
+    column = listing.shape.columns.get((key,))
+    if column is None or listing.shape.fill(column) < 0.5:
+        return False
+    return sum(1 for value in column.values if value == wanted) >= _MOST * len(column.values)

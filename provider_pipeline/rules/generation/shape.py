@@ -1,4 +1,4 @@
-"""The shape of sample items: their fields by path, named entries included, and the words of a key."""
+"""The shape of sample items: one column of values per path, and key names in comparable forms."""
 
 import functools
 import re
@@ -13,95 +13,45 @@ from provider_pipeline.rules.values import number
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 
-Path = tuple[str, ...]
-
-
-@functools.lru_cache(maxsize=16_384)
-def words_of(key: str) -> tuple[str, ...]:
-    """The words of an object key, in lower case: `maxInputTokens` and `max_input_tokens` have the same."""
-    return tuple(word.lower() for word in _OTHER.split(_CAMEL.sub(" ", key)) if word)
-
-
-def snake(key: str) -> str:
-    """An object key in snake_case, for comparison with the aliases in the data files."""
-    return "_".join(words_of(key))
-
-
-def squashed(text: str) -> str:
-    """A text as lower-case letters and digits only, for comparison with the tokens in the data files."""
-    return "".join(character for character in text.lower() if character.isalnum())
-
-
+MAX_DEPTH: Final = 4
+MAX_PATHS: Final = 600
+MAX_ITEMS: Final = 20_000
 _MAX_ENTRIES: Final = 40
 _MAX_LABEL: Final = 80
 _MAX_NESTING: Final = 2
 
+Path = tuple[str, ...]
+"""Object keys from an item to a value."""
+
 Entry = tuple[Path, str, Any]
-"""The path of a value, the JMESPath that reads it from the item, and the value."""
+"""A value's path, the JMESPath that reads it from the item, and the value."""
 
 
-def named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0) -> Iterator[Entry]:
-    """The values of the entries that a label tells apart: properties with a `value`, and prices.
-
-    Args:
-        elements: The list.
-        path: Keys from the item to the list.
-        base: JMESPath from the item to the list.
-        nesting: How many such lists this one is inside of.
-    """
-    entries = [element for element in elements[:_MAX_ENTRIES] if isinstance(element, dict)]
-    label = _label(entries)
-    if label is None:
-        return
-    for entry in entries:
-        text = entry[label]
-        here, chosen = (*path, text), f"{base}[?{quote_key(label)} == {literal(text)}]"
-        if "value" in entry:
-            value, lookup = entry["value"], f"({chosen}.value | [0])"
-            if isinstance(value, list) and nesting < _MAX_NESTING:
-                yield from named_entries(value, here, lookup, nesting + 1)
-            elif not isinstance(value, (list, dict, type(None))):
-                yield here, lookup, value
-        else:
-            yield from _prices(entry, label, here, chosen)
+@functools.lru_cache(maxsize=16_384)
+def words_of(key: str) -> tuple[str, ...]:
+    """The lower-case words of a key: the same for `maxInputTokens` and `max_input_tokens`."""
+    return tuple(word.lower() for word in _OTHER.split(_CAMEL.sub(" ", key)) if word)
 
 
-def _label(entries: list[dict[str, Any]]) -> str | None:
-    """The key whose texts tell the entries apart."""
-    for key in read_table("fields.toml")["entries"]["labels"]:
-        texts = [entry.get(key) for entry in entries]
-        named = texts and all(isinstance(text, str) and 0 < len(text) <= _MAX_LABEL for text in texts)
-        if named and len(set(texts)) == len(texts):
-            return str(key)
-    return None
+def snake(key: str) -> str:
+    """A key in snake_case, the form of the aliases in the data files."""
+    return "_".join(words_of(key))
 
 
-def _prices(entry: dict[str, Any], label: str, path: Path, chosen: str) -> Iterator[Entry]:
-    """The numbers of an entry that speaks of money, with the texts that say what they mean."""
-    table = read_table("fields.toml")["price"]
-    money, texts = set(table["money"]), {*table["unit_keys"], *table["currency_keys"]}
-    known = bool(money & {word for key in path for word in words_of(key)})
-    for key, value in entry.items():
-        told = snake(key) in texts and isinstance(value, str)
-        amount = key != label and number(value) is not None and (known or bool(money & set(words_of(key))))
-        if told or amount:
-            yield (*path, key), f"({chosen}.{quote_key(key)} | [0])", value
-
-
-MAX_DEPTH: Final = 4
-MAX_PATHS: Final = 600
-MAX_ITEMS: Final = 20_000
+def squashed(text: str) -> str:
+    """Lower-case letters and digits only, the form of the tokens in the data files."""
+    return "".join(character for character in text.lower() if character.isalnum())
 
 
 @dataclass
 class Column:
-    """The values found at one path, with the item each belongs to; nulls are not kept.
+    """The non-null values at one path.
 
     Args:
         path: Object keys from the item to the value.
         values: The values, in the items' order.
         owners: The position of each value's item.
-        lookup: JMESPath to the value, where it is not simply the path: a named entry of a list of properties.
+        lookup: JMESPath to the value where the path is not one: an entry of a list of named properties.
     """
 
     path: Path
@@ -129,8 +79,13 @@ class Column:
         """The words of all keys on the path."""
         return tuple(word for key in self.path for word in words_of(key))
 
+    @property
+    def by_owner(self) -> dict[int, Any]:
+        """The values by the positions of their items."""
+        return dict(zip(self.owners, self.values, strict=True))
+
     def share(self, kind: type | tuple[type, ...]) -> float:
-        """The share of the values that are of a type; booleans are only ever booleans."""
+        """The share of the values of a type; a boolean is not an integer here."""
         if not self.values:
             return 0.0
         fits = sum(1 for value in self.values if isinstance(value, kind) and (kind is bool or type(value) is not bool))
@@ -142,10 +97,10 @@ class Shape:
     """All columns of a list of items.
 
     Args:
-        seen: How many items were looked at.
+        seen: How many items were read.
         count: How many of them are objects.
-        columns: By path, in the order in which they were first met.
-        nested: Columns of objects in arrays inside the items: the array's path and the key, one value per element.
+        columns: By path, in the order of first appearance.
+        nested: Columns of objects in arrays inside the items, one value per element; by the array's path and the key.
     """
 
     seen: int
@@ -157,9 +112,13 @@ class Shape:
         """The share of the items that have a value in the column."""
         return len(column.values) / self.count if self.count else 0.0
 
+    def column_at(self, expression: str | None) -> Column | None:
+        """The column that an expression reads."""
+        return next((column for column in self.columns.values() if column.expression == expression), None)
+
 
 def shape_of(items: Sequence[Any]) -> Shape:
-    """The shape of the items; of very many, an even sample is read."""
+    """The shape of the items; a long list is sampled evenly."""
     step = max(1, len(items) // MAX_ITEMS)
     columns: dict[Path, Column] = {}
     nested: dict[Path, Column] = {}
@@ -190,22 +149,11 @@ def _walk(
             if len(here) < MAX_DEPTH:
                 _walk(value, here, owner, columns, nested)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            _note_nested(value, here, owner, nested)
-            _note_entries(value, here, owner, columns)
+            _add_nested(value, here, owner, nested)
+            _add_named_entries(value, here, owner, columns)
 
 
-def _note_entries(elements: list[Any], path: Path, owner: int, columns: dict[Path, Column]) -> None:
-    """Named entries of a list are columns of their own."""
-    for here, lookup, value in named_entries(elements, path, path_expression(path)):
-        if here not in columns and len(columns) >= MAX_PATHS:
-            continue
-        column = columns.setdefault(here, Column(here, lookup=lookup))
-        if column.lookup == lookup and owner not in column.owners[-1:]:
-            column.values.append(value)
-            column.owners.append(owner)
-
-
-def _note_nested(elements: list[Any], path: Path, owner: int, nested: dict[Path, Column]) -> None:
+def _add_nested(elements: list[Any], path: Path, owner: int, nested: dict[Path, Column]) -> None:
     for element in elements[:20]:
         if not isinstance(element, dict):
             continue
@@ -216,3 +164,54 @@ def _note_nested(elements: list[Any], path: Path, owner: int, nested: dict[Path,
                     column = nested.setdefault(here, Column(here))
                     column.values.append(value)
                     column.owners.append(owner)
+
+
+def _add_named_entries(elements: list[Any], path: Path, owner: int, columns: dict[Path, Column]) -> None:
+    for here, lookup, value in _named_entries(elements, path, path_expression(path)):
+        if here not in columns and len(columns) >= MAX_PATHS:
+            continue
+        column = columns.setdefault(here, Column(here, lookup=lookup))
+        if column.lookup == lookup and owner not in column.owners[-1:]:
+            column.values.append(value)
+            column.owners.append(owner)
+
+
+def _named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0) -> Iterator[Entry]:
+    """The values of a list of labelled entries (properties with a `value`, or prices) at a path of the item."""
+    entries = [element for element in elements[:_MAX_ENTRIES] if isinstance(element, dict)]
+    label = _label(entries)
+    if label is None:
+        return
+    for entry in entries:
+        text = entry[label]
+        here, chosen = (*path, text), f"{base}[?{quote_key(label)} == {literal(text)}]"
+        if "value" in entry:
+            value, lookup = entry["value"], f"({chosen}.value | [0])"
+            if isinstance(value, list) and nesting < _MAX_NESTING:
+                yield from _named_entries(value, here, lookup, nesting + 1)
+            elif not isinstance(value, (list, dict, type(None))):
+                yield here, lookup, value
+        else:
+            yield from _prices(entry, label, here, chosen)
+
+
+def _label(entries: list[dict[str, Any]]) -> str | None:
+    """The key whose texts distinguish the entries."""
+    for key in read_table("fields.toml")["entries"]["labels"]:
+        texts = [entry.get(key) for entry in entries]
+        named = texts and all(isinstance(text, str) and 0 < len(text) <= _MAX_LABEL for text in texts)
+        if named and len(set(texts)) == len(texts):
+            return str(key)
+    return None
+
+
+def _prices(entry: dict[str, Any], label: str, path: Path, chosen: str) -> Iterator[Entry]:
+    """The amounts of an entry about money, with the texts that name their unit and currency."""
+    table = read_table("fields.toml")["price"]
+    money, texts = set(table["money"]), {*table["unit_keys"], *table["currency_keys"]}
+    is_price = bool(money & {word for key in path for word in words_of(key)})
+    for key, value in entry.items():
+        explains = snake(key) in texts and isinstance(value, str)
+        amount = key != label and number(value) is not None and (is_price or bool(money & set(words_of(key))))
+        if explains or amount:
+            yield (*path, key), f"({chosen}.{quote_key(key)} | [0])", value

@@ -1,4 +1,4 @@
-"""A user's own provider files: what they may say, and how they are refused."""
+"""A user's own provider files: what they may contain, and how invalid ones are refused."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.presets.library import load_provider_file, load_provider_folder
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.starting_rule import first_rule
+from provider_pipeline.presets.registration import first_rule
+from provider_pipeline_tests.presets.vendor import source_of
 
 ACME = """\
 slug: acme
@@ -32,14 +33,13 @@ endpoints:
 
 
 def written(tmp_path: Path, text: str, name: str = "acme.yaml") -> Path:
-    """A file with this text."""
     file = tmp_path / name
     file.write_text(text)
     return file
 
 
 def refusal(tmp_path: Path, text: str) -> str:
-    """The one line by which a text is refused, without the folder."""
+    """The error of an invalid file in one line, without its folder."""
     with pytest.raises(ConfigurationError) as raised:
         load_provider_file(written(tmp_path, text))
     line = str(raised.value)
@@ -48,15 +48,15 @@ def refusal(tmp_path: Path, text: str) -> str:
     return line.removeprefix(f"{tmp_path}/")
 
 
-def test_a_few_lines_describe_a_provider_and_need_no_sources(tmp_path: Path):
+def test_a_short_file_is_enough_and_needs_no_sources(tmp_path: Path):
     acme = load_provider_file(written(tmp_path, ACME))
-    source = acme.source()
+    source = source_of(acme)
     assert source.url(source.endpoints[0]) == "https://api.acme.example/v1/models"
     assert (acme.kind, acme.works_without_key, acme.check_every) == ("commercial", False, None)
     assert acme.without_source == ("base_url", "endpoints", "auth")
 
 
-def test_everything_a_provider_can_be_registered_with_can_be_written(tmp_path: Path):
+def test_all_settings_of_a_provider_can_be_in_its_file(tmp_path: Path):
     acme = load_provider_file(
         written(
             tmp_path,
@@ -68,13 +68,13 @@ def test_everything_a_provider_can_be_registered_with_can_be_written(tmp_path: P
     )
     assert acme.check_every == timedelta(hours=6)
     assert acme.thresholds == {"min_models": 5}
-    source = acme.source()
+    source = source_of(acme)
     assert source.policy.requests_per_second == 2
     assert source.endpoints[0].pagination.type == "page_token"
     assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme
 
 
-def test_what_the_file_says_of_its_endpoints_stands_in_the_first_rule(tmp_path: Path):
+def test_the_first_rule_has_the_endpoints_of_the_file(tmp_path: Path):
     acme = load_provider_file(
         written(
             tmp_path,
@@ -102,7 +102,7 @@ def test_what_the_file_says_of_its_endpoints_stands_in_the_first_rule(tmp_path: 
     )
 
 
-def test_placeholders_are_filled_from_what_is_given_then_the_environment_then_the_default(tmp_path: Path):
+def test_placeholders_are_filled_from_values_then_the_environment_then_defaults(tmp_path: Path):
     acme = load_provider_file(written(tmp_path, REGIONAL))
     assert acme.filled({"region": "us-2", "tier": "gold"}).base_url == "https://us-2.acme.example"
     found = acme.filled(environ={"ACME_REGION": "eu-3"})
@@ -132,7 +132,7 @@ def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
         "a field that does not exist": (ACME + "modles: 3\n", "acme.yaml:7: modles: Extra inputs are not permitted"),
         "a missing field": (ACME.replace("name: Acme\n", ""), "acme.yaml:1: name: Field required"),
         "a slug in capitals": (ACME.replace("slug: acme", "slug: ACME"), "acme.yaml:1: slug: "),
-        "an address that is none": (
+        "an address of another scheme": (
             ACME.replace("https://api.acme.example", "ftp://acme.example"),
             "acme.yaml:3: base_url: ",
         ),
@@ -145,7 +145,7 @@ def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
             ACME.replace("/v1/models", "https://evil.example/models"),
             "acme.yaml:5: endpoints: endpoint https://evil.example/models is not a path",
         ),
-        "a pagination that is none": (
+        "an unknown pagination": (
             ACME + "    pagination: {type: magic}\n",
             "acme.yaml:7: endpoints.0.pagination: ",
         ),
@@ -156,23 +156,26 @@ def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
         ),
         "a time without unit": (ACME + "check_every: 90\n", "acme.yaml:7: check_every: expected a text such as 30m"),
         "a time in words": (ACME + "check_every: hourly\n", "acme.yaml:7: check_every: expected a number of minutes"),
-        "a placeholder nobody explains": (
+        "an undeclared placeholder": (
             ACME.replace("api.acme", "{zone}.acme"),
             "acme.yaml:3: base_url: the placeholder {zone} has no entry in 'variables'",
         ),
-        "a variable nobody uses": (
+        "an unused variable": (
             ACME + "variables:\n  zone: {description: d, example: e}\n",
             "acme.yaml:1: no placeholder uses the variable 'zone'",
         ),
         "a list": ("- slug: acme\n", "acme.yaml: expected the fields of a provider file, got list"),
         "nothing": ("", "acme.yaml: expected the fields of a provider file, got NoneType"),
         "a syntax error": (ACME + "thresholds: {min_models: 5\n", "acme.yaml:8: "),
-        "a key twice": (ACME + "name: Other\n", "acme.yaml:7: 'name' stands there twice"),
+        "a key twice": (ACME + "name: Other\n", "acme.yaml:7: duplicate key 'name'"),
         "a key twice further down": (
             ACME + "request: {allow_http: true, allow_http: false}\n",
-            "acme.yaml:7: 'allow_http' stands there twice",
+            "acme.yaml:7: duplicate key 'allow_http'",
         ),
-        "an alias": (ACME.replace("bearer", "&b bearer") + "kind: *b\n", "acme.yaml:7: aliases (*name) are not read"),
+        "an alias": (
+            ACME.replace("bearer", "&b bearer") + "kind: *b\n",
+            "acme.yaml:7: aliases (*name) are not ",
+        ),
         "an object": (ACME + "docs: !!python/object:os.system {}\n", "acme.yaml:7: could not determine a constructor"),
         "depths": (ACME + "x: " + "[" * 5000, "acme.yaml:7: more than 20 levels deep"),
         "two documents": (ACME + "---\n" + ACME, "acme.yaml:7: "),
@@ -180,25 +183,25 @@ def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
     }.values(),
     ids=lambda value: value if value.startswith("acme.yaml") else "",
 )
-def test_what_cannot_be_understood_is_refused_with_file_line_and_field(tmp_path: Path, text: str, line: str):
+def test_an_invalid_file_is_refused_with_file_line_and_field(tmp_path: Path, text: str, line: str):
     assert refusal(tmp_path, text).startswith(line)
 
 
-def test_a_refusal_shows_no_value_that_could_be_a_secret(tmp_path: Path):
+def test_an_error_shows_no_value_that_could_be_a_secret(tmp_path: Path):
     text = ACME.replace("env: ACME_API_KEY", "env: sk-1234567890abcdef")
     assert "sk-1234567890abcdef" not in refusal(tmp_path, text)
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
+def test_a_binary_or_missing_file_is_refused(tmp_path: Path):
     file = tmp_path / "acme.yaml"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match=r"acme\.yaml: it is not text in UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"acme\.yaml: it is not UTF-8 text"):
         load_provider_file(file)
     with pytest.raises(ConfigurationError, match=r"none\.yaml: No such file"):
         load_provider_file(tmp_path / "none.yaml")
 
 
-def test_a_folder_is_read_by_slug_and_its_other_files_are_left_alone(tmp_path: Path):
+def test_a_folder_is_read_by_slug_without_its_other_files(tmp_path: Path):
     written(tmp_path, ACME, "one.yaml")
     written(tmp_path, ACME.replace("slug: acme", "slug: aardvark"), "two.yml")
     written(tmp_path, "not yaml: [", "readme.md")
@@ -206,7 +209,7 @@ def test_a_folder_is_read_by_slug_and_its_other_files_are_left_alone(tmp_path: P
     assert [provider.slug for provider in load_provider_folder(tmp_path)] == ["aardvark", "acme"]
 
 
-def test_a_folder_in_which_something_is_wrong_is_refused(tmp_path: Path):
+def test_a_missing_empty_or_ambiguous_folder_is_refused(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="no such folder"):
         load_provider_folder(tmp_path / "none")
     with pytest.raises(ConfigurationError, match="no provider file in it"):
@@ -221,12 +224,12 @@ def test_a_folder_in_which_something_is_wrong_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["LABKEY", "ACME_TOKEN", "DB_PASSWORD", "PROVIDER_PIPELINE_HOME", "DAGSTER_HOME"])
-def test_a_placeholder_is_not_filled_from_a_variable_that_may_hold_a_secret(tmp_path: Path, name: str):
+def test_a_placeholder_may_not_use_a_variable_that_may_hold_a_secret(tmp_path: Path, name: str):
     text = REGIONAL.replace("ACME_REGION", name)
     assert refusal(tmp_path, text).startswith("acme.yaml:4: variables.region.env: this variable may hold a secret")
 
 
-def test_a_value_that_looks_like_a_key_fills_no_placeholder_and_is_not_shown(tmp_path: Path):
+def test_a_value_that_looks_like_a_key_is_refused_and_not_shown(tmp_path: Path):
     acme = load_provider_file(written(tmp_path, REGIONAL))
     for key in ("sk-lab-SECRET0123456789abcdef", "Vq3nX8mK2pL5wR7tY9zB4cD6fG1hJ0kN"):
         for given in ({"values": {"region": key}}, {"environ": {"ACME_REGION": key}}):
@@ -271,7 +274,7 @@ KEY = "sk-proj-Vq3nX8mK2pL5wR7tY9zB4cD6fG1hJ0kN"
         ),
     ],
 )
-def test_a_key_in_a_file_is_refused_wherever_it_stands_and_not_shown(tmp_path: Path, text: str, line: int, says: str):
+def test_a_key_anywhere_in_a_file_is_refused_and_not_shown(tmp_path: Path, text: str, line: int, says: str):
     refused = refusal(tmp_path, text)
     assert refused.startswith(f"acme.yaml:{line}: ")
     assert says in refused
@@ -289,6 +292,6 @@ def test_a_key_in_a_file_is_refused_wherever_it_stands_and_not_shown(tmp_path: P
         "X-Title: Model catalogue",
     ],
 )
-def test_ordinary_fixed_headers_are_taken(tmp_path: Path, header: str):
+def test_ordinary_fixed_headers_are_accepted(tmp_path: Path, header: str):
     text = ACME.replace("ACME_API_KEY", f"ACME_API_KEY, headers: {{{header}}}")
     assert load_provider_file(written(tmp_path, text)).auth["headers"]

@@ -1,0 +1,189 @@
+"""A provider's capability rules: the predicates of all its endpoints, the known name patterns, and a report on both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from provider_pipeline.rules.document import CapabilityRule, Patterns
+from provider_pipeline.rules.generation.capability_predicates import Predicates
+from provider_pipeline.rules.generation.list_detection import ListCandidate
+from provider_pipeline.rules.ids import capability_patterns, normalise_id
+from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
+from provider_pipeline.rules.language import Getter, compile_expression, is_true, literal
+from provider_pipeline.rules.limits import MAX_PREDICATES
+from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
+from provider_pipeline.rules.patterns import PatternSet, parse_pattern
+
+_MAX_CHECKED_ITEMS: Final = 2_000
+_MAX_MODELS: Final = 20_000
+_MAX_NAMES: Final = 1_000
+
+
+@dataclass(frozen=True)
+class EndpointPredicates:
+    """One endpoint's predicates by capability, and the label for its items if a predicate must not apply to others."""
+
+    listing: ListCandidate
+    predicates: Mapping[str, Predicates]
+    label: str
+
+
+def joined_predicates(parts: Sequence[EndpointPredicates]) -> tuple[dict[str, Predicates], frozenset[int]]:
+    """One set of predicates that says of each endpoint's models what the endpoint's own predicates say.
+
+    Capability rules belong to the provider, so each predicate meets the models of all endpoints. Where it would say
+    something else there, it is bound to its own endpoint's label.
+
+    Returns:
+        The predicates by capability, and the positions of the endpoints whose items must carry their label.
+    """
+    found: dict[str, Predicates] = {}
+    labelled: set[int] = set()
+    for position, part in enumerate(parts):
+        others = [other for other in parts if other is not part]
+        own_labels = sorted({str(i["_label"]) for i in part.listing.items if isinstance(i, dict) and "_label" in i})
+        guard = " || ".join(f"_label == {literal(text)}" for text in own_labels or [part.label])
+        for capability, own in part.predicates.items():
+            entry = found.setdefault(capability, Predicates())
+            for holds, written, target in ((True, own.evidence, entry.evidence), (False, own.counter, entry.counter)):
+                for predicate in written:
+                    misleads = any(_misleads(predicate, capability, other, holds=holds) for other in others)
+                    text = f"({guard}) && ({predicate})" if misleads else predicate
+                    if misleads and not own_labels:
+                        labelled.add(position)
+                    if text not in target and len(target) < MAX_PREDICATES:
+                        target.append(text)
+    return dict(sorted(found.items())), frozenset(labelled)
+
+
+def labelled_selector(selector: str, label: str) -> str:
+    """The selector, with the label on each of its items."""
+    return f"labelled({selector}, {literal(label)})"
+
+
+def _misleads(predicate: str, capability: str, other: EndpointPredicates, *, holds: bool) -> bool:
+    """Whether the predicate says something about another endpoint's models that its own predicates do not."""
+    own = other.predicates.get(capability, Predicates())
+    if predicate in (own.evidence if holds else own.counter):
+        return False
+    states, evidence = compile_expression(predicate), _compiled(own.evidence)
+    silencing = evidence if holds else [*evidence, *_compiled(own.counter)]
+    return any(
+        is_true(states(item)) and not any(is_true(each(item)) for each in silencing)
+        for item in other.listing.items[:_MAX_CHECKED_ITEMS]
+    )
+
+
+def _compiled(predicates: Sequence[str]) -> list[Getter]:
+    return [compile_expression(text) for text in predicates]
+
+
+def capability_rules(
+    listings: Sequence[ListCandidate], predicates: Mapping[str, Predicates], *, only_text: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
+    """The rule's capability part, a report on how it fits the sample, and its issues.
+
+    Every rule carries all known patterns: the next listing may have models of families that this sample lacks.
+
+    Args:
+        listings: The chosen list of each endpoint.
+        predicates: What the metadata says.
+        only_text: Whether nearly every model takes and gives text; then a model of unknown name is a chat model.
+    """
+    patterns = capability_patterns()
+    rules = []
+    for capability in sorted({*patterns, *predicates}):
+        entry: dict[str, Any] = {}
+        known = predicates.get(capability, Predicates())
+        if known.evidence:
+            entry["evidence"] = known.evidence
+        if known.counter:
+            entry["counter_evidence"] = known.counter
+        if patterns.get(capability):
+            entry["regex"] = [*patterns[capability], *([".*"] if capability == "chat" and only_text else [])]
+        rules.append({"capability": capability, "patterns": entry})
+    report, issues = _report(rules, listings)
+    return rules, report, issues
+
+
+def _report(
+    rules: list[dict[str, Any]], listings: Sequence[ListCandidate]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Coverage, decisions and matching patterns over the sample; contradictions and overlaps as issues."""
+    compiled = CompiledCapabilities(
+        [
+            CapabilityRule(capability=rule["capability"], patterns=Patterns.model_validate(rule["patterns"]))
+            for rule in rules
+        ]
+    )
+    models = [model for listing in listings for model in _models(listing)]
+    counts: dict[str, dict[str, int]] = {}
+    covered, contradicted, overlapping = 0, [], []
+    for model_id, item in models:
+        by_name = compiled.of_name(model_id)
+        decisions = compiled.of_item(item, model_id)
+        covered += any(has for has, _ in decisions.values())
+        for capability, (has, source) in decisions.items():
+            entry = counts.setdefault(capability, {"evidence": 0, "regex": 0, "denied": 0})
+            entry[source if has else "denied"] += 1
+            named = by_name.get(capability)
+            if source == "evidence" and named is not None and named[0] is not has:
+                contradicted.append(f"{model_id}: {capability}")
+        if contradicts({capability: has for capability, (has, _) in decisions.items()}):
+            overlapping.append(model_id)
+    report = {
+        "coverage": round(covered / len(models), 4) if models else 0.0,
+        "by_capability": {capability: counts[capability] for capability in sorted(counts)},
+        "patterns": _matching_patterns(rules, [model_id for model_id, _ in models[:_MAX_NAMES]]),
+    }
+    return report, _issues(contradicted, overlapping, len(models))
+
+
+def _models(listing: ListCandidate) -> list[tuple[str, Any]]:
+    read_id = compile_expression(listing.ids[0].expression)
+    return [(str(read_id(item)), item) for item in listing.items[:_MAX_MODELS] if read_id(item) is not None]
+
+
+def _matching_patterns(rules: list[dict[str, Any]], ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many of each capability's patterns match anything in the sample."""
+    texts = {
+        rule["capability"]: [parse_pattern(text)[1] for text in rule["patterns"].get("regex", ())] for rule in rules
+    }
+    patterns = sorted({pattern for listed in texts.values() for pattern in listed})
+    matcher = PatternSet(patterns)
+    names = {normalise_id(model_id) for model_id in ids} - {""}
+    used = {patterns[position] for name in names for position in matcher.matches(name)}
+    return {
+        capability: {"known": len(listed), "matching": sum(pattern in used for pattern in listed)}
+        for capability, listed in texts.items()
+        if listed
+    }
+
+
+def _issues(contradicted: list[str], overlapping: list[str], total: int) -> list[dict[str, Any]]:
+    issues = []
+    if contradicted:
+        issues.append(
+            issue(
+                "contradictory_evidence",
+                "info",
+                f"the metadata contradicts the name patterns {len(contradicted)} times; the metadata is believed",
+                expected="metadata and names that agree",
+                actual=f"{len(contradicted)} contradictions in {total} models",
+                sample=contradicted[:SAMPLE_SIZE],
+                recovery="None needed; override a model by hand where its metadata is wrong.",
+            )
+        )
+    if overlapping:
+        issues.append(
+            issue(
+                "exclusive_capabilities",
+                "warning",
+                f"{len(overlapping)} of {total} models get capabilities that exclude each other",
+                expected="no model that has both",
+                actual=len(overlapping),
+                sample=overlapping[:SAMPLE_SIZE],
+                recovery="Check these models' metadata and the patterns that match their names.",
+            )
+        )
+    return issues

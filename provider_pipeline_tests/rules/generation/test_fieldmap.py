@@ -1,0 +1,171 @@
+"""Which path becomes which field: names, limits, modalities, creation times, base models."""
+
+import pytest
+
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.validator import RuleValidator
+from provider_pipeline_tests.rules import samples
+from provider_pipeline_tests.rules.generation.generated import rows_of
+
+
+def test_limits_names_modalities_and_prices_are_read_from_a_rich_listing():
+    row = rows_of(samples.RICH)["acme/model-5b-instruct"]
+    assert row["display_name"] == "Acme: Model 5B"
+    assert row["context_length"] == 20480
+    assert row["max_output_tokens"] == 5120
+    assert row["input_modalities"] == ["image", "text"]
+    assert row["input_price"] == pytest.approx(0.5)
+    assert row["output_price"] == pytest.approx(2.0)
+    assert row["metadata_json"]["created"] == 1700432000
+
+
+def test_the_rejected_alternative_of_a_field_is_kept_in_the_evidence():
+    analysis = RuleGenerator().analyze_sample(samples.RICH)
+    assert [entry["expression"] for entry in analysis["evidence"]["fields"]["context_length"]] == [
+        "context_length",
+        "top_provider.context_length",
+    ]
+
+
+def test_a_plain_name_inside_another_object_does_not_name_the_model():
+    items = [{"id": f"m{n}", "task": {"name": f"Task {n}"}} for n in range(3)]
+    assert "name" not in RuleGenerator().analyze_sample({"data": items})["fields"]
+
+
+def test_named_properties_in_a_list_are_fields_and_evidence():
+    def item(n, **properties):
+        return {
+            "id": f"m{n}",
+            "properties": [{"property_id": key, "value": value} for key, value in properties.items()],
+        }
+
+    rows = rows_of(
+        {
+            "result": [
+                item(1, context_window="24000", function_calling="true"),
+                item(2, context_window="8000", function_calling="false"),
+            ]
+        }
+    )
+    assert (rows["m1"]["context_length"], rows["m2"]["context_length"]) == (24000, 8000)
+    assert (rows["m1"]["capabilities"]["tools"], rows["m2"]["capabilities"]["tools"]) == (True, False)
+
+
+LIMITS = {"acme/gpt-4o": 128000, "acme/llama-3.1-8b-instruct": 131072, "acme/bge-m3": 8192}
+
+
+def test_an_unknown_key_of_a_limit_is_recognised_by_its_words():
+    items = [{"id": name, "usableContextWindowSize": limit, "context_cache_price": 9} for name, limit in LIMITS.items()]
+    assert {name: row["context_length"] for name, row in rows_of({"data": items}).items()} == LIMITS
+
+
+@pytest.mark.parametrize(
+    ("limits", "found"),
+    [
+        ({"context_window": {"input": 8192, "output": 1024}}, (8192, 1024)),
+        ({"token_limits": {"input": 8192, "output": 1024}}, (8192, 1024)),
+        ({"context": {"max": 8192}}, (8192, None)),
+        ({"limits": {"context": 8192, "completion": 1024, "rpm": 60, "tokens_per_minute": 9000}}, (8192, 1024)),
+        ({"rate_limits": {"tokens_per_minute": 9000, "max_tokens_per_day": 90000}}, (None, None)),
+    ],
+)
+def test_limits_are_recognised_by_the_keys_around_them(limits, found):
+    row = rows_of({"data": [{"id": f"m{n}", **limits} for n in range(3)]})["m1"]
+    assert (row["context_length"], row["max_output_tokens"]) == found
+
+
+def test_limits_may_carry_their_unit():
+    sample = {"data": [{"id": "a", "context": "128K tokens"}, {"id": "b", "context": "8192 tokens"}]}
+    rows = RuleValidator().validate_rule(RuleGenerator().analyze_sample(sample), sample)["extracted_models"]
+    assert [row["context_length"] for row in rows] == [128_000, 8192]
+
+
+def test_an_ambiguous_output_limit_that_repeats_the_context_length_is_not_taken():
+    items = [{"id": f"m{n}", "context_length": 4096 * n, "max_tokens": 4096 * n} for n in (1, 2, 3)]
+    assert "max_output_tokens" not in RuleGenerator().analyze_sample({"data": items})["fields"]
+
+
+def test_the_default_of_a_request_is_not_a_limit_of_the_model():
+    models = [{"id": f"m{n}", "context_length": 8192, "default_parameters": {"max_tokens": 512}} for n in range(3)]
+    assert "max_output_tokens" not in RuleGenerator().analyze_sample({"data": models})["fields"]
+
+
+def test_alternatives_fill_the_gaps_of_the_chosen_path():
+    sample = {
+        "data": [
+            {"id": "a", "context_length": 8192, "max_output_tokens": 1024},
+            {"id": "b", "limits": {"max_context_window_tokens": 4096, "max_output_tokens": 512}},
+            {"id": "c", "context_length": 2048},
+        ]
+    }
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert analysis["fields"]["context_length"] == "context_length || limits.max_context_window_tokens"
+    rows = RuleValidator().validate_rule(analysis, sample)["extracted_models"]
+    assert [(row["context_length"], row["max_output_tokens"]) for row in rows] == [
+        (8192, 1024),
+        (4096, 512),
+        (2048, None),
+    ]
+
+
+def test_alternatives_that_disagree_are_not_used():
+    sample = {
+        "data": [{"id": f"m{n}", "context_length": 8192 * n, "top": {"context_length": 512 * n}} for n in range(1, 20)]
+        + [{"id": "m99", "top": {"context_length": 99}}]
+    }
+    assert RuleGenerator().analyze_sample(sample)["fields"]["context_length"] == "context_length"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"input": ["text", "image"], "output": ["text"]},
+        {"accepts": ["text", "image"], "produces": ["text"]},
+        {"io": {"in": ["text", "image"], "out": ["text"]}},
+        {"capabilities": {"input": {"text": True, "image": True, "audio": False}, "output": {"text": True}}},
+    ],
+)
+def test_modalities_are_recognised_by_their_values(given):
+    row = rows_of({"data": [{"id": f"m{n}", **given} for n in range(3)]})["m1"]
+    assert (row["input_modalities"], row["output_modalities"]) == (["image", "text"], ["text"])
+
+
+@pytest.mark.parametrize(
+    ("created", "reason"),
+    [
+        ([0, 0, 0], "zero"),
+        ([1626777600] * 3, "the constant of one-api"),
+        ([1712345678] * 3, "constant"),
+        ([1712345678, 1712345679, 1712345680], "all within seconds: the time of the request"),
+        ([1712345678000, 1612345678000, 1512345678000], "milliseconds"),
+    ],
+)
+def test_a_meaningless_creation_time_is_left_out(created, reason):
+    sample = {"data": [{"id": f"model-{n}", "created": value} for n, value in enumerate(created)]}
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert "created" not in analysis["fields"]
+    assert analysis["evidence"]["junk"]["created"] == reason
+
+
+def test_a_genuine_creation_time_is_kept():
+    assert RuleGenerator().analyze_sample(samples.OPENAI_LIKE)["fields"]["created"] == "created"
+
+
+def test_where_ids_are_arbitrary_the_base_model_gives_the_capabilities():
+    sample = {
+        "data": [
+            {"id": "prod-main", "model": "gpt-4o", "status": "succeeded"},
+            {"id": "search-index", "model": "text-embedding-3-large", "status": "succeeded"},
+            {"id": "gpt-4.1", "model": "gpt-4.1", "status": "succeeded"},
+        ]
+    }
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert analysis["fields"]["base_model"] == "model"
+    rows = {row["model_id"]: row for row in RuleValidator().validate_rule(analysis, sample)["extracted_models"]}
+    assert rows["search-index"]["capabilities"]["embedding"] is True
+    assert rows["prod-main"]["capabilities"]["chat"] is True
+
+
+def test_where_ids_name_known_models_there_is_no_base_model():
+    sample = {"data": [{"id": "gpt-4o", "model": "whisper-1"}, {"id": "claude-3-haiku", "model": "whisper-1"}]}
+    assert "base_model" not in RuleGenerator().analyze_sample(sample)["fields"]

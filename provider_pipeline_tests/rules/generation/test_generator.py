@@ -1,0 +1,144 @@
+"""Rules for whole samples: deterministic, safe on any input, calibrated, and joined over endpoints."""
+
+import copy
+import time
+from typing import Any
+
+import pytest
+
+from provider_pipeline.rules.document import Detail, ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.validator import RuleValidator
+from provider_pipeline_tests.rules import samples
+from provider_pipeline_tests.rules.generation.generated import generated, rows_of
+
+
+def test_a_clear_listing_is_not_ambiguous():
+    analysis = RuleGenerator().analyze_sample(samples.OPENAI_LIKE)
+    assert analysis["issues"] == []
+    assert analysis["confidence"] > 0.8
+
+
+def test_two_likely_listings_are_reported_as_ambiguous():
+    sample = {
+        "data": [{"id": f"alpha-{n}", "object": "model", "owned_by": "x", "created": n} for n in range(9)],
+        "items": [{"name": f"beta-{n}", "id": f"b-{n}", "type": "chat", "pricing": {"input": 1}} for n in range(9)],
+    }
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert [entry["type"] for entry in analysis["issues"]] == ["ambiguous"]
+    assert analysis["confidence"] < 0.5
+
+
+@pytest.mark.parametrize(
+    "sample", [None, True, 3, "<html>", [], {}, ["gpt-4o"], {"error": {"message": "no"}}, {"data": []}, [[]]]
+)
+def test_a_sample_without_a_listing_gives_an_invalid_rule_with_an_issue(sample):
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert [entry["type"] for entry in analysis["issues"]] == ["no_listing_found"]
+    assert analysis["confidence"] == 0
+    assert not RuleValidator().validate_rule(analysis, sample)["valid"]
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {1: {"id": "x"}},
+        [{"id": "m", "modalities": {"input": ["\ud800"], "output": ["\ud800"]}}] * 3,
+        [{"a": {"_key": {}, "b": {"_key": [1], "c": 1}}}] * 4,
+        {"data": [{"id": "m", "price": {"input": 1, "unit": {}, "currency": ["USD"]}}] * 3},
+        [[["id"]], [["x"]]],
+    ],
+)
+def test_garbage_never_raises(sample):
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert 0 <= analysis["confidence"] <= 1
+    assert analysis["confidence"] > 0.5 or analysis["issues"]
+
+
+@pytest.mark.parametrize("name", sorted(samples.ALL))
+def test_generation_is_deterministic_and_does_not_change_the_sample(name):
+    sample = copy.deepcopy(samples.ALL[name])
+    first, second = RuleGenerator().analyze_sample(sample), RuleGenerator().analyze_sample(copy.deepcopy(sample))
+    assert first == second
+    assert ExtractionRule.parse(first).digest == ExtractionRule.parse(second).digest
+    assert sample == samples.ALL[name]
+
+
+def test_a_rule_for_thousands_of_models_takes_less_than_a_second():
+    items = [{"id": f"org{n % 97}/model-{n}-7b-instruct", "context_length": 4096, "created": n} for n in range(6500)]
+    started = time.perf_counter()
+    RuleGenerator().analyze_sample({"data": items})
+    assert time.perf_counter() - started < 3  # under one second on an idle machine; tests share theirs
+
+
+def test_a_very_long_listing_is_sampled_without_loss_of_confidence():
+    items = [{"id": f"org/model-{n}", "object": "model", "owned_by": "org", "created": n} for n in range(25_000)]
+    analysis = RuleGenerator().analyze_sample({"data": items, "errors": [{"id": "w"}]})
+    assert analysis["jmespath_rule"] == "data[*]"
+    assert analysis["confidence"] > 0.8
+
+
+def test_an_odd_value_in_the_sample_does_not_cost_a_model():
+    items = [{"id": f"m{n}", "context_length": 4096, "pricing": {"input": 0.5, "output": 1}} for n in range(30)]
+    items[3]["context_length"], items[7]["pricing"]["input"] = "unknown", -7
+    sample = {"data": items}
+    rule = RuleGenerator().analyze_sample(sample)
+    assert rule["expect"]["unreadable"] == ["context_length", "input_price"]
+    rows = rows_of(sample)
+    assert len(rows) == 30
+    assert (rows["m3"]["context_length"], rows["m7"]["input_price"], rows["m4"]["context_length"]) == (None, None, 4096)
+
+
+def test_each_endpoint_gets_the_same_parts_as_a_rule_of_its_own():
+    listings = {"/v1/models": samples.RICH, "/m": samples.METHODS, "/v1/all": samples.CURSOR}
+    rule = generated(*listings.items())
+    for endpoint in rule["endpoints"]:
+        alone = RuleGenerator().analyze_sample(listings[endpoint["path"]])
+        assert endpoint["selector"] == alone["jmespath_rule"]
+        for part in ("fields", "units", "pagination", "expect"):
+            assert endpoint[part] == alone[part]
+    assert rule["metadata"]["sample_model_count"] == 34
+
+
+def test_the_endpoint_without_a_listing_is_named():
+    rule = generated(("/v1/models", samples.RICH), ("/v1/voices", {"error": "none"}))
+    (problem,) = rule["issues"]
+    assert (problem["type"], "/v1/voices" in problem["message"]) == ("no_listing_found", True)
+
+
+def test_an_issue_names_its_endpoint():
+    odd = {"result": {"catalogue": {"entries": [{"handle": "red", "label": "1"}, {"handle": "green", "label": "2"}]}}}
+    rule = generated(("/v1/models", samples.RICH), ("/v1/odd", odd))
+    assert [(issue["type"], issue["message"][:9]) for issue in rule["issues"]] == [("ambiguous", "/v1/odd: ")]
+
+
+def detailed(listing: Any, details: dict[str, Any]) -> dict[str, Any]:
+    sample = EndpointSample(
+        {"listing": listing, "details": details}, "/v1/models", Detail(path="/v1/models/{id}", concurrency=2)
+    )
+    return RuleGenerator().analyze_endpoints([sample])
+
+
+def test_fields_come_from_the_details_and_ids_from_the_listing():
+    details = {
+        model["id"]: {**model, "id": f"other-{model['id']}", "tags": [{"id": f"tag-{n}"} for n in range(30)]}
+        for model in samples.RICH["data"][:4]
+    }
+    names = {"data": [{"id": model["id"]} for model in samples.RICH["data"]], "has_more": False}
+    rule = detailed(names, details)
+    assert (rule["jmespath_rule"], rule["fields"]["id"]) == ("data[*]", "id")
+    assert rule["fields"]["context_length"] == "detail.context_length"
+    assert rule["units"]["input_price"] == "usd_per_token"
+    assert rule["detail"] == {"path": "/v1/models/{id}", "concurrency": 2}
+    result = RuleValidator().validate_rule(rule, {"listing": names, "details": details})
+    rows = {row["model_id"]: row for row in result["extracted_models"]}
+    assert (len(rows), rows["acme/model-2b-instruct"]["context_length"]) == (30, 8192)
+    assert rows["acme/model-1b-instruct"]["capabilities"]["vision"] is True
+    assert rows["acme/model-9b-instruct"]["context_length"] is None
+
+
+def test_without_any_detail_the_rule_is_that_of_the_listing():
+    rule = detailed(samples.RICH, {"acme/model-1b-instruct": None})
+    alone = RuleGenerator().analyze_sample(samples.RICH)
+    assert (rule["fields"], rule["units"]) == (alone["fields"], alone["units"])

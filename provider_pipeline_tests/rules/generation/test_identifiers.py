@@ -1,0 +1,35 @@
+"""Which field, or pair of fields, is the id."""
+
+from provider_pipeline.rules.generation.identifiers import id_choices
+from provider_pipeline.rules.generation.shape import shape_of
+from provider_pipeline_tests.rules.generation.generated import rows_of
+
+NAMES = ("acme/gpt-4o", "acme/llama-3.1-8b-instruct", "acme/bge-m3")
+
+
+def expressions(*items):
+    return [choice.expression for choice in id_choices(shape_of(items))]
+
+
+def test_the_id_of_a_nested_object_is_not_the_id_of_the_item():
+    items = [{"Id": f"ep-2024060{n}-abcdef", "Reference": {"Base": {"Name": name}}} for n, name in enumerate(NAMES)]
+    assert set(rows_of({"Items": items})) == {item["Id"] for item in items}
+
+
+def test_a_unique_key_that_names_an_id_is_preferred():
+    assert expressions({"id": "a-1", "name": "A", "owner": "x"}, {"id": "b-2", "name": "B", "owner": "x"})[0] == "id"
+    assert expressions({"uuid": "a-1", "model_name": "gpt-4o"}, {"uuid": "a-1", "model_name": "o3"})[0] == "model_name"
+
+
+def test_owner_and_name_together_are_the_id_only_where_names_repeat_or_another_field_confirms_it():
+    same = [{"owner": owner, "name": "sdxl"} for owner in ("acme", "zeta")]
+    assert expressions(*same)[0] == "join('/', [owner, name])"
+    other = [{"owner": "acme", "name": "sdxl"}, {"owner": "zeta", "name": "flux"}]
+    assert expressions(*other)[0] == "name"
+    confirmed = [{**item, "url": f"https://x.example/{item['owner']}/{item['name']}"} for item in other]
+    assert expressions(*confirmed)[0] == "join('/', [owner, name])"
+
+
+def test_numbers_are_ids_too_but_not_mixed_with_texts():
+    assert [choice.id_type for choice in id_choices(shape_of([{"id": 1}, {"id": 2}]))] == ["integer"]
+    assert expressions({"id": 1}, {"id": "b"}) == []
