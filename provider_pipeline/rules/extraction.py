@@ -39,13 +39,13 @@ from provider_pipeline.rules.work import (
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash"})
 _STRENGTH: Final = ("evidence", "lookup_table", "regex")
-"""What a capability can rest on, the strongest first."""
+"""Sources of a capability, strongest first."""
 
 
 def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """A new row from two with one id: the first endpoint's values, and the later one's where the first has none.
+    """Merge two rows with one id: the first endpoint's values, with gaps filled from the later one.
 
-    A capability that both decide rests on the stronger source, and of equal ones on the first endpoint's.
+    Of a capability that both decide, the stronger source wins; of equal sources, the first endpoint.
     """
     row = {
         column: value if value is not None or column in _JOINED else later[column] for column, value in first.items()
@@ -64,12 +64,7 @@ def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, 
 
 
 def last_of_each(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """The rows without those that a later one in the stream replaces.
-
-    Args:
-        rows: All rows that a `ListingJudge` handed out, in order.
-        superseded: Its verdict's `superseded`.
-    """
+    """The last version of each row that a `ListingJudge` returned, given its verdict's `superseded`."""
     if not superseded:
         yield from rows
         return
@@ -97,17 +92,17 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "input_price": "input_price",
     "output_price": "output_price",
 }
-"""Names of a rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
+"""A rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
 
 Reader = Callable[..., Any]
-"""From a value, and what else it depends on, to a column's value; raises `BadValueError`."""
+"""From a value and further arguments to a column's value; raises `BadValueError`."""
 
 _LISTING: Final = f"{LISTING_STEPS:,} steps and {STEPS_PER_ITEM:,} for each item"
 _EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
 class Rejected(NamedTuple):
-    """An item that gave no row; `model_id` where at least that could be read."""
+    """An item without a row; has its `model_id` if that could be read."""
 
     reason: str
     field: str
@@ -117,13 +112,13 @@ class Rejected(NamedTuple):
 
 
 class ItemReader:
-    """One endpoint of a rule, compiled.
+    """One endpoint of a rule, compiled to read items.
 
     Args:
         endpoint: The endpoint.
         capabilities: The rule's capability rules.
-        thresholds: How large numbers may be.
-        work: The steps that all endpoints of the rule may take on the listing together; None for those of a listing.
+        thresholds: For the largest plausible numbers.
+        work: The step budget that all endpoints of the rule share; one of its own if None.
     """
 
     def __init__(
@@ -158,13 +153,12 @@ class ItemReader:
         self._metadata = _present(fields, *(name for name in fields if name not in set(FIELD_COLUMNS.values())))
 
     def items(self, document: Any) -> list[Any] | None:
-        """The items the selector finds on a page; None where it finds no list.
+        """The items that the selector finds on a page; None if it finds no list.
 
-        A page of an endpoint with details is `{"listing": ..., "details": {id: ...}}`; its items have theirs under
-        `detail`, null where there is none.
+        With details, a page is `{"listing": ..., "details": {id: ...}}`; each item gets its own, or null, as `detail`.
 
         Raises:
-            RuleTooCostlyError: The selector takes more steps, or gives more items, than it may.
+            RuleTooCostlyError: The selector takes too many steps or gives too many items.
         """
         if self._with_details:
             return self._detailed(document)
@@ -216,10 +210,10 @@ class ItemReader:
             raise self._too_costly("model_id", error) from error
 
     def row(self, item: Any) -> dict[str, Any] | Rejected:  # noqa: PLR0912  # one branch for each kind of column
-        """The row of one item, or why there is none.
+        """The row of one item, or why it was rejected.
 
         Raises:
-            RuleTooCostlyError: It takes more steps, or is larger, than it may be.
+            RuleTooCostlyError: It takes too many steps, or is too large.
         """
         if not isinstance(item, dict):
             return Rejected("not_an_object", "", f"the item is a JSON {json_type(item)}; expected an object", item)
@@ -264,7 +258,6 @@ class ItemReader:
         return row
 
     def _too_costly(self, column: str, error: WorkExceededError) -> RuleTooCostlyError:
-        """What there is to say when no steps are left at a column."""
         field = self._fields.get(column)
         what = str(error) or (f"the field {column}" + (f" ({shown(field.text)})" if field is not None else ""))
         return RuleTooCostlyError(
@@ -272,7 +265,7 @@ class ItemReader:
         )
 
     def _telling_name(self, item: Any, model_id: str) -> str:
-        """The model's id, or the name of the model behind it where the id says nothing."""
+        """The model's id, or its base model's name if no pattern knows the id."""
         if self._base_model is None or self._capabilities.of_name(model_id):
             return model_id
         behind = self._base_model(item, self._work)
@@ -288,7 +281,7 @@ def _require_small(model_id: str, size: int, item: Any) -> None:
 
 
 def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
-    """The reader of a column, with None for what cannot be read where the rule's own sample held such values."""
+    """The column's reader; if the rule's own sample held unreadable values, it returns None for them."""
     if column not in endpoint.expect.unreadable:
         return read
 

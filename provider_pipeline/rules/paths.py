@@ -1,4 +1,4 @@
-"""The paths that a rule may ask: below the provider's base URL, and spelled in one way only."""
+"""The paths a rule may request: below the provider's base URL, and impossible to read as any other path."""
 
 import re
 from typing import Annotated, Final
@@ -6,16 +6,16 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
-# What a server or a proxy may decode once more before it looks for the path: dot, slash, backslash, percent, ?, #, ;.
+# Escapes that a server or proxy may decode once more before routing: dot, slash, backslash, percent, ?, #, ;.
 _ENCODED: Final = re.compile(r"%(?:2[ef35]|3[bf]|5c)", re.IGNORECASE)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def checked_path(path: str) -> str:
-    """The path, if it can only be read as one below the base URL; it may hold a query.
+    """The path, which may hold a query, if it can only be read as one below the base URL.
 
     Raises:
-        ValueError: What is wrong with it, as the end of a sentence that begins with the path.
+        ValueError: The reason, as the end of a sentence that begins with the path.
     """
     own, _, query = path.partition("?")
     if path.startswith("//") or urlsplit(path).scheme:
@@ -39,9 +39,9 @@ def checked_path(path: str) -> str:
 
 
 def climbs(path: str) -> bool:
-    """Whether a part of a path is `.` or `..`, whatever parameters follow it."""
+    """Whether a segment is `.` or `..`, even with `;parameters` after it."""
     return any(part.partition(";")[0] in (".", "..") for part in path.split("/"))
 
 
 EndpointPath = Annotated[str, Field(max_length=2_000), AfterValidator(checked_path)]
-"""A path below the provider's base URL, which may hold a query; empty for the base URL itself."""
+"""A checked path; empty for the base URL itself."""

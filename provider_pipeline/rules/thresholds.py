@@ -1,7 +1,4 @@
-"""How far a listing may stray before it is held, per provider.
-
-Here: the numbers, their meaning and their defaults. Not here: the checks that use them (`judge.py`, `plausibility.py`).
-"""
+"""How far a listing may deviate before it is blocked, per provider; `judge.py` and `plausibility.py` apply it."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Thresholds(BaseModel):
     """Limits of a listing's verdict; a provider overrides any of them with `Thresholds.model_validate({...})`.
 
-    Shares are fractions of one. The limits on rejected and duplicate rows are raised by what the rule's own sample
-    already contained, for genuine listings hold such rows too.
+    Shares are fractions of one. The limits on rejected and duplicate rows rise with the shares that the rule's own
+    sample contained, as genuine listings hold such rows too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

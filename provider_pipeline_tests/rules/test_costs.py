@@ -7,14 +7,21 @@ import sys
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
-from provider_pipeline.rules.caching import SizedCache
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression, compiled
 from provider_pipeline.rules.patterns import MAX_PROGRAM, PatternSet, parse_pattern, program_size
 from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline.rules.work import FEW_ITEMS, ITEM_STEPS, Work, WorkExceededError, has_elements, json_bytes
+from provider_pipeline.rules.work import (
+    FEW_ITEMS,
+    ITEM_STEPS,
+    SizedCache,
+    Work,
+    WorkExceededError,
+    has_elements,
+    json_bytes,
+)
 from provider_pipeline_tests.rules import samples
 from provider_pipeline_tests.rules.attacks import ATTACKS, models, numbers, patterns, rule
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.drift import MOST_DIFFERENCES, describe_drift
+from provider_pipeline.rules.drift import MAX_DIFFERENCES, describe_drift
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing, moved
 
@@ -124,7 +124,7 @@ JSON = st.recursive(
 @given(before=JSON, after=JSON)
 def test_any_two_documents_give_a_bounded_printable_answer(before, after):
     found = describe_drift(RULE, [before], [after])
-    assert len(found) <= MOST_DIFFERENCES
+    assert len(found) <= MAX_DIFFERENCES
     for difference in found:
         json.dumps(difference.to_json()).encode()
         difference.text.encode("utf-8")

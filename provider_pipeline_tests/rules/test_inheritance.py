@@ -5,8 +5,8 @@ import copy
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.drift import with_inherited_fields
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.inheritance import with_inherited_fields
 
 MODELS = {"gpt-4.1": 1_047_576, "gpt-4o": 128_000, "gpt-4": 8_192, "o3": 200_000, "o4-mini": 100_000}
 OLD = {

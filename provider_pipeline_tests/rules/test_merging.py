@@ -11,8 +11,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import last_of_each
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.rows import meta_hash
+from provider_pipeline.rules.rows import Profile, meta_hash
 
 CAPABILITIES = {
     "chat": {"patterns": {"regex": ["gpt-.*"]}},

@@ -9,8 +9,7 @@ from jmespath import visitor
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.ids import normalise_id
-from provider_pipeline.rules.interpreter import RuleFunctions
-from provider_pipeline.rules.language import compile_expression, compiled
+from provider_pipeline.rules.language import RuleFunctions, compile_expression, compiled
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 

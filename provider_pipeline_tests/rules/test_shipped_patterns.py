@@ -3,10 +3,10 @@ import random
 
 from provider_pipeline.rules.ids import capability_patterns, family_patterns
 from provider_pipeline.rules.matching import CapabilityMatcher, capability_names
-from provider_pipeline.rules.mining import Fact
-from provider_pipeline.rules.shipped import (
+from provider_pipeline.rules.mining import (
     LEARNT_FILE,
     MIN_VENDORS,
+    Fact,
     contradicted_facts,
     learn_shipped,
     learnt_text,
