@@ -60,8 +60,7 @@ class FieldComparison:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        counts = {"agree": self.agree, "differ": self.differ, "lost": self.lost, "gained": self.gained}
-        return {**counts, "sample": list(self.sample)}
+        return {**vars(self), "sample": list(self.sample)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FieldComparison":
@@ -94,9 +93,7 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return {
-            "before": self.before,
-            "after": self.after,
-            "shared": self.shared,
+            **vars(self),
             "gone": list(self.gone),
             "new": list(self.new),
             "fields": {name: each.to_json() for name, each in self.fields.items()},
@@ -156,18 +153,18 @@ class RowComparer:
         new = {row["model_id"]: row for row in after}
         self._before += len(old)
         self._after += len(new)
-        _note(self._gone, (model_id for model_id in old if model_id not in new))
-        _note(self._new, (model_id for model_id in new if model_id not in old))
+        _sample(self._gone, (model_id for model_id in old if model_id not in new))
+        _sample(self._new, (model_id for model_id in new if model_id not in old))
         for model_id, was in old.items():
             now = new.get(model_id)
             if now is None:
                 continue
             self._shared += 1
-            for name, count in self._fields.items():
-                count.add(model_id, _plain(was[name]), _plain(now[name]))
+            for column, count in self._fields.items():
+                count.add(model_id, _plain(was[column]), _plain(now[column]))
             for capability in was["capabilities"].keys() | now["capabilities"].keys():
-                told = f"{model_id} {capability}"
-                self._capabilities.add(told, was["capabilities"].get(capability), now["capabilities"].get(capability))
+                name = f"{model_id} {capability}"
+                self._capabilities.add(name, was["capabilities"].get(capability), now["capabilities"].get(capability))
 
     def comparison(self) -> Comparison:
         """The counts so far."""
@@ -182,7 +179,7 @@ class RowComparer:
         )
 
 
-def _note(sample: list[str], ids: Iterable[str]) -> None:
+def _sample(sample: list[str], ids: Iterable[str]) -> None:
     for model_id in ids:
         if len(sample) >= SAMPLE_SIZE:
             return

@@ -236,7 +236,7 @@ class ListingJudge:
                 f"the rule does more with this listing than a rule may: {self._too_costly.message}",
                 expected="a rule within the bounds of docs/rules.md",
                 actual=self._too_costly.message,
-                recovery="Write the rule more simply, or regenerate it from a fresh sample.",
+                recovery="Simplify the rule, or regenerate it from a fresh sample.",
             )
 
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
@@ -278,7 +278,7 @@ class ListingJudge:
             )
 
     def _empty(self, what: str) -> dict[str, Any]:
-        more = "; an endpoint that lists nothing any more has to leave the rule" if self._kept is not None else ""
+        more = "; remove an endpoint that no longer lists models from the rule" if self._kept is not None else ""
         return issue(
             "empty_listing",
             "error",

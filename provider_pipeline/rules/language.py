@@ -57,6 +57,8 @@ MAX_COPIES: Final = 256
 """Copies of one value that an expression may make: the product of its multi-select widths."""
 _CACHE_SIZE: Final = 100_000
 """Nodes and characters of all cached expressions; a node takes about half a kilobyte."""
+MAX_TO_STRING: Final = 4
+"""Calls of `to_string()`, each of which can double the size of a text by escaping."""
 MAX_JOINED: Final = 65_536
 """Characters in the result of one `join()`."""
 _VISIT_STEPS: Final = 12
@@ -186,7 +188,7 @@ def _evaluated(expression: Compiled, value: Any, work: Work) -> Any:
     except WorkExceededError as error:
         raise RuleTooCostlyError(
             f"the expression {_shown(expression.text)} takes more steps than a rule may, {PAGE_STEPS:,} for a page",
-            hint="say it more simply, or have the rule generated",
+            hint="simplify the expression, or have the rule generated",
         ) from error
 
 
@@ -246,8 +248,11 @@ def _check_size(tree: Mapping[str, Any], expression: str) -> None:
             strings += node["value"] == "to_string"
             if node["value"] not in RuleFunctions.FUNCTION_TABLE:
                 raise InvalidRuleError(f"unknown function {node['value']}() in {_shown(expression)}")
-        if nodes > MAX_NODES or copies > MAX_COPIES or strings > 4:
-            raise InvalidRuleError(f"expression does too much work for a rule: {_shown(expression)}")
+        if nodes > MAX_NODES or copies > MAX_COPIES or strings > MAX_TO_STRING:
+            raise InvalidRuleError(
+                f"expression too large: at most {MAX_NODES} nodes, {MAX_COPIES} copies of a value and {MAX_TO_STRING} "
+                f"calls of to_string() are read: {_shown(expression)}"
+            )
 
 
 def _shown(value: object) -> str:

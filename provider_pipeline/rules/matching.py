@@ -65,13 +65,13 @@ Columns = tuple[dict[str, bool], dict[str, str]]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NameDecisions:
-    """What a rule's patterns decide about a name; names with equal decisions share one object."""
+    """What a rule's patterns decide about a name; names with equal decisions share one object, hashed by identity."""
 
     decisions: Mapping[str, Decision]
 
 
 PricedDecisions = tuple[NameDecisions, int]
-"""A name's decisions and their cost in steps, which does not depend on caching."""
+"""A name's decisions and their cost in steps, the same whether they were cached or not."""
 
 
 class NamePatterns:
@@ -88,10 +88,10 @@ class NamePatterns:
                     self._votes.append([])
                 self._votes[position].append((order, capability, has))
         self._patterns = PatternSet(list(positions))
-        self._known: dict[str, PricedDecisions] = {}
-        self._told: dict[tuple[int, ...], PricedDecisions] = {}
+        self._by_name: dict[str, PricedDecisions] = {}
+        self._by_matches: dict[tuple[int, ...], PricedDecisions] = {}
         self._shared: dict[tuple[tuple[str, Decision], ...], NameDecisions] = {}
-        self._room = _MAX_CACHED_PARTS
+        self._cache_room = _MAX_CACHED_PARTS
 
     @property
     def memory(self) -> int:
@@ -100,40 +100,40 @@ class NamePatterns:
 
     def decide(self, model_id: str) -> NameDecisions:
         """What the patterns decide about an id: per capability, the first that matches its normal form or itself."""
-        return self.judged(model_id)[0]
+        return self.decide_priced(model_id)[0]
 
-    def judged(self, model_id: str) -> PricedDecisions:
+    def decide_priced(self, model_id: str) -> PricedDecisions:
         """The same, with its cost."""
-        known = self._known.get(model_id)
-        if known is None:
-            positions = self._matching(model_id)
-            known = self._told.get(positions)
-            if known is None:
+        decided = self._by_name.get(model_id)
+        if decided is None:
+            positions = self._matches(model_id)
+            decided = self._by_matches.get(positions)
+            if decided is None:
                 votes = sum(len(self._votes[position]) for position in positions)
-                known = (self._named(positions), len(positions) + votes)
-                if len(self._told) >= _MAX_CACHED_COLUMNS or not self._has_room(len(positions)):
-                    return known
-                self._told[positions] = known
-            if len(self._known) < _MAX_CACHED_NAMES:
-                self._known[model_id] = known
-        return known
+                decided = (self._decisions(positions), len(positions) + votes)
+                if len(self._by_matches) >= _MAX_CACHED_COLUMNS or not self._fits_cache(len(positions)):
+                    return decided
+                self._by_matches[positions] = decided
+            if len(self._by_name) < _MAX_CACHED_NAMES:
+                self._by_name[model_id] = decided
+        return decided
 
-    def _named(self, positions: tuple[int, ...]) -> NameDecisions:
-        decisions = self._judge(positions)
-        named = self._shared.get(decisions)
-        if named is None:
-            named = NameDecisions(dict(decisions))
-            if len(self._shared) < _MAX_CACHED_COLUMNS and self._has_room(len(decisions)):
-                self._shared[decisions] = named
-        return named
+    def _decisions(self, positions: tuple[int, ...]) -> NameDecisions:
+        decisions = self._first_matches(positions)
+        shared = self._shared.get(decisions)
+        if shared is None:
+            shared = NameDecisions(dict(decisions))
+            if len(self._shared) < _MAX_CACHED_COLUMNS and self._fits_cache(len(decisions)):
+                self._shared[decisions] = shared
+        return shared
 
-    def _has_room(self, parts: int) -> bool:
-        if parts > self._room:
+    def _fits_cache(self, parts: int) -> bool:
+        if parts > self._cache_room:
             return False
-        self._room -= parts
+        self._cache_room -= parts
         return True
 
-    def _matching(self, model_id: str) -> tuple[int, ...]:
+    def _matches(self, model_id: str) -> tuple[int, ...]:
         normal, raw = normalise_id(model_id), model_id.lower()
         if not normal:
             return ()
@@ -142,7 +142,7 @@ class NamePatterns:
             positions += self._patterns.matches(raw)
         return tuple(positions)
 
-    def _judge(self, positions: Iterable[int]) -> tuple[tuple[str, Decision], ...]:
+    def _first_matches(self, positions: Iterable[int]) -> tuple[tuple[str, Decision], ...]:
         first: dict[str, tuple[int, bool | None]] = {}
         for position in positions:
             for order, capability, has in self._votes[position]:
@@ -152,7 +152,7 @@ class NamePatterns:
 
 
 _NAME_PATTERNS: Final = SizedCache[tuple[tuple[str, tuple[str, ...]], ...], NamePatterns](_SET_MEMORY)
-_READ: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_MAX_CACHED_PARTS)
+_GETTERS: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_MAX_CACHED_PARTS)
 
 
 def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatterns:
@@ -166,13 +166,13 @@ def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatt
 
 def _getters_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
     """Getters of all that the predicates read in an item; None if they read the whole item."""
-    getters = _READ.get(predicates)
+    getters = _GETTERS.get(predicates)
     if getters is None:
         paths = frozenset[tuple[str, ...]]().union(*(compiled(text).paths for text in predicates))
         if () in paths:
             return None
         getters = tuple(path_getter(path) for path in sorted(paths))
-        _READ.put(predicates, getters, 1 + len(predicates))
+        _GETTERS.put(predicates, getters, 1 + len(predicates))
     return getters
 
 
@@ -200,10 +200,10 @@ class CompiledCapabilities:
         predicates = [each for _, *both in self._predicates for side in both for each in side]
         self._predicates_cost = sum(_PREDICATE_STEPS + each.cost for each in predicates)
         self.cost = len(self._read or ())
-        self._told: dict[bytes, EvidenceStates] = {}
+        self._evidence_cache: dict[bytes, EvidenceStates] = {}
         self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
-        self._columns: dict[tuple[NameDecisions, EvidenceStates], Columns] = {}
-        self._room = _MAX_CACHED_PARTS
+        self._column_cache: dict[tuple[NameDecisions, EvidenceStates], Columns] = {}
+        self._cache_room = _MAX_CACHED_PARTS
 
     def of_name(self, model_id: str) -> Mapping[str, Decision]:
         """What lookup tables and patterns decide about an id; undecided capabilities are absent."""
@@ -223,48 +223,48 @@ class CompiledCapabilities:
         Raises:
             WorkExceededError: Too few steps are left.
         """
-        told = self._evidence(item, work) if self._predicates else ()
-        named, cost = self._names.judged(model_id)
+        stated = self._evidence(item, work) if self._predicates else ()
+        named, cost = self._names.decide_priced(model_id)
         work.left -= cost
         if work.left < 0:
             raise WorkExceededError
         if self._lookup:
-            found = _combined(self.of_name(model_id), told)
+            found = _combined(self.of_name(model_id), stated)
             work.spend(_LOOKUP_STEPS * len(found))
             return _columns(found)
-        known = self._columns.get((named, told))
-        if known is None:
-            known = _columns(_combined(named.decisions, told))
-            if len(self._columns) < _MAX_CACHED_COLUMNS and len(known[0]) <= self._room:
-                self._room -= len(known[0])
-                self._columns[named, told] = known
-        return known[0].copy(), known[1].copy()
+        cached = self._column_cache.get((named, stated))
+        if cached is None:
+            cached = _columns(_combined(named.decisions, stated))
+            if len(self._column_cache) < _MAX_CACHED_COLUMNS and len(cached[0]) <= self._cache_room:
+                self._cache_room -= len(cached[0])
+                self._column_cache[named, stated] = cached
+        return cached[0].copy(), cached[1].copy()
 
     def _evidence(self, item: Any, work: Work) -> EvidenceStates:
         """What the predicates say, cached for models that agree in everything the predicates read."""
         if self._read is None:
-            return self._judged(item, work)
+            return self._evaluated(item, work)
         try:
             read = marshal.dumps([get(item) for get in self._read], _MARSHAL_VERSION)
         except ValueError:  # not JSON, or nested too deeply
-            return self._judged(item, work)
+            return self._evaluated(item, work)
         work.left -= len(read) // CHARACTERS_PER_STEP
-        told = self._told.get(read)
-        if told is None:
-            told = self._judged(item, work)
-            if len(read) <= _MAX_CACHED_KEY and len(self._told) < _MAX_CACHED_COLUMNS:
-                self._told[read] = told
-        return told
+        stated = self._evidence_cache.get(read)
+        if stated is None:
+            stated = self._evaluated(item, work)
+            if len(read) <= _MAX_CACHED_KEY and len(self._evidence_cache) < _MAX_CACHED_COLUMNS:
+                self._evidence_cache[read] = stated
+        return stated
 
-    def _judged(self, item: Any, work: Work) -> EvidenceStates:
+    def _evaluated(self, item: Any, work: Work) -> EvidenceStates:
         work.spend(self._predicates_cost)
-        told: list[tuple[str, bool]] = []
+        stated: list[tuple[str, bool]] = []
         for capability, evidence, counter in self._predicates:
             if _holds_any(evidence, item, work):
-                told.append((capability, True))
+                stated.append((capability, True))
             elif _holds_any(counter, item, work):
-                told.append((capability, False))
-        return tuple(told)
+                stated.append((capability, False))
+        return tuple(stated)
 
 
 def _holds_any(predicates: Iterable[Compiled], item: Any, work: Work) -> bool:
@@ -277,10 +277,10 @@ def _holds_any(predicates: Iterable[Compiled], item: Any, work: Work) -> bool:
     return False
 
 
-def _combined(named: Mapping[str, Decision], told: EvidenceStates) -> Mapping[str, Decision]:
-    if not told:
+def _combined(named: Mapping[str, Decision], stated: EvidenceStates) -> Mapping[str, Decision]:
+    if not stated:
         return named
-    return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in told}}.items()))
+    return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in stated}}.items()))
 
 
 def _columns(decisions: Mapping[str, Decision]) -> Columns:

@@ -6,7 +6,7 @@ A field is a column, or one key of a column that is merged key by key: `capabili
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
@@ -115,40 +115,36 @@ def checked_value(field: str, value: Any) -> Any:
         raise InvalidRuleError(f"the value of {field} cannot be stored: {error}") from error
     if value is None or column == "metadata_json":
         return value
-    wanted, found = _CHECKS[column](value)
-    if not wanted:
-        raise InvalidRuleError(f"{field} cannot be {value!r}; it is {found}, or null")
+    is_valid, expected = _CHECKS[column]
+    if not is_valid(value):
+        raise InvalidRuleError(f"{field} cannot be {value!r}; it is {expected}, or null")
     return sorted(set(value)) if column.endswith("_modalities") else value
 
 
-def _is_text(value: Any) -> tuple[bool, str]:
-    return isinstance(value, str) and bool(value.strip()), "a text"
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
 
 
-def _is_limit(value: Any) -> tuple[bool, str]:
-    return type(value) is int and 0 < value <= _MAX_TOKENS, "a whole number of tokens above zero"
+def _is_limit(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _MAX_TOKENS
 
 
-def _is_price(value: Any) -> tuple[bool, str]:
-    return type(value) in (int, float) and 0 <= value < math.inf, "a price in USD per million tokens"
+def _is_price(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
 
 
-def _is_texts(value: Any) -> tuple[bool, str]:
-    return isinstance(value, list) and all(isinstance(each, str) and each for each in value), "a list of texts"
-
-
-def _is_state(value: Any) -> tuple[bool, str]:
-    return isinstance(value, bool), "true or false"
-
-
-_CHECKS: Final = {
-    "display_name": _is_text,
-    "family": _is_text,
-    "context_length": _is_limit,
-    "max_output_tokens": _is_limit,
-    "input_modalities": _is_texts,
-    "output_modalities": _is_texts,
-    "input_price": _is_price,
-    "output_price": _is_price,
-    "capabilities": _is_state,
+_TEXT: Final = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
+_LIMIT: Final = (_is_limit, "a whole number of tokens above zero")
+_TEXTS: Final = (_is_texts, "a list of texts")
+_PRICE: Final = (_is_price, "a price in USD per million tokens")
+_CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "display_name": _TEXT,
+    "family": _TEXT,
+    "context_length": _LIMIT,
+    "max_output_tokens": _LIMIT,
+    "input_modalities": _TEXTS,
+    "output_modalities": _TEXTS,
+    "input_price": _PRICE,
+    "output_price": _PRICE,
+    "capabilities": (lambda value: isinstance(value, bool), "true or false"),
 }

@@ -23,9 +23,9 @@ def checked_path(path: str) -> str:
     if not path.isprintable() or "\\" in path or "#" in path:
         raise ValueError("holds a backslash, a fragment or a control character")
     if _BROKEN_ESCAPE.search(path):
-        raise ValueError("holds a % that begins no escape such as %20")
+        raise ValueError("holds a % that does not begin an escape such as %20")
     if escape := _ENCODED.search(own):
-        raise ValueError(f"holds the escape {escape[0]}, which may be read as another path")
+        raise ValueError(f"holds the escape {escape[0]}, which servers may decode into another path")
     for part in (own, query):
         try:
             decoded = unquote(part, errors="strict")
@@ -34,7 +34,7 @@ def checked_path(path: str) -> str:
         if not decoded.isprintable():
             raise ValueError("holds an escaped control character")
     if climbs(own):
-        raise ValueError("holds a part . or .., which may lead out of the base URL")
+        raise ValueError("holds a segment . or .., which may lead out of the base URL")
     return path
 
 

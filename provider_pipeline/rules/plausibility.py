@@ -307,7 +307,7 @@ class _Guard:
         if not held or self._is_evidence:
             return ("error" if held else "warning"), message
         least = self._thresholds.min_models_compared
-        return "warning", f"{message} (a share of fewer than {least} models holds nothing)"
+        return "warning", f"{message} (a share of fewer than {least} models only warns)"
 
     def _who_stayed(self) -> str:
         overlap = self._overlap

@@ -235,7 +235,7 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
         raise BadValueError("negative_price", "the price is negative")
     price = converted(amount, factor)
     if price == 0 and amount != 0:
-        raise BadValueError("not_a_price", "the price is too small to be told from a free one")
+        raise BadValueError("not_a_price", "the price is so small that it would be stored as zero, which means free")
     if not price <= largest:
         raise BadValueError("implausible_price", f"the price is above {largest:g} USD per million tokens")
     return price
