@@ -1,6 +1,6 @@
-"""Extraction rules: their language, writing them from samples, running them and judging what they give.
+"""Extraction rules: their language, running them, judging the rows, and generating rules from samples. See docs/rules.md.
 
-Pure: no input or output besides this package's own data files, no dagster, no database. Explained in docs/rules.md.
+Pure: no I/O but reading this package's own data files, no dagster, no database.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Issues, problems of a rule or a listing as an operator reads them; and text from outside made safe to show."""
+"""Issues (problems of a rule or a listing, written for an operator), and text from outside made safe to show."""
 
 import re
 from collections.abc import Iterable

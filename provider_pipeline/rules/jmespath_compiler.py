@@ -87,7 +87,7 @@ def plain_path(node: Node) -> tuple[str, ...] | None:
 
 
 def paths_read(node: Node) -> frozenset[tuple[str, ...]]:
-    """The paths that determine the node's result; the empty path, the whole value, if they cannot be told."""
+    """The paths that determine the node's result; the empty path, the whole value, if they are not known."""
     path = plain_path(node)
     if path is not None:
         return frozenset((path,))

@@ -104,16 +104,16 @@ class BaselineComparison:
         telling = moves.compared >= self._thresholds.min_models_compared or (
             moves is self._prices and moves.jumped == moves.compared > 1
         )
-        held = telling and moves.jumped / moves.compared > allowed
+        blocks = telling and moves.jumped / moves.compared > allowed
         yield issue(
             kind,
-            "error" if held else "warning",
+            "error" if blocks else "warning",
             f"{moves.jumped:,} of {moves.compared:,} models have {what} since {self.baseline.name}",
             expected=f"at most {allowed:.0%} of the models",
             actual=f"{moves.jumped / moves.compared:.0%}",
             sample=moves.sample,
             recovery=f"Look at the provider's listing. If the change is genuine, {how}; otherwise repair the rule."
-            if held
+            if blocks
             else "Nothing to do if the provider announced it.",
         )
 
@@ -210,7 +210,7 @@ class _Guard:
         if ratio < allowed:
             yield issue(
                 "listing_shrunk",
-                *self._held(
+                *self._severity(
                     f"the listing has {_models(self._current.count)}, {self._name} had {self._previous.count:,}"
                 ),
                 expected=f"at least {allowed:.0%} of that count",
@@ -222,31 +222,31 @@ class _Guard:
     def growth(self) -> Iterable[dict[str, Any]]:
         limits, new = self._thresholds, self._overlap.new
         times = self._current.count / self._previous.count
-        held = times > limits.max_growth and new > limits.max_new_models
-        if held or new >= max(limits.min_models_compared, limits.warn_share * self._previous.listed):
+        blocks = times > limits.max_growth and new > limits.max_new_models
+        if blocks or new >= max(limits.min_models_compared, limits.warn_share * self._previous.listed):
             yield issue(
                 "listing_grew",
-                "error" if held else "warning",
+                "error" if blocks else "warning",
                 f"the listing has {_models(self._current.count)}, {self._name} had {self._previous.count:,}: "
                 f"{self._who_stayed()}",
                 expected=f"at most {limits.max_growth:g} times as many, or at most {limits.max_new_models:,} new ones"
-                if held
+                if blocks
                 else f"new models fewer than {limits.warn_share:.0%} of the known ones",
                 actual=f"{times:.3g} times as many, {new:,} new",
                 recovery="Check that the rule reads models and nothing else. If they are, "
                 f"{remedy('growth', 'max_growth')}."
-                if held
+                if blocks
                 else "Nothing to do if the provider really added them.",
             )
 
     def turnover(self) -> Iterable[dict[str, Any]]:
         limits, share = self._thresholds, self._overlap.share
-        held = share < limits.min_id_overlap
+        blocks = share < limits.min_id_overlap
         gone = self._overlap.before - self._overlap.stayed
-        if not held and gone < max(limits.min_models_compared, limits.warn_share * self._overlap.before):
+        if not blocks and gone < max(limits.min_models_compared, limits.warn_share * self._overlap.before):
             return
         now, before = (each.with_slash / each.count for each in (self._current, self._previous))
-        if held and self._is_evidence and abs(now - before) > 0.8:
+        if blocks and self._is_evidence and abs(now - before) > 0.8:
             yield issue(
                 "id_form_changed",
                 "error",
@@ -259,7 +259,7 @@ class _Guard:
             return
         yield issue(
             "listing_turned_over",
-            *self._held(self._who_stayed(), held=held),
+            *self._severity(self._who_stayed(), blocks=blocks),
             expected=f"at least {limits.min_id_overlap:.0%} of the models of {self._name} still listed",
             actual=f"{share:.0%}",
             recovery="The rule reads the listing, but most models are others. If that is genuine, "
@@ -303,9 +303,9 @@ class _Guard:
         """Whether there were enough models before for a share of them to mean anything."""
         return self._previous.count >= self._thresholds.min_models_compared
 
-    def _held(self, message: str, *, held: bool = True) -> tuple[Severity, str]:
-        if not held or self._is_evidence:
-            return ("error" if held else "warning"), message
+    def _severity(self, message: str, *, blocks: bool = True) -> tuple[Severity, str]:
+        if not blocks or self._is_evidence:
+            return ("error" if blocks else "warning"), message
         least = self._thresholds.min_models_compared
         return "warning", f"{message} (a share of fewer than {least} models only warns)"
 

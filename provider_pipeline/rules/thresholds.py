@@ -19,9 +19,9 @@ class Thresholds(BaseModel):
     min_models: int = Field(1, ge=0, description="Fewest rows a listing may have.")
     min_count_ratio: float = Field(0.7, ge=0, le=1, description="Smallest count, as a share of the last accepted one.")
     max_growth: float = Field(3, gt=1, description="Largest count, as a multiple of the last accepted one.")
-    max_new_models: int = Field(100, ge=0, description="New models up to which growth is never held.")
+    max_new_models: int = Field(100, ge=0, description="New models up to which growth never blocks.")
     min_id_overlap: float = Field(
-        0.3, ge=0, le=1, description="Smallest share of the last ids still there; below, the turnover is held."
+        0.3, ge=0, le=1, description="Smallest share of the last ids still there; below, the turnover blocks."
     )
     max_fill_drop: float = Field(0.5, ge=0, le=1, description="Largest fall of a column's fill rate between listings.")
     price_factor: float = Field(10, gt=1, description="A price that moves by more than this factor has jumped.")

@@ -29,7 +29,7 @@ ROW_BYTES: Final = 4_096
 ROW_PER_ITEM: Final = 2
 """Further JSON bytes of a row per byte of its item."""
 KEPT_BYTES: Final = 64 << 20
-"""JSON bytes of all rows of a listing with several endpoints, which are held in memory."""
+"""JSON bytes of all rows of a listing with several endpoints, which stay in memory."""
 
 CHARACTERS_PER_STEP: Final = 8
 OBJECT_STEPS: Final = 16

@@ -1,10 +1,11 @@
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import parse_capability_rules
 from provider_pipeline.rules.ids import capability_patterns, families, family_of, normalise_id
 from provider_pipeline.rules.matching import CompiledCapabilities, capability_names, contradicts
 from provider_pipeline.rules.patterns import program_size
+from provider_pipeline_tests.rules.any_json import QUICK
 
 KNOWN = CompiledCapabilities(
     parse_capability_rules(
@@ -99,9 +100,6 @@ def test_every_family_compiles_and_names_documented_capabilities_only():
         assert not contradicts({capability: bool(has) for capability, has in family.says.items()})
         for pattern in family.match:
             program_size(pattern)
-
-
-QUICK = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @QUICK

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 from jmespath import visitor
 
 from provider_pipeline.rules.language import RuleFunctions, compile_expression, compiled, literal, path_expression
+from provider_pipeline_tests.rules.any_json import JSON, QUICK
 
 
 def test_the_four_further_functions():
@@ -39,22 +40,6 @@ def test_joins_within_joins_give_nothing_instead_of_filling_the_memory():
     item = {"id": "x", "a": ["y"] * 2000}
     assert compile_expression("join('/', [id, id])")(item) == "x/x"
     assert compile_expression("join(join(join(join(id, a), a), a), a)")(item) is None
-
-
-TEXTS = st.text(max_size=12) | st.sampled_from(
-    ["id", "name", "data", "models", "pricing", "input", "type", "unit", "gpt-4o", "\x00", "\ud800", "a.b", "'`\"\\"]
-)
-
-
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.just(10**400)
-
-
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=5), max_leaves=25
-)
-
-
-QUICK = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def same(first, second):

@@ -3,21 +3,13 @@
 import copy
 import json
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
-
-TEXTS = st.text(max_size=12) | st.sampled_from(
-    ["id", "name", "data", "models", "pricing", "input", "type", "unit", "gpt-4o", "\x00", "\ud800", "a.b", "'`\"\\"]
-)
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.just(10**400)
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=5), max_leaves=25
-)
-QUICK = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+from provider_pipeline_tests.rules.any_json import JSON, QUICK
 
 
 def same(first, second):
