@@ -1,4 +1,4 @@
-"""Extraction rules: their language, running them, judging the rows, and generating rules from samples. See docs/rules.md.
+"""Extraction rules: their language, running them, judging the rows, generating rules. See docs/rules.md.
 
 Pure: no I/O but reading this package's own data files, no dagster, no database.
 """
