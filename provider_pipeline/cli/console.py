@@ -19,7 +19,7 @@ from rich.text import Text
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.rules.controls import escaped, has_controls
+from provider_pipeline.rules.issues import escaped, has_controls
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]

@@ -217,9 +217,9 @@ def learn(
     `--shipped`, which takes the project's own facts instead of the catalogue and keeps only what is beyond doubt.
     """
     if shipped:
-        learnt = rules.shipped.learn_shipped(rules.shipped.shipped_facts())
+        learnt = rules.mining.learn_shipped(rules.mining.shipped_facts())
         _refuse_contradictions(learnt)
-        rules.shipped.LEARNT_FILE.write_text(rules.shipped.learnt_text(learnt), encoding="utf-8")
+        rules.mining.LEARNT_FILE.write_text(rules.mining.learnt_text(learnt), encoding="utf-8")
         proposals, count = list(learnt.proposals), learnt.facts
     else:
         with catalog.database.open_catalog() as database, database.session() as session:
@@ -253,7 +253,7 @@ def learn(
         _print_coverage(learnt)
 
 
-def _refuse_contradictions(learnt: rules.shipped.Learnt) -> None:
+def _refuse_contradictions(learnt: rules.mining.Learnt) -> None:
     problems = [*learnt.contradictions, *(f"{name}: capabilities that exclude each other" for name in learnt.overlaps)]
     if problems:
         raise ConfigurationError(
@@ -262,7 +262,7 @@ def _refuse_contradictions(learnt: rules.shipped.Learnt) -> None:
         )
 
 
-def _print_coverage(learnt: rules.shipped.Learnt) -> None:
+def _print_coverage(learnt: rules.mining.Learnt) -> None:
     draw(
         table(
             f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors",

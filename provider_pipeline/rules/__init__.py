@@ -1,6 +1,6 @@
-"""Extraction rules: their language, writing them from samples, running them and judging what they give.
+"""Extraction rules: their language, running them, judging the rows, generating rules. See docs/rules.md.
 
-Pure: no input or output besides this package's own data files, no dagster, no database. Explained in docs/rules.md.
+Pure: no I/O but reading this package's own data files, no dagster, no database.
 """
 
 from typing import TYPE_CHECKING
@@ -9,9 +9,7 @@ from provider_pipeline.lazy import submodules_on_use
 
 if TYPE_CHECKING:
     from provider_pipeline.rules import (
-        caching as caching,
         comparison as comparison,
-        controls as controls,
         difference as difference,
         document as document,
         drift as drift,
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
         guards as guards,
         history as history,
         ids as ids,
-        inheritance as inheritance,
-        interpreter as interpreter,
         issues as issues,
         jmespath_compiler as jmespath_compiler,
         judge as judge,
@@ -38,12 +34,7 @@ if TYPE_CHECKING:
         patterns as patterns,
         places as places,
         plausibility as plausibility,
-        profile as profile,
         rows as rows,
-        serialization as serialization,
-        shipped as shipped,
-        statistics as statistics,
-        succession as succession,
         thresholds as thresholds,
         validator as validator,
         values as values,

@@ -1,8 +1,6 @@
-"""Two readings of the same models, side by side.
+"""Compares two extractions of the same models field by field: where they agree, contradict, lose or gain values.
 
-Here: counting, field by field, where two sets of rows agree, contradict each other, or one knows what the other does
-not. Not here: how good is good enough (the gates of a new rule, in `sync`). The concept: rows are compared page by page
-and only counted, so a listing of any length can be compared.
+Rows are only counted, page by page, so listings of any length can be compared. `sync/repair/promotion.py` judges.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,22 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provider_pipeline.rules.issues import SAMPLE_SIZE
-from provider_pipeline.rules.profile import FILLED
+from provider_pipeline.rules.rows import FILLED
 
 COMPARED_FIELDS: Final = FILLED
-"""The columns that are compared one by one; capabilities are compared pair by pair beside them."""
+"""Columns compared one by one; capabilities are compared besides."""
 
 
 @dataclass(frozen=True)
 class FieldComparison:
-    """One field of the models that both readings have.
+    """Counts of models in both extractions, for one field.
 
     Attributes:
-        agree: Both know it, and say the same.
-        differ: Both know it, and contradict each other.
-        lost: Only the first reading knows it.
-        gained: Only the second reading knows it.
-        sample: The first few contradictions and losses, as `model: before -> after`.
+        agree: Both have the same value.
+        differ: Both have a value, and the values differ.
+        lost: Only the first has a value.
+        gained: Only the second has a value.
+        sample: The first few differences and losses, as `model: before -> after`.
     """
 
     agree: int = 0
@@ -36,53 +34,52 @@ class FieldComparison:
 
     @property
     def known_before(self) -> int:
-        """How many models the first reading knows the field of."""
+        """Models with a value in the first extraction."""
         return self.agree + self.differ + self.lost
 
     @property
     def known_after(self) -> int:
-        """How many models the second reading knows the field of."""
+        """Models with a value in the second extraction."""
         return self.agree + self.differ + self.gained
 
     @property
     def contradictions(self) -> float:
-        """Share of contradictions where both know the field; 0 where none is known to both."""
+        """Share of differing values where both have one; 0 if both never do."""
         both = self.agree + self.differ
         return self.differ / both if both else 0.0
 
     @property
     def losses(self) -> float:
-        """Share of what the first reading knows that the second does not know."""
+        """Share of the first extraction's values that the second lacks."""
         return self.lost / self.known_before if self.known_before else 0.0
 
     @property
     def kept(self) -> float:
-        """Share of what the first reading knows that the second says too; 1 where nothing was known."""
+        """Share of the first extraction's values that the second has too; 1 if it had none."""
         return self.agree / self.known_before if self.known_before else 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """The counts as plain JSON."""
-        counts = {"agree": self.agree, "differ": self.differ, "lost": self.lost, "gained": self.gained}
-        return {**counts, "sample": list(self.sample)}
+        """As plain JSON."""
+        return {**vars(self), "sample": list(self.sample)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FieldComparison":
-        """The comparison that a document of `to_json` holds."""
+        """The inverse of `to_json`."""
         return cls(**{**document, "sample": tuple(document["sample"])})
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two readings of the same models.
+    """Two extractions of the same models.
 
     Attributes:
-        before: Models of the first reading.
+        before: Models of the first.
         after: Models of the second.
         shared: Models of both.
         gone: The first few ids that only the first has.
         new: The first few ids that only the second has.
-        fields: Column to comparison, over the shared models.
-        capabilities: Over all pairs of a shared model and a capability that either reading knows.
+        fields: By column, over the shared models.
+        capabilities: Over all pairs of a shared model and a capability known to either.
     """
 
     before: int
@@ -94,11 +91,9 @@ class Comparison:
     capabilities: FieldComparison
 
     def to_json(self) -> dict[str, Any]:
-        """The comparison as plain JSON."""
+        """As plain JSON."""
         return {
-            "before": self.before,
-            "after": self.after,
-            "shared": self.shared,
+            **vars(self),
             "gone": list(self.gone),
             "new": list(self.new),
             "fields": {name: each.to_json() for name, each in self.fields.items()},
@@ -107,7 +102,7 @@ class Comparison:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Comparison":
-        """The comparison that a document of `to_json` holds."""
+        """The inverse of `to_json`."""
         return cls(
             **{name: document[name] for name in ("before", "after", "shared")},
             gone=tuple(document["gone"]),
@@ -143,7 +138,7 @@ class _Count:
 
 
 class RowComparer:
-    """Compares rows page by page. Not to be shared between threads."""
+    """Compares rows page by page. Not thread-safe."""
 
     def __init__(self) -> None:
         self._fields = {name: _Count() for name in COMPARED_FIELDS}
@@ -153,26 +148,26 @@ class RowComparer:
         self._new: list[str] = []
 
     def add(self, before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> None:
-        """Compare the rows of one page; the same model must be in the same call on both sides."""
+        """Compare the rows of one page; a model's two rows must come in the same call."""
         old = {row["model_id"]: row for row in before}
         new = {row["model_id"]: row for row in after}
         self._before += len(old)
         self._after += len(new)
-        _note(self._gone, (model_id for model_id in old if model_id not in new))
-        _note(self._new, (model_id for model_id in new if model_id not in old))
+        _sample(self._gone, (model_id for model_id in old if model_id not in new))
+        _sample(self._new, (model_id for model_id in new if model_id not in old))
         for model_id, was in old.items():
             now = new.get(model_id)
             if now is None:
                 continue
             self._shared += 1
-            for name, count in self._fields.items():
-                count.add(model_id, _plain(was[name]), _plain(now[name]))
+            for column, count in self._fields.items():
+                count.add(model_id, _plain(was[column]), _plain(now[column]))
             for capability in was["capabilities"].keys() | now["capabilities"].keys():
-                told = f"{model_id} {capability}"
-                self._capabilities.add(told, was["capabilities"].get(capability), now["capabilities"].get(capability))
+                name = f"{model_id} {capability}"
+                self._capabilities.add(name, was["capabilities"].get(capability), now["capabilities"].get(capability))
 
     def comparison(self) -> Comparison:
-        """What was counted so far."""
+        """The counts so far."""
         return Comparison(
             self._before,
             self._after,
@@ -184,7 +179,7 @@ class RowComparer:
         )
 
 
-def _note(sample: list[str], ids: Iterable[str]) -> None:
+def _sample(sample: list[str], ids: Iterable[str]) -> None:
     for model_id in ids:
         if len(sample) >= SAMPLE_SIZE:
             return
@@ -192,5 +187,5 @@ def _note(sample: list[str], ids: Iterable[str]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A stored number, which the database gives as a decimal, as the float that a rule gives."""
+    """A number from the database, a Decimal, as the float that a rule gives."""
     return value if value is None or isinstance(value, (str, int, list)) else float(value)

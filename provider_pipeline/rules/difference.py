@@ -1,8 +1,4 @@
-"""What one rule says otherwise than another.
-
-Here: the difference of two rules as data, and drawn as lines and as Markdown. Not here: which of the two is better
-(`provider_pipeline.sync`). Two rules without a difference have the same digest, and the other way round.
-"""
+"""The differences between two rules, as data, as lines and as Markdown. Rules without any have the same digest."""
 
 import json
 import re
@@ -16,20 +12,19 @@ from provider_pipeline.rules.rows import canonical_json
 
 _SHOWN: Final = 400
 _ABSENT: Final = object()
-_NONE: Final = "The two rules are the same."
+_SAME: Final = "The two rules are the same."
 Key = TypeVar("Key", bound=Hashable)
 Kind = Literal["added", "removed", "changed", "reordered"]
 
 
 @dataclass(frozen=True)
 class RuleDifference:
-    """One part that two rules do not have in common.
+    """One part in which two rules differ.
 
     Attributes:
-        part: Which, such as `selector`, `fields.context_length` or `capabilities.chat.regex`; of a rule with several
-            endpoints, after the endpoint's path.
-        kind: added, removed, changed, or reordered where the order decides and nothing else differs.
-        before: What the first rule says; of a list of patterns, those that only it has. None if added.
+        part: Such as `selector` or `capabilities.chat.regex`; prefixed with the endpoint's path if there are several.
+        kind: `reordered` if only the order differs, where order matters.
+        before: The first rule's value; of a list of patterns, those only it has. None if added.
         after: The same for the second rule. None if removed.
     """
 
@@ -52,22 +47,22 @@ class RuleDifference:
 
 
 def rule_differences(old: ExtractionRule, new: ExtractionRule) -> list[RuleDifference]:
-    """What the second rule says otherwise than the first, part by part; how each came to be does not count.
+    """The differences part by part, provenance aside.
 
-    The only endpoint of each is compared with the other's, wherever they are; of several, those of the same path.
+    Endpoints are matched by path; if each rule has only one, those are compared whatever their paths.
     """
     return [*_endpoints(old, new), *_capabilities(old, new)]
 
 
 def difference_lines(differences: Sequence[RuleDifference]) -> list[str]:
-    """The differences as text, one line each."""
-    return [each.line() for each in differences] or [_NONE]
+    """One line of text per difference."""
+    return [each.line() for each in differences] or [_SAME]
 
 
 def difference_markdown(differences: Sequence[RuleDifference]) -> str:
     """The differences as a Markdown table."""
     if not differences:
-        return f"{_NONE}\n"
+        return f"{_SAME}\n"
     rows = [
         f"| {code_span(each.part)} | {each.kind} | {_cell(each.before)} | {_cell(each.after)} |" for each in differences
     ]
@@ -88,7 +83,7 @@ def _endpoints(old: ExtractionRule, new: ExtractionRule) -> Iterator[RuleDiffere
 
 
 def _by_path(rule: ExtractionRule) -> dict[tuple[str | None, int], dict[str, Any]]:
-    """The endpoints as documents, by path and by how often the path came before."""
+    """The endpoints as documents, by path and by how often the path occurred before."""
     met: Counter[str | None] = Counter()
     found = {}
     for endpoint in rule.endpoints:
@@ -122,7 +117,7 @@ def _mappings(prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
 
 
 def _parts(part: str, before: Any, after: Any) -> Iterator[RuleDifference]:
-    """The differences of a part: entry by entry where it has entries, text by text where it is a list of them."""
+    """Differences within a part: by entry if it is an object, by text if it is a list of texts."""
     given = [value for value in (before, after) if value is not _ABSENT]
     if all(isinstance(value, dict) and value for value in given):
         first, second = ({} if value is _ABSENT else value for value in (before, after))
@@ -186,7 +181,7 @@ def _cell(value: Any) -> str:
 
 
 def code_span(text: str) -> str:
-    """A code span that holds any text, backticks and the bars of a table too."""
+    """A Markdown code span, safe in a table cell whatever the text holds."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""

@@ -1,7 +1,6 @@
 """The extraction rule as a document: its model, its two written forms, and the checks that make it safe to run.
 
-Here: parsing, limits and conversion. Not here: running a rule (`extraction.py`, `matching.py`) or making one
-(`generation/`). Both forms are explained in docs/rules.md.
+Both forms are explained in docs/rules.md. `extraction.py` and `matching.py` run a rule; `generation/` writes one.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,6 @@ from pydantic import (
 )
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.limits import (
     MAX_CAPABILITIES,
     MAX_ENDPOINTS,
@@ -33,45 +31,42 @@ from provider_pipeline.rules.limits import (
     require_small_patterns,
     require_small_tables,
 )
-from provider_pipeline.rules.pagination import NoPagination, parse_pagination
+from provider_pipeline.rules.pagination import Expression, NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
 from provider_pipeline.rules.rows import digest_of
-from provider_pipeline.rules.serialization import (
-    ANALYSIS_KEYS,
-    PROVENANCE,
-    analysis_parts,
-    merged_capability_rules,
-    stored_parts,
-)
 from provider_pipeline.rules.values import Unit, parse_unit
 
+_ANALYSIS_KEYS: Final = {
+    "path": "endpoint",
+    "fields": "fields",
+    "units": "units",
+    "pagination": "pagination",
+    "detail": "detail",
+    "expect": "expect",
+}
+_PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
+_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
 MAX_DEPTH: Final = 100
-"""Nesting of what a rule says about how it came to be, beyond which it could not be written down again."""
+"""Nesting of a rule's provenance; deeper, it could not be serialized again."""
 
 _NESTS: Final = (dict, list, tuple)
 _MODEL = ConfigDict(frozen=True, extra="forbid")
 
 
-def _expression(text: str) -> str:
-    try:
-        compile_expression(text)
-    except InvalidRuleError as error:
-        raise ValueError(error.message) from error
-    return text
-
-
-Expression = Annotated[str, AfterValidator(_expression)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 ID_PLACEHOLDER: Final = "{id}"
 DEFAULT_ID: Final = "id || model_id || modelId || name || model || slug"
 
 
 class Patterns(BaseModel):
-    """What tells that a model has a capability.
+    """How a capability is recognised.
 
-    `evidence` and `counter_evidence` are JMESPath predicates on the raw model object; `lookup_table` gives a model id
-    its capabilities; `regex` holds RE2 patterns in order, of which the first that matches decides: that the model has
-    the capability, with a leading `!` that it does not, and with a leading `?` that it stays unknown.
+    Attributes:
+        regex: RE2 patterns; the first match decides: the model has the capability, with a leading `!` it does not, with
+            a leading `?` it stays unknown.
+        lookup_table: Model id to capabilities.
+        evidence: JMESPath predicates on the raw model object.
+        counter_evidence: The same, denying the capability.
     """
 
     model_config = _MODEL
@@ -99,7 +94,7 @@ class CapabilityRule(BaseModel):
 
 
 def _few_predicates(rules: Any) -> Any:
-    """Refuse more text than is read, before any of it is."""
+    """Refuse too much text before any of it is compiled."""
     found = [rule.get("patterns") for rule in rules if isinstance(rule, Mapping)]
     texts = [each.get(kind) for each in found if isinstance(each, Mapping) for kind in ("evidence", "counter_evidence")]
     require_little_text(texts, "the predicates")
@@ -122,13 +117,13 @@ _CAPABILITY_RULES: Final[TypeAdapter[tuple[CapabilityRule, ...]]] = TypeAdapter(
 
 
 def parse_capability_rules(rules: Any) -> tuple[CapabilityRule, ...]:
-    """Capability rules of either written form, which many rules may share.
+    """Capability rules in either written form.
 
     Raises:
-        InvalidRuleError: One line that says which part cannot be understood, and why.
+        InvalidRuleError: One line naming the part that is wrong, and why.
     """
     try:
-        return _CAPABILITY_RULES.validate_python(merged_capability_rules(rules))
+        return _CAPABILITY_RULES.validate_python(_merged_capability_rules(rules))
     except ValidationError as error:
         raise InvalidRuleError(first_reason(error, "capability_rules")) from error
     except UnicodeEncodeError as error:
@@ -136,7 +131,11 @@ def parse_capability_rules(rules: Any) -> tuple[CapabilityRule, ...]:
 
 
 class Expectation(BaseModel):
-    """What the rule's own sample looked like, where a later listing is held against it."""
+    """Properties of the rule's own sample that later listings are compared with.
+
+    Attributes:
+        unreadable: Columns that held unreadable values in the sample: such a value then counts as null.
+    """
 
     model_config = _MODEL
 
@@ -145,14 +144,13 @@ class Expectation(BaseModel):
     duplicate_share: float = Field(0.0, ge=0, le=1)
     violations_share: float = Field(0.0, ge=0, le=1)
     unreadable: tuple[Name, ...] = Field((), max_length=64)
-    """Columns of which the sample itself held values that cannot be read: there such a value is no value."""
 
 
 class Detail(BaseModel):
-    """Where the answer about one model of a listing is: one request for each listed model.
+    """Where each listed model's own answer is, one request per model.
 
     Attributes:
-        path: The path with `{id}` where the model's id goes, percent-encoded as a whole: a slash in it becomes `%2F`.
+        path: A path with `{id}` in place of the model's id, percent-encoded as a whole: a slash in it becomes `%2F`.
         concurrency: Requests at a time.
     """
 
@@ -163,10 +161,10 @@ class Detail(BaseModel):
 
     @classmethod
     def at(cls, path: str) -> Self:
-        """The answers at a path that somebody typed.
+        """Details at a path that a user typed.
 
         Raises:
-            InvalidRuleError: It is no such path.
+            InvalidRuleError: The path is not valid.
         """
         try:
             return cls(path=path)
@@ -183,7 +181,7 @@ class Detail(BaseModel):
 
 
 class Endpoint(BaseModel):
-    """Where one listing endpoint is, where its models are in the answer, and what their fields mean."""
+    """One listing endpoint: its path, where its models are in the answer, and what their fields mean."""
 
     model_config = _MODEL
 
@@ -216,7 +214,7 @@ class Endpoint(BaseModel):
 
     @property
     def is_paged(self) -> bool:
-        """Whether further pages are looked for."""
+        """Whether the endpoint has further pages to ask for."""
         return not isinstance(parse_pagination(self.pagination), NoPagination)
 
     @field_validator("pagination")
@@ -230,14 +228,14 @@ class Endpoint(BaseModel):
 
 
 class StoredRule(NamedTuple):
-    """The two JSON documents of a stored rule."""
+    """The two JSON columns of a stored rule."""
 
     model_list_config: dict[str, Any]
     endpoints_config: dict[str, Any]
 
 
 class ExtractionRule(BaseModel):
-    """An extraction rule: endpoints with their field maps, capability rules, and how the rule came to be."""
+    """An extraction rule: endpoints with their field maps, capability rules, and provenance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
@@ -270,30 +268,26 @@ class ExtractionRule(BaseModel):
 
     @classmethod
     def parse(cls, document: "Mapping[str, Any] | ExtractionRule") -> "ExtractionRule":
-        """The rule a document states, in either written form.
+        """The rule in a document.
 
         Args:
             document: What `RuleGenerator.analyze_sample` returns, or
                 `{"model_list_config": {...}, "endpoints_config": {...}}`.
 
         Raises:
-            InvalidRuleError: One line that says which part cannot be understood, and why.
+            InvalidRuleError: One line naming the part that is wrong, and why.
         """
         if isinstance(document, ExtractionRule):
             return document
         if not isinstance(document, Mapping):
             raise InvalidRuleError(f"expected a rule document, got {type(document).__name__}")
-        return cls._validated(stored_parts(document) if "model_list_config" in document else analysis_parts(document))
+        return cls._validated(stored_parts(document) if "model_list_config" in document else _analysis_parts(document))
 
     @classmethod
     def parse_stored(
         cls, model_list_config: Mapping[str, Any], capability_rules: tuple[CapabilityRule, ...]
     ) -> "ExtractionRule":
-        """The rule of a stored document and capability rules that were parsed before.
-
-        Raises:
-            InvalidRuleError: As in `parse`.
-        """
+        """As `parse`, from a stored document and capability rules that are parsed already."""
         parts = stored_parts({"model_list_config": model_list_config})
         return cls._validated({**parts, "capability_rules": capability_rules})
 
@@ -309,19 +303,19 @@ class ExtractionRule(BaseModel):
             raise InvalidRuleError("the rule document holds half of a surrogate pair") from error
 
     def to_analysis(self) -> dict[str, Any]:
-        """The form `RuleGenerator.analyze_sample` returns."""
+        """The rule as `RuleGenerator.analyze_sample` returns it."""
         first = self.endpoints[0]
         document: dict[str, Any] = {"jmespath_rule": first.selector}
         if len(self.endpoints) == 1:
             dumped = _dump(first)
-            document |= {key: dumped[name] for name, key in ANALYSIS_KEYS.items() if name in dumped}
+            document |= {key: dumped[name] for name, key in _ANALYSIS_KEYS.items() if name in dumped}
         else:
             document["endpoints"] = [_dump(endpoint) for endpoint in self.endpoints]
         document["capability_rules"] = [_dump(rule) for rule in self.capability_rules]
         return document | _provenance(self)
 
     def to_stored(self) -> StoredRule:
-        """The form of the two stored JSON columns."""
+        """The rule as stored in the database."""
         listed = [_stored_endpoint(endpoint) for endpoint in self.endpoints]
         config: dict[str, Any] = dict(listed[0]) if len(listed) == 1 else {"endpoint": listed}
         config |= _provenance(self)
@@ -334,9 +328,90 @@ class ExtractionRule(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what the rule does: the stored form without how it came to be."""
+        """SHA-256 of the stored form without its provenance."""
         config, capabilities = self.to_stored()
-        return digest_of([{key: config[key] for key in config if key not in PROVENANCE}, capabilities])
+        return digest_of([{key: config[key] for key in config if key not in _PROVENANCE}, capabilities])
+
+
+def _analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"jmespath_rule", "endpoints", "capability_rules", *_ANALYSIS_KEYS.values(), *_PROVENANCE}
+    _no_others(document, known)
+    if "endpoints" in document:
+        endpoints = document["endpoints"]
+    else:
+        if "jmespath_rule" not in document:
+            raise InvalidRuleError("expected a rule with 'jmespath_rule' or 'model_list_config'")
+        endpoint = {name: document[key] for name, key in _ANALYSIS_KEYS.items() if key in document}
+        endpoints = [{"selector": document["jmespath_rule"], **endpoint}]
+    return {
+        "endpoints": endpoints,
+        "capability_rules": _merged_capability_rules(document.get("capability_rules", [])),
+        **{key: document[key] for key in _PROVENANCE if key in document},
+    }
+
+
+def stored_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `ExtractionRule` from a document with `model_list_config` and `endpoints_config`."""
+    _no_others(document, {"model_list_config", "endpoints_config", "metadata"})
+    config = document["model_list_config"]
+    if not isinstance(config, Mapping):
+        raise InvalidRuleError(f"model_list_config: expected an object, got {type(config).__name__}")
+    _no_others(config, {*_STORED_ENDPOINT, *_PROVENANCE})
+    listed = config.get("endpoint")
+    if not isinstance(listed, list):
+        listed = [{key: config[key] for key in _STORED_ENDPOINT if key in config}]
+    if not all(isinstance(entry, Mapping) for entry in listed):
+        raise InvalidRuleError("model_list_config: every entry of endpoint must be an object")
+    provenance = {key: config[key] for key in _PROVENANCE if key in config}
+    if "metadata" in document and "metadata" not in provenance:
+        provenance["metadata"] = document["metadata"]
+    return {
+        "endpoints": [{("path" if key == "endpoint" else key): entry[key] for key in entry} for entry in listed],
+        "capability_rules": _merged_capability_rules(document.get("endpoints_config") or {}),
+        **provenance,
+    }
+
+
+def _merged_capability_rules(rules: Any) -> list[Any]:
+    """Capability rules of either form as a list sorted by capability, with the entries of one capability joined."""
+    if isinstance(rules, Mapping):
+        rules = [
+            {"capability": name, **entry} if isinstance(entry, Mapping) else entry for name, entry in rules.items()
+        ]
+    if not isinstance(rules, (list, tuple)):
+        raise InvalidRuleError(f"capability rules: expected a list or an object, got {type(rules).__name__}")
+    merged: dict[str, dict[str, Any]] = {}
+    for rule in rules:
+        entry = rule.model_dump(mode="json", exclude_unset=True) if isinstance(rule, BaseModel) else rule
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("capability"), str):
+            raise InvalidRuleError("capability rules: every entry must be an object that names its capability")
+        seen = merged.get(entry["capability"])
+        if seen is None:
+            merged[entry["capability"]] = {"patterns": {}, **entry}
+        else:
+            seen["patterns"] = _joined(seen["patterns"], entry.get("patterns"))
+    return [merged[name] for name in sorted(merged)]
+
+
+def _joined(first: Any, second: Any) -> dict[str, Any]:
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        raise InvalidRuleError("capability rules: patterns must be an object")
+    joined = dict(first)
+    for key, value in second.items():
+        present = joined.get(key)
+        if isinstance(present, Mapping) and isinstance(value, Mapping):
+            joined[key] = {**present, **value}
+        elif isinstance(present, (list, tuple)) and isinstance(value, (list, tuple)):
+            joined[key] = [*present, *value]
+        else:
+            joined[key] = value
+    return joined
+
+
+def _no_others(document: Mapping[str, Any], known: set[str]) -> None:
+    others = sorted(str(key) for key in document if key not in known)
+    if others:
+        raise InvalidRuleError(f"unknown key {others[0]!r} in the rule; known keys: {', '.join(sorted(known))}")
 
 
 def _dump(model: BaseModel) -> dict[str, Any]:
@@ -345,7 +420,7 @@ def _dump(model: BaseModel) -> dict[str, Any]:
 
 def _provenance(rule: ExtractionRule) -> dict[str, Any]:
     dumped = _dump(rule)
-    return {key: dumped[key] for key in PROVENANCE if key in dumped}
+    return {key: dumped[key] for key in _PROVENANCE if key in dumped}
 
 
 def _stored_endpoint(endpoint: Endpoint) -> dict[str, Any]:
@@ -353,7 +428,7 @@ def _stored_endpoint(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def first_reason(error: ValidationError, what: str) -> str:
-    """The first thing that is wrong with a document, in one printable line; `what` names the document itself."""
+    """The first error of a document in one printable line; `what` names the document as a whole."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or what
     text = f"{where}: {first['msg'].removeprefix('Value error, ')}"

@@ -1,9 +1,7 @@
-"""What changed between two responses, in words a person can act on.
+"""What changed between the last good response and one that the rule no longer fits; which fields can be carried over.
 
-Here: comparing the structure of the last good response with one that a rule no longer fits. Not here: whether a listing
-may be written (`judge.py`) and whether another rule is better (`comparison.py`). The concept: a provider that renames a
-key or moves its list changes where values stand, not the values, so what vanished is looked for among what appeared by
-the values it held.
+A provider that renames a key or moves its list keeps the values: what vanished is searched for, by its values, among
+what appeared.
 """
 
 from collections import Counter
@@ -14,7 +12,7 @@ from typing import Any, Final, Literal
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
-from provider_pipeline.rules.extraction import ItemReader
+from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.generation.list_detection import candidates
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, shape_of
 from provider_pipeline.rules.issues import shown
@@ -24,13 +22,14 @@ from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 from provider_pipeline.rules.work import Work
 
-MOST_DIFFERENCES: Final = 25
+MAX_DIFFERENCES: Final = 25
 _SAME_VALUES: Final = 0.6
-"""Share of a vanished path's values that a new path must hold to be the same field under another name."""
-_NOTED: Final = 0.05
-"""Paths in fewer of the items than this come and go without saying anything."""
-_FELL: Final = 0.5
-_SCALED: Final = 50
+"""Share of a vanished path's values that a new path must hold to count as the renamed field."""
+_MIN_FILL: Final = 0.05
+"""Paths in a smaller share of the items are ignored."""
+_HALF: Final = 0.5
+_MIN_FACTOR: Final = 50
+"""Values are rescaled if their median moved by at least this factor."""
 
 Kind = Literal[
     "list_moved",
@@ -54,9 +53,8 @@ class Difference:
         kind: What happened.
         text: The same as a sentence.
         path: Where it was, as dotted keys.
-        now: Where or what it is now; None where nothing took its place.
-        count: How many items, or models, it concerns.
-        of: Out of how many.
+        now: Where or what it is now, if anything.
+        count: Items or models it concerns, `of` all.
     """
 
     kind: Kind
@@ -67,23 +65,20 @@ class Difference:
     of: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The difference as plain JSON."""
+        """As plain JSON."""
         return asdict(self)
 
 
 def describe_drift(
     rule: ExtractionRule, before: Sequence[Any], after: Sequence[Any], *, endpoint: int = 0
 ) -> tuple[Difference, ...]:
-    """What changed between two responses of one endpoint, the weightiest first.
+    """What changed between two responses of one endpoint, most important first; empty if the rule is too costly.
 
     Args:
         rule: The rule that read the earlier response.
-        before: The pages of the last good response, parsed.
-        after: The pages of the response it no longer fits.
+        before: The parsed pages of the last good response.
+        after: The parsed pages of the response it no longer fits.
         endpoint: Position of the endpoint in the rule.
-
-    Returns:
-        The differences; none where the rule takes more work than a rule may, so that nobody can tell.
     """
     try:
         return _drift(rule, before, after, endpoint)
@@ -109,7 +104,7 @@ def _drift(rule: ExtractionRule, before: Sequence[Any], after: Sequence[Any], en
     renamed = _renamed(old, new, first=id_path)
     found += _fields(old, new, renamed, used=set(read.fields.values()))
     found += _ids(id_path, renamed, old_items, new_items)
-    return tuple(found[:MOST_DIFFERENCES])
+    return tuple(found[:MAX_DIFFERENCES])
 
 
 def _items(select: Any, pages: Iterable[Any]) -> list[Any]:
@@ -122,7 +117,7 @@ def _items(select: Any, pages: Iterable[Any]) -> list[Any]:
 
 
 def _answer(endpoint: Endpoint, page: Any) -> Any:
-    """What the listing endpoint itself answered, without the details that were asked for after it."""
+    """The listing endpoint's own answer, without details."""
     return page.get("listing") if endpoint.detail is not None and isinstance(page, dict) else page
 
 
@@ -156,14 +151,14 @@ def _list_vanished(selector: str, after: Sequence[Any], models: int) -> Differen
 
 
 def _leaves(shape: Shape) -> dict[Path, Column]:
-    """Columns that hold values, not only further objects."""
+    """Columns that hold values rather than objects."""
     return {path: column for path, column in shape.columns.items() if column.share(dict) < 0.5}
 
 
 def _renamed(old: Shape, new: Shape, *, first: str) -> dict[Path, Path]:
-    """Vanished paths and the new paths that hold their values; the id's path chooses first."""
+    """Vanished paths, each with the new path that holds its values; the id's path chooses first."""
     before, after = _leaves(old), _leaves(new)
-    gone = [path for path in before if path not in after and old.fill(before[path]) >= _NOTED]
+    gone = [path for path in before if path not in after and old.fill(before[path]) >= _MIN_FILL]
     fresh = {path: _values(after[path]) for path in after if path not in before}
     gone.sort(key=lambda path: (".".join(path) != first, -len(before[path].values)))
     pairs: dict[Path, Path] = {}
@@ -199,7 +194,7 @@ def _fields(old: Shape, new: Shape, renamed: Mapping[Path, Path], *, used: set[s
     found: list[tuple[bool, Difference]] = []
     for path, column in before.items():
         name, share = ".".join(path), old.fill(column)
-        if share < _NOTED:
+        if share < _MIN_FILL:
             continue
         now = after.get(renamed.get(path, path))
         is_used = column.expression in used or any(name in text for text in used)
@@ -215,7 +210,7 @@ def _fields(old: Shape, new: Shape, renamed: Mapping[Path, Path], *, used: set[s
     fresh = [column for path, column in after.items() if path not in before and path not in renamed.values()]
     for column in sorted(fresh, key=lambda column: -len(column.values)):
         name = ".".join(column.path)
-        if new.fill(column) >= _FELL:
+        if new.fill(column) >= _HALF:
             text = f"`{name}` is new, in {_all(len(column.values), new.count)} items"
             found.append((False, Difference("field_appeared", text, name, name, len(column.values), new.count)))
     order = {"field_vanished": 0, "field_renamed": 1, "type_changed": 2, "values_scaled": 3, "field_thinned": 4}
@@ -230,11 +225,11 @@ def _changed(name: str, column: Column, now: Column, old: Shape, new: Shape) -> 
         text = f"`{name}` changed from {was} to {is_now} in {_all(len(now.values), new.count)} items"
         found.append(Difference("type_changed", text, name, is_now, len(now.values), new.count))
     factor = _factor(column, now)
-    if factor is not None and not 1 / _SCALED < factor < _SCALED:
+    if factor is not None and not 1 / _MIN_FACTOR < factor < _MIN_FACTOR:
         size = f"{factor:,.0f} times as large" if factor > 1 else f"{1 / factor:,.0f} times as small"
         text = f"the values of `{name}` are now about {size}"
         found.append(Difference("values_scaled", text, name, f"{factor:g}", len(now.values), new.count))
-    if new.fill(now) < old.fill(column) * _FELL:
+    if new.fill(now) < old.fill(column) * _HALF:
         text = (
             f"`{name}` is given in {len(now.values)} of {new.count} items; it was in {len(column.values)} of "
             f"{old.count}"
@@ -262,7 +257,7 @@ def _numbers(column: Column) -> list[float]:
             continue
         if 0 < number < float("inf"):
             found.append(number)
-    return found if len(found) >= _FELL * len(column.values) else []
+    return found if len(found) >= _HALF * len(column.values) else []
 
 
 def _ids(id_path: str, renamed: Mapping[Path, Path], old_items: list[Any], new_items: list[Any]) -> list[Difference]:
@@ -271,14 +266,14 @@ def _ids(id_path: str, renamed: Mapping[Path, Path], old_items: list[Any], new_i
     if not before or not after:
         return []
     gone = before - after
-    if len(gone) <= _FELL * len(before):
+    if len(gone) <= _HALF * len(before):
         if not gone:
             return []
         text = f"{len(gone)} of {len(before)} models are gone: {_named(gone)}"
         return [Difference("models_gone", text, id_path, None, len(gone), len(before))]
     tails: dict[str, str] = {_tail(model_id): model_id for model_id in sorted(after - before)}
     same = [(model_id, tails[_tail(model_id)]) for model_id in sorted(gone) if _tail(model_id) in tails]
-    if len(same) >= _FELL * len(gone):
+    if len(same) >= _HALF * len(gone):
         old, new = same[0]
         text = f"ids are written in another form: `{shown(old)}` became `{shown(new)}`, {len(same)} of {len(before)}"
         return [Difference("ids_changed", text, id_path, new, len(same), len(before))]
@@ -292,7 +287,7 @@ def _texts(expression: str, items: Iterable[Any]) -> set[str]:
 
 
 def _tail(model_id: str) -> str:
-    """What stays of an id when its owner, case and separators are written another way."""
+    """The id without its owner, case and separators."""
     return "".join(character for character in model_id.rsplit("/", 1)[-1].lower() if character.isalnum())
 
 
@@ -303,3 +298,108 @@ def _named(ids: set[str]) -> str:
 
 def _all(count: int, of: int) -> str:
     return f"all {of}" if count >= of else f"{count} of {of}"
+
+
+_MIN_AGREEMENT: Final = 0.95
+"""Share of the models in both responses whose value a path must hold."""
+_MIN_MODELS: Final = 3
+_INHERITED_FIELDS: Final = tuple(name for name in FIELD_COLUMNS if name != "id")
+
+Pages = Sequence[Any]
+
+
+def with_inherited_fields(
+    rule: ExtractionRule, active: ExtractionRule, pages: Sequence[tuple[Pages, Pages]]
+) -> tuple[ExtractionRule, dict[str, str]]:
+    """Add the active rule's fields that the new rule lacks and that can be found by their values.
+
+    A field renamed from `context_length` to `limits.window` still holds the same number for the same model. A path that
+    agrees with nearly all known values is that field, if it is the only one.
+
+    Args:
+        rule: A rule written from the new response alone.
+        active: The rule that read the last good response.
+        pages: For each endpoint of the active rule, the parsed pages of the good and of the new response.
+
+    Returns:
+        The rule, and the expressions of the inherited fields by name; none if one of the rules is too costly.
+    """
+    try:
+        return _with_inherited_fields(rule, active, pages)
+    except RuleTooCostlyError:
+        return rule, {}
+
+
+def _with_inherited_fields(
+    rule: ExtractionRule, active: ExtractionRule, pages: Sequence[tuple[Pages, Pages]]
+) -> tuple[ExtractionRule, dict[str, str]]:
+    endpoints, found = list(rule.endpoints), dict[str, str]()
+    for position, (good, new) in enumerate(pages):
+        if position < len(endpoints) and position < len(active.endpoints):
+            old, now = _items_by_id(active, position, good), _items_by_id(rule, position, new)
+            fields = _inherited(active.endpoints[position], endpoints[position], old, now)
+            if fields:
+                endpoints[position] = _extended(endpoints[position], active.endpoints[position], fields)
+                found |= fields
+    return (rule.model_copy(update={"endpoints": tuple(endpoints)}) if found else rule), found
+
+
+def _items_by_id(rule: ExtractionRule, position: int, pages: Pages) -> dict[str, Any]:
+    """The items of an endpoint by id."""
+    endpoint = rule.endpoints[position]
+    reader = ItemReader(endpoint, CompiledCapabilities(rule.capability_rules), Thresholds.model_validate({}))
+    read_id = getter_within(endpoint.fields["id"], Work())
+    return {
+        str(model_id): item
+        for page in pages
+        for item in reader.items(page) or []
+        if isinstance(item, dict) and isinstance(model_id := read_id(item), (str, int))
+    }
+
+
+def _inherited(active: Endpoint, candidate: Endpoint, old: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    shared = [model_id for model_id in now if model_id in old]
+    wanted = [name for name in _INHERITED_FIELDS if name in active.fields and name not in candidate.fields]
+    if len(shared) < _MIN_MODELS or not wanted:
+        return {}
+    taken = set(candidate.fields.values())
+    columns = [
+        column
+        for column in shape_of([now[model_id] for model_id in shared]).columns.values()
+        if column.share((dict, list)) < 1 and column.expression not in taken
+    ]
+    found = {}
+    for name in wanted:
+        read = getter_within(active.fields[name], Work())
+        known = {owner: value for owner, model_id in enumerate(shared) if (value := read(old[model_id])) is not None}
+        agreeing = [column for column in columns if _agrees(column, known)]
+        if len(agreeing) == 1:
+            found[name] = agreeing[0].expression
+    # Two fields at one path agree by coincidence.
+    paths = list(found.values())
+    return {name: path for name, path in found.items() if paths.count(path) == 1}
+
+
+def _agrees(column: Column, known: Mapping[int, Any]) -> bool:
+    """Whether a path holds nearly all known values, and these are not one value for all models."""
+    if len(known) < _MIN_MODELS or len({str(value) for value in known.values()}) < 2:
+        return False
+    there = dict(zip(column.owners, column.values, strict=True))
+    same = sum(owner in there and _same(value, there[owner]) for owner, value in known.items())
+    return same >= _MIN_AGREEMENT * len(known)
+
+
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, bool) or isinstance(other, bool):
+        return value is other
+    if isinstance(value, (int, float, str)) and isinstance(other, (int, float, str)) and type(value) is not type(other):
+        try:
+            return float(value) == float(other)
+        except (ValueError, OverflowError):
+            return False
+    return bool(value == other)
+
+
+def _extended(endpoint: Endpoint, active: Endpoint, fields: Mapping[str, str]) -> Endpoint:
+    units = {name: active.units[name] for name in fields if name in active.units}
+    return endpoint.model_copy(update={"fields": {**endpoint.fields, **fields}, "units": {**endpoint.units, **units}})

@@ -38,54 +38,8 @@ from provider_pipeline.rules.work import (
 )
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash"})
-_STRENGTH: Final = ("evidence", "lookup_table", "regex")
-"""What a capability can rest on, the strongest first."""
-
-
-def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """A new row from two with one id: the first endpoint's values, and the later one's where the first has none.
-
-    A capability that both decide rests on the stronger source, and of equal ones on the first endpoint's.
-    """
-    row = {
-        column: value if value is not None or column in _JOINED else later[column] for column, value in first.items()
-    }
-    decided = dict(first["capabilities"])
-    sources = dict(first["capability_sources"])
-    for capability, has in later["capabilities"].items():
-        source = later["capability_sources"][capability]
-        if capability not in decided or _strength(source) < _strength(sources[capability]):
-            decided[capability], sources[capability] = has, source
-    row["capabilities"] = dict(sorted(decided.items()))
-    row["capability_sources"] = dict(sorted(sources.items()))
-    row["metadata_json"] = {**later["metadata_json"], **first["metadata_json"]}
-    row["meta_hash"] = meta_hash(row)
-    return row
-
-
-def last_of_each(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """The rows without those that a later one in the stream replaces.
-
-    Args:
-        rows: All rows that a `ListingJudge` handed out, in order.
-        superseded: Its verdict's `superseded`.
-    """
-    if not superseded:
-        yield from rows
-        return
-    left = dict(superseded)
-    for row in rows:
-        waiting = left.get(row["model_id"], 0)
-        if waiting:
-            left[row["model_id"]] = waiting - 1
-        else:
-            yield row
-
-
-def _strength(source: str) -> int:
-    return _STRENGTH.index(source)
-
-
+_SOURCES: Final = ("evidence", "lookup_table", "regex")
+"""Sources of a capability, strongest first."""
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "id": "model_id",
     "name": "display_name",
@@ -97,17 +51,17 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "input_price": "input_price",
     "output_price": "output_price",
 }
-"""Names of a rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
+"""A rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
 
 Reader = Callable[..., Any]
-"""From a value, and what else it depends on, to a column's value; raises `BadValueError`."""
+"""From a value and further arguments to a column's value; raises `BadValueError`."""
 
-_LISTING: Final = f"{LISTING_STEPS:,} steps and {STEPS_PER_ITEM:,} for each item"
+_LISTING_LIMIT: Final = f"{LISTING_STEPS:,} steps and {STEPS_PER_ITEM:,} for each item"
 _EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
 class Rejected(NamedTuple):
-    """An item that gave no row; `model_id` where at least that could be read."""
+    """An item without a row; has its `model_id` if that could be read."""
 
     reason: str
     field: str
@@ -117,13 +71,13 @@ class Rejected(NamedTuple):
 
 
 class ItemReader:
-    """One endpoint of a rule, compiled.
+    """One endpoint of a rule, compiled to read items.
 
     Args:
         endpoint: The endpoint.
         capabilities: The rule's capability rules.
-        thresholds: How large numbers may be.
-        work: The steps that all endpoints of the rule may take on the listing together; None for those of a listing.
+        thresholds: For the largest plausible numbers.
+        work: The step budget that all endpoints of the rule share; one of its own if None.
     """
 
     def __init__(
@@ -158,17 +112,24 @@ class ItemReader:
         self._metadata = _present(fields, *(name for name in fields if name not in set(FIELD_COLUMNS.values())))
 
     def items(self, document: Any) -> list[Any] | None:
-        """The items the selector finds on a page; None where it finds no list.
+        """The items that the selector finds on a page; None if it finds no list.
 
-        A page of an endpoint with details is `{"listing": ..., "details": {id: ...}}`; its items have theirs under
-        `detail`, null where there is none.
+        With details, a page is `{"listing": ..., "details": {id: ...}}`; each item gets its own, or null, as `detail`.
 
         Raises:
-            RuleTooCostlyError: The selector takes more steps, or gives more items, than it may.
+            RuleTooCostlyError: The selector takes too many steps or gives too many items.
         """
-        if self._with_details:
-            return self._detailed(document)
-        return self._selected(document)
+        if not self._with_details:
+            return self._selected(document)
+        if not isinstance(document, dict) or not isinstance(document.get("details"), dict):
+            return None
+        found, details = self._selected(document.get("listing")), document["details"]
+        if found is None:
+            return None
+        return [
+            {**item, "detail": details.get(self._id_or_none(item))} if isinstance(item, dict) else item
+            for item in found
+        ]
 
     def _selected(self, document: Any) -> list[Any] | None:
         work, selector = self._work, self._selector
@@ -178,7 +139,7 @@ class ItemReader:
         except WorkExceededError as error:
             raise RuleTooCostlyError(
                 f"the selector {shown(selector.text)} takes more than {PAGE_STEPS:,} steps on a page, or all "
-                f"expressions more than {_LISTING}"
+                f"expressions more than {_LISTING_LIMIT}"
             ) from error
         if not isinstance(found, list):
             return None
@@ -196,30 +157,19 @@ class ItemReader:
             raise RuleTooCostlyError(f"the rule has too many fields and predicates for {count:,} models on a page")
         return found
 
-    def _detailed(self, document: Any) -> list[Any] | None:
-        if not isinstance(document, dict) or not isinstance(document.get("details"), dict):
-            return None
-        found, details = self._selected(document.get("listing")), document["details"]
-        if found is None:
-            return None
-        return [
-            {**item, "detail": details.get(self._readable_id(item))} if isinstance(item, dict) else item
-            for item in found
-        ]
-
-    def _readable_id(self, item: Any) -> str | None:
+    def _id_or_none(self, item: dict[str, Any]) -> str | None:
         try:
-            return read_id(self._id(item, self._work), self._id_type) if isinstance(item, dict) else None
+            return read_id(self._id(item, self._work), self._id_type)
         except BadValueError:
             return None
         except WorkExceededError as error:
             raise self._too_costly("model_id", error) from error
 
     def row(self, item: Any) -> dict[str, Any] | Rejected:  # noqa: PLR0912  # one branch for each kind of column
-        """The row of one item, or why there is none.
+        """The row of one item, or why it was rejected.
 
         Raises:
-            RuleTooCostlyError: It takes more steps, or is larger, than it may be.
+            RuleTooCostlyError: It takes too many steps, or is too large.
         """
         if not isinstance(item, dict):
             return Rejected("not_an_object", "", f"the item is a JSON {json_type(item)}; expected an object", item)
@@ -243,14 +193,14 @@ class ItemReader:
                     row[column] = read_modalities(value)
             for column, get, factor, read in self._prices:
                 value = get(item, work)
-                if value is not None and (worth := factor(item, work)) is not None:
-                    row[column] = read(value, worth, self._max_price)
+                if value is not None and (usd := factor(item, work)) is not None:
+                    row[column] = read(value, usd, self._max_price)
             for column, get in self._metadata:
                 value = get(item, work)
                 if value is not None and (kept := read_metadata(value, work)) is not None:
                     metadata[column] = kept
             column = "capabilities"
-            name = model_id if self._base_model is None else self._telling_name(item, model_id)
+            name = model_id if self._base_model is None else self._name_to_match(item, model_id)
             row["family"] = family_of(name)
             row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name, work)
         except BadValueError as error:
@@ -259,36 +209,30 @@ class ItemReader:
             raise self._too_costly(column, error) from error
         row["metadata_json"] = metadata
         row["meta_hash"], size = sized_digest(meaning_of(row))
-        if size > ROW_BYTES:
-            _require_small(model_id, size, item)
+        if size > ROW_BYTES and size > ROW_BYTES + ROW_PER_ITEM * json_bytes(item):
+            raise RuleTooCostlyError(
+                f"the row of {shown(model_id)} has {size:,} bytes of JSON; at most {ROW_BYTES:,}, and {ROW_PER_ITEM} "
+                "for each byte of its item, are kept"
+            )
         return row
 
     def _too_costly(self, column: str, error: WorkExceededError) -> RuleTooCostlyError:
-        """What there is to say when no steps are left at a column."""
         field = self._fields.get(column)
         what = str(error) or (f"the field {column}" + (f" ({shown(field.text)})" if field is not None else ""))
         return RuleTooCostlyError(
-            f"{what} takes more than {ITEM_STEPS:,} steps on an item, or all expressions more than {_LISTING}"
+            f"{what} takes more than {ITEM_STEPS:,} steps on an item, or all expressions more than {_LISTING_LIMIT}"
         )
 
-    def _telling_name(self, item: Any, model_id: str) -> str:
-        """The model's id, or the name of the model behind it where the id says nothing."""
+    def _name_to_match(self, item: Any, model_id: str) -> str:
+        """The model's id, or its base model's name if no pattern knows the id."""
         if self._base_model is None or self._capabilities.of_name(model_id):
             return model_id
-        behind = self._base_model(item, self._work)
-        return behind if isinstance(behind, str) and 0 < len(behind) <= MAX_ID_LENGTH else model_id
-
-
-def _require_small(model_id: str, size: int, item: Any) -> None:
-    if size > ROW_BYTES + ROW_PER_ITEM * json_bytes(item):
-        raise RuleTooCostlyError(
-            f"the row of {shown(model_id)} has {size:,} bytes of JSON; at most {ROW_BYTES:,}, and {ROW_PER_ITEM} for "
-            "each byte of its item, are kept"
-        )
+        base = self._base_model(item, self._work)
+        return base if isinstance(base, str) and 0 < len(base) <= MAX_ID_LENGTH else model_id
 
 
 def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
-    """The reader of a column, with None for what cannot be read where the rule's own sample held such values."""
+    """The column's reader; if the rule's own sample held unreadable values, it returns None for them."""
     if column not in endpoint.expect.unreadable:
         return read
 
@@ -303,3 +247,38 @@ def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
 
 def _present(fields: Mapping[str, Compiled], *columns: str) -> list[tuple[str, Closure]]:
     return [(column, fields[column].evaluate) for column in columns if column in fields]
+
+
+def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two rows with one id: the first endpoint's values, with gaps filled from the later one.
+
+    Of a capability that both decide, the stronger source wins; of equal sources, the first endpoint.
+    """
+    row = {
+        column: value if value is not None or column in _JOINED else later[column] for column, value in first.items()
+    }
+    decided = dict(first["capabilities"])
+    sources = dict(first["capability_sources"])
+    for capability, has in later["capabilities"].items():
+        source = later["capability_sources"][capability]
+        if capability not in decided or _SOURCES.index(source) < _SOURCES.index(sources[capability]):
+            decided[capability], sources[capability] = has, source
+    row["capabilities"] = dict(sorted(decided.items()))
+    row["capability_sources"] = dict(sorted(sources.items()))
+    row["metadata_json"] = {**later["metadata_json"], **first["metadata_json"]}
+    row["meta_hash"] = meta_hash(row)
+    return row
+
+
+def last_of_each(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """The last version of each row that a `ListingJudge` returned, given its verdict's `superseded`."""
+    if not superseded:
+        yield from rows
+        return
+    remaining = dict(superseded)
+    for row in rows:
+        earlier = remaining.get(row["model_id"], 0)
+        if earlier:
+            remaining[row["model_id"]] = earlier - 1
+        else:
+            yield row

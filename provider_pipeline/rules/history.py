@@ -1,23 +1,19 @@
-"""Earlier accepted listings, as far as a new one is compared with them.
-
-Here: what is asked of them, and the answers for a listing whose rows are in memory. Not here: the answers from the
-catalogue (`provider_pipeline.sync`), and the comparison (`succession.py`, `plausibility.py`).
-"""
+"""Accepted listings, as a new one is compared with them; `sync/history.py` reads them from the catalogue."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
-from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.rows import Profile
 
 
 class Once(NamedTuple):
-    """A model that is listed now, as it was when an earlier listing was accepted.
+    """A model that is listed now, as it was at a baseline.
 
     Attributes:
         known: Whether the catalogue had it, listed or missing.
         listed: Whether it was in that listing.
-        values: Its prices and limits in it; None where they are those of now.
+        values: Its prices and limits then; None if unchanged.
     """
 
     known: bool
@@ -34,8 +30,8 @@ class Baseline:
     """An accepted listing that a new one is compared with.
 
     Attributes:
-        name: What messages call it.
-        profile: What it looked like as a whole.
+        name: Its name in messages.
+        profile: Its statistics.
     """
 
     name: str
@@ -43,31 +39,27 @@ class Baseline:
 
 
 class History(Protocol):
-    """One or more accepted listings, exactly: by ids and values, not by estimates."""
+    """One or more accepted listings, known exactly: by ids and values, not by estimates."""
 
     @property
     def baselines(self) -> Sequence[Baseline]:
-        """The listings, the last accepted one first."""
+        """The listings, latest first."""
 
     def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
-        """What listed models, given with their change hashes, were at each baseline.
+        """Listed models, given with their change hashes, as they were at each baseline.
 
-        Those that were the same at all of them are left out.
+        Models that were the same at all of them are left out.
         """
 
     def respelled(self, ids: Collection[str]) -> Iterable[Sequence[Once]]:
-        """Models of the last accepted listing that are none of these ids, but for upper and lower case are."""
+        """Models of the latest listing whose id differs from all of these, but only in case from one of them."""
 
 
 LAST: Final = "the last accepted listing"
 
 
 class RowsInMemory:
-    """The last accepted listing, whose rows are all at hand.
-
-    Args:
-        rows: The rows; columns that are left out count as unknown.
-    """
+    """A history of one listing, from its rows; missing columns count as unknown."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._rows = {str(row.get("model_id")): row for row in rows}

@@ -32,7 +32,7 @@ def _tables() -> dict[str, Any]:
 
 @functools.cache
 def _steps() -> PatternSet:
-    """What each step of `normalise_id` looks for, in one set: most names are such that no step changes them."""
+    """The patterns of all steps of `normalise_id` in one set: most names match none, and need no step."""
     tables = _tables()
     starts = [f"(?:{tables[step].pattern})(?s:.*)" for step in ("dotted", "carrier")]
     return PatternSet([*starts, tables["opaque"].pattern, tables["suffix"].pattern])
@@ -42,7 +42,7 @@ def _steps() -> PatternSet:
 def normalise_id(model_id: str) -> str:
     """The id as a bare model name: lower case, without vendor, packing, date and price suffixes.
 
-    An opaque id (a UUID, a number, a placeholder) gives the empty string, which no pattern matches.
+    An opaque id (UUID, number, placeholder) gives the empty string, which no pattern matches.
 
     Example:
         >>> normalise_id("us.anthropic.claude-3-5-sonnet-20241022-v2:0")
@@ -69,12 +69,12 @@ def normalise_id(model_id: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """The text with halves of surrogate pairs replaced, for RE2, which reads UTF-8."""
+    """The text with lone surrogates replaced, as RE2 reads UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_opaque(model_id: str) -> bool:
-    """Whether the id says nothing about the model it stands for."""
+    """Whether the id says nothing about the model, like a UUID."""
     return not normalise_id(model_id)
 
 
@@ -100,13 +100,13 @@ def _without_owner(name: str, variant: Any) -> str:
 
 @dataclass(frozen=True)
 class Family:
-    """Models of one name pattern, and what they can and cannot do.
+    """Models with one kind of name, and what they can and cannot do.
 
-    Args:
-        name: The family's name; None for a pattern that cuts across families, such as `.*embed.*`.
+    Attributes:
+        name: None for patterns across families, such as `.*embed.*`.
         match: RE2 patterns on the normalised id.
-        says: Capability to whether the models have it, None for what stays unknown whatever a later family says;
-            capabilities not named are left to later families.
+        says: Whether the models have a capability; None keeps it unknown whatever later families say. Capabilities not
+            named are left to later families.
     """
 
     name: str | None
@@ -116,7 +116,7 @@ class Family:
 
 @functools.cache
 def families() -> tuple[Family, ...]:
-    """All families, in the order in which they decide."""
+    """All families, in order of precedence."""
     data = read_table("families.toml")
     kinds: Mapping[str, Mapping[str, list[str]]] = data["kind"]
     found = []
@@ -131,7 +131,7 @@ def families() -> tuple[Family, ...]:
 
 
 def capability_patterns() -> dict[str, list[str]]:
-    """What is known of names, as a rule's ordered patterns: the families, then what was learnt."""
+    """All shipped knowledge of names as a rule's ordered patterns: the families, then the learnt patterns."""
     patterns = family_patterns()
     for entry in read_table("learnt.toml").get("pattern", ()):
         patterns.setdefault(entry["capability"], []).append(("" if entry["has"] else "!") + entry["match"])
@@ -139,7 +139,7 @@ def capability_patterns() -> dict[str, list[str]]:
 
 
 def family_patterns() -> dict[str, list[str]]:
-    """The families as a rule's ordered patterns: `!` before those that deny the capability, `?` before the unsure."""
+    """The families as a rule's ordered patterns, by capability."""
     prefixes = {True: "", False: "!", None: "?"}
     patterns: dict[str, list[str]] = {}
     for family in families():
@@ -156,7 +156,7 @@ def _named() -> tuple[PatternSet, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=65_536)
 def family_of(model_id: str) -> str | None:
-    """The family of a model id; None where no family is known."""
+    """The family of a model id, if known."""
     name: Final = normalise_id(model_id)
     patterns, names = _named()
     found = patterns.matches(name) if name else []

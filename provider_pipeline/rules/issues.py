@@ -1,12 +1,37 @@
-"""Issues: what is wrong with a rule or a listing, said so that an operator can act on it.
+"""Issues (problems of a rule or a listing, written for an operator), and text from outside made safe to show."""
 
-Here: the one shape of an issue. Not here: the checks that raise them (`judge.py`, `plausibility.py`, `generation/`).
-"""
-
+import re
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from provider_pipeline.rules.controls import escaped
+_BREAKS: Final = "\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
+# What moves the cursor, starts a line or reorders text: C0 (escape sequences), DEL, C1, line and paragraph separators,
+# bidirectional controls, and lone surrogates, which no terminal takes.
+_OTHERS: Final = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_BREAK: Final = re.compile(f"[{_BREAKS}]+")
+_CONTROL: Final = re.compile(f"[{_OTHERS}{_BREAKS}]")
+_CONTROL_OF_PROSE: Final = re.compile(f"(?![\t\n])[{_OTHERS}{_BREAKS}]")
+
+
+def escaped(text: str) -> str:
+    """The text as one line that is safe to show anywhere, with control characters as Python escapes."""
+    return text if text.isprintable() else _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks as spaces and without control characters."""
+    return text if text.isprintable() else _CONTROL.sub("", _BREAK.sub(" ", text)).strip()
+
+
+def prose(text: str) -> str:
+    """The text without control characters other than tabs and newlines."""
+    return text if text.isprintable() else _CONTROL_OF_PROSE.sub("", text)
+
+
+def has_controls(text: str) -> bool:
+    """Whether the text holds any control character."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
 
 Severity = Literal["error", "warning", "info"]
 SAMPLE_SIZE: Final = 5
@@ -26,12 +51,12 @@ def issue(
     """One issue as plain JSON.
 
     Args:
-        kind: What went wrong, in snake_case: the name operators filter by.
-        severity: `error` makes the listing invalid; `warning` and `info` do not.
+        kind: The problem in snake_case, by which operators filter.
+        severity: Only `error` makes the listing invalid.
         message: One sentence: what was expected and what came.
-        expected: The bound or form that was expected.
+        expected: The bound or form.
         actual: What came instead.
-        sample: The first few offenders; capped.
+        sample: Offenders; only the first few are kept.
         recovery: What an operator should do.
     """
     return {
@@ -46,7 +71,7 @@ def issue(
 
 
 def shown(value: Any, depth: int = 3) -> Any:  # noqa: PLR0911  # one return for each JSON type
-    """A value from outside, short and safe to print and to store as JSON."""
+    """A value from outside, shortened, and safe to print and to store as JSON."""
     if depth == 0 and isinstance(value, (list, tuple, dict)):
         return "..."
     if value is None or isinstance(value, bool):

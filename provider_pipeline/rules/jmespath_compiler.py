@@ -1,9 +1,8 @@
-"""Common JMESPath expressions as nested Python functions, with the interpreter's semantics.
+"""Compiles common JMESPath expressions to nested Python functions, several times as fast as the interpreter.
 
-Here: paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`. Not here: what else a rule says,
-which is left to the interpreter (`interpreter.py`). A test holds both against each other on arbitrary JSON. What an
-expression costs whatever the value is for the caller to pay (`static_cost`); a function pays for what depends on the
-value: the elements of a list, the size of what is compared.
+Covers paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`; the interpreter in `language.py`
+evaluates the rest, and a test compares both on arbitrary JSON. The caller pays the fixed cost of an evaluation
+(`static_cost`); the functions pay what depends on the value: elements of a list, the size of what is compared.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,46 +13,46 @@ from jmespath import exceptions as jmespath_exceptions, visitor
 from provider_pipeline.rules.work import Work
 
 Getter = Callable[[Any], Any]
-"""From a value to what an expression gives for it."""
+"""From a value to an expression's result."""
 Closure = Callable[[Any, Work], Any]
-"""The same, at the expense of some steps."""
+"""The same, spending steps."""
 Node = Mapping[str, Any]
 
 
 class PathGetter(Protocol):
-    """Follows a path, which costs nothing but its nodes."""
+    """A closure that also works without a step budget: following a path costs only its nodes."""
 
     def __call__(self, value: Any, work: Work | None = None, /) -> Any:
-        """What is at the path."""
+        """The value at the path."""
 
 
 _COMPARATOR_STEPS: Final = 10
 _LONG: Final = 64
-"""Elements or characters from which on looking through them costs more than a node does."""
+"""Elements or characters beyond which searching them costs more than a node."""
 
 _OF_ONE_VALUE: Final = frozenset(
     {"literal", "or_expression", "and_expression", "not_expression", "comparator", "function_expression"}
 )
-"""Nodes whose children are all evaluated on the same value."""
+"""Nodes that evaluate all children on the same value."""
 _OF_ITS_FIRST_CHILD: Final = frozenset(
     {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection", "flatten"}
 )
-"""Nodes whose other children are evaluated on what the first one gives."""
+"""Nodes that evaluate the other children on the result of the first."""
 _EVERYTHING: Final[frozenset[tuple[str, ...]]] = frozenset(((),))
 
 
 def is_true(value: Any) -> bool:
-    """Whether JMESPath takes the value for true (false, null and the empty string, list and object are not)."""
+    """Whether JMESPath takes the value for true: all but false, null and the empty string, list and object."""
     return not (value is None or value is False or value in ("", [], {}))
 
 
 def static_cost(node: Node) -> int:
-    """The steps of evaluating the tree once, besides those that depend on the value."""
+    """The steps of one evaluation, besides those that depend on the value."""
     return sum(_COMPARATOR_STEPS if each["type"] == "comparator" else 1 for each in walk_nodes(node))
 
 
 def walk_nodes(node: Node) -> Iterator[Node]:
-    """The node, and all nodes below it."""
+    """The node and all of its descendants."""
     pending = [node]
     while pending:
         node = pending.pop()
@@ -62,9 +61,9 @@ def walk_nodes(node: Node) -> Iterator[Node]:
 
 
 def closure_of(node: Node) -> Closure | None:
-    """The node as a function, or None where only the interpreter knows the semantics.
+    """The node as a function, or None if it needs the interpreter.
 
-    A function that gets a wrong type raises `JMESPathTypeError`, as in the interpreter: it voids the whole expression.
+    A wrong argument type raises `JMESPathTypeError`, as in the interpreter: it voids the whole expression.
     """
     path = plain_path(node)
     if path is not None:
@@ -74,7 +73,7 @@ def closure_of(node: Node) -> Closure | None:
 
 
 def plain_path(node: Node) -> tuple[str, ...] | None:
-    """The keys of a path that only goes down through objects."""
+    """The keys of a path through objects only; None for any other expression."""
     kind = node["type"]
     if kind == "field":
         return (str(node["value"]),)
@@ -88,7 +87,7 @@ def plain_path(node: Node) -> tuple[str, ...] | None:
 
 
 def paths_read(node: Node) -> frozenset[tuple[str, ...]]:
-    """Paths whose values together decide what the node gives; the empty path, which is all, where that is not plain."""
+    """The paths that determine the node's result; the empty path, the whole value, if they are not known."""
     path = plain_path(node)
     if path is not None:
         return frozenset((path,))
@@ -100,7 +99,7 @@ def paths_read(node: Node) -> frozenset[tuple[str, ...]]:
 
 
 def path_getter(path: tuple[str, ...]) -> PathGetter:
-    """The value at the end of a path; None where an object on the way lacks the key, or is none."""
+    """A function to the value at the path; None where a key is missing or its parent is not an object."""
     if not path:
         return lambda value, _work=None: value
     if len(path) == 1:

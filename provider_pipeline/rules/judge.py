@@ -1,12 +1,7 @@
-"""The one judgement of a listing: pages in, verdict out, for a list in memory and for a million models alike.
-
-Here: collecting rows, rejections and duplicates page by page, and the verdict. Not here: reading one item
-(`extraction.py`), what the rows amount to, alone and beside earlier listings (`tally.py`), and joining the rows of
-several endpoints (`merging.py`). Explained in docs/rules.md.
-"""
+"""Judges a listing page by page, whatever its size: pages in, a verdict out. Explained in docs/rules.md."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -15,35 +10,34 @@ from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected, merged_row
 from provider_pipeline.rules.guards import accepted_by_hand
-from provider_pipeline.rules.history import History
+from provider_pipeline.rules.history import SAME, History, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
-from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.rows import meaning_of, sized_digest
-from provider_pipeline.rules.statistics import Tally
+from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
+from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
+from provider_pipeline.rules.rows import Profile, ProfileBuilder, meaning_of, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
-_AT_ONCE: Final = 1_000
-"""Items that are read, and kept rows that are compared with history, at a time."""
+_SEVERITIES: Final = ("error", "warning", "info")
+_BATCH: Final = 1_000
+"""Items read, or kept rows compared with history, at a time."""
 _REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a listing amounts to.
+    """The judgement of a listing.
 
-    Args:
+    Attributes:
         valid: Whether the rows may be written.
-        issues: Everything that was found, errors first.
-        rejected: The first rejected items, each with reason, field, detail and value.
-        rejected_count: How many items were rejected in all.
-        rejected_ids: Ids of models that are listed, but only in items that were rejected: they are not missing.
-        profile: What the accepted rows look like as a whole.
-        superseded: Ids of which `add_page` gave more than one version, with how many before the last: a later endpoint
-            lists the model too. `last_of_each` leaves the earlier ones out.
+        issues: All findings, errors first.
+        rejected: The first `REJECTED_SAMPLE` rejected items, each with reason, field, detail and value.
+        rejected_count: All of them.
+        rejected_ids: Models that are listed only in rejected items. They are not missing.
+        superseded: For ids that `add_page` returned several times, because a later endpoint lists them too: how many
+            versions came before the last. `last_of_each` drops those.
     """
 
     valid: bool
@@ -56,17 +50,17 @@ class Verdict:
 
 
 class ListingJudge:
-    """Judges one listing by one rule. Not to be shared between threads; make one per listing.
+    """Judges one listing by one rule. Make one per listing; not thread-safe.
 
-    A rule of one endpoint is judged in a stream. With several, rows are kept until the verdict, for a model that two
-    endpoints list is one row: the pages come endpoint by endpoint, in the rule's order.
+    With one endpoint, rows are streamed. With several, pages must come endpoint by endpoint, in the rule's order, and
+    rows are kept until the verdict, because a model that two endpoints list is one row.
 
     Args:
         rule: The rule that reads the listing.
-        thresholds: How far the listing may stray; the documented defaults if None.
-        history: The accepted listings that it is compared with; None for none.
-        accepted: Guards of `guards.GUARDS` whose findings a person has accepted: they warn, and do not hold.
-        watch: Called before each page and every so many items; what it raises ends a judgement that takes too long.
+        thresholds: The documented defaults if None.
+        history: The accepted listings to compare with, if any.
+        accepted: Names in `guards.GUARDS` whose findings a person has accepted: they warn instead of blocking.
+        watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
     """
 
     def __init__(
@@ -86,7 +80,7 @@ class ListingJudge:
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds, work) for endpoint in rule.endpoints]
         self._history = history
         self._accepted = accepted
-        self._tally = Tally(self._thresholds, history)
+        self._statistics = _Statistics(self._thresholds, history)
         self._seen: list[set[str]] = [set() for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
         self._kept_bytes = 0
@@ -102,9 +96,9 @@ class ListingJudge:
         self._rejected_fields: Counter[str] = Counter()
 
     def add_page(self, document: Any, *, endpoint: int = 0) -> list[dict[str, Any]]:
-        """The accepted rows of one page; whatever is wrong with the rest goes into the verdict.
+        """The accepted rows of one page; problems go into the verdict.
 
-        A model that an earlier endpoint listed comes again, joined with what was known of it.
+        A model that an earlier endpoint listed is returned again, merged with its earlier row.
         """
         self._watch()
         if self._too_costly is not None:
@@ -112,7 +106,7 @@ class ListingJudge:
         try:
             return self._judged(document, endpoint)
         except RuleTooCostlyError as error:
-            # What comes now is not looked at: there is no telling how much more work it would be.
+            # Later pages are ignored: they could cost any amount of further work.
             self._too_costly = error
             return []
 
@@ -146,27 +140,28 @@ class ListingJudge:
         if self._kept is not None:
             return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
-        self._tally.add(accepted)
+        self._statistics.add(accepted)
         return accepted
 
     def verdict(self) -> Verdict:
         """The judgement of all pages so far."""
-        tally = self._whole()
-        profile = tally.profile()
+        statistics = self._whole()
+        profile = statistics.profile()
         found = [
             *self._cost_issues(),
             *self._extraction_issues(profile),
             *self._rejection_issues(),
             *self._duplicate_issues(),
-            *tally.invariant_issues(
+            *statistics.invariant_issues(
                 profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
             ),
         ]
         ids = self._seen[0] if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
         rejected_ids = frozenset(self._rejected_ids.difference(ids))
-        found += tally.history_issues(profile, ids, rejected_ids)
-        found = accepted_by_hand(found, self._accepted)
-        found.sort(key=lambda entry: ("error", "warning", "info").index(entry["severity"]))
+        found += statistics.history_issues(profile, ids, rejected_ids)
+        if self._accepted:
+            found = accepted_by_hand(found, self._accepted)
+        found.sort(key=lambda entry: _SEVERITIES.index(entry["severity"]))
         return Verdict(
             valid=not any(entry["severity"] == "error" for entry in found),
             issues=tuple(found),
@@ -178,22 +173,22 @@ class ListingJudge:
         )
 
     def rejected_fields(self) -> dict[str, int]:
-        """How many items each column rejected so far; the empty name stands for items that are no objects."""
+        """Rejected items by column so far; the empty name stands for items that are not objects."""
         return dict(sorted(self._rejected_fields.items()))
 
     def shares(self) -> dict[str, float]:
-        """The shares of rejected, repeated and contradictory rows so far, by the names a rule's `expect` has."""
-        tally = self._whole()
+        """The shares of rejected, repeated and contradictory rows so far, named as in a rule's `expect`."""
+        statistics = self._whole()
         return {
             "rejected_share": self._reasons.total() / max(1, self._items),
             "duplicate_share": self._duplicates.total() / max(1, self._items),
-            "violations_share": tally.violations_share(tally.profile().count),
+            "violations_share": statistics.violations_share(statistics.profile().count),
         }
 
     def _slices(self, items: list[Any]) -> Iterator[list[Any]]:
-        for start in range(0, len(items), _AT_ONCE):
+        for start in range(0, len(items), _BATCH):
             self._watch()
-            yield items[start : start + _AT_ONCE]
+            yield items[start : start + _BATCH]
 
     def _joined(self, row: dict[str, Any], kept: dict[str, dict[str, Any]]) -> dict[str, Any]:
         known = kept.get(row["model_id"])
@@ -208,15 +203,15 @@ class ListingJudge:
         kept[row["model_id"]] = row
         return row
 
-    def _whole(self) -> Tally:
-        """The tally of all rows so far, each in its last version."""
+    def _whole(self) -> "_Statistics":
+        """Statistics of all rows so far, each in its last version."""
         if self._kept is None:
-            return self._tally
-        tally = Tally(self._thresholds, self._history)
+            return self._statistics
+        statistics = _Statistics(self._thresholds, self._history)
         rows = list(self._kept.values())
-        for start in range(0, len(rows), _AT_ONCE):
-            tally.add(rows[start : start + _AT_ONCE])
-        return tally
+        for start in range(0, len(rows), _BATCH):
+            statistics.add(rows[start : start + _BATCH])
+        return statistics
 
     def _reject(self, rejected: Rejected) -> None:
         self._reasons[rejected.reason, rejected.detail] += 1
@@ -241,7 +236,7 @@ class ListingJudge:
                 f"the rule does more with this listing than a rule may: {self._too_costly.message}",
                 expected="a rule within the bounds of docs/rules.md",
                 actual=self._too_costly.message,
-                recovery="Write the rule more simply, or regenerate it from a fresh sample.",
+                recovery="Simplify the rule, or regenerate it from a fresh sample.",
             )
 
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
@@ -283,7 +278,7 @@ class ListingJudge:
             )
 
     def _empty(self, what: str) -> dict[str, Any]:
-        more = "; an endpoint that lists nothing any more has to leave the rule" if self._kept is not None else ""
+        more = "; remove an endpoint that no longer lists models from the rule" if self._kept is not None else ""
         return issue(
             "empty_listing",
             "error",
@@ -329,7 +324,7 @@ class ListingJudge:
 
 
 def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
-    """Which of two rows with one id to keep: the fuller, and of equals always the same."""
+    """Sort key of rows with one id: the fullest is kept; ties break the same way whatever the order."""
     return sum(value is not None for value in row.values()), str(row["meta_hash"])
 
 
@@ -340,3 +335,113 @@ def _described(document: Any) -> str:
             f"an object with the keys {', '.join(shown(str(key)) for key in list(document)[:8])}" if document else "{}"
         )
     return f"a JSON {kind}: {shown(document)}"[:200] if kind != "array" else "a JSON array"
+
+
+class _Offenders:
+    """Models that break an invariant: their count and the first few ids."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, model_id: str) -> None:
+        self.count += 1
+        if len(self.first) < SAMPLE_SIZE:
+            self.first.append(model_id)
+
+
+class _Statistics:
+    """Statistics of accepted rows: their profile, the invariants they break, and how they follow earlier listings."""
+
+    def __init__(self, thresholds: Thresholds, history: History | None) -> None:
+        self._thresholds = thresholds
+        self._history = history
+        self._comparisons = (
+            [BaselineComparison(baseline, thresholds) for baseline in history.baselines] if history else []
+        )
+        self._profile = ProfileBuilder()
+        self._over_context = _Offenders()
+        self._both_limits = 0
+        self._contradictions = _Offenders()
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._profile.add(rows)
+        self._check_invariants(rows)
+        if self._history is not None and rows:
+            before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
+            for row in rows:
+                selves = before.get(row["model_id"])
+                for place, comparison in enumerate(self._comparisons):
+                    comparison.add(row, SAME if selves is None else selves[place])
+
+    def profile(self) -> Profile:
+        return self._profile.profile()
+
+    def violations_share(self, count: int) -> float:
+        """The largest share of models that break one invariant; `count` is the number of models."""
+        return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
+
+    def history_issues(self, profile: Profile, ids: Collection[str], rejected: Iterable[str]) -> list[dict[str, Any]]:
+        """What is implausible compared with accepted listings; `ids` have a row, `rejected` are listed without one."""
+        found: list[dict[str, Any]] = []
+        for comparison, overlap in zip(self._comparisons, self._overlap(ids, rejected), strict=True):
+            found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
+            found += comparison.movement_issues()
+        return _worst_of_each(found)
+
+    def _overlap(self, ids: Collection[str], rejected: Iterable[str]) -> list[Overlap]:
+        counted = [comparison.overlap() for comparison in self._comparisons]
+        if self._history is None or not any(looks_replaced(each, self._thresholds) for each in counted):
+            return counted
+        respelled = self._listed_then(self._history.respelled(ids))
+        refused = self._listed_then(self._history.before(dict.fromkeys(rejected, "")).values())
+        return [
+            comparison.overlap(respelled=respelled[place], rejected=refused[place])
+            for place, comparison in enumerate(self._comparisons)
+        ]
+
+    def _listed_then(self, models: Iterable[Sequence[Once]]) -> list[int]:
+        """How many of the models each earlier listing had."""
+        counts = [0] * len(self._comparisons)
+        for selves in models:
+            for place in range(len(counts)):
+                counts[place] += selves[place].listed
+        return counts
+
+    def invariant_issues(self, count: int, allowed: float) -> Iterable[dict[str, Any]]:
+        """Invariants broken by some of the `count` models; an error above the `allowed` share."""
+        for kind, offenders, among, message in (
+            ("output_above_context", self._over_context, self._both_limits, "an output limit above the context length"),
+            ("contradictory_capabilities", self._contradictions, count, "capabilities that exclude each other"),
+        ):
+            if offenders.count:
+                share = offenders.count / among
+                yield issue(
+                    kind,
+                    "error" if share > allowed and offenders.count > 1 else "warning",
+                    f"{offenders.count} of {among} models have {message}",
+                    expected=f"at most {allowed:.0%} of them",
+                    actual=f"{share:.0%}",
+                    sample=offenders.first,
+                    recovery="Check the fields and the capability patterns in the rule.",
+                )
+
+    def _check_invariants(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        for row in rows:
+            output = row["max_output_tokens"]
+            if output is not None and (context := row["context_length"]) is not None:
+                self._both_limits += 1
+                if output > context:
+                    self._over_context.add(row["model_id"])
+            if contradicts(row["capabilities"]):
+                self._contradictions.add(row["model_id"])
+
+
+def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of issues of one type the most severe one, and of equals the first."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in issues:
+        known = found.get(entry["type"])
+        if known is None or _SEVERITIES.index(entry["severity"]) < _SEVERITIES.index(known["severity"]):
+            found[entry["type"]] = entry
+    return list(found.values())

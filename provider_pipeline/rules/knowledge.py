@@ -1,7 +1,4 @@
-"""The data files of this package: field aliases, units, capability signals, families, pagination, provider kinds.
-
-Here: reading them. Not here: any of that knowledge; it is in `data/*.toml`, each file explained at its top.
-"""
+"""Reads the knowledge in `data/*.toml`: field aliases, units, families and the like. Each file explains itself."""
 
 import functools
 import tomllib
@@ -11,6 +8,6 @@ from typing import Any
 
 @functools.cache
 def read_table(name: str) -> dict[str, Any]:
-    """One data file of the package, parsed. Callers must not change what they get."""
+    """A parsed data file. It is cached: callers must not change it."""
     text = resources.files("provider_pipeline.rules").joinpath("data", name).read_text(encoding="utf-8")
     return tomllib.loads(text)

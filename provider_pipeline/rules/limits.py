@@ -1,8 +1,6 @@
-"""How large a rule may be: counts, and what its parts amount to together.
+"""How large a rule may be, as listed in docs/rules.md. Violations are `ValueError`s, for the models of `document.py`.
 
-Here: the bounds that are checked before a rule is compiled, or while it is. Not here: how large one expression or
-pattern may be (`language.py`, `patterns.py`) and how much work a rule may make of a listing (`work.py`). Listed in
-docs/rules.md. What is wrong is a `ValueError`, for the models of `document.py`.
+The bounds of one expression or pattern are in `language.py` and `patterns.py`, those of running a rule in `work.py`.
 """
 
 import functools
@@ -13,31 +11,29 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.patterns import parse_pattern, require_small_programs
 
 MAX_ENDPOINTS: Final = 32
-"""Endpoints of a rule."""
 MAX_FIELDS: Final = 64
-"""Fields of one endpoint."""
+"""Of one endpoint."""
 MAX_CAPABILITIES: Final = 100
-"""Capabilities that a rule speaks of."""
 MAX_PATTERNS: Final = 2_000
-"""Patterns of one capability."""
+"""Of one capability."""
 MAX_PATTERN_TEXT: Final = 150_000
-"""Characters of all different patterns of a rule together."""
+"""Characters of all distinct patterns of a rule."""
 MAX_REPEATED_PATTERN_TEXT: Final = 1_000_000
-"""The same, but a pattern that several capabilities have counts several times."""
+"""The same, counting a pattern once for each capability that has it."""
 MAX_PREDICATES: Final = 200
-"""Predicates of one capability that state it, and as many that deny it."""
+"""Predicates for one capability, and as many against it."""
 MAX_EXPRESSION_TEXT: Final = 200_000
-"""Characters of all of a rule's endpoints, and of all its predicates: reading one takes 7 microseconds."""
+"""Characters of all endpoints, and of all predicates; parsing takes 7 microseconds per character."""
 MAX_LOOKUPS: Final = 100_000
-"""Entries of all lookup tables of a rule together."""
+"""Entries of all lookup tables of a rule."""
 MAX_LOOKUP_TEXT: Final = 4_000_000
-"""Characters of all of those, with the capabilities they name."""
+"""Characters of those, with the capabilities they name."""
 
 _NESTS: Final = (dict, list, tuple)
 
 
 def _characters(value: Any, most: int) -> int:
-    """How many characters the texts in a document have; once there are more than `most`, that is enough to know."""
+    """Characters of all texts in a document; stops counting beyond `most`."""
     count, pending = 0, [value]
     while pending and count <= most:
         node = pending.pop()
@@ -50,7 +46,10 @@ def _characters(value: Any, most: int) -> int:
 
 @functools.lru_cache(maxsize=32)
 def require_small_patterns(texts: tuple[tuple[str, ...], ...]) -> None:
-    """Checked together: rules made by one version of the generator have most of their thousands in common."""
+    """Refuse patterns that are too large together.
+
+    Cached, because rules written by one version of the generator share nearly all of their thousands of patterns.
+    """
     repeated = sum(len(text) + 1 for each in texts for text in each)
     if repeated > MAX_REPEATED_PATTERN_TEXT:
         raise ValueError(
@@ -67,11 +66,7 @@ def require_small_patterns(texts: tuple[tuple[str, ...], ...]) -> None:
 
 
 def require_small_tables(tables: Sequence[Any]) -> None:
-    """Refuse lookup tables that are too large together.
-
-    Raises:
-        ValueError: They are.
-    """
+    """Refuse lookup tables that are too large together."""
     if (entries := sum(map(len, tables))) > MAX_LOOKUPS:
         raise ValueError(f"the lookup tables have {entries} entries together; at most {MAX_LOOKUPS} are read")
     if _characters(tables, MAX_LOOKUP_TEXT) > MAX_LOOKUP_TEXT:
@@ -79,15 +74,11 @@ def require_small_tables(tables: Sequence[Any]) -> None:
 
 
 def require_little_text(value: Any, what: str) -> None:
-    """Refuse more text with expressions in it than is read.
-
-    Raises:
-        ValueError: There is more in the value.
-    """
+    """Refuse a value whose texts are longer than `MAX_EXPRESSION_TEXT`; `what` names it."""
     if _characters(value, MAX_EXPRESSION_TEXT) > MAX_EXPRESSION_TEXT:
         raise ValueError(f"{what} have more than {MAX_EXPRESSION_TEXT} characters together")
 
 
 def members(value: Any) -> Iterable[Any]:
-    """What an object or a list holds, with the object's keys."""
+    """The entries of a list, or the keys and values of an object."""
     return (*value, *value.values()) if isinstance(value, dict) else value

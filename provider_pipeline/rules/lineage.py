@@ -1,8 +1,6 @@
-"""Which fields of a provider's items each column of a row comes from, read off the rule without running it.
+"""Column lineage: the item fields that each column of a row comes from, read off the rule without running it.
 
-Here: pure functions from a rule, or one expression, to the paths that it reads. Not here: how lineage is shown
-(`defs/metadata.py`). The concept: everything that can change a column's value is a source of it, so the fields that a
-condition looks at count like those whose value is taken.
+Everything that can change a column's value is a source of it: fields tested by a condition count too.
 """
 
 from collections.abc import Mapping
@@ -19,14 +17,13 @@ Path = tuple[str, ...]
 
 _NOTHING: Final[frozenset[Path]] = frozenset()
 _CHOOSING: Final = frozenset({"labelled", "max_by", "min_by", "not_null", "reverse", "sort_by", "to_array"})
-"""Functions that hand on what they are given: a key of their result is a key of that."""
+"""Functions that return (parts of) their arguments: a key of the result is a key of those."""
 
 
 def item_paths(expression: str) -> frozenset[str]:
-    """The paths that an expression reads, from the item it is applied to; `@` is the item itself.
+    """The paths that an expression reads in an item; `@` is the item itself.
 
-    Array positions and filters are left out of a path: `parts[?kind == 'in'].price` reads `parts.kind` and
-    `parts.price`.
+    Array positions and filters are left out: `parts[?kind == 'in'].price` reads `parts.kind` and `parts.price`.
 
     Raises:
         InvalidRuleError: The expression does not parse.
@@ -37,9 +34,9 @@ def item_paths(expression: str) -> frozenset[str]:
 
 
 def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
-    """Each column that the rule fills, with the item fields it comes from, sorted.
+    """The columns that the rule fills, each with its sorted item fields.
 
-    Where a rule has several endpoints, a field is named with its endpoint's path: `/v1/models: id`.
+    With several endpoints, a field is prefixed with its endpoint's path: `/v1/models: id`.
     """
     found: dict[str, set[str]] = {}
     evidence = {
@@ -72,7 +69,7 @@ def _endpoint_sources(endpoint: Endpoint, evidence: set[str], *, by_name: bool) 
 
 @dataclass(frozen=True)
 class _Value:
-    """Where a value may come from; `whole` if it is what is found there, so that a key of it is a longer path."""
+    """Paths a value may come from; `whole` if it is the value found there, so that a key of it is a longer path."""
 
     paths: frozenset[Path]
     whole: bool = True
@@ -82,13 +79,13 @@ class _Value:
 
 
 class _Reader:
-    """Walks a JMESPath tree and notes what is looked at on the way to its result."""
+    """Walks a JMESPath tree; collects what is only looked at, such as conditions."""
 
     def __init__(self) -> None:
         self.looked_at: set[Path] = set()
 
     def read(self, node: Mapping[str, Any], here: _Value) -> _Value:
-        """What the node makes of a value."""
+        """The sources of the node's result."""
         kind, children = node["type"], node.get("children", [])
         if kind == "field":
             value = here.key(str(node["value"]))
@@ -112,7 +109,7 @@ class _Reader:
         return value
 
     def _called(self, name: str, arguments: list[Mapping[str, Any]], here: _Value) -> _Value:
-        """A function's result comes from its arguments; an `&expression` is applied to the items of the others."""
+        """A function's result comes from its arguments; an `&expression` applies to the items of the others."""
         given = _either([self.read(each, here) for each in arguments if each["type"] != "expref"])
         for each in arguments:
             if each["type"] == "expref":

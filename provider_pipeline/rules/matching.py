@@ -1,4 +1,4 @@
-"""Which capabilities a model has: the vocabulary, and the precedence of evidence."""
+"""Which capabilities a model has: the vocabulary, and evidence before lookup tables before name patterns."""
 
 import functools
 import marshal
@@ -6,25 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.caching import SizedCache
 from provider_pipeline.rules.document import CapabilityRule, parse_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, Work, WorkExceededError
+from provider_pipeline.rules.work import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 
 
 @functools.cache
 def capability_names() -> tuple[str, ...]:
-    """The documented capabilities, in their documented order."""
+    """The documented capabilities, in order."""
     return tuple(read_table("capabilities.toml")["names"])
 
 
 @functools.cache
 def exclusive_capabilities() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Capabilities, each with those that no model has beside it."""
+    """Capabilities, each with those that exclude it."""
     found: dict[str, list[str]] = {}
     for first, second in read_table("capabilities.toml")["exclusive"]:
         found.setdefault(first, []).append(second)
@@ -41,23 +40,23 @@ def contradicts(capabilities: Mapping[str, bool]) -> bool:
     return False
 
 
-_KNOWN_NAMES: Final = 100_000
-_KNOWN_COLUMNS: Final = 10_000
-_KNOWN_PARTS: Final = 200_000
-"""Positions, decisions and the like in what is kept of one rule, besides the numbers above."""
-_LONGEST_READ: Final = 1_000
+_MAX_CACHED_NAMES: Final = 100_000
+_MAX_CACHED_COLUMNS: Final = 10_000
+_MAX_CACHED_PARTS: Final = 200_000
+"""Positions and decisions in the caches of one rule, besides the counts above."""
+_MAX_CACHED_KEY: Final = 1_000
 _PREDICATE_STEPS: Final = 3
 _LOOKUP_STEPS: Final = 4
-"""What a capability costs that is told by lookup tables, which are looked through for each model."""
+"""Per capability, as the lookup tables are searched for each model."""
 _SET_MEMORY: Final = 64 << 20
-"""Bytes of all pattern sets that are kept: some dozen of those that are shipped."""
-_BY_VALUE: Final = 2
-"""The version of `marshal` whose bytes are of the values alone, each with its type: true is not 1, nor 1 is 1.0."""
+"""Bytes of all cached pattern sets: about a dozen like the shipped one."""
+_MARSHAL_VERSION: Final = 2
+"""Encodes values and their types only: true differs from 1, and 1 from 1.0."""
 
 Decision = tuple[bool, str]
-"""Whether the model has the capability, and what says so."""
+"""Whether the model has the capability, and the source."""
 
-Told = tuple[tuple[str, bool], ...]
+EvidenceStates = tuple[tuple[str, bool], ...]
 """What evidence says: capabilities, each with whether the model has it."""
 
 Columns = tuple[dict[str, bool], dict[str, str]]
@@ -65,18 +64,18 @@ Columns = tuple[dict[str, bool], dict[str, str]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Named:
-    """What a rule's patterns say of some names; names that are told the same share one."""
+class NameDecisions:
+    """What a rule's patterns decide about a name; names with equal decisions share one object, hashed by identity."""
 
     decisions: Mapping[str, Decision]
 
 
-Judged = tuple[Named, int]
-"""What the patterns say of a name, and the steps of finding out: as many however often it was found out before."""
+PricedDecisions = tuple[NameDecisions, int]
+"""A name's decisions and their cost in steps, the same whether they were cached or not."""
 
 
 class NamePatterns:
-    """The name patterns of all capabilities of a rule, ready to judge ids. Does not forget the ids it has judged."""
+    """The name patterns of all capabilities of a rule. Caches what it decided about each id."""
 
     def __init__(self, ordered: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         self._votes: list[list[tuple[int, str, bool | None]]] = []
@@ -89,53 +88,52 @@ class NamePatterns:
                     self._votes.append([])
                 self._votes[position].append((order, capability, has))
         self._patterns = PatternSet(list(positions))
-        self._known: dict[str, Judged] = {}
-        self._told: dict[tuple[int, ...], Judged] = {}
-        self._shared: dict[tuple[tuple[str, Decision], ...], Named] = {}
-        self._room = _KNOWN_PARTS
+        self._by_name: dict[str, PricedDecisions] = {}
+        self._by_matches: dict[tuple[int, ...], PricedDecisions] = {}
+        self._shared: dict[tuple[tuple[str, Decision], ...], NameDecisions] = {}
+        self._cache_room = _MAX_CACHED_PARTS
 
     @property
     def memory(self) -> int:
-        """Bytes that the compiled patterns may take."""
+        """Upper bound of the compiled patterns, in bytes."""
         return self._patterns.memory
 
-    def decide(self, model_id: str) -> Named:
-        """What the patterns say of an id: for each capability, the first that matches its name or itself."""
-        return self.judged(model_id)[0]
+    def decide(self, model_id: str) -> NameDecisions:
+        """What the patterns decide about an id: per capability, the first that matches its normal form or itself."""
+        return self.decide_priced(model_id)[0]
 
-    def judged(self, model_id: str) -> Judged:
-        """The same, with what it costs to work it out."""
-        known = self._known.get(model_id)
-        if known is None:
-            positions = self._matching(model_id)
-            known = self._told.get(positions)
-            if known is None:
+    def decide_priced(self, model_id: str) -> PricedDecisions:
+        """The same, with its cost."""
+        decided = self._by_name.get(model_id)
+        if decided is None:
+            positions = self._matches(model_id)
+            decided = self._by_matches.get(positions)
+            if decided is None:
                 votes = sum(len(self._votes[position]) for position in positions)
-                known = (self._named(positions), len(positions) + votes)
-                if len(self._told) >= _KNOWN_COLUMNS or not self._has_room(len(positions)):
-                    return known
-                self._told[positions] = known
-            if len(self._known) < _KNOWN_NAMES:
-                self._known[model_id] = known
-        return known
+                decided = (self._decisions(positions), len(positions) + votes)
+                if len(self._by_matches) >= _MAX_CACHED_COLUMNS or not self._fits_cache(len(positions)):
+                    return decided
+                self._by_matches[positions] = decided
+            if len(self._by_name) < _MAX_CACHED_NAMES:
+                self._by_name[model_id] = decided
+        return decided
 
-    def _named(self, positions: tuple[int, ...]) -> Named:
-        decisions = self._judge(positions)
-        named = self._shared.get(decisions)
-        if named is None:
-            named = Named(dict(decisions))
-            if len(self._shared) < _KNOWN_COLUMNS and self._has_room(len(decisions)):
-                self._shared[decisions] = named
-        return named
+    def _decisions(self, positions: tuple[int, ...]) -> NameDecisions:
+        decisions = self._first_matches(positions)
+        shared = self._shared.get(decisions)
+        if shared is None:
+            shared = NameDecisions(dict(decisions))
+            if len(self._shared) < _MAX_CACHED_COLUMNS and self._fits_cache(len(decisions)):
+                self._shared[decisions] = shared
+        return shared
 
-    def _has_room(self, parts: int) -> bool:
-        """Whether something of so many parts may be kept, too."""
-        if parts > self._room:
+    def _fits_cache(self, parts: int) -> bool:
+        if parts > self._cache_room:
             return False
-        self._room -= parts
+        self._cache_room -= parts
         return True
 
-    def _matching(self, model_id: str) -> tuple[int, ...]:
+    def _matches(self, model_id: str) -> tuple[int, ...]:
         normal, raw = normalise_id(model_id), model_id.lower()
         if not normal:
             return ()
@@ -144,7 +142,7 @@ class NamePatterns:
             positions += self._patterns.matches(raw)
         return tuple(positions)
 
-    def _judge(self, positions: Iterable[int]) -> tuple[tuple[str, Decision], ...]:
+    def _first_matches(self, positions: Iterable[int]) -> tuple[tuple[str, Decision], ...]:
         first: dict[str, tuple[int, bool | None]] = {}
         for position in positions:
             for order, capability, has in self._votes[position]:
@@ -154,11 +152,11 @@ class NamePatterns:
 
 
 _NAME_PATTERNS: Final = SizedCache[tuple[tuple[str, tuple[str, ...]], ...], NamePatterns](_SET_MEMORY)
-_READ: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_KNOWN_PARTS)
+_GETTERS: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_MAX_CACHED_PARTS)
 
 
 def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatterns:
-    """Rules made by one version of the generator share their patterns, and so their compiled form."""
+    # Rules written by one version of the generator share their patterns, and so the compiled form.
     patterns = _NAME_PATTERNS.get(ordered)
     if patterns is None:
         patterns = NamePatterns(ordered)
@@ -166,23 +164,23 @@ def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatt
     return patterns
 
 
-def _what_is_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
-    """All that the predicates look at in an item; None where that is all of it."""
-    getters = _READ.get(predicates)
+def _getters_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
+    """Getters of all that the predicates read in an item; None if they read the whole item."""
+    getters = _GETTERS.get(predicates)
     if getters is None:
         paths = frozenset[tuple[str, ...]]().union(*(compiled(text).paths for text in predicates))
         if () in paths:
             return None
         getters = tuple(path_getter(path) for path in sorted(paths))
-        _READ.put(predicates, getters, 1 + len(predicates))
+        _GETTERS.put(predicates, getters, 1 + len(predicates))
     return getters
 
 
 class CompiledCapabilities:
-    """Capability rules, ready to judge models.
+    """Capability rules, compiled.
 
     Attributes:
-        cost: Steps that each model takes in any case, for whoever asks to spend.
+        cost: Fixed steps per model, which the caller must spend.
     """
 
     def __init__(self, rules: Sequence[CapabilityRule]) -> None:
@@ -196,19 +194,19 @@ class CompiledCapabilities:
             for model_id, capabilities in rule.patterns.lookup_table.items():
                 entry = self._lookup.setdefault(model_id.lower(), {})
                 entry.update(dict.fromkeys(capabilities, (True, "lookup_table")))
-        self._read = _what_is_read(
+        self._read = _getters_read(
             tuple(text for rule in rules for text in (*rule.patterns.evidence, *rule.patterns.counter_evidence))
         )
         predicates = [each for _, *both in self._predicates for side in both for each in side]
         self._predicates_cost = sum(_PREDICATE_STEPS + each.cost for each in predicates)
         self.cost = len(self._read or ())
-        self._told: dict[bytes, Told] = {}
+        self._evidence_cache: dict[bytes, EvidenceStates] = {}
         self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
-        self._columns: dict[tuple[Named, Told], Columns] = {}
-        self._room = _KNOWN_PARTS
+        self._column_cache: dict[tuple[NameDecisions, EvidenceStates], Columns] = {}
+        self._cache_room = _MAX_CACHED_PARTS
 
     def of_name(self, model_id: str) -> Mapping[str, Decision]:
-        """What lookup tables and patterns say of an id; capabilities they do not speak of are absent."""
+        """What lookup tables and patterns decide about an id; undecided capabilities are absent."""
         named = self._names.decide(model_id).decisions
         if not self._lookup:
             return named
@@ -216,57 +214,57 @@ class CompiledCapabilities:
         return dict(sorted(functools.reduce(lambda found, table: {**found, **table}, tables, dict(named)).items()))
 
     def of_item(self, item: Any, model_id: str) -> Mapping[str, Decision]:
-        """What the rule says of a raw model object and its id, sorted by capability."""
-        return _together(self.of_name(model_id), self._evidence(item, Work()))
+        """What the rule decides about a raw model object and its id, sorted by capability."""
+        return _combined(self.of_name(model_id), self._evidence(item, Work()))
 
     def columns_of(self, item: Any, model_id: str, work: Work) -> Columns:
-        """What `of_item` says, as the columns of a row. Models that are told the same are worked out once.
+        """`of_item` as the columns of a row, cached for models with equal decisions.
 
         Raises:
-            WorkExceededError: There are not enough steps left.
+            WorkExceededError: Too few steps are left.
         """
-        told = self._evidence(item, work) if self._predicates else ()
-        named, cost = self._names.judged(model_id)
+        stated = self._evidence(item, work) if self._predicates else ()
+        named, cost = self._names.decide_priced(model_id)
         work.left -= cost
         if work.left < 0:
             raise WorkExceededError
         if self._lookup:
-            found = _together(self.of_name(model_id), told)
+            found = _combined(self.of_name(model_id), stated)
             work.spend(_LOOKUP_STEPS * len(found))
             return _columns(found)
-        known = self._columns.get((named, told))
-        if known is None:
-            known = _columns(_together(named.decisions, told))
-            if len(self._columns) < _KNOWN_COLUMNS and len(known[0]) <= self._room:
-                self._room -= len(known[0])
-                self._columns[named, told] = known
-        return known[0].copy(), known[1].copy()
+        cached = self._column_cache.get((named, stated))
+        if cached is None:
+            cached = _columns(_combined(named.decisions, stated))
+            if len(self._column_cache) < _MAX_CACHED_COLUMNS and len(cached[0]) <= self._cache_room:
+                self._cache_room -= len(cached[0])
+                self._column_cache[named, stated] = cached
+        return cached[0].copy(), cached[1].copy()
 
-    def _evidence(self, item: Any, work: Work) -> Told:
-        """What the predicates say. Models that agree in all that the predicates read are told the same, once."""
+    def _evidence(self, item: Any, work: Work) -> EvidenceStates:
+        """What the predicates say, cached for models that agree in everything the predicates read."""
         if self._read is None:
-            return self._judged(item, work)
+            return self._evaluated(item, work)
         try:
-            read = marshal.dumps([get(item) for get in self._read], _BY_VALUE)
-        except ValueError:  # no JSON, or nested too deeply
-            return self._judged(item, work)
+            read = marshal.dumps([get(item) for get in self._read], _MARSHAL_VERSION)
+        except ValueError:  # not JSON, or nested too deeply
+            return self._evaluated(item, work)
         work.left -= len(read) // CHARACTERS_PER_STEP
-        told = self._told.get(read)
-        if told is None:
-            told = self._judged(item, work)
-            if len(read) <= _LONGEST_READ and len(self._told) < _KNOWN_COLUMNS:
-                self._told[read] = told
-        return told
+        stated = self._evidence_cache.get(read)
+        if stated is None:
+            stated = self._evaluated(item, work)
+            if len(read) <= _MAX_CACHED_KEY and len(self._evidence_cache) < _MAX_CACHED_COLUMNS:
+                self._evidence_cache[read] = stated
+        return stated
 
-    def _judged(self, item: Any, work: Work) -> Told:
+    def _evaluated(self, item: Any, work: Work) -> EvidenceStates:
         work.spend(self._predicates_cost)
-        told: list[tuple[str, bool]] = []
+        stated: list[tuple[str, bool]] = []
         for capability, evidence, counter in self._predicates:
             if _holds_any(evidence, item, work):
-                told.append((capability, True))
+                stated.append((capability, True))
             elif _holds_any(counter, item, work):
-                told.append((capability, False))
-        return tuple(told)
+                stated.append((capability, False))
+        return tuple(stated)
 
 
 def _holds_any(predicates: Iterable[Compiled], item: Any, work: Work) -> bool:
@@ -279,10 +277,10 @@ def _holds_any(predicates: Iterable[Compiled], item: Any, work: Work) -> bool:
     return False
 
 
-def _together(named: Mapping[str, Decision], told: Told) -> Mapping[str, Decision]:
-    if not told:
+def _combined(named: Mapping[str, Decision], stated: EvidenceStates) -> Mapping[str, Decision]:
+    if not stated:
         return named
-    return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in told}}.items()))
+    return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in stated}}.items()))
 
 
 def _columns(decisions: Mapping[str, Decision]) -> Columns:
@@ -296,7 +294,7 @@ class CapabilityMatcher:
     """Matches a model id against capability rules."""
 
     def match_capabilities(self, model_id: str, rules: Any) -> list[str]:
-        """The capabilities the rules give the id, sorted by name.
+        """The id's capabilities, sorted by name.
 
         Args:
             model_id: The id as the provider writes it.
@@ -304,7 +302,7 @@ class CapabilityMatcher:
                 `{"chat": {"patterns": {"regex": ["gpt-.*"]}}}`.
 
         Raises:
-            InvalidRuleError: The rules cannot be understood, or a pattern does not compile.
+            InvalidRuleError: The rules are malformed, or a pattern does not compile.
         """
         decisions = CompiledCapabilities(parse_capability_rules(rules)).of_name(model_id)
         return sorted(capability for capability, (has, _) in decisions.items() if has)

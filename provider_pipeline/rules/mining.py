@@ -1,21 +1,24 @@
-"""Patterns learnt from history: which parts of model names tell a capability.
+"""Learns patterns, the parts of model names that reveal a capability, from facts; explained in docs/rules.md.
 
-Here: a pure function from accepted (model id, capability, true or false) facts to readable proposals, each with its
-support and its precision on facts that were held back. Not here: reading the catalogue, and which proposals are shipped
-(`shipped.py`). Explained in docs/rules.md.
+Facts come from the catalogue's accepted rows, or from `data/facts.toml` for the shipped patterns in `data/learnt.toml`.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from provider_pipeline.rules.ids import normalise_id
+from provider_pipeline.rules.ids import family_patterns, normalise_id
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.matching import NamePatterns, capability_names, contradicts
 from provider_pipeline.rules.mining_limits import MIN_PRECISION, MIN_SUPPORT
 
-_HELD_BACK: Final = 4
-"""One name in this many is held back, to measure on."""
+_HOLD_OUT: Final = 4
+"""One name in this many is held out to measure the precision."""
 _MAX_WORDS: Final = 3
 _SPLIT = re.compile(r"[-/: ]+")
 _SIZE_OR_VERSION = re.compile(r"[av]?\d+([.x]\d+)*[bmkt]?|[a-z]")
@@ -23,14 +26,7 @@ _SIZE_OR_VERSION = re.compile(r"[av]?\d+([.x]\d+)*[bmkt]?|[a-z]")
 
 @dataclass(frozen=True)
 class Fact:
-    """One accepted statement of the catalogue.
-
-    Args:
-        model_id: The id as the provider writes it.
-        capability: The capability.
-        has: Whether the model has it.
-        provider: Whose listing said so.
-    """
+    """One accepted statement: whether a model, under the id its provider writes, has a capability."""
 
     model_id: str
     capability: str
@@ -40,17 +36,16 @@ class Fact:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A pattern that the facts speak for.
+    """A pattern that the facts support.
 
-    Args:
-        capability: The capability it would decide.
-        has: Whether it would state or deny it.
+    Attributes:
+        has: Whether it states or denies the capability.
         pattern: RE2, on the whole normalised id.
-        support: Names that match among those learnt from.
-        providers: Providers those names come from.
-        held_back: Names that match among those held back.
-        precision: The share of the held-back names for which it is right; None where none matches.
-        examples: A few names it matches.
+        support: Matching names among those learnt from.
+        providers: Providers of those names.
+        held_back: Matching names among those held out.
+        precision: The share of them for which it is right; None if there are none.
+        examples: A few matching names.
     """
 
     capability: str
@@ -63,16 +58,16 @@ class Proposal:
     examples: tuple[str, ...]
 
     def as_rule_pattern(self) -> str:
-        """The pattern as a rule holds it."""
+        """The pattern as written in a rule."""
         return self.pattern if self.has else f"!{self.pattern}"
 
     def to_json(self) -> dict[str, Any]:
-        """The proposal as plain JSON."""
+        """As plain JSON."""
         return {**vars(self), "examples": list(self.examples)}
 
 
 class _Needed(NamedTuple):
-    """What a pattern needs to be proposed."""
+    """Requirements of a proposal."""
 
     support: int
     precision: float
@@ -90,22 +85,20 @@ def propose_patterns(
     min_held_back: int = 0,
     max_chance: float = 1.0,
 ) -> list[Proposal]:
-    """The patterns that tell a capability from names, the best supported first.
+    """Propose patterns that decide a capability, by capability and support.
 
-    Names count once however many providers list them; names on which providers contradict each other are left out.
-    Which names are held back depends on the name alone, so that the same facts always give the same proposals, and one
-    more fact does not reshuffle the others. A pattern is not proposed where a shorter one of the same capability
-    already covers its names.
+    A name counts once, however many providers list it; names on which providers disagree are left out. Whether a name
+    is held out depends on the name alone: the same facts always give the same proposals, and a further fact does not
+    reshuffle the others. A pattern is left out if a shorter one of the same capability covers its names.
 
     Args:
-        facts: Accepted statements, of any providers, in any order.
-        min_support: Fewest names a pattern must match.
-        min_precision: Smallest share of matching names it must be right for, among those learnt from and, where any
-            matches, among those held back.
-        min_providers: Fewest providers its names must come from.
-        min_held_back: Fewest held-back names it must match.
-        max_chance: Largest probability that as many names, drawn from all of the capability's, are that much alike by
-            chance. Words that are in many names of whatever kind (`mini`, `large`) pass everything else.
+        facts: In any order.
+        min_support: Matching names.
+        min_precision: Share of matching names it is right for, among those learnt from and those held out.
+        min_providers: Providers of those names.
+        min_held_back: Matching names among those held out.
+        max_chance: Probability that as many names, drawn from all of the capability's, agree by chance. Without this
+            bound, words in names of every kind (`mini`, `large`) would pass.
     """
     needed = _Needed(min_support, min_precision, min_providers, min_held_back, max_chance)
     names: dict[str, dict[str, list[bool]]] = {}
@@ -178,4 +171,120 @@ def _pattern(words: tuple[str, ...]) -> str:
 
 
 def _is_held_back(name: str) -> bool:
-    return hashlib.blake2b(name.encode("utf-8"), digest_size=1).digest()[0] % _HELD_BACK == 0
+    return hashlib.blake2b(name.encode("utf-8"), digest_size=1).digest()[0] % _HOLD_OUT == 0
+
+
+LEARNT_FILE: Final = Path(__file__).parent / "data" / "learnt.toml"
+MIN_VENDORS: Final = 4
+MIN_HELD_BACK: Final = 2
+MAX_CHANCE: Final = 1e-5
+
+_HEADER: Final = """\
+# Patterns learnt from the facts (`facts.toml`). Written by `provider-pipeline rules learn --shipped`; not to be edited.
+#
+# They speak after all families (`families.toml`). A pattern stands here if it is right without exception, for names of
+# several vendors, and if as many names that are alike by chance are less likely than one in a hundred thousand.
+#   capability, has, match  what it says: that the models have the capability, or that they do not
+#   support, vendors        matching names among the facts learnt from, and their vendors
+#   held_back, precision    matching names among the facts held back, and the share that it is right for
+#   examples                a few matching names
+"""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The patterns learnt from facts, and how the facts compare with the families.
+
+    Attributes:
+        proposals: The patterns to ship, sorted.
+        facts: Their number.
+        vendors: Their number.
+        coverage: The share of facts that the families decide, by capability.
+        contradictions: Facts that the families contradict, as text; any of them forbids shipping.
+        overlaps: Names for which families and learnt patterns together state capabilities that exclude each other.
+    """
+
+    proposals: tuple[Proposal, ...]
+    facts: int
+    vendors: int
+    coverage: Mapping[str, float]
+    contradictions: tuple[str, ...]
+    overlaps: tuple[str, ...]
+
+
+def shipped_facts() -> tuple[Fact, ...]:
+    """The facts of `data/facts.toml`, in its order."""
+    return tuple(
+        Fact(model_id, capability, has, group["vendor"])
+        for group in read_table("facts.toml")["group"]
+        for model_id in group["models"]
+        for has, key in ((True, "has"), (False, "lacks"))
+        for capability in group[key]
+    )
+
+
+def contradicted_facts(facts: Iterable[Fact]) -> list[str]:
+    """Facts that contradict the families or each other, or name an unknown capability, as text."""
+    families = _judge(family_patterns())
+    found = []
+    said: dict[tuple[str, str], bool] = {}
+    for fact in facts:
+        if fact.capability not in capability_names():
+            found.append(f"{fact.model_id}: {fact.capability} is no known capability")
+        if said.setdefault((fact.model_id, fact.capability), fact.has) is not fact.has:
+            found.append(f"{fact.model_id}: two facts about {fact.capability}")
+        decided = families.decide(fact.model_id).decisions.get(fact.capability)
+        if decided is not None and decided[0] is not fact.has:
+            found.append(f"{fact.model_id}: the families {'state' if decided[0] else 'deny'} {fact.capability}")
+    return found
+
+
+def learn_shipped(facts: Iterable[Fact]) -> Learnt:
+    """Learn the patterns that are right without exception, for names of many vendors."""
+    known = tuple(facts)
+    proposals = propose_patterns(
+        known, min_precision=1.0, min_providers=MIN_VENDORS, min_held_back=MIN_HELD_BACK, max_chance=MAX_CHANCE
+    )
+    families = family_patterns()
+    together = {name: list(patterns) for name, patterns in families.items()}
+    for one in proposals:
+        together.setdefault(one.capability, []).append(one.as_rule_pattern())
+    alone, both = _judge(families), _judge(together)
+    total = Counter(fact.capability for fact in known)
+    decided = Counter(fact.capability for fact in known if fact.capability in alone.decide(fact.model_id).decisions)
+    states = {
+        name: {capability: has for capability, (has, _) in both.decide(name).decisions.items()}
+        for name in sorted({fact.model_id for fact in known})
+    }
+    return Learnt(
+        proposals=tuple(proposals),
+        facts=len(known),
+        vendors=len({fact.provider for fact in known}),
+        coverage={name: round(decided[name] / total[name], 4) for name in capability_names() if total[name]},
+        contradictions=tuple(contradicted_facts(known)),
+        overlaps=tuple(name for name, capabilities in states.items() if contradicts(capabilities)),
+    )
+
+
+def learnt_text(learnt: Learnt) -> str:
+    """The text of `data/learnt.toml`, byte for byte the same for the same facts."""
+    return "\n".join([_HEADER, *(_entry(proposal) for proposal in learnt.proposals)])
+
+
+def _entry(proposal: Proposal) -> str:
+    values: dict[str, Any] = {
+        "capability": proposal.capability,
+        "has": proposal.has,
+        "match": proposal.pattern,
+        "support": proposal.support,
+        "vendors": proposal.providers,
+        "held_back": proposal.held_back,
+        "precision": proposal.precision,
+        "examples": list(proposal.examples),
+    }
+    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+    return "\n".join(["[[pattern]]", *lines, ""])
+
+
+def _judge(patterns: Mapping[str, list[str]]) -> NamePatterns:
+    return NamePatterns([(capability, tuple(texts)) for capability, texts in sorted(patterns.items())])

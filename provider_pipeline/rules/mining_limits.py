@@ -1,7 +1,4 @@
-"""How sure a pattern must be before it is proposed, unless a person asks for other limits.
-
-Here: the numbers. Not here: how patterns are found and what the numbers count (`mining.py`).
-"""
+"""Defaults of `mining.py`, kept apart because the command line's help needs them alone."""
 
 from typing import Final
 

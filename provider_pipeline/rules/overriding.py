@@ -1,14 +1,12 @@
-"""Manual overrides: what people may set on top of a row, field by field, and a row with it.
+"""Manual overrides: the fields that people may set, and applying them to a row. `catalog` stores them.
 
-Here: pure functions over a row and values. A field is a column, or one key of a column that is merged key by key, as
-`capabilities.vision` and `metadata_json.owner`. Not here: where overrides are kept, since when and until when
-(`provider_pipeline.catalog`).
+A field is a column, or one key of a column that is merged key by key: `capabilities.vision`, `metadata_json.owner`.
 """
 
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
@@ -20,11 +18,11 @@ OVERRIDABLE: Final = tuple(
 )
 _MERGED: Final = ("capabilities", "metadata_json")
 _CAPABILITY: Final = re.compile("[a-z][a-z0-9_]{0,63}")
-_MOST_TOKENS: Final = 2**53
+_MAX_TOKENS: Final = 2**53
 
 
 def override_fields(override: Mapping[str, Any]) -> list[str]:
-    """The fields that an override sets, sorted."""
+    """The fields an override sets, sorted."""
     fields: list[str] = []
     for column, value in override.items():
         fields += [f"{column}.{key}" for key in value or {}] if column in _MERGED else [column]
@@ -32,15 +30,15 @@ def override_fields(override: Mapping[str, Any]) -> list[str]:
 
 
 def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """A new row with an operator's values on top.
+    """A new row with an operator's values applied.
 
     Args:
-        row: A documented row; it is not changed.
-        override: Any columns but `model_id`, `meta_hash` and `capability_sources`; `capabilities` and `metadata_json`
-            are merged key by key, everything else replaces. A capability set to None becomes unknown again.
+        row: A documented row.
+        override: Columns of `OVERRIDABLE`. `capabilities` and `metadata_json` are merged key by key, the rest replaces
+            the row's values. A capability set to None becomes unknown again.
 
     Raises:
-        InvalidRuleError: The override names a column that does not exist or cannot be overridden.
+        InvalidRuleError: The override names another column.
     """
     unknown = sorted(str(key) for key in override if key not in OVERRIDABLE)
     if unknown:
@@ -70,7 +68,7 @@ def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
 
 
 def combined_override(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by field as the one override that `apply_override` takes.
+    """Values by field, as the override that `apply_override` takes.
 
     Example:
         >>> combined_override({"context_length": 5, "capabilities.vision": True})
@@ -87,7 +85,7 @@ def combined_override(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def listed_values(row: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
-    """What a row itself says of these fields; None where it says nothing."""
+    """The row's own values of these fields, or None."""
     values = {}
     for field in fields:
         column, _, key = field.partition(".")
@@ -99,11 +97,11 @@ def checked_value(field: str, value: Any) -> Any:
     """The value as a row holds it.
 
     Args:
-        field: A column, or `capabilities.NAME` or `metadata_json.NAME`.
-        value: JSON; None says that nothing is known, whatever the listing says.
+        field: A column, `capabilities.NAME` or `metadata_json.NAME`.
+        value: JSON; None means unknown, whatever the listing says.
 
     Raises:
-        InvalidRuleError: There is no such field, or it cannot have this value.
+        InvalidRuleError: The field does not exist, or cannot have this value.
     """
     column, _, key = field.partition(".")
     if column not in OVERRIDABLE or bool(key) != (column in _MERGED):
@@ -117,40 +115,36 @@ def checked_value(field: str, value: Any) -> Any:
         raise InvalidRuleError(f"the value of {field} cannot be stored: {error}") from error
     if value is None or column == "metadata_json":
         return value
-    wanted, found = _CHECKS[column](value)
-    if not wanted:
-        raise InvalidRuleError(f"{field} cannot be {value!r}; it is {found}, or null")
+    is_valid, expected = _CHECKS[column]
+    if not is_valid(value):
+        raise InvalidRuleError(f"{field} cannot be {value!r}; it is {expected}, or null")
     return sorted(set(value)) if column.endswith("_modalities") else value
 
 
-def _is_text(value: Any) -> tuple[bool, str]:
-    return isinstance(value, str) and bool(value.strip()), "a text"
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
 
 
-def _is_limit(value: Any) -> tuple[bool, str]:
-    return type(value) is int and 0 < value <= _MOST_TOKENS, "a whole number of tokens above zero"
+def _is_limit(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _MAX_TOKENS
 
 
-def _is_price(value: Any) -> tuple[bool, str]:
-    return type(value) in (int, float) and 0 <= value < math.inf, "a price in USD per million tokens"
+def _is_price(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
 
 
-def _is_texts(value: Any) -> tuple[bool, str]:
-    return isinstance(value, list) and all(isinstance(each, str) and each for each in value), "a list of texts"
-
-
-def _is_state(value: Any) -> tuple[bool, str]:
-    return isinstance(value, bool), "true or false"
-
-
-_CHECKS: Final = {
-    "display_name": _is_text,
-    "family": _is_text,
-    "context_length": _is_limit,
-    "max_output_tokens": _is_limit,
-    "input_modalities": _is_texts,
-    "output_modalities": _is_texts,
-    "input_price": _is_price,
-    "output_price": _is_price,
-    "capabilities": _is_state,
+_TEXT: Final = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
+_LIMIT: Final = (_is_limit, "a whole number of tokens above zero")
+_TEXTS: Final = (_is_texts, "a list of texts")
+_PRICE: Final = (_is_price, "a price in USD per million tokens")
+_CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "display_name": _TEXT,
+    "family": _TEXT,
+    "context_length": _LIMIT,
+    "max_output_tokens": _LIMIT,
+    "input_modalities": _TEXTS,
+    "output_modalities": _TEXTS,
+    "input_price": _PRICE,
+    "output_price": _PRICE,
+    "capabilities": (lambda value: isinstance(value, bool), "true or false"),
 }

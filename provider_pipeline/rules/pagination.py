@@ -1,10 +1,6 @@
-"""How a listing goes on after its first page, as a rule states it.
+"""The pagination styles that a rule may state: one model each, explained in docs/rules.md.
 
-Here: one model per pagination style and the parser of a rule's `pagination` document. Not here: sending requests (the
-listing client) and guessing the style from a sample (`generation/paging.py`). Explained in docs/rules.md.
-
-Every style may say where a page announces how many items the whole listing has: a listing whose items are not that many
-is refused.
+Any style may have a `total`, where a page announces the item count of the whole listing; another count is refused.
 """
 
 from collections.abc import Mapping
@@ -25,7 +21,7 @@ def _checked(expression: str) -> str:
 
 
 Expression = Annotated[str, AfterValidator(_checked)]
-"""A JMESPath expression on the page's document."""
+"""A JMESPath expression, checked by compiling it."""
 Parameter = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.\-\[\]$]+$")]
 """The name of a query parameter."""
 
@@ -43,7 +39,7 @@ class NoPagination(_Style):
 
 
 class CursorPagination(_Style):
-    """The page names its last item; the next request asks for what comes after it, while `more` holds."""
+    """The page names its last item; the next request asks for the items after it, while `more` holds."""
 
     type: Literal["cursor"] = "cursor"
     param: Parameter
@@ -52,7 +48,7 @@ class CursorPagination(_Style):
 
 
 class PageTokenPagination(_Style):
-    """The page holds an opaque token for the next one; no token, no next page."""
+    """The page holds an opaque token for the next one; without a token it is the last."""
 
     type: Literal["page_token"] = "page_token"
     param: Parameter
@@ -60,7 +56,7 @@ class PageTokenPagination(_Style):
 
 
 class NextUrlPagination(_Style):
-    """The page holds the address of the next one."""
+    """The page holds the URL of the next one."""
 
     type: Literal["next_url"] = "next_url"
     token: Expression
@@ -73,7 +69,7 @@ class LinkHeaderPagination(_Style):
 
 
 class PageNumberPagination(_Style):
-    """Pages are numbered, and the page says how many there are."""
+    """Pages are numbered, and each says how many there are."""
 
     type: Literal["page_number"] = "page_number"
     param: Parameter
@@ -82,7 +78,7 @@ class PageNumberPagination(_Style):
 
 
 class OffsetPagination(_Style):
-    """Items are counted: the next request skips those already seen, up to `total`."""
+    """The next request skips the items already seen, up to `total`."""
 
     type: Literal["offset"] = "offset"
     param: Parameter
@@ -105,10 +101,10 @@ _ADAPTER: TypeAdapter[Pagination] = TypeAdapter(Pagination)
 
 
 def parse_pagination(document: Mapping[str, Any] | None) -> Pagination:
-    """The pagination style a rule's document states; none for None.
+    """The pagination style in a rule's `pagination` document; `NoPagination` for None.
 
     Raises:
-        InvalidRuleError: The type is unknown, a part is missing or an expression does not compile.
+        InvalidRuleError: The type is unknown, a part is missing, or an expression does not compile.
     """
     if document is None:
         return NoPagination()

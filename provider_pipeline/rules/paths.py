@@ -1,4 +1,4 @@
-"""The paths that a rule may ask: below the provider's base URL, and spelled in one way only."""
+"""The paths a rule may request: below the provider's base URL, and impossible to read as any other path."""
 
 import re
 from typing import Annotated, Final
@@ -6,16 +6,16 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
-# What a server or a proxy may decode once more before it looks for the path: dot, slash, backslash, percent, ?, #, ;.
+# Escapes that a server or proxy may decode once more before routing: dot, slash, backslash, percent, ?, #, ;.
 _ENCODED: Final = re.compile(r"%(?:2[ef35]|3[bf]|5c)", re.IGNORECASE)
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def checked_path(path: str) -> str:
-    """The path, if it can only be read as one below the base URL; it may hold a query.
+    """The path, which may hold a query, if it can only be read as one below the base URL.
 
     Raises:
-        ValueError: What is wrong with it, as the end of a sentence that begins with the path.
+        ValueError: The reason, as the end of a sentence that begins with the path.
     """
     own, _, query = path.partition("?")
     if path.startswith("//") or urlsplit(path).scheme:
@@ -23,9 +23,9 @@ def checked_path(path: str) -> str:
     if not path.isprintable() or "\\" in path or "#" in path:
         raise ValueError("holds a backslash, a fragment or a control character")
     if _BROKEN_ESCAPE.search(path):
-        raise ValueError("holds a % that begins no escape such as %20")
+        raise ValueError("holds a % that does not begin an escape such as %20")
     if escape := _ENCODED.search(own):
-        raise ValueError(f"holds the escape {escape[0]}, which may be read as another path")
+        raise ValueError(f"holds the escape {escape[0]}, which servers may decode into another path")
     for part in (own, query):
         try:
             decoded = unquote(part, errors="strict")
@@ -34,14 +34,14 @@ def checked_path(path: str) -> str:
         if not decoded.isprintable():
             raise ValueError("holds an escaped control character")
     if climbs(own):
-        raise ValueError("holds a part . or .., which may lead out of the base URL")
+        raise ValueError("holds a segment . or .., which may lead out of the base URL")
     return path
 
 
 def climbs(path: str) -> bool:
-    """Whether a part of a path is `.` or `..`, whatever parameters follow it."""
+    """Whether a segment is `.` or `..`, even with `;parameters` after it."""
     return any(part.partition(";")[0] in (".", "..") for part in path.split("/"))
 
 
 EndpointPath = Annotated[str, Field(max_length=2_000), AfterValidator(checked_path)]
-"""A path below the provider's base URL, which may hold a query; empty for the base URL itself."""
+"""A checked path; empty for the base URL itself."""

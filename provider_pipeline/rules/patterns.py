@@ -1,8 +1,7 @@
-"""RE2 patterns from rules: checked one by one, bounded together, and matched in one pass.
+"""RE2 patterns from rules: checked one by one, bounded together, matched in one anchored, case-insensitive pass.
 
-Here: what patterns amount to once they are compiled, and anchored, case-insensitive matching of many at a time. Not
-here: what the patterns mean (`matching.py`). Only RE2 runs a pattern that comes from data: its time is linear in the
-text whatever the pattern, but also in the size of the compiled program, which a few characters can make large.
+Patterns from data run on RE2 only. Its time is linear in the text, but also in the size of the compiled program, and a
+few characters can make that large.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,17 +10,17 @@ from typing import Any, Final
 import re2
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.caching import SizedCache
+from provider_pipeline.rules.work import SizedCache
 
 MAX_PATTERN_LENGTH: Final = 2_000
 MAX_PROGRAM: Final = 40_000
-"""RE2 instructions of all different patterns of a rule together; those that are shipped make about half of that."""
+"""RE2 instructions of all distinct patterns of a rule; the shipped ones make about half of that."""
 MAX_UNICODE_CLASSES: Final = 100
-"""Unicode classes in all different patterns of a rule together: RE2 takes half a millisecond to read one."""
+"""Unicode classes in all distinct patterns of a rule: RE2 needs half a millisecond to parse one."""
 _MAX_MEMORY: Final = 4 << 20
 _SET_MEMORY: Final = 1 << 20
 _SET_MEMORY_PER_INSTRUCTION: Final = 200
-"""Memory of a set; with less than a few dozen bytes for each instruction RE2 finds nothing, and does not say so."""
+"""With less than a few dozen bytes per instruction, an RE2 set silently matches nothing."""
 _CACHED_CHARACTERS: Final = 2_000_000
 
 
@@ -35,19 +34,19 @@ def _options(memory: int) -> Any:
 
 
 _PROGRAMS: Final = SizedCache[str, int](_CACHED_CHARACTERS)
-"""Only sizes are kept of patterns that were compiled to be checked: what matches is the set of them all."""
+"""Sizes of patterns that were compiled to be checked; matching uses sets of them, compiled anew."""
 
 
 def program_size(pattern: str) -> int:
-    """The instructions of the compiled pattern, or the steps between them where those are more.
+    """The instructions of the compiled pattern, or the edges between them if those are more.
 
     Raises:
-        InvalidRuleError: RE2 does not take the pattern, or it is too large.
+        InvalidRuleError: RE2 rejects the pattern, or it is too large.
     """
     size = _PROGRAMS.get(pattern)
     if size is None:
         program = _compile(pattern)
-        # An instruction that many others follow at once costs as much as these: `a?` a thousand times over.
+        # An instruction with many successors costs as much as these do: `a?` a thousand times over.
         steps = sum(count << power for power, count in enumerate(program.programfanout))
         size = max(program.programsize, steps)
         _PROGRAMS.put(pattern, size, len(pattern) + 100)
@@ -55,10 +54,10 @@ def program_size(pattern: str) -> int:
 
 
 def require_small_programs(patterns: Iterable[str]) -> None:
-    """Refuse patterns that are too large together, as soon as they are.
+    """Refuse patterns that are too large together; stops compiling at the first one too many.
 
     Raises:
-        InvalidRuleError: They are, or RE2 does not take one of them.
+        InvalidRuleError: They are too large, or RE2 rejects one.
     """
     total = classes = 0
     for pattern in patterns:
@@ -90,10 +89,7 @@ def _compile(pattern: str) -> Any:
 
 
 def parse_pattern(text: str) -> tuple[bool | None, str]:
-    """A rule's pattern as what it decides and the RE2 pattern itself.
-
-    A leading `!` decides that the model does not have the capability, a leading `?` that it stays unknown.
-    """
+    """Split a rule's pattern into its decision (False with a leading `!`, None with `?`) and the RE2 pattern."""
     if text.startswith("!"):
         return False, text[1:]
     if text.startswith("?"):
@@ -105,7 +101,7 @@ class PatternSet:
     """Many patterns, matched against a whole text in one pass.
 
     Attributes:
-        memory: Bytes that it may take.
+        memory: Upper bound in bytes.
 
     Raises:
         InvalidRuleError: A pattern does not compile, or all together are too large.

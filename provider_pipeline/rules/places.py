@@ -1,4 +1,4 @@
-"""Where a rule asks: its endpoints, the models' own answers, and further pages."""
+"""Which URLs a rule requests: endpoints, the models' own answers, further pages. Changing them needs approval."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ _SHOWN: Final = 300
 
 @dataclass(frozen=True)
 class _Place:
-    """Everything that decides which URLs an endpoint's listing asks.
+    """Everything that determines the URLs of an endpoint.
 
     Attributes:
         path: The endpoint's path.
-        detail: The path of a model's own answer; None without.
-        ids: Where the ids in that path come from; None without.
-        pagination: How further pages are asked for, without what only judges whether the listing is whole.
+        detail: The path of the models' own answers, if any.
+        ids: The selector and id field that fill in that path, if any.
+        pagination: Without a `total` that only checks completeness.
     """
 
     path: str
@@ -43,14 +43,14 @@ class _Place:
 
 
 def place_changes(active: ExtractionRule | None, candidate: ExtractionRule, *, generated: bool = False) -> list[str]:
-    """Where the candidate asks and the active rule does not, and the other way round, one line each.
+    """What only the candidate requests, and what only the active rule does, one line each.
 
     Args:
-        active: The rule whose places a person agreed to; None when there is none, and so no place.
+        active: The rule whose requests a person approved, if any.
         candidate: The rule that would replace it.
-        generated: The generator wrote the candidate, from the provider's own answer. Its pagination may differ as long
-            as it stays on the endpoint's path: the parameter is one of the shipped vocabulary, and its value comes from
-            beside the listing. So may the ids of the models' own answers, which are the listing's.
+        generated: Whether our generator wrote the candidate. Then its pagination may differ if it stays on the path,
+            because the parameter is from the shipped vocabulary and its value from beside the list; and so may the ids
+            of the models' own answers, which come from the listing.
     """
     ours = [_place(endpoint) for endpoint in active.endpoints] if active is not None else []
     theirs = [_as_agreed(endpoint, ours) if generated else _place(endpoint) for endpoint in candidate.endpoints]
@@ -59,10 +59,9 @@ def place_changes(active: ExtractionRule | None, candidate: ExtractionRule, *, g
 
 
 def with_places_of(rule: ExtractionRule, active: ExtractionRule) -> ExtractionRule:
-    """The rule, asking where the active one does as far as it leaves that open.
+    """The rule with paths, details and pagination that it does not state taken from the active rule.
 
-    A path, a detail or a pagination that it does not state stays as it is at the endpoint of the same path or, where
-    it states no path, in the same position.
+    They come from the endpoint of the same path or, if it states none, in the same position.
     """
     return rule.model_copy(update={"endpoints": tuple(_completed(rule, active))})
 
@@ -96,11 +95,11 @@ def _place(endpoint: Endpoint) -> _Place:
 
 
 def _as_agreed(endpoint: Endpoint, agreed: list[_Place]) -> _Place:
-    """The agreed place that a generated endpoint amounts to; its own where there is none."""
+    """The approved place that a generated endpoint is equivalent to, else its own."""
     place = _place(endpoint)
     for each in agreed:
         if (each.path, each.detail) == (place.path, place.detail) and (
-            # Of a provider that names its next page's address, the field that holds it may have another name.
+            # The field that holds the next page's URL may have another name.
             stays_on_its_path(place.pagination) or each.pagination.type == place.pagination.type
         ):
             return each

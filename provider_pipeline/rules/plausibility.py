@@ -1,68 +1,216 @@
-"""Whether a listing can be true, given one that was accepted before.
+"""Compares a listing with an accepted one: models that stayed, came and left, values that moved, fields that vanished.
 
-Here: how many models came, stayed and went, and which fields they have. Not here: counting them (`succession.py`), and
-the listing's own faults (`judge.py`). The guards and their defaults are explained in docs/rules.md.
+The guards and their defaults are explained in docs/rules.md.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provider_pipeline.rules.guards import remedy
-from provider_pipeline.rules.history import Baseline
-from provider_pipeline.rules.issues import Severity, issue
-from provider_pipeline.rules.profile import FILLED, NUMERIC, Profile
-from provider_pipeline.rules.succession import Stays
+from provider_pipeline.rules.history import Baseline, Once
+from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
+from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
-_SEVERITIES: Final = ("error", "warning", "info")
+_PRICES: Final = ("input_price", "output_price")
+_LIMITS: Final = ("context_length", "max_output_tokens")
+MOVING_COLUMNS: Final = (*_PRICES, *_LIMITS)
+"""Columns compared between a row and its earlier versions."""
+_UP: Final = 1
+_DOWN: Final = 2
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many models stayed since an accepted listing, exactly.
+
+    Attributes:
+        before: Models of that listing.
+        stayed: Those of them listed now.
+        new: Models listed now that the catalogue did not know then.
+    """
+
+    before: int
+    stayed: int = 0
+    new: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of that listing's models that stayed; 1 if it had none."""
+        return self.stayed / self.before if self.before else 1.0
+
+
+class BaselineComparison:
+    """Compares a listing's rows, one by one, with their versions in an accepted listing."""
+
+    def __init__(self, baseline: Baseline, thresholds: Thresholds) -> None:
+        self.baseline = baseline
+        self._thresholds = thresholds
+        self._stayed = self._new = 0
+        self._prices = _Moves(_PRICES, self._price_jumped)
+        self._limits = _Moves(_LIMITS, self._limit_shrank)
+
+    def add(self, row: Mapping[str, Any], once: Once) -> None:
+        """Count one row, given its model at the baseline."""
+        self._stayed += once.listed
+        if once.known:  # one that was away and is back has its old values still
+            self._prices.add(row, once.values)
+            self._limits.add(row, once.values)
+        else:
+            self._new += 1
+
+    def overlap(self, *, respelled: int = 0, rejected: int = 0) -> Overlap:
+        """The models that stayed.
+
+        Args:
+            respelled: Models whose id changed its case: they stayed, but were counted as new.
+            rejected: Models that stayed but have no row.
+        """
+        return Overlap(self.baseline.profile.listed, self._stayed + respelled + rejected, max(0, self._new - respelled))
+
+    def movement_issues(self) -> Iterable[dict[str, Any]]:
+        """Moved values: an error when too many models moved too far, a warning when some or most did."""
+        limits = self._thresholds
+        yield from self._jumps(
+            self._prices,
+            "prices_jumped",
+            limits.max_price_jump_share,
+            f"a price that moved by more than {limits.price_factor:g} times or crossed zero",
+            remedy("prices", "max_price_jump_share"),
+        )
+        yield from self._jumps(
+            self._limits,
+            "limits_shrank",
+            limits.max_limit_shrink_share,
+            f"a context or output limit that was divided by more than {limits.limit_factor:g}",
+            remedy("limits", "max_limit_shrink_share"),
+        )
+        yield from self._trend(self._prices, "prices_moved", "prices")
+        yield from self._trend(self._limits, "limits_moved", "limits")
+
+    def _price_jumped(self, old: float, new: float) -> bool:
+        if (old == 0) != (new == 0):
+            return True
+        return old > 0 and max(old / new, new / old) > self._thresholds.price_factor
+
+    def _limit_shrank(self, old: float, new: float) -> bool:
+        return new * self._thresholds.limit_factor < old
+
+    def _jumps(self, moves: "_Moves", kind: str, allowed: float, what: str, how: str) -> Iterable[dict[str, Any]]:
+        if not moves.jumped:
+            return
+        # One move among a few models says nothing; but if all of their prices jump together, a unit has changed.
+        telling = moves.compared >= self._thresholds.min_models_compared or (
+            moves is self._prices and moves.jumped == moves.compared > 1
+        )
+        blocks = telling and moves.jumped / moves.compared > allowed
+        yield issue(
+            kind,
+            "error" if blocks else "warning",
+            f"{moves.jumped:,} of {moves.compared:,} models have {what} since {self.baseline.name}",
+            expected=f"at most {allowed:.0%} of the models",
+            actual=f"{moves.jumped / moves.compared:.0%}",
+            sample=moves.sample,
+            recovery=f"Look at the provider's listing. If the change is genuine, {how}; otherwise repair the rule."
+            if blocks
+            else "Nothing to do if the provider announced it.",
+        )
+
+    def _trend(self, moves: "_Moves", kind: str, what: str) -> Iterable[dict[str, Any]]:
+        for direction, count in moves.moved.items():
+            least = max(self._thresholds.min_models_compared, self._thresholds.warn_share * moves.compared)
+            if count < least or count == 0:
+                continue
+            largest = moves.largest[direction]
+            yield issue(
+                kind,
+                "warning",
+                f"the {what} of {count:,} of {moves.compared:,} models {'rose' if direction == _UP else 'fell'} since "
+                f"{self.baseline.name}{f', by up to {largest:.3g} times' if largest > 1 else ''}",
+                expected=f"less than {self._thresholds.warn_share:.0%} of the models moving the same way",
+                actual=f"{count / moves.compared:.0%}",
+                recovery="Nothing to do if the provider announced it.",
+            )
+
+
+@dataclass
+class _Moves:
+    """Moves of one kind of value."""
+
+    columns: tuple[str, ...]
+    has_jumped: Callable[[float, float], bool]
+    compared: int = 0
+    jumped: int = 0
+    moved: dict[int, int] = field(default_factory=lambda: {_UP: 0, _DOWN: 0})
+    """Models whose values all moved in this direction."""
+    largest: dict[int, float] = field(default_factory=lambda: {_UP: 1.0, _DOWN: 1.0})
+    sample: list[str] = field(default_factory=list)
+
+    def add(self, row: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+        """Count one model; `before` is None if nothing moved."""
+        if before is None:
+            self.compared += any(row[column] is not None for column in self.columns)
+            return
+        comparable, ways, jump = False, 0, None
+        for column in self.columns:
+            old, new = before.get(column), row.get(column)
+            if old is None or new is None:
+                continue
+            comparable = True
+            if old == new:
+                continue
+            old, new = float(old), float(new)
+            way = _UP if new > old else _DOWN
+            ways |= way
+            if old and new:
+                self.largest[way] = max(self.largest[way], old / new, new / old)
+            if jump is None and self.has_jumped(old, new):
+                jump = f"{column} {old:g} -> {new:g}"
+        self.compared += comparable
+        if ways in self.moved:
+            self.moved[ways] += 1
+        if jump is not None:
+            self.jumped += 1
+            if len(self.sample) < SAMPLE_SIZE:
+                self.sample.append(f"{row.get('model_id')}: {jump}")
+
+
 _MANY_VALUES: Final = 5
-"""A column with so many different numbers is not known to have one for all."""
+"""A column with this many different numbers is not one that has the same value everywhere."""
 
 
 def compare_with_baseline(
-    current: Profile, baseline: Baseline, stays: Stays, thresholds: Thresholds
+    current: Profile, baseline: Baseline, overlap: Overlap, thresholds: Thresholds
 ) -> Iterable[dict[str, Any]]:
-    """What is implausible about a listing as a whole, beside an accepted one."""
+    """What is implausible about a listing as a whole, compared with an accepted one."""
     if not baseline.profile.count or not current.count:
         return
-    guard = _Guard(current, baseline, stays, thresholds)
+    guard = _Guard(current, baseline, overlap, thresholds)
     yield from guard.shrink()
     yield from guard.growth()
     yield from guard.turnover()
     yield from guard.fields()
 
 
-def looks_replaced(stays: Stays, thresholds: Thresholds) -> bool:
-    """Whether so many models seem to be gone that it is worth asking for them under other spellings."""
-    return stays.share < max(thresholds.min_id_overlap, 1 - thresholds.warn_share)
-
-
-def worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of issues of one type the most severe, and of those the first."""
-    found: dict[str, dict[str, Any]] = {}
-    for entry in issues:
-        known = found.get(entry["type"])
-        if known is None or _SEVERITIES.index(entry["severity"]) < _SEVERITIES.index(known["severity"]):
-            found[entry["type"]] = entry
-    return list(found.values())
+def looks_replaced(overlap: Overlap, thresholds: Thresholds) -> bool:
+    """Whether enough models seem gone to look for them under other spellings."""
+    return overlap.share < max(thresholds.min_id_overlap, 1 - thresholds.warn_share)
 
 
 class _Guard:
-    """A listing beside an accepted one."""
-
-    def __init__(self, current: Profile, baseline: Baseline, stays: Stays, thresholds: Thresholds) -> None:
+    def __init__(self, current: Profile, baseline: Baseline, overlap: Overlap, thresholds: Thresholds) -> None:
         self._current, self._previous, self._name = current, baseline.profile, baseline.name
-        self._stays = stays
+        self._overlap = overlap
         self._thresholds = thresholds
 
     def shrink(self) -> Iterable[dict[str, Any]]:
-        """The listing has far fewer models."""
         allowed = self._thresholds.min_count_ratio
         ratio = self._current.count / self._previous.count
         if ratio < allowed:
             yield issue(
                 "listing_shrunk",
-                *self._held(
+                *self._severity(
                     f"the listing has {_models(self._current.count)}, {self._name} had {self._previous.count:,}"
                 ),
                 expected=f"at least {allowed:.0%} of that count",
@@ -72,35 +220,33 @@ class _Guard:
             )
 
     def growth(self) -> Iterable[dict[str, Any]]:
-        """The listing has far more models, and they are new ones."""
-        limits, new = self._thresholds, self._stays.new
+        limits, new = self._thresholds, self._overlap.new
         times = self._current.count / self._previous.count
-        held = times > limits.max_growth and new > limits.max_new_models
-        if held or new >= max(limits.min_models_compared, limits.warn_share * self._previous.listed):
+        blocks = times > limits.max_growth and new > limits.max_new_models
+        if blocks or new >= max(limits.min_models_compared, limits.warn_share * self._previous.listed):
             yield issue(
                 "listing_grew",
-                "error" if held else "warning",
+                "error" if blocks else "warning",
                 f"the listing has {_models(self._current.count)}, {self._name} had {self._previous.count:,}: "
                 f"{self._who_stayed()}",
                 expected=f"at most {limits.max_growth:g} times as many, or at most {limits.max_new_models:,} new ones"
-                if held
+                if blocks
                 else f"new models fewer than {limits.warn_share:.0%} of the known ones",
                 actual=f"{times:.3g} times as many, {new:,} new",
                 recovery="Check that the rule reads models and nothing else. If they are, "
                 f"{remedy('growth', 'max_growth')}."
-                if held
+                if blocks
                 else "Nothing to do if the provider really added them.",
             )
 
     def turnover(self) -> Iterable[dict[str, Any]]:
-        """Most models are others than before."""
-        limits, share = self._thresholds, self._stays.share
-        held = share < limits.min_id_overlap
-        gone = self._stays.before - self._stays.stayed
-        if not held and gone < max(limits.min_models_compared, limits.warn_share * self._stays.before):
+        limits, share = self._thresholds, self._overlap.share
+        blocks = share < limits.min_id_overlap
+        gone = self._overlap.before - self._overlap.stayed
+        if not blocks and gone < max(limits.min_models_compared, limits.warn_share * self._overlap.before):
             return
         now, before = (each.with_slash / each.count for each in (self._current, self._previous))
-        if held and self._is_evidence and abs(now - before) > 0.8:
+        if blocks and self._is_evidence and abs(now - before) > 0.8:
             yield issue(
                 "id_form_changed",
                 "error",
@@ -113,7 +259,7 @@ class _Guard:
             return
         yield issue(
             "listing_turned_over",
-            *self._held(self._who_stayed(), held=held),
+            *self._severity(self._who_stayed(), blocks=blocks),
             expected=f"at least {limits.min_id_overlap:.0%} of the models of {self._name} still listed",
             actual=f"{share:.0%}",
             recovery="The rule reads the listing, but most models are others. If that is genuine, "
@@ -121,7 +267,6 @@ class _Guard:
         )
 
     def fields(self) -> Iterable[dict[str, Any]]:
-        """A field is given for far fewer models, or is the same for all."""
         if min(self._current.count, self._previous.count) < self._thresholds.min_models_compared:
             return
         for column in FILLED:
@@ -155,21 +300,20 @@ class _Guard:
 
     @property
     def _is_evidence(self) -> bool:
-        """Whether the models of before are enough for a share of them to say anything."""
+        """Whether there were enough models before for a share of them to mean anything."""
         return self._previous.count >= self._thresholds.min_models_compared
 
-    def _held(self, message: str, *, held: bool = True) -> tuple[Severity, str]:
-        """The severity of a share that is out of bounds, with the message."""
-        if not held or self._is_evidence:
-            return ("error" if held else "warning"), message
+    def _severity(self, message: str, *, blocks: bool = True) -> tuple[Severity, str]:
+        if not blocks or self._is_evidence:
+            return ("error" if blocks else "warning"), message
         least = self._thresholds.min_models_compared
-        return "warning", f"{message} (a share of fewer than {least} models holds nothing)"
+        return "warning", f"{message} (a share of fewer than {least} models only warns)"
 
     def _who_stayed(self) -> str:
-        stays = self._stays
+        overlap = self._overlap
         return (
-            f"{stays.stayed:,} of the {_models(stays.before)} of {self._name} {_are(stays.stayed)} still listed, "
-            f"{stays.new:,} {_are(stays.new)} new"
+            f"{overlap.stayed:,} of the {_models(overlap.before)} of {self._name} {_are(overlap.stayed)} still listed, "
+            f"{overlap.new:,} {_are(overlap.new)} new"
         )
 
 

@@ -1,16 +1,16 @@
-"""The documented row: its columns and its change hash.
-
-Here: what a row is once it is extracted. Not here: how it is extracted (`extraction.py`), what people set on top of it
-(`overriding.py`) or how it is stored. See docs/rules.md.
-"""
+"""The documented row, its change hash, and the profile of many rows. See docs/rules.md."""
 
 import hashlib
 import json
 import operator
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provider_pipeline.errors import ConfigurationError
 
 ROW_COLUMNS: Final = (
     "model_id",
@@ -29,45 +29,148 @@ ROW_COLUMNS: Final = (
 )
 
 MEANINGFUL_COLUMNS: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
-"""The columns that the change hash is of."""
+"""The columns that the change hash covers."""
 meaning_of = operator.itemgetter(*MEANINGFUL_COLUMNS)
-"""The values of these columns, of a row that has them all."""
+"""Their values, from a row that has every column."""
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, ASCII. Equal values have equal texts."""
+    """JSON with sorted keys, no spaces, ASCII only: equal values have equal texts."""
     return _canonical(value)
 
 
 def digest_of(value: Any) -> str:
-    """The SHA-256 of the canonical JSON, as 64 hexadecimal characters."""
+    """SHA-256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()
 
 
 def content_digest(value: Any) -> str:
-    """A SHA-256 that equal values share, whatever the order of their keys: `digest_of`, several times as fast.
+    """A SHA-256 that ignores key order, several times as fast as `digest_of` but not comparable with it.
 
-    The two are not comparable with each other. Numbers must be finite.
+    Numbers must be finite.
     """
     return sized_digest(value)[0]
 
 
 def sized_digest(value: Any) -> tuple[str, int]:
-    """The `content_digest`, and how many bytes of JSON it is of."""
+    """The `content_digest`, and the size of the hashed JSON in bytes."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # integers of more than 64 bits and halves of surrogate pairs
+    except TypeError:  # integers of more than 64 bits, lone surrogates
         text = _canonical(value).encode("ascii")
     return hashlib.sha256(text).hexdigest(), len(text)
 
 
 def meta_hash(row: Mapping[str, Any]) -> str:
-    """The hash that changes exactly when a meaningful column of the row does.
-
-    Provenance (`capability_sources`) and the hash itself are not meaningful; fields that change by themselves never get
-    into a row.
-    """
+    """The hash that changes exactly when one of `MEANINGFUL_COLUMNS` does."""
     return content_digest(
         meaning_of(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in MEANINGFUL_COLUMNS)
     )
+
+
+DISTINCT_CAP: Final = 16
+NUMERIC: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
+_TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities")
+FILLED: Final = (*_TEXTUAL, *NUMERIC)
+_EMPTY_ROW: Final[Mapping[str, Any]] = dict.fromkeys(ROW_COLUMNS)
+
+
+class Profile(BaseModel):
+    """Statistics of a whole extraction, in bounded space. The order of the rows does not matter.
+
+    Attributes:
+        count: Rows.
+        listed: Models listed once the listing was accepted: the rows, and known models whose items were rejected.
+        with_slash: Ids with an owner before a slash.
+        filled: Rows with a value, by column.
+        distinct: Different numbers, up to `DISTINCT_CAP`, by column.
+        capabilities: Rows with the capability, by name.
+        covered: Rows with any capability.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    count: int = 0
+    listed: int = 0
+    with_slash: int = 0
+    filled: dict[str, int] = Field(default_factory=dict)
+    distinct: dict[str, int] = Field(default_factory=dict)
+    capabilities: dict[str, int] = Field(default_factory=dict)
+    covered: int = 0
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "Profile":
+        """The profile of rows in memory; missing columns count as empty."""
+        builder = ProfileBuilder()
+        builder.add([row if len(row) >= len(ROW_COLUMNS) else {**_EMPTY_ROW, **row} for row in rows])
+        return builder.profile()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Profile":
+        """The inverse of `to_json`.
+
+        Raises:
+            ConfigurationError: The document is not a profile.
+        """
+        try:
+            return cls.model_validate({"listed": document.get("count", 0), **document})
+        except ValidationError as error:
+            raise ConfigurationError(f"not a stored profile: {error.errors(include_url=False)[0]['msg']}") from error
+
+    def fill_rate(self, column: str) -> float:
+        """The share of rows with a value in the column."""
+        return self.filled.get(column, 0) / self.count if self.count else 0.0
+
+
+class ProfileBuilder:
+    """Builds a profile page by page."""
+
+    def __init__(self) -> None:
+        self._count = self._with_slash = 0
+        self._filled: Counter[str] = Counter()
+        self._combinations: Counter[tuple[tuple[str, ...], tuple[bool, ...]]] = Counter()
+        self._numbers: list[tuple[str, set[float]]] = [(column, set()) for column in NUMERIC]
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Count rows."""
+        self._count += len(rows)
+        self._with_slash += sum("/" in str(row["model_id"]) for row in rows)
+        for column in _TEXTUAL:
+            self._fill(column, len(rows) - [row[column] for row in rows].count(None))
+        for column, distinct in self._numbers:
+            values = [value for row in rows if (value := row[column]) is not None]
+            self._fill(column, len(values))
+            for value in values:
+                if len(distinct) == DISTINCT_CAP:
+                    break
+                if type(value) is int or type(value) is float:
+                    distinct.add(value)
+        held = [row["capabilities"] or {} for row in rows]
+        self._combinations.update([(tuple(capabilities), tuple(capabilities.values())) for capabilities in held])
+
+    def _fill(self, column: str, count: int) -> None:
+        if count:
+            self._filled[column] += count
+
+    def profile(self) -> Profile:
+        """The profile of the rows so far."""
+        capabilities: Counter[str] = Counter()
+        covered = 0
+        for (names, states), count in self._combinations.items():
+            held = [capability for capability, has in zip(names, states, strict=True) if has]
+            covered += count if held else 0
+            capabilities.update(dict.fromkeys(held, count))
+        return Profile(
+            count=self._count,
+            listed=self._count,
+            with_slash=self._with_slash,
+            filled=dict(sorted(self._filled.items())),
+            distinct={column: len(values) for column, values in self._numbers if values},
+            capabilities=dict(sorted(capabilities.items())),
+            covered=covered,
+        )

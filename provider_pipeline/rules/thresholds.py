@@ -1,7 +1,4 @@
-"""How far a listing may stray before it is held, per provider.
-
-Here: the numbers, their meaning and their defaults. Not here: the checks that use them (`judge.py`, `plausibility.py`).
-"""
+"""How far a listing may deviate before it is blocked, per provider; `judge.py` and `plausibility.py` apply it."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Thresholds(BaseModel):
     """Limits of a listing's verdict; a provider overrides any of them with `Thresholds.model_validate({...})`.
 
-    Shares are fractions of one. The limits on rejected and duplicate rows are raised by what the rule's own sample
-    already contained, for genuine listings hold such rows too.
+    Shares are fractions of one. The limits on rejected and duplicate rows rise with the shares that the rule's own
+    sample contained, as genuine listings hold such rows too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,9 +19,9 @@ class Thresholds(BaseModel):
     min_models: int = Field(1, ge=0, description="Fewest rows a listing may have.")
     min_count_ratio: float = Field(0.7, ge=0, le=1, description="Smallest count, as a share of the last accepted one.")
     max_growth: float = Field(3, gt=1, description="Largest count, as a multiple of the last accepted one.")
-    max_new_models: int = Field(100, ge=0, description="New models up to which growth is never held.")
+    max_new_models: int = Field(100, ge=0, description="New models up to which growth never blocks.")
     min_id_overlap: float = Field(
-        0.3, ge=0, le=1, description="Smallest share of the last ids still there; below, the turnover is held."
+        0.3, ge=0, le=1, description="Smallest share of the last ids still there; below, the turnover blocks."
     )
     max_fill_drop: float = Field(0.5, ge=0, le=1, description="Largest fall of a column's fill rate between listings.")
     price_factor: float = Field(10, gt=1, description="A price that moves by more than this factor has jumped.")

@@ -1,7 +1,4 @@
-"""`RuleValidator`: tries a rule on one sample held in memory.
-
-Here: the documented result. Not here: the judgement itself (`judge.py`).
-"""
+"""`RuleValidator`: tries a rule on one sample in memory, with `judge.py`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +13,7 @@ from provider_pipeline.rules.thresholds import Thresholds
 
 
 class RuleValidator:
-    """Judges what a rule makes of a sample.
-
-    Args:
-        thresholds: How far a listing may stray; the documented defaults if None.
-    """
+    """Judges a rule by its rows of a sample, within the documented default thresholds if none are given."""
 
     def __init__(self, thresholds: Thresholds | None = None) -> None:
         self._thresholds = thresholds
@@ -28,17 +21,17 @@ class RuleValidator:
     def validate_rule(
         self, rule: Mapping[str, Any] | ExtractionRule, sample: Any, previous: Sequence[Mapping[str, Any]] | None = None
     ) -> dict[str, Any]:
-        """Apply a rule to a sample and judge the outcome.
+        """Apply a rule to a sample and judge the rows.
 
         Args:
             rule: A rule in either written form.
             sample: Parsed JSON of any shape. With several endpoints in the rule, each selector reads the same sample;
                 for an endpoint with details it is `{"listing": ..., "details": {id: ...}}`.
-            previous: The rows last accepted for this provider; with them, the change is judged too.
+            previous: The last accepted rows of this provider, to judge the change too.
 
         Returns:
             `valid`, `extracted_models` (documented rows), `matched_capabilities` (model id to capability names) and
-            `issues`. A rule that cannot be understood is an issue of type `invalid_rule`, not an exception.
+            `issues`. A malformed rule is an issue of type `invalid_rule`, not an exception.
         """
         try:
             parsed = ExtractionRule.parse(rule)

@@ -1,4 +1,4 @@
-"""Read values from a listing: numbers, prices with their units, limits, dates, modalities."""
+"""Reads the values of a listing: ids, texts, limits, prices with their units, modalities, metadata."""
 
 import functools
 import math
@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.controls import has_controls, one_line, prose
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
+from provider_pipeline.rules.issues import has_controls, one_line, prose
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work
@@ -20,7 +20,7 @@ from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT
 class UnitByRow(BaseModel):
     """A unit that each row names itself: `by` is read from the model object and looked up in `values`.
 
-    A row whose text is not in `values` has no token price.
+    A row whose unit is not in `values` has no token price.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,7 +34,7 @@ _PRICE_TEXT = re.compile(
     r"\s*(?:(?:/|per)\s*(?:1\s?)?(?:[mkb]|million|thousand|billion|1,?000(?:,?000)?)?\s*(?:input|output|prompt|completion)?\s*(?:tokens?|toks?)?)?",
     re.IGNORECASE,
 )
-"""A price as people write it: `$0.59 / 1M tokens`."""
+"""A price such as `$0.59 / 1M tokens`."""
 _IS_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
 
 Unit = str | UnitByRow
@@ -43,15 +43,15 @@ Factor = Callable[[Any, Work], float | None]
 
 @functools.cache
 def unit_factors() -> Mapping[str, float]:
-    """USD per million tokens for one of each unit."""
+    """Factors to USD per million tokens, by unit."""
     return {name: float(entry["factor"]) for name, entry in read_table("units.toml")["unit"].items()}
 
 
 def parse_unit(document: Any) -> Unit:
-    """A declared unit.
+    """A rule's declared unit.
 
     Raises:
-        InvalidRuleError: No unit has that name, or the expression that chooses it does not compile.
+        InvalidRuleError: The unit is unknown, or the expression that chooses it does not compile.
     """
     if isinstance(document, UnitByRow):
         document = document.model_dump()
@@ -71,7 +71,7 @@ def parse_unit(document: Any) -> Unit:
 
 
 def unit_factor(unit: Unit | None) -> Factor:
-    """A function from a raw model object to the factor its prices are multiplied by; None for no token price."""
+    """A function from a raw model object to the factor of its prices; None for no token price."""
     if isinstance(unit, UnitByRow):
         named = compiled(unit.by)
         factors = {text: unit_factors()[name] for text, name in unit.values.items()}
@@ -87,9 +87,9 @@ def unit_factor(unit: Unit | None) -> Factor:
 
 
 def number(value: Any) -> float | None:
-    """The finite number a JSON value states, as itself or as text (`$0.59 / 1M tokens`); None for anything else.
+    """The finite number in a JSON number or text (`$0.59 / 1M tokens`).
 
-    A boolean is no number, and neither is a text of other digits than 0 to 9 or beyond a double's range.
+    None for anything else: booleans, digits other than 0 to 9, numbers beyond a double's range.
     """
     if isinstance(value, str):
         return _written_number(value)
@@ -103,10 +103,10 @@ def number(value: Any) -> float | None:
 
 
 def decimal_number(literal: str) -> float | None:
-    """The number of a decimal literal; None if a double cannot hold it: it would read as infinite, or as zero.
+    """The number of a decimal literal; None if a double would hold it as infinity or, wrongly, as zero.
 
     Raises:
-        ValueError: It is no literal.
+        ValueError: It is not a literal.
     """
     found = float(literal)
     if not math.isfinite(found) or (found == 0 and _IS_NOT_ZERO.match(literal)):
@@ -116,19 +116,19 @@ def decimal_number(literal: str) -> float | None:
 
 def _written_number(text: str) -> float | None:
     literal = text.strip().lstrip("$")
-    # Python's own literals may have underscores, and digits of any script.
+    # Python's own literals allow underscores, and digits of any script.
     if literal.isascii() and "_" not in literal:
         try:
             return decimal_number(literal)
         except ValueError:
-            pass  # it may be a price as people write it
+            pass  # perhaps a price with its unit
     written = _PRICE_TEXT.fullmatch(text.strip()) if len(text) <= 80 else None
     return float(written[1].replace(",", "")) if written else None
 
 
 @functools.lru_cache(maxsize=4096)
 def converted(value: float, factor: float) -> float:
-    """The price in USD per million tokens, without the dust of binary fractions and without a sign on zero."""
+    """The price in USD per million tokens, rounded to ten digits, without a negative zero."""
     return float(f"{value * factor:.10g}") + 0.0
 
 
@@ -142,7 +142,7 @@ MAX_ENTRIES: Final = 200
 """Entries of a list or an object in `metadata_json`."""
 _SCALED = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([km])", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]+")
-_LONGEST_LIMIT: Final = 19
+_MAX_LIMIT_DIGITS: Final = 19
 _TOKENS = re.compile(r"\s*(?:tokens?|context)$", re.IGNORECASE)
 _SCALES: Final = {"k": 1_000, "m": 1_000_000}
 _NO_PRICE: Final = -1
@@ -151,12 +151,7 @@ _SEPARATORS = re.compile(r"[,+/|;\s]+")
 
 
 class BadValueError(ValueError):
-    """A value cannot be what its column needs.
-
-    Args:
-        reason: The issue type, in snake_case.
-        detail: What is wrong, for a person.
-    """
+    """A value does not fit its column; `reason` is the issue type in snake_case, `detail` the explanation."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -184,7 +179,7 @@ def read_id(value: Any, id_type: str) -> str:
 
 
 def read_text(value: Any) -> str | None:
-    """A display text as one line, trimmed; None for anything that is not a text."""
+    """A display text as one trimmed line; None for anything but a text."""
     if not isinstance(value, str):
         return None
     text = value.strip()
@@ -193,7 +188,7 @@ def read_text(value: Any) -> str | None:
 
 
 def read_limit(value: Any, largest: int) -> int | None:
-    """A limit in tokens. Zero and -1 say that there is none; "128K" and "128K tokens" are read as 128,000."""
+    """A limit in tokens. Zero and -1 mean no limit; "128K" and "128K tokens" are 128,000."""
     if value is None:
         return None
     if type(value) is int:
@@ -214,11 +209,11 @@ def read_limit(value: Any, largest: int) -> int | None:
 
 
 def _written_limit(value: str) -> int:
-    """How many tokens a text states; 0 for a blank one."""
+    """The number of tokens in a text; 0 if it is blank."""
     text = _TOKENS.sub("", value.strip()[:64].replace(",", ""))
     if not text:
         return 0
-    if len(text) <= _LONGEST_LIMIT and _INTEGER.fullmatch(text):
+    if len(text) <= _MAX_LIMIT_DIGITS and _INTEGER.fullmatch(text):
         return int(text)
     if scaled := _SCALED.fullmatch(text):
         tokens = float(scaled[1]) * _SCALES[scaled[2].lower()]
@@ -228,7 +223,7 @@ def _written_limit(value: str) -> int:
 
 
 def read_price(value: Any, factor: float, largest: float) -> float | None:
-    """A price in USD per million tokens. Zero is free; -1 says that there is no fixed price."""
+    """A price in USD per million tokens. Zero is free; -1 means no fixed price."""
     if value is None or value == "":
         return None
     amount = number(value)
@@ -240,14 +235,14 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
         raise BadValueError("negative_price", "the price is negative")
     price = converted(amount, factor)
     if price == 0 and amount != 0:
-        raise BadValueError("not_a_price", "the price is too small to be told from a free one")
+        raise BadValueError("not_a_price", "the price is so small that it would be stored as zero, which means free")
     if not price <= largest:
         raise BadValueError("implausible_price", f"the price is above {largest:g} USD per million tokens")
     return price
 
 
 def read_modalities(value: Any) -> list[str] | None:
-    """Modalities by common names, sorted; a text is split at commas and plus signs, an object gives its true keys."""
+    """Modalities by their common names, sorted; a text is split at separators, an object gives its true keys."""
     entries = value if isinstance(value, list) else _modality_texts(value)
     known = _modalities()
     found = {known.get(entry) or _modality(entry) for entry in entries if isinstance(entry, str)}
@@ -263,7 +258,7 @@ def _modality_texts(value: Any) -> list[Any]:
 
 @functools.cache
 def _modalities() -> Mapping[str, str]:
-    """The common name of each known spelling; the common names are spellings of themselves."""
+    """Known spellings, the common names included, with the common name of each."""
     synonyms: dict[str, str] = read_table("modalities.toml")["synonyms"]
     return {name: name for name in synonyms.values()} | synonyms
 
@@ -275,12 +270,12 @@ def _modality(text: str) -> str:
 
 
 def read_metadata(value: Any, work: Work) -> Any:
-    """A further value as stored in `metadata_json`: scalars, and lists and objects of them; None for what cannot be.
+    """A value as stored in `metadata_json`: scalars, and lists and objects of them; None if it cannot be stored.
 
-    Control characters are left out of texts, and entries whose key has any.
+    Texts lose their control characters; entries with one in their key are dropped.
 
     Raises:
-        WorkExceededError: There are not enough steps left to copy it.
+        WorkExceededError: Too few steps are left to copy it.
     """
     kind = type(value)
     if kind is str and len(value) <= MAX_TEXT and value.isprintable():
@@ -319,7 +314,7 @@ def _clean(value: Any, depth: int, work: Work) -> Any:  # noqa: PLR0911  # one r
 
 
 def check_storable(text: str) -> None:
-    """Refuse a text that PostgreSQL cannot hold: with a NUL character or half of a surrogate pair."""
+    """Refuse a text that PostgreSQL cannot hold: with a NUL character or a lone surrogate."""
     if text.isascii() and "\x00" not in text:
         return
     try:
@@ -331,7 +326,7 @@ def check_storable(text: str) -> None:
 
 
 def json_type(value: Any) -> str:
-    """The value's type in JSON's words."""
+    """The name of the value's JSON type."""
     if value is None:
         return "null"
     if isinstance(value, bool):

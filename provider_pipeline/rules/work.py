@@ -1,53 +1,54 @@
-"""How much work a rule may make of a listing, counted in steps.
+"""What bounds the cost of rules: the steps that a rule may take on a listing, and caches limited by size.
 
-Here: the bounds, and the counter that expressions spend from. Not here: what costs how much (`interpreter.py`,
-`closures.py`) and what follows when too much is spent (`extraction.py`, `judge.py`). Steps are counted and not timed:
-the same listing always gets the same verdict. One takes about 0.1 microseconds, and makes some ten bytes at most.
+Steps are counted, not timed, so the same listing always gets the same verdict. A step takes about 0.1 microseconds and
+allocates some ten bytes at most.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from threading import Lock
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 PAGE_STEPS: Final = 10_000_000
-"""Steps of a selector on one page, and of any expression that is evaluated by itself."""
+"""Steps of a selector on one page, and of any expression evaluated by itself."""
 ITEM_STEPS: Final = 200_000
-"""Steps of one expression on one item, so that no single one fills the memory."""
+"""Steps of one expression on one item, so that no single expression can fill the memory."""
 LISTING_STEPS: Final = 10_000_000
 """Steps of all expressions on a whole listing, besides `STEPS_PER_ITEM`."""
 STEPS_PER_ITEM: Final = 3_000
-"""Steps that each item of a listing adds to those of the whole; ordinary rules take some hundred."""
+"""Further steps that each item of a listing grants; ordinary rules take a few hundred."""
 ITEMS_PER_ELEMENT: Final = 4
-"""Items that a selector may give for each element of the page."""
+"""Items that a selector may give per element of the page."""
 FEW_ITEMS: Final = 1_000
-"""Items that a selector may give of any page."""
+"""Items that a selector may give whatever the page."""
 ROW_BYTES: Final = 4_096
-"""JSON of a row besides `ROW_PER_ITEM`."""
+"""JSON bytes of a row, besides `ROW_PER_ITEM`."""
 ROW_PER_ITEM: Final = 2
-"""How much more a row's JSON may be for each byte of its item."""
+"""Further JSON bytes of a row per byte of its item."""
 KEPT_BYTES: Final = 64 << 20
-"""JSON of all rows of a listing with several endpoints, which are held in memory."""
+"""JSON bytes of all rows of a listing with several endpoints, which stay in memory."""
 
 CHARACTERS_PER_STEP: Final = 8
-"""Characters that are made in one step."""
 OBJECT_STEPS: Final = 16
-"""What making an object costs, besides one step for each member."""
+"""Cost of making an object, besides one step per member."""
 LIST_STEPS: Final = 8
-"""What making a list costs, besides one step for each element."""
+"""Cost of making a list, besides one step per element."""
 
 
 class WorkExceededError(Exception):
-    """No steps are left for what the text names, if it does. Expressions do not take it for an error of their own."""
+    """No steps are left. The text, if any, names what ran out of them. Expressions never swallow it."""
 
 
 class Work:
-    """The steps that are left to a rule on one listing. Not to be shared between threads.
+    """The steps a rule has left on one listing. Not thread-safe.
 
     Attributes:
-        left: Steps left. Whoever takes some for each model takes them here, and looks whether it is below zero, which
-            is much faster than `spend`.
+        left: Steps left. Hot loops subtract here and test for a negative value, which is much faster than `spend`.
         most: Steps that one evaluation may take.
+        interpreter: The expression interpreter that spends these steps, created on first use.
     """
 
     __slots__ = ("_floor", "_items", "interpreter", "left", "most")
@@ -57,29 +58,28 @@ class Work:
         self.most = PAGE_STEPS
         self._floor = self._items = 0
         self.interpreter: Any = None
-        """What evaluates expressions at the expense of these steps, made when it is first needed."""
 
     def spend(self, steps: int) -> None:
         """Take steps.
 
         Raises:
-            WorkExceededError: There are not so many left.
+            WorkExceededError: Too few are left.
         """
         self.left -= steps
         if self.left < self._floor:
             raise WorkExceededError
 
     def grant(self, items: int) -> None:
-        """Add the steps that so many items of a listing add; of several endpoints, that with the most items counts."""
+        """Add the steps that a listing's items grant; of several endpoints, the one with the most items counts."""
         more = max(0, items - self._items)
         self._items += more
         self.left += STEPS_PER_ITEM * more
 
     def at_most(self, evaluate: Callable[..., T], *arguments: Any) -> T:
-        """What a function gives that takes no more than the steps of one evaluation.
+        """Call a function that may take the steps of one evaluation (`most`).
 
         Raises:
-            WorkExceededError: It would take more, or there are not so many left.
+            WorkExceededError: It takes more, or too few are left.
         """
         floor = self._floor
         self._floor = max(floor, self.left - self.most)
@@ -89,10 +89,10 @@ class Work:
             self._floor = floor
 
     def weigh(self, value: Any) -> None:
-        """Take the steps of looking at all of a value, shared parts as often as they are met.
+        """Take the steps of visiting a whole value; shared parts count each time.
 
         Raises:
-            WorkExceededError: There are not so many left.
+            WorkExceededError: Too few are left.
         """
         pending = [value]
         while pending:
@@ -110,9 +110,9 @@ class Work:
 
 
 def has_elements(document: Any, count: int) -> bool:
-    """Whether there are as many elements in a document as could be items: objects, and what lists and maps hold.
+    """Whether a document has at least `count` elements that could be items: objects, and entries of lists and maps.
 
-    An object is a map if it has more than `FEW_ITEMS` members: no single thing has so many fields.
+    An object with more than `FEW_ITEMS` members is a map: no single thing has that many fields.
     """
     pending = [document]
     while pending and count > 0:
@@ -130,7 +130,7 @@ def has_elements(document: Any, count: int) -> bool:
 
 
 def json_bytes(value: Any) -> int:
-    """About how many bytes a value is as JSON, each shared part counted once."""
+    """Roughly the size of a value as JSON; shared parts count once."""
     size, seen, pending = 0, set[int](), [value]
     while pending:
         node = pending.pop()
@@ -147,3 +147,32 @@ def json_bytes(value: Any) -> int:
             pending += node.values()
         size += 8
     return size
+
+
+class SizedCache(Generic[K, V]):
+    """A thread-safe cache bounded by total size, in a unit of the caller's; the oldest entries leave first.
+
+    A cache that counts entries would hold thousands of the largest ones that a hostile rule can contain.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+        self._entries: dict[K, tuple[V, int]] = {}
+        self._lock = Lock()
+
+    def get(self, key: K) -> V | None:
+        """The cached value, or None."""
+        found = self._entries.get(key)
+        return None if found is None else found[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        """Cache a value, unless it is larger than the whole cache."""
+        with self._lock:
+            if size > self._most or key in self._entries:
+                return
+            self._entries[key] = (value, size)
+            self._left -= size
+            while self._left < 0:
+                oldest = next(iter(self._entries))
+                self._left += self._entries.pop(oldest)[1]

@@ -16,11 +16,11 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
-from provider_pipeline.rules.caching import SizedCache
 from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, parse_capability_rules
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.work import SizedCache
 from provider_pipeline.sync.history import StoredHistory
 
 

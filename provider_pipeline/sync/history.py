@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.history import LAST, Baseline, Once
-from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.rows import Profile
 
 _AT_ONCE = 1_000
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from provider_pipeline.catalog import sync_state
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.migrations import upgrade
-from provider_pipeline.rules.profile import Profile
+from provider_pipeline.rules.rows import Profile
 from provider_pipeline_tests.catalog.builders import NOON, model, record_success, upgrade_to, write_models
 
 BEFORE = """

@@ -1,4 +1,4 @@
-"""Two readings of the same models are compared field by field, and only where both have the model."""
+"""Two extractions are compared field by field, over the models that both have."""
 
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ def compared(before, after):
     return comparer.comparison()
 
 
-def test_every_way_two_values_can_meet_is_counted_apart():
+def test_agreement_difference_loss_and_gain_are_counted_separately():
     found = compared(
         [row("a", context_length=8), row("b", context_length=8), row("c", context_length=8), row("d")],
         [row("a", context_length=8), row("b", context_length=4), row("c"), row("d", context_length=2)],
@@ -39,7 +39,7 @@ def test_a_stored_decimal_is_the_same_price():
     assert (price.agree, price.differ) == (1, 0)
 
 
-def test_an_unknown_capability_that_becomes_known_is_gained_and_a_turned_one_contradicts():
+def test_a_newly_known_capability_is_gained_and_a_flipped_one_differs():
     found = compared(
         [row("a", capabilities={"vision": True, "tools": True, "chat": True})],
         [row("a", capabilities={"vision": False, "chat": True, "reasoning": False})],
@@ -51,7 +51,7 @@ MODELS = st.dictionaries(st.sampled_from("abcdef"), st.none() | st.integers(1, 3
 
 
 @given(before=MODELS, after=MODELS)
-def test_counts_add_up_and_a_reading_agrees_with_itself(before, after):
+def test_counts_add_up_and_an_extraction_agrees_with_itself(before, after):
     old = [row(name, context_length=value) for name, value in before.items()]
     new = [row(name, context_length=value) for name, value in after.items()]
     found = compared(old, new)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_pipeline.rules import interpreter, language, limits, patterns, work
+from provider_pipeline.rules import language, limits, patterns, work
 from provider_pipeline.rules.thresholds import Thresholds
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -66,5 +66,5 @@ def test_the_documented_limits_of_a_rules_work_are_those_of_the_code():
         work.ROW_BYTES,
         work.ROW_PER_ITEM,
         work.KEPT_BYTES >> 20,
-        interpreter.MAX_JOINED,
+        language.MAX_JOINED,
     ]

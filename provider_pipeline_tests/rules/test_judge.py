@@ -8,7 +8,6 @@ from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.guards import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.profile import Profile, ProfileBuilder
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
@@ -55,7 +54,7 @@ def test_the_rule_s_own_sample_is_valid_with_and_without_history():
 @pytest.mark.parametrize(
     "answer", [None, "<html></html>", 3, True, [], {}, {"error": {"code": 1}}, {"data": {"error": 1}}]
 )
-def test_an_answer_that_is_no_listing_fails_the_extraction(answer):
+def test_an_answer_without_a_listing_fails_the_extraction(answer):
     result = judged(answer)
     assert not result["valid"]
     assert types(result) == ["extraction_failed"]
@@ -105,12 +104,12 @@ def test_too_many_bad_rows_make_the_listing_invalid():
 
 
 @pytest.mark.parametrize("none", [None, 0, -1, "0", ""])
-def test_a_limit_of_zero_or_minus_one_is_no_limit(none):
+def test_a_limit_of_zero_or_minus_one_means_no_limit(none):
     rows = judged(changed(lambda _, item: item.update(context_length=none)))["extracted_models"]
     assert {row["context_length"] for row in rows} == {None}
 
 
-def test_a_price_of_minus_one_is_no_price_and_zero_is_free():
+def test_a_price_of_minus_one_means_no_price_and_zero_is_free():
     rows = judged(changed(lambda n, item: item["pricing"].update(prompt="-1" if n else "0")))["extracted_models"]
     assert [row["input_price"] for row in rows[:2]] == [0.0, None]
 
@@ -139,7 +138,7 @@ def test_pages_are_judged_together_and_repeats_across_pages_are_seen():
     assert [issue["type"] for issue in paged.verdict().issues] == ["duplicate_ids"]
 
 
-def test_a_judgement_is_watched_and_what_the_watch_raises_ends_it():
+def test_an_error_of_the_watch_ends_the_judgement():
     watched: list[int] = []
 
     def watch() -> None:
@@ -166,7 +165,7 @@ def test_the_issue_says_what_was_expected_what_came_and_what_to_do():
         assert problem["recovery"]
 
 
-def test_a_rule_that_cannot_be_understood_is_an_issue():
+def test_a_malformed_rule_is_an_issue():
     result = judged(samples.RICH, rule={"jmespath_rule": "data[", "capability_rules": []})
     assert types(result) == ["invalid_rule"]
 
@@ -185,7 +184,7 @@ def test_a_minimal_rule_extracts_ids_and_names():
 # ---- with history
 
 
-def test_a_listing_that_shrank_is_held_and_a_small_loss_is_not():
+def test_a_listing_that_shrank_is_blocked_and_a_small_loss_is_not():
     assert "listing_shrunk" in types(judged({"data": samples.RICH["data"][:20]}, previous=ROWS))
     assert judged({"data": samples.RICH["data"][:28]}, previous=ROWS)["valid"]
 
@@ -200,7 +199,7 @@ def test_turnover_of_nearly_all_ids_has_its_own_type():
     assert types(judged(other, previous=ROWS)) == ["listing_turned_over"]
 
 
-def test_ids_written_in_another_form_are_told_from_turnover():
+def test_ids_written_in_another_form_are_distinguished_from_turnover():
     other = changed(lambda n, item: item.update(id=f"brand-{n}"))
     assert types(judged(other, previous=ROWS)) == ["id_form_changed"]
 
@@ -209,7 +208,7 @@ def test_ids_that_differ_only_in_case_are_the_same_ids():
     assert judged(changed(lambda _, item: item.update(id=item["id"].upper())), previous=ROWS)["valid"]
 
 
-def test_prices_that_jump_in_many_models_are_held_and_in_one_model_are_a_warning():
+def test_prices_that_jump_in_many_models_are_blocked_and_in_one_model_are_a_warning():
     def cheaper(factor, models):
         def change(n, item):
             if n < models:
@@ -229,17 +228,17 @@ def test_prices_that_become_free_have_crossed_zero():
     assert "prices_jumped" in types(judged(free, previous=ROWS))
 
 
-def test_limits_that_shrink_for_many_are_held():
+def test_limits_that_shrink_for_many_are_blocked():
     small = changed(lambda _, item: item.update(context_length=item["context_length"] // 4))
     assert "limits_shrank" in types(judged(small, previous=ROWS))
 
 
-def test_a_field_that_vanishes_is_held():
+def test_a_field_that_vanishes_is_blocked():
     assert types(judged(changed(lambda _, item: item.pop("context_length")), previous=ROWS)) == ["field_vanished"]
     assert judged(changed(lambda n, item: item.pop("context_length") if n % 5 == 0 else None), previous=ROWS)["valid"]
 
 
-def test_one_value_for_all_models_is_held():
+def test_one_value_for_all_models_is_blocked():
     same = changed(lambda _, item: item.update(context_length=10**6))
     assert types(judged(same, previous=ROWS)) == ["one_value_for_all"]
 
@@ -256,20 +255,7 @@ def test_patterns_that_are_too_large_together_are_refused_and_do_not_hang():
     assert types(judged(samples.OPENAI_LIKE, rule=rule)) == ["invalid_rule"]
 
 
-def test_a_profile_is_the_same_however_the_rows_come_in_pages():
-    rows = judged(many(60, price="0.5"))["extracted_models"]
-    builder = ProfileBuilder()
-    for start in range(0, len(rows), 7):
-        builder.add(rows[start : start + 7])
-    assert builder.profile() == Profile.of_rows(rows) == Profile.of_rows(reversed(rows))
-
-
-def test_a_profile_of_partial_rows_counts_what_is_missing_as_empty():
-    profile = Profile.of_rows([{"model_id": "a", "context_length": 8}, {"model_id": "b", "input_price": float("inf")}])
-    assert (profile.count, profile.filled) == (2, {"context_length": 1, "input_price": 1})
-
-
-def test_rows_do_not_share_what_can_be_changed():
+def test_rows_do_not_share_mutable_values():
     rows = judged({"data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]})["extracted_models"]
     rows[0]["capabilities"].clear()
     rows[0]["capability_sources"].clear()
@@ -289,7 +275,7 @@ def _twenty_times(_position, item):
         ("prices", "prices_jumped", changed(_twenty_times)),
     ],
 )
-def test_what_a_person_accepted_warns_and_every_other_guard_still_holds(guard, kind, listing):
+def test_an_accepted_guard_warns_and_every_other_still_blocks(guard, kind, listing):
     def verdict(*accepted):
         judge = ListingJudge(
             ExtractionRule.parse(RICH_RULE),

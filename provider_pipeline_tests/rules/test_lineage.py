@@ -1,4 +1,4 @@
-"""Which item fields a rule's columns come from, told without running it."""
+"""The item fields that a rule's columns come from, without running it."""
 
 import pytest
 
@@ -37,11 +37,11 @@ def rule(*endpoints: dict, **patterns) -> ExtractionRule:
         ("@", {"@"}),
     ],
 )
-def test_an_expression_reads_what_its_value_and_its_conditions_are_taken_from(expression: str, paths: set[str]):
+def test_an_expression_reads_the_fields_of_its_value_and_of_its_conditions(expression: str, paths: set[str]):
     assert item_paths(expression) == paths
 
 
-def test_a_generated_rule_leads_each_column_back_to_its_field():
+def test_each_column_of_a_generated_rule_has_its_field_as_source():
     sources = column_sources(ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH)))
     assert sources["model_id"] == sources["family"] == ("id",)
     assert sources["display_name"] == ("name",)
@@ -61,7 +61,7 @@ def test_a_unit_that_the_item_names_is_a_source_of_the_price():
     assert sources["input_price"] == ("price.in", "price.per")
 
 
-def test_capabilities_come_from_what_predicates_look_at_and_from_the_name_where_patterns_look_at_it():
+def test_capabilities_come_from_predicates_and_if_there_are_patterns_from_the_name():
     endpoint = {"fields": {"id": "id", "base_model": "base"}}
     by_evidence = column_sources(rule(endpoint, evidence=["contains(modes, 'image')"], counter_evidence=["!live"]))
     assert by_evidence["capabilities"] == ("live", "modes")
@@ -75,7 +75,7 @@ def test_other_fields_are_sources_of_the_metadata_and_all_meaningful_ones_of_the
     assert sources["meta_hash"] == ("id", "live", "owned_by")
 
 
-def test_what_a_models_own_answer_says_is_named_as_such():
+def test_a_field_of_a_models_own_answer_is_named_as_a_detail():
     endpoint = {"endpoint": "/m", "detail": {"path": "/m/{id}"}, "fields": {"id": "id", "context_length": "detail.ctx"}}
     assert column_sources(rule(endpoint))["context_length"] == ("detail.ctx",)
 

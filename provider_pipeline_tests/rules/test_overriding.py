@@ -1,9 +1,11 @@
-"""An override as fields and as one document; what values a field can have is tested where it is set."""
+"""Overrides as fields, as one document, and applied to a row."""
 
+import pytest
 from hypothesis import given, strategies as st
 
+from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.overriding import apply_override, combined_override, listed_values, override_fields
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 
 FIELDS = {
     "family": st.none() | st.sampled_from(["x", "y"]),
@@ -21,12 +23,12 @@ def _row(values: dict) -> dict:
 
 
 @given(VALUES)
-def test_fields_make_one_override_that_names_them_again(values):
+def test_an_override_made_of_fields_has_those_fields(values):
     assert override_fields(combined_override(values)) == sorted(values)
 
 
 @given(VALUES, VALUES)
-def test_a_row_with_an_override_says_what_the_override_says_and_the_rest_as_before(before, values):
+def test_an_override_sets_its_fields_and_leaves_the_rest(before, values):
     row, overridden = _row(before), _row(before)
     overridden = apply_override(overridden, combined_override(values))
     assert listed_values(overridden, values) == values
@@ -34,10 +36,53 @@ def test_a_row_with_an_override_says_what_the_override_says_and_the_rest_as_befo
     assert listed_values(overridden, others) == listed_values(row, others)
 
 
-def test_a_row_that_says_nothing_of_a_field_lists_nothing():
+def test_a_row_without_a_value_lists_none():
     row = {"capabilities": {}, "metadata_json": None, "family": None}
     assert listed_values(row, ["capabilities.chat", "metadata_json.owner", "family"]) == {
         "capabilities.chat": None,
         "metadata_json.owner": None,
         "family": None,
     }
+
+
+ROW = {
+    "model_id": "m",
+    "display_name": None,
+    "family": None,
+    "context_length": 10,
+    "max_output_tokens": None,
+    "input_modalities": None,
+    "output_modalities": None,
+    "input_price": 1.0,
+    "output_price": 2.0,
+    "capabilities": {"chat": True, "vision": False},
+    "capability_sources": {"chat": "regex", "vision": "evidence"},
+    "metadata_json": {"owned_by": "acme"},
+    "meta_hash": "x",
+}
+
+
+def test_an_override_replaces_columns_merges_capabilities_and_changes_the_hash():
+    row = apply_override(
+        ROW, {"context_length": 20, "capabilities": {"vision": True, "chat": None}, "metadata_json": {"note": "x"}}
+    )
+    assert row["context_length"] == 20
+    assert row["capabilities"] == {"vision": True}
+    assert row["capability_sources"] == {"vision": "override"}
+    assert row["metadata_json"] == {"owned_by": "acme", "note": "x"}
+    assert row["meta_hash"] == meta_hash(row) != meta_hash(ROW)
+    assert ROW["capabilities"] == {"chat": True, "vision": False}
+
+
+def test_an_override_is_idempotent():
+    override = {"capabilities": {"tools": True}, "input_price": 3.0}
+    once = apply_override(ROW, override)
+    assert apply_override(once, override) == once
+
+
+@pytest.mark.parametrize(
+    "override", [{"model_id": "y"}, {"meta_hash": "z"}, {"colour": "red"}, {"capabilities": {"chat": "yes"}}]
+)
+def test_an_invalid_override_is_refused(override):
+    with pytest.raises(InvalidRuleError):
+        apply_override(ROW, override)

@@ -1,4 +1,4 @@
-"""What a rule may ask is a path below the base URL, which every server and proxy reads as the same one."""
+"""A rule requests paths below the base URL that every server and proxy reads the same way."""
 
 from importlib import resources
 
@@ -77,12 +77,12 @@ def test_a_detail_that_could_lead_elsewhere_is_refused(path: str):
         "models",
     ],
 )
-def test_an_ordinary_path_is_taken_as_it_is(path: str):
+def test_an_ordinary_path_is_unchanged(path: str):
     assert checked_path(path) == path
     assert ExtractionRule.parse(rule(endpoint=path)).endpoints[0].path == path
 
 
-def test_every_shipped_preset_asks_such_paths():
+def test_every_shipped_preset_has_valid_paths():
     for file in resources.files("provider_pipeline.presets").joinpath("data").iterdir():
         for endpoint in yaml.safe_load(file.read_text(encoding="utf-8"))["endpoints"]:
             assert checked_path(endpoint["path"]) == endpoint["path"]

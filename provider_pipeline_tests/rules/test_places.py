@@ -1,4 +1,4 @@
-"""Every difference in what two rules would ask is found, and nothing else counts as one."""
+"""Every difference in what two rules request is found, and nothing else counts as one."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def changes(active: dict, candidate: dict, **how) -> list[str]:
         {**ACTIVE, "pagination": {**CURSOR, "total": "total"}},
     ],
 )
-def test_a_rule_that_only_reads_otherwise_asks_the_same(same: dict):
+def test_reading_other_fields_requests_the_same(same: dict):
     assert changes(ACTIVE, same) == []
 
 
@@ -51,32 +51,32 @@ def test_a_rule_that_only_reads_otherwise_asks_the_same(same: dict):
         ("pagination", {"type": "page_number", "param": "after", "page": "page", "total_pages": "pages"}),
     ],
 )
-def test_a_rule_that_would_ask_otherwise_is_told_by_what_it_asks(part: str, value: object):
+def test_a_change_of_requests_is_described(part: str, value: object):
     asks, not_any_more = changes(ACTIVE, {**ACTIVE, part: value})
     assert asks.startswith("asks ")
     assert not_any_more.startswith("no longer asks /v1/models, paged by ")
 
 
-def test_one_endpoint_more_is_named():
+def test_a_further_endpoint_is_named():
     admin = {"selector": "data[*]", "endpoint": "/v1/organization/admin_api_keys"}
     assert place_changes(rule(ACTIVE), rule(ACTIVE, admin)) == ["asks /v1/organization/admin_api_keys"]
     assert place_changes(rule(ACTIVE, admin), rule(admin, ACTIVE)) == []
     assert place_changes(rule(ACTIVE), rule(ACTIVE, ACTIVE)) != []
 
 
-def test_without_an_active_rule_nobody_has_agreed_to_any_place():
+def test_without_an_active_rule_every_request_is_new():
     assert place_changes(None, rule({"selector": "data[*]", "endpoint": "/v1/models"})) == ["asks /v1/models"]
 
 
 @pytest.mark.parametrize(
     "other", [{"selector": "data[?owned_by == 'x']"}, {"fields": {"id": "owned_by"}}, {"fields": {"id": "'keys'"}}]
 )
-def test_whose_details_are_asked_for_is_a_part_of_where(other: dict):
+def test_the_models_whose_details_are_requested_are_part_of_the_place(other: dict):
     assert changes(DETAILED, {**DETAILED, **other})
     assert changes(DETAILED, {**DETAILED, **other}, generated=True) == []
 
 
-def test_how_many_details_are_asked_for_at_a_time_is_none():
+def test_the_concurrency_of_details_is_not_part_of_the_place():
     assert changes(DETAILED, {**DETAILED, "detail": {"path": "/v1/models/{id}", "concurrency": 2}}) == []
 
 
@@ -93,7 +93,7 @@ def test_how_many_details_are_asked_for_at_a_time_is_none():
         {},
     ],
 )
-def test_a_generated_rule_may_ask_for_further_pages_in_any_way_that_stays_on_the_path(envelope: dict):
+def test_a_generated_rule_may_paginate_in_any_way_that_stays_on_the_path(envelope: dict):
     written = ExtractionRule.parse(RuleGenerator().analyze_sample({"data": [{"id": "a-1"}, {"id": "b-2"}], **envelope}))
     (endpoint,) = written.endpoints
     there = written.model_copy(update={"endpoints": (endpoint.model_copy(update={"path": "/v1/models"}),)})
@@ -121,7 +121,7 @@ def test_where_the_provider_names_its_next_page_the_field_may_have_another_name(
     assert changes(active, renamed)
 
 
-def test_what_a_rule_leaves_open_of_where_it_asks_stays_as_it_is():
+def test_what_a_rule_does_not_state_is_taken_from_the_active_rule():
     active = rule(DETAILED)
     open_one = ExtractionRule.parse({"jmespath_rule": "models[*]", "fields": {"id": "model"}})
     completed = with_places_of(open_one, active)
@@ -134,7 +134,7 @@ def test_what_a_rule_leaves_open_of_where_it_asks_stays_as_it_is():
 @pytest.mark.parametrize(
     "stated", [{"endpoint": "/v1/keys"}, {"pagination": None}, {"detail": None}, {"pagination": {"type": "none"}}]
 )
-def test_what_a_rule_states_of_where_it_asks_is_not_overruled(stated: dict):
+def test_what_a_rule_states_is_kept(stated: dict):
     given = rule({"selector": "data[*]", "fields": {"id": "id"}, **stated})
     completed = with_places_of(given, rule(DETAILED))
     for name in given.endpoints[0].model_fields_set:
@@ -142,7 +142,7 @@ def test_what_a_rule_states_of_where_it_asks_is_not_overruled(stated: dict):
     assert place_changes(rule(DETAILED), completed)
 
 
-def test_of_several_endpoints_each_is_completed_by_the_one_of_its_path():
+def test_each_of_several_endpoints_is_completed_from_the_one_with_its_path():
     other = {"selector": "data[*]", "endpoint": "/v1/voices"}
     given = rule({"selector": "voices[*]", "endpoint": "/v1/voices"}, {"selector": "x[*]", "endpoint": "/v1/models"})
     completed = with_places_of(given, rule(ACTIVE, other))

@@ -1,4 +1,4 @@
-"""A listing beside the one accepted before it, both in memory: who stayed, who is new, and what moved how far."""
+"""A listing compared with the accepted one before it: models that stayed or are new, and how far values moved."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -58,7 +58,7 @@ def test_one_model_that_stayed_among_thousands_of_new_ones_is_one_of_three_hundr
     assert said in found["listing_grew"]["message"]
 
 
-def test_growth_is_told_in_true_numbers_and_is_no_turnover():
+def test_growth_is_reported_in_exact_numbers_and_is_not_turnover():
     found = judged(items(*range(10)), items(*range(5_000)))
     assert severities(found) == {"listing_grew": "error"}
     assert found["listing_grew"]["message"] == (
@@ -82,19 +82,19 @@ def test_growth_is_told_in_true_numbers_and_is_no_turnover():
         (2, 5, None),
     ],
 )
-def test_growth_is_held_beyond_three_times_and_a_hundred_new_models(before: int, now: int, severity: str | None):
+def test_growth_is_blocked_beyond_three_times_and_a_hundred_new_models(before: int, now: int, severity: str | None):
     found = judged(items(*range(before)), items(*range(now)))
     assert severities(found) == ({"listing_grew": severity} if severity else {})
 
 
-def test_the_bounds_of_growth_are_the_providers_own():
+def test_the_limits_of_growth_are_per_provider():
     before, now = items(*range(10)), items(*range(200))
     assert severities(judged(before, now)) == {"listing_grew": "error"}
     assert severities(judged(before, now, max_growth=30)) == {"listing_grew": "warning"}
     assert severities(judged(before, now, max_new_models=500)) == {"listing_grew": "warning"}
 
 
-def test_models_that_are_replaced_by_others_are_warned_of_before_they_are_held():
+def test_replaced_models_warn_before_they_block():
     before = items(*range(100))
     assert severities(judged(before, items(*range(31), *range(200, 269)))) == {
         "listing_turned_over": "warning",
@@ -136,12 +136,12 @@ SWAPS = {
 
 
 @pytest.mark.parametrize(("before", "now"), SWAPS.values(), ids=SWAPS.keys())
-def test_a_share_of_a_few_models_holds_nothing(before: list[Item], now: list[Item]):
+def test_a_share_of_a_few_models_only_warns(before: list[Item], now: list[Item]):
     found = judged(before, now)
     assert "error" not in severities(found).values()
 
 
-def test_five_models_are_enough_for_a_share_and_the_provider_may_say_otherwise():
+def test_five_models_are_enough_for_a_share_unless_the_provider_says_otherwise():
     before, now = items(*range(5)), items(*range(10, 15))
     assert severities(judged(before, now))["listing_turned_over"] == "error"
     assert severities(judged(before, now, min_models_compared=6))["listing_turned_over"] == "warning"
@@ -155,7 +155,7 @@ def test_prices_of_a_few_models_that_all_jump_together_are_a_unit_that_changed()
     assert severities(judged(before, [now[0], *before[1:]]))["prices_jumped"] == "warning"
 
 
-def test_values_that_all_move_a_little_less_than_the_bound_are_warned_of():
+def test_values_that_all_move_slightly_less_than_the_limit_warn():
     before = items(*range(300))
 
     def creep(each: Item) -> None:
@@ -169,7 +169,7 @@ def test_values_that_all_move_a_little_less_than_the_bound_are_warned_of():
     assert "fell since the last accepted listing, by up to 1.99 times" in found["limits_moved"]["message"]
 
 
-def test_prices_that_move_this_way_and_that_are_nothing_to_say():
+def test_prices_that_move_in_both_directions_are_not_reported():
     before = items(*range(100))
     now = [{**each, "price": each["price"] * (2 if number % 2 else 0.5)} for number, each in enumerate(before)]
     assert judged(before, now[:49] + before[49:]) == {}
@@ -189,7 +189,7 @@ def test_prices_that_move_this_way_and_that_are_nothing_to_say():
         (changed(items(*range(100)), lambda each: each.update(context=10**6)), "fields"),
     ],
 )
-def test_what_a_guard_holds_says_how_it_is_accepted(now: list[Item], guard: str):
+def test_a_blocking_issue_says_how_to_accept_it(now: list[Item], guard: str):
     held = [issue for issue in judged(items(*range(100)), now).values() if issue["severity"] == "error"]
     assert [issue for issue in held if issue["type"] in GUARDS[guard]]
     for issue in held:

@@ -14,10 +14,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.drift import Difference, describe_drift
+from provider_pipeline.rules.drift import Difference, describe_drift, with_inherited_fields
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.inheritance import with_inherited_fields
 from provider_pipeline.sync.config import Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
 

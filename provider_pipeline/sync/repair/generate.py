@@ -11,11 +11,10 @@ from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.redaction import redact_body
 from provider_pipeline.listing.source import ListingEndpoint
-from provider_pipeline.rules.document import Detail, ExtractionRule
+from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge, Verdict
-from provider_pipeline.rules.serialization import stored_parts
 from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
 from provider_pipeline.sync.repair.activation import active_version, adopt, readable_rule
 from provider_pipeline.sync.repair.candidates import refuse_errors, written_candidate

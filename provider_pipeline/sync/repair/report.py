@@ -6,8 +6,8 @@ Here: wording only. Not here: the evidence (`evaluation.py`) and the verdicts (`
 from collections.abc import Iterable, Sequence
 
 from provider_pipeline.rules.comparison import Comparison
-from provider_pipeline.rules.controls import escaped
 from provider_pipeline.rules.drift import Difference
+from provider_pipeline.rules.issues import escaped
 from provider_pipeline.sync.repair.promotion import Gate
 from provider_pipeline.sync.repair.shadow import Evidence, Shadow
 

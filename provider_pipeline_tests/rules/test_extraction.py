@@ -1,4 +1,4 @@
-"""Several endpoints of one rule: a model that two of them list is one row; and answers about single models."""
+"""Rules with several endpoints, where a model that two of them list is one row, and rules with details."""
 
 from typing import Any
 
@@ -11,8 +11,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import last_of_each
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.profile import Profile
-from provider_pipeline.rules.rows import meta_hash
+from provider_pipeline.rules.rows import Profile, meta_hash
 
 CAPABILITIES = {
     "chat": {"patterns": {"regex": ["gpt-.*"]}},
@@ -61,7 +60,7 @@ def test_a_model_of_two_endpoints_is_one_row_of_the_first_ones_values_with_its_g
     assert (verdict.valid, verdict.profile, verdict.issues) == (True, Profile.of_rows(rows), ())
 
 
-def test_of_two_endpoints_that_decide_a_capability_the_stronger_source_is_believed_then_the_first():
+def test_of_two_endpoints_that_decide_a_capability_the_stronger_source_wins_then_the_first():
     rows, _ = judged([(0, [{"id": "a", "kind": "chat"}]), (1, [{"id": "a", "kind": "embedding"}])])
     assert rows[0]["capabilities"] == {"embedding": False}
     named = ExtractionRule.parse(
@@ -112,7 +111,7 @@ def test_what_is_judged_against_history_is_the_merged_row():
     ]
 
 
-def test_an_item_refused_at_one_endpoint_is_a_row_if_another_lists_it_readably():
+def test_an_item_rejected_at_one_endpoint_is_a_row_if_another_lists_it_readably():
     rows, verdict = judged([(0, [{"id": "gpt-4o", "context": -7}]), (1, [{"id": "gpt-4o", "context": 8192}])])
     assert [row["context_length"] for row in rows] == [8192]
     assert (verdict.rejected_count, verdict.rejected_ids) == (1, frozenset())
@@ -175,7 +174,7 @@ def test_a_row_is_read_from_the_list_and_from_the_models_own_answer():
 
 
 @pytest.mark.parametrize("document", [{"data": [{"id": "a"}]}, {"listing": {}, "details": {}}, {"details": []}, None])
-def test_a_page_without_the_form_of_a_detailed_one_has_no_listing(document: Any):
+def test_a_page_without_listing_and_details_fails_the_extraction(document: Any):
     result = RuleValidator().validate_rule(DETAILED, document)
     assert [issue["type"] for issue in result["issues"]] == ["extraction_failed"]
 
@@ -203,6 +202,6 @@ def test_a_detail_is_kept_in_both_written_forms_and_belongs_to_the_digest():
         {"path": "/v1/{id}", "method": "POST"},
     ],
 )
-def test_a_detail_that_cannot_be_asked_is_refused_in_one_line(detail: dict[str, Any]):
+def test_an_invalid_detail_is_refused_in_one_line(detail: dict[str, Any]):
     with pytest.raises(InvalidRuleError, match=r"detail[^\n]*$"):
         ExtractionRule.parse({"jmespath_rule": "data[*]", "capability_rules": [], "detail": detail})

@@ -1,4 +1,4 @@
-"""Whatever a rule within the limits says, judging a listing by it is a bounded amount of work, memory and output."""
+"""Whatever a rule within the limits asks for, judging a listing by it takes bounded work, memory and output."""
 
 import json
 import subprocess
@@ -7,14 +7,21 @@ import sys
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
-from provider_pipeline.rules.caching import SizedCache
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression, compiled
 from provider_pipeline.rules.patterns import MAX_PROGRAM, PatternSet, parse_pattern, program_size
 from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline.rules.work import FEW_ITEMS, ITEM_STEPS, Work, WorkExceededError, has_elements, json_bytes
+from provider_pipeline.rules.work import (
+    FEW_ITEMS,
+    ITEM_STEPS,
+    SizedCache,
+    Work,
+    WorkExceededError,
+    has_elements,
+    json_bytes,
+)
 from provider_pipeline_tests.rules import samples
 from provider_pipeline_tests.rules.attacks import ATTACKS, models, numbers, patterns, rule
 
@@ -49,7 +56,7 @@ def error(document, listing):
     return found["issues"][0]
 
 
-def test_a_row_is_little_more_than_its_item():
+def test_a_row_cannot_be_much_larger_than_its_item():
     found = error(ATTACKS["joins"], models(3))
     assert found["type"] == "rule_too_costly"
     assert "the row of acme/model-0-0b-instruct has 1,1" in found["message"]
@@ -64,7 +71,7 @@ def test_a_large_item_may_have_a_large_row():
     assert len(json.dumps(found["extracted_models"][0])) > 20_000
 
 
-def test_a_selector_gives_each_element_a_few_times_at_the_most():
+def test_a_selector_may_repeat_each_element_only_a_few_times():
     found = error(ATTACKS["copies in the selector"], models(500))
     assert found["type"] == "rule_too_costly"
     assert "gives 128,000 items of a page, more than 4 for each object on it" in found["message"]
@@ -86,7 +93,7 @@ def test_patterns_are_refused_before_they_take_time_or_memory():
             ExtractionRule.parse(ATTACKS[name])
 
 
-def test_no_more_patterns_are_compiled_than_it_takes_to_see_that_they_are_too_many():
+def test_compiling_stops_at_the_first_pattern_too_many():
     """The broken one is the last: it would be told first if all were compiled."""
     texts = [*(f"(?:a?b?c?){{100}}-{number}-of-many" for number in range(1_000)), "("]
     with pytest.raises(InvalidRuleError, match=f"more than {MAX_PROGRAM} RE2 instructions"):
@@ -104,28 +111,28 @@ def test_the_largest_set_of_patterns_still_matches():
         assert PatternSet(texts).matches("gpt-4o") == [0], shape
 
 
-def test_the_patterns_that_are_shipped_make_half_of_what_a_rule_may_have():
+def test_the_shipped_patterns_use_about_half_of_the_limit():
     generated = ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH))
     texts = {parse_pattern(text)[1] for each in generated.capability_rules for text in each.patterns.regex}
     assert len(texts) > 500
     assert sum(map(program_size, texts)) < 0.6 * MAX_PROGRAM
 
 
-def test_a_listing_gets_the_same_verdict_however_its_names_were_known_before():
+def test_cached_names_do_not_change_a_verdict():
     document = ATTACKS["a pattern for all capabilities"]
     verdicts = [error(document, models(400)) for _ in range(2)]
     assert verdicts[0] == verdicts[1]
     assert verdicts[0]["type"] == "rule_too_costly"
 
 
-def test_after_a_rule_was_too_costly_no_page_is_looked_at():
+def test_after_a_rule_was_too_costly_pages_are_ignored():
     judge = ListingJudge(ExtractionRule.parse(ATTACKS["joins"]))
     assert judge.add_page(models(2)) == []
     assert judge.add_page({"data": 5}) == []
     assert [each["type"] for each in judge.verdict().issues] == ["rule_too_costly"]
 
 
-def test_predicates_cost_as_much_as_there_are_of_them():
+def test_the_cost_of_predicates_grows_with_their_number():
     listing = {"data": [{"id": str(number), "a": number} for number in range(300)]}
     many = [f"a == `{number}`" for number in range(3_000)]
     document = rule(**{f"capability_{n}": {"evidence": many[n * 200 : n * 200 + 200]} for n in range(15)})
@@ -157,13 +164,13 @@ def test_an_expression_on_an_item_takes_a_bounded_number_of_steps(expression):
     assert Work().left - work.left <= ITEM_STEPS
 
 
-def test_an_expression_that_is_evaluated_by_itself_says_when_it_takes_too_much():
+def test_an_expression_evaluated_by_itself_has_a_step_budget():
     expression = f"map(&map(&map(&map(&@, {numbers(200)}), {numbers(200)}), {numbers(200)}), {numbers(200)})"
     with pytest.raises(RuleTooCostlyError, match=r"the expression 'map.* takes more steps than a rule may"):
         compile_expression(expression)({})
 
 
-def test_a_value_is_weighed_as_often_as_it_is_met_and_measured_once():
+def test_shared_parts_are_weighed_each_time_and_measured_once():
     value = ["text of some length"] * 100
     shared = [value] * 1_000
     with pytest.raises(WorkExceededError):
@@ -171,7 +178,7 @@ def test_a_value_is_weighed_as_often_as_it_is_met_and_measured_once():
     assert json_bytes(shared) < 50_000
 
 
-def test_many_endpoints_keep_no_more_than_fits_into_memory():
+def test_rows_of_several_endpoints_are_bounded_in_memory():
     fields = {"id": "id", **{f"field_{number}": "text" for number in range(2)}}
     endpoints = [{"selector": "data[*]", "fields": fields} for _ in range(2)]
     judge = ListingJudge(ExtractionRule.parse({"endpoints": endpoints, "capability_rules": []}))
@@ -181,7 +188,7 @@ def test_many_endpoints_keep_no_more_than_fits_into_memory():
     assert "64 MiB of JSON together" in judge.verdict().issues[0]["message"]
 
 
-def test_a_cache_is_bounded_by_the_size_of_what_it_holds():
+def test_a_cache_is_bounded_by_the_size_of_its_entries():
     cache = SizedCache[str, str](100)
     cache.put("too large", "x", 101)
     for name in "abc":

@@ -1,8 +1,11 @@
 import pytest
+from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import parse_capability_rules
-from provider_pipeline.rules.ids import capability_patterns, family_of
-from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.ids import capability_patterns, families, family_of, normalise_id
+from provider_pipeline.rules.matching import CompiledCapabilities, capability_names, contradicts
+from provider_pipeline.rules.patterns import program_size
+from provider_pipeline_tests.rules.any_json import QUICK
 
 KNOWN = CompiledCapabilities(
     parse_capability_rules(
@@ -61,13 +64,47 @@ def test_a_later_version_inherits_what_its_family_can_do(known, later):
         ("qwen3-asr-flash", "audio_transcription"),
     ],
 )
-def test_a_model_that_does_one_thing_is_told_from_its_namesakes(model_id, only):
+def test_a_model_that_does_one_thing_is_distinguished_from_its_namesakes(model_id, only):
     assert told(model_id) == {only}
 
 
-def test_what_is_not_certain_is_not_claimed():
+def test_an_uncertain_capability_is_not_claimed():
     assert "vision" not in told("ernie-4.5-300b-a47b")
     assert "vision" in told("ernie-5.0")
     assert "reasoning" in told("jamba-reasoning-3b")
     assert not told("qwen3-forced-aligner-0.6b")
     assert {"vision", "reasoning"}.isdisjoint(told("llama-5-70b-instruct") | told("llama-5-70b-instruct", has=False))
+
+
+@pytest.mark.parametrize(
+    ("model_id", "family"),
+    [
+        ("openai/gpt-4o-2024-08-06", "gpt-4o"),
+        ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude"),
+        ("accounts/fireworks/models/llama-v3p1-8b-instruct", "llama-3.1"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "qwen-vl"),
+        ("qwen-72b-chat", "qwen"),
+        ("google/gemma-3-27b-it", "gemma"),
+        ("something-else", None),
+        ("00000000-0000-4000-8000-000000000000", None),
+    ],
+)
+def test_an_id_belongs_to_a_family(model_id, family):
+    assert family_of(model_id) == family
+
+
+def test_every_family_compiles_and_names_documented_capabilities_only():
+    names = set(capability_names())
+    for family in families():
+        assert set(family.says) <= names
+        assert not contradicts({capability: bool(has) for capability, has in family.says.items()})
+        for pattern in family.match:
+            program_size(pattern)
+
+
+@QUICK
+@given(st.text(max_size=60))
+def test_normalising_any_id_gives_lower_case(model_id):
+    once = normalise_id(model_id)
+    assert once == once.lower()
+    assert isinstance(normalise_id(once), str)
