@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from provider_pipeline.api.app import create_app
-from provider_pipeline.api.limits import TokenBuckets
+from provider_pipeline.api.limits import Slots, TokenBuckets, is_loopback
+from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline_tests.api.conftest import Client
 from provider_pipeline_tests.fleet import Fleet
@@ -49,3 +50,31 @@ def test_without_tokens_no_web_page_is_answered(fleet: Fleet, headers: dict[str,
         answer: httpx.Response = client.get("/api/models", headers=headers)
     assert answer.status_code == (200 if allowed else 403)
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_slots_are_limited_and_given_back_even_after_an_error():
+    slots = Slots(1, "syncs")
+    with pytest.raises(RuntimeError), slots.hold():
+        with pytest.raises(ProblemError, match="1 syncs are already running") as refused, slots.hold():
+            pass
+        raise RuntimeError
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (429, "5")
+    with slots.hold():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_recognised(host: str, expected: bool):
+    assert is_loopback(host) is expected
