@@ -169,7 +169,7 @@ async def _authenticate(request: Request) -> Caller:
     host = request.client.host if request.client else ""
     if not service.settings.needs_token:
         _check_rate(service, ("host", host))
-        return Caller(None, "anybody", "admin")
+        return Caller(None, "operator", "admin")
     stranger = ("stranger", host)
     credentials = await BEARER(request)
     if credentials is None:

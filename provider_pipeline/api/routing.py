@@ -78,30 +78,22 @@ class GuardedRoute(APIRoute):
             service = service_of(request)
             await admit(request, scope)
             largest = service.settings.most_bytes
-            limits = BodyLimits(
-                bytes=largest if cost.large_body else min(SMALL_BODY, largest), seconds=service.settings.body_seconds
-            )
+            max_bytes = largest if cost.large_body else min(SMALL_BODY, largest)
             # The slot comes before the body, because requests that wait with their bodies would fill the memory.
             with service.slot(cost.slow):
-                return await handler(StrictRequest(request.scope, request.receive, limits))
+                body_seconds = service.settings.body_seconds
+                return await handler(StrictRequest(request.scope, request.receive, max_bytes, body_seconds))
 
         return guarded
 
 
-@dataclass(frozen=True)
-class BodyLimits:
-    """Limits of a body; `seconds` count from its first byte to its last."""
-
-    bytes: int
-    seconds: float
-
-
 class StrictRequest(Request):
-    """A request whose body is within limits, has only one meaning, and can be stored."""
+    """A request whose body is within limits of size and time, has only one meaning, and can be stored."""
 
-    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, max_bytes: int, seconds: float) -> None:
         super().__init__(scope, receive)
-        self._limits = limits
+        self._max_bytes = max_bytes
+        self._seconds = seconds
         self._content: bytes | None = None
 
     async def body(self) -> bytes:
@@ -112,14 +104,14 @@ class StrictRequest(Request):
         """
         if self._content is None:
             # uvicorn already rejects a Content-Length that is not a number.
-            if int(self.headers.get("content-length", 0)) > self._limits.bytes:
+            if int(self.headers.get("content-length", 0)) > self._max_bytes:
                 raise self._too_large()
             try:
-                with fail_after(self._limits.seconds):
+                with fail_after(self._seconds):
                     self._content = await self._read()
             except TimeoutError as error:
                 raise HTTPException(
-                    408, f"the body did not come within {self._limits.seconds:g} s; send it faster, or less of it"
+                    408, f"the body did not come within {self._seconds:g} s; send it faster, or less of it"
                 ) from error
         return self._content
 
@@ -136,12 +128,12 @@ class StrictRequest(Request):
         content = bytearray()
         async for chunk in self.stream():
             content += chunk
-            if len(content) > self._limits.bytes:
+            if len(content) > self._max_bytes:
                 raise self._too_large()
         return bytes(content)
 
     def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"the body of this request may have at most {self._limits.bytes:,} bytes")
+        return HTTPException(413, f"the body of this request may have at most {self._max_bytes:,} bytes")
 
 
 def _parse_body(content: bytes) -> Any:

@@ -11,7 +11,6 @@ meanwhile. httptools bounds no heads and parses all pipelined requests at once; 
 import asyncio
 import math
 import sys
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import uvicorn
@@ -43,36 +42,17 @@ def serve(database: catalog.database.Database, settings: ApiSettings, *, host: s
             create_app(database, settings),
             host=host,
             port=port,
-            http=bounded_protocol(settings),
+            http=type("Protocol", (BoundedProtocol,), {"limits": settings}),  # uvicorn makes the instances
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=30,
         )
 
 
-@dataclass(frozen=True)
-class ConnectionLimits:
-    """How long connections may wait.
-
-    Attributes:
-        head_seconds: For the head of a request, from when one could come.
-        unread_seconds: For a client that does not read its response.
-    """
-
-    head_seconds: float
-    unread_seconds: float
-
-
-def bounded_protocol(settings: ApiSettings) -> type[asyncio.Protocol]:
-    """The protocol for uvicorn's `http` setting."""
-    limits = ConnectionLimits(settings.head_seconds, settings.unread_seconds)
-    return type("Protocol", (BoundedProtocol,), {"limits": limits})
-
-
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol on one connection, with limits."""
 
-    limits: ClassVar[ConnectionLimits]
+    limits: ClassVar[ApiSettings]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

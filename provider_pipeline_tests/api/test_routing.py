@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from provider_pipeline.api.app import create_app
-from provider_pipeline.api.routing import BodyLimits, StrictRequest
+from provider_pipeline.api.routing import StrictRequest
 from provider_pipeline.api.settings import MAX_SYNCS_AT_ONCE, ApiSettings
 from provider_pipeline_tests.api.conftest import Api, problem
 from provider_pipeline_tests.api.server import running_api, serving_with
@@ -135,7 +135,7 @@ def test_the_event_loop_keeps_running_while_a_body_is_parsed():
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def turns() -> int:
-        request = StrictRequest({"type": "http", "headers": []}, receive, BodyLimits(len(body), 60))
+        request = StrictRequest({"type": "http", "headers": []}, receive, len(body), 60)
         reading = asyncio.create_task(request.json())
         turned = 0
         while not reading.done():

@@ -40,15 +40,7 @@ def add_provider(context: Admin, body: NewProvider) -> Any:
             409, "provider-exists", f"there is already a provider {body.slug!r}", hint="use PATCH to change it"
         )
     return _store(
-        context,
-        body.slug,
-        name=body.name or body.slug,
-        base_url=body.base_url,
-        auth=body.auth,
-        requests=body.requests,
-        thresholds=body.thresholds,
-        check_every_seconds=body.check_every_seconds,
-        confirmed=body.new_hosts,
+        context, body.slug, body, name=body.name or body.slug, base_url=body.base_url, auth=body.auth, is_sample=False
     )
 
 
@@ -61,13 +53,10 @@ def change_provider(context: Admin, slug: Slug, body: ProviderUpdate) -> Any:
     return _store(
         context,
         slug,
+        body,
         name=body.name or current.name,
         base_url=body.base_url or current.base_url,
         auth=current.auth_config if body.auth is None else body.auth,
-        requests=body.requests,
-        thresholds=body.thresholds,
-        check_every_seconds=body.check_every_seconds,
-        confirmed=body.new_hosts,
         is_sample=current.is_sample,
     )
 
@@ -82,21 +71,18 @@ def disable_provider(context: Admin, slug: Slug) -> None:
 def _store(
     context: RequestContext,
     slug: str,
+    body: NewProvider | ProviderUpdate,
     *,
     name: str,
     base_url: str,
     auth: Json,
-    requests: Json | None,
-    thresholds: Json | None,
-    check_every_seconds: int | None,
-    confirmed: list[str],
-    is_sample: bool = False,
+    is_sample: bool,
 ) -> Json:
-    if thresholds is not None:
-        parse_thresholds(slug, thresholds)
-    policy = None if requests is None else RequestPolicy.parse(requests, slug=slug)
+    if body.thresholds is not None:
+        parse_thresholds(slug, body.thresholds)
+    policy = None if body.requests is None else RequestPolicy.parse(body.requests, slug=slug)
     auth_config = AuthConfig.parse(auth, slug=slug)
-    for each in unconfirmed(new_hosts(context.session, base_url, auth_config), confirmed):
+    for each in unconfirmed(new_hosts(context.session, base_url, auth_config), body.new_hosts):
         raise ProblemError(409, "new-host", f"{slug}: {each}", hint=f"if you mean that, name {each.host} in new_hosts")
     provider = catalog.providers.add(
         context.session,
@@ -105,8 +91,8 @@ def _store(
         base_url=base_url,
         auth_config=auth_config.model_dump(mode="json", exclude_defaults=True),
         request_config=None if policy is None else policy.model_dump(mode="json", exclude_defaults=True),
-        check_every=None if check_every_seconds is None else timedelta(seconds=check_every_seconds),
-        thresholds=thresholds,
+        check_every=None if body.check_every_seconds is None else timedelta(seconds=body.check_every_seconds),
+        thresholds=body.thresholds,
         is_sample=is_sample,
     )
     listing_source(provider, [ListingEndpoint()])  # raises if no sync could use these settings
