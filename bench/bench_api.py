@@ -1,7 +1,7 @@
-"""How many reads a second the HTTP API answers from 100,000 models, beside the least that could.
+"""Reads per second from the HTTP API with 100,000 models, relative to a floor.
 
-The least: uvicorn alone, with one prepared query over psycopg and the rows' JSON made by the database. Both run as one
-process, asked by as many connections. Prints ratios; absolute figures only tell about the machine. Run it: make bench
+The floor is uvicorn alone, with one prepared query over psycopg and the rows' JSON made by the database. Both run as
+one process, with the same number of clients. Prints ratios; absolute figures depend on the machine. Run it: make bench
 """
 
 import os
@@ -40,7 +40,7 @@ CASES = {
     "all, largest first": "/api/models?sort=-context_length",
     "unchanged (304)": "/api/models",
 }
-THE_LEAST = """
+FLOOR = """
 import asyncio, os
 import psycopg
 
@@ -65,7 +65,7 @@ async def app(scope, receive, send):
 
 
 def fill(database: Database) -> None:
-    """Puts the models into the catalogue, as syncs would have."""
+    """Fills the catalogue as syncs would."""
     now = datetime.now(UTC)
     with database.session() as session:
         for number in range(PROVIDERS):
@@ -115,7 +115,7 @@ def row(provider: int, n: int) -> dict[str, Any]:
 
 @contextmanager
 def process(command: list[str], environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A server that says on which port it runs."""
+    """A server process, and the port that it logs."""
     with subprocess.Popen(
         command,
         env={**os.environ, **environment},
@@ -133,7 +133,7 @@ def process(command: list[str], environment: dict[str, str]) -> Iterator[tuple[s
 
 
 def ask(port: int, path: str, headers: dict[str, str]) -> tuple[list[float], int]:
-    """How long each answer took, with `CONNECTIONS` asking for `SECONDS`, and how long an answer is."""
+    """Seconds of each request, with `CONNECTIONS` clients for `SECONDS`, and the size of a response in bytes."""
     times: list[float] = []
     sizes: list[int] = []
 
@@ -159,9 +159,9 @@ def ask(port: int, path: str, headers: dict[str, str]) -> tuple[list[float], int
 
 
 def main() -> None:
-    """Runs both and prints the table."""
+    """Measures both and prints the table."""
     table = Table(title=f"reads from {MODELS:,} models, {CONNECTIONS} connections", title_justify="left")
-    for column in ("read", "a second", "of the least", "median ms", "p99 ms", "KiB", "memory MiB"):
+    for column in ("read", "a second", "of the floor", "median ms", "p99 ms", "KiB", "memory MiB"):
         table.add_column(column, justify="left" if column == "read" else "right")
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder)) as server:
         server.ensure_database("bench")
@@ -172,11 +172,11 @@ def main() -> None:
             with database.session() as session:
                 token = catalog.api_tokens.create(session, "bench", "read")
                 session.commit()
-        Path(folder, "floor.py").write_text(THE_LEAST)
+        Path(folder, "floor.py").write_text(FLOOR)
         floor_url = url.replace("+psycopg", "")
         command = [sys.executable, "-m", "uvicorn", "floor:app", "--port", "0", "--no-access-log", "--app-dir", folder]
         with process(command, {"FLOOR_URL": floor_url}) as (running, port):
-            least = report(table, "the least", running, port, "/", {}, None)
+            floor = report(table, "floor", running, port, "/", {}, None)
         cli = "from provider_pipeline.cli import main; main()"
         command = [sys.executable, "-c", cli, "api", "--port", "0", "--requests-per-second", "1000000"]
         with process(command, {"PROVIDER_PIPELINE_DATABASE_URL": url}) as (running, port):
@@ -187,7 +187,7 @@ def main() -> None:
                     connection.request("GET", path, headers=headers)
                     headers["If-None-Match"] = connection.getresponse().headers["ETag"]
                     connection.close()
-                report(table, name, running, port, path, headers, least)
+                report(table, name, running, port, path, headers, floor)
     Console(width=120).print(table)
 
 
@@ -198,9 +198,9 @@ def report(
     port: int,
     path: str,
     headers: dict[str, str],
-    least: float | None,
+    floor: float | None,
 ) -> float:
-    """One line of the table; the answers a second."""
+    """Adds a row to the table; returns the requests per second."""
     ask(port, path, headers)
     times, size = ask(port, path, headers)
     rate = len(times) / SECONDS
@@ -208,7 +208,7 @@ def report(
     table.add_row(
         name,
         f"{rate:.0f}",
-        "1" if least is None else f"{rate / least:.2f}",
+        "1" if floor is None else f"{rate / floor:.2f}",
         f"{statistics.median(times) * 1e3:.1f}",
         f"{times[int(len(times) * 0.99)] * 1e3:.1f}",
         f"{size / 1024:.0f}",

@@ -1,7 +1,7 @@
-"""What the worst rules that are within the limits cost on a listing of 20,000 models: processor time, memory, verdict.
+"""Processor time, memory and verdict of the worst rules within the limits, on a listing of 20,000 models.
 
-Each runs in a process of its own, with the memory that the judge of a proposal has. Run it: python
-bench/bench_hostile_rules.py
+Each runs in a process of its own, with the memory limit of the process that judges proposals.
+Run it: python bench/bench_hostile_rules.py
 """
 
 import json

@@ -1,6 +1,6 @@
-"""How long it takes to begin: loading the code location, and asking the command line for help, beside `import dagster`.
+"""Start-up time of the code location and of the command line, relative to `import dagster`.
 
-Every run worker, every code server and every command pays this. Run it: make bench, or with a number of rounds.
+Every run worker, code server and command pays it. Run it: make bench, or with a number of rounds.
 """
 
 import os
@@ -26,7 +26,7 @@ STARTED = {
 
 
 def seconds(code: str, bytecode: str) -> float:
-    """The processor time of a process with this code, all in all; its modules are compiled, as when installed."""
+    """Processor time of a whole process with this code; its modules are compiled, as in an installation."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code, "--help"], check=True, stdout=subprocess.DEVNULL, env=environment)
@@ -35,7 +35,7 @@ def seconds(code: str, bytecode: str) -> float:
 
 
 def main() -> None:
-    """Measures in turn and prints the table; the first round, which compiles the modules, does not count."""
+    """Measures round by round and prints the table; the first round, which compiles the modules, is not counted."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     with tempfile.TemporaryDirectory() as bytecode:
         measured = [{name: seconds(code, bytecode) for name, code in STARTED.items()} for _ in range(rounds + 1)][1:]

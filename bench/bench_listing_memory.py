@@ -1,9 +1,9 @@
-"""How much memory and time a long listing needs, end to end: fetched, validated and written by one process.
+"""Memory and time of a long listing, end to end: fetched, validated and written by one process.
 
-A generated provider in a process of its own lists its models over many pages, by cursor. Prints the peak of the syncing
-process alone, PostgreSQL and the provider left out, and the time for each model as a multiple of what it is in listings
-of 1,000, which are synced by the same process before and after: a machine is not as fast in one minute as in the next.
-Fails above 512 MiB. Run it: make bench, or with numbers of models as arguments.
+A generated provider, in a process of its own, lists its models over many pages, by cursor. Prints the peak memory of
+the syncing process alone, and the time per model relative to listings of 1,000 models. The same process syncs those
+before and after, because the machine's speed varies. Fails above 512 MiB. Run it: make bench, or with numbers of
+models.
 """
 
 import json
@@ -35,18 +35,18 @@ from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-A_PAGE = 1_000
+PAGE_SIZE = 1_000
 SHORT = 1_000
-SHORT_ONES = 10
-"""Short listings before the long one, and after it."""
-MOST_MEBIBYTES = 512
+SHORT_ROUNDS = 10
+"""Short listings before the long one, and again after it."""
+MAX_MEBIBYTES = 512
 STEPS = ("all new", "nothing new")
 LIMITS = FetchLimits(deadline=3_600, max_pages=100_000, max_total_bytes=2**40)
 Page = dict[str, Any]
 
 
 def page(start: int, size: int, models: int) -> Page:
-    """The models from `start` on, with the cursor of the next page; names never seen before, so that no cache helps."""
+    """The models from `start` on, with the cursor of the next page. All names are new, so that no cache helps."""
     end = min(start + size, models)
     listed = [
         {
@@ -61,7 +61,7 @@ def page(start: int, size: int, models: int) -> Page:
 
 
 def serve(models: int, pages: int) -> None:
-    """Serves the listing on a free port of loopback, which it prints, until it is ended."""
+    """Serves the listing on a free loopback port, which it prints, until the process is terminated."""
     size = -(-models // pages)
 
     class Handler(BaseHTTPRequestHandler):
@@ -113,13 +113,13 @@ def register(database: Database, slug: str, base_url: str, models: int, pages: i
 
 
 def peak_mebibytes() -> float:
-    """The largest amount of memory this process has held."""
+    """Peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def sync(database: Database, slug: str, models: int, pages: int) -> float:
-    """The seconds that one sync takes."""
+    """Seconds of one sync."""
     started = time.perf_counter()
     with database.session() as session:
         outcome = attempt_sync(session, slug, client=ListingClient(LIMITS))
@@ -132,16 +132,16 @@ def measure(database_url: str, models: int, pages: int) -> dict[str, float]:
     """Syncs the listing twice in this process: everything new, then nothing new.
 
     Returns:
-        Peaks in MiB, and the times of one model as multiples of those in short listings. Another short listing comes
-        first of all, so that what is loaded and compiled once is not counted.
+        Peaks in MiB, and times per model relative to short listings. A warm-up comes first, so that loading and
+        compiling are not counted.
     """
     found: dict[str, float] = {}
     with open_database(database_url) as database:
         _for_each(database, "warm-up", 100, 1, 1)
         found["before"] = peak_mebibytes()
-        short = _for_each(database, "before", SHORT, 1, SHORT_ONES)
+        short = _for_each(database, "before", SHORT, 1, SHORT_ROUNDS)
         for_each = _for_each(database, "long", models, pages, 1, found)
-        again = _for_each(database, "after", SHORT, 1, SHORT_ONES)
+        again = _for_each(database, "after", SHORT, 1, SHORT_ROUNDS)
     for name in STEPS:
         found[f"{name}, time"] = for_each[name][0] / median(short[name] + again[name])
     return found
@@ -150,7 +150,7 @@ def measure(database_url: str, models: int, pages: int) -> dict[str, float]:
 def _for_each(
     database: Database, slug: str, models: int, pages: int, often: int, peaks: dict[str, float] | None = None
 ) -> dict[str, list[float]]:
-    """The seconds for each model of new listings, in each step."""
+    """Seconds per model of new listings, in each step."""
     seconds: dict[str, list[float]] = {name: [] for name in STEPS}
     with served(models, pages) as base_url:
         for number in range(often):
@@ -163,12 +163,12 @@ def _for_each(
 
 
 def measured_apart(models: int) -> dict[str, float]:
-    """The same in a process of its own, on a server of its own, so that nothing but the sync counts."""
+    """Measures in a process and on a database server of their own, so that only the sync counts."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedPostgres(Path(name)) as postgres:
         postgres.ensure_database("bench")
         with open_database(postgres.url("bench")) as database:
             upgrade(database.engine)
-        pages = max(1, models // A_PAGE)
+        pages = max(1, models // PAGE_SIZE)
         command = [sys.executable, __file__, "measure", postgres.url("bench"), str(models), str(pages)]
         found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         return found
@@ -187,12 +187,10 @@ def main() -> None:
             *(f"{found[name]:.0f} MiB" for name in ("before", *STEPS)),
             *(f"{found[f'{step}, time']:.2f}" for step in STEPS),
         )
-        if found["nothing new"] > MOST_MEBIBYTES:
-            raise SystemExit(f"the peak is above {MOST_MEBIBYTES} MiB")
+        if found["nothing new"] > MAX_MEBIBYTES:
+            raise SystemExit(f"the peak is above {MAX_MEBIBYTES} MiB")
     Console(width=120).print(table)
-    Console(width=120).print(
-        "The time is that of one model, as a multiple of what it is in listings of 1,000.", highlight=False
-    )
+    Console(width=120).print("Times are per model, relative to listings of 1,000 models.", highlight=False)
 
 
 if __name__ == "__main__":

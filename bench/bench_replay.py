@@ -1,7 +1,7 @@
-"""A new rule version over what is stored: 100,000 responses, of which the last ten of every provider are read again.
+"""Replays a new rule version over the last ten stored responses of each provider, out of 100,000 stored ones.
 
-The floor reads the same responses in one query, unpacks, parses and hashes them, and compares the hashes with those of
-the models as they are. Run it: make bench, or with how many responses each of the 100 providers has.
+The floor reads the same responses in one query, unpacks, parses and hashes them, and compares the hashes with the
+current models'. Run it: make bench, or with the number of responses per provider.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ WHERE provider.slug = %s
 
 
 def store(connection: psycopg.Connection, providers: list[Provider], each: int) -> None:
-    """Fills the tables: of every provider the latest ones are different editions, the others the first one again."""
+    """Stores responses: each provider's latest ones are different editions, and all others repeat the first."""
     began = datetime.now(UTC) - timedelta(hours=each)
     ids = dict(connection.execute("SELECT slug, id FROM provider").fetchall())
     for provider in providers:
@@ -73,7 +73,7 @@ def store(connection: psycopg.Connection, providers: list[Provider], each: int) 
 
 
 def add_versions(database: Database, providers: list[Provider]) -> dict[str, int]:
-    """A new version of every provider's rule, which reads other fields."""
+    """Adds a version of every provider's rule that reads other fields."""
     versions = {}
     with database.session() as session:
         for provider in providers:
@@ -90,7 +90,7 @@ def add_versions(database: Database, providers: list[Provider]) -> dict[str, int
 
 
 def replay(database: Database, versions: dict[str, int]) -> None:
-    """This project: every model judged, and the difference to the table."""
+    """This project: validates every model, and compares the rows with the table."""
     with database.session() as session:
         for slug, version in versions.items():
             provider_id = catalog.providers.get(session, slug).id
@@ -100,12 +100,9 @@ def replay(database: Database, versions: dict[str, int]) -> None:
 
 
 def floor(connection: psycopg.Connection, providers: list[Provider]) -> None:
-    """The least anyone could do."""
+    """The least work that gives the changed models."""
     for provider in providers:
-        query = (
-            "SELECT model_id, meta_hash FROM provider_model JOIN provider ON provider.id = provider_id AND slug = %s"
-        )
-        known = dict(connection.execute(query, [provider.slug]).fetchall())
+        known = dict(connection.execute(_HASHES, [provider.slug]).fetchall())
         for (content,) in connection.execute(_LAST, [LAST, provider.slug]):
             found = {
                 model_id: hashlib.sha256(orjson.dumps(item, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -117,7 +114,7 @@ def floor(connection: psycopg.Connection, providers: list[Provider]) -> None:
 def main() -> None:
     """Measures and prints the table."""
     each = int(sys.argv[1]) if len(sys.argv) > 1 else EACH
-    # One page each: a page more would be a request more, and there is none here.
+    # Providers with one page, so that responses and pages are the same number.
     providers = [provider for provider in even_fleet(2 * PROVIDERS) if len(provider.pages(0)) == 1][:PROVIDERS]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, EmbeddedPostgres(Path(folder)) as server:
         databases = Databases(server)
@@ -129,7 +126,9 @@ def main() -> None:
             for _ in range(ROUNDS):
                 times.add("floor", "replay", seconds(lambda: floor(connection, providers)))
                 times.add("ours", "replay", seconds(lambda: replay(database, versions)))
-    table = Table(title=f"{each * PROVIDERS:,} stored responses; the last {LAST} of each of {PROVIDERS} read again")
+    table = Table(
+        title=f"{each * PROVIDERS:,} stored responses; the last {LAST} of each of {PROVIDERS} providers replayed"
+    )
     for column in ("system", "of the floor", "ms a response", "rounds"):
         table.add_column(column, justify="left" if column == "system" else "right")
     for system in ("floor", "ours"):

@@ -1,6 +1,6 @@
-"""How fast rules are written and applied, beside `json.loads` of the same bytes.
+"""Time to write and apply rules, relative to `json.loads` of the same bytes.
 
-Prints a table of ratios; absolute figures only tell about the machine. Run it: make bench
+Prints ratios; absolute figures depend on the machine. Run it: make bench
 """
 
 import gc
@@ -23,7 +23,7 @@ NAMES = ("gpt-4.1", "claude-sonnet-4-5", "gemini-2.5-flash", "mistral-large", "l
 
 
 def rich_listing(count: int) -> bytes:
-    """A listing as rich as an aggregator's: nested metadata, string prices, long descriptions."""
+    """An aggregator's listing: nested metadata, string prices, long descriptions."""
     models = [
         {
             "id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{n}",
@@ -46,7 +46,7 @@ def rich_listing(count: int) -> bytes:
 
 
 def narrow_listing(count: int) -> bytes:
-    """A listing of one line for each model: id, limits, prices, a few words; about 250 bytes each."""
+    """A listing with about 250 bytes per model: id, limits, prices."""
     models = [
         {
             "id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{n}",
@@ -65,7 +65,7 @@ def narrow_listing(count: int) -> bytes:
 
 
 def bare_listing(count: int) -> bytes:
-    """A listing as bare as most: ids, and little else."""
+    """A listing like most: ids, and little else."""
     models = [
         {
             "id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{n}",
@@ -79,7 +79,7 @@ def bare_listing(count: int) -> bytes:
 
 
 def median_seconds(work: Callable[[], Any]) -> float:
-    """The median time of some rounds, after one that warms caches."""
+    """Median time of some rounds, after a warm-up."""
     work()
     times = []
     for _ in range(ROUNDS):
@@ -100,7 +100,7 @@ def judge(rule: ExtractionRule, document: Any) -> None:
 
 def main() -> None:
     """Measures the listings and prints the table."""
-    table = Table(title="6,500 models: rules, beside json.loads of the same bytes", title_justify="left")
+    table = Table(title="6,500 models: rules, relative to json.loads of the same bytes", title_justify="left")
     for column in ("listing", "MB", "json.loads", "judge", "ratio", "MB/s", "us/model", "generate", "ratio"):
         table.add_column(column, justify="left" if column == "listing" else "right")
     for name, listing in (("rich", rich_listing), ("narrow", narrow_listing), ("bare", bare_listing)):

@@ -1,7 +1,6 @@
-"""Where the time of a sync goes: each stage of the `real` fleet, beside the floor's.
+"""Processor time of each stage of a sync of the `real` fleet, next to the floor's.
 
-Counts processor time of this process, not the clock: what waits, here or in PostgreSQL, is in the column of statements.
-Run it: make bench.
+Only this process's processor time counts; time in PostgreSQL shows in the number of statements. Run it: make bench
 """
 
 import inspect
@@ -31,7 +30,7 @@ from provider_pipeline.sync.fleet import attempt_many
 
 STEPS = ("first", "unchanged", "a tenth changed")
 
-# Stages as the sync calls them; what a stage calls that is a stage itself counts there alone.
+# The functions of each stage. A stage called by another one counts for itself only.
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "lock": [(catalog.sync_locks.SyncLocks, "take"), (catalog.sync_locks.SyncLocks, "release")],
     "read provider, rule, state": [(fleet, "prepare")],
@@ -47,7 +46,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
 
 
 class _Thread(threading.local):
-    """What one thread is at."""
+    """The stages that a thread is in, innermost last."""
 
     def __init__(self) -> None:
         self.running = ["the rest"]
@@ -55,7 +54,7 @@ class _Thread(threading.local):
 
 
 class Stopwatch:
-    """Processor time and statements by stage, of all threads."""
+    """Processor time and statements by stage, over all threads."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -65,17 +64,17 @@ class Stopwatch:
         self._began = time.process_time()
 
     def start(self) -> None:
-        """Counts from now on."""
+        """Starts counting from zero."""
         self.seconds.clear()
         self.statements.clear()
         self._began = time.process_time()
 
     def stop(self) -> None:
-        """Puts down what no stage took."""
+        """Stops, and counts the remaining time as `the rest`."""
         self.seconds["the rest"] = time.process_time() - self._began - sum(self.seconds.values())
 
     def stage(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        """The work, timed as a stage."""
+        """Wraps a function so that its time counts for a stage."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             with self._running(name):
@@ -94,7 +93,7 @@ class Stopwatch:
         return each_timed if inspect.isgeneratorfunction(work) else timed
 
     def executed(self, *_: Any) -> None:
-        """Counts a statement for the stage that runs in this thread."""
+        """Counts a statement for this thread's stage."""
         with self._alone:
             self.statements[self._thread.running[-1]] += 1
 
@@ -116,8 +115,8 @@ class Stopwatch:
         self._thread.since = now
 
 
-def of_sync(providers: Fleet, url: str) -> Stopwatch:
-    """One sync of the fleet."""
+def watch_sync(providers: Fleet, url: str) -> Stopwatch:
+    """One sync of the fleet by this project."""
     watch, replaced = Stopwatch(), []
     for name, places in STAGES.items():
         for owner, attribute in places:
@@ -138,8 +137,8 @@ def of_sync(providers: Fleet, url: str) -> Stopwatch:
     return watch
 
 
-def of_floor(fleet: Fleet, system: Floor) -> Stopwatch:
-    """The floor's own stages, in this thread."""
+def watch_floor(fleet: Fleet, system: Floor) -> Stopwatch:
+    """One sync by the floor, in this thread."""
     watch = Stopwatch()
     watch.start()
     rows = []
@@ -155,7 +154,7 @@ def of_floor(fleet: Fleet, system: Floor) -> Stopwatch:
 
 
 def main() -> None:
-    """Measures and prints the table: milliseconds of processor for each provider, and statements."""
+    """Measures and prints the table."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         EmbeddedPostgres(Path(folder)) as server,
@@ -166,12 +165,12 @@ def main() -> None:
         system, low = ours.Ours(providers, databases, template), Floor(providers, databases)
         for each in (system, low):
             each.begin()
-            each.sync()  # what is loaded and compiled once is so by now
+            each.sync()  # warm-up: loads and compiles everything
             each.begin()
         found = {}
         for step in STEPS:
             providers.show(int(step == "a tenth changed"))
-            found[step] = of_sync(providers, system.url), of_floor(providers, low)
+            found[step] = watch_sync(providers, system.url), watch_floor(providers, low)
     print_stages(found, len(providers.providers))
 
 

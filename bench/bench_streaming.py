@@ -1,6 +1,6 @@
-"""How much memory a long listing needs when it is judged page by page: its ids, and nothing else that grows.
+"""Memory of validating a long listing page by page: only its ids accumulate.
 
-Prints the peak after each part; absolute figures only tell about the machine. Run it: make bench
+Prints the peak along the way; absolute figures depend on the machine. Run it: make bench
 """
 
 import resource
@@ -36,15 +36,15 @@ def page(number: int) -> dict[str, Any]:
 
 
 def peak_megabytes() -> float:
-    """The largest amount of memory this process has held."""
+    """Peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def main() -> None:
-    """Judges the listing and prints the table; pages of names never seen before, so that no cache helps."""
+    """Validates the listing and prints the table. All names are new, so that no cache helps."""
     pages = int(sys.argv[1]) if len(sys.argv) > 1 else PAGES
-    table = Table(title="judging page by page", title_justify="left")
+    table = Table(title="Validating page by page", title_justify="left")
     for column in ("models", "peak memory", "of it ids", "per model"):
         table.add_column(column, justify="right")
     judge = ListingJudge(ExtractionRule.parse(RuleGenerator().analyze_sample(page(0))))

@@ -1,8 +1,8 @@
-"""This project beside what people use today, on the same providers, the same machine and the same kind of PostgreSQL.
+"""Compares this project with what people use today, on the same providers, machine and kind of PostgreSQL.
 
-Two fleets: `real`, 100 providers as different as in the wild, and `even`, 1,000 providers of 50 models. Prints one
-table of ratios for each; absolute figures only tell about the machine. Run it: make bench, or with fleets and a number
-of rounds as arguments; `quick` leaves out what takes minutes.
+There are two fleets: `real`, 100 providers as varied as in the wild, and `even`, 1,000 providers of 50 models. Prints a
+table of ratios for each; absolute figures depend on the machine. Run it: make bench, or with fleets and a number of
+rounds as arguments; `quick` leaves out what takes minutes.
 """
 
 import sys
@@ -31,7 +31,7 @@ NOTES = {
 
 
 def in_one_process(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
-    """What does without Dagster."""
+    """Systems without Dagster."""
     return [
         Floor(fleet, databases),
         FloorOfTables(fleet, databases, template),
@@ -41,7 +41,7 @@ def in_one_process(fleet: Fleet, databases: Databases, folder: Path, template: s
 
 
 def through_dagster(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
-    """What Dagster runs, in this process."""
+    """Systems in Dagster runs, executed in this process."""
     return [
         ours.OursInDagster(fleet, databases, template, folder / "ours"),
         DagsterDlt(fleet, databases, folder / "dagster-dlt", folder / "theirs"),
@@ -49,7 +49,7 @@ def through_dagster(fleet: Fleet, databases: Databases, folder: Path, template: 
 
 
 def as_processes(fleet: Fleet, databases: Databases, folder: Path, template: str) -> list[System]:
-    """Whole processes."""
+    """Systems as processes of their own."""
     return [
         ours.OursAsRun(fleet, databases, template, folder / "ours-process"),
         DagsterDltAsRun(fleet, databases, folder / "dlt-process", folder / "theirs-process"),
@@ -77,7 +77,7 @@ def run(name: str, rounds: int, *, quick: bool) -> Times:
 
 
 def main() -> None:
-    """Measures the fleets that are named, or all."""
+    """Measures the named fleets, by default all."""
     warnings.simplefilter("ignore")
     words = sys.argv[1:]
     numbers = [int(word) for word in words if word.isdigit()]

@@ -1,8 +1,7 @@
-"""Generated providers, the same in every run: what each one lists, in the shapes that real ones answer in.
+"""Generated providers, the same in every run, with listings in the formats of real ones.
 
-Here: the models and the documents they come in. Not here: serving them (`fleet_server.py`) and reading them (each
-system in its own way). The concept: an *edition* is a moment in the fleet's life; from one to the next, a tenth of the
-models change, spread over all providers, which is the hardest way for whoever skips what did not change.
+An *edition* is a version of all listings. From one to the next a tenth of the models change, spread over all providers:
+the hardest case for systems that skip unchanged listings.
 """
 
 import math
@@ -21,7 +20,7 @@ _WORDS = "a model that answers questions reads images writes programs follows to
 
 @dataclass(frozen=True)
 class Model:
-    """What there is to say of one model, before a provider puts it into its own words."""
+    """One model, before a provider puts it into its own format."""
 
     id: str
     vendor: str
@@ -39,7 +38,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Paging:
-    """How a listing goes on: the request's parameter, the answer's cursor, and its flag that there is more."""
+    """Pagination: the request's parameter, the response's cursor, its flag for more pages, and the page size."""
 
     parameter: str
     cursor: str
@@ -49,14 +48,14 @@ class Paging:
 
 @dataclass(frozen=True)
 class Shape:
-    """One way to list models.
+    """One format of listings.
 
     Attributes:
-        wrap: From the items of a page to its document, without paging.
-        item: From a model to an item.
-        items: The member of the document that holds the items; None for the document itself.
-        id_field: The member of an item that is its id; None where the items are a map by id.
-        paging: How it goes on, if it does.
+        wrap: Makes a page's document from its items, without paging.
+        item: Makes an item from a model.
+        items: The document's member with the items; None if the document is the items.
+        id_field: The item's member with its id; None if the items are a map by id.
+        paging: None if the listing is one page.
     """
 
     wrap: Callable[[Any], Any]
@@ -180,7 +179,7 @@ _COSTED = Shape(dict, _costed, None, None)
 _FLAT = Shape(list, _flat, None, "id")
 _ABLE = Shape(lambda items: {"object": "list", "data": items}, _able, "data", "id")
 
-# The longest listings are an aggregator's; a third of all say no more than ids.
+# The longest listing is an aggregator's; a third of all have hardly more than ids.
 _SHAPES = (_RICH, _ABLE, _BARE, _METHODICAL, _BARE, _RICH, _FLAT, _BARE, _DATED, _COSTED)
 
 
@@ -194,11 +193,11 @@ class Provider:
 
     @property
     def path(self) -> str:
-        """Where its listing is, below its base URL."""
+        """The path of its listing, below its base URL."""
         return "/v1/models"
 
     def pages(self, edition: int) -> list[tuple[str | None, Any]]:
-        """The listing's documents, each with the cursor that asks for it."""
+        """The listing's documents, each with its cursor."""
         items = [self.shape.item(model) for model in self._models(edition)]
         if self.shape.id_field is None:
             return [(None, dict(zip((model.id for model in self._models(edition)), items, strict=True)))]
@@ -254,12 +253,12 @@ class Provider:
         )
 
     def changed(self, edition: int) -> int:
-        """How many models differ from the edition before."""
+        """The number of models that differ from the edition before."""
         return sum(Random(f"{self.slug} {number}").randrange(10) == edition % 10 for number in range(self.models))
 
 
 def real_fleet(providers: int = 100, models: int = 6_800) -> list[Provider]:
-    """Providers of very different length, distributed as listings in the wild are: half have fewer than 25 models."""
+    """Providers with listings as unequal as in the wild: half have fewer than 25 models."""
     spread = [math.exp(1.5 * NormalDist().inv_cdf((n + 0.5) / providers)) for n in range(providers)]
     scale = models / sum(spread)
     counts = [max(1, round(scale * each)) for each in spread]
@@ -268,7 +267,7 @@ def real_fleet(providers: int = 100, models: int = 6_800) -> list[Provider]:
 
 
 def even_fleet(providers: int = 1_000, models: int = 50) -> list[Provider]:
-    """Many providers of the same length."""
+    """Many providers with listings of the same length."""
     return _fleet([models] * providers)
 
 

@@ -1,11 +1,10 @@
-"""The fleet on real HTTP, in a process of its own.
+"""Serves the fleet over HTTP, in a process of its own.
 
-Here: the smallest server that keeps connections alive, knows ETags, and counts what it is asked. Everything it answers
-is rendered beforehand, so that it takes as little as it can of the machine that others are measured on. Not here: what
-the providers say (`fleet.py`).
+A minimal server with keep-alive, ETags and counters. All responses are rendered in advance, so that it takes little
+processor time from what is measured.
 
 Run it: `python fleet_server.py real|even`; it prints its port. `POST /-/edition/3`, `POST /-/etags/1` and
-`POST /-/counters` steer it.
+`POST /-/counters` control it.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ from fleet import FLEETS, Provider
 
 @dataclass
 class Counters:
-    """What was asked since they were last read."""
+    """Counts since they were last read."""
 
     connections: int = 0
     requests: int = 0
@@ -30,7 +29,7 @@ class Counters:
 
 
 class Site:
-    """All answers of the fleet at one edition."""
+    """All responses of the fleet at one edition."""
 
     def __init__(self, providers: list[Provider]) -> None:
         self._providers = {provider.slug: provider for provider in providers}
@@ -49,11 +48,11 @@ class Site:
                 self._answers[slug, cursor] = (b'"' + etag + b'"', body)
 
     def answer(self, method: str, target: str, headers: dict[str, str]) -> bytes:
-        """The bytes of one answer."""
+        """The bytes of one response."""
         url = urlsplit(target)
         parts = url.path.strip("/").split("/")
         if method == "POST" and parts[0] == "-":
-            return _framed(b"200 OK", orjson.dumps(self._steer(*parts[1:])))
+            return _framed(b"200 OK", orjson.dumps(self._control(*parts[1:])))
         provider = self._providers.get(parts[0])
         paging = provider.shape.paging if provider else None
         cursor = dict(parse_qsl(url.query)).get(paging.parameter) if paging else None
@@ -69,7 +68,7 @@ class Site:
         self.counters.body_bytes += len(body)
         return _framed(b"200 OK", body, extra)
 
-    def _steer(self, what: str, value: str = "") -> Any:
+    def _control(self, what: str, value: str = "") -> Any:
         if what == "edition":
             self.show(int(value))
         elif what == "etags":
@@ -84,7 +83,7 @@ def _framed(status: bytes, body: bytes, extra: bytes = b"") -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One client, from its first request to its last; requests have no body here."""
+    """One client connection. Requests have no bodies here."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -92,13 +91,13 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Counts it."""
+        """Counts the connection."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._site.counters.connections += 1
 
     def data_received(self, data: bytes) -> None:
-        """Answers every request that is complete."""
+        """Answers every complete request."""
         assert self._transport is not None
         self._received += data
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
@@ -110,7 +109,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(providers: list[Provider]) -> None:
-    """Serves until standard input ends, which it does when the process that started this one does."""
+    """Serves until standard input is closed, which happens when the parent process ends."""
     site = Site(providers)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(site), "127.0.0.1", 0)

@@ -1,7 +1,7 @@
-"""The floor: the least anyone could do to have every provider's models in a table, and no more.
+"""The floor: the least work that puts every provider's models into a table.
 
-Fetch concurrently, parse with orjson, hash, COPY into a staging table, one upsert. It is told by hand where each
-provider's models and ids are; it checks nothing, keeps no listing and no history, and would take whatever it is sent.
+It fetches concurrently, parses with orjson, hashes, copies into a staging table and upserts once. Where each provider's
+models and ids are is written by hand. It validates nothing, and keeps neither listings nor history.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ WHERE model.hash <> excluded.hash
 
 
 def items_of(provider: Provider, document: Any) -> list[tuple[str, dict[str, Any]]]:
-    """The items of a page by id; where they are is known."""
+    """The items of a page, by id."""
     shape = provider.shape
     items = document if shape.items is None else document[shape.items]
     return list(items.items()) if shape.id_field is None else [(item[shape.id_field], item) for item in items]
 
 
 def next_cursor(provider: Provider, document: Any) -> str | None:
-    """What asks for the page after this one."""
+    """The cursor of the next page; None after the last."""
     paging = provider.shape.paging
     if paging is None or (paging.more is not None and not document[paging.more]):
         return None
@@ -50,7 +50,7 @@ def next_cursor(provider: Provider, document: Any) -> str | None:
 
 
 def fetched(pool: urllib3.PoolManager, provider: Provider, server: str) -> Iterator[tuple[str, bytes, Any]]:
-    """A provider's pages: address, bytes and document."""
+    """A provider's pages: URL, bytes and document."""
     url, cursor = f"{server}/{provider.slug}{provider.path}", None
     while True:
         fields = {provider.shape.paging.parameter: cursor} if provider.shape.paging and cursor else None
@@ -83,13 +83,13 @@ class Floor(OwnDatabase):
             connection.execute(_TABLES)
 
     def sync(self) -> None:
-        """All providers, in one transaction."""
+        """Syncs all providers, in one transaction."""
         with urllib3.PoolManager(maxsize=WORKERS) as pool, ThreadPoolExecutor(WORKERS) as threads:
             listings = threads.map(lambda provider: self._rows(pool, provider), self._fleet.providers)
             self.write(chain.from_iterable(listings))
 
     def write(self, rows: Iterable[Row]) -> None:
-        """COPY and upsert."""
+        """Copies and upserts the rows."""
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(_STAGE)
             with cursor.copy("COPY staging FROM STDIN") as copy:

@@ -1,9 +1,9 @@
-"""The floor of the tables: the least that leaves behind what this project leaves behind, and no more.
+"""The floor of the tables: the least work that fills the same tables as this project.
 
-What the floor does, and then a row in `provider_model` for each model, one in `provider_model_change` for each that is
-new or different, the listing itself, compressed, and for each provider its state and a notification. It is told by
-hand where models and ids are and reads nothing else of them: no rule, no check, no capability; whatever comes is
-written. What this project takes beyond it is the price of those.
+On top of the floor, it writes a row in `provider_model` for each model, one in `provider_model_change` for each new or
+different one, the compressed listing, and for each provider its state and a notification. Where models and ids are is
+written by hand, and nothing else is read: no rules, no validation, no capabilities. The time this project takes beyond
+it is the price of those.
 """
 
 import hashlib
@@ -75,13 +75,13 @@ class Listing:
 
 
 class FloorOfTables(OwnDatabase):
-    """The floor of the tables as a system of the bench; its database begins with providers and rules, and no model."""
+    """The floor of the tables as a system of the bench; its database starts with providers and rules only."""
 
     name = "floor of the tables"
     sees_etags = False
 
     def sync(self) -> None:
-        """All providers, in one transaction."""
+        """Syncs all providers, in one transaction."""
         with (
             self.connect() as connection,
             urllib3.PoolManager(maxsize=WORKERS) as pool,

@@ -1,8 +1,7 @@
-"""What every bench needs: the fleet's server, databases, times, and a table that says how sure it is.
+"""What the benches share: the fleet's server, databases, times, and a table with ratios and their spread.
 
-Here: nothing that is measured. The concept: systems are run in turn within each round, so that whatever else the
-machine does hurts all of them; a row's ratio is the median of its rounds' ratios, each to the reference system of the
-same round, and the spread says how far the rounds lie apart.
+Each round runs all systems in turn, so that other load on the machine slows all of them. A ratio is the median over the
+rounds, each relative to the reference system in the same round.
 """
 
 import itertools
@@ -33,38 +32,38 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Fleet:
-    """The providers, as they are served."""
+    """The providers, and the URL that serves them."""
 
     name: str
     providers: list[Provider]
     url: str
 
     def show(self, edition: int) -> None:
-        """Lets the providers list another edition's models."""
-        self._steer(f"edition/{edition}")
+        """Makes the providers list another edition."""
+        self._control(f"edition/{edition}")
 
     def use_etags(self, used: bool) -> None:
-        """Lets the server send ETags, and answer 304 to whoever knows them."""
-        self._steer(f"etags/{int(used)}")
+        """Makes the server send ETags, and answer 304 to clients that know them."""
+        self._control(f"etags/{int(used)}")
 
     def counters(self) -> dict[str, int]:
-        """What was asked of the server since the last call."""
-        counted: dict[str, int] = self._steer("counters")
+        """The server's counters since the last call."""
+        counted: dict[str, int] = self._control("counters")
         return counted
 
     @property
     def models(self) -> int:
-        """How many models there are in all."""
+        """The number of models of all providers."""
         return sum(provider.models for provider in self.providers)
 
-    def _steer(self, what: str) -> Any:
+    def _control(self, what: str) -> Any:
         with urlopen(Request(f"{self.url}/-/{what}", method="POST")) as answer:
             return orjson.loads(answer.read())
 
 
 @contextmanager
 def served(name: str) -> Iterator[Fleet]:
-    """The fleet, served by a process of its own."""
+    """Serves the fleet from a process of its own."""
     with subprocess.Popen(
         [sys.executable, HERE / "fleet_server.py", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -78,47 +77,47 @@ def served(name: str) -> Iterator[Fleet]:
 
 @dataclass(frozen=True)
 class Databases:
-    """Databases on one server, for all systems alike."""
+    """Databases on one server, shared by all systems."""
 
     server: EmbeddedPostgres
 
     def new(self, template: str = "template1") -> str:
-        """The name of a new database."""
+        """Creates a database, and returns its name."""
         name = f"bench_{next(_numbers)}"
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-            # What copying it leaves to be written is no part of what is measured next.
+            # So that the pages written by the copy are not flushed during the next measurement.
             connection.execute("CHECKPOINT")
         return name
 
     def drop(self, name: str) -> None:
-        """Drops a database, whoever is connected to it."""
+        """Drops a database, and any connections to it."""
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def conninfo(self, name: str) -> str:
-        """The database as libpq is told of it."""
+        """The database's libpq connection string."""
         return f"host={self.folder} user=postgres dbname={name}"
 
     @property
     def folder(self) -> str:
-        """Where the server's socket is."""
+        """The folder of the server's socket."""
         return self.server.url("postgres").partition("host=")[2].replace("%2F", "/")
 
 
 class System(Protocol):
-    """Something that brings a table in line with what a fleet lists.
+    """A system that keeps a table of what a fleet lists.
 
     Attributes:
-        name: What it is called in the table.
-        sees_etags: Whether it makes anything of ETags; the step that has them is left out if not.
+        name: Its name in the results.
+        sees_etags: Whether it uses ETags; if not, the step with ETags is skipped.
     """
 
     name: str
     sees_etags: bool
 
     def begin(self) -> None:
-        """Makes it forget everything."""
+        """Starts from an empty state."""
         ...
 
     def sync(self) -> None:
@@ -126,22 +125,16 @@ class System(Protocol):
         ...
 
     def models(self) -> int:
-        """How many models its table holds."""
+        """The number of models in its table."""
         ...
 
     def factor(self) -> float:
-        """What a measured time is to be multiplied with; above 1 where only a part of the fleet is synced."""
+        """The factor for measured times; above 1 if it syncs only a part of the fleet."""
         ...
 
 
 class OwnDatabase:
-    """What systems share that have a database of their own, new in each round.
-
-    Args:
-        fleet: What is listed.
-        databases: Where the database is made.
-        template: What it is a copy of.
-    """
+    """Base of systems with a database of their own: a new copy of `template` in each round."""
 
     def __init__(self, fleet: Fleet, databases: Databases, template: str = "template1") -> None:
         self._fleet = fleet
@@ -156,7 +149,7 @@ class OwnDatabase:
         self._database = self._databases.new(self._template)
 
     def factor(self) -> float:
-        """It syncs them all."""
+        """1: it syncs the whole fleet."""
         return 1
 
     @property
@@ -170,7 +163,7 @@ class OwnDatabase:
         return psycopg.connect(self._databases.conninfo(self.database))
 
     def count(self, table: str) -> int:
-        """How many rows a table of it has."""
+        """The number of rows in a table."""
         with self.connect() as connection:
             return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # type: ignore[index]
 
@@ -182,25 +175,25 @@ class Times:
     rounds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
     def add(self, system: str, step: str, seconds: float) -> None:
-        """Notes one measurement."""
+        """Adds one measurement."""
         self.rounds.setdefault((system, step), []).append(seconds)
 
     def ratio(self, system: str, step: str, base: str, base_step: str) -> float | None:
-        """The median of the rounds' ratios."""
+        """The median ratio over the rounds."""
         pairs = zip(self.rounds.get((system, step), ()), self.rounds.get((base, base_step), ()), strict=False)
         ratios = [one / other for one, other in pairs]
         return statistics.median(ratios) if ratios else None
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long a piece of work takes."""
+    """Seconds that a piece of work takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def measure(fleet: Fleet, systems: list[System], rounds: int) -> Times:
-    """Runs all systems through all steps, in turn, round by round."""
+    """Runs all systems through all steps, round by round."""
     times = Times()
     for number in range(rounds):
         for system in systems:
@@ -229,7 +222,7 @@ def _measure_one(fleet: Fleet, system: System, times: Times) -> None:
 
 
 def print_ratios(title: str, times: Times, base: str, notes: dict[str, str]) -> None:
-    """Prints, for each system and step, the median time as a multiple of the reference's first sync."""
+    """Prints, for each system and step, the median time relative to the reference system in the same step."""
     table = Table(title=title, title_justify="left")
     table.add_column("system")
     for step in STEPS:

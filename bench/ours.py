@@ -1,7 +1,7 @@
-"""This project as a system of the bench: all providers in one process, and as Dagster runs them.
+"""This project as a system of the bench: in one process, in a Dagster run, and as a run's process.
 
-Here: the same calls and the same job that a deployment uses. The providers' rules are written once, from each one's
-first page, and are part of the database that every round starts from.
+It uses the same calls and the same job as a deployment. The rules are written once, from each format's first page, and
+are in the database that every round starts from.
 """
 
 import os
@@ -40,25 +40,25 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def registered(fleet: Fleet, databases: Databases) -> str:
-    """A database that knows every provider and its rule, and no model."""
+    """Creates a database with every provider and its rule, without models."""
     return registered_at(fleet.url, fleet.providers, databases)
 
 
 def registered_at(url: str, providers: list[Provider], databases: Databases) -> str:
-    """The same, for providers wherever they are."""
+    """The same, for providers at another URL."""
     name = databases.new()
     with open_database(databases.server.url(name)) as database:
         upgrade(database.engine)
         with database.session() as session:
             rules: dict[int, ExtractionRule] = {}
-            for provider in providers:  # the longest first, so that each shape's rule has seen a full page
+            for provider in providers:  # longest first, so that each format's rule is written from a full page
                 catalog.providers.add(
                     session,
                     slug=provider.slug,
                     name=provider.slug,
                     base_url=f"{url}/{provider.slug}",
                     auth_config={"type": "none"},
-                    # All of them are on one host here; in the wild each has its own.
+                    # They all share one host here; in the wild each has its own.
                     request_config={"allow_private": True, "concurrency": 64},
                 )
                 if id(provider.shape) not in rules:
@@ -76,25 +76,25 @@ def _written_rule(provider: Provider) -> ExtractionRule:
 
 
 def dagster_home(databases: Databases, folder: Path) -> Path:
-    """A Dagster home whose storage is a new database, reached as the project's dagster.yaml recommends."""
+    """A Dagster home with storage in a new database, configured as dagster.yaml recommends."""
     folder.mkdir()
     url = make_url(databases.server.url(databases.new(), driver="psycopg2"))
     storage = url.update_query_dict({"options": "-c synchronous_commit=off"}).render_as_string(hide_password=False)
     (folder / "dagster.yaml").write_text(SETTINGS.format(url=storage, folder=folder))
-    # Dagster makes its tables at the first use, which two processes at once do not survive.
+    # Dagster creates its tables on first use, which fails if two processes do it at once.
     with dg.DagsterInstance.from_config(str(folder)) as instance:
         instance.get_runs_count()
     return folder
 
 
 class Ours(OwnDatabase):
-    """All providers in one process; its database begins with providers and rules, and no model."""
+    """All providers in one process. Its database starts with providers and rules, without models."""
 
     name = "provider_pipeline"
     sees_etags = True
 
     def sync(self) -> None:
-        """Every provider, eight at a time."""
+        """Syncs every provider, eight at a time."""
         slugs = [provider.slug for provider in self._fleet.providers]
         with open_database(self.url) as database:
             for outcome in attempt_many(database.session, slugs, client=ListingClient()):
@@ -102,19 +102,19 @@ class Ours(OwnDatabase):
                     raise SystemExit(f"not synced: {outcome.reason} {outcome.error!r}")
 
     def models(self) -> int:
-        """Active rows in the table."""
+        """The number of active models in the table."""
         with open_database(self.url) as database, database.session() as session:
             each = (catalog.providers.get(session, provider.slug).id for provider in self._fleet.providers)
             return sum(catalog.models.count(session, provider_id) for provider_id in each)
 
     @property
     def url(self) -> str:
-        """Its catalogue."""
+        """The catalogue's URL."""
         return self._databases.server.url(self.database)
 
 
 class OursInDagster(Ours):
-    """The fleet run, executed in this process as in a run worker: without the seconds that a worker takes to start."""
+    """The fleet run, executed in this process as in a run worker, without the worker's start-up time."""
 
     name = "provider_pipeline in Dagster"
 
@@ -123,7 +123,7 @@ class OursInDagster(Ours):
         self._home = dagster_home(databases, home)
 
     def sync(self) -> None:
-        """One run for the whole fleet."""
+        """Executes one run for the whole fleet."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             defs = build_defs(resources={"provider_database": CatalogResource(database_url=self.url)})
@@ -132,17 +132,17 @@ class OursInDagster(Ours):
 
 
 class OursAsRun(OursInDagster):
-    """The fleet run as a process of its own: start, imports and all."""
+    """The fleet run as a process of its own, start-up included."""
 
     name = "provider_pipeline, dagster job execute"
 
     def sync(self) -> None:
-        """One process."""
+        """Runs one process."""
         execute_job("-m", "provider_pipeline.definitions", "-j", JOB, home=self._home, url=self.url)
 
 
 def execute_job(*arguments: str, home: Path, url: str, **extra: str) -> None:
-    """Runs a command of Dagster's that ends when its run has."""
+    """Runs `dagster job execute`, which ends with its run."""
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PROVIDER_PIPELINE_DATABASE_URL": url, **extra}
     result = subprocess.run(
         [sys.executable, "-m", "dagster", "job", "execute", *arguments],

@@ -16,7 +16,7 @@ JOB = "dlt_job"
 
 
 def build_defs(pipeline: dlt.Pipeline, dlt_source: DltSource) -> dg.Definitions:
-    """What dagster-dlt's own examples define."""
+    """The definitions of dagster-dlt's own examples."""
 
     @dlt_assets(dlt_source=dlt_source, dlt_pipeline=pipeline, name="fleet")
     def fleet_assets(context: dg.AssetExecutionContext, dlt: DagsterDltResource):  # type: ignore[no-untyped-def]
@@ -30,7 +30,7 @@ def build_defs(pipeline: dlt.Pipeline, dlt_source: DltSource) -> dg.Definitions:
 
 
 class DagsterDlt(Dlt):
-    """Executed in this process as in a run worker: without the seconds that a worker takes to start."""
+    """Executed in this process as in a run worker, without the worker's start-up time."""
 
     name = "dagster-dlt"
 
@@ -39,7 +39,7 @@ class DagsterDlt(Dlt):
         self._home = dagster_home(databases, home)
 
     def sync(self) -> None:
-        """One run for the whole fleet."""
+        """Executes one run for the whole fleet."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             defs = build_defs(self._pipeline(), source(self._fleet.providers, self._fleet.url))
@@ -48,12 +48,12 @@ class DagsterDlt(Dlt):
 
 
 class DagsterDltAsRun(DagsterDlt):
-    """As a process of its own: start, imports and all."""
+    """As a process of its own, start-up included."""
 
     name = "dagster-dlt, dagster job execute"
 
     def sync(self) -> None:
-        """One process."""
+        """Runs one process."""
         execute_job(
             "-f",
             __file__,

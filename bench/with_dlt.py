@@ -1,9 +1,9 @@
 """dlt as a system of the bench: one resource per provider, merged into one table by provider and model id.
 
-Told by hand where each provider's models are and how its listing goes on, like the floor. Set up as dlt's own pages on
-performance and on the Postgres destination recommend: pages are yielded whole, resources are extracted in parallel, an
-item's nested parts stay JSON instead of becoming tables, files are loaded by COPY (csv), and the merge is an upsert.
-Normalising in processes of its own was tried and is slower at this size.
+Where each provider's models are, and its pagination, are written by hand, like for the floor. It is configured as dlt's
+own pages on performance and on the Postgres destination recommend: pages are yielded whole, resources are extracted in
+parallel, nested parts stay JSON instead of becoming tables, files are loaded by COPY (csv), and the merge is an upsert.
+Normalising in separate processes was tried, and is slower at this size.
 """
 
 import os
@@ -16,7 +16,7 @@ from fleet import FLEETS, Provider
 from floor import items_of
 from harness import Databases, Fleet, OwnDatabase
 
-# dlt and dagster-dlt read these when they are imported, and at each run.
+# dlt and dagster-dlt read these at import and at each run.
 SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "ERROR",
@@ -41,7 +41,7 @@ PIPELINE = "bench"
 
 
 def paginator(provider: Provider) -> BasePaginator:
-    """How the provider's listing goes on, in dlt's terms."""
+    """The provider's paginator, in dlt's terms."""
     paging = provider.shape.paging
     if paging is None:
         return SinglePagePaginator()
@@ -85,7 +85,7 @@ def source(providers: list[Provider], url: str) -> DltSource:
 
 
 def pipeline(folder: str, database: str, pipelines_folder: Path) -> dlt.Pipeline:
-    """The pipeline into a database on the server whose socket is in `folder`."""
+    """A pipeline into a database on the server with its socket in `folder`."""
     credentials = {
         "host": quote(folder, safe=""),
         "port": 5432,
@@ -113,12 +113,12 @@ class Dlt(OwnDatabase):
         self._number = 0
 
     def begin(self) -> None:
-        """Starts with an empty database, and with no memory on disk either."""
+        """Starts with an empty database and without pipeline state on disk."""
         super().begin()
         self._number += 1
 
     def sync(self) -> None:
-        """Every provider."""
+        """Syncs every provider."""
         loaded = self._pipeline().run(source(self._fleet.providers, self._fleet.url), loader_file_format="csv")
         loaded.raise_on_failed_jobs()
 
@@ -135,6 +135,6 @@ class Dlt(OwnDatabase):
 
 
 def described(environ: Mapping[str, str]) -> tuple[dlt.Pipeline, DltSource]:
-    """What a process of its own is told by its environment."""
+    """Pipeline and source as the environment of a separate process describes them."""
     made = pipeline(environ["BENCH_FOLDER"], environ["BENCH_DATABASE"], Path(environ["BENCH_PIPELINES"]))
     return made, source(FLEETS[environ["BENCH_FLEET"]](), environ["BENCH_URL"])

@@ -1,7 +1,7 @@
-"""What most people write first: a hand-written Dagster asset, partitioned by provider, a run per partition.
+"""The usual first design: a hand-written Dagster asset, partitioned by provider, with a run per partition.
 
-A run is a process, as every launcher of Dagster's makes it one; `dagster asset materialize` stands for them, without
-the queue and its waits. A few partitions are run, two processes at a time, and the time is scaled to the fleet.
+Every run launcher of Dagster starts a process; `dagster asset materialize` stands for them here, without the queue. A
+few partitions are run, two processes at a time, and the time is scaled to the fleet.
 """
 
 import os
@@ -55,7 +55,7 @@ class RunPerPartition(OwnDatabase):
     def __init__(self, fleet: Fleet, databases: Databases, home: Path) -> None:
         super().__init__(fleet, databases)
         self._home = dagster_home(databases, home)
-        # Providers of every length; what takes the time is not how long they are.
+        # Listings of every length; the length hardly affects the time.
         every = len(fleet.providers) // SAMPLED
         self._sampled = fleet.providers[every // 2 :: every][:SAMPLED]
 
@@ -66,7 +66,7 @@ class RunPerPartition(OwnDatabase):
             connection.execute(_TABLE)
 
     def sync(self) -> None:
-        """The sampled providers."""
+        """Syncs the sampled providers."""
         with ThreadPoolExecutor(AT_ONCE) as threads:
             list(threads.map(self._run, [provider.slug for provider in self._sampled]))
 
@@ -90,12 +90,12 @@ class RunPerPartition(OwnDatabase):
             raise SystemExit(result.stderr.decode()[-4000:])
 
     def models(self) -> int:
-        """What the table would hold if what it holds of the sampled providers is right."""
+        """The number of models in the fleet if the sampled providers' models are all there, else those there are."""
         found = self.count("model")
         return self._fleet.models if found == sum(provider.models for provider in self._sampled) else found
 
     def factor(self) -> float:
-        """How many times the sampled providers the fleet is."""
+        """The fleet's number of providers divided by the sample's."""
         return len(self._fleet.providers) / len(self._sampled)
 
 

@@ -1,4 +1,4 @@
-"""Each class of the Python API, on a small sample.
+"""Uses each class of the Python API on a small sample.
 
 Run it: .venv/bin/python examples/example_usage.py
 """
@@ -28,8 +28,8 @@ SAMPLE = {
 }
 
 
-def rules_from_a_sample() -> None:
-    """A rule is written from one sample, and tried on another response."""
+def write_and_try_a_rule() -> None:
+    """Writes a rule from a sample, and validates another response with it."""
     rule = RuleGenerator().analyze_sample(SAMPLE)
     print("selector:", rule["jmespath_rule"])
     print("models in the sample:", rule["metadata"]["sample_model_count"])
@@ -52,14 +52,14 @@ def rules_from_a_sample() -> None:
     )
 
 
-def a_sync(folder: Path) -> None:
-    """A provider is synced from real HTTP into a real PostgreSQL."""
+def sync_a_provider(folder: Path) -> None:
+    """Syncs a provider over real HTTP into a real PostgreSQL."""
     with (
         EmbeddedPostgres(folder) as server,
         SampleServer() as samples,
     ):
-        server.ensure_database("example_of_usage")
-        with open_database(server.url("example_of_usage")) as database, database.session() as session:
+        server.ensure_database("example_usage")
+        with open_database(server.url("example_usage")) as database, database.session() as session:
             upgrade(database.engine)
             provider = samples.providers[0]
             register_sample(session, provider, base_url=samples.base_url(provider.slug))
@@ -80,5 +80,5 @@ def a_sync(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    rules_from_a_sample()
-    a_sync(home())
+    write_and_try_a_rule()
+    sync_a_provider(home())

@@ -1,7 +1,6 @@
-"""Bytes of a fuzzer as JSON that looks like listings and rules, only wrong.
+"""Turns a fuzzer's bytes into JSON that resembles listings and rules.
 
-Here: one builder of values. Not here: what is done with them (`fuzz_samples.py`, `fuzz_documents.py`). Keys and
-texts are taken from small vocabularies most of the time, so that the code behind a known key is reached.
+Keys and texts mostly come from small vocabularies, so that the code behind known keys is reached.
 """
 
 from typing import Any, Final
@@ -62,19 +61,14 @@ NUMBERS: Final = (0, -1, 1, 0.5, 4096, 128_000, 2**53, 2**63, -(2**64), 10**30, 
 
 
 class Documents:
-    """Values drawn from a fuzzer's bytes.
-
-    Args:
-        data: The bytes.
-        keys: The keys that objects mostly have.
-    """
+    """Draws values from a fuzzer's bytes; objects mostly have keys out of `keys`."""
 
     def __init__(self, data: bytes, keys: list[str]) -> None:
         self._draw = atheris.FuzzedDataProvider(data)
         self._keys = keys
 
-    def value(self, depth: int = 6) -> Any:  # noqa: PLR0911  # one return for each kind of value
-        """A JSON value, at most this deep."""
+    def value(self, depth: int = 6) -> Any:  # noqa: PLR0911  # one return per kind of value
+        """A JSON value, nested at most `depth` levels."""
         kind = self._draw.ConsumeIntInRange(0, 11 if depth else 6)
         if kind <= 2:
             return self.text()
@@ -92,7 +86,7 @@ class Documents:
         return items * self._draw.PickValueInList([1, 1, 1, 7])
 
     def text(self) -> str:
-        """A text, mostly a known one."""
+        """A text, often a known one."""
         if self._draw.ConsumeBool():
             return str(self._draw.PickValueInList(list(TEXTS)))
         return str(self._draw.ConsumeUnicode(self._draw.ConsumeIntInRange(0, 40)))

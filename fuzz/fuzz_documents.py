@@ -1,4 +1,4 @@
-"""Fuzzes rule documents: arbitrary ones are refused in one line or can be run, and running them ends and is storable.
+"""Fuzzes rule documents: each is refused in one line, or runs to an end with storable results.
 
 Needs atheris, in an environment of its own. Run it: python fuzz/fuzz_documents.py -max_total_time=600
 """
@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["provider_pipeline"]):
 
 
 def one_input(data: bytes) -> None:
-    """One document as a rule, as it comes and put in the shape of a rule, and some pages for it."""
+    """Tries an arbitrary document, and one in the format of a rule, as rules on some pages."""
     documents = Documents(data, RULE_KEYS)
     for document in (documents.value(), _shaped(documents)):
         try:
@@ -47,7 +47,7 @@ def _shaped(documents: Documents) -> dict[str, Any]:
 
 
 def _run(rule: ExtractionRule, documents: Documents) -> None:
-    written = ExtractionRule.parse(rule.to_analysis())  # without NaN and Infinity, which JSON does not have
+    written = ExtractionRule.parse(rule.to_analysis())  # JSON has no NaN and Infinity
     stored = ExtractionRule.parse(written.to_stored()._asdict())
     if stored != written or stored.digest != rule.digest:
         raise AssertionError("the rule is not lossless")

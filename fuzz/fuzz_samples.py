@@ -1,4 +1,4 @@
-"""Fuzzes the generator and the validator with arbitrary samples: no crash, no hang, the same rule twice.
+"""Fuzzes the generator and the validator with arbitrary samples: no crash, no hang, the same rule each time.
 
 Needs atheris, in an environment of its own. Run it: python fuzz/fuzz_samples.py -max_total_time=600
 """
@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["provider_pipeline"]):
 
 
 def one_input(data: bytes) -> None:
-    """One sample: its rule is lossless and repeatable, and its verdict is storable JSON."""
+    """The rule for a sample is reproducible and lossless, and its verdicts are storable JSON."""
     documents = Documents(data, SAMPLE_KEYS)
     sample, other = documents.value(), documents.value()
     analysis = RuleGenerator().analyze_sample(sample)

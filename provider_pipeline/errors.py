@@ -1,31 +1,31 @@
-"""What can go wrong, as one tree of exceptions.
+"""Every exception this project raises on purpose, as one tree.
 
-Here: the exception types that cross a layer's border, and nothing that raises them. The verdict on a listing is data
-(`provider_pipeline.rules`), not an exception, until a caller asks for a sync that must succeed.
+A verdict on a listing is data (`provider_pipeline.rules`), not an exception, unless the caller asked for a sync that
+must succeed.
 
     ProviderPipelineError
-    |-- ConfigurationError              what the operator set up does not hold
-    |   |-- MissingCredentialError      no usable key where it is expected
-    |   `-- InvalidRuleError            a rule document cannot be understood or compiled
-    |       `-- RuleTooCostlyError      running it on a listing takes more work than any rule may make
-    |-- CatalogError                    the database
-    |   |-- DatabaseUnavailableError    no answer at the database URL, or the server cannot do its work for now
-    |   |   |-- DatabaseReadOnlyError   it takes no writes
-    |   |   `-- DatabaseFullError       its disk has no space left
+    |-- ConfigurationError              the operator's settings are wrong
+    |   |-- MissingCredentialError      no usable key where one is expected
+    |   `-- InvalidRuleError            a rule document is not valid or does not compile
+    |       `-- RuleTooCostlyError      a rule needs more work on a listing than any rule may
+    |-- CatalogError                    the catalogue cannot do what was asked
+    |   |-- DatabaseUnavailableError    no answer from the database, or it cannot work at the moment
+    |   |   |-- DatabaseReadOnlyError   it accepts no writes
+    |   |   `-- DatabaseFullError       its disk is full
     |   |-- MigrationMissingError       the schema is older or newer than this code
-    |   |-- NoSuchEntryError            there is no task, trial or stored response of that number
-    |   `-- TaskClaimLostError          a task is not, or no longer, the caller's to answer
-    |-- ModelSyncerError                a provider could not be synced; its rows stay as they were
+    |   |-- NoSuchEntryError            no task, trial or stored response with that number
+    |   `-- TaskClaimLostError          the caller does not hold the claim on a task, or no longer
+    |-- ModelSyncerError                a provider could not be synced; its rows are unchanged
     |   |-- UnknownProviderError        no provider with that slug
     |   |-- RuleMissingError            the provider has no active extraction rule
-    |   |-- RuleReplacedError           another rule became active in the middle of the work
+    |   |-- RuleReplacedError           the active rule was replaced during the operation
     |   |-- SyncInProgressError         another process is syncing the provider
-    |   `-- ListingError                its listing did not come whole
-    |       |-- ListingUnreachableError we never got an answer
-    |       |-- ListingRefusedError     the server answered, with an error status
-    |       `-- ListingUnreadableError  the server answered, with something that is not a JSON listing
-    |-- RuleJudgingError                a rule from outside could not be judged to the end
-    `-- RuleValidationError             the listing was read, and the rule does not fit it
+    |   `-- ListingError                its listing could not be fetched completely
+    |       |-- ListingUnreachableError the server did not answer
+    |       |-- ListingRefusedError     the server answered with an error status
+    |       `-- ListingUnreadableError  the server answered with something that is not a JSON listing
+    |-- RuleJudgingError                the process that tried out a proposed rule died or gave up
+    `-- RuleValidationError             the listing was fetched, and the rule does not fit it
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Stage = Literal["name", "connection", "tls", "authorised", "listing"]
-"""How far a request for a listing came, in order: up to which of these it went well."""
+"""The stages of a request for a listing, in order."""
 
 
 class ProviderPipelineError(Exception):
@@ -41,8 +41,8 @@ class ProviderPipelineError(Exception):
 
     Args:
         message: One line: which provider, what was expected, what came.
-        hint: What the reader can do about it, or None.
-        transient: Whether trying again later, unchanged, may work.
+        hint: What the reader can do about it.
+        transient: Whether the same attempt may succeed later.
     """
 
     def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
@@ -56,47 +56,47 @@ class ProviderPipelineError(Exception):
 
 
 class ConfigurationError(ProviderPipelineError):
-    """What the operator set up does not hold together."""
+    """The operator's settings are wrong or contradict each other."""
 
 
 class MissingCredentialError(ConfigurationError):
-    """A provider names an environment variable or a file for its key, and there is no usable one."""
+    """The environment variable or file that a provider names for its key holds no usable one."""
 
 
 class InvalidRuleError(ConfigurationError):
-    """A rule document cannot be understood, or one of its expressions does not compile."""
+    """A rule document is not valid, or one of its expressions does not compile."""
 
 
 class RuleTooCostlyError(InvalidRuleError):
-    """Running a rule on a listing takes more work, or gives more, than any rule may."""
+    """Running a rule on a listing takes more work, or produces more, than any rule may."""
 
 
 class CatalogError(ProviderPipelineError):
-    """The catalogue's database cannot serve the request."""
+    """The catalogue cannot do what was asked."""
 
 
 class DatabaseUnavailableError(CatalogError):
-    """Nothing answered at the database URL, or the server cannot do what was asked of it; nothing was written."""
+    """The database did not answer, or cannot do its work at the moment; nothing was written."""
 
 
 class DatabaseReadOnlyError(DatabaseUnavailableError):
-    """The database takes no writes: a standby, or a primary that became one."""
+    """The database accepts no writes: it is a standby, or became one in a failover."""
 
 
 class DatabaseFullError(DatabaseUnavailableError):
-    """The database server has no space left on its disk."""
+    """The database server's disk is full."""
 
 
 class MigrationMissingError(CatalogError):
-    """The database schema is not the one this version of the code works with."""
+    """The database schema is older or newer than this version of the code."""
 
 
 class NoSuchEntryError(CatalogError):
-    """There is no task, trial or stored response of the given number."""
+    """No task, trial or stored response has the given number."""
 
 
 class TaskClaimLostError(CatalogError):
-    """A task is with another worker, or closed, and cannot be answered by this one."""
+    """The caller cannot answer a task, because another worker holds it or it is closed."""
 
 
 class ModelSyncerError(ProviderPipelineError):
@@ -112,31 +112,27 @@ class RuleMissingError(ModelSyncerError):
 
 
 class SyncInProgressError(ModelSyncerError):
-    """Another process is syncing the provider, or took its sync over; nothing was written.
+    """Another process is syncing the provider, or took the sync over; nothing was written.
 
     Args:
-        holder: That process, as people call it; None if it is not known.
-        since: Since when.
-        until: When its lease ends if the process does not renew it, because it is gone.
+        holder: A description of that process; None if unknown.
+        since: When it began.
+        until: When its lease ends, unless it is renewed.
     """
 
     def __init__(self, message: str, *, holder: str | None, since: datetime | None, until: datetime | None) -> None:
-        super().__init__(message, hint="try again when that is done", transient=True)
+        super().__init__(message, hint="try again when that sync is done", transient=True)
         self.holder = holder
         self.since = since
         self.until = until
 
 
 class RuleReplacedError(ModelSyncerError):
-    """Another rule became the active one while something was done with the one before; nothing came of that."""
+    """The active rule was replaced during the operation, which was abandoned."""
 
 
 class ListingError(ModelSyncerError):
-    """A provider's listing did not come whole.
-
-    Args:
-        stage: What went wrong first on the way to it.
-    """
+    """A provider's listing could not be fetched completely; `stage` is the first stage that failed."""
 
     def __init__(
         self, message: str, *, stage: Stage = "listing", hint: str | None = None, transient: bool = False
@@ -146,15 +142,11 @@ class ListingError(ModelSyncerError):
 
 
 class ListingUnreachableError(ListingError):
-    """The request got no answer: name resolution, connection, TLS or time-out."""
+    """The request was not answered: name resolution, connection, TLS or time-out."""
 
 
 class ListingRefusedError(ListingError):
-    """The server answered with an error status.
-
-    Args:
-        status: The HTTP status code.
-    """
+    """The server answered with an HTTP error status."""
 
     def __init__(
         self,
@@ -174,15 +166,16 @@ class ListingUnreadableError(ListingError):
 
 
 class RuleJudgingError(ProviderPipelineError):
-    """The process that tried a rule from outside died of it, or gave up: the rule is never tried again by itself."""
+    """The process that tried out a proposed rule died or gave up; that rule is not retried automatically."""
 
 
 class RuleValidationError(ProviderPipelineError):
-    """A listing was read whole, and the provider's extraction rule does not fit it; nothing was written.
+    """A listing was fetched, and the provider's extraction rule does not fit it; nothing was written.
 
     Args:
         reason: One line that names the provider and the first blocking issue.
-        issues: The verdict's issues, as `RuleValidator.validate_rule` returns them.
+        issues: As `RuleValidator.validate_rule` returns them.
+        hint: What the reader can do about it.
     """
 
     def __init__(self, reason: str, issues: Sequence[Mapping[str, Any]], *, hint: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a user can import, and what the examples print."""
+"""The public names, and the example."""
 
 import os
 import re
@@ -18,12 +18,12 @@ def test_every_public_name_can_be_imported_from_the_package(name: str):
     assert getattr(provider_pipeline, name).__module__.startswith("provider_pipeline.")
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = provider_pipeline.no_such_name
 
 
-def test_the_example_runs_and_prints_what_it_says(tmp_path: Path):
+def test_the_example_runs_and_prints_its_results(tmp_path: Path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER_PIPELINE")}
     process = subprocess.run(
         [sys.executable, ROOT / "examples" / "example_usage.py"],

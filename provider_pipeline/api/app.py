@@ -1,68 +1,82 @@
-"""The application: its endpoints, its limits and its errors, put together.
-
-Here: assembly only. Cross-origin requests are not allowed, and nothing is kept in the process but the limits: any
-number of them may stand beside each other.
-"""
+"""Assembles the application. Its only state is its limits, so several processes can serve one catalogue."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
 
 from provider_pipeline import catalog
-from provider_pipeline.api import docs_page, problems
-from provider_pipeline.api.audit import Audit
-from provider_pipeline.api.limits import ThisMachine
+from provider_pipeline.api import problems
+from provider_pipeline.api.access import AuditLog, Service
+from provider_pipeline.api.limits import LoopbackOnly
 from provider_pipeline.api.routes import health, history, models, overrides, providers, rules, sync, tasks
-from provider_pipeline.api.service import Service
 from provider_pipeline.api.settings import ApiSettings
 
-_ABOUT = """The catalogue of every AI provider's models. Requests need a token, as `Authorization: Bearer ...`, of the
-scope `read`, `sync` (which includes it) or `admin` (which includes both). Errors are problem+json (RFC 9457)."""
+_DESCRIPTION = """The catalogue of every AI provider's models. Requests need a token, as `Authorization: Bearer ...`,
+with the scope `read`, `sync` (which includes `read`) or `admin` (which includes both). Errors are problem+json
+(RFC 9457)."""
+
+_DOCS_FILES: Final = Path(__file__).with_name("docs_files")
+# People paste tokens into the page: it loads nothing from elsewhere and can send nothing elsewhere.
+_DOCS_HEADERS: Final = {
+    # Swagger UI's icons are data: URLs.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def create_app(database: catalog.database.Database, settings: ApiSettings | None = None) -> FastAPI:
-    """The application on a catalogue.
-
-    Args:
-        database: The catalogue, open for as long as the application runs.
-        settings: What the operator decided.
-    """
+    """The application on a catalogue, which must stay open as long as the application runs."""
     chosen = settings or ApiSettings()
     app = FastAPI(
         title="provider_pipeline",
         version=version("provider-pipeline"),
-        description=_ABOUT,
+        description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        lifespan=_with_threads,
+        lifespan=_set_thread_count,
     )
     app.state.service = Service(database, chosen)
     for part in (providers, models, sync, rules, tasks, history, overrides, health):
         app.include_router(part.routes)
     app.include_router(health.guarded_routes)
-    docs_page.install(app)
+    _add_docs_page(app)
     problems.install(app)
-    app.add_middleware(Audit, database=database)
+    app.add_middleware(AuditLog, database=database)
     if not chosen.needs_token:
-        app.add_middleware(ThisMachine)
+        app.add_middleware(LoopbackOnly)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     return app
 
 
 @asynccontextmanager
-async def _with_threads(app: FastAPI) -> AsyncIterator[None]:
+async def _set_thread_count(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = app.state.service.threads
     yield
 
 
+def _add_docs_page(app: FastAPI) -> None:
+    """Adds `/docs`: Swagger UI, from files in this package, so that it works offline."""
+    page = (_DOCS_FILES / "index.html").read_bytes()
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(page, headers=_DOCS_HEADERS, media_type="text/html")
+
+    app.mount("/docs", StaticFiles(directory=_DOCS_FILES))
+
+
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The schema, in which every error is a problem."""
+    """The schema, in which every error is a problem instead of FastAPI's own."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         known = schema["components"]["schemas"]

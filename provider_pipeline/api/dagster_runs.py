@@ -1,8 +1,4 @@
-"""A sync as a run of Dagster's, for those who want it in the UI's history.
-
-Here: two GraphQL mutations over plain HTTP. Not here: what the run does, and Dagster itself: this process never
-imports it.
-"""
+"""Launches a sync as a Dagster run, by GraphQL over plain HTTP: the API process never imports Dagster."""
 
 import json
 from collections.abc import Sequence
@@ -18,8 +14,8 @@ REPOSITORY: Final = "__repository__"
 PARTITIONS: Final = "providers"
 STEP: Final = "provider_catalog"
 
-_SECONDS: Final = 30
-_MOST_BYTES: Final = 1024 * 1024
+_TIMEOUT: Final = 30
+_MAX_BYTES: Final = 1024 * 1024
 ADD_PARTITION: Final = """
 mutation ($repository: RepositorySelector!, $partitions: String!, $slug: String!) {
   addDynamicPartition(repositorySelector: $repository, partitionsDefName: $partitions, partitionKey: $slug) {
@@ -48,24 +44,19 @@ mutation ($execution: ExecutionParams!) {
 def launch_sync(
     base_url: str, slug: str, *, dry_run: bool = False, accept: Sequence[str] = (), reason: str | None = None
 ) -> tuple[str, str]:
-    """Launches a provider's partition of the sync job.
+    """Launches a provider's partition of the sync job in the Dagster at `base_url`.
 
-    Args:
-        base_url: Where Dagster's webserver is.
-        slug: The provider.
-        dry_run: Do everything but keep it.
-        accept: Guards that need not hold the listing.
-        reason: Why it is right.
+    `accept` and `reason` are those of a sync: guards to override, and why.
 
     Returns:
-        The run's id, and where people see it.
+        The run's id, and its page in the Dagster UI.
 
     Raises:
-        ProblemError: 502 or 504: Dagster refused, or did not answer.
+        ProblemError: 502: Dagster refused; 504: it did not answer.
     """
     repository = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
-    # A provider is a partition as soon as the sensor has seen it, or now.
-    added = _asked(
+    # A new provider's partition is added by a sensor, which may not have run yet.
+    added = _mutate(
         base_url,
         "addDynamicPartition",
         ADD_PARTITION,
@@ -74,7 +65,7 @@ def launch_sync(
     if added["__typename"] not in ("AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"):
         raise _refused(added)
     config = {"dry_run": dry_run, "accept": list(accept), "reason": reason or ""}
-    launched = _asked(
+    launched = _mutate(
         base_url,
         "launchRun",
         LAUNCH,
@@ -92,13 +83,13 @@ def launch_sync(
     return run_id, f"{base_url.rstrip('/')}/runs/{quote(run_id)}"
 
 
-def _asked(base_url: str, field: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+def _mutate(base_url: str, field: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
     answer = post(
         f"{base_url.rstrip('/')}/graphql",
         json.dumps({"query": query, "variables": variables}).encode(),
         {"Content-Type": "application/json"},
-        seconds=_SECONDS,
-        most_bytes=_MOST_BYTES,
+        seconds=_TIMEOUT,
+        most_bytes=_MAX_BYTES,
     )
     if isinstance(answer, NoReply):
         raise ProblemError(
@@ -110,7 +101,13 @@ def _asked(base_url: str, field: str, query: str, variables: dict[str, Any]) -> 
             return dict(found)
     except (ValueError, KeyError, TypeError):
         pass
-    raise ProblemError(502, "dagster-refused", f"Dagster answered {answer.status}, and not as its webserver does")
+    raise ProblemError(
+        502,
+        "dagster-refused",
+        f"expected a GraphQL response with {field} from Dagster's webserver; the server sent something else,"
+        f" with status {answer.status}",
+        hint="is that the address of Dagster's webserver?",
+    )
 
 
 def _refused(answer: dict[str, Any]) -> ProblemError:

@@ -1,8 +1,4 @@
-"""Limits on how often, how many at once and from where: the only state that the API's process keeps.
-
-Not here: who a token belongs to (`access.py`), the size of bodies (`routing.py`) and slow connections
-(`connections.py`).
-"""
+"""Rate limits, limits on concurrent slow requests, and the loopback-only mode: the only state an API process keeps."""
 
 import ipaddress
 import math
@@ -20,14 +16,11 @@ _MAX_BUCKETS = 10_000
 _RETRY_SECONDS = 5
 
 
-class ThisMachine:
-    """Takes requests from this machine's own programs only, where no token tells them from a web page's.
+class LoopbackOnly:
+    """Middleware for an API without tokens: accepts loopback `Host` and `Origin` headers only.
 
-    A page that somebody looks at may send requests to a loopback address, and be told the answers if its own name
-    leads there.
-
-    Args:
-        app: The application.
+    A web page can send requests to a loopback address (CSRF), and can read the answers once its own name resolves to
+    one (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,17 +30,17 @@ class ThisMachine:
         """Answers one request."""
         if scope["type"] == "http":
             headers = dict(scope["headers"])
-            asked = f"//{headers.get(b'host', b'').decode('latin-1')}"
+            host = f"//{headers.get(b'host', b'').decode('latin-1')}"
             origin = headers.get(b"origin", b"").decode("latin-1")
-            if not _is_here(asked) or (origin and not _is_here(origin)):
-                text = "without tokens, only this machine's own programs are answered"
+            if not _is_loopback_url(host) or (origin and not _is_loopback_url(origin)):
+                text = "without tokens, only programs on this machine may call the API, and no web pages"
                 await problem(403, "not-from-here", text)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name can be reached from this machine only."""
+    """Whether an address or name is reachable from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -56,7 +49,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_here(url: str) -> bool:
+def _is_loopback_url(url: str) -> bool:
     try:
         return is_loopback(urlsplit(url).hostname or "")
     except ValueError:
@@ -65,14 +58,9 @@ def _is_here(url: str) -> bool:
 
 @dataclass
 class TokenBuckets:
-    """How often each caller may ask: so many times a second in the long run, and so many at once.
+    """Rate limit per caller: `per_second` requests on average, `burst` at once. For the event loop's thread only.
 
-    Used by the event loop alone.
-
-    Args:
-        per_second: Requests a second.
-        burst: Requests at once, after a pause.
-        clock: Seconds that never go back.
+    `clock` is monotonic, in seconds.
     """
 
     per_second: float
@@ -92,11 +80,11 @@ class TokenBuckets:
         wait = 0 if left >= 1 else math.ceil((1 - left) / self.per_second)
         self._buckets[caller] = (left if wait else left - 1, now)
         if len(self._buckets) > _MAX_BUCKETS:
-            self._buckets.popitem(last=False)  # the caller that was silent for longest has a full one by now
+            self._buckets.popitem(last=False)  # the one idle for longest: it has refilled by now
         return wait
 
     def put_back(self, caller: object) -> None:
-        """Returns a request that was taken from a caller's bucket."""
+        """Returns one request to a caller's bucket."""
         if caller in self._buckets:
             left, at = self._buckets[caller]
             self._buckets[caller] = (left + 1, at)
@@ -104,30 +92,28 @@ class TokenBuckets:
 
 @dataclass
 class Slots:
-    """How many requests of a slow kind may be in progress at once. Used by the event loop alone.
+    """Limit on concurrent requests of one slow kind. For the event loop's thread only.
 
-    Args:
-        most: So many.
-        what: What they are, for the refusal.
+    `kind` is a plural noun, for the refusal.
     """
 
-    most: int
-    what: str
+    limit: int
+    kind: str
     _taken: int = field(default=0, repr=False)
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Holds a slot.
 
         Raises:
-            ProblemError: 429: all are taken.
+            ProblemError: 429: all slots are taken.
         """
-        if self._taken >= self.most:
+        if self._taken >= self.limit:
             raise ProblemError(
                 429,
                 "too-many-at-once",
-                f"{self.most} {self.what} are in progress, and no more are done at once",
-                hint="try again when one has ended",
+                f"{self.limit} {self.kind} are already running, which is the limit",
+                hint="try again when one has finished",
                 headers={"Retry-After": str(_RETRY_SECONDS)},
             )
         self._taken += 1

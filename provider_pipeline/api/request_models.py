@@ -1,131 +1,141 @@
-"""What clients send: bodies, and the kinds of value that parameters share with them.
-
-Here: shapes and bounds. Not here: how strictly the JSON is read (`strict.py`), and what is answered (`documents.py`).
-"""
+"""What clients send: bodies and parameters, with their bounds."""
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.sync.repair.worker import is_own_worker
 
+Json = dict[str, Any]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Recorded.")]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Key = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Json = dict[str, Any]
-NewHosts = Annotated[
+
+Slug = Annotated[str, Path(description="The provider's short name.", max_length=64, pattern=r"^[a-z0-9._-]+$")]
+OfProvider = Annotated[
+    str | None,
+    Query(alias="provider", description="Only of this provider.", max_length=64, pattern=r"^[a-z0-9._-]+$"),
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+Cursor = Annotated[
+    str | None, Query(max_length=4000, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before.")
+]
+DryRun = Annotated[bool, Query(description="Do everything but keep it.")]
+
+_BaseUrl = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")]
+_Auth = Annotated[Json, Field(description="See docs/authentication.md; it names where keys are, and holds none.")]
+_Requests = Annotated[Json, Field(description="What requests may do, and their limits.")]
+_Thresholds = Annotated[Json, Field(description="Plausibility thresholds that differ from the defaults.")]
+_Seconds = Annotated[int, Field(ge=60, le=10**8)]
+_NewHosts = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=300)]],
-    Field(
-        max_length=20,
-        description="Hosts, as the error names them, that may get a key which went to other hosts so far.",
-    ),
+    Field(max_length=20, description="Hosts, as the error names them, that may get a key sent only to others so far."),
 ]
 
 
-class Body(BaseModel):
-    """What a client sends: nothing that is not named."""
+class RequestModel(BaseModel):
+    """A body; unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class ProviderSettings(Body):
-    """A provider's settings; those that are left out stay as they are."""
+class ProviderUpdate(RequestModel):
+    """A provider's settings; those left out stay as they are."""
 
     name: Name | None = None
-    base_url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")] | None = None
-    auth: Annotated[Json, Field(description="As in docs/authentication.md; names where keys are.")] | None = None
-    requests: Annotated[Json, Field(description="What requests may do, and their limits.")] | None = None
-    thresholds: Annotated[Json, Field(description="Plausibility thresholds that differ from the defaults.")] | None = (
-        None
-    )
-    check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
+    base_url: _BaseUrl | None = None
+    auth: _Auth | None = None
+    requests: _Requests | None = None
+    thresholds: _Thresholds | None = None
+    check_every_seconds: _Seconds | None = None
     enabled: bool | None = None
-    new_hosts: NewHosts = []
+    new_hosts: _NewHosts = []
 
 
-class NewProvider(Body):
+class NewProvider(RequestModel):
     """A provider to add."""
 
     slug: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+((\.|[_-]+)[a-z0-9]+)*$")]
-    base_url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")]
+    base_url: _BaseUrl
     name: Name | None = None
-    auth: Json = Field(default={"type": "none"}, description="As in docs/authentication.md; names where keys are.")
-    requests: Json = Field(default={}, description="What requests may do, and their limits.")
-    thresholds: Json = {}
-    check_every_seconds: Annotated[int, Field(ge=60, le=10**8)] | None = None
-    new_hosts: NewHosts = []
+    auth: _Auth = {"type": "none"}
+    requests: _Requests = {}
+    thresholds: _Thresholds = {}
+    check_every_seconds: _Seconds | None = None
+    new_hosts: _NewHosts = []
 
 
-class SyncOptions(Body):
-    """What a sync may take although a guard holds it."""
+class SyncRequest(RequestModel):
+    """Which guards a sync may override."""
 
     accept: list[Name] = Field(default=[], max_length=20, description=f"Guards by name: {', '.join([*GUARDS, 'all'])}.")
     reason: Reason | None = None
 
 
-class SampleBody(Body):
-    """A response of a provider to learn from."""
+class SampleRequest(RequestModel):
+    """A provider's response to write a rule from."""
 
     sample_response: Any = Field(description="The response, as JSON.")
     endpoint: Annotated[str, Field(max_length=500, pattern=r"^/[^\x00\s]*$")] | None = Field(
-        default=None, description="Its path; the active rule's, or /v1/models, when left out."
+        default=None, description="Its path; by default the active rule's, or /v1/models."
     )
 
 
-class Decision(Body):
+class DecisionRequest(RequestModel):
     """A person's decision."""
 
     reason: Reason
 
 
-class Approval(Decision):
-    """A person's yes to a rule that a task proposes."""
+class ApprovalRequest(DecisionRequest):
+    """A person's approval of the rule that a task proposes."""
 
     version: Number | None = Field(
-        default=None, description="The version that was looked at: another one, proposed since, is not activated."
+        default=None, description="The version that was reviewed; one proposed since then is not activated."
     )
 
 
-def _from_outside(worker: str) -> str:
+def _not_own_worker(worker: str) -> str:
     if is_own_worker(worker):
-        raise ValueError("the name is one of this program's own workers: take another")
+        raise ValueError("this name is reserved for the program's own workers: choose another")
     return worker
 
 
-Worker = Annotated[Name, AfterValidator(_from_outside)]
+_Worker = Annotated[Name, AfterValidator(_not_own_worker)]
 
 
-class ClaimBody(Body):
+class ClaimRequest(RequestModel):
     """Who takes a task, and for how long."""
 
-    worker: Worker = Field(description="Names this claimant and no other.")
+    worker: _Worker = Field(description="Names this claimant and no other.")
     lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
 
-class ReleaseBody(Body):
+class ReleaseRequest(RequestModel):
     """Who gives a task back, and why."""
 
-    worker: Worker = Field(description="Under which name the task was claimed.")
+    worker: _Worker = Field(description="The name that claimed the task.")
     reason: Reason
 
 
-class ProposalBody(Body):
+class ProposalRequest(RequestModel):
     """A rule for a task."""
 
     rule: Json = Field(description="In either written form; see docs/rules.md.")
     author: Literal["person", "agent"] = "agent"
-    worker: Worker | None = Field(default=None, description="Under which name the task was claimed, if it was.")
+    worker: _Worker | None = Field(default=None, description="The name that claimed the task, if it is claimed.")
     note: Reason | None = None
 
 
-class OverrideBody(Body):
-    """A value that holds whatever the provider lists."""
+class OverrideRequest(RequestModel):
+    """A value that wins over whatever the provider lists."""
 
     model_id: ModelId
     field: Name = Field(description="A column such as context_length, or capabilities.NAME or metadata_json.NAME.")
-    value: Any = Field(description="Null says that nothing is known.")
+    value: Any = Field(description="Null means that nothing is known.")
     reason: Reason
     expires_at: AwareDatetime | None = None

@@ -1,8 +1,4 @@
-"""What clients get, as OpenAPI shows it.
-
-Here: the shape of answers. Not here: what the values mean, which the comments on the tables say, and what clients send
-(`bodies.py`).
-"""
+"""What clients get, as OpenAPI shows it. What the values mean is in the comments on the tables."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -15,19 +11,25 @@ ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "resto
 ModelStatus = Literal["active", "missing", "removed"]
 
 
-class Document(BaseModel):
-    """What a client gets."""
+class ResponseModel(BaseModel):
+    """A response, or a part of one."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-class ProviderDocument(Document):
-    """A provider, how it is reached, and how its last sync went. It names where keys are, and holds none."""
+def stored_fields(value: Any, **members: Any) -> dict[str, Any]:
+    """A stored entry's fields for its response model, with `slug` as `provider`, and further members."""
+    named = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return {"provider": named.pop("slug", None), **named, **members}
+
+
+class ProviderResponse(ResponseModel):
+    """A provider, how it is reached, and how its last sync went. `auth` names where keys are, and holds none."""
 
     slug: str
     name: str
     enabled: bool
-    sample: bool = Field(description="Whether it is a sample provider of the demo; its models are no vendor's.")
+    sample: bool = Field(description="Whether it is one of the demo's sample providers, whose models are made up.")
     base_url: str
     auth: Json
     requests: Json
@@ -41,11 +43,11 @@ class ProviderDocument(Document):
     last_error: str | None
 
 
-class ModelDocument(Document):
+class ModelDocument(ResponseModel):
     """A model of a provider."""
 
     provider: str
-    sample: bool = Field(description="Whether it is of a sample provider of the demo.")
+    sample: bool = Field(description="Whether its provider is one of the demo's samples.")
     model_id: str
     display_name: str | None
     family: str | None
@@ -55,7 +57,7 @@ class ModelDocument(Document):
     output_modalities: list[str] | None
     input_price: float | None = Field(description="USD per 1,000,000 tokens.")
     output_price: float | None = Field(description="USD per 1,000,000 tokens.")
-    capabilities: dict[str, bool] = Field(description="True or false; what is unknown is absent.")
+    capabilities: dict[str, bool] = Field(description="True or false; unknown ones are absent.")
     capability_sources: dict[str, str]
     metadata_json: Json
     status: ModelStatus
@@ -66,17 +68,17 @@ class ModelDocument(Document):
     renamed_from: str | None
     renamed_to: str | None
     overridden_fields: list[str]
-    last_seen_at: datetime | None = Field(description="Null for the past, of which it is not kept.")
+    last_seen_at: datetime | None = Field(description="Null for past moments: it is not kept.")
 
 
-class ModelList(Document):
+class ModelPage(ResponseModel):
     """A page of models."""
 
     models: list[ModelDocument]
     next_cursor: str | None = Field(description="For the next page; null on the last one.")
 
 
-class SyncResult(Document):
+class SyncResponse(ResponseModel):
     """What a sync did."""
 
     success: Literal[True]
@@ -98,16 +100,16 @@ class SyncResult(Document):
     seconds: float
 
 
-class LaunchedRun(Document):
-    """A run that Dagster was asked for."""
+class LaunchedRunResponse(ResponseModel):
+    """A run that was launched in Dagster."""
 
     provider: str
     run_id: str
     url: str
 
 
-class GeneratedDocument(Document):
-    """Rules that were generated; `version` is null after a dry run."""
+class GeneratedRuleResponse(ResponseModel):
+    """A generated rule; `version` is null after a dry run."""
 
     provider: str
     version: int | None
@@ -117,7 +119,7 @@ class GeneratedDocument(Document):
     rule: Json = Field(description="As `RuleGenerator.analyze_sample` returns it.")
 
 
-class RuleDocument(Document):
+class RuleVersionResponse(ResponseModel):
     """A version of a provider's rule."""
 
     provider: str
@@ -132,8 +134,8 @@ class RuleDocument(Document):
     created_at: datetime
 
 
-class RuleEventDocument(Document):
-    """What became of a rule version, and why."""
+class RuleEventResponse(ResponseModel):
+    """A step in the life of a rule version, and why it was taken."""
 
     status: str
     reason: str
@@ -143,24 +145,24 @@ class RuleEventDocument(Document):
     created_at: datetime
 
 
-class WholeRule(RuleDocument):
-    """A version with what it says."""
+class RuleDetailsResponse(RuleVersionResponse):
+    """A rule version with its content and history."""
 
     model_list_config: Json
     endpoints_config: Json
     metadata: Json
-    events: list[RuleEventDocument]
+    events: list[RuleEventResponse]
 
 
-class ActiveRule(Document):
-    """Which version is in use now."""
+class ActiveRuleResponse(ResponseModel):
+    """The version that is active now."""
 
     provider: str
     active: int
 
 
-class RuleDifferences(Document):
-    """What one version says otherwise than another."""
+class RuleDiffResponse(ResponseModel):
+    """The differences between two rule versions."""
 
     provider: str
     before: int
@@ -169,7 +171,7 @@ class RuleDifferences(Document):
     text: list[str]
 
 
-class TaskDocument(Document):
+class TaskResponse(ResponseModel):
     """A RULE_GEN task."""
 
     id: int
@@ -191,8 +193,8 @@ class TaskDocument(Document):
     report: str | None
 
 
-class RepairDocument(Document):
-    """What became of a proposed rule."""
+class RepairResponse(ResponseModel):
+    """The outcome of a proposed rule."""
 
     task: int
     status: str
@@ -204,7 +206,7 @@ class RepairDocument(Document):
     report: str
 
 
-class ChangeDocument(Document):
+class ChangeResponse(ResponseModel):
     """A change of a model."""
 
     id: int
@@ -218,15 +220,15 @@ class ChangeDocument(Document):
     changed_at: datetime
 
 
-class ChangeList(Document):
+class ChangePage(ResponseModel):
     """Changes, newest first."""
 
-    changes: list[ChangeDocument]
+    changes: list[ChangeResponse]
     next_cursor: str | None
 
 
-class OverrideDocument(Document):
-    """A value that people set, beside what the provider lists."""
+class OverrideResponse(ResponseModel):
+    """A value that a person set, and what the provider lists."""
 
     provider: str
     model_id: str
@@ -241,7 +243,7 @@ class OverrideDocument(Document):
     listed_at: datetime | None
 
 
-class RawResponseDocument(Document):
+class RawResponseInfo(ResponseModel):
     """A stored response."""
 
     id: int
@@ -254,7 +256,7 @@ class RawResponseDocument(Document):
     last_fetched_at: datetime
 
 
-class Health(Document):
-    """Whether it works."""
+class HealthResponse(ResponseModel):
+    """The service works."""
 
     status: Literal["ok"]

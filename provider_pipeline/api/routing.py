@@ -1,69 +1,163 @@
-"""In which order a request is dealt with: who asks, whether there is room for it, and only then what it says.
+"""The route that all guarded endpoints share: who asks, then whether there is room, and only then the body.
 
-Here: the route that keeps this order, and what an endpoint says of its cost. Not here: who is admitted (`access.py`)
-and how a body is read (`strict.py`).
+Bodies are read within limits of size and time, and as strictly as providers' responses are.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from fastapi import Request, Response
+from anyio import fail_after
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope
 
 from provider_pipeline import catalog
-from provider_pipeline.api.access import admit
-from provider_pipeline.api.service import Needs, Slow, service_of
-from provider_pipeline.api.strict import BodyLimits, StrictRequest
+from provider_pipeline.api.access import BEARER, RequiredScope, SlowKind, admit, service_of
+from provider_pipeline.api.problems import responses
+from provider_pipeline.errors import ListingUnreadableError
+from provider_pipeline.listing.documents import parse_document
 
 SMALL_BODY: Final = 64 * 1024
+MAX_MEMBERS: Final = 100
+"""Members of a body itself: each one that an endpoint does not know is an error of its own in the response."""
+MAX_VALUES: Final = 400_000
+"""Values in a body, estimated: a sample of 50,000 models, whose rule takes a thread some seconds to write."""
+
 _COST: Final = "provider_pipeline_cost"
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL's text takes neither
 _E = TypeVar("_E", bound=Callable[..., Any])
+
+
+def router(tag: str) -> APIRouter:
+    """A router for guarded endpoints, documented with the problems that any of them may answer with."""
+    return APIRouter(
+        prefix="/api",
+        tags=[tag],
+        route_class=GuardedRoute,
+        dependencies=[Depends(BEARER)],  # for OpenAPI only: the route has admitted the caller by then
+        responses={**responses(400, 401, 403, 404, 408, 413, 422, 429, 500, 503)},
+    )
 
 
 @dataclass(frozen=True)
 class _Cost:
-    slow: Slow | None = None
+    slow: SlowKind | None = None
     large_body: bool = False
 
 
-def costs(*, slow: Slow | None = None, large_body: bool = False) -> Callable[[_E], _E]:
-    """Says that an endpoint costs more than a query and a few lines of JSON.
+def costs(*, slow: SlowKind | None = None, large_body: bool = False) -> Callable[[_E], _E]:
+    """Marks an endpoint that costs more than a query and a few lines of JSON.
 
     Args:
-        slow: What makes it slow; of each kind a few are done at once, and more are refused.
-        large_body: Whether it is sent samples or rules.
+        slow: Which limit on concurrent requests it counts towards.
+        large_body: Whether its body holds a sample or a rule.
     """
 
-    def noted(endpoint: _E) -> _E:
+    def marked(endpoint: _E) -> _E:
         setattr(endpoint, _COST, _Cost(slow, large_body))
         return endpoint
 
-    return noted
+    return marked
 
 
 class GuardedRoute(APIRoute):
-    """A route whose endpoint depends on a caller: `Reader`, `Syncer` or `Admin`."""
+    """A route whose endpoint takes a `Reader`, `Syncer` or `Admin`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler."""
+        """The handler, with the guards in front of it."""
         handler = super().get_route_handler()
-        scope = self._scope()
+        (required,) = [each.call for each in self.dependant.dependencies if isinstance(each.call, RequiredScope)]
+        scope: catalog.api_tokens.Scope = required.scope
         cost: _Cost = getattr(self.endpoint, _COST, _Cost())
 
         async def guarded(request: Request) -> Response:
             service = service_of(request)
             await admit(request, scope)
-            most = service.settings.most_bytes
-            limits = BodyLimits(
-                bytes=most if cost.large_body else min(SMALL_BODY, most), seconds=service.settings.body_seconds
-            )
-            # Before the body is read: waiting ones take memory.
+            largest = service.settings.most_bytes
+            max_bytes = largest if cost.large_body else min(SMALL_BODY, largest)
+            # The slot comes before the body, because requests that wait with their bodies would fill the memory.
             with service.slot(cost.slow):
-                return await handler(StrictRequest(request.scope, request.receive, limits))
+                body_seconds = service.settings.body_seconds
+                return await handler(StrictRequest(request.scope, request.receive, max_bytes, body_seconds))
 
         return guarded
 
-    def _scope(self) -> catalog.api_tokens.Scope:
-        (needed,) = [each.call for each in self.dependant.dependencies if isinstance(each.call, Needs)]
-        return needed.scope
+
+class StrictRequest(Request):
+    """A request whose body is within limits of size and time, has only one meaning, and can be stored."""
+
+    def __init__(self, scope: Scope, receive: Receive, max_bytes: int, seconds: float) -> None:
+        super().__init__(scope, receive)
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._content: bytes | None = None
+
+    async def body(self) -> bytes:
+        """The body.
+
+        Raises:
+            HTTPException: 413: it is too large, or announces to be; 408: it comes too slowly.
+        """
+        if self._content is None:
+            # uvicorn already rejects a Content-Length that is not a number.
+            if int(self.headers.get("content-length", 0)) > self._max_bytes:
+                raise self._too_large()
+            try:
+                with fail_after(self._seconds):
+                    self._content = await self._read()
+            except TimeoutError as error:
+                raise HTTPException(
+                    408, f"the body did not come within {self._seconds:g} s; send it faster, or less of it"
+                ) from error
+        return self._content
+
+    async def json(self) -> Any:
+        """The body, parsed.
+
+        Raises:
+            HTTPException: 400: it is not strict JSON, or PostgreSQL cannot store it.
+        """
+        # In a thread: megabytes take a second, and the event loop serves others meanwhile.
+        return await run_sync(_parse_body, await self.body())
+
+    async def _read(self) -> bytes:
+        content = bytearray()
+        async for chunk in self.stream():
+            content += chunk
+            if len(content) > self._max_bytes:
+                raise self._too_large()
+        return bytes(content)
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"the body of this request may have at most {self._max_bytes:,} bytes")
+
+
+def _parse_body(content: bytes) -> Any:
+    if content.count(b",") >= MAX_VALUES:
+        raise HTTPException(400, f"the body has more than {MAX_VALUES:,} values; send a part of the sample")
+    try:
+        document = parse_document(content, where="the request", content_type=None)
+    except ListingUnreadableError as error:
+        raise HTTPException(400, error.message.replace("the request answered", "the body is")) from error
+    if isinstance(document, dict) and len(document) > MAX_MEMBERS:
+        raise HTTPException(400, f"the body has {len(document):,} members; no request takes more than {MAX_MEMBERS}")
+    _refuse_unstorable(document)
+    return document
+
+
+def _refuse_unstorable(document: Any) -> None:
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            if _UNSTORABLE.search(value):
+                raise HTTPException(400, "the body holds a NUL character, or half of a surrogate pair")
+        elif isinstance(value, dict):
+            pending.extend(value)
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)

@@ -1,31 +1,28 @@
-"""What an operator decides about the API.
-
-Here: the settings and their defaults. Not here: what keeps to them (`access.py`, `routing.py`, `connections.py`).
-"""
+"""The API's settings. A module of its own, so that the command line can read the defaults without loading FastAPI."""
 
 from dataclasses import dataclass
 from typing import Final
 
 DAGSTER_URL_VARIABLE: Final = "PROVIDER_PIPELINE_DAGSTER_URL"
 MAX_SYNCS_AT_ONCE: Final = 20
-"""Each has a thread and a connection to the database, of which there must be some for everything else."""
+"""Each sync holds a thread and a database connection, and other requests need some too."""
 
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """What an operator decides about the API.
+    """What the operator chose. Times are in seconds.
 
     Attributes:
-        needs_token: Whether a request needs a token.
-        dagster_url: Where Dagster's webserver is, for syncs launched through it; None for nowhere.
-        most_bytes: Largest body of a request that brings a sample or a rule.
-        requests_per_second: How often a token may ask in the long run.
-        burst: How often at once.
-        syncs_at_once: How many requests may wait for a provider, or for Dagster, at once.
-        computations_at_once: How many requests may compute for long at once.
-        head_seconds: How long a connection may take to send the head of a request.
-        body_seconds: How long a request's body may take to come.
-        unread_seconds: How long an answer may wait for a client that does not read it.
+        needs_token: Whether requests need a token.
+        dagster_url: Dagster's webserver, for syncs launched there; None if there is none.
+        most_bytes: Largest body with a sample or a rule.
+        requests_per_second: Average rate per token, or per address without a known token.
+        burst: Requests at once, after a pause.
+        syncs_at_once: Concurrent syncs, here or launched in Dagster.
+        computations_at_once: Concurrent long computations.
+        head_seconds: Time a connection has to send a request's head.
+        body_seconds: Time a request has to send its body.
+        unread_seconds: Time a response may wait for a client that does not read it.
     """
 
     needs_token: bool = True

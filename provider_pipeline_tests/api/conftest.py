@@ -1,4 +1,4 @@
-"""The API on a catalogue of a test's own, asked through its ASGI interface."""
+"""The API on the test's own catalogue, called through its ASGI interface."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -10,14 +10,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from provider_pipeline import catalog
+from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.api.app import create_app
 from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline_tests.fleet import Fleet
 
+WHY = {"reason": "somebody looked"}
+
 
 class Client:
-    """Asks an application through its ASGI interface, as a program on this machine would."""
+    """Calls an application through its ASGI interface, as a program on this machine."""
 
     def __init__(self, app: FastAPI, *, client: tuple[str, int] = ("127.0.0.1", 50_000)) -> None:
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=client)
@@ -59,13 +61,13 @@ class Api:
         return self.client.request(method, path, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> Any:
-        """What a GET answers, which must go well."""
+        """The body of a GET that must succeed."""
         answer = self("GET", path, scope="read", **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def token_id(self, scope: str) -> int:
-        """The number of a scope's token."""
+        """The id of a scope's token."""
         with self.fleet.database.session() as session:
             return next(token.id for token in catalog.api_tokens.list_tokens(session) if token.name == scope)
 
@@ -80,7 +82,7 @@ def make_tokens(database: catalog.database.Database) -> dict[str, str]:
 
 @pytest.fixture
 def serving(fleet: Fleet) -> Iterator[Callable[[ApiSettings], Api]]:
-    """Serves the API with settings of the test's own."""
+    """Serves the API with the test's settings."""
     tokens = make_tokens(fleet.database)
     with ExitStack() as stack:
 
@@ -92,12 +94,12 @@ def serving(fleet: Fleet) -> Iterator[Callable[[ApiSettings], Api]]:
 
 @pytest.fixture
 def api(serving: Callable[[ApiSettings], Api]) -> Api:
-    """The API, with the usual settings."""
+    """The API, with default settings."""
     return serving(ApiSettings())
 
 
 def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
-    """The problem that an answer must be."""
+    """The document of a response that must be this problem."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
@@ -107,3 +109,19 @@ def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
     assert document["detail"]
     assert "Traceback" not in answer.text
     return document
+
+
+@pytest.fixture
+def synced(api: Api) -> Api:
+    """The API with a provider that was synced."""
+    api.fleet.add("acme")
+    assert api("POST", "/api/providers/acme/sync-models").status_code == 200
+    return api
+
+
+def block(api: Api, document: object) -> int:
+    """The id of the task that a listing in a new shape opens."""
+    api.fleet.serve("acme", document)
+    with api.fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models("acme")
+    return api.fleet.tasks("acme")[-1].id

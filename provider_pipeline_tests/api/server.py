@@ -1,4 +1,4 @@
-"""The API as people run it: a process of its own on a real port."""
+"""Runs the API as users do: as a process on a real port."""
 
 import os
 import re
@@ -26,13 +26,7 @@ with catalog.database.open_database(door="the API") as database:
 
 @dataclass(frozen=True)
 class Running:
-    """A running API.
-
-    Attributes:
-        url: Where it listens.
-        process: Its process.
-        log: What it logs.
-    """
+    """A running API."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -40,7 +34,7 @@ class Running:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Its host and port."""
+        """Host and port."""
         found = urlsplit(self.url)
         return str(found.hostname), int(found.port or 0)
 
@@ -63,7 +57,7 @@ def serving_with(database: catalog.database.Database, settings: ApiSettings) -> 
 @contextmanager
 def _running(database: catalog.database.Database, command: list[str], environment: dict[str, str]) -> Iterator[Running]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER_PIPELINE")}
-    # Not a pipe: nobody empties it, and a server that cannot log stops.
+    # Not a pipe: a server blocks once the pipe is full.
     with (
         tempfile.NamedTemporaryFile() as log,
         subprocess.Popen(

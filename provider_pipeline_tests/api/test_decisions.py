@@ -1,4 +1,4 @@
-"""Who may decide what: each scope against each decision, and each token against the claims of others."""
+"""Who may decide what: each scope against each decision, and each token against other tokens' claims."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +31,7 @@ def sync(fleet: Fleet) -> None:
 
 @pytest.fixture
 def task(api: Api) -> int:
-    """The task of a provider whose listing moved; its host also has keys."""
+    """The task of a provider whose listing moved; its host also serves keys."""
     api.fleet.add("acme")
     api.fleet.serve("acme", {"data": [{"id": "sk-admin-0001"}, {"id": "sk-admin-0002"}]}, at=KEYS)
     sync(api.fleet)
@@ -43,7 +43,7 @@ def task(api: Api) -> int:
 
 @pytest.mark.parametrize("scope", catalog.api_tokens.SCOPES)
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
-def test_what_a_guard_holds_is_accepted_by_admin_only(api: Api, scope: str, query: str):
+def test_only_admin_accepts_what_a_guard_blocks(api: Api, scope: str, query: str):
     api.fleet.add("acme", MANY)
     sync(api.fleet)
     before = api.fleet.rows("acme")
@@ -59,12 +59,12 @@ def test_what_a_guard_holds_is_accepted_by_admin_only(api: Api, scope: str, quer
         assert catalog.acceptances.find(session) == []
 
 
-def test_the_refusal_to_accept_says_what_needs_which_scope(api: Api):
+def test_the_refusal_to_accept_names_the_missing_scope(api: Api):
     detail = problem(api("POST", SYNC, scope="sync", json={"accept": ["all"], **WHY}), 403, "scope-missing")["detail"]
-    assert detail == "to accept what a guard holds needs a token of the scope admin; 'sync' has sync"
+    assert detail == "accepting what a guard blocks needs a token with the scope admin; 'sync' has sync"
 
 
-def test_a_run_that_accepts_is_launched_by_admin_only(fleet: Fleet, httpserver: HTTPServer, serving):
+def test_only_admin_launches_a_run_that_accepts(fleet: Fleet, httpserver: HTTPServer, serving):
     fleet.add("acme")
     api = serving(ApiSettings(dagster_url=httpserver.url_for("/")))
     httpserver.clear()
@@ -78,7 +78,7 @@ def test_a_run_that_accepts_is_launched_by_admin_only(fleet: Fleet, httpserver: 
 
 @pytest.mark.parametrize("scope", catalog.api_tokens.SCOPES)
 @pytest.mark.parametrize("decision", ["approve", "reject", "retry", "cancel"])
-def test_a_task_is_decided_by_admin_only(api: Api, task: int, scope: str, decision: str):
+def test_only_admin_decides_a_task(api: Api, task: int, scope: str, decision: str):
     elsewhere = {"rule": GOOD | {"endpoint": KEYS}}
     assert api("POST", f"/api/tasks/{task}/propose", scope="sync", json=elsewhere).json()["status"] == "needs_review"
     before = api.get(f"/api/tasks/{task}")
@@ -92,7 +92,7 @@ def test_a_task_is_decided_by_admin_only(api: Api, task: int, scope: str, decisi
 
 @pytest.mark.parametrize("scope", catalog.api_tokens.SCOPES)
 @pytest.mark.parametrize(("decision", "before", "after"), [("rules/2/activate", 1, 2), ("rules/rollback", 2, 1)])
-def test_a_rule_is_activated_by_admin_only(api: Api, scope: str, decision: str, before: int, after: int):
+def test_only_admin_activates_a_rule(api: Api, scope: str, decision: str, before: int, after: int):
     api.fleet.add("acme")
     generate = "/api/providers/acme/metadata/generate-rules"
     made = api("POST", generate, scope="sync", json={"sample_response": moved(*CHAT_MODELS), "endpoint": KEYS}).json()
@@ -106,7 +106,7 @@ def test_a_rule_is_activated_by_admin_only(api: Api, scope: str, decision: str, 
         assert api.get("/api/providers/acme")["rule_version"] == before
 
 
-def test_a_rule_that_was_proposed_in_the_meantime_is_not_approved_for_the_one_that_was_looked_at(api: Api, task: int):
+def test_approving_a_reviewed_version_does_not_approve_a_later_proposal(api: Api, task: int):
     propose, approve = f"/api/tasks/{task}/propose", f"/api/tasks/{task}/approve"
     harmless = {"rule": GOOD | {"fields": {"id": "model"}, "units": {}}}
     assert api("POST", propose, scope="sync", json=harmless).json()["version"] == 2
@@ -118,7 +118,7 @@ def test_a_rule_that_was_proposed_in_the_meantime_is_not_approved_for_the_one_th
 
 @pytest.mark.parametrize("scope", ["sync", "admin"])
 @pytest.mark.parametrize("author", ["agent", "person"])
-def test_a_proposed_rule_that_asks_elsewhere_is_never_activated_by_proposing_it(
+def test_a_proposed_rule_that_sends_requests_elsewhere_is_never_activated_automatically(
     api: Api, task: int, scope: str, author: str
 ):
     both = {
@@ -140,7 +140,7 @@ def test_a_proposed_rule_that_asks_elsewhere_is_never_activated_by_proposing_it(
     assert api.get("/api/providers/acme")["rule_version"] == 1
 
 
-def test_a_rule_that_leaves_open_where_it_asks_is_activated_as_it_reads(api: Api, task: int):
+def test_a_proposed_rule_without_an_endpoint_keeps_the_active_one_and_is_activated(api: Api, task: int):
     answer = api("POST", f"/api/tasks/{task}/propose", scope="sync", json={"rule": GOOD}).json()
     assert answer["status"] == "activated"
     assert api.get(f"/api/providers/acme/rules/{answer['version']}")["model_list_config"]["endpoint"] == "/v1/models"
@@ -148,7 +148,7 @@ def test_a_rule_that_leaves_open_where_it_asks_is_activated_as_it_reads(api: Api
 
 
 def acts(task: int, worker: str) -> list[tuple[str, dict]]:
-    """Everything that takes a claim."""
+    """All requests that need a claim."""
     return [
         (f"/api/tasks/{task}/extend", {"worker": worker}),
         (f"/api/tasks/{task}/release", {"worker": worker, **WHY}),
@@ -156,7 +156,7 @@ def acts(task: int, worker: str) -> list[tuple[str, dict]]:
     ]
 
 
-def test_a_claim_is_used_by_the_token_that_made_it_and_by_no_other(api: Api, task: int):
+def test_only_the_token_that_made_a_claim_can_use_it(api: Api, task: int):
     claimed = api("POST", f"/api/tasks/{task}/claim", scope="sync", json={"worker": "alice"}).json()
     assert api.get(f"/api/tasks/{task}") == claimed
     assert "token" not in str(claimed)
@@ -179,8 +179,8 @@ def test_a_claim_is_used_by_the_token_that_made_it_and_by_no_other(api: Api, tas
         problem(api("POST", path, scope="sync", json=body), 409, "task-claim-lost")
 
 
-@pytest.mark.parametrize("worker", ["somebody", worker_name()], ids=["an agent's", "a worker's of its own"])
-def test_a_claim_that_was_not_made_over_the_api_is_used_by_no_token(api: Api, task: int, worker: str):
+@pytest.mark.parametrize("worker", ["somebody", worker_name()], ids=["an agent's", "a built-in worker's"])
+def test_no_token_can_use_a_claim_made_outside_the_api(api: Api, task: int, worker: str):
     with api.fleet.database.session() as session:
         now, lease = datetime.now(UTC), timedelta(hours=1)
         claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=lease, task_id=task)
@@ -191,7 +191,7 @@ def test_a_claim_that_was_not_made_over_the_api_is_used_by_no_token(api: Api, ta
     assert api.fleet.tasks("acme") == [claimed]
 
 
-def test_the_names_of_the_program_s_own_workers_are_not_to_be_had(api: Api, task: int):
+def test_the_names_of_built_in_workers_are_refused(api: Api, task: int):
     for path, body in [(f"/api/tasks/{task}/claim", {"worker": worker_name()}), *acts(task, worker_name())]:
         document = problem(api("POST", path, json=body), 422, "invalid-request")
         assert document["errors"][0]["at"] == ["body", "worker"]
@@ -200,7 +200,7 @@ def test_the_names_of_the_program_s_own_workers_are_not_to_be_had(api: Api, task
     assert repair.activated
 
 
-def test_on_this_machine_without_tokens_whoever_asks_is_the_operator(serving, fleet: Fleet):
+def test_without_tokens_every_caller_is_the_operator(serving, fleet: Fleet):
     fleet.add("acme", MANY)
     sync(fleet)
     fleet.serve("acme", listing("gpt-4-v1"))

@@ -1,4 +1,4 @@
-"""What README and docs/api.md say of the API, tried."""
+"""The statements about the API in README.md and docs/api.md."""
 
 import os
 import re
@@ -6,12 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import get_args
 
-from provider_pipeline.api.connections import DRAIN_SECONDS, MAX_CONNECTIONS, MAX_HEAD, MAX_HEADERS
 from provider_pipeline.api.response_models import ModelStatus
 from provider_pipeline.api.routes.models import ModelFilters
-from provider_pipeline.api.routing import SMALL_BODY
+from provider_pipeline.api.routing import MAX_MEMBERS, SMALL_BODY
+from provider_pipeline.api.serving import DRAIN_SECONDS, MAX_CONNECTIONS, MAX_HEAD, MAX_HEADERS
 from provider_pipeline.api.settings import MAX_SYNCS_AT_ONCE, ApiSettings
-from provider_pipeline.api.strict import MAX_MEMBERS
 from provider_pipeline.catalog.api_tokens import SCOPES
 from provider_pipeline_tests.api.conftest import make_tokens
 from provider_pipeline_tests.api.server import running_api
@@ -22,7 +21,7 @@ SECTION = (PROJECT / "README.md").read_text(encoding="utf-8").partition("## HTTP
 CURLS = re.findall(r"^curl .*$", SECTION, flags=re.MULTILINE)
 
 
-def test_the_readme_s_requests_are_answered(fleet: Fleet):
+def test_the_requests_in_the_readme_work(fleet: Fleet):
     assert len(CURLS) == 5
     fleet.add("openai")
     token = make_tokens(fleet.database)["sync"]
@@ -46,14 +45,14 @@ def test_the_readme_s_requests_are_answered(fleet: Fleet):
     assert 'provider_pipeline_models{provider="openai",status="active"} 5.0' in metrics
 
 
-def test_the_page_names_every_filter_and_every_scope():
+def test_the_docs_name_every_filter_and_scope():
     page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
     named = {*ModelFilters.model_fields, *SCOPES} - {"limit"}
     assert not [name for name in named if f"`{name}`" not in page]
     assert get_args(ModelStatus)[0] == "active"
 
 
-def test_the_page_says_which_scope_each_decision_needs():
+def test_the_docs_state_the_scope_of_each_decision():
     page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+) \| (no|yes) \| (.+) \| (.+) \|$", page, flags=re.MULTILINE)
     stated = {what: (sync, admin) for what, read, sync, admin in rows if read == "no"}
@@ -62,7 +61,7 @@ def test_the_page_says_which_scope_each_decision_needs():
         assert any(f"`{word}`" in what for what in needs_admin), word
 
 
-def test_the_limits_are_those_that_hold():
+def test_the_documented_limits_are_the_real_ones():
     page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Limits")[2].partition("\n## ")[0]
     chosen = ApiSettings()
     for told in (

@@ -1,6 +1,6 @@
-"""`/docs` in a real browser: drawn, usable, and from this machine alone.
+"""`/docs` in a real browser: it works, and loads nothing from elsewhere.
 
-With SCREENSHOTS set to a folder, the page is kept there as a picture.
+With SCREENSHOTS set to a folder, a screenshot is stored there.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from provider_pipeline_tests.api.server import running_api
 from provider_pipeline_tests.browser import chromium
 from provider_pipeline_tests.fleet import Fleet
 
-PATIENCE = 60_000
+TIMEOUT = 60_000
 SWAGGER_UI = Path(provider_pipeline.__file__).parent / "api" / "docs_files" / "swagger-ui"
 VERSION = "5.35.0"
 PUBLISHED = {
@@ -33,7 +33,7 @@ PUBLISHED = {
 
 @dataclass
 class Docs:
-    """The page, what it asked for, and what the browser complained about."""
+    """The page, the URLs it requested, and the browser's error messages."""
 
     page: Page
     url: str
@@ -44,7 +44,7 @@ class Docs:
 
 @pytest.fixture
 def docs(fleet: Fleet) -> Iterator[Docs]:
-    """The page of a running API with a provider, in a browser."""
+    """The page of a running API with one provider, in a browser."""
     executable = chromium()
     fleet.add("acme")
     token = make_tokens(fleet.database)["read"]
@@ -54,19 +54,19 @@ def docs(fleet: Fleet) -> Iterator[Docs]:
         playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"]) as browser,
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         found = Docs(page, api.url, token)
         page.on("request", lambda request: found.asked.append(request.url))
         page.on("console", lambda message: found.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.goto(f"{api.url}/docs", timeout=PATIENCE)
+        page.goto(f"{api.url}/docs", timeout=TIMEOUT)
         yield found
 
 
 @pytest.mark.timeout(600)
-def test_a_person_asks_the_api_from_its_page_which_asks_nobody_else(docs: Docs):
+def test_a_person_calls_the_api_from_the_page_which_loads_nothing_from_elsewhere(docs: Docs):
     page = docs.page
-    expect(page.get_by_text("/api/providers/{slug}/sync-models")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("/api/providers/{slug}/sync-models")).to_be_visible(timeout=TIMEOUT)
     page.get_by_role("button", name="Authorize").first.click()
     page.get_by_label("auth-bearer-value").fill(docs.token)
     page.get_by_role("button", name="Apply credentials").click()
@@ -75,16 +75,16 @@ def test_a_person_asks_the_api_from_its_page_which_asks_nobody_else(docs: Docs):
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
     answer = page.locator(".live-responses-table").first
-    expect(answer).to_contain_text('"slug": "acme"', timeout=PATIENCE)
+    expect(answer).to_contain_text('"slug": "acme"', timeout=TIMEOUT)
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/docs.png")
     assert docs.complaints == []
     assert [each for each in docs.asked if not each.startswith((f"{docs.url}/", "data:"))] == []
 
 
-def test_the_page_may_load_and_ask_nothing_from_elsewhere(docs: Docs):
+def test_the_page_can_neither_load_from_nor_send_to_other_hosts(docs: Docs):
     page = docs.page
-    expect(page.get_by_text("/api/models").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("/api/models").first).to_be_visible(timeout=TIMEOUT)
     refused = page.evaluate(
         """async () => {
             try { await fetch("http://127.0.0.1:9/"); return false; } catch (error) { return String(error); }
@@ -100,13 +100,13 @@ def test_the_page_may_load_and_ask_nothing_from_elsewhere(docs: Docs):
     assert page.evaluate("window.wasRun") is None
 
 
-def test_no_other_page_may_show_it_in_a_frame(api: Api):
+def test_no_other_page_can_frame_it(api: Api):
     answer = api("GET", "/docs", scope=None)
     assert answer.headers["content-type"].startswith("text/html")
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "://" not in answer.text
 
 
-def test_swagger_ui_is_what_its_makers_published():
+def test_swagger_ui_is_unchanged_from_its_release():
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in SWAGGER_UI.iterdir()} == PUBLISHED
     assert f'"{VERSION}"' in (SWAGGER_UI / "swagger-ui-bundle.js").read_text(encoding="utf-8")

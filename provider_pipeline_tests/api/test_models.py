@@ -1,4 +1,4 @@
-"""Models over HTTP: filters, orders, pages, the past, and conditional requests."""
+"""Models over HTTP: filters, orders, pages, past moments, and conditional requests."""
 
 import base64
 import json
@@ -103,7 +103,7 @@ def test_filters_and_orders(client: Client, query: str, found: list[str]):
     assert ids(client, query) == found
 
 
-def test_one_provider_s_models(client: Client):
+def test_models_of_one_provider(client: Client):
     assert ids(client, "", "/api/providers/other/models") == ["painter", "zeta"]
     (first, *_) = client.get("/api/providers/acme/models").json()["models"]
     assert (first["provider"], first["capabilities"]) == ("acme", {"chat": True, "vision": True, "tools": False})
@@ -113,7 +113,7 @@ def test_one_provider_s_models(client: Client):
 @pytest.mark.parametrize("path", ["/api/models", "/api/providers/acme/models"])
 @pytest.mark.parametrize("sort", ["model_id", "context_length", "input_price", "output_price", "first_seen_at"])
 @pytest.mark.parametrize("sign", ["", "-"])
-def test_pages_put_together_are_the_whole_list(client: Client, path: str, sort: str, sign: str):
+def test_pages_together_are_the_complete_list(client: Client, path: str, sort: str, sign: str):
     whole = client.get(path, params={"sort": sign + sort}).json()
     assert whole["next_cursor"] is None
     pages, cursor = [], ""
@@ -138,7 +138,9 @@ def test_the_past(client: Client, shared_database: catalog.database.Database):
     assert [each["model_id"] for each in one["models"]] == ["zeta"]
 
 
-def test_nothing_is_sent_again_until_something_was_synced(client: Client, shared_database: catalog.database.Database):
+def test_unchanged_models_are_answered_with_304_until_the_next_sync(
+    client: Client, shared_database: catalog.database.Database
+):
     first = client.get("/api/models")
     etag = first.headers["etag"]
     for given in (etag, f'"other", {etag}', "*", etag.removeprefix("W/")):
@@ -176,7 +178,7 @@ def test_an_unknown_provider_is_a_404_that_names_similar_ones(client: Client):
         "cursor=%00",
     ],
 )
-def test_a_parameter_that_means_nothing_is_refused(client: Client, query: str):
+def test_an_invalid_parameter_is_refused(client: Client, query: str):
     problem(client.get(f"/api/models?{query}"), 422, "invalid-request")
 
 
@@ -212,7 +214,7 @@ def test_broken_cursors_are_refused(client: Client):
         problem(client.get("/api/models", params={"sort": "first_seen_at", "cursor": cursor}), 400, "broken-cursor")
 
 
-def test_random_cursors_never_break_the_server(client: Client):
+def test_random_cursors_are_refused(client: Client):
     random_bytes = random.Random(7)
     for _ in range(200):
         cursor = base64.urlsafe_b64encode(random_bytes.randbytes(random_bytes.randrange(1, 60))).decode().rstrip("=")

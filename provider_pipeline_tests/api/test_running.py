@@ -1,4 +1,4 @@
-"""The API as a process on a real port, beside the command line, and killed in the middle of its work."""
+"""The API as a process: beside the command line, and killed during a sync."""
 
 import json
 import os
@@ -25,12 +25,12 @@ from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 __all__ = ["run"]
 
 SYNC = "/api/providers/acme/sync-models"
-PATIENCE = 120
+TIMEOUT = 120
 SECRET = "sk-live-0123456789abcdef"
 
 
 class Slow:
-    """A provider that answers only once it may."""
+    """A provider that answers when the test lets it."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.asked, self.go = threading.Event(), threading.Event()
@@ -40,26 +40,26 @@ class Slow:
 
     def _answer(self, _request: Request) -> Response:
         self.asked.set()
-        self.go.wait(PATIENCE)
+        self.go.wait(TIMEOUT)
         return Response(json.dumps(listing(*CHAT_MODELS)), content_type="application/json")
 
 
 @contextmanager
 def in_background(client: httpx.Client) -> Iterator:
-    """A sync that goes on meanwhile."""
+    """A sync in a thread."""
     with ThreadPoolExecutor(1) as threads:
         yield threads.submit(client.post, SYNC)
 
 
-def test_two_syncs_through_two_doors_are_one_sync_and_one_answer_that_says_who_is_at_it(fleet: Fleet, run: CommandLine):
+def test_of_two_concurrent_syncs_by_api_and_cli_one_is_refused_naming_the_other(fleet: Fleet, run: CommandLine):
     fleet.add("acme")
     slow = Slow(fleet)
     with (
         running_api(fleet.database, "--no-auth") as api,
-        httpx.Client(base_url=api.url, timeout=PATIENCE) as client,
+        httpx.Client(base_url=api.url, timeout=TIMEOUT) as client,
     ):
         with in_background(client) as first:
-            assert slow.asked.wait(PATIENCE)
+            assert slow.asked.wait(TIMEOUT)
             second = run.process("sync", "acme")
             slow.go.set()
             assert first.result().status_code == 200
@@ -70,7 +70,7 @@ def test_two_syncs_through_two_doors_are_one_sync_and_one_answer_that_says_who_i
         slow.go.clear()
         with ThreadPoolExecutor(1) as threads:
             first_by_hand = threads.submit(run.process, "sync", "acme")
-            assert slow.asked.wait(PATIENCE)
+            assert slow.asked.wait(TIMEOUT)
             answer = client.post(SYNC)
             slow.go.set()
             assert first_by_hand.result().code == 0
@@ -86,20 +86,20 @@ def waits_for_a_lock(fleet: Fleet) -> bool:
 
 
 def until(condition) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 @pytest.mark.parametrize("moment", ["while it fetches", "while it writes"])
-def test_an_api_that_is_killed_in_the_middle_of_a_sync_leaves_nothing_half_written(fleet: Fleet, moment: str):
+def test_an_api_killed_during_a_sync_leaves_nothing_half_written(fleet: Fleet, moment: str):
     fleet.add("acme")
     with fleet.database.session() as session:
         before = everything(session)
     with (
         running_api(fleet.database, "--no-auth") as api,
-        httpx.Client(base_url=api.url, timeout=PATIENCE) as client,
+        httpx.Client(base_url=api.url, timeout=TIMEOUT) as client,
         fleet.database.session() as holder,
     ):
         if moment == "while it fetches":
@@ -108,7 +108,7 @@ def test_an_api_that_is_killed_in_the_middle_of_a_sync_leaves_nothing_half_writt
             holder.execute(text("SELECT FROM provider FOR NO KEY UPDATE"))
         with in_background(client) as sync:
             if moment == "while it fetches":
-                assert slow.asked.wait(PATIENCE)
+                assert slow.asked.wait(TIMEOUT)
             else:
                 until(lambda: waits_for_a_lock(fleet))
             os.kill(api.process.pid, signal.SIGKILL)
@@ -125,7 +125,7 @@ def test_an_api_that_is_killed_in_the_middle_of_a_sync_leaves_nothing_half_writt
 
 
 def everything(session) -> dict[str, int]:
-    """How many rows there are in each table that a sync writes."""
+    """The number of rows in each table that a sync writes."""
     tables = (
         "provider_model",
         "provider_model_change",
@@ -137,7 +137,7 @@ def everything(session) -> dict[str, int]:
     return {name: session.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables}
 
 
-def test_no_answer_and_no_line_of_the_log_holds_a_secret(fleet: Fleet):
+def test_no_response_log_line_or_table_holds_a_secret(fleet: Fleet):
     fleet.add("acme", auth={"type": "bearer", "env": "ACME_KEY"})
     fleet.answer("acme", f'{{"error": "key {SECRET} is not welcome"}}', status=401, content_type="application/json")
     tokens = make_tokens(fleet.database)
@@ -146,7 +146,7 @@ def test_no_answer_and_no_line_of_the_log_holds_a_secret(fleet: Fleet):
         said = []
         for scope, token in [*tokens.items(), ("nobody", "pp_not-a-token")]:
             headers = {"Authorization": f"Bearer {token}"}
-            with httpx.Client(base_url=api.url, headers=headers, timeout=PATIENCE) as client:
+            with httpx.Client(base_url=api.url, headers=headers, timeout=TIMEOUT) as client:
                 said += [
                     client.post(SYNC),
                     client.get("/api/providers"),
@@ -175,7 +175,7 @@ def test_no_answer_and_no_line_of_the_log_holds_a_secret(fleet: Fleet):
             assert not [secret for secret in secrets if secret in stored], name
 
 
-def test_the_port_speaks_http_and_chunked_bodies_have_an_end(fleet: Fleet):
+def test_a_chunked_body_over_the_limit_is_refused(fleet: Fleet):
     with running_api(fleet.database, "--no-auth", "--max-megabytes", "1") as api:
         chunk = b"x" * 65_536
 
@@ -183,7 +183,7 @@ def test_the_port_speaks_http_and_chunked_bodies_have_an_end(fleet: Fleet):
             for _ in range(20):
                 yield chunk
 
-        with httpx.Client(base_url=api.url, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=api.url, timeout=TIMEOUT) as client:
             path = "/api/providers/acme/metadata/generate-rules"
             answer = client.post(path, content=endless(), headers={"Content-Type": "application/json"})
             assert answer.status_code == 413

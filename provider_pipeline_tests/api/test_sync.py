@@ -1,28 +1,22 @@
-"""Syncs and generated rules over HTTP."""
+"""Syncs, and rules generated from samples, over HTTP."""
 
-import time
 from datetime import datetime, timedelta
-from pathlib import Path
 
-import graphql as graphql_core
 import pytest
-from pytest_httpserver import HTTPServer
 
 from provider_pipeline import catalog
-from provider_pipeline.api.dagster_runs import ADD_PARTITION, JOB, LAUNCH, LOCATION, PARTITIONS, STEP
-from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline.catalog.sync_locks import LEASE
-from provider_pipeline.definitions import defs
 from provider_pipeline_tests.api.conftest import Api, problem
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
-from provider_pipeline_tests.listing.hostile.server import HostileServer
-from provider_pipeline_tests.listing.test_posting import DRIPPING
+from provider_pipeline_tests.fleet import CHAT_MODELS, listing, moved
+from provider_pipeline_tests.listing.hostile.search import places_in
 
 SYNC = "/api/providers/acme/sync-models"
+
+
 GENERATE = "/api/providers/acme/metadata/generate-rules"
 
 
-def test_a_sync_answers_what_the_python_api_answers(api: Api):
+def test_a_sync_returns_what_the_python_api_returns(api: Api):
     api.fleet.add("acme")
     dry = api("POST", f"{SYNC}?dry_run=true", scope="sync").json()
     assert (dry["dry_run"], dry["models_created"]) == (True, 5)
@@ -52,7 +46,7 @@ def test_a_sync_answers_what_the_python_api_answers(api: Api):
     assert set(api.fleet.rows("acme")) == set(CHAT_MODELS)
 
 
-def test_a_blocked_sync_is_a_422_with_the_reason_and_the_issues_and_opens_a_task_of_the_token(api: Api):
+def test_a_blocked_sync_is_a_422_with_its_issues_and_opens_a_task_with_the_token_as_author(api: Api):
     api.fleet.add("acme")
     api.fleet.serve("acme", {"moved": True})
     document = problem(api("POST", SYNC, scope="sync"), 422, "rule-validation")
@@ -64,7 +58,7 @@ def test_a_blocked_sync_is_a_422_with_the_reason_and_the_issues_and_opens_a_task
     problem(api("POST", f"{SYNC}?dry_run=true"), 422, "rule-validation")
 
 
-def test_a_provider_that_somebody_is_syncing_is_a_409_that_says_who(api: Api):
+def test_a_sync_in_progress_is_a_409_that_names_the_process(api: Api):
     api.fleet.add("acme")
     with (
         catalog.database.open_database(api.fleet.database.url, door="the CLI") as other,
@@ -85,7 +79,7 @@ def test_a_provider_that_somebody_is_syncing_is_a_409_that_says_who(api: Api):
         (("<html>", 200, "text/html"), 502, "listing-unreadable"),
     ],
 )
-def test_a_provider_that_refuses_or_says_nothing_readable_is_a_502(api: Api, answer, status: int, kind: str):
+def test_a_provider_that_refuses_or_sends_no_listing_is_a_502(api: Api, answer, status: int, kind: str):
     api.fleet.add("acme")
     body, code, content_type = answer
     api.fleet.answer("acme", body, status=code, content_type=content_type)
@@ -98,7 +92,7 @@ def test_a_provider_that_does_not_answer_is_a_504(api: Api):
     problem(api("POST", SYNC), 504, "listing-unreachable")
 
 
-def test_a_provider_without_a_rule_or_a_key_says_so(api: Api):
+def test_a_missing_rule_provider_or_key_is_named(api: Api):
     new = {"slug": "acme", "base_url": "http://127.0.0.1:9", "requests": {"allow_private": True}}
     new["auth"] = {"type": "bearer", "env": "NOBODY_SET_THIS"}
     assert api("POST", "/api/providers", json=new).status_code == 201
@@ -109,7 +103,7 @@ def test_a_provider_without_a_rule_or_a_key_says_so(api: Api):
     assert "NOBODY_SET_THIS" in problem(api("POST", SYNC), 422, "missing-credential")["detail"]
 
 
-def test_a_guard_is_accepted_with_a_reason_in_the_token_s_name(api: Api):
+def test_a_guard_is_accepted_with_a_reason_and_the_token_as_author(api: Api):
     api.fleet.add("acme", listing(*(f"gpt-4-v{n}" for n in range(20))))
     api("POST", SYNC)
     api.fleet.serve("acme", listing("gpt-4-v1"))
@@ -123,7 +117,7 @@ def test_a_guard_is_accepted_with_a_reason_in_the_token_s_name(api: Api):
     assert (accepted.reason, accepted.created_by_id) == ("they closed shop", api.token_id("admin"))
 
 
-def test_rules_generated_from_a_sample_are_stored_in_the_token_s_name_and_not_used(api: Api):
+def test_a_rule_generated_from_a_sample_is_stored_with_the_token_as_author_and_not_used(api: Api):
     api.fleet.add("acme")
     sample = moved(*CHAT_MODELS)
     dry = api("POST", f"{GENERATE}?dry_run=true", scope="sync", json={"sample_response": sample}).json()
@@ -149,74 +143,10 @@ def test_a_sample_without_models_is_a_422_and_stores_no_rule(api: Api, sample: o
     assert len(api.get("/api/providers/acme/rules")) == 1
 
 
-def graphql(server: HTTPServer, *answers: dict) -> None:
-    for answer in answers:
-        server.expect_ordered_request("/graphql", method="POST").respond_with_json({"data": answer})
-
-
-def test_a_sync_is_launched_through_dagster(fleet: Fleet, httpserver: HTTPServer, serving):
-    fleet.add("acme")
-    api = serving(ApiSettings(dagster_url=httpserver.url_for("/").rstrip("/")))
-    httpserver.clear()
-    graphql(
-        httpserver,
-        {"addDynamicPartition": {"__typename": "DuplicateDynamicPartitionError"}},
-        {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": "abc-1"}}},
-        {"addDynamicPartition": {"__typename": "AddDynamicPartitionSuccess"}},
-        {"launchRun": {"__typename": "PythonError", "message": "no such\njob"}},
-    )
-    options = {"accept": ["shrink"], "reason": "they closed shop"}
-    answer = api("POST", f"{SYNC}?via=dagster&dry_run=true", json=options)
-    assert answer.status_code == 202, answer.text
-    link = httpserver.url_for("/runs/abc-1")
-    assert answer.json() == {"provider": "acme", "run_id": "abc-1", "url": link}
-    assert answer.headers["location"] == link
-    launch = httpserver.log[1][0].json["variables"]["execution"]
-    assert launch["executionMetadata"]["tags"] == [{"key": "dagster/partition", "value": "acme"}]
-    assert launch["runConfigData"] == {"ops": {"provider_catalog": {"config": {"dry_run": True, **options}}}}
-    document = problem(api("POST", f"{SYNC}?via=dagster"), 502, "dagster-refused")
-    assert document["detail"] == "Dagster refused: PythonError: no such job"
-
-
-def test_a_dagster_that_is_not_there_or_something_else_is_told_apart(fleet: Fleet, httpserver: HTTPServer, serving):
-    fleet.add("acme")
-    api = serving(ApiSettings(dagster_url="http://127.0.0.1:9"))
-    problem(api("POST", f"{SYNC}?via=dagster"), 504, "dagster-unreachable")
-    problem(api("POST", f"{SYNC}?via=dagster", json={"accept": ["shrink"]}), 422, "configuration")
-    api = serving(ApiSettings(dagster_url=httpserver.url_for("/")))
-    for body in ("<html>", "[]", '{"data": null}', '{"errors": []}'):
-        httpserver.clear()
-        httpserver.expect_request("/graphql").respond_with_data(body)
-        problem(api("POST", f"{SYNC}?via=dagster"), 502, "dagster-refused")
-
-
-@pytest.mark.parametrize("how", ["says nothing", "drips headers", "drips a body"])
-def test_a_dagster_that_drips_its_answer_is_given_up(fleet: Fleet, serving, monkeypatch: pytest.MonkeyPatch, how: str):
-    monkeypatch.setattr("provider_pipeline.api.dagster_runs._SECONDS", 0.5)
-    fleet.add("acme")
-    with HostileServer(DRIPPING[how]) as dagster:
-        api = serving(ApiSettings(dagster_url=dagster.url))
-        began = time.monotonic()
-        document = problem(api("POST", f"{SYNC}?via=dagster"), 504, "dagster-unreachable")
-        assert time.monotonic() - began < 10
-    assert document["detail"] == "Dagster does not answer: nothing whole within 0.5 s"
-
-
-def test_without_an_address_of_dagster_nothing_is_launched(api: Api):
+def test_keys_in_a_sample_are_masked_before_it_is_stored(api: Api):
     api.fleet.add("acme")
-    assert "PROVIDER_PIPELINE_DAGSTER_URL" in problem(api("POST", f"{SYNC}?via=dagster"), 503, "no-dagster")["hint"]
-
-
-@pytest.mark.parametrize("query", [ADD_PARTITION, LAUNCH])
-def test_what_dagster_is_asked_is_in_its_schema(query: str):
-    from dagster_graphql.schema import create_schema
-
-    assert graphql_core.validate(create_schema().graphql_schema, graphql_core.parse(query)) == []
-
-
-def test_the_job_and_its_step_are_called_what_they_are_called():
-    job = defs.resolve_job_def(JOB)
-    assert [node.name for node in job.nodes] == [STEP]
-    assert job.partitions_def.name == PARTITIONS
-    workspace = (Path(__file__).parents[2] / "workspace.yaml").read_text(encoding="utf-8")
-    assert f"location_name: {LOCATION}\n" in workspace
+    sample = listing(*CHAT_MODELS) | {"apiKey": "hunter2 is my password"}
+    sample["data"][0]["note"] = "ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2"
+    made = api("POST", "/api/providers/acme/metadata/generate-rules", json={"sample_response": sample})
+    assert made.status_code == 200, made.text
+    assert list(places_in(api.fleet.database.engine)) == []

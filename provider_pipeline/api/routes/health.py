@@ -1,36 +1,40 @@
-"""Whether it works: for load balancers and Prometheus. Not under `/api`, and the first two need no token.
+"""Health, for load balancers, and metrics, for Prometheus.
 
-Whatever the other endpoints are busy with, these are answered: by the event loop, or by threads of their own.
+These answer however busy the other endpoints are: from the event loop, or from threads of their own.
 """
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.api.access import BEARER
-from provider_pipeline.api.metrics import metrics_text
+from provider_pipeline.api.access import BEARER, Reader, service_of
 from provider_pipeline.api.problems import responses
-from provider_pipeline.api.response_models import Health
+from provider_pipeline.api.response_models import HealthResponse
 from provider_pipeline.api.routing import GuardedRoute
-from provider_pipeline.api.service import Reader, service_of
 
 routes = APIRouter(tags=["health"])
 guarded_routes = APIRouter(tags=["health"], route_class=GuardedRoute, dependencies=[Depends(BEARER)])
 
 
-@routes.get("/healthz", response_model=Health, responses=responses(500))
+@routes.get("/healthz", response_model=HealthResponse, responses=responses(500))
 async def healthz() -> Any:
-    """The process answers."""
+    """The process is up."""
     return {"status": "ok"}
 
 
-@routes.get("/readyz", response_model=Health, responses=responses(500, 503))
+@routes.get("/readyz", response_model=HealthResponse, responses=responses(500, 503))
 async def readyz(request: Request) -> Any:
-    """The database answers, and has the schema that this version works with."""
+    """The database is up, and has the schema that this version works with."""
     service = service_of(request)
     await run_sync(catalog.migrations.check_schema, service.database.engine, limiter=service.health_threads)
     return {"status": "ok"}
@@ -41,7 +45,43 @@ async def readyz(request: Request) -> Any:
     response_class=PlainTextResponse,
     responses={200: {"content": {"text/plain": {}}}, **responses(401, 403, 429, 500, 503)},
 )
-async def metrics(call: Reader) -> Response:
-    """How every provider is doing, for Prometheus."""
-    text = await run_sync(metrics_text, call.session, limiter=call.service.health_threads)
+async def metrics(context: Reader) -> Response:
+    """The state of every enabled provider, for Prometheus."""
+    text = await run_sync(_metrics_text, context.session, limiter=context.service.health_threads)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+class _ProviderMetrics(Collector):
+    """Reads the metrics from the catalogue at each scrape: nothing is counted in this process."""
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._session = session
+        self._now = now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The metrics, one sample per enabled provider."""
+        age = _gauge("last_success_age_seconds", "Seconds since the last good sync, or since the provider was added.")
+        failures = _gauge("consecutive_failures", "Failed syncs in a row.")
+        blocked = _gauge("blocked", "Whether the last listing was blocked because the rule does not fit it.")
+        models = _gauge("models", "Models in the table, by status.", "status")
+        seconds = _gauge("last_sync_seconds", "Duration of the last sync.")
+        for health in catalog.health.provider_health(self._session):
+            labels = [health.slug]
+            age.add_metric(labels, (self._now - health.last_success_at).total_seconds())
+            failures.add_metric(labels, health.consecutive_failures)
+            blocked.add_metric(labels, health.blocked)
+            if health.last_seconds is not None:
+                seconds.add_metric(labels, health.last_seconds)
+            for status, count in sorted(health.models.items()):
+                models.add_metric([*labels, status], count)
+        yield from (age, failures, blocked, models, seconds)
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"provider_pipeline_{name}", text, labels=["provider", *labels])
+
+
+def _metrics_text(session: Session) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_ProviderMetrics(session, datetime.now(UTC)))
+    return generate_latest(registry)

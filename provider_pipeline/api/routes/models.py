@@ -1,4 +1,4 @@
-"""The models: of one provider, of all, now or at a past moment."""
+"""Models: of one provider or of all, now or at a past moment."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,10 +7,11 @@ from fastapi import Header, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from provider_pipeline import catalog
-from provider_pipeline.api.cursors import read_model_cursor, write_model_cursor
-from provider_pipeline.api.response_models import ModelList, ModelStatus
-from provider_pipeline.api.routes.common import Slug, router
-from provider_pipeline.api.service import Call, Reader
+from provider_pipeline.api.access import Reader, RequestContext
+from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
+from provider_pipeline.api.request_models import Slug
+from provider_pipeline.api.response_models import ModelPage, ModelStatus
+from provider_pipeline.api.routing import router
 
 routes = router("models")
 
@@ -18,26 +19,26 @@ _Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$"
 _Capability = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
 _Price = Annotated[float | None, Field(ge=0, le=10**12, allow_inf_nan=False, description="USD per 1,000,000 tokens.")]
 _MAY_BE_UNCHANGED: dict[int | str, dict[str, Any]] = {
-    200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Differs whenever the models may."}}},
+    200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Changes whenever the models may have."}}},
     304: {"description": "Nothing changed since the ETag."},
 }
 
 
 class ModelFilters(BaseModel):
-    """Which models, in which order, and which page of them."""
+    """Filters, order and page of a list of models."""
 
     model_config = ConfigDict(extra="forbid")
 
     capability: list[_Capability] = Field(
-        default=[], max_length=20, description="Known to be there; all of them, if repeated."
+        default=[], max_length=20, description="Models known to have it; if repeated, all of them."
     )
     family: _Word | None = None
     min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.")] = None
-    modality: _Word | None = Field(default=None, description="Accepted or produced.")
+    modality: _Word | None = Field(default=None, description="As input or output.")
     max_input_price: _Price = None
     max_output_price: _Price = None
     status: ModelStatus | Literal["all"] = "active"
-    as_of: AwareDatetime | None = Field(default=None, description="As the models were at this moment.")
+    as_of: AwareDatetime | None = Field(default=None, description="The models as they were at this moment.")
     sort: Literal[
         "model_id",
         "-model_id",
@@ -56,7 +57,7 @@ class ModelFilters(BaseModel):
     )
 
     def query(self, provider: catalog.providers.Provider | None) -> catalog.model_search.ModelQuery:
-        """The filters as the catalogue takes them."""
+        """The catalogue's query for these filters."""
         order = next(order for order in catalog.model_search.ORDERS if order == self.sort.removeprefix("-"))
         return catalog.model_search.ModelQuery(
             provider=provider,
@@ -74,40 +75,42 @@ class ModelFilters(BaseModel):
 
 
 _Filters = Annotated[ModelFilters, Query()]
-_Known = Annotated[str | None, Header(alias="If-None-Match", max_length=4000, description="An ETag, or several.")]
+_IfNoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", max_length=4000, description="One or several ETags.")
+]
 
 
-@routes.get("/providers/{slug}/models", response_model=ModelList, responses=_MAY_BE_UNCHANGED)
-def list_models(call: Reader, slug: Slug, filters: _Filters, known: _Known = None) -> Response:
+@routes.get("/providers/{slug}/models", response_model=ModelPage, responses=_MAY_BE_UNCHANGED)
+def list_models(context: Reader, slug: Slug, filters: _Filters, known_etags: _IfNoneMatch = None) -> Response:
     """A provider's models."""
-    return _page(call, filters, call.provider(slug), known)
+    return _page(context, filters, context.provider(slug), known_etags)
 
 
-@routes.get("/models", response_model=ModelList, responses=_MAY_BE_UNCHANGED)
-def list_all_models(call: Reader, filters: _Filters, known: _Known = None) -> Response:
-    """The models of all providers, one provider after the other."""
-    return _page(call, filters, None, known)
+@routes.get("/models", response_model=ModelPage, responses=_MAY_BE_UNCHANGED)
+def list_all_models(context: Reader, filters: _Filters, known_etags: _IfNoneMatch = None) -> Response:
+    """The models of all providers, one provider after another."""
+    return _page(context, filters, None, known_etags)
 
 
 def _page(
-    call: Call, filters: ModelFilters, provider: catalog.providers.Provider | None, known: str | None
+    context: RequestContext, filters: ModelFilters, provider: catalog.providers.Provider | None, known_etags: str | None
 ) -> Response:
     query = filters.query(provider)
-    after = None if filters.cursor is None else read_model_cursor(query, filters.cursor)
-    # Read first: if a sync comes between, the answer is newer than its ETag says, and is sent once more.
-    etag = f'W/"{catalog.model_search.models_state(call.session, provider)}"'
+    after = None if filters.cursor is None else decode_model_cursor(query, filters.cursor)
+    # Read before the models: if a sync comes between, they are newer than their ETag, and are sent once more.
+    etag = f'W/"{catalog.model_search.models_state(context.session, provider)}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if known is not None and _matches(known, etag):
+    if known_etags is not None and _matches(known_etags, etag):
         return Response(status_code=304, headers=headers)
-    page = catalog.model_search.search(call.session, query, limit=filters.limit, after=after)
-    samples = catalog.providers.sample_slugs(call.session)
+    page = catalog.model_search.search(context.session, query, limit=filters.limit, after=after)
+    samples = catalog.providers.sample_slugs(context.session)
     models = [{**model, "sample": model["provider"] in samples} for model in page.models]
-    following = None if page.last is None else write_model_cursor(query, page.last)
-    # Not through the response model: the database's rows are what it describes, and there may be a thousand of them.
-    content = orjson.dumps({"models": models, "next_cursor": following})
+    next_cursor = None if page.last is None else encode_model_cursor(query, page.last)
+    # Without validation by the response model, which would be slow for a thousand rows.
+    content = orjson.dumps({"models": models, "next_cursor": next_cursor})
     return Response(content, headers=headers, media_type="application/json")
 
 
-def _matches(known: str, etag: str) -> bool:
-    given = {each.strip() for each in known.split(",")}
+def _matches(known_etags: str, etag: str) -> bool:
+    given = {each.strip() for each in known_etags.split(",")}
     return "*" in given or etag in given or etag.removeprefix("W/") in given

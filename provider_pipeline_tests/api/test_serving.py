@@ -1,4 +1,4 @@
-"""Connections that wait, drip, swamp, or never read: closed in time, while others are served."""
+"""Connections that wait, drip, flood, or never read are closed in time, while others are served."""
 
 import socket
 import threading
@@ -15,7 +15,7 @@ from provider_pipeline.catalog.database import Database
 from provider_pipeline_tests.api.conftest import make_tokens
 from provider_pipeline_tests.api.server import Running, running_api, serving_with
 
-PATIENCE = 120
+TIMEOUT = 120
 MIB = 2**20
 HEAD = b"POST /api/providers HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 HALF_HEAD = b"GET /api/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX-"
@@ -24,8 +24,8 @@ WHOLE = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def ends(connection: socket.socket) -> bytes:
-    """What a server sends until it closes a connection."""
-    connection.settimeout(PATIENCE)
+    """Everything a server sends until it closes the connection."""
+    connection.settimeout(TIMEOUT)
     said = b""
     while part := connection.recv(100_000):
         said += part
@@ -33,7 +33,7 @@ def ends(connection: socket.socket) -> bytes:
 
 
 def refuses(connection: socket.socket, sent: bytes) -> bytes:
-    """What a server says, or nothing if it resets the connection while bytes are on their way to it."""
+    """What a server answers; empty if it resets the connection while bytes are on their way."""
     try:
         connection.sendall(sent)
         return ends(connection)
@@ -43,7 +43,7 @@ def refuses(connection: socket.socket, sent: bytes) -> bytes:
 
 @contextmanager
 def dripping(connections: list[socket.socket], byte: bytes) -> Iterator[None]:
-    """Sends one byte after the other over each connection."""
+    """Keeps sending a byte over each connection, five times a second."""
     over = threading.Event()
 
     def drip() -> None:
@@ -65,21 +65,21 @@ def dripping(connections: list[socket.socket], byte: bytes) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def hasty(shared_database: Database) -> Iterator[Running]:
-    """An API that waits two seconds for heads and for those who do not read."""
+    """An API that waits two seconds for heads and for clients that do not read."""
     with serving_with(shared_database, ApiSettings(head_seconds=2, unread_seconds=2)) as api:
         yield api
 
 
 @pytest.fixture(scope="module")
 def api(shared_database: Database) -> Iterator[Running]:
-    """An API as people run it."""
+    """The API with default settings."""
     with running_api(shared_database) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def token(shared_database: Database) -> str:
-    """A token for reading."""
+    """A token with the scope read."""
     return make_tokens(shared_database)["read"]
 
 
@@ -96,14 +96,14 @@ def token(shared_database: Database) -> str:
     ],
     ids=["idle", "half a head", "dripping head", "half a body", "dripping body", "kept alive", "dripping second head"],
 )
-def test_a_connection_that_waits_is_closed(hasty: Running, sent: bytes, drip: bytes, said: bytes):
+def test_a_waiting_connection_is_closed(hasty: Running, sent: bytes, drip: bytes, said: bytes):
     with socket.create_connection(hasty.address) as connection:
         connection.sendall(sent)
         with dripping([connection] if drip else [], drip):
             assert ends(connection)[: len(said)] == said
 
 
-def test_a_client_that_does_not_read_its_answer_is_cut_off(hasty: Running):
+def test_a_client_that_does_not_read_its_response_is_disconnected(hasty: Running):
     path = b"/docs/swagger-ui/swagger-ui-bundle.js"
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -111,18 +111,18 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off(hasty: Running):
         connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         here = connection.getsockname()
         server = psutil.Process(hasty.process.pid)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while here in [each.raddr for each in server.net_connections("tcp")]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    assert len(httpx.get(f"{hasty.url}{path.decode()}", timeout=PATIENCE).content) > MIB
+    assert len(httpx.get(f"{hasty.url}{path.decode()}", timeout=TIMEOUT).content) > MIB
 
 
-def test_more_connections_than_there_is_room_for_push_out_those_that_wait_longest(shared_database: Database):
+def test_beyond_the_limit_of_connections_the_longest_waiting_ones_are_closed(shared_database: Database):
     with serving_with(shared_database, ApiSettings(head_seconds=600)) as api, ExitStack() as stack:
         waiting = [stack.enter_context(socket.create_connection(api.address)) for _ in range(600)]
         for _ in range(20):
-            assert httpx.get(f"{api.url}/healthz", timeout=PATIENCE).status_code == 200
+            assert httpx.get(f"{api.url}/healthz", timeout=TIMEOUT).status_code == 200
         assert len(psutil.Process(api.process.pid).net_connections("tcp")) <= 513  # and the one that listens
         assert [refuses(each, b"") for each in waiting[:80]] == [b""] * 80
         waiting[-1].sendall(WHOLE)
@@ -139,10 +139,10 @@ def test_more_connections_than_there_is_room_for_push_out_those_that_wait_longes
     ],
     ids=["many headers", "a large header", "a large address", "a header without end"],
 )
-def test_a_head_has_bounds(hasty: Running, sent: bytes):
+def test_the_size_of_a_head_is_limited(hasty: Running, sent: bytes):
     with socket.create_connection(hasty.address) as connection:
         assert refuses(connection, sent)[:12] in (b"HTTP/1.1 400", b"")
-    assert httpx.get(f"{hasty.url}/healthz", timeout=PATIENCE).status_code == 200
+    assert httpx.get(f"{hasty.url}/healthz", timeout=TIMEOUT).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_a_head_has_bounds(hasty: Running, sent: bytes):
     [b"0\r\nX: " + b"x" * 4 * MIB, b"1;" + b"x" * 4 * MIB, b"0\r\n" + b"a: b\r\n" * 100_000],
     ids=["a trailer without end", "an extension without end", "many trailers"],
 )
-def test_what_surrounds_a_body_has_bounds_too(hasty: Running, beside: bytes):
+def test_the_size_of_trailers_and_chunk_extensions_is_limited(hasty: Running, beside: bytes):
     with socket.create_connection(hasty.address) as connection:
         said = refuses(connection, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + beside)
         assert said[:12] in (b"HTTP/1.1 401", b"HTTP/1.1 400", b"")
 
 
-def test_requests_that_come_at_once_are_answered_in_turn(hasty: Running):
+def test_pipelined_requests_are_answered_in_order(hasty: Running):
     paths = [b"/healthz", b"/readyz", b"/nowhere", b"/healthz"]
     with socket.create_connection(hasty.address) as connection:
         connection.sendall(b"".join(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths))
@@ -164,7 +164,7 @@ def test_requests_that_come_at_once_are_answered_in_turn(hasty: Running):
     assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"404", b"200"]
 
 
-def test_a_body_in_many_parts_arrives_whole(database: Database):
+def test_a_body_in_many_chunks_arrives_complete(database: Database):
     body = b'{"slug": "acme", "base_url": "https://acme.example"' + b" " * 30_000 + b"}"
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
     with (
@@ -193,7 +193,7 @@ def posted(body: Callable[[], bytes]) -> bytes:
     return HEAD + b"Authorization: Bearer pp_guess\r\nContent-Length: %d\r\n\r\n" % len(content) + content
 
 
-SWAMPS = {
+FLOODS = {
     "many keys": lambda: posted(keys),
     "many levels": lambda: posted(levels),
     "many numbers": lambda: posted(floats),
@@ -205,11 +205,11 @@ SWAMPS = {
 }
 
 
-@pytest.mark.parametrize("swamp", SWAMPS)
-def test_strangers_take_neither_time_nor_memory_from_others(api: Running, token: str, swamp: str):
-    sent, many = SWAMPS[swamp](), 600 if "half" in swamp else 12
+@pytest.mark.parametrize("flood", FLOODS)
+def test_hostile_connections_take_neither_time_nor_memory_from_others(api: Running, token: str, flood: str):
+    sent, many = FLOODS[flood](), 600 if "half" in flood else 12
     with ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(base_url=api.url, timeout=PATIENCE))
+        client = stack.enter_context(httpx.Client(base_url=api.url, timeout=TIMEOUT))
         client.headers["Authorization"] = f"Bearer {token}"
         ask = [lambda: client.get("/healthz"), lambda: client.get("/api/models")]
         for each in ask * 3:
@@ -217,7 +217,7 @@ def test_strangers_take_neither_time_nor_memory_from_others(api: Running, token:
         process = psutil.Process(api.process.pid)
         before = process.memory_info().rss
         strangers = [stack.enter_context(socket.create_connection(api.address)) for _ in range(many)]
-        threads = [threading.Thread(target=swamps, args=(strangers[start::12], sent)) for start in range(min(12, many))]
+        threads = [threading.Thread(target=floods, args=(strangers[start::12], sent)) for start in range(min(12, many))]
         for thread in threads:
             thread.start()
         slowest, grown = 0.0, 0
@@ -234,7 +234,7 @@ def test_strangers_take_neither_time_nor_memory_from_others(api: Running, token:
     assert slowest < 5  # half a second where nothing else runs
 
 
-def swamps(connections: list[socket.socket], sent: bytes) -> None:
+def floods(connections: list[socket.socket], sent: bytes) -> None:
     for each in connections:
         try:
             each.sendall(sent)
