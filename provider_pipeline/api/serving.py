@@ -12,7 +12,7 @@ from provider_pipeline import catalog
 from provider_pipeline.api.app import create_app
 from provider_pipeline.api.connections import bounded_protocol
 from provider_pipeline.api.settings import ApiSettings
-from provider_pipeline.sync.gc_tuning import seldom_collecting
+from provider_pipeline.sync.provider import seldom_collecting
 
 _SWITCH_SECONDS: Final = 0.0005
 """How long one thread computes before another may. A request changes threads a dozen times: with Python's 5 ms, each

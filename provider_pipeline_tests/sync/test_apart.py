@@ -13,9 +13,9 @@ from provider_pipeline.errors import CatalogError, RuleJudgingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.sync.repair.candidates import StoredProviderData
 from provider_pipeline.sync.repair.judge_process import MEMORY
-from provider_pipeline.sync.repair.material import StoredMaterial
-from provider_pipeline.sync.repair.sandbox import evaluate_apart, shadow_apart
+from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate, run_shadow
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 from provider_pipeline_tests.sync.judges import judges
@@ -38,7 +38,7 @@ def session(fleet: Fleet):
         yield session
 
 
-def tried(session, material_type=StoredMaterial):
+def tried(session, material_type=StoredProviderData):
     provider = catalog.providers.get(session, "acme")
     active = catalog.rule_versions.active(session, provider.id)
     newest, _ = catalog.raw_responses.recent_ids(session, provider.id, limit=2)
@@ -49,7 +49,7 @@ def tried(session, material_type=StoredMaterial):
 def test_a_process_of_its_own_comes_to_the_same_evidence(session):
     arguments = tried(session)
     here = evaluate_candidate(*arguments, doubt="two lists")
-    assert evaluate_apart(*arguments, doubt="two lists") == here
+    assert evaluate_in_sandbox(*arguments, doubt="two lists") == here
     assert (here.known, here.found, len(here.stored), here.catalogue.fields["display_name"].gained) == (6, 6, 1, 6)
     assert Evidence.from_json(json.loads(json.dumps(here.to_json(), default=float))) == here
 
@@ -59,22 +59,22 @@ def test_so_it_does_before_the_first_sync_by_the_sample(fleet: Fleet):
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
         active = catalog.rule_versions.active(session, provider.id)
-        material = StoredMaterial(session, provider.id, active.sample_id)
+        material = StoredProviderData(session, provider.id, active.sample_id)
         response = StoredResponse(session, active.sample_id)
         arguments = (material, ExtractionRule.parse(BETTER), stored_rule(active), response)
         here = evaluate_candidate(*arguments)
-        assert evaluate_apart(*arguments) == here
+        assert evaluate_in_sandbox(*arguments) == here
         assert here.known == 5
 
 
 def test_a_shadow_run_apart_is_the_same_too(session):
     material, candidate, active, response = tried(session)
     here = run_shadow(active, candidate, response, raw_response_id=response.id)
-    assert shadow_apart(material, candidate, active, response) == here
+    assert shadow_in_sandbox(material, candidate, active, response) == here
 
 
 @dataclass(frozen=True)
-class Watching(StoredMaterial):
+class Watching(StoredProviderData):
     """Looks at the process when it asks what is known."""
 
     seen: list[psutil.Process] = field(default_factory=list)
@@ -103,7 +103,7 @@ def test_the_process_has_no_secrets_no_connection_and_little_memory(session, mon
             return found
 
     arguments = tried(session, Looking)
-    evaluate_apart(*arguments)
+    evaluate_in_sandbox(*arguments)
     assert set(arguments[0].environment) <= {"PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
     (judge,) = arguments[0].seen
     assert not judge.is_running()
@@ -127,26 +127,26 @@ def test_a_rule_that_kills_its_process_is_told_from_a_process_that_was_asked_to_
             return found
 
     with pytest.raises(error, match=words):
-        evaluate_apart(*tried(session, Killing))
+        evaluate_in_sandbox(*tried(session, Killing))
     assert judges() == []
 
 
 def test_memory_without_bounds_ends_the_process_and_nothing_else(session):
     @dataclass(frozen=True)
-    class Filling(StoredMaterial):
+    class Filling(StoredProviderData):
         def overrides(self):
             return {"gpt-4o": [{}] * 10_000_000}
 
     with pytest.raises(RuleJudgingError, match="judging it takes more than 512 MiB of memory"):
-        evaluate_apart(*tried(session, Filling))
+        evaluate_in_sandbox(*tried(session, Filling))
 
 
 def test_a_failure_of_the_database_is_not_the_rules(session):
     @dataclass(frozen=True)
-    class Failing(StoredMaterial):
+    class Failing(StoredProviderData):
         def known_ids(self) -> set[str]:
             raise CatalogError("gone")
 
     with pytest.raises(CatalogError, match="gone"):
-        evaluate_apart(*tried(session, Failing))
+        evaluate_in_sandbox(*tried(session, Failing))
     assert judges() == []

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from provider_pipeline.sync.gc_tuning import seldom_collecting
+from provider_pipeline.sync.provider import seldom_collecting
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from provider_pipeline.cli.app import app
 from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.sync import events, webhook
 from provider_pipeline.sync.repair import judge_process, promotion
-from provider_pipeline.sync.repair.promotion import Gates
+from provider_pipeline.sync.repair.promotion import GateBounds
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def test_every_gate_is_described_and_none_that_is_not_there():
 
 def test_every_bound_has_its_default():
     stated = dict(re.findall(r"^\| `([a-z_]+)` \| ([0-9.]+) \|$", TEXT, flags=re.MULTILINE))
-    assert {name: float(value) for name, value in stated.items()} == Gates().model_dump()
+    assert {name: float(value) for name, value in stated.items()} == GateBounds().model_dump()
     assert f"Up to {SHADOW_RESPONSES} stored responses" in TEXT
 
 
@@ -47,7 +47,7 @@ def test_guards_events_and_retries_are_those_of_the_code():
 
 def test_a_delivery_and_a_tick_take_as_long_as_is_said_and_secrets_are_what_is_said():
     assert f"at most {webhook._SECONDS:g} seconds, one tick of the sensor {webhook._TICK_SECONDS:g}:" in TEXT
-    assert f"at least {webhook._LEAST_BYTES} bytes in base64" in TEXT
+    assert f"at least {webhook._MIN_KEY_BYTES} bytes in base64" in TEXT
 
 
 def test_a_lease_lasts_as_long_as_is_said():

@@ -19,7 +19,7 @@ from werkzeug import Request, Response
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import Reading, read_listing
+from provider_pipeline.sync.extract import ExtractedListing, read_listing
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.load import settle
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -72,7 +72,7 @@ def run_sql(fleet: Fleet, statements: str) -> None:
 
 
 @contextmanager
-def readings(fleet: Fleet) -> Iterator[list[Reading]]:
+def readings(fleet: Fleet) -> Iterator[list[ExtractedListing]]:
     """Every provider's listing, locked, fetched and judged, to be written together."""
     with fleet.database.session() as session, ExitStack() as stack:
         assert fleet.database.locks.take(SLUGS) == {}
@@ -87,7 +87,7 @@ def readings(fleet: Fleet) -> Iterator[list[Reading]]:
         yield found
 
 
-def outcomes_of(fleet: Fleet, session: Session, read: list[Reading], **options) -> dict[str, SyncOutcome]:
+def outcomes_of(fleet: Fleet, session: Session, read: list[ExtractedListing], **options) -> dict[str, SyncOutcome]:
     """What comes of listings that are written together."""
     settled = settle(session, read, locks=fleet.database.locks, keep="all", clock=utc_now, **options)
     return {each.slug: each.outcome for each in settled}
@@ -298,7 +298,7 @@ def test_one_that_answers_late_keeps_no_other_from_being_written(trees: Fleet):
 
 
 def test_what_waits_to_be_written_is_little_however_much_is_read(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("provider_pipeline.sync.fleet._MOST_BYTES", 1)
+    monkeypatch.setattr("provider_pipeline.sync.fleet._MAX_UNWRITTEN_BYTES", 1)
     slugs = [f"tree-{number}" for number in range(20)]
     for slug in slugs:
         fleet.add(slug)

@@ -20,8 +20,8 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.config import store_rule
-from provider_pipeline.sync.repair.activation import adopt
-from provider_pipeline.sync.repair.candidates import written_candidate
+from provider_pipeline.sync.repair.activation import try_activate
+from provider_pipeline.sync.repair.candidates import generated_candidate
 from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks, improve_rule
@@ -388,9 +388,9 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
                 person.commit()
             yield 0, shape
 
-    candidate = written_candidate("acme", [EndpointSample(shape, "/v1/models")])
+    candidate = generated_candidate("acme", [EndpointSample(shape, "/v1/models")])
     with fleet.database.session() as session, pytest.raises(RuleReplacedError, match="rule version 2 became active"):
-        adopt(session, provider_id, candidate, Read(), origin="regenerated")
+        try_activate(session, provider_id, candidate, Read(), origin="regenerated")
     assert active_version(fleet) == written
 
 

@@ -18,8 +18,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.provider import attempt_sync
-from provider_pipeline.sync.repair.tasks import open_task_for
-from provider_pipeline.sync.repair.worker import answer_tasks
+from provider_pipeline.sync.repair.worker import answer_tasks, open_task_for
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 SETTINGS = {

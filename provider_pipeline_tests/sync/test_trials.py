@@ -13,7 +13,7 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.repair.generate import generate_rule
-from provider_pipeline.sync.repair.trials import report_trial, serve_trials, store_for_trial
+from provider_pipeline.sync.repair.trials import report_trial, run_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.sync.judges import killing_judges
@@ -156,7 +156,7 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
     def serve() -> None:
         with fleet.database.session() as session:
             known, *_ = catalog.raw_responses.list_raw_responses(session)
-            ended.extend(serve_trials(session, trial.provider_id, known.id, now=datetime.now(UTC)))
+            ended.extend(run_trials(session, trial.provider_id, known.id, now=datetime.now(UTC)))
             session.commit()
 
     serving = threading.Thread(target=serve)

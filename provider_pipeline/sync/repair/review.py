@@ -1,8 +1,4 @@
-"""What people and agents say about a RULE_GEN task: a rule of their own, yes, no, or look at it now.
-
-Here: the answers from outside, each one transaction. Not here: how a proposed rule is judged (`repair.py`); it
-passes the same gates as a generated one.
-"""
+"""Decisions of people and agents on a RULE_GEN task: propose a rule, approve, reject, or answer it now."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -34,17 +30,18 @@ def propose_rule(
 
     Args:
         session: A session without pending changes.
-        task_id: An open task: one that this worker has claimed, or that nobody has.
-        document: The rule, in either written form. What it does not state of where it asks stays as in the active rule.
+        task_id: An open task, claimed by this worker or by no one.
+        document: The rule, in either written form; endpoints that it does not state are those of the active rule.
         author: Who wrote it.
         worker: The name under which the task was claimed; None if it was not.
-        token_id: The API token that submits it: it must have made the claim. None for the operator.
-        note: What its author says about it.
+        token_id: The API token that submits it, which must have made the claim; None for the operator.
+        note: The author's comment.
         created_by_id: Who submits it, in the operator's own numbering.
 
     Raises:
-        InvalidRuleError: The rule cannot be understood; the task stays as it was.
-        TaskClaimLostError: Somebody else is at the task, another token claimed it, or it is finished.
+        InvalidRuleError: The rule cannot be understood; the task is unchanged.
+        TaskClaimLostError: Another worker or token has claimed the task, or it is finished.
+        CatalogError: Another worker took the task, and judges the proposed rule.
     """
     task = catalog.tasks.get(session, task_id)
     rule = parse_given_rule(session, task.provider_id, document)
@@ -74,18 +71,18 @@ def propose_rule(
 
 
 def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -> Repair:
-    """Answers one task now, also one that waits for a person or for its next attempt, or was given up. Commits.
+    """Answers one task now, even if it waits for a person or its next attempt, or has failed. Commits.
 
     Args:
         session: A session without pending changes.
         task_id: The task.
         slug: The provider that it must be about.
-        reason: Why a task that is not due is to be taken up again; recorded with it.
+        reason: Why it is retried; needed and recorded if it is not due.
 
     Raises:
-        CatalogError: There is no such task of this provider; it is answered, or somebody is at it; or it is not due,
-            and no reason is given.
-        ProviderPipelineError: It was given back, to be tried again after a pause.
+        CatalogError: There is no such task of this provider; it is answered or running; or it is not due and there is
+            no reason.
+        ProviderPipelineError: The task was released, and is retried after a pause.
     """
     task = catalog.tasks.get(session, task_id)
     if task.slug != slug:
@@ -114,14 +111,14 @@ def approve_task(
         session: A session without pending changes.
         task_id: The task.
         reason: Why.
-        version: The version that was looked at, where another may have been proposed since; None for whichever it is.
+        version: The version that was reviewed, in case another has been proposed since; None for any.
         created_by_id: Who decides, in the operator's own numbering.
 
     Returns:
-        The version that is active now.
+        The version that is now active.
 
     Raises:
-        CatalogError: The task does not wait for a decision, proposes no rule, or proposes another one by now.
+        CatalogError: The task does not wait for a decision, proposes no rule, or now proposes another one.
     """
     task = _waiting(session, task_id)
     if version is not None and version != task.proposed_version:
@@ -146,9 +143,9 @@ def approve_task(
 
 
 def reject_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
-    """Rejects the rule that a task proposes. Commits.
+    """Rejects the rule that a task proposes, which is then never activated automatically. Commits.
 
-    The task stays open: its provider still needs a rule. The rejected one is never activated by itself again.
+    The task stays open: its provider still needs a rule.
 
     Raises:
         CatalogError: The task does not wait for a decision, or proposes no rule.
