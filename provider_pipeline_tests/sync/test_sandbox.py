@@ -1,4 +1,4 @@
-"""A rule from outside is tried in a process of its own: as well as here, without secrets, and at its own risk."""
+"""A sandbox gives the same results as this process, holds no secrets, and dies alone."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from provider_pipeline.sync.repair.judge_process import MEMORY
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate, run_shadow
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
-from provider_pipeline_tests.sync.judges import judges
+from provider_pipeline_tests.sync.sandbox_processes import judges
 
 BETTER = {**RuleGenerator().analyze_sample(listing(*CHAT_MODELS))}
 BETTER["fields"] = {**BETTER["fields"], "name": "id"}
@@ -26,7 +26,7 @@ BETTER["fields"] = {**BETTER["fields"], "name": "id"}
 
 @pytest.fixture
 def session(fleet: Fleet):
-    """A catalogue with a provider that was synced twice, and has an override."""
+    """A provider that was synced twice and has an override."""
     fleet.add("acme")
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
@@ -46,7 +46,7 @@ def tried(session, material_type=StoredProviderData):
     return material, ExtractionRule.parse(BETTER), stored_rule(active), StoredResponse(session, newest)
 
 
-def test_a_process_of_its_own_comes_to_the_same_evidence(session):
+def test_a_sandbox_gathers_the_same_evidence_as_this_process(session):
     arguments = tried(session)
     here = evaluate_candidate(*arguments, doubt="two lists")
     assert evaluate_in_sandbox(*arguments, doubt="two lists") == here
@@ -54,7 +54,7 @@ def test_a_process_of_its_own_comes_to_the_same_evidence(session):
     assert Evidence.from_json(json.loads(json.dumps(here.to_json(), default=float))) == here
 
 
-def test_so_it_does_before_the_first_sync_by_the_sample(fleet: Fleet):
+def test_before_the_first_sync_a_sandbox_compares_with_the_rules_sample(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
@@ -67,7 +67,7 @@ def test_so_it_does_before_the_first_sync_by_the_sample(fleet: Fleet):
         assert here.known == 5
 
 
-def test_a_shadow_run_apart_is_the_same_too(session):
+def test_a_shadow_run_in_a_sandbox_gives_the_same_result(session):
     material, candidate, active, response = tried(session)
     here = run_shadow(active, candidate, response, raw_response_id=response.id)
     assert shadow_in_sandbox(material, candidate, active, response) == here
@@ -75,7 +75,7 @@ def test_a_shadow_run_apart_is_the_same_too(session):
 
 @dataclass(frozen=True)
 class Watching(StoredProviderData):
-    """Looks at the process when it asks what is known."""
+    """Inspects the process when it requests the known models."""
 
     seen: list[psutil.Process] = field(default_factory=list)
 
@@ -118,7 +118,7 @@ def test_the_process_has_no_secrets_no_connection_and_little_memory(session, mon
         (signal.SIGTERM, CatalogError, "could not be run"),
     ],
 )
-def test_a_rule_that_kills_its_process_is_told_from_a_process_that_was_asked_to_end(session, number, error, words):
+def test_a_rule_that_kills_its_process_is_distinguished_from_a_process_that_was_stopped(session, number, error, words):
     @dataclass(frozen=True)
     class Killing(Watching):
         def known_ids(self) -> set[str]:
@@ -131,7 +131,7 @@ def test_a_rule_that_kills_its_process_is_told_from_a_process_that_was_asked_to_
     assert judges() == []
 
 
-def test_memory_without_bounds_ends_the_process_and_nothing_else(session):
+def test_a_rule_that_takes_too_much_memory_ends_only_its_own_process(session):
     @dataclass(frozen=True)
     class Filling(StoredProviderData):
         def overrides(self):
@@ -141,7 +141,7 @@ def test_memory_without_bounds_ends_the_process_and_nothing_else(session):
         evaluate_in_sandbox(*tried(session, Filling))
 
 
-def test_a_failure_of_the_database_is_not_the_rules(session):
+def test_a_database_failure_is_not_blamed_on_the_rule(session):
     @dataclass(frozen=True)
     class Failing(StoredProviderData):
         def known_ids(self) -> set[str]:

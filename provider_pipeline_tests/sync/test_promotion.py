@@ -1,4 +1,4 @@
-"""Each gate lets a good candidate through, stops a worse one, and says why in words."""
+"""Each gate passes a good candidate, fails a worse one, and says why."""
 
 from dataclasses import replace
 
@@ -84,7 +84,7 @@ def test_a_first_rule_needs_only_to_fit():
         (replace(REPAIR, failing=ShadowRun(7, GOOD, GOOD, comparison())), "is_better_than_the_active_rule"),
     ],
 )
-def test_a_worse_candidate_is_stopped_by_the_gate_that_names_what_is_worse(worse, gate):
+def test_a_worse_candidate_fails_the_gate_that_names_the_regression(worse, gate):
     assert failed(worse) == [gate]
 
 
@@ -98,7 +98,7 @@ def test_a_first_rule_asks_only_where_a_person_said():
     )
 
 
-def test_models_that_the_provider_truly_dropped_are_not_held_against_the_candidate():
+def test_models_that_the_provider_dropped_do_not_count_against_the_candidate():
     assert failed(replace(REPAIR, found=70, dropped=30)) == []
 
 
@@ -107,22 +107,22 @@ def test_a_candidate_that_reads_more_than_a_rule_that_fits_is_better():
     assert failed(replace(REPAIR, failing=ShadowRun(7, GOOD, GOOD, gained), stored=())) == []
 
 
-def test_a_field_that_stood_elsewhere_in_earlier_responses_is_not_held_against_the_candidate():
+def test_a_field_that_has_moved_since_does_not_count_against_the_candidate():
     moved = comparison(context_length=FieldComparison(lost=100), capabilities=FieldComparison(agree=200, lost=100))
     assert failed(replace(REPAIR, stored=(ShadowRun(5, GOOD, GOOD, moved),))) == []
 
 
-def test_a_rule_that_agrees_with_the_catalogue_again_is_better_than_one_that_contradicts_it():
+def test_a_rule_that_agrees_with_the_catalogue_is_better_than_one_that_contradicts_it():
     wrong = comparison(input_price=FieldComparison(differ=100))
     assert failed(replace(REPAIR, failing=ShadowRun(7, GOOD, GOOD, wrong), stored=(), catalogue_now=wrong)) == []
 
 
-def test_a_response_of_another_shape_says_nothing_of_the_candidate():
+def test_a_response_of_another_shape_is_ignored():
     gates = judge_candidate(replace(REPAIR, stored=(ShadowRun(6, GOOD, MISFIT, None),)))
     assert "keeps_models_of_stored_responses" not in [gate.name for gate in gates]
 
 
-def test_the_bounds_are_settings():
+def test_the_bounds_can_be_set():
     assert failed(replace(REPAIR, found=89), GateBounds(min_known_ids=0.8)) == []
 
 
