@@ -66,17 +66,9 @@ def active_judge(
     accepted: Collection[str] = (),
     watch: Callable[[], None],
 ) -> ListingJudge:
-    """A judge that compares a listing with the ones accepted before.
+    """A judge that compares a listing, fetched `now`, with the ones accepted before; reads their models in batches.
 
-    Args:
-        session: Reads the models of accepted listings, in batches.
-        provider: The provider.
-        rule: The rule that extracts the listing.
-        thresholds: The provider's plausibility thresholds.
-        state: The state after its latest sync.
-        now: When the listing is fetched.
-        accepted: Guards whose findings a person has accepted.
-        watch: Called between steps; may raise to abort a judgement that takes too long, see `ListingJudge`.
+    Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
     """
     if state.profile is None:
         return ListingJudge(rule, thresholds=thresholds, watch=watch)
@@ -87,15 +79,8 @@ def active_judge(
 class StoredHistory:
     """The `rules.history.History` of a provider, read from the table of models and its change history.
 
-    A new listing is compared with the last accepted one, to catch a sudden change, and with the one at the start of a
-    window of days, to catch many small ones.
-
-    Args:
-        session: Reads models, in batches.
-        provider_id: The provider.
-        state: The state after its latest sync, with at least one accepted listing.
-        window_days: Length of the window.
-        now: When the new listing is fetched.
+    A new listing, fetched `now`, is compared with the last accepted one, to catch a sudden change, and with the one at
+    the start of a window of days, to catch many small ones. `state` must have an accepted listing.
     """
 
     def __init__(
@@ -169,23 +154,10 @@ def store_rule(
     reason: str | None = None,
     task_id: int | None = None,
 ) -> int:
-    """Stores a rule as the provider's next version, or finds the same rule among its versions.
+    """Stores a rule as the provider's next version, or finds the same rule among its versions; returns the version.
 
-    Args:
-        session: An open session.
-        provider_id: The provider.
-        rule: The rule.
-        origin: What produced it, in a word.
-        activate: Make it the active rule.
-        metadata: How it was produced; None for the rule's own metadata.
-        sample_id: The stored response it was written from, if any.
-        author: generator, person or agent.
-        created_by_id: Who created it, in the operator's own numbering.
-        reason: Why it is added or activated; None for its origin.
-        task_id: The task it answers.
-
-    Returns:
-        The version.
+    `origin` is what produced the rule, in a word, and the default of `reason`; `author` is generator, person or agent;
+    `metadata` defaults to the rule's own; `sample_id` is the stored response it was written from.
     """
     stored = rule.to_stored()
     return catalog.rule_decisions.add_version(

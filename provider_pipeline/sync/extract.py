@@ -155,10 +155,7 @@ class ListingFetch:
     def run(self, session: Session, client: ListingClient, source: ListingSource) -> Iterator[Page]:
         """Fetches every page and yields those that are not known to be unchanged, parsed and in order.
 
-        Args:
-            session: Reads stored pages; rolled back after each page.
-            client: Fetches the pages.
-            source: The endpoints.
+        The session reads stored pages, and is rolled back after each page.
 
         Raises:
             ProviderPipelineError: The listing is incomplete.
@@ -240,7 +237,7 @@ class ExtractedListing:
         content: Digest and size of the listing; None if it is incomplete.
     """
 
-    target: Target
+    plan: Target
     rule: ExtractionRule = field(repr=False)
     thresholds: Thresholds = field(repr=False)
     started: float
@@ -268,38 +265,34 @@ class ExtractedListing:
 _DEFAULTS: Final = Thresholds.model_validate({})
 
 
-def read_listing(session: Session, target: Target, client: ListingClient) -> ExtractedListing:
+def read_listing(session: Session, plan: Target, client: ListingClient) -> ExtractedListing:
     """Fetches a provider's listing, and validates it unless it is unchanged and can be skipped.
 
     A fault of the provider or its listing does not raise; it is the result's `error`. The caller closes the result.
-
-    Args:
-        session: A session without pending changes; reads stored pages and models. No transaction is open afterwards.
-        target: The plan.
-        client: Fetches the listing.
+    The session reads stored pages and models; it must have no pending changes, and has no transaction afterwards.
 
     Raises:
         InvalidRuleError: The active rule cannot be compiled.
         DatabaseUnavailableError: The database failed.
     """
     listing = ExtractedListing(
-        target,
-        rule=target.rule(),
+        plan,
+        rule=plan.rule(),
         thresholds=_DEFAULTS,
         started=time.monotonic(),
-        fetch=ListingFetch(target.state if target.skip_unchanged else None),
+        fetch=ListingFetch(plan.state if plan.skip_unchanged else None),
         rows=row_spool(),
     )
     with ExitStack() as on_error:
         on_error.callback(listing.close)
         try:
-            listing = replace(listing, thresholds=parse_thresholds(target.slug, target.provider.thresholds))
-            pages = listing.fetch.run(session, client, active_source(target.provider, listing.rule))
-            if target.skip_unchanged:
+            listing = replace(listing, thresholds=parse_thresholds(plan.slug, plan.provider.thresholds))
+            pages = listing.fetch.run(session, client, active_source(plan.provider, listing.rule))
+            if plan.skip_unchanged:
                 for _ in pages:
                     pass  # whether the listing changed is known once it is complete
                 listing = replace(listing, content=listing.fetch.content(session))
-                if listing.content is None or listing.content.sha256 != target.state.content:
+                if listing.content is None or listing.content.sha256 != plan.state.content:
                     listing = validate(session, listing)
             else:
                 verdict = _judge(session, listing, pages)
@@ -326,15 +319,15 @@ def validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
 
 
 def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> Verdict:
-    target = listing.target
+    plan = listing.plan
     judge = active_judge(
         session,
-        target.provider,
+        plan.provider,
         listing.rule,
         listing.thresholds,
-        target.state,
-        now=target.now,
-        accepted=() if target.accept is None else target.accept.guards,
+        plan.state,
+        now=plan.now,
+        accepted=() if plan.accept is None else plan.accept.guards,
         watch=listing.fetch.keep_pace,
     )
     return judge_pages(judge, pages, listing.rows)

@@ -230,12 +230,12 @@ class _Fleet:
     def _written(self, step: Future[list[SyncOutcome]]) -> Iterator[SyncOutcome]:
         listings, error = self._writing.pop(step), step.exception()
         if error is not None and len(listings) == 1:
-            outcomes = [_failed(listings[0].target.slug, error)]
+            outcomes = [_failed(listings[0].plan.slug, error)]
         else:
             outcomes = [] if error is not None else step.result()
         done = {outcome.slug for outcome in outcomes}
         for listing in listings:
-            if listing.target.slug in done:
+            if listing.plan.slug in done:
                 listing.close()
             else:
                 # Retried alone, so that a provider that fails or is locked blocks no other.

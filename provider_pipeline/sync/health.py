@@ -129,13 +129,7 @@ def check_many(
     client: ListingClient,
     max_workers: int = 8,
 ) -> Iterator[HealthReport]:
-    """Checks providers in threads and yields each report when it is finished.
-
-    Args:
-        sessions: Opens a session; called once per provider, in its thread.
-        slugs: The providers; a repeated slug is checked once.
-        client: Fetches the listings; shared by the threads.
-        max_workers: Providers checked at the same time.
+    """Checks providers in threads, each with its own session, and yields each report when it is finished.
 
     Raises:
         UnknownProviderError: There is no such provider.

@@ -47,12 +47,12 @@ class Loaded:
     @property
     def slug(self) -> str:
         """The provider."""
-        return self.listing.target.slug
+        return self.listing.plan.slug
 
     @property
     def provider_id(self) -> int:
         """The provider's key."""
-        return self.listing.target.provider.id
+        return self.listing.plan.provider.id
 
 
 def settle(
@@ -81,9 +81,7 @@ def settle(
     loaded = _load_unchanged(session, unchanged, locks, keep=keep, now=clock())
     done = {each.slug for each in loaded}
     # An unchanged listing that is not done was: another sync of its provider ended meanwhile.
-    rest = [
-        _validated(session, each) if each.is_unchanged else each for each in listings if each.target.slug not in done
-    ]
+    rest = [_validated(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
     return loaded + (_load_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
 
 
@@ -111,7 +109,7 @@ def _load_unchanged(
         return loaded
     syncs = [
         catalog.sync_state.RepeatedSync(
-            each.provider_id, each.listing.target.state, each.outcome.summary(), each.listing.fetch.validators
+            each.provider_id, each.listing.plan.state, each.outcome.summary(), each.listing.fetch.validators
         )
         for each in loaded
     ]
@@ -130,16 +128,13 @@ def _load_rest(
     waiting: bool,
 ) -> list[Loaded]:
     # Until the commit, these providers' leases cannot be taken over nor their active rules replaced.
-    locked = locks.lock_providers(session, [each.target.provider.id for each in listings], waiting=waiting)
-    lost = [_lost(session, each) for each in listings if each.target.provider.id not in locked] if waiting else []
-    ours = _with_active_rules(session, [each for each in listings if each.target.provider.id in locked], keep=keep)
+    locked = locks.lock_providers(session, [each.plan.provider.id for each in listings], waiting=waiting)
+    lost = [_lost(session, each) for each in listings if each.plan.provider.id not in locked] if waiting else []
+    ours = _with_active_rules(session, [each for each in listings if each.plan.provider.id in locked], keep=keep)
     complete = [each for each in ours if each.error is None]
     raws = catalog.raw_responses.store_many(
         session,
-        [
-            catalog.raw_responses.NewListing(each.target.provider.id, each.fetch.pages, each.content)
-            for each in complete
-        ],
+        [catalog.raw_responses.NewListing(each.plan.provider.id, each.fetch.pages, each.content) for each in complete],
     )
     loaded = [Loaded(each, _validated_outcome(each, raw)) for each, raw in zip(complete, raws, strict=True)]
     if keep != "raw":
@@ -158,7 +153,7 @@ def _load_rest(
 
 def _lost(session: Session, listing: ExtractedListing) -> Loaded:
     """The outcome for a provider that was deleted, or whose lock another process took over: nothing is written."""
-    slug = listing.target.slug
+    slug = listing.plan.slug
     if catalog.providers.find_id(session, slug) is None:
         error: ModelSyncerError = catalog.providers.unknown(session, slug)
         return Loaded(listing, SyncOutcome(slug, "failed", reason=str(error), error=error))
@@ -173,14 +168,14 @@ def _with_active_rules(
     complete = [each for each in listings if each.error is None]
     if not complete or keep == "raw":
         return list(listings)
-    active = catalog.rule_versions.active_versions(session, [each.target.provider.id for each in complete])
+    active = catalog.rule_versions.active_versions(session, [each.plan.provider.id for each in complete])
 
     def checked(listing: ExtractedListing) -> ExtractedListing:
-        target = listing.target
-        present = active.get(target.provider.id)
-        if not _is_valid(listing) or present == target.version:
+        plan = listing.plan
+        present = active.get(plan.provider.id)
+        if not _is_valid(listing) or present == plan.version:
             return listing
-        return listing.failed(catalog.rule_versions.replaced(target.slug, target.version, present))
+        return listing.failed(catalog.rule_versions.replaced(plan.slug, plan.version, present))
 
     return [checked(each) if each.error is None else each for each in listings]
 
@@ -199,7 +194,7 @@ def _written(session: Session, loaded: Sequence[Loaded], now: datetime) -> list[
         found = write_listings(session, listings, now=now)
     written = {each.slug: one for each, one in zip(valid, found, strict=True)}
     for each in valid:
-        if (accept := each.listing.target.accept) is not None:
+        if (accept := each.listing.plan.accept) is not None:
             catalog.acceptances.record(
                 session,
                 each.provider_id,
@@ -219,19 +214,19 @@ def _written(session: Session, loaded: Sequence[Loaded], now: datetime) -> list[
 
 
 def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> AcceptedListing:
-    listing, target = loaded.listing, loaded.listing.target
+    listing, plan = loaded.listing, loaded.listing.plan
     if listing.verdict is None:
         raise AssertionError("only a valid listing is written")
-    state, previous = target.state, None
-    is_new_rule = state.rule_version not in (None, target.version)
+    state, previous = plan.state, None
+    is_new_rule = state.rule_version not in (None, plan.version)
     if is_new_rule and state.raw_response_id is not None:
         rows = spools.enter_context(closing(row_spool()))
         previous = replay_previous(session, state.raw_response_id, listing.rule, listing.thresholds, rows)
     return AcceptedListing(
-        target.provider.id,
+        plan.provider.id,
         listing.rows,
         listing.verdict,
-        target.version,
+        plan.version,
         raw_response_id=loaded.outcome.raw_response_id,
         cause="rule" if is_new_rule and previous is None else "provider",
         previous=previous,
@@ -274,27 +269,27 @@ def _record(session: Session, loaded: Sequence[Loaded], now: datetime) -> None:
     )
     for each in loaded:
         if each.outcome.recovered:
-            version = each.listing.target.version
+            version = each.listing.plan.version
             catalog.tasks.cancel_open(session, each.provider_id, f"rule version {version} fits again")
     news = [_models_changed(each, now) for each in loaded if each.outcome.rows_changed]
     catalog.notifications.enqueue(session, news, now=now)
 
 
 def _accepted_sync(loaded: Loaded) -> catalog.sync_state.AcceptedSync:
-    listing, target, written = loaded.listing, loaded.listing.target, loaded.written
+    listing, plan, written = loaded.listing, loaded.listing.plan, loaded.written
     if listing.verdict is None or written is None:
         raise AssertionError("only a written listing is accepted")
     return catalog.sync_state.AcceptedSync(
-        target.provider.id,
-        target.version,
+        plan.provider.id,
+        plan.version,
         loaded.outcome.summary(),
         profile=listing.verdict.profile.model_copy(update={"listed": written.result.listed}).to_json(),
         raw_response_id=loaded.outcome.raw_response_id,
         validators=listing.fetch.validators,
-        basis=fingerprint(target.provider, target.version, written.overrides),
+        basis=fingerprint(plan.provider, plan.version, written.overrides),
         window_days=listing.thresholds.window_days,
         # A listing that a person vouched for is the new baseline of later comparisons.
-        begins_window=target.accept is not None,
+        begins_window=plan.accept is not None,
     )
 
 
@@ -313,13 +308,13 @@ def _models_changed(loaded: Loaded, now: datetime) -> catalog.notifications.News
 
 
 def _validated_outcome(listing: ExtractedListing, raw: catalog.raw_responses.RawResponseRef) -> SyncOutcome:
-    verdict, target = listing.verdict, listing.target
+    verdict, plan = listing.verdict, listing.plan
     if verdict is None:
         raise AssertionError("only a validated listing is stored")
     return SyncOutcome(
-        target.slug,
+        plan.slug,
         "synced" if verdict.valid else "blocked",
-        reason=None if verdict.valid else blocking_reason(target.slug, verdict.issues),
+        reason=None if verdict.valid else blocking_reason(plan.slug, verdict.issues),
         issues=verdict.issues,
         models=verdict.profile.count,
         rejected=verdict.rejected_count,
@@ -327,24 +322,24 @@ def _validated_outcome(listing: ExtractedListing, raw: catalog.raw_responses.Raw
         byte_count=raw.byte_count,
         raw_response_id=raw.id,
         listing_changed=raw.is_new,
-        rule_version=target.version,
+        rule_version=plan.version,
     )
 
 
 def _failed_outcome(listing: ExtractedListing) -> SyncOutcome:
-    slug, text = listing.target.slug, str(listing.error)
+    slug, text = listing.plan.slug, str(listing.error)
     reason = text if slug in text else f"{slug}: {text}"
-    return SyncOutcome(slug, "failed", reason=reason, error=listing.error, rule_version=listing.target.version)
+    return SyncOutcome(slug, "failed", reason=reason, error=listing.error, rule_version=listing.plan.version)
 
 
 def _unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
     """The outcome of the last accepted listing, without its changes."""
-    target, content = listing.target, listing.content
-    last = target.state.last_result
+    plan, content = listing.plan, listing.content
+    last = plan.state.last_result
     if content is None:
         raise AssertionError("an unchanged listing is complete")
     return SyncOutcome(
-        target.slug,
+        plan.slug,
         "synced",
         issues=tuple(last["issues"]),
         models=last["models"],
@@ -352,8 +347,8 @@ def _unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
         unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
         page_count=content.page_count,
         byte_count=content.byte_count,
-        raw_response_id=target.state.raw_response_id,
-        rule_version=target.version,
+        raw_response_id=plan.state.raw_response_id,
+        rule_version=plan.version,
         capability_coverage=last["capability_coverage"],
         not_modified=True,
     )
@@ -362,13 +357,13 @@ def _unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
 def _finished(loaded: Loaded, *, keep: WriteMode, now: datetime) -> Loaded:
     """Adds to the outcome what depends on earlier attempts and on what is committed."""
     listing, outcome = loaded.listing, loaded.outcome
-    state, synced = listing.target.state, outcome.status == "synced"
+    state, synced = listing.plan.state, outcome.status == "synced"
     finished = replace(
         outcome,
         raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
         recovered=synced and state.consecutive_failures > 0,
         rule=listing.rule,
-        rule_changed=listing.target.version != state.rule_version,
+        rule_changed=listing.plan.version != state.rule_version,
         last_success_at=now if synced and keep == "all" else state.last_success_at,
         consecutive_failures=0 if synced else state.consecutive_failures + 1,
         min_coverage=listing.thresholds.min_coverage,

@@ -113,18 +113,13 @@ def let_others_read(session: Session, loaded: list[Loaded], *, now: datetime) ->
     """After the commit: runs rule trials on the listings, and improves the rule after a provider's first sync.
 
     Commits. Failures are logged: the syncs themselves have succeeded.
-
-    Args:
-        session: A session without pending changes.
-        loaded: Committed listings.
-        now: The time of the syncs.
     """
     stored = [each for each in loaded if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
     try:
         on_trial = catalog.trials.providers_on_trial(session, [each.provider_id for each in stored])
         session.rollback()
         for each in stored:
-            plan, outcome = each.listing.target, each.outcome
+            plan, outcome = each.listing.plan, each.outcome
             if each.provider_id in on_trial and outcome.raw_response_id is not None:
                 run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
                 session.commit()

@@ -46,12 +46,7 @@ class Replay:
 def replay_response(session: Session, raw_response_id: int, *, version: int | None = None) -> Replay:
     """Applies a rule version to a stored response, with one page in memory. Rolls the session back.
 
-    Pages of endpoints that the rule does not have are ignored.
-
-    Args:
-        session: A session without pending changes.
-        raw_response_id: The response.
-        version: The rule version; None for the active one.
+    Pages of endpoints that the rule does not have are ignored. Without a version, the active rule is applied.
 
     Raises:
         CatalogError: The response is not stored (any more), or there is no such version.

@@ -42,7 +42,7 @@ def blocked(fleet: Fleet) -> Fleet:
 @contextmanager
 def worker(fleet: Fleet) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "provider_pipeline_tests.sync.worker", fleet.database.url, "acme", str(GATE)],
+        [sys.executable, "-m", "provider_pipeline_tests.sync.worker_process", fleet.database.url, "acme", str(GATE)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

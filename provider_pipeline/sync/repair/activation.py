@@ -81,16 +81,8 @@ def try_activate(
 ) -> ActivationResult:
     """Runs a candidate beside the active rule, stores it, and activates it if it passes every gate.
 
-    Args:
-        session: An open session.
-        provider_id: The provider.
-        candidate: The candidate.
-        response: The response it was written for: the one that the active rule does not fit, or a sample.
-        origin: Where the rule comes from, recorded with the version.
-        task_id: The task it answers.
-        activate: True or False overrules the gates.
-        created_by_id: Who asked for it, in the operator's own numbering.
-        between: As in `evaluate_candidate`.
+    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; `between` is
+    called as in `evaluate_candidate`.
 
     Raises:
         RuleJudgingError: The candidate is a proposal, and its judging failed; nothing was written.

@@ -76,11 +76,7 @@ def fetch_sample(
 def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int:
     """Stores one page of each endpoint as a raw response, with secrets masked, and returns its id.
 
-    Args:
-        session: An open session.
-        slug: The provider.
-        contents: The pages, as bytes.
-        url: Where they came from, without secrets.
+    `url` is where the pages came from, and must not hold secrets.
     """
     provider = catalog.providers.get(session, slug)
     pages = [
@@ -164,7 +160,7 @@ def generate_rule(
     Args:
         session: An open session.
         slug: The provider.
-        samples: The first page of each endpoint. A person has chosen these endpoints, or `activate` is False.
+        samples: The first page of each endpoint. Unless `activate` is False, a person has chosen these endpoints.
         sample_id: The stored raw response that the samples are from.
         activate: True or False overrules the gates.
         whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.

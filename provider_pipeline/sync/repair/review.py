@@ -28,15 +28,8 @@ def propose_rule(
 ) -> Repair:
     """Answers a task with a rule from outside, judged by the gates at once. Commits.
 
-    Args:
-        session: A session without pending changes.
-        task_id: An open task, claimed by this worker or by no one.
-        document: The rule, in either written form; endpoints that it does not state are those of the active rule.
-        author: Who wrote it.
-        worker: The name under which the task was claimed; None if it was not.
-        token_id: The API token that submits it, which must have made the claim; None for the operator.
-        note: The author's comment.
-        created_by_id: Who submits it, in the operator's own numbering.
+    The rule may be in either written form; endpoints that it does not state are those of the active rule. If the task
+    is claimed, `worker` must be the name of the claim, and `token_id` the API token that made it (None: the operator).
 
     Raises:
         InvalidRuleError: The rule cannot be understood; the task is unchanged.
@@ -73,11 +66,7 @@ def propose_rule(
 def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -> Repair:
     """Answers one task now, even if it waits for a person or its next attempt, or has failed. Commits.
 
-    Args:
-        session: A session without pending changes.
-        task_id: The task.
-        slug: The provider that it must be about.
-        reason: Why it is retried; needed and recorded if it is not due.
+    The task must be about the provider. A reason is needed, and recorded, if it is not due.
 
     Raises:
         CatalogError: There is no such task of this provider; it is answered or running; or it is not due and there is
@@ -107,15 +96,8 @@ def approve_task(
 ) -> int:
     """Activates the rule that a task proposes although it failed a gate, and closes the task. Commits.
 
-    Args:
-        session: A session without pending changes.
-        task_id: The task.
-        reason: Why.
-        version: The version that was reviewed, in case another has been proposed since; None for any.
-        created_by_id: Who decides, in the operator's own numbering.
-
-    Returns:
-        The version that is now active.
+    Returns the version that is now active. `version` is the one that was reviewed, in case another has been proposed
+    since; None approves any.
 
     Raises:
         CatalogError: The task does not wait for a decision, proposes no rule, or now proposes another one.

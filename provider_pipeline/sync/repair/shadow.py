@@ -163,13 +163,8 @@ def evaluate_candidate(
 ) -> Evidence:
     """Runs a candidate beside the active rule on one response and on stored ones, and compares it with known models.
 
-    Args:
-        data: The provider's stored models and responses.
-        candidate: The candidate.
-        active: The rule it would replace, if any.
-        response: The response that the active rule does not fit, or a sample.
-        doubt: Why the candidate may be a wrong guess; dropped if most of its models are known.
-        between: Called after each response, so that a worker can extend its lease; may commit.
+    `doubt` (why the candidate may be a wrong guess) is dropped if most of its models are known. `between` is called
+    after each response, so that a worker can extend its lease; it may commit.
 
     Returns:
         The evidence without `elsewhere`, which needs no response.
@@ -208,12 +203,7 @@ def run_shadow(
 ) -> ShadowRun:
     """Runs both rules on one response, page by page, without comparison with earlier ones.
 
-    Args:
-        active: The active rule, if any.
-        candidate: The candidate.
-        pages: The response's pages.
-        raw_response_id: Where the response is stored, if it is.
-        watch: Called with the rows of both rules, for each page.
+    `watch` is called with the rows of the active rule and of the candidate, for each page.
     """
     # Endpoints may each state a part of a model, so that rows of several are compared once all pages are read.
     at_end = any(rule is not None and len(rule.endpoints) > 1 for rule in (active, candidate))

@@ -132,15 +132,7 @@ def open_task(
     issues: Iterable[Mapping[str, Any]],
     created_by_id: int | None = None,
 ) -> catalog.task_opening.TaskRef:
-    """Opens a task for a held listing, or finds the one that is open for the same failure. Commits nothing.
-
-    Args:
-        session: An open session.
-        slug: The provider.
-        raw_response_id: The stored listing that its rule does not fit.
-        issues: The verdict's issues.
-        created_by_id: Who asked for the sync, in the operator's own numbering.
-    """
+    """Opens a task for a held listing, or finds the one that is open for the same failure. Commits nothing."""
     provider = catalog.providers.get(session, slug)
     listed = [dict(issue) for issue in issues]
     task = catalog.task_opening.open_rule_gen_task(
