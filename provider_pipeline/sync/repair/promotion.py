@@ -150,7 +150,7 @@ def _improves(evidence: Evidence) -> Gate:
     return Gate(
         "is_better_than_the_active_rule",
         more > 0 or (more == 0 and (gained > lost or agrees > 0)),
-        "the active rule reads the response too: the candidate must read more, or agree more with what is known",
+        "the active rule reads the response too: the candidate must extract more, or agree more with known values",
         f"{more:+d} models, {gained} values gained, {lost} lost, {agrees:+d} as the catalogue knows them",
     )
 
@@ -166,7 +166,7 @@ def _looks_for_every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
         yield Gate(
             "looks_for_every_page",
             False,
-            "further pages are looked for as by the active rule",
+            "every endpoint that the active rule paginates is paginated",
             f"not at {where}",
         )
 
@@ -177,7 +177,7 @@ def _asks_same_places(elsewhere: Sequence[str]) -> Gate:
     return Gate(
         "asks_the_same_places",
         not elsewhere,
-        "the endpoints, the models' own answers and the further pages that a person agreed to",
+        "the endpoints, details and pagination that a person agreed to",
         f"it {elsewhere[0]}{more}" if elsewhere else "the same places",
         tuple(elsewhere[1:6]),
     )
@@ -228,7 +228,7 @@ def _stored_gates(comparable: Sequence[ShadowRun], bounds: GateBounds) -> Iterat
     yield Gate(
         "no_field_gets_worse",
         not worse,
-        f"per field at most {bounds.max_contradictions:.0%} other values and {bounds.max_losses:.0%} lost ones",
+        f"per field at most {bounds.max_contradictions:.0%} different values and {bounds.max_losses:.0%} lost ones",
         "no field" if not worse else f"{len(worse)} fields",
         tuple(worse.values())[:5],
     )
@@ -262,7 +262,7 @@ def _catalogue_gates(catalogue: Comparison | None, bounds: GateBounds) -> Iterat
     yield Gate(
         "no_known_field_is_lost",
         not lost,
-        f"at most {bounds.max_losses:.0%} of what the catalogue knows of a field is missing",
+        f"at most {bounds.max_losses:.0%} of the known values of a field are missing",
         "nothing is lost" if not lost else f"{len(lost)} fields are",
         tuple(lost[:5]),
     )
@@ -274,7 +274,7 @@ def _catalogue_gates(catalogue: Comparison | None, bounds: GateBounds) -> Iterat
     yield Gate(
         "known_values_hold",
         not moved,
-        f"at most {bounds.max_moved:.0%} of the known prices, limits and modalities are others",
+        f"at most {bounds.max_moved:.0%} of the known prices, limits and modalities are different",
         "they hold" if not moved else ", ".join(f"{each.differ} of {name}" for name, each in moved),
         tuple(entry for _, each in moved for entry in each.sample)[:5],
     )

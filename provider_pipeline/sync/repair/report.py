@@ -36,7 +36,7 @@ def report_markdown(
     parts = [f"## {_cell(slug)}: {_cell(reason)}", "### What changed", *_changes(differences)]
     if rule_changes:
         parts += [
-            "### What the candidate says otherwise",
+            "### What the candidate changes",
             *(f"- {_plain(line)}" for line in rule_changes[:_MAX_LINES]),
         ]
         if len(rule_changes) > _MAX_LINES:

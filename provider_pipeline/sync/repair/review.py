@@ -58,7 +58,7 @@ def propose_rule(
     if claimed is None:
         raise CatalogError(
             f"task {task_id} was taken by another worker, which judges the proposed rule version {version}",
-            hint=f"see what came of it: provider-pipeline tasks show {task_id}",
+            hint=f"see its result: provider-pipeline tasks show {task_id}",
         )
     return answer_task(session, claimed, worker=judge)
 
@@ -80,14 +80,14 @@ def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -
     if not catalog.task_claims.is_due(task, now):
         if not reason.strip() and task.status not in ("RUNNING", "SUCCEEDED"):
             raise CatalogError(
-                f"task {task_id} is {task.status}, and not due", hint="say why it is to be taken up again: a reason"
+                f"task {task_id} is {task.status}, and not due", hint="say why it is to be retried: give a reason"
             )
         catalog.tasks.retry(session, task_id, reason=reason)
     worker = worker_name()
     claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=LEASE, task_id=task_id)
     session.commit()
     if claimed is None:
-        raise CatalogError(f"task {task_id} was taken by another worker", hint=f"see what came of it: {_TASKS}")
+        raise CatalogError(f"task {task_id} was taken by another worker", hint=f"see its result: {_TASKS}")
     return answer_task(session, claimed, worker=worker)
 
 
@@ -134,7 +134,7 @@ def reject_task(session: Session, task_id: int, *, reason: str, created_by_id: i
     """
     task = _waiting(session, task_id)
     if task.proposed_version is None:
-        raise CatalogError(f"task {task_id} proposes no rule", hint="nothing is there to reject")
+        raise CatalogError(f"task {task_id} proposes no rule", hint="there is nothing to reject")
     catalog.rule_decisions.set_status(
         session,
         task.provider_id,

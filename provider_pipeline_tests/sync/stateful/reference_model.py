@@ -1,7 +1,4 @@
-"""The expected rows, computed without the code under test: JMESPath, a table of units, and a few lines.
-
-Here: the rows of a document under a rule, and a snapshot with changes applied to it.
-"""
+"""The expected rows, computed without the code under test: JMESPath, a table of units, and a few lines."""
 
 import copy
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """A provider whose models come, go and change, as does the form of its listing.
 
-The models are the truth; a form says how they are listed. A fault stands for the listing until it is cured.
+The models are the truth; a form says how they are listed. A fault replaces the listing until it is cured.
 """
 
 import json
