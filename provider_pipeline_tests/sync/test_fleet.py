@@ -214,7 +214,7 @@ def test_the_error_names_the_process_that_took_over_the_lock(trees: Fleet):
         with catalog.database.open_database(trees.database.url, door="the API") as other:
             assert other.locks.take(["birch"]) == {}
             assert set(outcomes_of(trees, session, read, waiting=False)) == {"ash", "cedar"}
-            outcome = outcomes_of(trees, session, [each for each in read if each.target.slug == "birch"])["birch"]
+            outcome = outcomes_of(trees, session, [each for each in read if each.plan.slug == "birch"])["birch"]
     assert "nothing of it was written: birch is being synced by the API on " in outcome.reason
     assert trees.rows("birch") == {}
 
