@@ -16,7 +16,7 @@ from provider_pipeline.defs.checks import (
     freshness,
 )
 from provider_pipeline.defs.keys import RULE
-from provider_pipeline.sync.repair.tasks import open_task
+from provider_pipeline.sync.repair.worker import open_task
 from provider_pipeline_tests.dagster_instance import check_statuses, definitions, failure, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 

@@ -176,7 +176,7 @@ def test_each_byte_of_a_listing_is_parsed_once_and_not_even_that_where_the_same_
 def test_a_listing_that_is_too_large_to_stay_parsed_is_judged_as_it_comes(
     acme: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provider_pipeline.sync.extract._MOST_BYTES", 1)
+    monkeypatch.setattr("provider_pipeline.sync.extract._MAX_PAGE_BYTES_IN_MEMORY", 1)
     with bytes_parsed() as first:
         sync(acme)
     assert first["bytes"] == len(json.dumps(listing(*MODELS)))

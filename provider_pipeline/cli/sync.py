@@ -64,7 +64,7 @@ def sync_providers(
             with database.session() as session:
                 for outcome in outcomes:
                     if outcome.status == "blocked":
-                        sync.repair.tasks.open_task_for(session, outcome)
+                        sync.repair.worker.open_task_for(session, outcome)
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
     if outcomes and all(outcome.status == "skipped" for outcome in outcomes):
@@ -90,7 +90,7 @@ def _sync(
     slugs: list[str],
     *,
     workers: int,
-    keep: sync.load.Keep,
+    keep: sync.load.WriteMode,
     accept: sync.outcome.AcceptedGuards | None,
 ) -> list[sync.outcome.SyncOutcome]:
     console = stderr()

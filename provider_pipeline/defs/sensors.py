@@ -170,7 +170,7 @@ def _request(session: "Session", failure: _Failure) -> dg.RunRequest | None:
     last_success_at = catalog.sync_state.get(session, provider_id).last_success_at
     if last_success_at is not None and last_success_at > failure.failed_at:
         return None
-    task = sync.repair.tasks.open_task(session, slug, raw_response_id=failure.raw_response_id, issues=failure.issues)
+    task = sync.repair.worker.open_task(session, slug, raw_response_id=failure.raw_response_id, issues=failure.issues)
     found = catalog.tasks.get(session, task.id)
     if not catalog.task_claims.is_due(found, datetime.now(UTC)):
         return None

@@ -1,8 +1,4 @@
-"""One provider, end to end: what ties listing, rules and catalogue together.
-
-Here: the sync of one provider and the renewal of its rule. Not here: which providers, when, and how many at once
-(Dagster, the command line).
-"""
+"""Syncs providers, end to end: ties listing, rules and catalogue together."""
 
 from typing import TYPE_CHECKING
 
@@ -16,9 +12,7 @@ if TYPE_CHECKING:
         extract as extract,
         fleet as fleet,
         freshness as freshness,
-        gc_tuning as gc_tuning,
         health as health,
-        history as history,
         key_hosts as key_hosts,
         load as load,
         outcome as outcome,

@@ -1,8 +1,4 @@
-"""Stored responses as files, to be handed from one catalogue to another.
-
-Here: the document a response is exported as, and taking in such a document or a plain body. Not here: storing
-(`catalog.raw_responses`), and what a rule makes of it (`replay.py`).
-"""
+"""Exports stored responses as files, and imports such files or plain bodies as stored responses."""
 
 import base64
 import json
@@ -29,10 +25,9 @@ from provider_pipeline.listing.completeness import kept_headers
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.redaction import redact_body, redacted_url
 
-FORMAT: Final = "provider-pipeline raw response 1"
-_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD: Final = timedelta(days=1)
-"""How far another machine's clock may be ahead of this one's."""
+_FORMAT: Final = "provider-pipeline raw response 1"
+_MIN_FETCHED_AT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MAX_CLOCK_SKEW: Final = timedelta(days=1)
 
 
 def _printable(text: str) -> str:
@@ -41,14 +36,14 @@ def _printable(text: str) -> str:
     return text
 
 
-def _possible(moment: datetime) -> datetime:
-    if not _EARLIEST <= moment <= datetime.now(UTC) + _AHEAD:
+def _plausible(moment: datetime) -> datetime:
+    if not _MIN_FETCHED_AT <= moment <= datetime.now(UTC) + _MAX_CLOCK_SKEW:
         raise ValueError("expected a time between the year 2000 and now")
     return moment
 
 
 class _Page(BaseModel):
-    """One page of the document: its body is JSON, or anything else in base64."""
+    """One page, with a JSON body or any other body in base64."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,13 +76,13 @@ class _Page(BaseModel):
 
 
 class _Document(BaseModel):
-    """A response in a file."""
+    """An exported response."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["provider-pipeline raw response 1"]
     provider: str
-    fetched_at: Annotated[AwareDatetime, AfterValidator(_possible)]
+    fetched_at: Annotated[AwareDatetime, AfterValidator(_plausible)]
     complete: bool
     pages: Annotated[tuple[_Page, ...], Field(min_length=1)]
 
@@ -99,14 +94,14 @@ class _Document(BaseModel):
 
 
 def exported(session: Session, raw_response_id: int) -> Iterator[str]:
-    """A stored response as one JSON document, in parts, with one page in memory.
+    """Yields a stored response as parts of one JSON document, with one page in memory.
 
     Raises:
         CatalogError: It is not stored (any more).
     """
     stored = catalog.raw_responses.get(session, raw_response_id)
     head = {
-        "format": FORMAT,
+        "format": _FORMAT,
         "provider": stored.slug,
         "fetched_at": stored.fetched_at.isoformat(),
         "complete": stored.complete,
@@ -118,19 +113,14 @@ def exported(session: Session, raw_response_id: int) -> Iterator[str]:
 
 
 def import_response(session: Session, slug: str, path: Path) -> catalog.raw_responses.RawResponseRef:
-    """Stores a file as a response of a provider: an exported document, or a plain body. Commits nothing.
+    """Stores an exported document, or a plain body, as a provider's response. Commits nothing.
 
-    A plain body is stored as a part of a listing, since nobody knows whether there is more of it. Keys are masked as
-    they are in a response that is fetched.
-
-    Args:
-        session: An open session.
-        slug: The provider; it need not be the one that the document names.
-        path: The file.
+    A plain body is stored as incomplete, since there may be more pages. Secrets are masked as in a fetched response.
+    The provider need not be the one that the document names.
 
     Raises:
         UnknownProviderError: There is no such provider.
-        ListingUnreadableError: It is neither.
+        ListingUnreadableError: The file is neither.
     """
     provider = catalog.providers.get(session, slug)
     content = path.read_bytes()
@@ -147,7 +137,7 @@ def import_response(session: Session, slug: str, path: Path) -> catalog.raw_resp
 
 
 def _own_document(content: bytes) -> dict[str, Any] | None:
-    """What looks like an exported document; None for anything else."""
+    """The content, parsed, if it looks like an exported document."""
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError):
@@ -162,7 +152,7 @@ def _validated(document: dict[str, Any], path: Path) -> _Document:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"
         raise ListingUnreadableError(
-            f"{path}: {where} is not as raw export writes it: {first['msg']}", hint=f"expected {FORMAT!r}"
+            f"{path}: {where} is not as raw export writes it: {first['msg']}", hint=f"expected {_FORMAT!r}"
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""Turn what the catalogue stores (settings, rules, responses) into the objects that fetch and validate a listing."""
+"""Turns what the catalogue stores (settings, rules, responses) into the objects that fetch and validate a listing."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -18,14 +18,17 @@ from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, parse_capability_rules
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.work import SizedCache
-from provider_pipeline.sync.history import StoredHistory
+
+_BATCH_SIZE: Final = 1_000
 
 
 def listing_source(provider: catalog.providers.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
-    """Where and how these endpoints of a provider are asked."""
+    """A provider's endpoints with its address, credentials and request policy."""
     return ListingSource(
         slug=provider.slug,
         base_url=provider.base_url,
@@ -36,7 +39,7 @@ def listing_source(provider: catalog.providers.Provider, endpoints: Iterable[Lis
 
 
 def active_source(provider: catalog.providers.Provider, rule: ExtractionRule) -> ListingSource:
-    """The whole listing that a rule is for."""
+    """The source of the complete listing that a rule reads."""
     return listing_source(
         provider,
         (
@@ -63,17 +66,9 @@ def active_judge(
     accepted: Collection[str] = (),
     watch: Callable[[], None],
 ) -> ListingJudge:
-    """What judges a listing, beside those that were accepted before.
+    """A judge that compares a listing, fetched `now`, with the ones accepted before; reads their models in batches.
 
-    Args:
-        session: Reads the models of accepted listings, page by page.
-        provider: The provider.
-        rule: What reads the listing.
-        thresholds: How far it may stray.
-        state: How its latest sync went.
-        now: When the listing is fetched.
-        accepted: Guards whose findings a person has accepted.
-        watch: Ends a judgement that takes too long, see `ListingJudge`.
+    Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
     """
     if state.profile is None:
         return ListingJudge(rule, thresholds=thresholds, watch=watch)
@@ -81,11 +76,52 @@ def active_judge(
     return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted, watch=watch)
 
 
+class StoredHistory:
+    """The `rules.history.History` of a provider, read from the table of models and its change history.
+
+    A new listing, fetched `now`, is compared with the last accepted one, to catch a sudden change, and with the one at
+    the start of a window of days, to catch many small ones. `state` must have an accepted listing.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        provider_id: int,
+        state: catalog.sync_state.SyncState,
+        *,
+        window_days: float,
+        now: datetime,
+    ) -> None:
+        self._session = session
+        self._provider_id = provider_id
+        self.baselines: tuple[Baseline, ...] = (Baseline(LAST, Profile.from_json(state.profile or {})),)
+        self._since: datetime | None = None
+        start = now - timedelta(days=window_days)
+        for entry in state.window:
+            replaced_at = datetime.fromisoformat(entry["replaced_at"])
+            if replaced_at > start:
+                name = f"the listing before {replaced_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+                self.baselines += (Baseline(name, Profile.from_json(entry["profile"])),)
+                self._since = replaced_at
+                break
+
+    def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
+        """See `History`."""
+        return catalog.models.earlier_selves(self._session, self._provider_id, hashes, since=self._since)
+
+    def respelled(self, ids: Collection[str]) -> Iterable[Sequence[Once]]:
+        """See `History`."""
+        found = set(catalog.models.respelled_ids(self._session, self._provider_id, ids)).difference(ids)
+        names = sorted(found)
+        for start in range(0, len(names), _BATCH_SIZE):
+            yield from self.before(dict.fromkeys(names[start : start + _BATCH_SIZE], "")).values()
+
+
 def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
-    """The provider's thresholds: the defaults, but for what the document names.
+    """The default thresholds, overridden by those in a provider's document.
 
     Raises:
-        ConfigurationError: It names a threshold that does not exist, or gives one a value it cannot have.
+        ConfigurationError: An unknown threshold, or a value out of range.
     """
     try:
         return Thresholds.model_validate(dict(document))
@@ -97,20 +133,8 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
         ) from error
 
 
-Page = tuple[int, Any]
-"""A page of a response: its endpoint's position in the rule, and its parsed body."""
-
-_CACHED_CHARACTERS: Final = 16_000_000
-"""JSON text of the capability patterns that are kept parsed; those of one rule take some hundred kilobytes."""
-_CACHED_RULES: Final = 1_000_000
-"""JSON text of the other parts of the rules that are kept parsed; those of one rule take about a kilobyte."""
-
-_CAPABILITIES: Final = SizedCache[str, tuple[CapabilityRule, ...]](_CACHED_CHARACTERS)
-_RULES: Final = SizedCache[tuple[str, str], ExtractionRule](_CACHED_RULES)
-
-
 def stored_rule(version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:
-    """The rule that a stored version holds."""
+    """The rule of a stored version."""
     return ExtractionRule.parse(
         {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config}
     )
@@ -130,23 +154,10 @@ def store_rule(
     reason: str | None = None,
     task_id: int | None = None,
 ) -> int:
-    """Stores a rule as the provider's next version, or finds it among those it has; see `catalog.add_rule_version`.
+    """Stores a rule as the provider's next version, or finds the same rule among its versions; returns the version.
 
-    Args:
-        session: Session to write with.
-        provider_id: The provider.
-        rule: The rule.
-        origin: What made it, in a word.
-        activate: Make it the active rule.
-        metadata: How it was made; None for what the rule itself says.
-        sample_id: The stored listing it was written from, if any.
-        author: generator, person or agent.
-        created_by_id: Who made it, in the operator's own numbering.
-        reason: Why it is added, or activated; None for its origin.
-        task_id: The task it answers.
-
-    Returns:
-        The version.
+    `origin` is what produced the rule, in a word, and the default of `reason`; `author` is generator, person or agent;
+    `metadata` defaults to the rule's own; `sample_id` is the stored response it was written from.
     """
     stored = rule.to_stored()
     return catalog.rule_decisions.add_version(
@@ -166,27 +177,36 @@ def store_rule(
     )
 
 
-class KnownCapabilities:
-    """Capability patterns and evidence as stored: each is read once, however many rules have it in common."""
+_MAX_CACHED_CAPABILITIES: Final = 16_000_000
+"""Characters of JSON whose capability rules are cached; one rule's are some hundred thousand."""
+_MAX_CACHED_RULES: Final = 1_000_000
+"""Characters of JSON whose other parts of rules are cached; one rule's are about a thousand."""
+
+_CAPABILITIES: Final = SizedCache[str, tuple[CapabilityRule, ...]](_MAX_CACHED_CAPABILITIES)
+_RULES: Final = SizedCache[tuple[str, str], ExtractionRule](_MAX_CACHED_RULES)
+
+
+class CapabilityTexts:
+    """Cache of stored capability rules as JSON text, which many providers' rules share."""
 
     def __init__(self) -> None:
         self._known: Mapping[str, str] = {}
 
     def read(self, session: Session, digests: Iterable[str]) -> Mapping[str, str]:
-        """At least those with these digests, as JSON text by digest."""
+        """JSON text by digest, with at least these digests."""
         known = self._known
         missing = {digest for digest in digests if digest not in known}
         if missing:
             found = catalog.sync_state.endpoints_configs(session, missing)
-            # Replaced and never changed: another thread has the old one or the new one.
+            # The dict is replaced, never changed, so that threads can share it without a lock.
             kept = {**known, **found}
-            self._known = kept if sum(map(len, kept.values())) <= _CACHED_CHARACTERS else found
+            self._known = kept if sum(map(len, kept.values())) <= _MAX_CACHED_CAPABILITIES else found
             known = kept
         return known
 
 
 def parse_active_rule(model_list_config: str, endpoints_config: str) -> ExtractionRule:
-    """The rule of two stored columns' JSON text. It is parsed once, for all providers that have it.
+    """The rule of two stored JSON columns, parsed once for all providers that share them.
 
     Raises:
         InvalidRuleError: It cannot be compiled.
@@ -194,37 +214,32 @@ def parse_active_rule(model_list_config: str, endpoints_config: str) -> Extracti
     key = model_list_config, endpoints_config
     rule = _RULES.get(key)
     if rule is None:
-        rule = ExtractionRule.parse_stored(json.loads(model_list_config), _capability_rules(endpoints_config))
+        capabilities = _CAPABILITIES.get(endpoints_config)
+        if capabilities is None:
+            capabilities = parse_capability_rules(orjson.loads(endpoints_config))
+            _CAPABILITIES.put(endpoints_config, capabilities, len(endpoints_config))
+        rule = ExtractionRule.parse_stored(json.loads(model_list_config), capabilities)
         _RULES.put(key, rule, len(model_list_config))
     return rule
 
 
-def _capability_rules(text: str) -> tuple[CapabilityRule, ...]:
-    rules = _CAPABILITIES.get(text)
-    if rules is None:
-        rules = parse_capability_rules(orjson.loads(text))
-        _CAPABILITIES.put(text, rules, len(text))
-    return rules
+Page = tuple[int, Any]
+"""A page of a response: its endpoint's position in the rule, and its parsed body."""
 
 
 class Response(Protocol):
-    """A response that can be read page by page as often as it is iterated over."""
+    """A response that can be iterated over, page by page, any number of times."""
 
     @property
     def id(self) -> int | None:
-        """The raw response it is stored as, if it is."""
+        """The raw response it is stored as, if any."""
 
     def __iter__(self) -> Iterator[Page]: ...
 
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """A stored response of any length; one page of it in memory.
-
-    Attributes:
-        session: An open session.
-        id: The raw response.
-    """
+    """A stored response; iterating holds one page in memory."""
 
     session: Session = field(repr=False)
     id: int
@@ -240,7 +255,7 @@ class SampleResponse:
 
     Attributes:
         samples: The pages, in the order of the endpoints.
-        id: The raw response they are stored as, if they are.
+        id: The raw response they are stored as, if any.
     """
 
     samples: Sequence[EndpointSample] = field(repr=False)
@@ -250,6 +265,6 @@ class SampleResponse:
         yield from ((position, sample.document) for position, sample in enumerate(self.samples))
 
 
-def first_pages(response: Response, endpoint: int, most: int = 1) -> list[Any]:
+def first_pages(response: Response, endpoint: int, limit: int) -> list[Any]:
     """The first pages of one endpoint, parsed."""
-    return list(islice((document for position, document in response if position == endpoint), most))
+    return list(islice((document for position, document in response if position == endpoint), limit))

@@ -1,14 +1,13 @@
-"""Fetch a provider's listing and validate it, without a transaction, so that many providers can be read at once."""
+"""Fetches a provider's listing and validates it, outside any transaction, so that many can be extracted at once."""
 
 import pickle
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import TracebackType
-from typing import IO, Any, Final, Generic, Self, TypeVar
+from typing import IO, Any, Final, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -28,36 +27,30 @@ from provider_pipeline.sync.plan import Target
 
 T = TypeVar("T")
 Row = dict[str, Any]
+StoredPage = catalog.raw_responses.StoredPage
 
-ROWS_IN_MEMORY: Final = 1_000
+_MAX_ROWS_IN_MEMORY: Final = 1_000
+_MAX_PAGE_BYTES_IN_MEMORY: Final = 2 * 1024 * 1024
 
 
 class Spool(Generic[T]):
-    """Items written once in order, then read any number of times.
-
-    Only values that this process put in are read back, so pickle is safe here.
+    """A list that moves to a temporary file when it grows: append first, then iterate any number of times.
 
     Args:
-        weigh: How much memory an item takes, in a unit of the caller's.
-        most: How much of it all items together may take.
+        weigh: The memory that an item takes, in any unit.
+        max_weight: The weight of all items together above which they move to a file.
     """
 
-    def __init__(self, weigh: Callable[[T], int], most: int) -> None:
+    def __init__(self, weigh: Callable[[T], int], max_weight: int) -> None:
         self._weigh = weigh
-        self._most = most
+        self._max_weight = max_weight
         self._weight = 0
         self._items: list[T] = []
         self._file: IO[bytes] | None = None
         self._count = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Forgets everything."""
+        """Discards all items."""
         self._items.clear()
         if self._file is not None:
             self._file.close()
@@ -67,18 +60,18 @@ class Spool(Generic[T]):
 
     @property
     def weight(self) -> int:
-        """How much the items weigh that are in memory."""
+        """Weight of the items in memory; 0 once they are in a file."""
         return self._weight if self._file is None else 0
 
     def append(self, item: T) -> None:
-        """Adds one item at the end."""
+        """Adds an item at the end."""
         self._count += 1
         if self._file is not None:
             pickle.dump(item, self._file, protocol=pickle.HIGHEST_PROTOCOL)
             return
         self._items.append(item)
         self._weight += self._weigh(item)
-        if self._weight > self._most:
+        if self._weight > self._max_weight:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
             for each in self._items:
                 pickle.dump(each, self._file, protocol=pickle.HIGHEST_PROTOCOL)
@@ -90,30 +83,24 @@ class Spool(Generic[T]):
             return
         self._file.seek(0)
         for _ in range(self._count):
-            item: Any = pickle.load(self._file)  # noqa: S301 - our own bytes, see the class
+            item: Any = pickle.load(self._file)  # noqa: S301 - only what this process has written
             yield item
 
 
 def row_spool() -> Spool[list[Row]]:
-    """A place for a listing's rows, page by page."""
-    return Spool(len, ROWS_IN_MEMORY)
+    """An empty spool for the rows of a listing, one list per page."""
+    return Spool(len, _MAX_ROWS_IN_MEMORY)
 
 
 def judge_pages(judge: ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> Verdict:
-    """Judges a listing page by page, with one page in memory.
-
-    Args:
-        judge: A judge that has seen no page yet.
-        pages: The listing's pages, parsed, in order.
-        rows: Where the accepted rows go, page by page.
-    """
+    """Judges a listing with one page in memory, and appends the accepted rows of each page to `rows`."""
     for endpoint, document in pages:
         rows.append(judge.add_page(document, endpoint=endpoint))
     return judge.verdict()
 
 
-def parsed(pages: Iterable[catalog.raw_responses.StoredPage]) -> Iterator[Page]:
-    """Stored pages, each parsed as it was when it came.
+def parse_pages(pages: Iterable[StoredPage]) -> Iterator[Page]:
+    """Parses stored pages as they were parsed when they were fetched.
 
     Raises:
         ListingUnreadableError: A page is not JSON.
@@ -123,19 +110,15 @@ def parsed(pages: Iterable[catalog.raw_responses.StoredPage]) -> Iterator[Page]:
         yield page.endpoint, parse_document(page.content, where=page.url, content_type=kind)
 
 
-_MOST_BYTES: Final = 2 * 1024 * 1024
-"""How much of a listing is kept in memory, and stays parsed until it turns out whether it is to be judged."""
-
-
 class ListingFetch:
-    """One fetch of a listing. Between two pages, which may take seconds, no transaction is open.
+    """One fetch of a listing; no transaction is open while it waits for a page.
 
     Args:
-        last: The last accepted listing, where there is any use in learning that it has not changed.
+        last: State with the last accepted listing, to ask whether pages are unchanged; None to fetch all of them.
     """
 
     def __init__(self, last: catalog.sync_state.SyncState | None) -> None:
-        self.pages: Spool[catalog.raw_responses.StoredPage] = Spool(lambda page: len(page.content), _MOST_BYTES)
+        self.pages: Spool[StoredPage] = Spool(lambda page: len(page.content), _MAX_PAGE_BYTES_IN_MEMORY)
         self._last = last
         self._known = (
             {(each["endpoint"], each["number"], each["url"]): each for each in last.validators} if last else {}
@@ -148,97 +131,85 @@ class ListingFetch:
 
     @property
     def pace(self) -> Pace:
-        """What whoever works on the listing keeps to; from when it begins to be fetched."""
+        """Limits the work on this listing; set when the fetch begins."""
         if self._pace is None:
-            raise AssertionError("nothing was fetched yet")
+            raise AssertionError("the fetch has not begun")
         return self._pace
 
+    def keep_pace(self) -> None:
+        """Called between steps; raises `ListingUnreadableError` after the listing's deadline."""
+        self.pace.keep()
+
     def close(self) -> None:
-        """Forgets the pages."""
+        """Discards the pages."""
         self.pages.close()
         if self._pace is not None:
             self._pace.leave()
 
-    def keep_pace(self) -> None:
-        """Between two steps; raises `ListingUnreadableError` when the listing has taken too long."""
-        self.pace.keep()
-
     @property
     def validators(self) -> list[dict[str, Any]]:
-        """What to recognise each page by; empty if there is nothing."""
-        named = ("etag", "last_modified", "fingerprint")
-        return self._validators if any(each[name] for each in self._validators for name in named) else []
+        """ETag, Last-Modified and fingerprint of each page; empty if no page has any."""
+        names = ("etag", "last_modified", "fingerprint")
+        return self._validators if any(each[name] for each in self._validators for name in names) else []
 
     def run(self, session: Session, client: ListingClient, source: ListingSource) -> Iterator[Page]:
-        """Fetches every page, and gives those that have not just been said to be what they were.
+        """Fetches every page and yields those that are not known to be unchanged, parsed and in order.
 
-        Args:
-            session: Reads stored pages, where the provider says that they have not changed. What the caller begins with
-                it between two pages is rolled back.
-            client: Asks for the pages.
-            source: Where they are.
-
-        Yields:
-            Each page that had to be looked at, parsed. Without a last listing these are all of them, in order.
+        The session reads stored pages, and is rolled back after each page.
 
         Raises:
-            ProviderPipelineError: The listing did not come whole.
+            ProviderPipelineError: The listing is incomplete.
         """
         self._pace = client.pace(source)
         for page in client.pages(source, known=partial(self._known_page, session), pace=self._pace):
             place: dict[str, Any] = {"endpoint": page.endpoint, "number": page.number, "url": page.url}
-            told_by = {"etag": page.etag, "last_modified": page.last_modified, "fingerprint": page.fingerprint}
-            self._validators.append(place | told_by)
+            self._validators.append(
+                place | {"etag": page.etag, "last_modified": page.last_modified, "fingerprint": page.fingerprint}
+            )
             if page.not_modified:
                 self._unchanged.append((page.endpoint, page.number))
                 continue
-            self.complete(session)
+            self.load_unchanged(session)
             self._renewed.add(page.endpoint)
-            stored = catalog.raw_responses.StoredPage(
-                **place,
-                content=page.content,
-                status=page.status,
-                headers=dict(page.headers),
-                digest=content_digest(page.document),
+            self.pages.append(
+                StoredPage(
+                    **place,
+                    content=page.content,
+                    status=page.status,
+                    headers=dict(page.headers),
+                    digest=content_digest(page.document),
+                )
             )
-            self.pages.append(stored)
-            found = page.endpoint, page.document
+            parsed = page.endpoint, page.document
             if self._last is not None:
-                self._keep(found)
-            yield found
+                self._documents.append(parsed)
+                if not self.pages.weight:  # the pages moved to a file: do not hold their documents either
+                    self._documents.clear()
+            yield parsed
             session.rollback()
 
     def content(self, session: Session) -> catalog.raw_responses.ListingContent:
-        """What the listing is told apart by, now that it is whole.
-
-        Where all pages are those of the last accepted listing, none is in the spool before `complete`.
-        """
+        """Digest and size of the complete listing; reads no page if all of them are unchanged."""
         if self._last is not None and len(self._unchanged) == len(self._validators) == len(self._known):
-            return _content_of(self._last)
-        self.complete(session)
+            last = self._last.last_result
+            return catalog.raw_responses.ListingContent(self._last.content or "", last["bytes"], last["pages"])
+        self.load_unchanged(session)
         return catalog.raw_responses.listing_content(self.pages)
 
-    def complete(self, session: Session) -> None:
-        """Puts the pages that have not changed, and were not looked at so far, into the spool."""
+    def load_unchanged(self, session: Session) -> None:
+        """Adds the pages that were reported unchanged so far, from the stored listing."""
         for endpoint, number in self._unchanged:
             self.pages.append(self._load(session, endpoint, number))
         self._unchanged.clear()
 
     def documents(self) -> Iterator[Page]:
-        """Every page, parsed; to be gone through once. What came last, and is little, is not parsed once more."""
+        """Every page, parsed; for one pass. A small listing that was just fetched is not parsed again."""
         documents, self._documents = self._documents, []
-        if len(documents) == len(self.pages):
-            return iter(documents)
-        return parsed(self.pages)
-
-    def _keep(self, page: Page) -> None:
-        self._documents.append(page)
-        if not self.pages.weight:  # they are in a file by now
-            self._documents.clear()
+        return iter(documents) if len(documents) == len(self.pages) else parse_pages(self.pages)
 
     def _known_page(self, session: Session, endpoint: int, number: int, url: str) -> KnownPage | None:
         known: Mapping[str, Any] | None = self._known.get((endpoint, number, url))
-        # After a page that is new, the same shown address may stand for another place in the listing.
+        # After a new page, a cursor in the same (redacted) URL may point elsewhere in the listing.
         if known is None or endpoint in self._renewed:
             return None
         return KnownPage(
@@ -248,7 +219,7 @@ class ListingFetch:
             known.get("fingerprint"),
         )
 
-    def _load(self, session: Session, endpoint: int, number: int) -> catalog.raw_responses.StoredPage:
+    def _load(self, session: Session, endpoint: int, number: int) -> StoredPage:
         if self._last is None or self._last.raw_response_id is None:
             raise AssertionError("only pages of a stored listing are known")
         page = catalog.raw_responses.load_page(session, self._last.raw_response_id, endpoint=endpoint, number=number)
@@ -256,33 +227,17 @@ class ListingFetch:
         return page
 
 
-def _content_of(state: catalog.sync_state.SyncState) -> catalog.raw_responses.ListingContent:
-    """What the last accepted listing is told apart by, as far as that is known without reading it."""
-    return catalog.raw_responses.ListingContent(
-        state.content or "", state.last_result["bytes"], state.last_result["pages"]
-    )
-
-
-_DEFAULTS: Final = Thresholds.model_validate({})
-
-
 @dataclass(frozen=True)
-class Reading:
-    """What came of a fetch: a verdict on the listing, an error, or the last accepted listing once more.
+class ExtractedListing:
+    """The result of a fetch: a verdict, an error, or neither if the listing is unchanged since it was last accepted.
 
     Attributes:
-        target: The provider.
-        rule: What read the listing.
-        thresholds: How far it may stray.
         started: When the fetch began, by the monotonic clock.
-        fetch: The pages.
-        rows: The accepted rows, page by page.
-        content: What the listing is told apart by; None if it did not come whole.
-        verdict: What it amounts to; None where it was not judged.
-        error: Why there is none.
+        rows: The accepted rows, one list per page.
+        content: Digest and size of the listing; None if it is incomplete.
     """
 
-    target: Target
+    plan: Target
     rule: ExtractionRule = field(repr=False)
     thresholds: Thresholds = field(repr=False)
     started: float
@@ -293,112 +248,86 @@ class Reading:
     error: ProviderPipelineError | None = None
 
     @property
-    def is_repeat(self) -> bool:
-        """Whether it is the last accepted listing once more, of which nothing follows: it was not judged."""
+    def is_unchanged(self) -> bool:
+        """Whether it is the last accepted listing again, which was not validated."""
         return self.error is None and self.verdict is None
 
-    @property
-    def pages(self) -> Spool[catalog.raw_responses.StoredPage]:
-        """The pages as they came."""
-        return self.fetch.pages
-
-    @property
-    def validators(self) -> Sequence[Mapping[str, Any]]:
-        """What to recognise each page by next time."""
-        return self.fetch.validators
-
-    def failed(self, error: ProviderPipelineError) -> "Reading":
-        """The same, with an error in place of a verdict."""
+    def failed(self, error: ProviderPipelineError) -> "ExtractedListing":
+        """A copy with an error instead of a verdict."""
         return replace(self, verdict=None, error=error)
 
     def close(self) -> None:
-        """Forgets pages and rows."""
+        """Discards pages and rows."""
         self.fetch.close()
         self.rows.close()
 
 
-def read_listing(session: Session, target: Target, client: ListingClient) -> Reading:
-    """Fetches a provider's listing, and judges it unless it is the last accepted one and nothing would come of it.
+_DEFAULTS: Final = Thresholds.model_validate({})
 
-    A fault of the provider or its listing does not raise; it is the reading's.
 
-    Args:
-        session: A session without pending changes, and without a transaction afterwards. Reads what is known of pages
-            and models, where that is needed.
-        target: The provider.
-        client: Fetches the listing.
+def read_listing(session: Session, plan: Target, client: ListingClient) -> ExtractedListing:
+    """Fetches a provider's listing, and validates it unless it is unchanged and can be skipped.
 
-    Returns:
-        The reading; to be closed by the caller.
+    A fault of the provider or its listing does not raise; it is the result's `error`. The caller closes the result.
+    The session reads stored pages and models; it must have no pending changes, and has no transaction afterwards.
 
     Raises:
         InvalidRuleError: The active rule cannot be compiled.
         DatabaseUnavailableError: The database failed.
     """
-    reading = Reading(
-        target,
-        rule=target.rule(),
+    listing = ExtractedListing(
+        plan,
+        rule=plan.rule(),
         thresholds=_DEFAULTS,
         started=time.monotonic(),
-        fetch=ListingFetch(target.state if target.settled else None),
+        fetch=ListingFetch(plan.state if plan.skip_unchanged else None),
         rows=row_spool(),
     )
     with ExitStack() as on_error:
-        on_error.callback(reading.close)
+        on_error.callback(listing.close)
         try:
-            reading = replace(reading, thresholds=parse_thresholds(target.slug, target.provider.thresholds))
-            pages = reading.fetch.run(session, client, active_source(target.provider, reading.rule))
-            reading = (_compared if target.settled else _judged_at_once)(session, reading, pages)
-        except DatabaseUnavailableError:  # says nothing of the provider
+            listing = replace(listing, thresholds=parse_thresholds(plan.slug, plan.provider.thresholds))
+            pages = listing.fetch.run(session, client, active_source(plan.provider, listing.rule))
+            if plan.skip_unchanged:
+                for _ in pages:
+                    pass  # whether the listing changed is known once it is complete
+                listing = replace(listing, content=listing.fetch.content(session))
+                if listing.content is None or listing.content.sha256 != plan.state.content:
+                    listing = validate(session, listing)
+            else:
+                verdict = _judge(session, listing, pages)
+                listing = replace(listing, content=listing.fetch.content(session), verdict=verdict)
+        except DatabaseUnavailableError:  # not a fault of the provider
             raise
         except ProviderPipelineError as error:
-            reading = reading.failed(error)
+            listing = listing.failed(error)
         finally:
             session.rollback()
         on_error.pop_all()
-    return reading
+    return listing
 
 
-def judged(session: Session, reading: Reading) -> Reading:
-    """The reading with its verdict.
-
-    Args:
-        session: As in `read_listing`.
-        reading: A listing that came whole.
+def validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
+    """The complete listing with its verdict.
 
     Raises:
-        ProviderPipelineError: A page that was stored before cannot be had or read any more.
+        ProviderPipelineError: A stored page is gone or unreadable.
     """
-    reading.fetch.complete(session)
-    with reading.fetch.pace.working():
-        return replace(reading, verdict=_verdict(session, reading, reading.fetch.documents()))
+    listing.fetch.load_unchanged(session)
+    with listing.fetch.pace.working():
+        return replace(listing, verdict=_judge(session, listing, listing.fetch.documents()))
 
 
-def _compared(session: Session, reading: Reading, pages: Iterable[Page]) -> Reading:
-    """The reading, with its verdict unless it is the last accepted listing."""
-    for _ in pages:
-        pass  # whether they are to be judged turns out when they are all there
-    content = reading.fetch.content(session)
-    reading = replace(reading, content=content)
-    return reading if content.sha256 == reading.target.state.content else judged(session, reading)
-
-
-def _judged_at_once(session: Session, reading: Reading, pages: Iterable[Page]) -> Reading:
-    """The reading with the verdict on pages that are looked at as they come."""
-    verdict = _verdict(session, reading, pages)
-    return replace(reading, content=reading.fetch.content(session), verdict=verdict)
-
-
-def _verdict(session: Session, reading: Reading, pages: Iterable[Page]) -> Verdict:
-    target = reading.target
+def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> Verdict:
+    plan = listing.plan
     judge = active_judge(
         session,
-        target.provider,
-        reading.rule,
-        reading.thresholds,
-        target.state,
-        now=target.now,
-        accepted=() if target.accept is None else target.accept.guards,
-        watch=reading.fetch.keep_pace,
+        plan.provider,
+        listing.rule,
+        listing.thresholds,
+        plan.state,
+        now=plan.now,
+        accepted=() if plan.accept is None else plan.accept.guards,
+        watch=listing.fetch.keep_pace,
     )
-    return judge_pages(judge, pages, reading.rows)
+    return judge_pages(judge, pages, listing.rows)

@@ -1,8 +1,7 @@
-"""Many providers side by side, each on its own.
+"""Syncs many providers side by side; one provider's failure never stops, delays or changes another's.
 
-Here: the threads, which readings are written together, and the promise that one provider's failure never stops, delays
-or changes another's. Not here: which providers (the caller), and what one sync does (`attempt.py`). The concept:
-threads fetch and judge, writers take what is ready by then, many providers at once; the slower the database, the more.
+Threads extract listings while writers load those that are ready, many in one transaction: the slower the database, the
+larger the batches.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,31 +16,30 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import Reading, read_listing
-from provider_pipeline.sync.gc_tuning import seldom_collecting
-from provider_pipeline.sync.load import Keep, settle
+from provider_pipeline.sync.extract import ExtractedListing, read_listing
+from provider_pipeline.sync.load import WriteMode, settle
 from provider_pipeline.sync.outcome import AcceptedGuards, Status, SyncOutcome
 from provider_pipeline.sync.plan import Target, prepare
-from provider_pipeline.sync.provider import let_others_read, utc_now
+from provider_pipeline.sync.provider import let_others_read, seldom_collecting, utc_now
 
 Sessions = Callable[[], AbstractContextManager[Session]]
-Prepared = Target | ProviderPipelineError
+Planned = Target | ProviderPipelineError
 T = TypeVar("T")
 
-_AHEAD: Final = 2
-"""So many times the threads' number of providers are got ready at once; as many readings are worth a transaction."""
+_PREFETCH_FACTOR: Final = 2
+"""Providers planned at once per worker thread; also the batch size worth one transaction."""
 
-_WAITING: Final = 8
-"""So many times the threads' number of readings may wait to be written, or be in writing, before no more begin."""
+_MAX_UNWRITTEN_FACTOR: Final = 8
+"""Back-pressure: start no new fetch while more listings per worker thread than this are unwritten."""
 
-_MOST_BYTES: Final = 32 * 1024 * 1024
-"""How much memory the pages of all these may take before no more begin."""
+_MAX_UNWRITTEN_BYTES: Final = 32 * 1024 * 1024
+"""Back-pressure: the same for the memory that their pages take."""
 
 _WRITERS: Final = 2
-"""Groups that are written at the same time: one of them is prepared while the database works on the other."""
+"""Concurrent batches: one is prepared while the database works on the other."""
 
-_PAUSE: Final = 0.05
-"""Seconds in which nothing ends, after which what is ready is written although it is little."""
+_FLUSH_SECONDS: Final = 0.05
+"""Flush a partial batch after this many idle seconds."""
 
 
 def attempt_many(
@@ -50,21 +48,21 @@ def attempt_many(
     *,
     client: ListingClient,
     max_workers: int = 8,
-    keep: Keep = "all",
+    keep: WriteMode = "all",
     accept: AcceptedGuards | None = None,
 ) -> Iterator[SyncOutcome]:
     """Syncs providers in threads and yields each outcome as it finishes, in the caller's thread.
 
-    Nothing that happens to one provider raises here: what is not its fault (a defect, the database) becomes a `failed`
-    outcome too, with the exception in `error`; a provider that another process is syncing is `skipped`. Closing the
-    iterator early lets running syncs finish and starts no more.
+    No provider's trouble raises here: a defect or a database error becomes a `failed` outcome with the exception in
+    `error`; a provider that another process is syncing is `skipped`. If the iterator is closed early, running syncs
+    finish and no more are started.
 
     Args:
         sessions: Opens a session; called in several threads.
         slugs: The providers; a repeated slug is synced once.
         client: Fetches the listings; shared by the threads.
-        max_workers: Providers that are fetched at the same time. A few times as many are locked: they wait for their
-            turn, or to be written.
+        max_workers: Providers fetched at the same time. A few times as many are locked: waiting for a thread, or to be
+            written.
         keep: As in `attempt_sync`.
         accept: As in `attempt_sync`.
     """
@@ -73,7 +71,7 @@ def attempt_many(
         waiting = iter(dict.fromkeys(slugs))
         try:
             while True:
-                while fleet.has_room and (chunk := list(islice(waiting, _AHEAD * max_workers))):
+                while fleet.has_room and (chunk := list(islice(waiting, _PREFETCH_FACTOR * max_workers))):
                     fleet.begin(chunk)
                 if not fleet.is_busy:
                     return
@@ -83,16 +81,7 @@ def attempt_many(
 
 
 class _Fleet:
-    """The syncs that are under way; for one thread.
-
-    Args:
-        sessions: Opens sessions.
-        locks: Keeps others from the providers.
-        client: Fetches listings.
-        max_workers: How many at once.
-        keep: As in `attempt_sync`.
-        accept: As in `attempt_sync`.
-    """
+    """The syncs in progress: planning, then extracting, then ready, then writing. Used by one thread."""
 
     def __init__(
         self,
@@ -100,161 +89,157 @@ class _Fleet:
         locks: catalog.sync_locks.SyncLocks,
         client: ListingClient,
         max_workers: int,
-        keep: Keep,
+        keep: WriteMode,
         accept: AcceptedGuards | None,
     ) -> None:
         self._sessions = sessions
         self._locks = locks
         self._client = client
-        self._keep: Keep = keep
+        self._keep: WriteMode = keep
         self._accept = accept
         self._max_workers = max_workers
-        self._readers = ThreadPoolExecutor(max_workers, thread_name_prefix="sync")
-        # What reads and writes providers by the dozen; its futures hold what went wrong. One more than the groups, so
-        # that the next providers are got ready while all of these are written.
-        self._writer = ThreadPoolExecutor(_WRITERS + 1, thread_name_prefix="sync-write")
-        self._preparing: dict[Future[dict[str, Prepared]], Sequence[str]] = {}
-        self._reading: dict[Future[Reading], str] = {}
-        self._ready: list[Reading] = []
-        self._writing: dict[Future[list[SyncOutcome]], list[Reading]] = {}
-        self._groups: list[Future[list[SyncOutcome]]] = []
-        self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._extractors = ThreadPoolExecutor(max_workers, thread_name_prefix="sync")
+        # One thread more than there are writers, so that planning goes on while all of them write.
+        self._database = ThreadPoolExecutor(_WRITERS + 1, thread_name_prefix="sync-write")
+        self._planning: dict[Future[dict[str, Planned]], Sequence[str]] = {}
+        self._extracting: dict[Future[ExtractedListing], str] = {}
+        self._ready: list[ExtractedListing] = []
+        self._writing: dict[Future[list[SyncOutcome]], list[ExtractedListing]] = {}
+        self._batches: list[Future[list[SyncOutcome]]] = []
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._finishing = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether any outcome is still to come."""
-        return bool(self._preparing or self._reading or self._ready or self._writing)
+        """Whether more outcomes will follow."""
+        return bool(self._planning or self._extracting or self._ready or self._writing)
 
     @property
     def has_room(self) -> bool:
-        """Whether more may begin: what is to be read gets scarce, and what waits to be written is not too much."""
-        unread = sum(map(len, self._preparing.values())) + len(self._reading)
-        return unread <= self._max_workers and self._may_wait_for_more()
+        """Whether to begin more syncs: the extractors run out of work, and not too much is unwritten."""
+        if sum(map(len, self._planning.values())) + len(self._extracting) > self._max_workers:
+            return False
+        unwritten = [*self._ready, *chain.from_iterable(self._writing.values())]
+        return (
+            len(unwritten) <= _MAX_UNWRITTEN_FACTOR * self._max_workers
+            and sum(each.fetch.pages.weight for each in unwritten) <= _MAX_UNWRITTEN_BYTES
+        )
 
     def begin(self, slugs: Sequence[str]) -> None:
         """Begins to sync providers."""
-        self._preparing[self._submit(self._writer, self._prepare, slugs)] = slugs
+        self._planning[self._submit(self._database, self._plan, slugs)] = slugs
 
     def next_outcomes(self) -> Iterator[SyncOutcome]:
-        """Waits until something has ended, and yields what outcomes that gives; perhaps none."""
-        ended = self._next_ended()
-        if ended in self._preparing:
-            yield from self._end_preparing(ended)
-        elif ended in self._reading:
-            yield from self._end_reading(ended)
-        elif ended in self._writing:
-            yield from self._end_writing(ended)
+        """Waits until a step is done, and yields the outcomes it gives, if any."""
+        step = self._next_done()
+        if step in self._planning:
+            yield from self._planned(step)
+        elif step in self._extracting:
+            yield from self._extracted(step)
+        elif step in self._writing:
+            yield from self._written(step)
 
     def finish(self) -> None:
-        """Lets what is running come to its end, and begins nothing more."""
+        """Finishes running syncs, and begins no more."""
         self._finishing = True
-        for preparing in [future for future in self._preparing if future.cancel()]:
-            del self._preparing[preparing]
-        cancelled = [future for future in self._reading if future.cancel()]
-        self._locks.release([self._reading.pop(future) for future in cancelled])
+        for planning in [future for future in self._planning if future.cancel()]:
+            del self._planning[planning]
+        cancelled = [future for future in self._extracting if future.cancel()]
+        self._locks.release([self._extracting.pop(future) for future in cancelled])
         while self.is_busy:
             for _ in self.next_outcomes():
                 pass
-        for executor in (self._readers, self._writer):
+        for executor in (self._extractors, self._database):
             executor.shutdown()
 
     def _submit(self, executor: ThreadPoolExecutor, step: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Begins a step whose end `_next_ended` will tell of."""
         future = executor.submit(step, *arguments)
-        future.add_done_callback(self._ended.put)
+        future.add_done_callback(self._done.put)
         return future
 
-    def _may_wait_for_more(self) -> bool:
-        waiting = [*self._ready, *chain.from_iterable(self._writing.values())]
-        return (
-            len(waiting) <= _WAITING * self._max_workers
-            and sum(reading.pages.weight for reading in waiting) <= _MOST_BYTES
-        )
-
-    def _next_ended(self) -> Future[Any]:
-        """What ends next. What is ready is written meanwhile: at once if it is enough, or all there is for now."""
+    def _next_done(self) -> Future[Any]:
+        """Waits for the next step to be done; meanwhile writes full batches, and partial ones when idle."""
         while True:
-            self._groups = [group for group in self._groups if not group.done()]
-            may_write = bool(self._ready) and len(self._groups) < _WRITERS
-            is_all = not self._preparing and not self._reading
-            if may_write and (is_all or len(self._ready) >= _AHEAD * self._max_workers):
-                self._write_group()
+            self._batches = [batch for batch in self._batches if not batch.done()]
+            may_write = bool(self._ready) and len(self._batches) < _WRITERS
+            is_all = not self._planning and not self._extracting
+            if may_write and (is_all or len(self._ready) >= _PREFETCH_FACTOR * self._max_workers):
+                self._write_batch()
                 may_write = False
             try:
-                return self._ended.get(timeout=_PAUSE if may_write else None)
+                return self._done.get(timeout=_FLUSH_SECONDS if may_write else None)
             except Empty:
-                self._write_group()
+                self._write_batch()
 
-    def _write_group(self) -> None:
-        self._groups.append(self._write(self._writer, self._ready, waiting=False))
+    def _write_batch(self) -> None:
+        self._batches.append(self._write(self._database, self._ready, waiting=False))
         self._ready = []
 
-    def _prepare(self, slugs: Sequence[str]) -> dict[str, Prepared]:
+    def _plan(self, slugs: Sequence[str]) -> dict[str, Planned]:
         refused = self._locks.take(slugs)
         taken = [slug for slug in slugs if slug not in refused]
         with ExitStack() as on_error:
             on_error.callback(self._locks.release, taken)
             with self._sessions() as session:
-                found = prepare(session, slugs, accept=self._accept, now=utc_now())
+                plans = prepare(session, slugs, accept=self._accept, now=utc_now())
             on_error.pop_all()
-        self._locks.release(slug for slug in taken if not isinstance(found[slug], Target))
-        return found | {slug: error for slug, error in refused.items() if isinstance(found[slug], Target)}
+        self._locks.release(slug for slug in taken if not isinstance(plans[slug], Target))
+        return plans | {slug: error for slug, error in refused.items() if isinstance(plans[slug], Target)}
 
-    def _end_preparing(self, preparing: Future[dict[str, Prepared]]) -> Iterator[SyncOutcome]:
-        slugs, error = self._preparing.pop(preparing), preparing.exception()
+    def _planned(self, step: Future[dict[str, Planned]]) -> Iterator[SyncOutcome]:
+        slugs, error = self._planning.pop(step), step.exception()
         if error is not None:
             yield from (_failed(slug, error) for slug in slugs)
             return
         failed = []
-        for slug, target in preparing.result().items():
-            if not isinstance(target, Target):
-                failed.append(_failed(slug, target))
+        for slug, plan in step.result().items():
+            if not isinstance(plan, Target):
+                failed.append(_failed(slug, plan))
             elif self._finishing:
                 self._locks.release([slug])
             else:
-                self._reading[self._submit(self._readers, self._read, target)] = slug
-        # Whoever takes no more outcomes must find all of the others under way.
+                self._extracting[self._submit(self._extractors, self._extract, plan)] = slug
+        # Submitted before the first yield, so that a consumer who stops early leaves no locked provider behind.
         yield from failed
 
-    def _read(self, target: Target) -> Reading:
+    def _extract(self, plan: Target) -> ExtractedListing:
         with self._sessions() as session:
-            return read_listing(session, target, self._client)
+            return read_listing(session, plan, self._client)
 
-    def _end_reading(self, reading: Future[Reading]) -> Iterator[SyncOutcome]:
-        slug, error = self._reading.pop(reading), reading.exception()
+    def _extracted(self, step: Future[ExtractedListing]) -> Iterator[SyncOutcome]:
+        slug, error = self._extracting.pop(step), step.exception()
         if error is None:
-            self._ready.append(reading.result())
+            self._ready.append(step.result())
         else:
             self._locks.release([slug])
             yield _failed(slug, error)
 
     def _write(
-        self, executor: ThreadPoolExecutor, readings: Sequence[Reading], *, waiting: bool
+        self, executor: ThreadPoolExecutor, listings: Sequence[ExtractedListing], *, waiting: bool
     ) -> Future[list[SyncOutcome]]:
-        writing = self._submit(executor, self._settle, readings, waiting)
-        self._writing[writing] = list(readings)
+        writing = self._submit(executor, self._load, listings, waiting)
+        self._writing[writing] = list(listings)
         return writing
 
-    def _settle(self, readings: Sequence[Reading], waiting: bool) -> list[SyncOutcome]:
+    def _load(self, listings: Sequence[ExtractedListing], waiting: bool) -> list[SyncOutcome]:
         with self._sessions() as session:
-            settled = settle(session, readings, locks=self._locks, keep=self._keep, clock=utc_now, waiting=waiting)
-            let_others_read(session, settled, now=utc_now())
-        return [each.outcome for each in settled]
+            loaded = settle(session, listings, locks=self._locks, keep=self._keep, clock=utc_now, waiting=waiting)
+            let_others_read(session, loaded, now=utc_now())
+        return [each.outcome for each in loaded]
 
-    def _end_writing(self, writing: Future[list[SyncOutcome]]) -> Iterator[SyncOutcome]:
-        readings, error = self._writing.pop(writing), writing.exception()
-        if error is not None and len(readings) == 1:
-            outcomes = [_failed(readings[0].target.slug, error)]
+    def _written(self, step: Future[list[SyncOutcome]]) -> Iterator[SyncOutcome]:
+        listings, error = self._writing.pop(step), step.exception()
+        if error is not None and len(listings) == 1:
+            outcomes = [_failed(listings[0].plan.slug, error)]
         else:
-            # One that cannot be written, or not yet, is no reason for the others to fail, or to wait.
-            outcomes = [] if error is not None else writing.result()
+            outcomes = [] if error is not None else step.result()
         done = {outcome.slug for outcome in outcomes}
-        for reading in readings:
-            if reading.target.slug in done:
-                reading.close()
+        for listing in listings:
+            if listing.plan.slug in done:
+                listing.close()
             else:
-                self._write(self._readers, [reading], waiting=True)
+                # Retried alone, so that a provider that fails or is locked blocks no other.
+                self._write(self._extractors, [listing], waiting=True)
         self._locks.release(done)
         yield from outcomes
 

@@ -1,9 +1,4 @@
-"""Whether a provider can be synced, stage by stage, without syncing it.
-
-Here: asking it once, and telling how far that came. Not here: drawing it (the command line), the checks of a sync
-(Dagster). The concept: the listing is fetched and judged as a sync would, and nothing is written; what failed is told
-by the error's own stage, never by its words.
-"""
+"""Checks, stage by stage, whether a provider could be synced: fetches and judges its listing, and writes nothing."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -33,14 +28,14 @@ from provider_pipeline.sync.freshness import MAX_AGE
 from provider_pipeline.sync.outcome import blocking_reason
 
 STAGES: Final = ("settings", "key", "name", "connection", "tls", "authorised", "listing", "rule", "last_success")
-"""In the order in which they are reached."""
+"""In order; `last_success` is always reached."""
 
 StageStatus = Literal["ok", "warning", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
 class StageReport:
-    """One stage: whether it was passed, and what is to be said of it."""
+    """The result of one stage."""
 
     name: str
     status: StageStatus
@@ -49,18 +44,18 @@ class StageReport:
 
 @dataclass(frozen=True)
 class HealthReport:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         slug: The provider.
         stages: All of `STAGES`, in order. One that was not reached, or does not apply, is `skipped`.
-        reason: Why it is not well, in one line.
+        reason: Why it is not healthy, in one line.
         hint: What to do about it.
-        page_count: Pages that came.
-        byte_count: Bytes that came, decompressed.
-        seconds: How long the fetch took.
-        status: The HTTP status, if that is what the server refused with.
-        models: What the rule reads of the listing; None if it was not read.
+        page_count: Pages received.
+        byte_count: Bytes received, decompressed.
+        seconds: Duration of the fetch.
+        status: The HTTP status, if the server refused.
+        models: Models that the rule extracts; None if the listing is incomplete.
         rule_version: The active rule.
         last_success_at: When the provider was last synced.
     """
@@ -102,8 +97,8 @@ class HealthReport:
 
 
 @dataclass
-class _Look:
-    """One check on its way."""
+class _Check:
+    """A check in progress."""
 
     slug: str
     state: catalog.sync_state.SyncState
@@ -117,7 +112,7 @@ class _Look:
 
 
 def failed_stage(error: BaseException) -> str:
-    """Which of `STAGES` an error of a fetch belongs to; `crash` for one that is nobody's but ours."""
+    """The one of `STAGES` that an error belongs to, or `crash` if it is a defect of this program."""
     if isinstance(error, ListingError):
         return error.stage
     if isinstance(error, MissingCredentialError):
@@ -134,16 +129,10 @@ def check_many(
     client: ListingClient,
     max_workers: int = 8,
 ) -> Iterator[HealthReport]:
-    """Checks providers in threads, and yields each report as it is finished.
-
-    Args:
-        sessions: Opens a session; called once per provider, in its thread.
-        slugs: The providers; a repeated slug is checked once.
-        client: Fetches the listings; shared by the threads.
-        max_workers: Providers at the same time.
+    """Checks providers in threads, each with its own session, and yields each report when it is finished.
 
     Raises:
-        UnknownProviderError: One of them is not there.
+        UnknownProviderError: There is no such provider.
     """
 
     def one(slug: str) -> HealthReport:
@@ -161,97 +150,96 @@ def check_many(
 def check_provider(
     session: Session, slug: str, *, client: ListingClient, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> HealthReport:
-    """Asks a provider for its whole listing, judges it, and writes nothing.
+    """Fetches a provider's complete listing and judges it; writes nothing.
 
     Raises:
         UnknownProviderError: There is no such provider.
     """
     provider = catalog.providers.get(session, slug)
-    look = _Look(slug, catalog.sync_state.get(session, provider.id), provider)
+    check = _Check(slug, catalog.sync_state.get(session, provider.id), provider)
     try:
         active = catalog.rule_versions.active(session, provider.id)
-        look.rule_version = active.version
+        check.rule_version = active.version
         session.rollback()
-        _fetch(session, look, stored_rule(active), client, clock())
+        _fetch(session, check, stored_rule(active), client, clock())
     except (ConfigurationError, ModelSyncerError) as error:
-        look.error = error
+        check.error = error
     session.rollback()
-    return _report(look, clock())
+    return _report(check, clock())
 
 
-def _fetch(session: Session, look: _Look, rule: ExtractionRule, client: ListingClient, now: datetime) -> None:
-    thresholds = parse_thresholds(look.slug, look.provider.thresholds)
-    source = active_source(look.provider, rule)
+def _fetch(session: Session, check: _Check, rule: ExtractionRule, client: ListingClient, now: datetime) -> None:
+    thresholds = parse_thresholds(check.slug, check.provider.thresholds)
+    source = active_source(check.provider, rule)
     pace = client.pace(source)
-    judge = active_judge(session, look.provider, rule, thresholds, look.state, now=now, watch=pace.keep)
+    judge = active_judge(session, check.provider, rule, thresholds, check.state, now=now, watch=pace.keep)
     pages = client.pages(source, pace=pace)
     while True:
         started = time.monotonic()
         try:
             page = next(pages, None)
         finally:
-            look.seconds += time.monotonic() - started
+            check.seconds += time.monotonic() - started
         if page is None:
             break
-        look.pages += 1
-        look.bytes += len(page.content)
+        check.pages += 1
+        check.bytes += len(page.content)
         judge.add_page(page.document, endpoint=page.endpoint)
-        # The next page may take its time; meanwhile no transaction is open.
-        session.rollback()
-    look.verdict = judge.verdict()
+        session.rollback()  # no open transaction while waiting for the next page
+    check.verdict = judge.verdict()
 
 
-def _report(look: _Look, now: datetime) -> HealthReport:
-    error, verdict = look.error, look.verdict
+def _report(check: _Check, now: datetime) -> HealthReport:
+    error, verdict = check.error, check.verdict
     unfit = verdict is not None and not verdict.valid
     reason = None if error is None else error.message
     hint = None if error is None else error.hint
     if verdict is not None and unfit:
-        reason = blocking_reason(look.slug, verdict.issues)
+        reason = blocking_reason(check.slug, verdict.issues)
         hint = next((each["recovery"] for each in verdict.issues if each["severity"] == "error"), None)
     failed = "rule" if unfit else None if error is None else failed_stage(error)
     return HealthReport(
-        look.slug,
-        tuple(_stages(look, failed, now)),
+        check.slug,
+        tuple(_stages(check, failed, now)),
         reason=reason,
         hint=hint,
-        page_count=look.pages,
-        byte_count=look.bytes,
-        seconds=look.seconds,
+        page_count=check.pages,
+        byte_count=check.bytes,
+        seconds=check.seconds,
         status=error.status if isinstance(error, ListingRefusedError) else None,
         models=verdict.profile.count if verdict is not None else None,
-        rule_version=look.rule_version,
-        last_success_at=look.state.last_success_at,
+        rule_version=check.rule_version,
+        last_success_at=check.state.last_success_at,
     )
 
 
-def _stages(look: _Look, failed: str | None, now: datetime) -> Iterator[StageReport]:
+def _stages(check: _Check, failed: str | None, now: datetime) -> Iterator[StageReport]:
     reached = True
-    asked = look.rule_version is not None
+    asked = check.rule_version is not None
     for name in STAGES[:-1]:
         if name == failed:
-            yield StageReport(name, "failed", _came_to(look, name))
+            yield StageReport(name, "failed", _detail(check, name))
             reached = False
-        elif reached and asked and (applies := _applies(look, name)) is None:
-            yield StageReport(name, "ok", _came_to(look, name))
+        elif reached and asked and (why_not := _reason_to_skip(check, name)) is None:
+            yield StageReport(name, "ok", _detail(check, name))
         else:
-            yield StageReport(name, "skipped", applies or "" if reached and asked else "not reached")
-    yield _last_success(look.state.last_success_at, now)
+            yield StageReport(name, "skipped", why_not or "" if reached and asked else "not reached")
+    yield _last_success(check.state.last_success_at, now)
 
 
-def _applies(look: _Look, name: str) -> str | None:
-    """Why a stage that was reached says nothing of this provider; None if it does."""
-    if name == "key" and look.provider.auth_config.get("type", "none") == "none":
+def _reason_to_skip(check: _Check, name: str) -> str | None:
+    """Why a stage does not apply to this provider; None if it does."""
+    if name == "key" and check.provider.auth_config.get("type", "none") == "none":
         return "none is sent"
-    return "plain http" if name == "tls" and urlsplit(look.provider.base_url).scheme == "http" else None
+    return "plain http" if name == "tls" and urlsplit(check.provider.base_url).scheme == "http" else None
 
 
-def _came_to(look: _Look, name: str) -> str:
+def _detail(check: _Check, name: str) -> str:
     if name == "listing":
-        pages = f"{look.pages} page{'' if look.pages == 1 else 's'}"
-        return f"{pages}, {look.bytes:,} bytes, {look.seconds:.2f} s"
-    if name == "rule" and look.verdict is not None:
-        return f"version {look.rule_version}: {look.verdict.profile.count} models"
+        pages = f"{check.pages} page{'' if check.pages == 1 else 's'}"
+        return f"{pages}, {check.bytes:,} bytes, {check.seconds:.2f} s"
+    if name == "rule" and check.verdict is not None:
+        return f"version {check.rule_version}: {check.verdict.profile.count} models"
     return ""
 
 

@@ -18,8 +18,8 @@ class NewHost:
 
     Attributes:
         key: The variable or the file that holds it.
-        host: The host, with its port if it has one, and with `http://` if that is how it would be asked.
-        known: The hosts it was sent to so far.
+        host: The host, with its port if it has one, and with `http://` in front if it is not asked by https.
+        known: The hosts the key has been sent to.
     """
 
     key: str
@@ -31,15 +31,7 @@ class NewHost:
 
 
 def new_hosts(session: Session, base_url: str, auth: AuthConfig) -> tuple[NewHost, ...]:
-    """The new hosts that known keys would be sent to if a provider were registered with this address and auth.
-
-    A key that no provider has had may go anywhere.
-
-    Args:
-        session: An open session.
-        base_url: The provider's address.
-        auth: How its requests are to be authorised.
-    """
+    """The new hosts that known keys would be sent to with this address and auth; a new key may go anywhere."""
     keys = [place.name for place in auth.places]
     known = catalog.providers.key_destinations(session, keys) if keys else {}
     return tuple(
@@ -57,11 +49,7 @@ def unconfirmed(found: Iterable[NewHost], confirmed: Collection[str]) -> tuple[N
 
 
 def refuse_new_hosts(slug: str, found: Iterable[NewHost], confirmed: Collection[str]) -> None:
-    """Refuse new hosts that are not among the confirmed ones.
-
-    Raises:
-        ConfigurationError: There is one.
-    """
+    """Raises ConfigurationError for the first new host that is not among the confirmed ones."""
     for each in unconfirmed(found, confirmed):
         raise ConfigurationError(f"{slug}: {each}", hint=f"if that is meant, say so with --new-host {each.host}")
 

@@ -1,319 +1,256 @@
-"""Load validated listings: rows, raw responses, sync state and notifications of many providers in one transaction."""
+"""Loads validated listings: rows, raw responses, sync state and notifications of many providers in one transaction."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from itertools import chain
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import DatabaseUnavailableError, ModelSyncerError, ProviderPipelineError
-from provider_pipeline.sync.events import models_changed
-from provider_pipeline.sync.extract import Reading, judged, row_spool
+from provider_pipeline.errors import (
+    DatabaseUnavailableError,
+    ListingUnreadableError,
+    ModelSyncerError,
+    ProviderPipelineError,
+)
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.sync.events import MODELS_CHANGED
+from provider_pipeline.sync.extract import ExtractedListing, Row, Spool, judge_pages, parse_pages, row_spool, validate
 from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
-from provider_pipeline.sync.plan import reading_basis
-from provider_pipeline.sync.replay import reread_listing
+from provider_pipeline.sync.plan import fingerprint
 from provider_pipeline.sync.upsert import AcceptedListing, Written, write_listings
 
-Keep = Literal["all", "raw", "nothing"]
-"""What is kept of a sync: everything; the listing alone; nothing, after a dry run."""
-
-
-def judgement(reading: Reading, raw: catalog.raw_responses.RawResponseRef) -> SyncOutcome:
-    """A listing that was judged, before anything of it is written.
-
-    Args:
-        reading: The reading.
-        raw: Where its listing is stored.
-    """
-    verdict, target = reading.verdict, reading.target
-    if verdict is None:
-        raise AssertionError("only what was judged is stored")
-    return SyncOutcome(
-        target.slug,
-        "synced" if verdict.valid else "blocked",
-        reason=None if verdict.valid else blocking_reason(target.slug, verdict.issues),
-        issues=verdict.issues,
-        models=verdict.profile.count,
-        rejected=verdict.rejected_count,
-        page_count=raw.page_count,
-        byte_count=raw.byte_count,
-        raw_response_id=raw.id,
-        listing_changed=raw.is_new,
-        rule_version=target.version,
-    )
-
-
-def failure(reading: Reading) -> SyncOutcome:
-    """A listing that did not come whole, or could not be judged."""
-    slug, text = reading.target.slug, str(reading.error)
-    reason = text if slug in text else f"{slug}: {text}"
-    return SyncOutcome(slug, "failed", reason=reason, error=reading.error, rule_version=reading.target.version)
-
-
-def repetition(reading: Reading) -> SyncOutcome:
-    """The last accepted listing once more: what was found in it then, and no change."""
-    target, content = reading.target, reading.content
-    last = target.state.last_result
-    if content is None:
-        raise AssertionError("a repeat came whole")
-    return SyncOutcome(
-        target.slug,
-        "synced",
-        issues=tuple(last["issues"]),
-        models=last["models"],
-        rejected=last["rejected"],
-        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
-        page_count=content.page_count,
-        byte_count=content.byte_count,
-        raw_response_id=target.state.raw_response_id,
-        rule_version=target.version,
-        capability_coverage=last["capability_coverage"],
-        not_modified=True,
-    )
-
-
-def stamped(reading: Reading, outcome: SyncOutcome, *, keep: Keep, now: datetime) -> SyncOutcome:
-    """The outcome with what it means beside the attempts before.
-
-    Args:
-        reading: The reading.
-        outcome: What it came to.
-        keep: What is kept of it.
-        now: When it was settled.
-    """
-    state, synced = reading.target.state, outcome.status == "synced"
-    return replace(
-        outcome,
-        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
-        recovered=synced and state.consecutive_failures > 0,
-        rule=reading.rule,
-        rule_changed=reading.target.version != state.rule_version,
-        last_success_at=now if synced and keep == "all" else state.last_success_at,
-        consecutive_failures=0 if synced else state.consecutive_failures + 1,
-        min_coverage=reading.thresholds.min_coverage,
-        seconds=time.monotonic() - reading.started,
-        dry_run=keep == "nothing",
-    )
+WriteMode = Literal["all", "raw", "nothing"]
+"""What a sync commits: everything; the stored response alone; nothing (a dry run, which is rolled back)."""
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A reading with what became of it.
+class Loaded:
+    """A listing after its load.
 
     Attributes:
-        reading: The reading.
-        outcome: What it came to, as the caller is told.
-        written: What was written of its models, if anything was.
+        outcome: The sync's outcome, as returned to the caller.
+        written: What was written of its models; None if nothing was.
     """
 
-    reading: Reading
+    listing: ExtractedListing
     outcome: SyncOutcome
     written: Written | None = field(default=None, repr=False)
 
     @property
     def slug(self) -> str:
         """The provider."""
-        return self.reading.target.slug
+        return self.listing.plan.slug
 
     @property
     def provider_id(self) -> int:
-        """Its key."""
-        return self.reading.target.provider.id
+        """The provider's key."""
+        return self.listing.plan.provider.id
 
 
 def settle(
     session: Session,
-    readings: Sequence[Reading],
+    listings: Sequence[ExtractedListing],
     *,
     locks: catalog.sync_locks.SyncLocks,
-    keep: Keep,
+    keep: WriteMode,
     clock: Callable[[], datetime],
     waiting: bool = True,
-) -> list[Settled]:
-    """Writes what readings came to, each provider's wholly or not at all, and commits.
+) -> list[Loaded]:
+    """Writes the results of extracted listings, each provider's entirely or not at all, and commits.
 
     Args:
         session: A session without pending changes.
-        readings: At most one for each provider.
-        locks: Have the providers' sync locks; of one that was lost meanwhile, nothing is written.
-        keep: `all`; `raw` stores the listings but writes no model and no state; `nothing` is a dry run: everything is
-            done, writes included, and rolled back.
-        clock: The time that rows and states are stamped with.
-        waiting: Wait for a provider that somebody else is deciding about at this moment; otherwise leave it out.
-
-    Returns:
-        One for each reading that is not left out.
+        listings: At most one per provider.
+        locks: Holds the providers' sync locks; nothing is written for a provider whose lock was lost.
+        keep: What is committed; with `nothing` all writes are made and rolled back.
+        clock: The time for rows and states.
+        waiting: Wait for providers that another transaction has locked; otherwise they are left out of the result.
 
     Raises:
-        CatalogError: The database failed, or something does not fit it; then nothing that was judged is written.
+        CatalogError: The database failed or refused a row; then no validated listing is written.
     """
-    came_again = [each for each in readings if each.is_repeat]
-    repeats = _settle_repeats(session, came_again, locks, keep=keep, now=clock())
-    done = {each.slug for each in repeats}
-    rest = [_judged_after_all(session, reading) for reading in readings if reading.target.slug not in done]
-    return repeats + (_settle_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
+    unchanged = [each for each in listings if each.is_unchanged]
+    loaded = _load_unchanged(session, unchanged, locks, keep=keep, now=clock())
+    done = {each.slug for each in loaded}
+    # An unchanged listing that is not done was: another sync of its provider ended meanwhile.
+    rest = [_validated(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
+    return loaded + (_load_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
 
 
-def _judged_after_all(session: Session, reading: Reading) -> Reading:
-    """The reading; judged where it is no repeat any more, because another sync ended since."""
-    if not reading.is_repeat:
-        return reading
+def _validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
     try:
-        return judged(session, reading)
+        return validate(session, listing)
     except DatabaseUnavailableError:
         raise
     except ProviderPipelineError as error:
-        return reading.failed(error)
+        return listing.failed(error)
     finally:
         session.rollback()
 
 
-def _settle_repeats(
-    session: Session, readings: Sequence[Reading], locks: catalog.sync_locks.SyncLocks, *, keep: Keep, now: datetime
-) -> list[Settled]:
-    found = [Settled(reading, stamped(reading, repetition(reading), keep=keep, now=now)) for reading in readings]
-    if keep != "all" or not found:
-        return found
-    syncs = [
-        catalog.sync_state.RepeatedSync(
-            each.provider_id, each.reading.target.state, each.outcome.summary(), each.reading.validators
-        )
-        for each in found
-    ]
-    noted = catalog.sync_state.record_repeats(session, syncs, token=locks.token, now=now)
-    session.commit()
-    return [each for each in found if each.provider_id in noted]
-
-
-def _settle_rest(
+def _load_unchanged(
     session: Session,
-    readings: Sequence[Reading],
+    listings: Sequence[ExtractedListing],
     locks: catalog.sync_locks.SyncLocks,
     *,
-    keep: Keep,
+    keep: WriteMode,
+    now: datetime,
+) -> list[Loaded]:
+    loaded = [_finished(Loaded(each, _unchanged_outcome(each)), keep=keep, now=now) for each in listings]
+    if keep != "all" or not loaded:
+        return loaded
+    syncs = [
+        catalog.sync_state.RepeatedSync(
+            each.provider_id, each.listing.plan.state, each.outcome.summary(), each.listing.fetch.validators
+        )
+        for each in loaded
+    ]
+    recorded = catalog.sync_state.record_repeats(session, syncs, token=locks.token, now=now)
+    session.commit()
+    return [each for each in loaded if each.provider_id in recorded]
+
+
+def _load_rest(
+    session: Session,
+    listings: Sequence[ExtractedListing],
+    locks: catalog.sync_locks.SyncLocks,
+    *,
+    keep: WriteMode,
     now: datetime,
     waiting: bool,
-) -> list[Settled]:
-    # From here on their leases cannot be taken over, and their rules stay the active ones, until the commit.
-    locked = locks.lock_providers(session, [each.target.provider.id for each in readings], waiting=waiting)
-    others = [each for each in readings if each.target.provider.id not in locked]
-    lost = [_not_ours(session, each) for each in others] if waiting else []
-    ours = [each for each in readings if each.target.provider.id in locked]
-    whole, failed = _with_their_rules(session, ours, keep=keep)
+) -> list[Loaded]:
+    # Until the commit, these providers' leases cannot be taken over nor their active rules replaced.
+    locked = locks.lock_providers(session, [each.plan.provider.id for each in listings], waiting=waiting)
+    lost = [_lost(session, each) for each in listings if each.plan.provider.id not in locked] if waiting else []
+    ours = _with_active_rules(session, [each for each in listings if each.plan.provider.id in locked], keep=keep)
+    complete = [each for each in ours if each.error is None]
     raws = catalog.raw_responses.store_many(
-        session, [catalog.raw_responses.NewListing(each.target.provider.id, each.pages, each.content) for each in whole]
+        session,
+        [catalog.raw_responses.NewListing(each.plan.provider.id, each.fetch.pages, each.content) for each in complete],
     )
-    settled = [Settled(reading, judgement(reading, raw)) for reading, raw in zip(whole, raws, strict=True)]
+    loaded = [Loaded(each, _validated_outcome(each, raw)) for each, raw in zip(complete, raws, strict=True)]
     if keep != "raw":
-        settled = _written(session, settled, now)
-    settled += [Settled(reading, failure(reading)) for reading in failed]
-    settled = [replace(each, outcome=stamped(each.reading, each.outcome, keep=keep, now=now)) for each in settled]
+        loaded = _written(session, loaded, now)
+    loaded += [Loaded(each, _failed_outcome(each)) for each in ours if each.error is not None]
+    loaded = [_finished(each, keep=keep, now=now) for each in loaded]
     if keep == "all":
-        _record(session, settled, now)
-    catalog.raw_responses.prune(session, *(each.provider_id for each in settled if each.outcome.listing_changed))
+        _record(session, loaded, now)
+    catalog.raw_responses.prune(session, *(each.provider_id for each in loaded if each.outcome.listing_changed))
     if keep == "nothing":
         session.rollback()
     else:
         session.commit()
-    return settled + lost
+    return loaded + lost
 
 
-def _not_ours(session: Session, reading: Reading) -> Settled:
-    """A reading of which nothing may be written: its provider is another process's by now, or gone."""
-    slug = reading.target.slug
+def _lost(session: Session, listing: ExtractedListing) -> Loaded:
+    """The outcome for a provider that was deleted, or whose lock another process took over: nothing is written."""
+    slug = listing.plan.slug
     if catalog.providers.find_id(session, slug) is None:
         error: ModelSyncerError = catalog.providers.unknown(session, slug)
-        return Settled(reading, SyncOutcome(slug, "failed", reason=str(error), error=error))
+        return Loaded(listing, SyncOutcome(slug, "failed", reason=str(error), error=error))
     error = catalog.sync_locks.lock_lost(session, slug)
-    return Settled(reading, SyncOutcome(slug, "skipped", reason=str(error), error=error))
+    return Loaded(listing, SyncOutcome(slug, "skipped", reason=str(error), error=error))
 
 
-def _with_their_rules(
-    session: Session, readings: Sequence[Reading], *, keep: Keep
-) -> tuple[list[Reading], list[Reading]]:
-    """The readings that were judged, each by the active rule where that leads to a write, and those that failed."""
-    whole = [reading for reading in readings if reading.error is None]
-    failed = [reading for reading in readings if reading.error is not None]
-    if not whole:
-        return whole, failed
-    active = catalog.rule_versions.active_versions(session, [reading.target.provider.id for reading in whole])
-    judged_by_theirs = []
-    for reading in whole:
-        target = reading.target
-        present = active.get(target.provider.id)
-        if keep == "raw" or not _is_accepted(reading) or present == target.version:
-            judged_by_theirs.append(reading)
-        else:
-            failed.append(reading.failed(catalog.rule_versions.replaced(target.slug, target.version, present)))
-    return judged_by_theirs, failed
+def _with_active_rules(
+    session: Session, listings: Sequence[ExtractedListing], *, keep: WriteMode
+) -> list[ExtractedListing]:
+    """Fails the listings whose rows would be written but whose rule is no longer the active one."""
+    complete = [each for each in listings if each.error is None]
+    if not complete or keep == "raw":
+        return list(listings)
+    active = catalog.rule_versions.active_versions(session, [each.plan.provider.id for each in complete])
+
+    def checked(listing: ExtractedListing) -> ExtractedListing:
+        plan = listing.plan
+        present = active.get(plan.provider.id)
+        if not _is_valid(listing) or present == plan.version:
+            return listing
+        return listing.failed(catalog.rule_versions.replaced(plan.slug, plan.version, present))
+
+    return [checked(each) if each.error is None else each for each in listings]
 
 
-def _is_accepted(reading: Reading) -> bool:
-    return reading.verdict is not None and reading.verdict.valid
+def _is_valid(listing: ExtractedListing) -> bool:
+    return listing.verdict is not None and listing.verdict.valid
 
 
-def _written(session: Session, settled: Sequence[Settled], now: datetime) -> list[Settled]:
-    """Writes the models of accepted listings.
-
-    Where the rule is another than last time, beside what that makes of the listing before.
-    """
-    accepted = [each for each in settled if _is_accepted(each.reading)]
-    if not accepted:
-        return list(settled)
+def _written(session: Session, loaded: Sequence[Loaded], now: datetime) -> list[Loaded]:
+    """Writes the models of valid listings."""
+    valid = [each for each in loaded if _is_valid(each.listing)]
+    if not valid:
+        return list(loaded)
     with ExitStack() as spools:
-        listings = [_accepted_listing(session, each, spools) for each in accepted]
+        listings = [_accepted_listing(session, each, spools) for each in valid]
         found = write_listings(session, listings, now=now)
-    written = {each.slug: one for each, one in zip(accepted, found, strict=True)}
-    for each in accepted:
-        _record_acceptance(session, each, now)
+    written = {each.slug: one for each, one in zip(valid, found, strict=True)}
+    for each in valid:
+        if (accept := each.listing.plan.accept) is not None:
+            catalog.acceptances.record(
+                session,
+                each.provider_id,
+                kinds=accept.guards,
+                reason=accept.reason,
+                author=accept.author,
+                created_by_id=accept.created_by_id,
+                raw_response_id=each.outcome.raw_response_id,
+                used_at=now,
+            )
     return [
-        replace(each, written=one, outcome=_with_written(session, each.outcome, one))
-        if (one := written.get(each.slug)) is not None
-        else each
-        for each in settled
+        each
+        if (one := written.get(each.slug)) is None
+        else replace(each, written=one, outcome=_with_counts(session, each.outcome, one))
+        for each in loaded
     ]
 
 
-def _accepted_listing(session: Session, settled: Settled, spools: ExitStack) -> AcceptedListing:
-    reading, target = settled.reading, settled.reading.target
-    if reading.verdict is None:
-        raise AssertionError("only an accepted listing is written")
-    state, reread = target.state, None
-    is_new_rule = state.rule_version not in (None, target.version)
+def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> AcceptedListing:
+    listing, plan = loaded.listing, loaded.listing.plan
+    if listing.verdict is None:
+        raise AssertionError("only a valid listing is written")
+    state, previous = plan.state, None
+    is_new_rule = state.rule_version not in (None, plan.version)
     if is_new_rule and state.raw_response_id is not None:
-        again = spools.enter_context(row_spool())
-        reread = reread_listing(session, state.raw_response_id, reading.rule, reading.thresholds, again)
+        rows = spools.enter_context(closing(row_spool()))
+        previous = replay_previous(session, state.raw_response_id, listing.rule, listing.thresholds, rows)
     return AcceptedListing(
-        target.provider.id,
-        reading.rows,
-        reading.verdict,
-        target.version,
-        raw_response_id=settled.outcome.raw_response_id,
-        cause="rule" if is_new_rule and reread is None else "provider",
-        reread=reread,
+        plan.provider.id,
+        listing.rows,
+        listing.verdict,
+        plan.version,
+        raw_response_id=loaded.outcome.raw_response_id,
+        cause="rule" if is_new_rule and previous is None else "provider",
+        previous=previous,
     )
 
 
-def _record_acceptance(session: Session, settled: Settled, now: datetime) -> None:
-    target = settled.reading.target
-    if target.accept is not None:
-        catalog.acceptances.record(
-            session,
-            target.provider.id,
-            kinds=target.accept.guards,
-            reason=target.accept.reason,
-            author=target.accept.author,
-            created_by_id=target.accept.created_by_id,
-            raw_response_id=settled.outcome.raw_response_id,
-            used_at=now,
-        )
+def replay_previous(
+    session: Session, raw_response_id: int, rule: ExtractionRule, thresholds: Thresholds, rows: Spool[list[Row]]
+) -> Iterator[Row] | None:
+    """Applies a new rule to the last accepted listing, to attribute changes to the rule or to the provider.
+
+    Returns:
+        A row per model, held in `rows`; None if the new rule does not fit the old listing.
+    """
+    stored = catalog.raw_responses.stored_pages(session, raw_response_id)
+    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
+    try:
+        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
+    except ListingUnreadableError:
+        return None
+    return last_of_each(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None
 
 
-def _with_written(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:
+def _with_counts(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:
     counts = {each.name: getattr(written.result, each.name) for each in fields(written.result)}
     caught_up = None
     if written.overrides:
@@ -322,41 +259,115 @@ def _with_written(session: Session, outcome: SyncOutcome, written: Written) -> S
     return replace(outcome, **counts, capability_coverage=written.capability_coverage, caught_up=caught_up)
 
 
-def _record(session: Session, settled: Sequence[Settled], now: datetime) -> None:
-    """Notes how the syncs went, and tells what they changed."""
+def _record(session: Session, loaded: Sequence[Loaded], now: datetime) -> None:
+    """Records sync states, closes tasks of recovered providers, and enqueues notifications of changes."""
     catalog.sync_state.record_successes(
-        session, [_accepted(each) for each in settled if each.written is not None], now=now
+        session, [_accepted_sync(each) for each in loaded if each.written is not None], now=now
     )
-    catalog.sync_state.record_failures(session, [_failed(each) for each in settled if each.written is None], now=now)
-    for each in settled:
+    catalog.sync_state.record_failures(
+        session, [_failed_sync(each) for each in loaded if each.written is None], now=now
+    )
+    for each in loaded:
         if each.outcome.recovered:
-            target = each.reading.target
-            catalog.tasks.cancel_open(session, target.provider.id, f"rule version {target.version} fits again")
-    news = [models_changed(each.provider_id, each.outcome, now=now) for each in settled if each.outcome.rows_changed]
+            version = each.listing.plan.version
+            catalog.tasks.cancel_open(session, each.provider_id, f"rule version {version} fits again")
+    news = [_models_changed(each, now) for each in loaded if each.outcome.rows_changed]
     catalog.notifications.enqueue(session, news, now=now)
 
 
-def _accepted(settled: Settled) -> catalog.sync_state.AcceptedSync:
-    reading, target = settled.reading, settled.reading.target
-    if reading.verdict is None or settled.written is None:
-        raise AssertionError("only what was written is accepted")
+def _accepted_sync(loaded: Loaded) -> catalog.sync_state.AcceptedSync:
+    listing, plan, written = loaded.listing, loaded.listing.plan, loaded.written
+    if listing.verdict is None or written is None:
+        raise AssertionError("only a written listing is accepted")
     return catalog.sync_state.AcceptedSync(
-        target.provider.id,
-        target.version,
-        settled.outcome.summary(),
-        profile=reading.verdict.profile.model_copy(update={"listed": settled.written.result.listed}).to_json(),
-        raw_response_id=settled.outcome.raw_response_id,
-        validators=reading.validators,
-        basis=reading_basis(target.provider, target.version, settled.written.overrides),
-        window_days=reading.thresholds.window_days,
-        # What a person vouched for is where later listings are compared from.
-        begins_window=target.accept is not None,
+        plan.provider.id,
+        plan.version,
+        loaded.outcome.summary(),
+        profile=listing.verdict.profile.model_copy(update={"listed": written.result.listed}).to_json(),
+        raw_response_id=loaded.outcome.raw_response_id,
+        validators=listing.fetch.validators,
+        basis=fingerprint(plan.provider, plan.version, written.overrides),
+        window_days=listing.thresholds.window_days,
+        # A listing that a person vouched for is the new baseline of later comparisons.
+        begins_window=plan.accept is not None,
     )
 
 
-def _failed(settled: Settled) -> catalog.sync_state.FailedSync:
-    outcome = settled.outcome
+def _failed_sync(loaded: Loaded) -> catalog.sync_state.FailedSync:
+    outcome = loaded.outcome
     kind = "blocked" if outcome.error is None else type(outcome.error).__name__
-    return catalog.sync_state.FailedSync(
-        settled.reading.target.provider.id, kind, outcome.reason or kind, outcome.summary()
+    return catalog.sync_state.FailedSync(loaded.provider_id, kind, outcome.reason or kind, outcome.summary())
+
+
+def _models_changed(loaded: Loaded, now: datetime) -> catalog.notifications.News:
+    outcome = loaded.outcome
+    payload = {name: value for name, value in outcome.summary().items() if name != "issues"}
+    payload |= {"total_changes": outcome.total_changes, "changes": [vars(change) for change in outcome.changes]}
+    key = f"{MODELS_CHANGED}:{outcome.slug}:{now.isoformat()}"
+    return catalog.notifications.News(key, MODELS_CHANGED, payload, loaded.provider_id)
+
+
+def _validated_outcome(listing: ExtractedListing, raw: catalog.raw_responses.RawResponseRef) -> SyncOutcome:
+    verdict, plan = listing.verdict, listing.plan
+    if verdict is None:
+        raise AssertionError("only a validated listing is stored")
+    return SyncOutcome(
+        plan.slug,
+        "synced" if verdict.valid else "blocked",
+        reason=None if verdict.valid else blocking_reason(plan.slug, verdict.issues),
+        issues=verdict.issues,
+        models=verdict.profile.count,
+        rejected=verdict.rejected_count,
+        page_count=raw.page_count,
+        byte_count=raw.byte_count,
+        raw_response_id=raw.id,
+        listing_changed=raw.is_new,
+        rule_version=plan.version,
     )
+
+
+def _failed_outcome(listing: ExtractedListing) -> SyncOutcome:
+    slug, text = listing.plan.slug, str(listing.error)
+    reason = text if slug in text else f"{slug}: {text}"
+    return SyncOutcome(slug, "failed", reason=reason, error=listing.error, rule_version=listing.plan.version)
+
+
+def _unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
+    """The outcome of the last accepted listing, without its changes."""
+    plan, content = listing.plan, listing.content
+    last = plan.state.last_result
+    if content is None:
+        raise AssertionError("an unchanged listing is complete")
+    return SyncOutcome(
+        plan.slug,
+        "synced",
+        issues=tuple(last["issues"]),
+        models=last["models"],
+        rejected=last["rejected"],
+        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
+        page_count=content.page_count,
+        byte_count=content.byte_count,
+        raw_response_id=plan.state.raw_response_id,
+        rule_version=plan.version,
+        capability_coverage=last["capability_coverage"],
+        not_modified=True,
+    )
+
+
+def _finished(loaded: Loaded, *, keep: WriteMode, now: datetime) -> Loaded:
+    """Adds to the outcome what depends on earlier attempts and on what is committed."""
+    listing, outcome = loaded.listing, loaded.outcome
+    state, synced = listing.plan.state, outcome.status == "synced"
+    finished = replace(
+        outcome,
+        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
+        recovered=synced and state.consecutive_failures > 0,
+        rule=listing.rule,
+        rule_changed=listing.plan.version != state.rule_version,
+        last_success_at=now if synced and keep == "all" else state.last_success_at,
+        consecutive_failures=0 if synced else state.consecutive_failures + 1,
+        min_coverage=listing.thresholds.min_coverage,
+        seconds=time.monotonic() - listing.started,
+        dry_run=keep == "nothing",
+    )
+    return replace(loaded, outcome=finished)

@@ -1,4 +1,4 @@
-"""What one attempt to sync a provider came to, and the guards a person may accept beforehand."""
+"""The outcome of one attempt to sync a provider, and the guards that a person may accept beforehand."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.guards import GUARDS, holding_guards
 from provider_pipeline.rules.thresholds import Thresholds
 
-ALL_GUARDS = "all"
+_ALL_GUARDS = "all"
 
 
 @dataclass(frozen=True)
 class AcceptedGuards:
-    """Guards that need not hold the next listing, by whom and why.
+    """Guards that must not hold the next listing, and who says so.
 
     Attributes:
         guards: Names from `rules.GUARDS`.
         reason: Why the listing is right.
-        author: Who says so, by name.
-        created_by_id: Who says so, in the operator's own numbering.
+        author: A person's name.
+        created_by_id: The same person in the operator's own numbering.
     """
 
     guards: frozenset[str]
@@ -34,28 +34,22 @@ class AcceptedGuards:
 def accept_guards(
     names: Iterable[str], reason: str | None, *, author: str | None = None, created_by_id: int | None = None
 ) -> AcceptedGuards | None:
-    """What a person accepts; None when no guard is named.
-
-    Args:
-        names: Guards by name; `all` stands for every one.
-        reason: Why; needed with any name.
-        author: Who, by name.
-        created_by_id: Who, in the operator's own numbering.
+    """Checks a person's choice of guards; `all` means every one. None when no guard is named.
 
     Raises:
-        ConfigurationError: A name is no guard's, or the reason is missing.
+        ConfigurationError: An unknown guard, or guards without a reason.
     """
     wanted = list(names)
-    unknown = sorted(set(wanted) - GUARDS.keys() - {ALL_GUARDS})
+    unknown = sorted(set(wanted) - GUARDS.keys() - {_ALL_GUARDS})
     if unknown:
         raise ConfigurationError(
-            f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, ALL_GUARDS])}"
+            f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, _ALL_GUARDS])}"
         )
     if not wanted:
         return None
     if not (reason or "").strip():
         raise ConfigurationError("accepting what a guard holds needs a reason", hint="it is recorded with who gave it")
-    guards = frozenset(GUARDS) if ALL_GUARDS in wanted else frozenset(wanted)
+    guards = frozenset(GUARDS) if _ALL_GUARDS in wanted else frozenset(wanted)
     return AcceptedGuards(guards, str(reason).strip(), author, created_by_id)
 
 
@@ -64,43 +58,41 @@ Status = Literal["synced", "blocked", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class SyncOutcome:
-    """One attempt, finished: what was fetched, judged and written.
+    """One finished attempt to sync a provider. Only `synced` changes the provider's rows.
 
     Attributes:
         slug: The provider.
-        status: `synced` (rows agree with the listing), `blocked` (the listing was read, the rule does not fit it),
-            `failed` (there is no complete listing to judge) or `skipped` (another process is syncing the provider: it
-            was not asked, or nothing of its answer was kept). In all but the first this attempt left the provider's
-            rows as they were.
-        reason: One line that says why, when not synced.
+        status: `synced`: rows agree with the listing; `blocked`: the rule does not fit the listing, or a guard holds
+            it; `failed`: there is no complete listing; `skipped`: another process is syncing the provider.
+        reason: Why it is not synced, in one line.
         error: The exception behind `failed` or `skipped`; a `ProviderPipelineError` unless the sync itself crashed.
         issues: The verdict's issues, warnings included.
-        models: Rows the rule extracted and accepted.
-        rejected: Items the rule refused one by one.
+        models: Rows extracted and accepted.
+        rejected: Items rejected one by one.
         created: Rows added.
-        renamed: Rows added for models that the catalogue knew under another id.
+        renamed: Rows added for models that were known under another id.
         updated: Rows whose `meta_hash` changed.
         unchanged: Rows left untouched.
-        missing: Active rows that the listing did not name this time, for the first time.
-        removed: Rows marked as removed, after several listings without them.
+        missing: Active rows that this listing, for the first time, does not contain.
+        removed: Rows marked as removed after several listings without them.
         restored: Rows that were missing or removed and are back.
-        changes: The first changes, in order of model id.
-        total_changes: How many there are in all.
+        changes: The first changes, by model id.
+        total_changes: The number of all changes.
         page_count: Pages fetched.
         byte_count: Bytes fetched, decompressed.
-        raw_response_id: The stored listing; None for a dry run and for a failed fetch.
-        listing_changed: Whether the listing's content differs from every stored one.
-        not_modified: Whether it was the last accepted listing again, with nothing left to do for it: then it was not
-            judged and no model was looked at, and `models`, `issues` and the like are those of the time it was.
+        raw_response_id: The stored listing; None for a dry run or a failed fetch.
+        listing_changed: Whether the listing differs from every stored one.
+        not_modified: Whether it was the last accepted listing again and was skipped; `models`, `issues` and the like
+            are then those of that time.
         recovered: Whether the attempt before this one did not succeed.
-        rule_changed: Whether the last accepted listing was read with another rule version, or there was none.
+        rule_changed: Whether the last accepted listing, if any, was extracted with another rule version.
         last_success_at: When the provider was last synced, this attempt included.
-        rule_version: The rule that was applied.
-        rule: That rule itself.
-        consecutive_failures: Attempts in a row that did not succeed, this one included; 0 after a success.
-        min_coverage: The provider's own bound of `capability_coverage`.
-        caught_up: Overrides that the listing itself says by now, as `model field`; None where there is no override.
+        rule_version: The rule version that was applied.
+        rule: The rule that was applied.
         capability_coverage: Share of the models with at least one capability known to be true, 0 to 1.
+        consecutive_failures: Attempts in a row that did not succeed, this one included.
+        min_coverage: The provider's bound for `capability_coverage`.
+        caught_up: Overrides that the listing itself now agrees with, as `model field`; None without overrides.
         seconds: Wall time of the attempt.
         dry_run: Whether everything was rolled back.
     """
@@ -171,7 +163,7 @@ class SyncOutcome:
 
 
 def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
-    """One line that names the provider, the first error, how many more there are, and how a person accepts them."""
+    """One line with the first error, the number of others, and the command that accepts them."""
     errors = [issue for issue in issues if issue["severity"] == "error"]
     if not errors:
         return f"{slug}: the listing was refused"

@@ -1,4 +1,4 @@
-"""What a sync knows before its first request: provider, rule, state, and whether an unchanged listing is skipped."""
+"""Plans a sync before its first request: provider, rule, state, and whether an unchanged listing can be skipped."""
 
 import functools
 import hashlib
@@ -14,60 +14,24 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.rows import content_digest
-from provider_pipeline.sync.config import KnownCapabilities, parse_active_rule
+from provider_pipeline.sync.config import CapabilityTexts, parse_active_rule
 from provider_pipeline.sync.outcome import AcceptedGuards
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _SUFFIXES: Final = frozenset({".py", ".sql", ".toml"})
-
-
-def reading_basis(provider: catalog.providers.Provider, rule_version: int, overrides: Mapping[str, Any]) -> str:
-    """The digest of all but the listing that a sync's rows and verdict depend on.
-
-    The provider's address and credentials are a part of it, since another account may be shown another listing.
-
-    Args:
-        provider: The provider.
-        rule_version: Its active rule.
-        overrides: The overriding values of its models.
-    """
-    settings = [provider.thresholds, provider.base_url, provider.auth_config, provider.request_config]
-    return content_digest([_code_digest(), rule_version, dict(overrides), *settings])
-
-
-def is_settled(state: catalog.sync_state.SyncState, basis: str, *, any_missing: bool) -> bool:
-    """Whether nothing would come of the last accepted listing if it came again.
-
-    Args:
-        state: How the provider's latest sync went.
-        basis: What a listing would be read with now.
-        any_missing: Whether a model is missing; each further listing without it counts towards its removal.
-    """
-    return state.consecutive_failures == 0 and state.content is not None and state.basis == basis and not any_missing
-
-
-@functools.cache
-def _code_digest() -> str:
-    """Another version of this code may read a listing differently: its families, units, thresholds."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _SUFFIXES):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-_CAPABILITIES: Final = KnownCapabilities()
+_CAPABILITIES: Final = CapabilityTexts()
 
 
 @dataclass(frozen=True)
 class Target:
-    """A provider with all that its sync needs.
+    """All that one provider's sync needs to know.
 
     Attributes:
         provider: The provider.
         active: Its active rule, as stored.
-        capabilities: That rule's capability patterns and evidence, as JSON text.
-        state: How its latest sync went.
-        settled: Whether nothing would come of the last accepted listing if it came again.
+        capabilities: That rule's capability rules, as JSON text.
+        state: The state after its latest sync.
+        skip_unchanged: Whether the listing need not be validated if it equals the last accepted one.
         now: When this was read.
         accept: Guards whose findings a person takes responsibility for.
     """
@@ -76,7 +40,7 @@ class Target:
     active: catalog.sync_state.ActiveRule = field(repr=False)
     capabilities: str = field(repr=False)
     state: catalog.sync_state.SyncState = field(repr=False)
-    settled: bool
+    skip_unchanged: bool
     now: datetime
     accept: AcceptedGuards | None = None
 
@@ -102,25 +66,19 @@ class Target:
 def prepare(
     session: Session, slugs: Iterable[str], *, accept: AcceptedGuards | None, now: datetime
 ) -> dict[str, Target | ProviderPipelineError]:
-    """Reads what is needed of each of these providers; those that cannot be synced come with the reason.
-
-    Args:
-        session: Session to read with.
-        slugs: The providers, all of them locked.
-        accept: As in `Target`.
-        now: The time.
+    """Plans the syncs of providers whose sync locks are held.
 
     Returns:
-        By slug; the error is an `UnknownProviderError` or a `RuleMissingError`.
+        By slug, a plan or why there is none: an `UnknownProviderError` or a `RuleMissingError`.
     """
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
     rules = [target.rule for target in known.values() if target.rule is not None]
     capabilities = _CAPABILITIES.read(session, [rule.endpoints_digest for rule in rules])
-    return {slug: _target(session, slug, known.get(slug), capabilities, accept, now) for slug in wanted}
+    return {slug: _plan(session, slug, known.get(slug), capabilities, accept, now) for slug in wanted}
 
 
-def _target(
+def _plan(
     session: Session,
     slug: str,
     known: catalog.sync_state.SyncTarget | None,
@@ -132,10 +90,29 @@ def _target(
         return catalog.providers.unknown(session, slug)
     if known.rule is None:
         return catalog.rule_versions.missing(slug)
-    settled = accept is None and is_settled(
-        known.state,
-        reading_basis(known.provider, known.rule.version, known.overrides),
-        any_missing=known.any_missing,
+    state = known.state
+    skip_unchanged = (
+        accept is None
+        and state.consecutive_failures == 0
+        and state.content is not None
+        and state.basis == fingerprint(known.provider, known.rule.version, known.overrides)
+        and not known.any_missing  # each further listing without a model counts towards its removal
     )
     text = capabilities[known.rule.endpoints_digest]
-    return Target(known.provider, known.rule, text, known.state, settled, now, accept)
+    return Target(known.provider, known.rule, text, state, skip_unchanged, now, accept)
+
+
+def fingerprint(provider: catalog.providers.Provider, rule_version: int, overrides: Mapping[str, Any]) -> str:
+    """Digest of everything but the listing that determines a sync's rows and verdict: the cache key of a skip."""
+    # Address and credentials belong to it: another account may see another listing.
+    settings = [provider.thresholds, provider.base_url, provider.auth_config, provider.request_config]
+    return content_digest([_code_digest(), rule_version, dict(overrides), *settings])
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Digest of this package: another version may read a listing differently."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _SUFFIXES):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

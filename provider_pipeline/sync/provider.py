@@ -1,8 +1,10 @@
-"""Sync one provider, end to end; `ModelSyncer` is the public Python API of it."""
+"""Syncs one provider, end to end; `ModelSyncer` is the public Python API of it."""
 
+import gc
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,30 +17,23 @@ from provider_pipeline.catalog.database_errors import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import read_listing
-from provider_pipeline.sync.gc_tuning import seldom_collecting
-from provider_pipeline.sync.load import Keep, Settled, settle
+from provider_pipeline.sync.load import Loaded, WriteMode, settle
 from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
 from provider_pipeline.sync.plan import prepare
-from provider_pipeline.sync.repair.tasks import open_task_for
-from provider_pipeline.sync.repair.trials import serve_trials
-from provider_pipeline.sync.repair.worker import Repair, improve_rule
+from provider_pipeline.sync.repair.trials import run_trials
+from provider_pipeline.sync.repair.worker import improve_rule, open_task_for
 
 SAMPLE_ORIGIN: Final = "sample"
-"""What made a rule that was written before anything was fetched."""
+"""Origin of a rule that was written before anything was fetched."""
 
-
-def improve_on_sample(session: Session, outcome: SyncOutcome, *, origin: str) -> Repair | None:
-    """Looks for a better rule than the one from a sample, once, and commits; None where there is nothing to look for.
-
-    Args:
-        session: A session without pending changes.
-        outcome: The provider's first sync that succeeded, committed.
-        origin: What made the rule that it used.
-    """
-    return improve_rule(session, outcome.slug) if origin == SAMPLE_ORIGIN else None
-
+_GC_THRESHOLD: Final = 50_000
+"""Net allocations before the collector looks at the youngest generation; Python's default is some hundreds."""
 
 _LOG = logging.getLogger("provider_pipeline.sync")
+
+_gc_lock = threading.Lock()
+_gc_thresholds: list[tuple[int, int, int]] = []
+"""The thresholds to restore, once for each block that is running."""
 
 
 def utc_now() -> datetime:
@@ -46,84 +41,95 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Raises the garbage collector's threshold, process-wide, until the last such block ends.
+
+    Parsed listings are large trees without reference cycles: the collector would scan them again and again for nothing.
+    """
+    with _gc_lock:
+        _gc_thresholds.append(_gc_thresholds[0] if _gc_thresholds else gc.get_threshold())
+        youngest, *older = _gc_thresholds[0]
+        if youngest:  # 0 disables the collector
+            gc.set_threshold(max(youngest, _GC_THRESHOLD), *older)
+    try:
+        yield
+    finally:
+        with _gc_lock:
+            before = _gc_thresholds.pop()
+            if not _gc_thresholds:
+                gc.set_threshold(*before)
+
+
 def attempt_sync(
     session: Session,
     slug: str,
     *,
     client: ListingClient,
-    keep: Keep = "all",
+    keep: WriteMode = "all",
     accept: AcceptedGuards | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> SyncOutcome:
-    """Syncs one provider and says what came of it.
+    """Syncs one provider.
 
-    Commits the session: once with the rows, their changes, the raw response and the sync state together, or once with
-    only the raw response and the failure.
+    Commits once: rows, changes, raw response and sync state together or, if the listing is not accepted, the raw
+    response and the failure. A fault of the provider or its listing never raises; it is the outcome.
 
     Args:
         session: A session without pending changes.
         slug: The provider.
         client: Fetches the listing.
-        keep: `all`; `raw` fetches, stores and judges the listing but writes no model and no state; `nothing` is a dry
-            run: everything is done, writes included, and rolled back.
+        keep: `all`; `raw` fetches, validates and stores the listing but writes no model and no state; `nothing` is a
+            dry run: everything is written and rolled back.
         accept: Guards whose findings a person takes responsibility for; recorded with the rows.
-        clock: The time that rows and states are stamped with.
+        clock: The time for rows and states.
 
     Raises:
         UnknownProviderError: No such provider.
         RuleMissingError: It has no active rule.
         SyncInProgressError: Another process is syncing it; nothing was done.
         InvalidRuleError: Its stored rule cannot be compiled.
-        CatalogError: The database failed. A fault of the provider or its listing never raises; it is the outcome.
+        CatalogError: The database failed.
     """
     provider = catalog.providers.get(session, slug)
     session.rollback()
     with seldom_collecting(), catalog.sync_locks.sync_lock(session, provider) as locks:
         try:
-            target = prepare(session, [slug], accept=accept, now=clock())[slug]
+            plan = prepare(session, [slug], accept=accept, now=clock())[slug]
             session.rollback()
-            if isinstance(target, ProviderPipelineError):
-                raise target
-            with closing(read_listing(session, target, client)) as reading:
-                settled = settle(session, [reading], locks=locks, keep=keep, clock=clock)[0]
-            let_others_read(session, [settled], now=clock())
+            if isinstance(plan, ProviderPipelineError):
+                raise plan
+            with closing(read_listing(session, plan, client)) as listing:
+                loaded = settle(session, [listing], locks=locks, keep=keep, clock=clock)[0]
+            let_others_read(session, [loaded], now=clock())
         finally:
-            # Of what an error left. A transaction that waits for a second connection, as the lock takes one to be given
-            # back, waits for ever behind a pooler whose connections are all in such transactions.
+            # Releasing the lock takes a second connection. Behind a pooler whose connections are all held by such
+            # transactions, waiting for it inside one would never end.
             session.rollback()
-    return settled.outcome
+    return loaded.outcome
 
 
-def let_others_read(session: Session, settled: list[Settled], *, now: datetime) -> None:
-    """Shows listings to the rules on trial, and the first one of a provider to the generator; commits.
+def let_others_read(session: Session, loaded: list[Loaded], *, now: datetime) -> None:
+    """After the commit: runs rule trials on the listings, and improves the rule after a provider's first sync.
 
-    That is after the sync itself is committed: they have no part in it, and what goes wrong with them is not its
-    failure.
-
-    Args:
-        session: A session without pending changes.
-        settled: What was committed.
-        now: The time of the syncs.
+    Commits. Failures are logged: the syncs themselves have succeeded.
     """
-    kept = [each for each in settled if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
+    stored = [each for each in loaded if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
     try:
-        on_trial = catalog.trials.providers_on_trial(session, [each.provider_id for each in kept])
+        on_trial = catalog.trials.providers_on_trial(session, [each.provider_id for each in stored])
         session.rollback()
-        for each in kept:
-            _let_others_read(session, each, each.provider_id in on_trial, now)
+        for each in stored:
+            plan, outcome = each.listing.plan, each.outcome
+            if each.provider_id in on_trial and outcome.raw_response_id is not None:
+                run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
+                session.commit()
+            is_first = plan.state.last_success_at is None and outcome.last_success_at is not None
+            if is_first and plan.active.origin == SAMPLE_ORIGIN:
+                improve_rule(session, outcome.slug)
     except (ProviderPipelineError, SQLAlchemyError):
         session.rollback()
-        names = ", ".join(each.slug for each in kept)
+        names = ", ".join(each.slug for each in stored)
         _LOG.exception("%s: synced, but not every rule on trial has read the listing", names)
-
-
-def _let_others_read(session: Session, settled: Settled, is_on_trial: bool, now: datetime) -> None:
-    target, outcome = settled.reading.target, settled.outcome
-    if is_on_trial and outcome.raw_response_id is not None:
-        serve_trials(session, settled.provider_id, outcome.raw_response_id, now=now)
-        session.commit()
-    if target.state.last_success_at is None and outcome.last_success_at is not None:
-        improve_on_sample(session, outcome, origin=target.active.origin)
 
 
 class ModelSyncer:
@@ -152,8 +158,8 @@ class ModelSyncer:
         Args:
             provider_slug: The provider.
             created_by_id: Who asked, for the task that a blocked listing opens.
-            dry_run: Do everything but keep it; the result holds the changes that would be made.
-            accept: Guards that need not hold this listing, such as `shrink` or `prices`; recorded with who asked.
+            dry_run: Roll everything back; the result holds the changes that would be made.
+            accept: Guards that must not hold this listing, such as `shrink` or `prices`; recorded with who asked.
             reason: Why the listing is right; needed with `accept`.
 
         Returns:
@@ -166,12 +172,13 @@ class ModelSyncer:
             RuleValidationError: The rule does not fit the listing. Nothing was written; a RULE_GEN task is open
                 (not after a dry run).
             ModelSyncerError: Unknown provider, no rule, network error or unreadable response. Nothing was written.
-            ConfigurationError: The key's environment variable is not set, or `accept` names no guard or lacks a reason.
+            ConfigurationError: The key's environment variable is not set, or `accept` names an unknown guard or lacks a
+                reason.
             DatabaseUnavailableError: The database does not answer, takes no writes (`DatabaseReadOnlyError`), has no
                 space (`DatabaseFullError`) or no connection left. Nothing was written.
         """
         accepted = accept_guards(accept, reason, created_by_id=created_by_id)
-        keep: Keep = "nothing" if dry_run else "all"
+        keep: WriteMode = "nothing" if dry_run else "all"
         with documented_errors(self._session):
             outcome = attempt_sync(self._session, provider_slug, client=self._client, keep=keep, accept=accepted)
             if outcome.status == "blocked" and not dry_run:
@@ -186,26 +193,22 @@ class ModelSyncer:
             )
         if outcome.error is not None:
             raise outcome.error
-        return _documented(outcome)
-
-
-def _documented(outcome: SyncOutcome) -> dict[str, Any]:
-    return {
-        "success": True,
-        "provider": outcome.slug,
-        "dry_run": outcome.dry_run,
-        "models_synced": outcome.models,
-        "models_created": outcome.created,
-        "models_renamed": outcome.renamed,
-        "models_updated": outcome.updated,
-        "models_unchanged": outcome.unchanged,
-        "models_missing": outcome.missing,
-        "models_removed": outcome.removed,
-        "models_restored": outcome.restored,
-        "models_rejected": outcome.rejected,
-        "rule_version": outcome.rule_version,
-        "raw_response_id": outcome.raw_response_id,
-        "issues": [dict(issue) for issue in outcome.issues],
-        "changes": [asdict(change) for change in outcome.changes],
-        "seconds": outcome.seconds,
-    }
+        return {
+            "success": True,
+            "provider": outcome.slug,
+            "dry_run": outcome.dry_run,
+            "models_synced": outcome.models,
+            "models_created": outcome.created,
+            "models_renamed": outcome.renamed,
+            "models_updated": outcome.updated,
+            "models_unchanged": outcome.unchanged,
+            "models_missing": outcome.missing,
+            "models_removed": outcome.removed,
+            "models_restored": outcome.restored,
+            "models_rejected": outcome.rejected,
+            "rule_version": outcome.rule_version,
+            "raw_response_id": outcome.raw_response_id,
+            "issues": [dict(issue) for issue in outcome.issues],
+            "changes": [asdict(change) for change in outcome.changes],
+            "seconds": outcome.seconds,
+        }

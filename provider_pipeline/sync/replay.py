@@ -1,47 +1,17 @@
-"""Apply a rule to a stored response, offline."""
+"""Applies a rule to a stored response, offline."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import last_of_each
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.config import parse_thresholds, stored_rule
-from provider_pipeline.sync.extract import Row, Spool, judge_pages, parsed, row_spool
+from provider_pipeline.sync.extract import judge_pages, parse_pages, row_spool
 from provider_pipeline.sync.upsert import AcceptedListing, write_listings
-
-
-def reread_listing(
-    session: Session, raw_response_id: int, rule: ExtractionRule, thresholds: Thresholds, rows: Spool[list[Row]]
-) -> Iterator[Row] | None:
-    """What a known listing says under another rule.
-
-    Args:
-        session: Session to read with.
-        raw_response_id: The last accepted listing.
-        rule: The new rule.
-        thresholds: The provider's.
-        rows: Where the rows go.
-
-    Returns:
-        A row per model; None when the new rule does not read the old listing, and nobody can tell the two causes apart.
-    """
-    stored = catalog.raw_responses.stored_pages(session, raw_response_id)
-    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
-    try:
-        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parsed(pages), rows)
-    except ListingUnreadableError:
-        return None
-    return last_of_each(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None
 
 
 @dataclass(frozen=True)
@@ -53,10 +23,10 @@ class Replay:
         raw_response_id: The response.
         rule_version: The rule.
         valid: Whether the rule fits it.
-        issues: Everything that was found, errors first.
-        models: Rows that were extracted and accepted.
-        rejected: Items that were refused one by one.
-        difference: What writing these rows now would change; None if there is no row.
+        issues: All issues, errors first.
+        models: Accepted rows.
+        rejected: Items rejected one by one.
+        difference: What writing these rows now would change; None without rows.
     """
 
     slug: str
@@ -76,16 +46,11 @@ class Replay:
 def replay_response(session: Session, raw_response_id: int, *, version: int | None = None) -> Replay:
     """Applies a rule version to a stored response, with one page in memory. Rolls the session back.
 
-    Pages of endpoints that the rule does not read are left out.
-
-    Args:
-        session: A session without pending changes.
-        raw_response_id: The response.
-        version: The rule version; None for the active one.
+    Pages of endpoints that the rule does not have are ignored. Without a version, the active rule is applied.
 
     Raises:
         CatalogError: The response is not stored (any more), or there is no such version.
-        RuleMissingError: The provider has no active rule, and no version was asked for.
+        RuleMissingError: No version was asked for, and the provider has no active rule.
         ListingUnreadableError: A page is not JSON.
     """
     slug = catalog.raw_responses.get(session, raw_response_id).slug
@@ -103,10 +68,9 @@ def replay_response(session: Session, raw_response_id: int, *, version: int | No
         if page.endpoint < len(rule.endpoints)
     )
     with ExitStack() as stack:
-        rows = stack.enter_context(row_spool())
-        # Whatever happens here, nothing of it is kept.
-        stack.callback(session.rollback)
-        verdict = judge_pages(judge, parsed(pages), rows)
+        rows = stack.enter_context(closing(row_spool()))
+        stack.callback(session.rollback)  # the rows are written only to learn what would change
+        verdict = judge_pages(judge, parse_pages(pages), rows)
         listing = AcceptedListing(provider.id, rows, verdict, stored.version)
         written = write_listings(session, [listing], now=datetime.now(UTC))[0] if verdict.profile.count else None
     return Replay(

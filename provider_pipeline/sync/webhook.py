@@ -1,11 +1,9 @@
-"""Telling another system what happened: signed, retried, and once for each event.
+"""Sends enqueued notifications to a webhook: signed, retried, and once for each event.
 
-Here: sending the waiting notifications to one webhook. Not here: what is worth a notification (`events.py`), and when
-to send (the Dagster sensor). The concept: an event waits in the database from the moment it happens, in the same
-transaction; a sender claims it before the request and settles it after, so that several senders never send the same
-one, and a receiver that was down gets it later. Format and signature are those of Standard Webhooks
-(https://github.com/standard-webhooks/standard-webhooks): the id is the event's own, so that a receiver can tell the one
-repetition that no sender can rule out, a request whose answer was lost.
+Format and signature are those of Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks). A sender
+claims a notification before the request and records the result after it, so that several senders never send the same
+one. The `webhook-id` is the event's key, by which a receiver recognises the one repetition that no sender can rule out:
+a request whose response was lost.
 """
 
 import base64
@@ -28,14 +26,14 @@ from provider_pipeline.listing.posting import NoReply, post
 
 URL_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_URL"
 SECRET_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
-MOST_PER_TICK: Final = 50
+_MAX_PER_TICK: Final = 50
 _TICK_SECONDS: Final = 30.0
-"""For all deliveries of one tick together; a sensor's tick must end within 60."""
+"""Time limit of all deliveries of a tick; Dagster ends a sensor's tick after 60."""
 _SECONDS: Final = 10.0
-"""For one delivery, from its connection to the end of the answer's headers."""
+"""Time limit of one delivery, from connecting to the end of the response's headers."""
 _LEASE: Final = timedelta(minutes=2)
-_LEAST_BYTES: Final = 24
-"""The shortest key that Standard Webhooks allows."""
+_MIN_KEY_BYTES: Final = 24
+"""Minimum of Standard Webhooks."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,10 @@ class Webhook:
 
     Args:
         url: An http(s) URL.
-        secret: What sender and receiver share, as Standard Webhooks writes it: base64, perhaps after `whsec_`.
+        secret: The key shared with the receiver, in base64, with or without a leading `whsec_`.
 
     Raises:
-        ConfigurationError: The URL cannot be asked, or the secret is none, or too short to protect anything.
+        ConfigurationError: The URL is not http(s), or the secret is missing, not base64 or too short.
     """
 
     url: str
@@ -64,36 +62,30 @@ class Webhook:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Webhook | None":
-        """The webhook that the environment names; None when it names none.
+        """The webhook that the environment configures, if any.
 
         Raises:
-            ConfigurationError: It names one that cannot be used.
+            ConfigurationError: It cannot be used.
         """
         url = environ.get(URL_VARIABLE, "").strip()
         return cls(url, environ.get(SECRET_VARIABLE, "").strip()) if url else None
 
     def signature(self, event_id: str, at: datetime, body: bytes) -> str:
-        """The `webhook-signature` header.
-
-        Args:
-            event_id: The `webhook-id` header.
-            at: The `webhook-timestamp` header, in UTC.
-            body: The request's body.
-        """
+        """The `webhook-signature` header for a `webhook-id`, a `webhook-timestamp` (in UTC) and a body."""
         return standardwebhooks.Webhook(self.secret).sign(event_id, at, body.decode())
 
 
 def _check_secret(secret: str) -> None:
-    # The library skips what is not base64, and would sign with whatever key the rest makes.
+    # The library ignores characters that are not base64, and would sign with the key that the others make.
     text = secret.removeprefix("whsec_").rstrip("=")
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         problem = "is not base64"
     else:
-        if len(key) >= _LEAST_BYTES:
+        if len(key) >= _MIN_KEY_BYTES:
             return
-        problem = f"is a key of {len(key)} bytes, fewer than {_LEAST_BYTES}" if secret else "is not set"
+        problem = f"is a key of {len(key)} bytes, fewer than {_MIN_KEY_BYTES}" if secret else "is not set"
     raise ConfigurationError(
         f"{SECRET_VARIABLE} {problem}",
         hint="share a random key with the receiver in base64, with or without whsec_: openssl rand -base64 32",
@@ -106,9 +98,9 @@ class Delivery:
 
     Attributes:
         event_key: The event.
-        delivered: Whether the receiver took it.
-        answered: Whether it answered at all.
-        detail: The answer's status, or why none came.
+        delivered: Whether the receiver accepted it.
+        answered: Whether there was a response.
+        detail: The response's status, or why there was none.
     """
 
     event_key: str
@@ -123,19 +115,14 @@ def deliver_due(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[Delivery]:
-    """Sends the notifications that are due, one request each, oldest first, at most 50 and for at most 30 seconds.
+    """Sends due notifications, one request each, oldest first: at most 50, and for at most 30 seconds.
 
-    The first one that gets no answer is the last: a receiver that is down keeps no sender busy, and the others go next
-    time.
-
-    Args:
-        sessions: Opens a session; no transaction is open during a request.
-        webhook: Where to.
-        clock: The present time.
+    Stops after the first one without a response, since the receiver seems down; the others are sent the next time. No
+    transaction is open during a request.
     """
     deliveries: list[Delivery] = []
     latest_start = time.monotonic() + _TICK_SECONDS - _SECONDS
-    while len(deliveries) < MOST_PER_TICK and time.monotonic() <= latest_start:
+    while len(deliveries) < _MAX_PER_TICK and time.monotonic() <= latest_start:
         with sessions() as session:
             claimed = catalog.notifications.claim_due(session, now=clock(), lease=_LEASE, limit=1)
             session.commit()
@@ -171,6 +158,6 @@ def _send(notification: catalog.notifications.Notification, webhook: Webhook, no
     answer = post(webhook.url, body, headers, seconds=_SECONDS)
     if isinstance(answer, NoReply):
         return Delivery(event_id, delivered=False, answered=False, detail=f"no answer: {answer.reason}")
-    # A receiver that redirects would get the event without having been named as its receiver: it is not followed.
+    # Redirects are not followed: the operator has not named their target as a receiver.
     delivered = 200 <= answer.status < 300
     return Delivery(event_id, delivered, answered=True, detail=f"answered {answer.status}")

@@ -1,4 +1,4 @@
-"""Responses as files: whatever is written is taken in as it was, and nothing else is."""
+"""Exported responses are imported unchanged; invalid files are refused."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def take(fleet: Fleet, slug: str, path: Path) -> catalog.raw_responses.RawRespon
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-def test_what_is_exported_is_the_same_content_when_it_is_imported(fleet: Fleet, tmp_path: Path, body: bytes):
+def test_an_exported_response_has_the_same_content_when_it_is_imported(fleet: Fleet, tmp_path: Path, body: bytes):
     fleet.add("acme")
     fleet.add("twin")
     raw = store(fleet, "acme", body, b"{}", body)
@@ -73,7 +73,7 @@ def test_what_is_exported_is_the_same_content_when_it_is_imported(fleet: Fleet, 
     ]
 
 
-def test_a_plain_body_is_stored_as_a_part_that_can_be_replayed(fleet: Fleet, tmp_path: Path):
+def test_a_plain_body_is_stored_as_incomplete_and_can_be_replayed(fleet: Fleet, tmp_path: Path):
     fleet.add("acme")
     file = tmp_path / "models.json"
     file.write_bytes(b'\xef\xbb\xbf{"data": [ ]}')
@@ -98,7 +98,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("broken", "named"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_file_that_is_no_response_is_refused_with_what_is_wrong(fleet: Fleet, tmp_path: Path, broken, named):
+def test_an_invalid_file_is_refused_with_the_reason(fleet: Fleet, tmp_path: Path, broken, named):
     fleet.add("acme")
     file = tmp_path / "x.json"
     document = export(fleet, store(fleet, "acme", b"{}"), file)
@@ -108,7 +108,7 @@ def test_a_file_that_is_no_response_is_refused_with_what_is_wrong(fleet: Fleet, 
     assert "\n" not in str(raised.value)
 
 
-def test_secrets_in_the_address_and_headers_that_are_not_kept_stay_outside(fleet: Fleet, tmp_path: Path):
+def test_secrets_in_urls_and_unknown_headers_are_not_imported(fleet: Fleet, tmp_path: Path):
     fleet.add("acme")
     file = tmp_path / "x.json"
     document = export(fleet, store(fleet, "acme", b"{}"), file)
@@ -135,7 +135,7 @@ def test_a_file_of_an_unknown_provider_is_refused(fleet: Fleet, tmp_path: Path):
     "moment",
     ["0001-01-01T00:00:00+23:59", "1999-12-31T23:59:59+00:00", "2999-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"],
 )
-def test_a_response_that_was_fetched_at_an_impossible_time_is_refused(fleet: Fleet, tmp_path: Path, moment: str):
+def test_an_implausible_fetch_time_is_refused(fleet: Fleet, tmp_path: Path, moment: str):
     fleet.add("acme")
     file = tmp_path / "x.json"
     document = export(fleet, store(fleet, "acme", b"{}"), file)

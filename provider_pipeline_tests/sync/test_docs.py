@@ -1,4 +1,4 @@
-"""docs/repair.md says what the code does: its gates, bounds, guards, events, webhook and commands."""
+"""docs/repair.md agrees with the code: gates, bounds, guards, events, webhook and commands."""
 
 import re
 from pathlib import Path
@@ -12,26 +12,26 @@ from provider_pipeline.cli.app import app
 from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.sync import events, webhook
 from provider_pipeline.sync.repair import judge_process, promotion
-from provider_pipeline.sync.repair.promotion import Gates
+from provider_pipeline.sync.repair.promotion import GateBounds
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "repair.md").read_text(encoding="utf-8")
 
 
-def test_every_gate_is_described_and_none_that_is_not_there():
+def test_exactly_the_existing_gates_are_described():
     names = set(re.findall(r'Gate\(\s*"([a-z_]+)"', Path(promotion.__file__).read_text(encoding="utf-8")))
     described = set(re.findall(r"^\| `([a-z_]+)` \| [a-z]", TEXT, flags=re.MULTILINE))
     assert described | {"fits_where_the_active_rule_does"} == names
 
 
-def test_every_bound_has_its_default():
+def test_every_bound_is_listed_with_its_default():
     stated = dict(re.findall(r"^\| `([a-z_]+)` \| ([0-9.]+) \|$", TEXT, flags=re.MULTILINE))
-    assert {name: float(value) for name, value in stated.items()} == Gates().model_dump()
+    assert {name: float(value) for name, value in stated.items()} == GateBounds().model_dump()
     assert f"Up to {SHADOW_RESPONSES} stored responses" in TEXT
 
 
-def test_the_bounds_of_a_judges_process_are_those_of_the_code():
+def test_the_sandbox_limits_are_those_of_the_code():
     text = " ".join(TEXT.split())
     assert f"with {judge_process.MEMORY >> 20} MiB of memory and {judge_process.SECONDS} seconds of processor" in text
 
@@ -45,12 +45,12 @@ def test_guards_events_and_retries_are_those_of_the_code():
     assert (DEFAULT_RETRIES.base.total_seconds(), DEFAULT_RETRIES.attempts) == (300, 5)
 
 
-def test_a_delivery_and_a_tick_take_as_long_as_is_said_and_secrets_are_what_is_said():
+def test_webhook_limits_and_secret_length_are_those_of_the_code():
     assert f"at most {webhook._SECONDS:g} seconds, one tick of the sensor {webhook._TICK_SECONDS:g}:" in TEXT
-    assert f"at least {webhook._LEAST_BYTES} bytes in base64" in TEXT
+    assert f"at least {webhook._MIN_KEY_BYTES} bytes in base64" in TEXT
 
 
-def test_a_lease_lasts_as_long_as_is_said():
+def test_the_lease_duration_is_that_of_the_code():
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     lasts = f"{LEASE.total_seconds():g} seconds"
     assert f"by leases of {lasts} in the table `provider_sync_lease`, which it renews every {RENEW_EVERY:g}:" in readme

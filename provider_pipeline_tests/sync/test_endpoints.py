@@ -1,4 +1,4 @@
-"""Several endpoints and models' own answers, from real HTTP into a real PostgreSQL."""
+"""Several endpoints and model details, from real HTTP into a real PostgreSQL."""
 
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +38,7 @@ DETAILED = (ListingPlace("/v1/models", Detail(path="/v1/models/{id}", concurrenc
 
 
 def learn(fleet: Fleet, *places: ListingPlace, slug: str = "acme") -> GeneratedRule:
-    """Writes and stores a rule from what the provider answers now."""
+    """Generates and stores a rule from the provider's present responses."""
     with fleet.database.session() as session:
         samples, sample_id = fetch_sample(session, slug, places, client=ListingClient(PATIENCE))
         generated = generate_rule(session, slug, samples, sample_id=sample_id)
@@ -74,7 +74,7 @@ def table(fleet: Fleet) -> dict[str, Any]:
 
 @pytest.fixture
 def two(fleet: Fleet) -> Fleet:
-    """A provider that lists at two endpoints, with its rule."""
+    """A provider with two endpoints and its rule."""
     register(fleet)
     fleet.serve("acme", NAMES)
     fleet.serve("acme", PRICES, at="/v1/priced-models")
@@ -129,7 +129,7 @@ def test_one_endpoint_that_moved_blocks_the_listing_and_its_rule_alone_is_renewe
     assert sync(two)["models_unchanged"] == 3
 
 
-def test_the_gates_hold_merged_rows_against_what_is_known(two: Fleet):
+def test_the_gates_compare_merged_rows_with_known_models(two: Fleet):
     sync(two)
     two.serve("acme", {"result": {"entries": PRICES["models"]}}, at="/v1/priced-models")
     with pytest.raises(RuleValidationError):
@@ -179,13 +179,13 @@ IDS = ("gpt-4.1", "acme/gpt-4o", "text-embedding-3-small")
 
 
 def one(model_id: str, context_length: int = 8192) -> dict[str, Any]:
-    """A model's own answer."""
+    """A model's details."""
     return {"id": model_id, "limits": {"context_length": context_length}, "pricing": {"prompt": "0.000002"}}
 
 
 @pytest.fixture
 def detailed(fleet: Fleet) -> Fleet:
-    """A provider whose list gives only ids, with the rule that reads each model's own answer."""
+    """A provider whose list has only ids, with a rule that reads each model's details."""
     register(fleet)
     fleet.serve("acme", {"object": "list", "data": [{"id": model_id} for model_id in IDS]})
     for model_id in IDS:

@@ -1,4 +1,4 @@
-"""Many providers in one transaction: what one of them meets with is nothing to the others."""
+"""Many providers in one transaction: a failure of one does not affect the others."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from werkzeug import Request, Response
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import Reading, read_listing
+from provider_pipeline.sync.extract import ExtractedListing, read_listing
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.load import settle
 from provider_pipeline.sync.outcome import SyncOutcome
@@ -72,8 +72,8 @@ def run_sql(fleet: Fleet, statements: str) -> None:
 
 
 @contextmanager
-def readings(fleet: Fleet) -> Iterator[list[Reading]]:
-    """Every provider's listing, locked, fetched and judged, to be written together."""
+def readings(fleet: Fleet) -> Iterator[list[ExtractedListing]]:
+    """Every provider's listing, locked and extracted, ready to be written together."""
     with fleet.database.session() as session, ExitStack() as stack:
         assert fleet.database.locks.take(SLUGS) == {}
         stack.callback(fleet.database.locks.release, SLUGS)
@@ -87,20 +87,20 @@ def readings(fleet: Fleet) -> Iterator[list[Reading]]:
         yield found
 
 
-def outcomes_of(fleet: Fleet, session: Session, read: list[Reading], **options) -> dict[str, SyncOutcome]:
-    """What comes of listings that are written together."""
+def outcomes_of(fleet: Fleet, session: Session, read: list[ExtractedListing], **options) -> dict[str, SyncOutcome]:
+    """The outcomes of listings that are written together."""
     settled = settle(session, read, locks=fleet.database.locks, keep="all", clock=utc_now, **options)
     return {each.slug: each.outcome for each in settled}
 
 
-def test_providers_that_are_read_are_written_in_one_transaction(trees: Fleet):
+def test_extracted_providers_are_written_in_one_transaction(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
         settled = settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
     assert [(each.outcome.status, each.outcome.created) for each in settled] == [("synced", len(CHAT_MODELS))] * 3
     assert len({version for slug in SLUGS for version, *_ in trees.rows(slug).values()}) == 1
 
 
-def test_what_does_not_fit_keeps_a_whole_group_from_being_written(trees: Fleet):
+def test_a_row_that_the_database_refuses_rolls_back_the_whole_batch(trees: Fleet):
     run_sql(trees, REFUSE)
     with (
         readings(trees) as read,
@@ -111,7 +111,7 @@ def test_what_does_not_fit_keeps_a_whole_group_from_being_written(trees: Fleet):
     assert [trees.rows(slug) for slug in SLUGS] == [{}, {}, {}]
 
 
-def test_the_others_of_its_group_are_then_written_without_it(trees: Fleet):
+def test_the_other_providers_of_the_batch_are_then_written_alone(trees: Fleet):
     run_sql(trees, REFUSE)
     outcomes = sync_all(trees)
     assert {slug: outcome.status for slug, outcome in outcomes.items()} == {
@@ -125,7 +125,7 @@ def test_the_others_of_its_group_are_then_written_without_it(trees: Fleet):
         assert locks.take(SLUGS) == {}
 
 
-def test_whoever_decides_about_one_provider_is_waited_for_by_that_one_alone(trees: Fleet):
+def test_a_locked_provider_delays_no_other(trees: Fleet):
     birch = "SELECT FROM provider WHERE slug = 'birch' FOR NO KEY UPDATE"
     outcomes: list[SyncOutcome] = []
     with trees.database.session() as other:
@@ -144,7 +144,7 @@ def test_whoever_decides_about_one_provider_is_waited_for_by_that_one_alone(tree
     assert {(outcome.slug, outcome.status) for outcome in outcomes} == {(slug, "synced") for slug in SLUGS}
 
 
-def test_a_rule_that_is_replaced_meanwhile_fails_its_own_provider_only(trees: Fleet):
+def test_a_rule_replaced_during_the_sync_fails_only_its_own_provider(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
         provider = catalog.providers.get(session, "birch")
         rule = catalog.rule_versions.active(session, provider.id)
@@ -166,7 +166,7 @@ def test_a_rule_that_is_replaced_meanwhile_fails_its_own_provider_only(trees: Fl
 
 
 @pytest.mark.parametrize("came", ["a listing", "the last accepted listing", "an error"])
-def test_a_sync_that_was_held_up_while_another_process_took_its_provider_over_writes_nothing(trees: Fleet, came: str):
+def test_a_sync_whose_lock_was_taken_over_writes_nothing(trees: Fleet, came: str):
     if came == "the last accepted listing":
         sync_all(trees)
     if came == "an error":
@@ -208,18 +208,18 @@ def everything_of(fleet: Fleet, slug: str) -> list[str]:
         ]
 
 
-def test_the_process_that_took_a_provider_over_is_named_while_it_is_at_it(trees: Fleet):
+def test_the_error_names_the_process_that_took_over_the_lock(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
         let_leases_expire(trees.database)
         with catalog.database.open_database(trees.database.url, door="the API") as other:
             assert other.locks.take(["birch"]) == {}
             assert set(outcomes_of(trees, session, read, waiting=False)) == {"ash", "cedar"}
-            outcome = outcomes_of(trees, session, [each for each in read if each.target.slug == "birch"])["birch"]
+            outcome = outcomes_of(trees, session, [each for each in read if each.plan.slug == "birch"])["birch"]
     assert "nothing of it was written: birch is being synced by the API on " in outcome.reason
     assert trees.rows("birch") == {}
 
 
-def test_each_provider_of_a_group_has_its_own_changes_renames_and_states(trees: Fleet):
+def test_each_provider_of_a_batch_has_its_own_changes_renames_and_states(trees: Fleet):
     sync_all(trees)
     trees.serve("ash", listing(*CHAT_MODELS, "gpt-5"))
     trees.serve("birch", listing("GPT-4.1", *CHAT_MODELS[1:]))
@@ -240,13 +240,13 @@ def test_each_provider_of_a_group_has_its_own_changes_renames_and_states(trees: 
     assert len({state.last_success_at for state in states}) <= 2  # repeats are noted apart
 
 
-def test_a_provider_that_nobody_knows_is_told_as_such_beside_the_others(trees: Fleet):
+def test_an_unknown_provider_fails_alone(trees: Fleet):
     found = {each.slug: each for each in attempt_many(trees.database.session, ["ash", "oak"], client=ListingClient())}
     assert found["ash"].status == "synced"
     assert isinstance(found["oak"].error, UnknownProviderError)
 
 
-def test_closing_early_lets_what_runs_end_and_gives_every_lock_back(trees: Fleet):
+def test_closing_early_finishes_running_syncs_and_releases_every_lock(trees: Fleet):
     outcomes = attempt_many(trees.database.session, SLUGS, client=ListingClient(), max_workers=1)
     first = next(outcomes)
     outcomes.close()
@@ -256,7 +256,7 @@ def test_closing_early_lets_what_runs_end_and_gives_every_lock_back(trees: Fleet
         assert locks.take(SLUGS) == {}
 
 
-def test_closing_early_gives_back_the_locks_of_providers_that_were_only_got_ready(fleet: Fleet):
+def test_closing_early_releases_the_locks_of_providers_that_were_only_planned(fleet: Fleet):
     slugs = [f"tree-{number}" for number in range(9)]
     for slug in slugs:
         fleet.add(slug)
@@ -270,7 +270,7 @@ def test_closing_early_gives_back_the_locks_of_providers_that_were_only_got_read
         assert (len(set(seen)), refused) == (ended, {})
 
 
-def test_closing_at_a_provider_that_cannot_be_synced_leaves_no_lock_on_those_after_it(trees: Fleet):
+def test_closing_at_a_failed_provider_releases_the_locks_of_those_after_it(trees: Fleet):
     outcomes = attempt_many(trees.database.session, ["oak", *SLUGS], client=ListingClient())
     assert isinstance(next(outcomes).error, UnknownProviderError)
     outcomes.close()
@@ -278,7 +278,7 @@ def test_closing_at_a_provider_that_cannot_be_synced_leaves_no_lock_on_those_aft
         assert locks.take(SLUGS) == {}
 
 
-def test_one_that_answers_late_keeps_no_other_from_being_written(trees: Fleet):
+def test_a_slow_provider_delays_no_write_of_another(trees: Fleet):
     late = threading.Event()
 
     def wait(_: Request) -> Response:
@@ -297,8 +297,8 @@ def test_one_that_answers_late_keeps_no_other_from_being_written(trees: Fleet):
         assert [(outcome.slug, outcome.status) for outcome in outcomes] == [("birch", "synced")]
 
 
-def test_what_waits_to_be_written_is_little_however_much_is_read(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("provider_pipeline.sync.fleet._MOST_BYTES", 1)
+def test_back_pressure_limits_the_unwritten_listings(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("provider_pipeline.sync.fleet._MAX_UNWRITTEN_BYTES", 1)
     slugs = [f"tree-{number}" for number in range(20)]
     for slug in slugs:
         fleet.add(slug)
@@ -315,7 +315,7 @@ def test_what_waits_to_be_written_is_little_however_much_is_read(fleet: Fleet, m
             assert {outcome.status for outcome in syncing.result()} == {"synced"}
 
 
-def test_a_database_that_is_gone_is_each_provider_s_failure_and_raises_nothing(trees: Fleet):
+def test_a_lost_database_fails_every_provider_and_raises_nothing(trees: Fleet):
     with catalog.database.open_database(trees.database.url) as database:
         run_sql(trees, "ALTER TABLE provider_sync RENAME TO gone")
         outcomes = list(attempt_many(database.session, SLUGS, client=ListingClient()))

@@ -28,7 +28,7 @@ def checked(fleet: Fleet, slug: str = "acme", **environ: str) -> HealthReport:
 
 
 def moved_to(fleet: Fleet, base_url: str) -> None:
-    """Lets the provider be at another address."""
+    """Moves the provider to another address."""
     with fleet.database.session() as session:
         catalog.providers.add(session, slug="acme", name="acme", base_url=base_url, auth_config={"type": "none"})
         session.commit()
@@ -40,7 +40,7 @@ def statuses(report: HealthReport) -> dict[str, str]:
 
 
 def failed_at(report: HealthReport) -> str:
-    """The one stage that failed; those before it went well or do not apply, none after it was reached."""
+    """The one stage that failed, after checking that earlier ones passed and later ones were not reached."""
     found = statuses(report)
     assert list(found) == list(STAGES)
     (failed,) = [name for name, status in found.items() if status == "failed"]
@@ -61,7 +61,7 @@ def contents(fleet: Fleet) -> dict[str, Any]:
         }
 
 
-def test_a_provider_that_is_well_passes_every_stage(fleet: Fleet):
+def test_a_healthy_provider_passes_every_stage(fleet: Fleet):
     fleet.add("acme", auth=BEARER)
     with fleet.database.session() as session:
         attempt_sync(session, "acme", client=ListingClient(environ=KEY))
@@ -86,7 +86,7 @@ def test_a_check_writes_nothing_whatever_it_finds(fleet: Fleet):
     assert contents(fleet) == before
 
 
-def test_a_provider_that_was_never_synced_is_well_with_a_warning(fleet: Fleet):
+def test_a_provider_that_was_never_synced_is_healthy_with_a_warning(fleet: Fleet):
     fleet.add("acme")
     report = checked(fleet)
     assert report.healthy
@@ -94,7 +94,7 @@ def test_a_provider_that_was_never_synced_is_well_with_a_warning(fleet: Fleet):
     assert report.stages[-1].detail == "never synced"
 
 
-def test_settings_that_are_not_understood_are_told_before_anything_is_asked(fleet: Fleet):
+def test_invalid_settings_are_reported_before_any_request(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         session.execute(catalog.tables.provider.update().values(thresholds={"nonsense": 1}))
@@ -103,20 +103,20 @@ def test_settings_that_are_not_understood_are_told_before_anything_is_asked(flee
     assert fleet.server.log == []
 
 
-def test_a_key_that_is_not_there(fleet: Fleet):
+def test_a_missing_key_fails_the_key_stage(fleet: Fleet):
     fleet.add("acme", auth=BEARER)
     report = checked(fleet)
     assert failed_at(report) == "key"
     assert report.hint == "set ACME_API_KEY where the sync runs"
 
 
-def test_a_name_that_nobody_knows(fleet: Fleet):
+def test_an_unknown_host_name_fails_the_name_stage(fleet: Fleet):
     fleet.add("acme")
     moved_to(fleet, "http://nobody.invalid")
     assert failed_at(checked(fleet)) == "name"
 
 
-def test_a_port_where_nobody_listens(fleet: Fleet):
+def test_a_closed_port_fails_the_connection_stage(fleet: Fleet):
     fleet.add("acme")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -124,7 +124,7 @@ def test_a_port_where_nobody_listens(fleet: Fleet):
         assert failed_at(checked(fleet)) == "connection"
 
 
-def test_an_address_that_is_not_allowed(fleet: Fleet):
+def test_a_forbidden_address_fails_its_stage(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         session.execute(catalog.tables.provider_metadata.update().values(request_config={"allow_http": True}))
@@ -135,14 +135,14 @@ def test_an_address_that_is_not_allowed(fleet: Fleet):
     assert "--allow-private" in (report.hint or "")
 
 
-def test_a_server_that_speaks_no_tls(fleet: Fleet):
+def test_a_server_without_tls_fails_the_tls_stage(fleet: Fleet):
     fleet.add("acme")
     moved_to(fleet, fleet.server.url_for("/acme").replace("http://", "https://"))
     assert failed_at(checked(fleet)) == "tls"
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_the_server_does_not_like(fleet: Fleet, status: int):
+def test_a_refused_key_fails_the_authorised_stage(fleet: Fleet, status: int):
     fleet.add("acme", auth=BEARER)
     fleet.answer("acme", '{"error": "no"}', status=status)
     report = checked(fleet, **KEY)
@@ -150,7 +150,7 @@ def test_a_key_that_the_server_does_not_like(fleet: Fleet, status: int):
     assert (report.status, report.hint) == (status, "check the key in ACME_API_KEY")
 
 
-def test_a_token_endpoint_that_does_not_know_the_client(fleet: Fleet):
+def test_a_token_endpoint_that_refuses_the_client_fails_the_authorised_stage(fleet: Fleet):
     fleet.server.expect_request("/token").respond_with_json({"error": "invalid_client"}, status=400)
     auth = {
         "type": "oauth2_client_credentials",
@@ -166,7 +166,7 @@ def test_a_token_endpoint_that_does_not_know_the_client(fleet: Fleet):
     ("body", "status"),
     [("<html><title>Log in</title></html>", 200), ("", 200), ("[", 200), ("oops", 500), ("no such path", 404)],
 )
-def test_an_answer_that_is_no_listing(fleet: Fleet, body: str, status: int):
+def test_a_response_that_is_not_a_listing_fails_the_listing_stage(fleet: Fleet, body: str, status: int):
     fleet.add("acme")
     fleet.answer("acme", body, status=status)
     report = checked(fleet)
@@ -187,7 +187,7 @@ def test_a_second_page_that_fails_fails_the_listing_and_the_first_is_counted(fle
     assert (report.page_count, report.byte_count) == (1, len(first))
 
 
-def test_a_rule_that_does_not_fit(fleet: Fleet):
+def test_a_rule_that_does_not_fit_fails_the_rule_stage(fleet: Fleet):
     fleet.add("acme")
     fleet.serve("acme", moved(*CHAT_MODELS))
     report = checked(fleet)
@@ -195,7 +195,7 @@ def test_a_rule_that_does_not_fit(fleet: Fleet):
     assert report.models == 0
 
 
-def test_a_listing_is_judged_beside_the_last_accepted_one(fleet: Fleet):
+def test_a_listing_is_compared_with_the_last_accepted_one(fleet: Fleet):
     fleet.add("acme", listing(*(f"gpt-4.{number}" for number in range(40))))
     with fleet.database.session() as session:
         attempt_sync(session, "acme", client=ListingClient())
@@ -203,7 +203,7 @@ def test_a_listing_is_judged_beside_the_last_accepted_one(fleet: Fleet):
     assert failed_at(checked(fleet)) == "rule"
 
 
-def test_a_provider_without_a_rule_is_told_to_have_one_made(fleet: Fleet):
+def test_a_provider_without_a_rule_gets_the_command_that_generates_one(fleet: Fleet):
     with fleet.database.session() as session:
         catalog.providers.add(session, slug="acme", name="acme", base_url="https://a.example", auth_config={})
         session.commit()
@@ -213,7 +213,7 @@ def test_a_provider_without_a_rule_is_told_to_have_one_made(fleet: Fleet):
     assert "rules generate acme" in (report.hint or "")
 
 
-def test_many_are_checked_side_by_side_and_one_that_fails_changes_no_other(fleet: Fleet):
+def test_checks_run_in_parallel_and_a_failure_affects_no_other(fleet: Fleet):
     for slug in ("one", "two", "three"):
         fleet.add(slug)
     fleet.answer("two", "no", status=500)

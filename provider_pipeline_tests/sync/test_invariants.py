@@ -1,7 +1,7 @@
-"""The laws of a sync hold whatever a provider, the machine and people do, in any order.
+"""The invariants of a sync hold whatever the provider, the machine and people do, in any order.
 
-`PROVIDER_PIPELINE_LAWS` is how many lives are tried; when it is set they are others each time, and not always the same
-10. `PROVIDER_PIPELINE_LAWS_STEPS` is how long each is, 20 when unset.
+`PROVIDER_PIPELINE_LAWS` sets the number of runs, random ones each time; unset, the same 10 are repeated.
+`PROVIDER_PIPELINE_LAWS_STEPS` sets the steps of each, by default 20.
 """
 
 import os
@@ -23,9 +23,9 @@ from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.repair.worker import answer_tasks
-from provider_pipeline_tests.sync.laws.lawful_life import LawfulLife
-from provider_pipeline_tests.sync.laws.living_provider import FAULTS, KEY, Model, usual
-from provider_pipeline_tests.sync.laws.mortal import MortalWorkers
+from provider_pipeline_tests.sync.stateful.crashing_workers import CrashingWorkers
+from provider_pipeline_tests.sync.stateful.machine import ProviderMachine
+from provider_pipeline_tests.sync.stateful.simulated_provider import FAULTS, KEY, Model, usual
 
 LIVES = int(os.environ.get("PROVIDER_PIPELINE_LAWS", "10"))
 STEPS = int(os.environ.get("PROVIDER_PIPELINE_LAWS_STEPS", "20"))
@@ -43,7 +43,7 @@ OVERRIDES = st.sampled_from(
 )
 
 
-class Life(LawfulLife):
+class Life(ProviderMachine):
     """What can happen to a provider."""
 
     # The provider: each of these tells something new, and may be looked at next.
@@ -275,7 +275,7 @@ class Life(LawfulLife):
         return [task for task in self.table.tasks("NEEDS_REVIEW") if task.proposed_version is not None]
 
     def _written(self, flaw: str) -> dict[str, Any]:
-        """A rule for the present form, by hand, with a flaw."""
+        """A hand-written rule for the present form, with a flaw."""
         form = self.provider.form
         fields = {
             "id": form.id_key,
@@ -305,7 +305,7 @@ class Life(LawfulLife):
 
 
 def _repriced(model: Model, factor: str) -> Model:
-    """The model at another price; above 1,000 dollars nothing gets dearer, for such a price is taken for an error."""
+    """The model at another price; above 1,000 dollars prices only fall, since higher ones count as errors."""
     prices = [
         min(price * Decimal(factor), max(price, Decimal(1_000))).quantize(Decimal("0.001"))
         for price in (model.input_price, model.output_price)
@@ -314,8 +314,8 @@ def _repriced(model: Model, factor: str) -> Model:
 
 
 @pytest.mark.timeout(max(300, 30 * LIVES))
-def test_the_laws_hold_in_every_life(database: Database, httpserver: HTTPServer):
-    with MortalWorkers(database.url, {"ACME_KEY": KEY}) as workers:
+def test_the_invariants_hold_in_every_run(database: Database, httpserver: HTTPServer):
+    with CrashingWorkers(database.url, {"ACME_KEY": KEY}) as workers:
         run_state_machine_as_test(
             lambda: Life(database, httpserver, workers),
             settings=settings(

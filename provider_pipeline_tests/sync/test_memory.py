@@ -1,4 +1,4 @@
-"""What a long listing costs in memory, in a process of its own."""
+"""Memory use of a long listing, in a process of its own."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 BENCH = Path(__file__).parents[2] / "bench" / "bench_listing_memory.py"
 
 
-def test_a_listing_is_fetched_judged_and_written_page_by_page_and_never_held_whole(database_url: str):
-    """As parsed rows these models take about 70 MiB; their ids, and a spool before it goes to disk, half of that."""
+def test_a_listing_is_never_held_in_memory_as_a_whole(database_url: str):
+    """Parsed, these rows take about 70 MiB; their ids, and a spool before it moves to disk, half of that."""
     command = [sys.executable, str(BENCH), "measure", database_url, "40000", "40"]
     peaks = json.loads(output_of(command, seconds=250))
     assert peaks["all new"] - peaks["before"] < 48
@@ -19,7 +19,7 @@ def test_a_listing_is_fetched_judged_and_written_page_by_page_and_never_held_who
 
 
 def output_of(command: list[str], *, seconds: float) -> str:
-    """What a command prints; one that takes too long shows where it was."""
+    """The output of a command; after a time-out, its stack traces."""
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:

@@ -1,4 +1,4 @@
-"""Any rule on any stored response: what it would make of it, and that nothing comes of it."""
+"""Replaying a response shows what a rule would change, and writes nothing."""
 
 import json
 
@@ -37,7 +37,7 @@ def store(fleet: Fleet, *pages: tuple[int, bytes]) -> int:
     return raw.id
 
 
-def test_the_response_that_was_written_differs_in_nothing_from_the_table(fleet: Fleet):
+def test_replaying_the_last_response_shows_no_difference(fleet: Fleet):
     fleet.add("acme")
     replayed = replay(fleet, sync(fleet))
     assert (replayed.valid, replayed.models, replayed.rule_version) == (True, 5, 1)
@@ -45,7 +45,7 @@ def test_the_response_that_was_written_differs_in_nothing_from_the_table(fleet: 
     assert (replayed.difference.unchanged, replayed.difference.total_changes) == (5, 0)
 
 
-def test_an_older_response_shows_what_was_added_changed_and_gone_since_and_writes_nothing(fleet: Fleet):
+def test_replaying_an_older_response_shows_the_differences_and_writes_nothing(fleet: Fleet):
     fleet.add("acme")
     old = sync(fleet)
     fleet.serve("acme", listing(*CHAT_MODELS[1:], "gpt-5", context_length=256_000))
@@ -60,7 +60,7 @@ def test_an_older_response_shows_what_was_added_changed_and_gone_since_and_write
     assert fleet.rows("acme") == before
 
 
-def test_any_version_can_be_tried_on_any_response(fleet: Fleet):
+def test_any_version_can_be_applied_to_any_response(fleet: Fleet):
     fleet.add("acme")
     old = sync(fleet)
     with fleet.database.session() as session:
@@ -84,13 +84,13 @@ def test_a_listing_of_several_pages_is_replayed_whole(fleet: Fleet):
     assert replay(fleet, raw).models == 5
 
 
-def test_pages_of_an_endpoint_that_the_rule_does_not_read_are_left_out(fleet: Fleet):
+def test_pages_of_endpoints_that_the_rule_does_not_have_are_ignored(fleet: Fleet):
     fleet.add("acme")
     raw = store(fleet, (0, json.dumps(listing("gpt-4o")).encode()), (1, b"[]"))
     assert (replay(fleet, raw).valid, replay(fleet, raw).models) == (True, 1)
 
 
-def test_an_override_is_a_part_of_what_would_be_written(fleet: Fleet):
+def test_overrides_are_part_of_the_difference(fleet: Fleet):
     fleet.add("acme")
     raw = sync(fleet)
     with fleet.database.session() as session:
@@ -103,7 +103,7 @@ def test_an_override_is_a_part_of_what_would_be_written(fleet: Fleet):
     assert (change.model_id, change.changed["context_length"]) == ("gpt-4o", [128_000, 64_000])
 
 
-def test_what_cannot_be_replayed_is_named(fleet: Fleet):
+def test_errors_name_what_cannot_be_replayed(fleet: Fleet):
     fleet.add("acme")
     with pytest.raises(CatalogError, match="raw response 4711 is not stored"):
         replay(fleet, 4711)

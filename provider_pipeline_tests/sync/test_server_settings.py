@@ -1,4 +1,4 @@
-"""Databases as operators set them up: a role that owns nothing but its database, strict isolation, short time-outs."""
+"""Databases as operators configure them: a role that owns only its database, strict isolation, short time-outs."""
 
 import json
 import time
@@ -18,8 +18,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.provider import attempt_sync
-from provider_pipeline.sync.repair.tasks import open_task_for
-from provider_pipeline.sync.repair.worker import answer_tasks
+from provider_pipeline.sync.repair.worker import answer_tasks, open_task_for
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 SETTINGS = {
@@ -37,7 +36,7 @@ SLUGS = tuple(f"tree-{number}" for number in range(6))
 def modest(
     request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres, httpserver: HTTPServer
 ) -> Iterator[Fleet]:
-    """A catalogue of a role without rights to anything but its own database, and with settings of its own."""
+    """A catalogue of a role with rights to its own database only, and with its own settings."""
     administrator = postgres_server.url("postgres")
     with psycopg.connect(administrator.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("CREATE ROLE modest LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
@@ -63,7 +62,7 @@ def run_fleet(url: str) -> dict[str, SyncOutcome]:
         return {outcome.slug: outcome for outcome in found}
 
 
-def test_fleets_at_once_sync_every_provider_and_fail_none(modest: Fleet):
+def test_concurrent_fleets_sync_every_provider_and_fail_none(modest: Fleet):
     for models in (CHAT_MODELS, (*CHAT_MODELS, "gpt-5"), CHAT_MODELS):
         for slug in SLUGS:
             modest.serve(slug, listing(*models))

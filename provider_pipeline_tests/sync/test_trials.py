@@ -1,4 +1,4 @@
-"""A rule on trial reads what every sync brings, writes nothing, and is promoted only if it did well throughout."""
+"""A rule on trial reads every listing, writes nothing, and is promoted only if it passes throughout."""
 
 import copy
 import signal
@@ -13,10 +13,10 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.repair.generate import generate_rule
-from provider_pipeline.sync.repair.trials import report_trial, serve_trials, store_for_trial
+from provider_pipeline.sync.repair.trials import report_trial, run_trials, store_for_trial
 from provider_pipeline_tests.catalog.builders import wait_for_a_lock
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
-from provider_pipeline_tests.sync.judges import killing_judges
+from provider_pipeline_tests.sync.sandbox_processes import kill_sandboxes
 
 GOOD = RuleGenerator().analyze_sample(listing(*CHAT_MODELS))
 RICHER = {**GOOD, "fields": {**GOOD["fields"], "name": "id"}}
@@ -45,7 +45,7 @@ def state(fleet: Fleet, trial: catalog.trials.RuleTrial):
         return report, catalog.rule_versions.active(session, trial.provider_id).version
 
 
-def test_a_good_rule_is_promoted_at_the_end_and_had_written_nothing_before(fleet: Fleet):
+def test_a_good_rule_writes_nothing_and_is_promoted_at_the_end(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=2, policy="promote")
     sync(fleet, listing(*CHAT_MODELS))
     report, active = state(fleet, trial)
@@ -103,14 +103,14 @@ def test_time_ends_a_trial_too(fleet: Fleet):
     assert report.trial.is_over(datetime.now(UTC) + timedelta(days=2))
 
 
-def test_a_dry_run_is_no_sync_of_a_trial(fleet: Fleet):
+def test_a_dry_run_does_not_count_for_a_trial(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=1)
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme", dry_run=True)
     assert state(fleet, trial)[0].trial.syncs == 0
 
 
-def test_what_is_no_rule_is_not_put_on_trial(fleet: Fleet):
+def test_an_invalid_rule_is_not_put_on_trial(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session, pytest.raises(InvalidRuleError):
         store_for_trial(session, catalog.providers.get(session, "acme").id, {"jmespath_rule": "["}, reason="x")
@@ -125,7 +125,7 @@ def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
     assert report.trial.end_reason.startswith("failed capabilities_agree")
 
 
-def test_a_rule_that_alone_reads_the_listing_is_held_against_what_is_known(fleet: Fleet):
+def test_a_rule_that_alone_reads_the_listing_is_compared_with_known_models(fleet: Fleet):
     rule = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
     knows_only_chat = {**rule, "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}]}
     trial = on_trial(fleet, knows_only_chat, until_syncs=1, policy="promote")
@@ -156,7 +156,7 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
     def serve() -> None:
         with fleet.database.session() as session:
             known, *_ = catalog.raw_responses.list_raw_responses(session)
-            ended.extend(serve_trials(session, trial.provider_id, known.id, now=datetime.now(UTC)))
+            ended.extend(run_trials(session, trial.provider_id, known.id, now=datetime.now(UTC)))
             session.commit()
 
     serving = threading.Thread(target=serve)
@@ -178,7 +178,7 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
         ({"pagination": {"type": "page_token", "param": "account", "token": "'victim'"}}, "it asks /v1/models, paged"),
     ],
 )
-def test_a_rule_that_asks_elsewhere_is_promoted_by_a_person_only(fleet: Fleet, elsewhere: dict, asks: str):
+def test_a_rule_with_other_endpoints_is_promoted_by_a_person_only(fleet: Fleet, elsewhere: dict, asks: str):
     trial = on_trial(fleet, {**RICHER, **elsewhere}, until_syncs=1, policy="promote")
     sync(fleet, listing(*CHAT_MODELS))
     report, active = state(fleet, trial)
@@ -187,7 +187,7 @@ def test_a_rule_that_asks_elsewhere_is_promoted_by_a_person_only(fleet: Fleet, e
     assert [gate.name for gate in report.gates if not gate.passed] == ["asks_the_same_places"]
 
 
-def test_a_rule_on_trial_that_is_refused_by_now_is_not_promoted(fleet: Fleet):
+def test_a_rule_on_trial_that_this_build_refuses_is_not_promoted(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=2, policy="promote")
     sync(fleet, listing(*CHAT_MODELS))
     with fleet.database.session() as session:
@@ -201,7 +201,7 @@ def test_a_rule_on_trial_that_is_refused_by_now_is_not_promoted(fleet: Fleet):
     assert report.trial.end_reason == "failed asks_the_same_places: it cannot be read any more"
 
 
-def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
+def test_a_rule_that_does_not_paginate_is_not_promoted(fleet: Fleet):
     paged = {**listing(*CHAT_MODELS), "has_more": False, "last_id": CHAT_MODELS[-1]}
     rule = RuleGenerator().analyze_sample({**paged, "has_more": True})
     trial = on_trial(
@@ -215,9 +215,9 @@ def test_a_rule_that_looks_for_no_further_page_is_not_promoted(fleet: Fleet):
     assert report.trial.end_reason == "failed looks_for_every_page: not at /v1/models"
 
 
-def test_a_rule_on_trial_that_kills_its_judge_is_rejected_and_its_trial_ends(fleet: Fleet):
+def test_a_rule_on_trial_that_kills_its_sandbox_is_rejected_and_its_trial_ends(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=9, policy="promote")
-    with killing_judges(fleet.database.engine, signal.SIGKILL):
+    with kill_sandboxes(fleet.database.engine, signal.SIGKILL):
         sync(fleet, listing(*CHAT_MODELS))
     report, active = state(fleet, trial)
     assert (report.trial.status, report.shadows, active) == ("stopped", (), 1)

@@ -1,4 +1,4 @@
-"""Events reach the webhook signed, once each, also when the receiver was down; and never leak its address or secret."""
+"""Events are delivered signed and once each, even if the receiver was down, and leak neither address nor secret."""
 
 import base64
 import itertools
@@ -26,7 +26,7 @@ SECRET = f"whsec_{base64.b64encode(bytes(range(32, 64))).decode()}"
 
 
 class Receiver:
-    """A webhook that fails as often as it is told to, and keeps what it took."""
+    """A webhook that fails a set number of times and keeps what it accepted."""
 
     def __init__(self, server: HTTPServer, *statuses: int, takes: float = 0.0) -> None:
         self.takes = takes
@@ -38,7 +38,7 @@ class Receiver:
         self.webhook = Webhook(server.url_for("/hook"), SECRET)
 
     def verified(self, secret: str = SECRET) -> list[dict]:
-        """What it took, as the standard's own library verifies it."""
+        """The accepted events, verified by the standard's own library."""
         return [standardwebhooks.Webhook(secret).verify(body, headers) for headers, body in self.taken]
 
     def _take(self, request: Request) -> Response:
@@ -72,7 +72,7 @@ def lived_through(fleet: Fleet) -> None:
         answer_tasks(session, "acme")
 
 
-def test_each_event_is_told_once_and_signed(fleet: Fleet, receiver: Receiver):
+def test_each_event_is_delivered_once_and_signed(fleet: Fleet, receiver: Receiver):
     lived_through(fleet)
     deliveries = deliver_due(fleet.database.session, receiver.webhook)
     assert [delivery.delivered for delivery in deliveries] == [True, True, True]
@@ -105,7 +105,7 @@ def test_the_same_secret_verifies_at_the_receiver_with_the_standard_s_library(
 
 
 def enqueue(fleet: Fleet, count: int) -> None:
-    """Events e0, e1, ... that wait to be told."""
+    """Enqueued events e0, e1, ..."""
     with fleet.database.session() as session:
         for number in range(count):
             enqueue_notification(session, f"e{number}", "test", {}, now=datetime.now(UTC))
@@ -115,7 +115,7 @@ def enqueue(fleet: Fleet, count: int) -> None:
 @pytest.mark.parametrize(
     "how", ["says nothing", "drips a status line", "drips headers", "drips interim answers", "is not there"]
 )
-def test_a_receiver_without_an_answer_ends_the_tick_and_the_others_go_next_time_in_order(
+def test_a_silent_receiver_ends_the_tick_and_the_rest_is_sent_later_in_order(
     fleet: Fleet, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, how: str
 ):
     monkeypatch.setattr("provider_pipeline.sync.webhook._SECONDS", 0.5)
@@ -130,7 +130,7 @@ def test_a_receiver_without_an_answer_ends_the_tick_and_the_others_go_next_time_
     assert [headers["webhook-id"] for headers, _ in receiver.taken] == [f"e{number}" for number in range(1, 12)]
 
 
-def test_a_receiver_that_answers_slowly_holds_a_tick_no_longer_than_its_budget(
+def test_a_slow_receiver_does_not_exceed_the_time_limit_of_a_tick(
     fleet: Fleet, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("provider_pipeline.sync.webhook._SECONDS", 1.0)
@@ -144,13 +144,13 @@ def test_a_receiver_that_answers_slowly_holds_a_tick_no_longer_than_its_budget(
     assert list(itertools.chain(*ticks)) == [f"e{number}" for number in range(8)]
 
 
-def test_a_tick_takes_half_of_what_dagster_gives_a_sensor_and_has_room_for_slow_deliveries():
+def test_a_tick_takes_half_of_dagsters_limit_and_has_room_for_slow_deliveries():
     assert webhook._TICK_SECONDS >= 3 * webhook._SECONDS
     assert 2 * webhook._TICK_SECONDS <= 60
 
 
 @pytest.mark.parametrize("status", [500, 404, 307])
-def test_a_receiver_that_fails_is_asked_again_later_and_takes_the_event_once(fleet: Fleet, httpserver, status: int):
+def test_a_failed_delivery_is_retried_and_the_event_accepted_once(fleet: Fleet, httpserver, status: int):
     receiver = Receiver(httpserver, status, status)
     fleet.add("acme", listing(*CHAT_MODELS))
     with fleet.database.session() as session:
@@ -162,7 +162,7 @@ def test_a_receiver_that_fails_is_asked_again_later_and_takes_the_event_once(fle
     assert receiver.asked == 3
 
 
-def test_nobody_at_the_address_is_a_failure_that_names_no_secret(fleet: Fleet):
+def test_an_unreachable_receiver_is_a_failure_that_names_no_secret(fleet: Fleet):
     fleet.add("acme", listing(*CHAT_MODELS))
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
@@ -175,7 +175,7 @@ def test_nobody_at_the_address_is_a_failure_that_names_no_secret(fleet: Fleet):
         assert SECRET not in text
 
 
-def test_several_senders_at_once_tell_each_event_once(fleet: Fleet, receiver: Receiver):
+def test_concurrent_senders_deliver_each_event_once(fleet: Fleet, receiver: Receiver):
     enqueue(fleet, 30)
     senders = [threading.Thread(target=deliver_due, args=(fleet.database.session, receiver.webhook)) for _ in range(4)]
     for sender in senders:
@@ -185,7 +185,7 @@ def test_several_senders_at_once_tell_each_event_once(fleet: Fleet, receiver: Re
     assert sorted(headers["webhook-id"] for headers, _ in receiver.taken) == sorted(f"e{n}" for n in range(30))
 
 
-def test_a_dry_run_and_an_unchanged_listing_are_no_news(fleet: Fleet):
+def test_a_dry_run_and_an_unchanged_listing_enqueue_nothing(fleet: Fleet):
     fleet.add("acme", listing(*CHAT_MODELS))
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme", dry_run=True)
@@ -206,7 +206,7 @@ def test_a_dry_run_and_an_unchanged_listing_are_no_news(fleet: Fleet):
         ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "a-short-secret-of-words-and-such"}, "is not base64"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_one_clear_line(environ, problem):
+def test_an_invalid_setting_gives_one_clear_error(environ, problem):
     with pytest.raises(ConfigurationError, match=problem) as raised:
         Webhook.from_environment(environ)
     assert "short" not in str(raised.value)
@@ -218,7 +218,7 @@ def test_without_the_variable_there_is_no_webhook():
     assert Webhook.from_environment({}) is None
 
 
-def test_old_notifications_are_forgotten_and_waiting_ones_only_when_nobody_will_send_them(fleet: Fleet):
+def test_old_notifications_are_deleted_and_waiting_ones_only_after_the_last_attempt(fleet: Fleet):
     now = datetime.now(UTC)
     with fleet.database.session() as session:
         for name in ("waiting", "delivered"):

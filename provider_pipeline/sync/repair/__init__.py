@@ -1,4 +1,4 @@
-"""Renewing a rule: candidates, their trial beside the active rule, the gates, and the decisions of people."""
+"""Renews rules: candidates, shadow runs beside the active rule, promotion gates, and people's decisions."""
 
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,11 @@ if TYPE_CHECKING:
         candidates as candidates,
         generate as generate,
         judge_process as judge_process,
-        material as material,
         promotion as promotion,
         report as report,
         review as review,
         sandbox as sandbox,
         shadow as shadow,
-        tasks as tasks,
         trials as trials,
         worker as worker,
     )

@@ -1,8 +1,4 @@
-"""From a candidate rule to the active one, or not: tried, judged, stored, and activated if every gate is passed.
-
-Here: what becomes of one candidate, whoever wrote it. Not here: tasks (`repair.py`), samples (`regenerate.py`), the
-evidence (`evaluation.py`) and the verdict (`gates.py`). Commits nothing.
-"""
+"""Tries a candidate rule, stores it, and activates it if it passes every gate. Commits nothing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,26 +11,25 @@ from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.places import place_changes, with_places_of
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.candidates import Candidate
-from provider_pipeline.sync.repair.material import StoredMaterial
+from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
-from provider_pipeline.sync.repair.sandbox import evaluate_apart
+from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate
 
 Decision = Literal["activated", "kept", "needs_review"]
 
 
 @dataclass(frozen=True)
-class Adoption:
-    """What became of a candidate.
+class ActivationResult:
+    """The decision on a candidate.
 
     Attributes:
-        status: `activated`: it is the active rule now; `kept`: the same rule is active already, and fits;
+        status: `activated`: it is now the active rule; `kept`: the same rule was active already, and fits;
             `needs_review`: a person must decide.
-        reason: One line that says why.
+        reason: Why, in one line.
         version: The candidate's version.
-        fits: Whether the rule that is active now reads the response.
-        gates: What each gate found; none for a rule that is active already, or that was activated as asked.
+        fits: Whether the rule that is now active fits the response.
+        gates: Result of each gate; empty if the same rule was active already.
         evidence: What the gates looked at.
     """
 
@@ -45,14 +40,9 @@ class Adoption:
     gates: tuple[Gate, ...]
     evidence: Evidence
 
-    @property
-    def activated(self) -> bool:
-        """Whether the candidate is the active rule now."""
-        return self.status == "activated"
-
 
 def active_version(session: Session, provider_id: int) -> catalog.rule_versions.StoredRuleVersion | None:
-    """The provider's active rule version, if it has one."""
+    """The provider's active rule version, if any."""
     try:
         return catalog.rule_versions.active(session, provider_id)
     except RuleMissingError:
@@ -60,7 +50,7 @@ def active_version(session: Session, provider_id: int) -> catalog.rule_versions.
 
 
 def readable_rule(version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
-    """The rule of a version; None where there is no version, or an older build stored what this one refuses."""
+    """The rule of a version; None without a version, or if this build refuses a rule that an older one stored."""
     try:
         return None if version is None else stored_rule(version)
     except InvalidRuleError:
@@ -68,7 +58,7 @@ def readable_rule(version: catalog.rule_versions.StoredRuleVersion | None) -> Ex
 
 
 def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, Any]) -> ExtractionRule:
-    """A rule from outside, asking where the active one does as far as it leaves that open.
+    """A rule from outside; endpoints that it does not state are those of the active rule.
 
     Raises:
         InvalidRuleError: It cannot be understood.
@@ -77,10 +67,10 @@ def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, 
     return rule if active is None else with_places_of(rule, active)
 
 
-def adopt(
+def try_activate(
     session: Session,
     provider_id: int,
-    candidate: Candidate,
+    candidate: CandidateRule,
     response: Response,
     *,
     origin: str,
@@ -88,34 +78,27 @@ def adopt(
     activate: bool | None = None,
     created_by_id: int | None = None,
     between: Callable[[], None] = lambda: None,
-) -> Adoption:
-    """Tries a candidate on a response and beside the active rule, stores it, and activates it if it passes.
+) -> ActivationResult:
+    """Runs a candidate beside the active rule, stores it, and activates it if it passes every gate.
 
-    Args:
-        session: Session to write with.
-        provider_id: The provider.
-        candidate: The rule.
-        response: The response it was written for: the one that the active rule does not fit, or a sample.
-        origin: Where the rule comes from, for the version's record.
-        task_id: The task it answers.
-        activate: True or False overrules the gates.
-        created_by_id: Who asked for it, in the operator's own numbering.
-        between: As in `evaluate_candidate`.
+    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; `between` is
+    called as in `evaluate_candidate`.
 
     Raises:
-        RuleJudgingError: The candidate is a proposal, and its judging did not come to an end; nothing was written.
+        RuleJudgingError: The candidate is a proposal, and its judging failed; nothing was written.
+        RuleReplacedError: The active rule was replaced meanwhile.
     """
     active = active_version(session, provider_id)
     evidence = _evidence(session, provider_id, candidate, active, response, between)
-    # Gathering it takes seconds, in which a person may have decided otherwise.
+    # Gathering the evidence takes seconds, in which a person may have activated another rule.
     catalog.rule_versions.require_active(session, provider_id, None if active is None else active.version)
-    reading = evidence.failing
+    run = evidence.failing
     if active is not None and candidate.rule.digest == active.digest:
-        status: Decision = "kept" if reading.candidate.valid else "needs_review"
+        status: Decision = "kept" if run.candidate.valid else "needs_review"
         reason = f"rule version {active.version} is what a new rule would be" + (
-            "" if reading.candidate.valid else f", and does not fit: {reading.candidate.reason}"
+            "" if run.candidate.valid else f", and does not fit: {run.candidate.reason}"
         )
-        return Adoption(status, reason, active.version, reading.candidate.valid, (), evidence)
+        return ActivationResult(status, reason, active.version, run.candidate.valid, (), evidence)
     gates = judge_candidate(evidence)
     failed = [gate for gate in gates if not gate.passed]
     reason = _reason(failed, candidate) if activate is None else "as asked"
@@ -129,7 +112,7 @@ def adopt(
         created_by_id=created_by_id,
         task_id=task_id,
     )
-    scores: dict[str, Any] = {"gates": [gate.to_json() for gate in gates], "shadow": reading.to_json()}
+    scores: dict[str, Any] = {"gates": [gate.to_json() for gate in gates], "shadow": run.to_json()}
     if activate is None and catalog.rule_versions.get(session, provider_id, version).status == "rejected":
         reason = f"rule version {version} was rejected before; {reason}"
     elif (not failed) if activate is None else activate:
@@ -142,7 +125,7 @@ def adopt(
             task_id=task_id,
             created_by_id=created_by_id,
         )
-        return Adoption("activated", reason, version, reading.candidate.valid, gates, evidence)
+        return ActivationResult("activated", reason, version, run.candidate.valid, gates, evidence)
     elif activate is None:
         catalog.rule_decisions.set_status(
             session,
@@ -154,31 +137,31 @@ def adopt(
             task_id=task_id,
             created_by_id=created_by_id,
         )
-    fits = reading.active is not None and reading.active.valid
-    return Adoption("needs_review", reason, version, fits, gates, evidence)
+    fits = run.active is not None and run.active.valid
+    return ActivationResult("needs_review", reason, version, fits, gates, evidence)
 
 
 def _evidence(
     session: Session,
     provider_id: int,
-    candidate: Candidate,
+    candidate: CandidateRule,
     active: catalog.rule_versions.StoredRuleVersion | None,
     response: Response,
     between: Callable[[], None],
 ) -> Evidence:
-    """What speaks for and against the candidate; one from outside is tried in a process of its own."""
-    material = StoredMaterial(session, provider_id, None if active is None else active.sample_id)
+    """The evidence on a candidate; one from outside runs in a sandbox."""
+    data = StoredProviderData(session, provider_id, None if active is None else active.sample_id)
     present, rule, doubt = readable_rule(active), candidate.rule, candidate.doubt
     if candidate.version is not None and isinstance(response, StoredResponse):
-        evidence = evaluate_apart(material, rule, present, response, doubt=doubt, between=between)
+        evidence = evaluate_in_sandbox(data, rule, present, response, doubt=doubt, between=between)
     else:
-        evidence = evaluate_candidate(material, rule, present, response, doubt=doubt, between=between)
+        evidence = evaluate_candidate(data, rule, present, response, doubt=doubt, between=between)
     if candidate.places_agreed:
         return evidence
     return replace(evidence, elsewhere=tuple(place_changes(present, rule, generated=candidate.version is None)))
 
 
-def _reason(failed: list[Gate], candidate: Candidate) -> str:
+def _reason(failed: list[Gate], candidate: CandidateRule) -> str:
     what = "the proposed rule" if candidate.version is not None else "the new rule"
     if not failed:
         return f"{what} passes every gate"

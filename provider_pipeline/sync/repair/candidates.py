@@ -1,12 +1,9 @@
-"""Where a candidate rule comes from: a proposal that is stored already, or the generator.
-
-Here: finding the candidate, and what changed since the last good response. Not here: whether the candidate may become
-the active rule (`gates.py`).
-"""
+"""Finds a candidate rule (a stored proposal, or a generated one) and the data to try it on."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -17,24 +14,61 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference, describe_drift, with_inherited_fields
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.config import Response, StoredResponse, first_pages, stored_rule
+from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
+from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
 
-_PAGES: Final = 20
+_MAX_COMPARED_PAGES: Final = 20
 """Pages of each endpoint whose structure is compared."""
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A rule that asks to become the active one.
+class StoredProviderData:
+    """The catalogue's `shadow.ProviderData`.
+
+    Attributes:
+        session: Only reads.
+        provider_id: The provider.
+        sample_id: The stored response that the active rule was written from, if any.
+    """
+
+    session: Session = field(repr=False)
+    provider_id: int
+    sample_id: int | None
+
+    def known_ids(self) -> set[str]:
+        """See `ProviderData`."""
+        return catalog.models.active_ids(self.session, self.provider_id)
+
+    def known_rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
+        """See `ProviderData`."""
+        return catalog.models.previous_rows(self.session, self.provider_id, ids)
+
+    def overrides(self) -> Mapping[str, Row]:
+        """See `ProviderData`."""
+        return catalog.model_overrides.overrides(self.session, self.provider_id, datetime.now(UTC))
+
+    def sample_pages(self) -> Iterable[Page]:
+        """See `ProviderData`."""
+        return () if self.sample_id is None else StoredResponse(self.session, self.sample_id)
+
+    def stored_responses(self) -> list[StoredResponse]:
+        """See `ProviderData`."""
+        recent = catalog.raw_responses.recent_ids(self.session, self.provider_id, limit=SHADOW_RESPONSES + 1)
+        return [StoredResponse(self.session, raw_response_id) for raw_response_id in recent]
+
+
+@dataclass(frozen=True)
+class CandidateRule:
+    """A rule that may become the active one.
 
     Attributes:
         rule: The rule.
         metadata: How it was made.
         doubt: Why it may be a wrong guess.
-        version: Its version, if it is stored already: a proposal. Without one the generator wrote it.
-        places_agreed: Whether a person named the endpoints it asks; else they must be those of the active rule.
-        analysis: What the generator said of it, with its evidence; empty for a proposal.
+        version: Its stored version if it is a proposal; None if the generator wrote it.
+        places_agreed: Whether a person named its endpoints; otherwise they must be those of the active rule.
+        analysis: The generator's output, with its reasons; empty for a proposal.
     """
 
     rule: ExtractionRule
@@ -45,21 +79,21 @@ class Candidate:
     analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> Candidate | None:
-    """The rule that was proposed for a task, if one was."""
+def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> CandidateRule | None:
+    """The rule that was proposed for a task, if any."""
     if task is None or task.proposed_version is None:
         return None
     version = catalog.rule_versions.get(session, provider_id, task.proposed_version)
-    return Candidate(stored_rule(version), version.metadata, None, version.version)
+    return CandidateRule(stored_rule(version), version.metadata, None, version.version)
 
 
-def written_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bool = False) -> Candidate:
-    """A rule that the generator writes from samples.
+def generated_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bool = False) -> CandidateRule:
+    """A rule that the generator writes from the first page of each endpoint.
 
     Args:
         slug: The provider, for errors.
-        samples: The first page of each endpoint.
-        whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
+        samples: The pages.
+        whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
@@ -71,28 +105,11 @@ def written_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bo
         endpoints = tuple(endpoint.model_copy(update={"pagination": None}) for endpoint in rule.endpoints)
         rule = rule.model_copy(update={"endpoints": endpoints})
     doubt = next((each["message"] for each in analysis["issues"] if each["type"] == "ambiguous"), None)
-    return Candidate(rule, analysis["metadata"], doubt, analysis=analysis)
-
-
-def with_proven_paging(candidate: Candidate, active: ExtractionRule, response: Response) -> Candidate:
-    """The candidate, looking for further pages as the active rule does where it knows no way itself.
-
-    Only at endpoints that came in several pages: there the active rule's way leads on.
-    """
-    came = Counter(position for position, _ in response)
-    endpoints = list(candidate.rule.endpoints)
-    for position, ours in enumerate(active.endpoints[: len(endpoints)]):
-        if came[position] > 1 and not endpoints[position].is_paged:
-            endpoints[position] = endpoints[position].model_copy(update={"pagination": ours.pagination})
-    return replace(candidate, rule=candidate.rule.model_copy(update={"endpoints": tuple(endpoints)}))
+    return CandidateRule(rule, analysis["metadata"], doubt, analysis=analysis)
 
 
 def refuse_errors(slug: str, issues: Sequence[Mapping[str, Any]]) -> None:
-    """Raises for the first error among the issues of a sample or of what a rule makes of it.
-
-    Raises:
-        RuleValidationError: There is one.
-    """
+    """Raises RuleValidationError if there is an error among the issues of a sample, or of a rule on a sample."""
     if any(issue["severity"] == "error" for issue in issues):
         raise RuleValidationError(
             blocking_reason(slug, issues),
@@ -109,26 +126,40 @@ def last_good_response(
     return None if good_id is None else StoredResponse(session, good_id)
 
 
-def with_history(candidate: Candidate, active: ExtractionRule, good: Response, response: Response) -> Candidate:
-    """The candidate, with fields of the active rule that stand elsewhere now, found by the values they hold."""
-    pages = [
-        (first_pages(good, position, _PAGES), first_pages(response, position, _PAGES))
-        for position in range(len(active.endpoints))
-    ]
-    rule, inherited = with_inherited_fields(candidate.rule, active, pages)
+def with_active_paging(candidate: CandidateRule, active: ExtractionRule, response: Response) -> CandidateRule:
+    """The candidate with the active rule's pagination where it has none, at endpoints that returned several pages."""
+    pages = Counter(position for position, _ in response)
+    endpoints = list(candidate.rule.endpoints)
+    for position, ours in enumerate(active.endpoints[: len(endpoints)]):
+        if pages[position] > 1 and not endpoints[position].is_paged:
+            endpoints[position] = endpoints[position].model_copy(update={"pagination": ours.pagination})
+    return replace(candidate, rule=candidate.rule.model_copy(update={"endpoints": tuple(endpoints)}))
+
+
+def with_moved_fields(
+    candidate: CandidateRule, active: ExtractionRule, good: Response, response: Response
+) -> CandidateRule:
+    """The candidate with fields of the active rule that have moved, found by their values."""
+    rule, inherited = with_inherited_fields(candidate.rule, active, list(_page_pairs(active, good, response)))
     if not inherited:
         return candidate
     return replace(candidate, rule=rule, metadata={**candidate.metadata, "inherited": inherited})
 
 
 def differences_between(active: ExtractionRule, good: Response, response: Response) -> tuple[Difference, ...]:
-    """What changed since the last good response; nothing where that is the same one."""
+    """What changed since the last good response."""
     if good.id == response.id:
         return ()
     return tuple(
         difference
+        for position, (before, after) in enumerate(_page_pairs(active, good, response))
+        for difference in describe_drift(active, before, after, endpoint=position)
+    )
+
+
+def _page_pairs(active: ExtractionRule, good: Response, response: Response) -> Iterable[tuple[list[Any], list[Any]]]:
+    """The first pages of each endpoint, in both responses."""
+    return (
+        (first_pages(good, position, _MAX_COMPARED_PAGES), first_pages(response, position, _MAX_COMPARED_PAGES))
         for position in range(len(active.endpoints))
-        for difference in describe_drift(
-            active, first_pages(good, position, _PAGES), first_pages(response, position, _PAGES), endpoint=position
-        )
     )

@@ -1,4 +1,4 @@
-"""Generate and store a rule from a provider's live or stored listing."""
+"""Generates and stores a rule from a provider's live or stored listing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,22 +14,23 @@ from provider_pipeline.listing.source import ListingEndpoint
 from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.judge import ListingJudge, Verdict
+from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
-from provider_pipeline.sync.repair.activation import active_version, adopt, readable_rule
-from provider_pipeline.sync.repair.candidates import refuse_errors, written_candidate
+from provider_pipeline.sync.repair.activation import active_version, readable_rule, try_activate
+from provider_pipeline.sync.repair.candidates import generated_candidate, refuse_errors
 from provider_pipeline.sync.repair.promotion import Gate
 
-SAMPLE_DETAILS = 5
+_MAX_SAMPLE_DETAILS = 5
+"""Models whose details are fetched for a sample."""
 
 
 @dataclass(frozen=True)
 class ListingPlace:
-    """Where a provider lists models.
+    """An endpoint that lists models.
 
     Attributes:
-        path: The endpoint's path under the provider's base URL.
-        detail: Where the answer about one model is, if each has one.
+        path: Its path under the provider's base URL.
+        detail: The endpoint of one model's details, if any.
     """
 
     path: str
@@ -37,10 +38,7 @@ class ListingPlace:
 
 
 def active_places(session: Session, slug: str) -> tuple[ListingPlace, ...]:
-    """The endpoints of the provider's active rule, in its order; none when it has no rule.
-
-    Of a rule that this build refuses, the paths alone.
-    """
+    """The endpoints of the provider's active rule, in order; without details if this build refuses the rule."""
     active = active_version(session, catalog.providers.get(session, slug).id)
     if active is None:
         return ()
@@ -54,9 +52,10 @@ def active_places(session: Session, slug: str) -> tuple[ListingPlace, ...]:
 def fetch_sample(
     session: Session, slug: str, places: Sequence[ListingPlace], *, client: ListingClient
 ) -> tuple[list[EndpointSample], int]:
-    """Fetches the first page of each endpoint, stores them, and returns them with their raw response's id.
+    """Fetches the first page of each endpoint and the details of a few models, and stores them as a raw response.
 
-    Of an endpoint with details, those of its first few models are asked for too.
+    Returns:
+        The samples, and the raw response's id.
 
     Raises:
         ModelSyncerError: A page, or a detail, could not be fetched or read.
@@ -74,15 +73,9 @@ def fetch_sample(
 
 
 def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int:
-    """Keeps a sample as a raw response, so that its rule can be tried on it again; returns the raw response's id.
+    """Stores one page of each endpoint as a raw response, with secrets masked, and returns its id.
 
-    Keys that it holds are masked, as in a response that is fetched.
-
-    Args:
-        session: An open session.
-        slug: The provider.
-        contents: The bytes of one page of each endpoint.
-        url: Where they came from, without secrets.
+    `url` is where the pages came from, and must not hold secrets.
     """
     provider = catalog.providers.get(session, slug)
     pages = [
@@ -95,10 +88,10 @@ def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int
 def stored_sample(
     session: Session, slug: str, raw_response_id: int, places: Sequence[ListingPlace]
 ) -> list[EndpointSample]:
-    """The first page that a stored response has of each endpoint.
+    """The first page of each endpoint in a stored response.
 
     Raises:
-        ModelSyncerError: It has none of one of them: it was fetched when the provider's rule had fewer.
+        ModelSyncerError: An endpoint has no page: the response was fetched with a rule that had fewer endpoints.
     """
     first: dict[int, EndpointSample] = {}
     for position, document in StoredResponse(session, raw_response_id):
@@ -115,10 +108,10 @@ def stored_sample(
 
 
 def _with_few_details(path: str, detail: Detail, listing: object) -> ListingEndpoint:
-    """The endpoint, with what it takes to ask for the details of the first models of a listing."""
+    """The endpoint with the details of the listing's first models."""
     found = ExtractionRule.parse(RuleGenerator().analyze_sample(listing)).endpoints[0]
     return ListingEndpoint(
-        path=path, selector=found.selector, id_field=found.fields["id"], detail=detail, most_details=SAMPLE_DETAILS
+        path=path, selector=found.selector, id_field=found.fields["id"], detail=detail, most_details=_MAX_SAMPLE_DETAILS
     )
 
 
@@ -128,14 +121,14 @@ class GeneratedRule:
 
     Attributes:
         slug: The provider.
-        version: The stored version; the one that existed when the same rule was generated again.
-        activated: Whether it is the active one now.
+        version: The stored version; an existing one if the same rule was generated before.
+        activated: Whether it was activated.
         reason: Why it was, or was not, activated.
         rule: The rule.
-        analysis: What `RuleGenerator.analyze_sample` returned, with its evidence.
+        analysis: The result of `RuleGenerator.analyze_sample`, with its evidence.
         models: Models it extracts from the sample.
         raw_response_id: The stored sample.
-        gates: What the gates found.
+        gates: Result of each gate.
     """
 
     slug: str
@@ -159,27 +152,30 @@ def generate_rule(
     whole: bool = False,
     created_by_id: int | None = None,
 ) -> GeneratedRule:
-    """Writes a rule from samples, stores it as a version, and activates it if it is better. Commits nothing.
+    """Generates a rule from samples, stores it as a version, and activates it if it passes the gates. Commits nothing.
 
-    Samples count among the stored responses of which a provider keeps so many: older ones are forgotten.
+    Samples count towards the stored responses that a provider keeps: older ones are pruned.
 
     Args:
         session: An open session.
         slug: The provider.
-        samples: The first page of each endpoint. A person has chosen these endpoints, or `activate` is False.
-        sample_id: The stored raw response that the sample is from.
+        samples: The first page of each endpoint. Unless `activate` is False, a person has chosen these endpoints.
+        sample_id: The stored raw response that the samples are from.
         activate: True or False overrules the gates.
-        whole: The samples are all there is, whatever they say of further pages: the rule does not look for them.
+        whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
         created_by_id: Who asked for it, in the operator's own numbering.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples; nothing was stored.
     """
     provider = catalog.providers.get(session, slug)
-    # Whoever asks for a rule names its endpoints, or has it kept back.
-    candidate = replace(written_candidate(slug, samples, whole=whole), places_agreed=True)
-    refuse_errors(slug, _verdict(candidate.rule, samples).issues)
-    adoption = adopt(
+    # See `samples`: a person has chosen the endpoints.
+    candidate = replace(generated_candidate(slug, samples, whole=whole), places_agreed=True)
+    judge = ListingJudge(candidate.rule)
+    for position, sample in enumerate(samples):
+        judge.add_page(sample.document, endpoint=position)
+    refuse_errors(slug, judge.verdict().issues)
+    result = try_activate(
         session,
         provider.id,
         candidate,
@@ -193,19 +189,12 @@ def generate_rule(
         catalog.raw_responses.prune(session, provider.id)
     return GeneratedRule(
         slug=slug,
-        version=adoption.version,
-        activated=adoption.activated,
-        reason=adoption.reason,
+        version=result.version,
+        activated=result.status == "activated",
+        reason=result.reason,
         rule=candidate.rule,
         analysis=candidate.analysis,
-        models=adoption.evidence.failing.candidate.models,
+        models=result.evidence.failing.candidate.models,
         raw_response_id=sample_id,
-        gates=adoption.gates,
+        gates=result.gates,
     )
-
-
-def _verdict(rule: ExtractionRule, samples: Sequence[EndpointSample]) -> Verdict:
-    judge = ListingJudge(rule)
-    for position, sample in enumerate(samples):
-        judge.add_page(sample.document, endpoint=position)
-    return judge.verdict()

@@ -1,8 +1,7 @@
-"""Whether a new rule may take the place of the active one: the gates, their bounds, and what each of them found.
+"""The promotion gates: pure decisions on whether a candidate may replace the active rule.
 
-Here: pure decisions. Not here: the evidence that they rest on (`evidence.py`), and gathering it (`evaluation.py`).
-The concept: a rule that was written by itself, by a person or by an agent passes the same gates, and a rule that fails
-one is never activated by itself; a person may still approve it, with the report at hand.
+Rules from the generator, a person or an agent pass the same gates. One that fails a gate is never activated
+automatically; a person may still approve it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,15 +11,15 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
-from provider_pipeline.sync.repair.shadow import Evidence, Shadow
+from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
-_TOLD_APART: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
+_LIMITS_AND_MODALITIES: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
 _CAPABILITIES: Final = "capabilities"
 _PRICES: Final = ("input_price", "output_price")
 
 
-class Gates(BaseModel):
-    """The bounds of the gates; shares are fractions of one."""
+class GateBounds(BaseModel):
+    """Bounds of the gates, as fractions of one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +43,7 @@ class Gates(BaseModel):
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate and what came of it; `expected` and `actual` are sentences' ends, for people."""
+    """Result of one gate; `expected` and `actual` are for people."""
 
     name: str
     passed: bool
@@ -57,29 +56,23 @@ class Gate:
         return {**vars(self), "sample": list(self.sample)}
 
 
-def judge_candidate(evidence: Evidence, gates: Gates | None = None) -> tuple[Gate, ...]:
-    """Holds a candidate against the gates that apply to it; it may be activated when every one is passed.
+def judge_candidate(evidence: Evidence, gates: GateBounds | None = None) -> tuple[Gate, ...]:
+    """Judges a candidate by the gates that apply to it; it may be activated if it passes all of them.
 
-    Without an active rule and without known models only the fit counts: there is nothing to lose.
+    Without an active rule and known models, only the fit and the endpoints count.
     """
-    bounds = gates or Gates()
-    return tuple(_gates(evidence, bounds))
+    return tuple(_gates(evidence, gates or GateBounds()))
 
 
 def judge_trial(
-    shadows: Sequence[Shadow],
-    gates: Gates | None = None,
-    *,
-    unpaged: Sequence[str] = (),
-    elsewhere: Sequence[str] = (),
+    shadows: Sequence[ShadowRun], *, unpaged: Sequence[str] = (), elsewhere: Sequence[str] = ()
 ) -> tuple[Gate, ...]:
-    """Holds a rule that was on trial against the gates, over all the responses it read beside the active rule.
+    """Judges a rule on trial by all the responses it was run on.
 
     Args:
-        shadows: Both rules on each response; its pages were looked for by the active rule.
-        gates: The bounds.
-        unpaged: Endpoints of which the active rule looks for further pages and the rule on trial does not.
-        elsewhere: Where the rule on trial asks and the active one does not, or the other way round.
+        shadows: Both rules on each response, which was fetched with the active rule's pagination.
+        unpaged: Endpoints that the active rule paginates and the rule on trial does not.
+        elsewhere: Differences between where the two rules send requests.
     """
     unfit = [each for each in shadows if not each.candidate.valid and each.active is not None and each.active.valid]
     fits = Gate(
@@ -89,27 +82,28 @@ def judge_trial(
         f"{len(shadows) - len(unfit)} of {len(shadows)} responses",
         tuple(f"raw response {each.raw_response_id}: {each.candidate.reason}" for each in unfit[:5]),
     )
-    bounds = gates or Gates()
-    handled = _handled(shadows)
-    agree = [_capabilities_agree((each.comparison for each in handled), bounds)] if handled else []
+    bounds = GateBounds()
+    comparable = _comparable(shadows)
+    agree = [_capabilities_agree((each.comparison for each in comparable), bounds)] if comparable else []
     return (
         fits,
-        *_every_page(unpaged),
-        _same_places(elsewhere),
-        *_stored_gates(handled, bounds),
+        *_looks_for_every_page(unpaged),
+        _asks_same_places(elsewhere),
+        *_stored_gates(comparable, bounds),
         *agree,
         _throughout(shadows),
     )
 
 
-def judge_by_what_is_known(evidence: Evidence, gates: Gates | None = None) -> tuple[Gate, ...]:
-    """Holds a rule against the gates that ask for known models and their values, whatever the active rule reads."""
-    bounds = gates or Gates()
-    return tuple(_known_gates(evidence, bounds))
+def judge_known_models(evidence: Evidence) -> tuple[Gate, ...]:
+    """Judges a rule by the gates on known models and their values alone, whatever the active rule extracts."""
+    bounds = GateBounds()
+    known_ids = (_keeps_known_ids(evidence, bounds),) if evidence.known else ()
+    return (*known_ids, *_catalogue_gates(evidence.catalogue, bounds))
 
 
-def _throughout(shadows: Sequence[Shadow]) -> Gate:
-    """A field that the active rule knows must be known in some listing at least: here no catalogue stands behind."""
+def _throughout(shadows: Sequence[ShadowRun]) -> Gate:
+    """A field that the active rule fills must be filled in at least one listing: a trial has no catalogue to check."""
     lost = sorted(
         name
         for name in COMPARED_FIELDS
@@ -124,7 +118,7 @@ def _throughout(shadows: Sequence[Shadow]) -> Gate:
     )
 
 
-def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
+def _gates(evidence: Evidence, bounds: GateBounds) -> Iterator[Gate]:
     failing = evidence.failing
     yield Gate(
         "fits_the_failing_response",
@@ -136,16 +130,16 @@ def _gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
         yield _improves(evidence)
     if evidence.known:
         yield _keeps_known_ids(evidence, bounds)
-    yield from _every_page(evidence.unpaged)
-    yield _same_places(evidence.elsewhere)
+    yield from _looks_for_every_page(evidence.unpaged)
+    yield _asks_same_places(evidence.elsewhere)
     if evidence.doubt is not None and failing.active is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
-    yield from _stored_gates(_handled(evidence.stored), bounds)
+    yield from _stored_gates(_comparable(evidence.stored), bounds)
     yield from _catalogue_gates(evidence.catalogue, bounds)
 
 
 def _improves(evidence: Evidence) -> Gate:
-    """A rule that fits is only replaced by one that reads more, or that says again what the catalogue knows."""
+    """A rule that fits is only replaced by one that extracts more, or agrees better with the catalogue."""
     active, candidate, comparison = evidence.failing.active, evidence.failing.candidate, evidence.failing.comparison
     gained = lost = 0
     if comparison is not None:
@@ -156,37 +150,40 @@ def _improves(evidence: Evidence) -> Gate:
     return Gate(
         "is_better_than_the_active_rule",
         more > 0 or (more == 0 and (gained > lost or agrees > 0)),
-        "the active rule reads the response too: the candidate must read more, or agree more with what is known",
+        "the active rule reads the response too: the candidate must extract more, or agree more with known values",
         f"{more:+d} models, {gained} values gained, {lost} lost, {agrees:+d} as the catalogue knows them",
     )
 
 
 def _agreeing(catalogue: Comparison | None) -> int:
-    """How many values of known models come out as the catalogue has them."""
+    """Number of values of known models that agree with the catalogue."""
     return 0 if catalogue is None else sum(each.agree for _, each in _cells(catalogue))
 
 
-def _every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
+def _looks_for_every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
     if unpaged:
         where = ", ".join(unpaged)
         yield Gate(
-            "looks_for_every_page", False, "further pages are looked for as by the active rule", f"not at {where}"
+            "looks_for_every_page",
+            False,
+            "every endpoint that the active rule paginates is paginated",
+            f"not at {where}",
         )
 
 
-def _same_places(elsewhere: Sequence[str]) -> Gate:
-    """Requests carry the provider's key: only a person may send it to another place."""
+def _asks_same_places(elsewhere: Sequence[str]) -> Gate:
+    """Requests carry the provider's key, which only a person may send elsewhere."""
     more = f" (and {len(elsewhere) - 1} more)" if len(elsewhere) > 1 else ""
     return Gate(
         "asks_the_same_places",
         not elsewhere,
-        "the endpoints, the models' own answers and the further pages that a person agreed to",
+        "the endpoints, details and pagination that a person agreed to",
         f"it {elsewhere[0]}{more}" if elsewhere else "the same places",
         tuple(elsewhere[1:6]),
     )
 
 
-def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:
+def _keeps_known_ids(evidence: Evidence, bounds: GateBounds) -> Gate:
     named = evidence.known - evidence.dropped
     share = evidence.found / named if named else 0.0
     gone = evidence.dropped / evidence.known
@@ -199,29 +196,29 @@ def _keeps_known_ids(evidence: Evidence, bounds: Gates) -> Gate:
     )
 
 
-def _handled(shadows: Iterable[Shadow]) -> list[Shadow]:
-    """Those that the active rule reads; a response in which the candidate finds no model is of another shape."""
+def _comparable(shadows: Iterable[ShadowRun]) -> list[ShadowRun]:
+    """Runs that both rules read; a response in which the candidate finds no model is of another shape."""
     return [each for each in shadows if each.active is not None and each.active.valid and each.candidate.models]
 
 
-def _stored_gates(handled: Sequence[Shadow], bounds: Gates) -> Iterator[Gate]:
+def _stored_gates(comparable: Sequence[ShadowRun], bounds: GateBounds) -> Iterator[Gate]:
     """The gates on responses that both rules read.
 
-    A field that the candidate finds nowhere in such a response has moved since, and so may what capabilities are told
-    by: whether they are still known is asked of the failing response, beside the catalogue.
+    A field that the candidate finds nowhere in an old response has moved since, and the fields behind capabilities may
+    have too: losses of those are judged on the failing response, by the catalogue.
     """
-    if not handled:
+    if not comparable:
         return
-    fewer = [each for each in handled if not each.candidate.valid or _lost_models(each)]
+    fewer = [each for each in comparable if not each.candidate.valid or _lost_models(each)]
     yield Gate(
         "keeps_models_of_stored_responses",
         not fewer,
-        f"every model of the {len(handled)} stored responses that both rules read",
+        f"every model of the {len(comparable)} stored responses that both rules read",
         "all of them" if not fewer else f"fewer in {len(fewer)} of them",
         tuple(f"raw response {each.raw_response_id}: {_why(each)}" for each in fewer[:5]),
     )
     worse: dict[str, str] = {}
-    for each in handled:
+    for each in comparable:
         for name, compared in _cells(each.comparison):
             lost = compared.losses if name != _CAPABILITIES and compared.known_after else 0.0
             if compared.contradictions > bounds.max_contradictions or lost > bounds.max_losses:
@@ -231,17 +228,17 @@ def _stored_gates(handled: Sequence[Shadow], bounds: Gates) -> Iterator[Gate]:
     yield Gate(
         "no_field_gets_worse",
         not worse,
-        f"per field at most {bounds.max_contradictions:.0%} other values and {bounds.max_losses:.0%} lost ones",
+        f"per field at most {bounds.max_contradictions:.0%} different values and {bounds.max_losses:.0%} lost ones",
         "no field" if not worse else f"{len(worse)} fields",
         tuple(worse.values())[:5],
     )
 
 
-def _lost_models(shadow: Shadow) -> bool:
+def _lost_models(shadow: ShadowRun) -> bool:
     return shadow.comparison is not None and shadow.comparison.shared < shadow.comparison.before
 
 
-def _why(shadow: Shadow) -> str:
+def _why(shadow: ShadowRun) -> str:
     if not shadow.candidate.valid:
         return shadow.candidate.reason or "the candidate does not fit"
     gone = ", ".join(shadow.comparison.gone[:3]) if shadow.comparison is not None else ""
@@ -254,13 +251,7 @@ def _cells(comparison: Comparison | None) -> Iterator[tuple[str, FieldComparison
         yield _CAPABILITIES, comparison.capabilities
 
 
-def _known_gates(evidence: Evidence, bounds: Gates) -> Iterator[Gate]:
-    if evidence.known:
-        yield _keeps_known_ids(evidence, bounds)
-    yield from _catalogue_gates(evidence.catalogue, bounds)
-
-
-def _catalogue_gates(catalogue: Comparison | None, bounds: Gates) -> Iterator[Gate]:
+def _catalogue_gates(catalogue: Comparison | None, bounds: GateBounds) -> Iterator[Gate]:
     if catalogue is None or not catalogue.shared:
         return
     lost = [
@@ -271,27 +262,27 @@ def _catalogue_gates(catalogue: Comparison | None, bounds: Gates) -> Iterator[Ga
     yield Gate(
         "no_known_field_is_lost",
         not lost,
-        f"at most {bounds.max_losses:.0%} of what the catalogue knows of a field is missing",
+        f"at most {bounds.max_losses:.0%} of the known values of a field are missing",
         "nothing is lost" if not lost else f"{len(lost)} fields are",
         tuple(lost[:5]),
     )
     moved = [
         (name, catalogue.fields[name])
-        for name in (*_PRICES, *_TOLD_APART)
+        for name in (*_PRICES, *_LIMITS_AND_MODALITIES)
         if catalogue.fields[name].contradictions > bounds.max_moved
     ]
     yield Gate(
         "known_values_hold",
         not moved,
-        f"at most {bounds.max_moved:.0%} of the known prices, limits and modalities are others",
+        f"at most {bounds.max_moved:.0%} of the known prices, limits and modalities are different",
         "they hold" if not moved else ", ".join(f"{each.differ} of {name}" for name, each in moved),
         tuple(entry for _, each in moved for entry in each.sample)[:5],
     )
     yield _capabilities_agree([catalogue], bounds)
 
 
-def _capabilities_agree(comparisons: Iterable[Comparison | None], bounds: Gates) -> Gate:
-    """How the capabilities of known models come out where they come out worst."""
+def _capabilities_agree(comparisons: Iterable[Comparison | None], bounds: GateBounds) -> Gate:
+    """Judges the comparison in which capabilities agree least."""
     worst = min((each.capabilities for each in comparisons if each is not None), key=lambda each: each.kept)
     return Gate(
         "capabilities_agree",

@@ -1,7 +1,4 @@
-"""The report of a candidate rule beside the active one, as markdown that a person decides by.
-
-Here: wording only. Not here: the evidence (`evaluation.py`) and the verdicts (`gates.py`).
-"""
+"""Describes a candidate rule beside the active one, as Markdown for the person who decides."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,10 +6,10 @@ from provider_pipeline.rules.comparison import Comparison
 from provider_pipeline.rules.drift import Difference
 from provider_pipeline.rules.issues import escaped
 from provider_pipeline.sync.repair.promotion import Gate
-from provider_pipeline.sync.repair.shadow import Evidence, Shadow
+from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
-_LONGEST_CELL = 160
-_MOST_LINES = 40
+_MAX_CELL_CHARACTERS = 160
+_MAX_LINES = 40
 
 
 def report_markdown(
@@ -29,21 +26,21 @@ def report_markdown(
 
     Args:
         slug: The provider.
-        reason: One line: what came of the candidate and why.
-        differences: What changed between the last good response and the one that failed.
-        rule_changes: What the candidate says otherwise than the active rule, one line each.
+        reason: The decision on the candidate and why, in one line.
+        differences: Changes between the last good response and the one that failed.
+        rule_changes: Differences between the active rule and the candidate, one line each.
         gates: The gates, in order.
-        evidence: What the gates looked at; None when no candidate could be written at all.
+        evidence: What the gates looked at; None if no candidate could be written.
         next_steps: Commands that a person can run.
     """
     parts = [f"## {_cell(slug)}: {_cell(reason)}", "### What changed", *_changes(differences)]
     if rule_changes:
         parts += [
-            "### What the candidate says otherwise",
-            *(f"- {_plain(line)}" for line in rule_changes[:_MOST_LINES]),
+            "### What the candidate changes",
+            *(f"- {_plain(line)}" for line in rule_changes[:_MAX_LINES]),
         ]
-        if len(rule_changes) > _MOST_LINES:
-            parts.append(f"- and {len(rule_changes) - _MOST_LINES} more: `provider-pipeline rules diff {_cell(slug)}`")
+        if len(rule_changes) > _MAX_LINES:
+            parts.append(f"- and {len(rule_changes) - _MAX_LINES} more: `provider-pipeline rules diff {_cell(slug)}`")
     if gates:
         parts += ["### Gates", _table(("gate", "passed", "expected", "actual"), (_gate_row(gate) for gate in gates))]
     if evidence is not None:
@@ -72,17 +69,17 @@ def _gate_row(gate: Gate) -> tuple[str, ...]:
     return (gate.name.replace("_", " "), "yes" if gate.passed else "**no**", gate.expected, actual)
 
 
-def _shadow_row(shadow: Shadow) -> tuple[str, ...]:
+def _shadow_row(shadow: ShadowRun) -> tuple[str, ...]:
     where = "not stored" if shadow.raw_response_id is None else str(shadow.raw_response_id)
     active = (
-        "none" if shadow.active is None else _reading(shadow.active.valid, shadow.active.models, shadow.active.reason)
+        "none" if shadow.active is None else _result(shadow.active.valid, shadow.active.models, shadow.active.reason)
     )
-    candidate = _reading(shadow.candidate.valid, shadow.candidate.models, shadow.candidate.reason)
+    candidate = _result(shadow.candidate.valid, shadow.candidate.models, shadow.candidate.reason)
     kept = "" if shadow.comparison is None else f"{shadow.comparison.shared} of {shadow.comparison.before}"
     return (where, active, candidate, kept)
 
 
-def _reading(valid: bool, models: int, reason: str | None) -> str:
+def _result(valid: bool, models: int, reason: str | None) -> str:
     return f"{models} models" if valid else f"does not fit: {reason or 'no reason given'}"
 
 
@@ -105,8 +102,10 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line of a table; what a provider sent cannot break out of it."""
-    return _plain(text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…").replace("|", "\\|")
+    """Text that cannot break out of a table cell, whatever a provider sent."""
+    return _plain(text if len(text) <= _MAX_CELL_CHARACTERS else f"{text[: _MAX_CELL_CHARACTERS - 1]}…").replace(
+        "|", "\\|"
+    )
 
 
 def _plain(text: str) -> str:
@@ -114,7 +113,7 @@ def _plain(text: str) -> str:
 
 
 def _joined_lists(parts: Iterable[str]) -> Iterable[str]:
-    """Items of one list stand together, everything else apart."""
+    """Joins consecutive list items into one part."""
     block: list[str] = []
     for part in parts:
         if part.startswith("- "):

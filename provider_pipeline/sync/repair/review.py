@@ -1,8 +1,4 @@
-"""What people and agents say about a RULE_GEN task: a rule of their own, yes, no, or look at it now.
-
-Here: the answers from outside, each one transaction. Not here: how a proposed rule is judged (`repair.py`); it
-passes the same gates as a generated one.
-"""
+"""Decisions of people and agents on a RULE_GEN task: propose a rule, approve, reject, or answer it now."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,19 +28,13 @@ def propose_rule(
 ) -> Repair:
     """Answers a task with a rule from outside, judged by the gates at once. Commits.
 
-    Args:
-        session: A session without pending changes.
-        task_id: An open task: one that this worker has claimed, or that nobody has.
-        document: The rule, in either written form. What it does not state of where it asks stays as in the active rule.
-        author: Who wrote it.
-        worker: The name under which the task was claimed; None if it was not.
-        token_id: The API token that submits it: it must have made the claim. None for the operator.
-        note: What its author says about it.
-        created_by_id: Who submits it, in the operator's own numbering.
+    The rule may be in either written form; endpoints that it does not state are those of the active rule. If the task
+    is claimed, `worker` must be the name of the claim, and `token_id` the API token that made it (None: the operator).
 
     Raises:
-        InvalidRuleError: The rule cannot be understood; the task stays as it was.
-        TaskClaimLostError: Somebody else is at the task, another token claimed it, or it is finished.
+        InvalidRuleError: The rule cannot be understood; the task is unchanged.
+        TaskClaimLostError: Another worker or token has claimed the task, or it is finished.
+        CatalogError: Another worker took the task, and judges the proposed rule.
     """
     task = catalog.tasks.get(session, task_id)
     rule = parse_given_rule(session, task.provider_id, document)
@@ -68,24 +58,20 @@ def propose_rule(
     if claimed is None:
         raise CatalogError(
             f"task {task_id} was taken by another worker, which judges the proposed rule version {version}",
-            hint=f"see what came of it: provider-pipeline tasks show {task_id}",
+            hint=f"see its result: provider-pipeline tasks show {task_id}",
         )
     return answer_task(session, claimed, worker=judge)
 
 
 def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -> Repair:
-    """Answers one task now, also one that waits for a person or for its next attempt, or was given up. Commits.
+    """Answers one task now, even if it waits for a person or its next attempt, or has failed. Commits.
 
-    Args:
-        session: A session without pending changes.
-        task_id: The task.
-        slug: The provider that it must be about.
-        reason: Why a task that is not due is to be taken up again; recorded with it.
+    The task must be about the provider. A reason is needed, and recorded, if it is not due.
 
     Raises:
-        CatalogError: There is no such task of this provider; it is answered, or somebody is at it; or it is not due,
-            and no reason is given.
-        ProviderPipelineError: It was given back, to be tried again after a pause.
+        CatalogError: There is no such task of this provider; it is answered or running; or it is not due and there is
+            no reason.
+        ProviderPipelineError: The task was released, and is retried after a pause.
     """
     task = catalog.tasks.get(session, task_id)
     if task.slug != slug:
@@ -94,14 +80,14 @@ def answer_now(session: Session, task_id: int, slug: str, *, reason: str = "") -
     if not catalog.task_claims.is_due(task, now):
         if not reason.strip() and task.status not in ("RUNNING", "SUCCEEDED"):
             raise CatalogError(
-                f"task {task_id} is {task.status}, and not due", hint="say why it is to be taken up again: a reason"
+                f"task {task_id} is {task.status}, and not due", hint="say why it is to be retried: give a reason"
             )
         catalog.tasks.retry(session, task_id, reason=reason)
     worker = worker_name()
     claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=LEASE, task_id=task_id)
     session.commit()
     if claimed is None:
-        raise CatalogError(f"task {task_id} was taken by another worker", hint=f"see what came of it: {_TASKS}")
+        raise CatalogError(f"task {task_id} was taken by another worker", hint=f"see its result: {_TASKS}")
     return answer_task(session, claimed, worker=worker)
 
 
@@ -110,18 +96,11 @@ def approve_task(
 ) -> int:
     """Activates the rule that a task proposes although it failed a gate, and closes the task. Commits.
 
-    Args:
-        session: A session without pending changes.
-        task_id: The task.
-        reason: Why.
-        version: The version that was looked at, where another may have been proposed since; None for whichever it is.
-        created_by_id: Who decides, in the operator's own numbering.
-
-    Returns:
-        The version that is active now.
+    Returns the version that is now active. `version` is the one that was reviewed, in case another has been proposed
+    since; None approves any.
 
     Raises:
-        CatalogError: The task does not wait for a decision, proposes no rule, or proposes another one by now.
+        CatalogError: The task does not wait for a decision, proposes no rule, or now proposes another one.
     """
     task = _waiting(session, task_id)
     if version is not None and version != task.proposed_version:
@@ -146,16 +125,16 @@ def approve_task(
 
 
 def reject_task(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
-    """Rejects the rule that a task proposes. Commits.
+    """Rejects the rule that a task proposes, which is then never activated automatically. Commits.
 
-    The task stays open: its provider still needs a rule. The rejected one is never activated by itself again.
+    The task stays open: its provider still needs a rule.
 
     Raises:
         CatalogError: The task does not wait for a decision, or proposes no rule.
     """
     task = _waiting(session, task_id)
     if task.proposed_version is None:
-        raise CatalogError(f"task {task_id} proposes no rule", hint="nothing is there to reject")
+        raise CatalogError(f"task {task_id} proposes no rule", hint="there is nothing to reject")
     catalog.rule_decisions.set_status(
         session,
         task.provider_id,

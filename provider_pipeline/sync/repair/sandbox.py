@@ -1,12 +1,8 @@
-"""Trying a rule that comes from outside, in a process of its own that may die of it.
+"""Tries a rule from outside in a process of its own, so that a rule that kills it kills no worker.
 
-Here: starting the process, answering what it asks for, and telling a rule that killed it from a process that could not
-be run. Not here: the process itself (`judge_process.py`), and what becomes of the rule (`repair.py`, `trials.py`). The
-concept: the bounds of `rules` keep a rule from doing harm; should one of them fail, it is this rule that is rejected,
-and not this worker that dies, nor the next one that takes the task.
-
-The process asks this one through pipes for each page and each known model, and so needs no access to the database, not
-even one that only reads: its environment holds no secret, and one page at a time is in its memory.
+The limits in `rules` keep a rule from doing harm; should one of them fail, the rule is rejected, and no worker dies of
+it, nor the next one that takes the task. The process (`judge_process.py`) requests pages and known models through
+pipes: it needs no database, its environment holds no secret, and it holds one page at a time.
 """
 
 import json
@@ -22,20 +18,20 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError, RuleJudgingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.sync.config import StoredResponse
+from provider_pipeline.sync.repair.candidates import StoredProviderData
 from provider_pipeline.sync.repair.judge_process import MEMORY, OUT_OF_MEMORY, read_json, write_bytes, write_json
-from provider_pipeline.sync.repair.material import StoredMaterial
-from provider_pipeline.sync.repair.shadow import Evidence, Shadow
+from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
-DEADLINE: Final = 600
-"""Seconds after which it is ended, however little processor time it took; shorter than a worker's lease."""
-_AT_ONCE: Final = BoundedSemaphore(2)
-"""Each takes up to `MEMORY`; a third one waits."""
-_HANDED_ON: Final = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
-_ASKED_TO_END: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_DEADLINE_SECONDS: Final = 600
+"""Wall time limit; shorter than a worker's lease."""
+_SLOTS: Final = BoundedSemaphore(2)
+"""Limits concurrent processes, each of which may take `MEMORY`."""
+_PASSED_VARIABLES: Final = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def evaluate_apart(
-    material: StoredMaterial,
+def evaluate_in_sandbox(
+    data: StoredProviderData,
     candidate: ExtractionRule,
     active: ExtractionRule | None,
     response: StoredResponse,
@@ -43,34 +39,34 @@ def evaluate_apart(
     doubt: str | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> Evidence:
-    """As `evaluate_candidate`, in a process of its own.
+    """`evaluate_candidate` in a process of its own; `between` is called before each response.
 
     Raises:
-        RuleJudgingError: The process died of the rule, or gave up.
-        CatalogError: It could not be run.
+        RuleJudgingError: The process died of the rule, or exceeded a limit.
+        CatalogError: The process could not be run.
     """
-    return Evidence.from_json(_judged("evidence", material, candidate, active, response, doubt, between))
+    return Evidence.from_json(_run("evidence", data, candidate, active, response, doubt, between))
 
 
-def shadow_apart(
-    material: StoredMaterial, candidate: ExtractionRule, active: ExtractionRule, response: StoredResponse
-) -> Shadow:
-    """As `run_shadow`, in a process of its own.
+def shadow_in_sandbox(
+    data: StoredProviderData, candidate: ExtractionRule, active: ExtractionRule, response: StoredResponse
+) -> ShadowRun:
+    """`run_shadow` in a process of its own.
 
     Raises:
-        RuleJudgingError: The process died of the rule, or gave up.
-        CatalogError: It could not be run.
+        RuleJudgingError: The process died of the rule, or exceeded a limit.
+        CatalogError: The process could not be run.
     """
-    return Shadow.from_json(_judged("shadow", material, candidate, active, response, None))
+    return ShadowRun.from_json(_run("shadow", data, candidate, active, response))
 
 
-def _judged(
+def _run(
     kind: str,
-    material: StoredMaterial,
+    data: StoredProviderData,
     candidate: ExtractionRule,
     active: ExtractionRule | None,
     response: StoredResponse,
-    doubt: str | None,
+    doubt: str | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> Mapping[str, Any]:
     task = {
@@ -80,49 +76,43 @@ def _judged(
         "response": response.id,
         "doubt": doubt,
     }
-    with _AT_ONCE:
-        verdict = _Conversation(material, task, between).run()
-    if "failed" in verdict:
-        failed = verdict["failed"]
+    with _SLOTS:
+        result = _Sandbox(data, task, between).run()
+    if "failed" in result:
+        failed = result["failed"]
         what = f"takes more than {MEMORY >> 20} MiB of memory" if failed == OUT_OF_MEMORY else f"failed: {failed}"
         raise RuleJudgingError(f"judging it {what}")
-    found: Mapping[str, Any] = verdict[kind]
+    found: Mapping[str, Any] = result[kind]
     return found
 
 
-class _Conversation:
-    """One process, and the answers to its questions.
+class _Sandbox:
+    """One process, and the answers to its requests."""
 
-    Args:
-        material: What it may ask for.
-        task: What it is to do.
-        between: Called before each response is read.
-    """
-
-    def __init__(self, material: StoredMaterial, task: Mapping[str, Any], between: Callable[[], None]) -> None:
-        self._material = material
+    def __init__(self, data: StoredProviderData, task: Mapping[str, Any], between: Callable[[], None]) -> None:
+        self._data = data
         self._task = task
         self._between = between
         self._pages: Iterator[catalog.raw_responses.StoredPage] = iter(())
         self._began = False
 
     def run(self) -> Mapping[str, Any]:
-        """What the process says at the end.
+        """The process's result.
 
         Raises:
-            RuleJudgingError: It ended without a word.
+            RuleJudgingError: It died of the rule.
             CatalogError: It could not be run.
         """
-        environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         process = subprocess.Popen(
             [sys.executable, "-m", "provider_pipeline.sync.repair.judge_process"],
             env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # an interrupt at the terminal is for this process
+            start_new_session=True,  # Ctrl-C at the terminal goes to the worker only
         )
-        timer = Timer(DEADLINE, process.kill)
+        timer = Timer(_DEADLINE_SECONDS, process.kill)
         timer.start()
         try:
             if process.stdin is None or process.stdout is None:
@@ -136,23 +126,24 @@ class _Conversation:
             process.kill()
             process.communicate()
 
-    def _answer(self, questions: IO[bytes], answers: IO[bytes]) -> Mapping[str, Any]:
+    def _answer(self, requests: IO[bytes], answers: IO[bytes]) -> Mapping[str, Any]:
+        """Answers requests until the process sends its result."""
         while True:
-            question: Mapping[str, Any] = read_json(questions)
-            match question:
+            request: Mapping[str, Any] = read_json(requests)
+            match request:
                 case {"ask": "task"}:
                     self._began = True
                     write_json(answers, self._task)
                 case {"ask": "known_ids"}:
-                    write_json(answers, sorted(self._material.known_ids()))
+                    write_json(answers, sorted(self._data.known_ids()))
                 case {"ask": "known_rows", "ids": ids}:
-                    write_json(answers, self._material.known_rows(ids))
+                    write_json(answers, self._data.known_rows(ids))
                 case {"ask": "overrides"}:
-                    write_json(answers, self._material.overrides())
+                    write_json(answers, self._data.overrides())
                 case {"ask": "stored_responses"}:
-                    write_json(answers, [each.id for each in self._material.stored_responses()])
+                    write_json(answers, [each.id for each in self._data.stored_responses()])
                 case {"ask": "sample_pages"}:
-                    self._open(self._material.sample_id)
+                    self._open(self._data.sample_id)
                     write_json(answers, None)
                 case {"ask": "response_pages", "id": raw_response_id}:
                     self._between()
@@ -164,17 +155,17 @@ class _Conversation:
                     if page is not None:
                         write_bytes(answers, page.content)
                 case _:
-                    return question
+                    return request
 
     def _open(self, raw_response_id: int | None) -> None:
         self._pages = (
             iter(())
             if raw_response_id is None
-            else catalog.raw_responses.stored_pages(self._material.session, raw_response_id)
+            else catalog.raw_responses.stored_pages(self._data.session, raw_response_id)
         )
 
     def _died(self, code: int) -> RuleJudgingError | CatalogError:
-        if not self._began or -code in _ASKED_TO_END:
+        if not self._began or -code in _STOP_SIGNALS:
             return CatalogError(
                 f"the process that judges proposed rules could not be run (exit code {code})",
                 hint="see whether this machine has memory left; the task is tried again",

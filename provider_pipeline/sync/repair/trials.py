@@ -1,7 +1,6 @@
-"""Rules on trial: reading every listing beside the active rule, and promoted or reported at the end.
+"""Runs rules on trial beside the active rule on every listing, and promotes or reports them at the end.
 
-Here: the shadow run of a sync, and how a trial ends. Not here: the rows (`catalog.trials`) and the gates (`gates.py`).
-The concept: a rule on trial never writes a model; its readings of real listings add up until they speak for themselves.
+A rule on trial never writes a model.
 """
 
 from collections.abc import Mapping
@@ -16,24 +15,24 @@ from provider_pipeline.errors import InvalidRuleError, RuleJudgingError
 from provider_pipeline.rules.places import place_changes
 from provider_pipeline.sync.config import StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.activation import active_version, parse_given_rule, readable_rule
-from provider_pipeline.sync.repair.material import StoredMaterial
-from provider_pipeline.sync.repair.promotion import Gate, judge_by_what_is_known, judge_trial
-from provider_pipeline.sync.repair.sandbox import evaluate_apart, shadow_apart
-from provider_pipeline.sync.repair.shadow import Shadow, unpaged
+from provider_pipeline.sync.repair.candidates import StoredProviderData
+from provider_pipeline.sync.repair.promotion import Gate, judge_known_models, judge_trial
+from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
+from provider_pipeline.sync.repair.shadow import ShadowRun, unpaged
 
 
 @dataclass(frozen=True)
 class TrialReport:
-    """A trial and what it has found so far.
+    """A trial and its findings so far.
 
     Attributes:
         trial: The trial as stored.
-        shadows: Both rules on each different listing, oldest first.
-        gates: What the gates say of them.
+        shadows: Both rules on each distinct listing, oldest first.
+        gates: Result of each gate.
     """
 
     trial: catalog.trials.RuleTrial
-    shadows: tuple[Shadow, ...]
+    shadows: tuple[ShadowRun, ...]
     gates: tuple[Gate, ...]
 
     @property
@@ -42,14 +41,8 @@ class TrialReport:
         return all(gate.passed for gate in self.gates)
 
 
-def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, now: datetime) -> list[TrialReport]:
-    """Lets every rule on trial read a listing that was just stored; ends the trials that are over. Commits nothing.
-
-    Args:
-        session: Session to write with.
-        provider_id: The provider.
-        raw_response_id: The listing of this sync, accepted or not.
-        now: The time of the sync.
+def run_trials(session: Session, provider_id: int, raw_response_id: int, *, now: datetime) -> list[TrialReport]:
+    """Runs every rule on trial on a stored listing, accepted or not. Commits nothing.
 
     Returns:
         The trials that ended.
@@ -70,9 +63,9 @@ def serve_trials(session: Session, provider_id: int, raw_response_id: int, *, no
 
 
 def report_trial(session: Session, trial: catalog.trials.RuleTrial) -> TrialReport:
-    """What a trial has found so far."""
+    """A trial's findings so far."""
     found = [result.scores for result in catalog.trials.trial_results(session, trial.id)]
-    shadows = tuple(Shadow.from_json(scores) for scores in found if "candidate" in scores)
+    shadows = tuple(ShadowRun.from_json(scores) for scores in found if "candidate" in scores)
     candidate = readable_rule(catalog.rule_versions.get(session, trial.provider_id, trial.version))
     active = readable_rule(active_version(session, trial.provider_id))
     if candidate is None:
@@ -85,9 +78,9 @@ def report_trial(session: Session, trial: catalog.trials.RuleTrial) -> TrialRepo
 def store_for_trial(
     session: Session, provider_id: int, document: Mapping[str, Any], *, reason: str, created_by_id: int | None = None
 ) -> int:
-    """Stores a hand-written rule as a version that may be put on trial; returns the version. Commits nothing.
+    """Stores a hand-written rule for a trial, and returns its version. Commits nothing.
 
-    What it does not state of where it asks stays as in the active rule.
+    Endpoints that it does not state are those of the active rule.
 
     Raises:
         InvalidRuleError: The rule cannot be understood.
@@ -103,16 +96,8 @@ def store_for_trial(
     )
 
 
-def _by_what_is_known(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int) -> tuple[Gate, ...]:
-    candidate = stored_rule(catalog.rule_versions.get(session, trial.provider_id, trial.version))
-    active = catalog.rule_versions.active(session, trial.provider_id)
-    response = StoredResponse(session, raw_response_id)
-    material = StoredMaterial(session, trial.provider_id, active.sample_id)
-    return judge_by_what_is_known(evaluate_apart(material, candidate, stored_rule(active), response))
-
-
 def _scores(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int) -> dict[str, Any]:
-    """The shadow run's scores; of content that the trial has read before, those of the first time."""
+    """The shadow run's scores; for content that the trial has read before, those of the first time."""
     for result in catalog.trials.trial_results(session, trial.id):
         if result.raw_response_id == raw_response_id:
             return result.scores
@@ -122,12 +107,12 @@ def _scores(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: 
         present = stored_rule(active)
     except InvalidRuleError as error:
         return {"error": str(error)}
-    material = StoredMaterial(session, trial.provider_id, active.sample_id)
-    return shadow_apart(material, candidate, present, StoredResponse(session, raw_response_id)).to_json()
+    data = StoredProviderData(session, trial.provider_id, active.sample_id)
+    return shadow_in_sandbox(data, candidate, present, StoredResponse(session, raw_response_id)).to_json()
 
 
 def _rejected(session: Session, trial: catalog.trials.RuleTrial, error: RuleJudgingError, now: datetime) -> TrialReport:
-    """The trial of a rule whose judging did not come to an end: the next sync does not try it again."""
+    """Ends the trial of a rule whose judging failed, so that the next sync does not try it again."""
     reason = f"rule version {trial.version} is rejected: {error.message}"
     catalog.rule_decisions.set_status(session, trial.provider_id, trial.version, "rejected", reason=reason)
     return report_trial(session, catalog.trials.end(session, trial.id, status="stopped", now=now, reason=reason))
@@ -136,8 +121,7 @@ def _rejected(session: Session, trial: catalog.trials.RuleTrial, error: RuleJudg
 def _concluded(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int, now: datetime) -> TrialReport:
     report = report_trial(session, trial)
     if trial.policy == "promote" and report.passed:
-        # Where the active rule read nothing, the two could not be compared; what is known can.
-        report = replace(report, gates=(*report.gates, *_by_what_is_known(session, trial, raw_response_id)))
+        report = replace(report, gates=(*report.gates, *_known_model_gates(session, trial, raw_response_id)))
     failed = [gate for gate in report.gates if not gate.passed]
     rejected = catalog.rule_versions.get(session, trial.provider_id, trial.version).status == "rejected"
     if trial.policy == "promote" and not failed and not rejected:
@@ -150,3 +134,12 @@ def _concluded(session: Session, trial: catalog.trials.RuleTrial, raw_response_i
         reason = f"rule version {trial.version} was rejected; its trial {reason}" if rejected else reason
         ended = catalog.trials.end(session, trial.id, status="finished", now=now, reason=reason)
     return TrialReport(ended, report.shadows, report.gates)
+
+
+def _known_model_gates(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int) -> tuple[Gate, ...]:
+    """The gates on known models: they also cover listings that the active rule could not read."""
+    candidate = stored_rule(catalog.rule_versions.get(session, trial.provider_id, trial.version))
+    active = catalog.rule_versions.active(session, trial.provider_id)
+    response = StoredResponse(session, raw_response_id)
+    data = StoredProviderData(session, trial.provider_id, active.sample_id)
+    return judge_known_models(evaluate_in_sandbox(data, candidate, stored_rule(active), response))

@@ -1,16 +1,13 @@
-"""Answering RULE_GEN tasks: a candidate rule, its trial beside the active one, and what becomes of both.
+"""Opens and answers RULE_GEN tasks: finds a candidate, runs it beside the active rule, and activates or reports it.
 
-Here: the order of the steps, and the transactions around them. Not here: writing rules (`provider_pipeline.rules`), the
-evidence (`evaluation.py`), the verdict (`gates.py`), what becomes of a candidate (`adoption.py`) and the report
-(`report.py`). The concept: whoever answers a task,
-the built-in generator, a person or an agent from outside, the rule passes the same gates; one that fails a gate waits
-for a person, with a report that names the change.
+The generator, a person or an agent may answer a task: the rule passes the same gates, and one that fails a gate waits
+for a person, with a report.
 """
 
 import os
 import socket
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,51 +26,57 @@ from provider_pipeline.rules.difference import difference_lines, rule_difference
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference
 from provider_pipeline.sync.config import StoredResponse
-from provider_pipeline.sync.events import RULE_REPAIRED, TASK_NEEDS_REVIEW, task_answered
-from provider_pipeline.sync.repair.activation import Adoption, Decision, active_version, adopt, readable_rule
+from provider_pipeline.sync.events import LISTING_BLOCKED, RULE_REPAIRED, TASK_NEEDS_REVIEW
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.repair.activation import (
+    ActivationResult,
+    Decision,
+    active_version,
+    readable_rule,
+    try_activate,
+)
 from provider_pipeline.sync.repair.candidates import (
-    Candidate,
+    CandidateRule,
     differences_between,
+    generated_candidate,
     last_good_response,
     proposed_candidate,
-    with_history,
-    with_proven_paging,
-    written_candidate,
+    with_active_paging,
+    with_moved_fields,
 )
 from provider_pipeline.sync.repair.generate import ListingPlace, active_places, stored_sample
 from provider_pipeline.sync.repair.promotion import Gate
 from provider_pipeline.sync.repair.report import report_markdown
 
 LEASE: Final = timedelta(minutes=15)
-"""How long a claim lasts. A rule for thousands of models takes seconds; a dozen of the largest stored responses take
-longer than this, and the worker extends its claim between them."""
+"""Duration of a claim, which the worker extends between responses: a dozen of the largest ones take longer."""
 
-_EXTENDED_EVERY: Final = LEASE / 3
+_EXTEND_AFTER: Final = LEASE / 3
 
-_WORKERS: Final = "provider-pipeline:"
+_WORKER_PREFIX: Final = "provider-pipeline:"
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What came of answering one task, or of looking for a better rule without one.
+    """The result of answering one task, or of looking for a better rule without one.
 
     Attributes:
         slug: The provider.
-        status: `activated`: the candidate is the active rule now; `kept`: the active rule fits, and nothing better was
+        status: `activated`: the candidate is now the active rule; `kept`: the active rule fits, and nothing better was
             found; `needs_review`: a person must decide.
-        reason: One line that says why.
-        fits: Whether the rule that is active now reads the response.
-        version: The candidate's version; None when there is no candidate.
+        reason: Why, in one line.
+        fits: Whether the rule that is now active fits the response.
+        version: The candidate's version; None without a candidate.
         rule: The candidate.
         models: Models that the candidate extracts from the response.
-        gates: What each gate found.
-        differences: What changed between the last good response and this one.
-        report: All of it for a person, as markdown.
+        gates: Result of each gate.
+        differences: Changes between the last good response and this one.
+        report: All of it for a person, as Markdown.
         raw_response_id: The response.
-        task_id: The task, if there was one.
-        rejected: Why the rule that was proposed for the task was rejected without a judgement; None if it was not.
+        task_id: The task, if any.
+        rejected: Why the proposed rule was rejected without a verdict, if it was.
     """
 
     slug: str
@@ -92,11 +95,11 @@ class Repair:
 
     @property
     def activated(self) -> bool:
-        """Whether the candidate is the active rule now."""
+        """Whether the candidate is now the active rule."""
         return self.status == "activated"
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain JSON, but for the rule, which is stored, and the report, which says the same to people."""
+        """The repair as plain JSON, without the rule (it is stored) and the report."""
         return {
             "provider": self.slug,
             "task": self.task_id,
@@ -112,21 +115,55 @@ class Repair:
 
 
 def worker_name() -> str:
-    """A name that no other worker has, on any machine, not even an earlier process of the same number."""
-    return f"{_WORKERS}{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """A name that is unique across machines and process ids."""
+    return f"{_WORKER_PREFIX}{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def is_own_worker(name: str) -> bool:
-    """Whether a name is of the form that only this program's own workers have."""
-    return name.startswith(_WORKERS)
+    """Whether a name has the form of `worker_name`."""
+    return name.startswith(_WORKER_PREFIX)
+
+
+def open_task(
+    session: Session,
+    slug: str,
+    *,
+    raw_response_id: int | None,
+    issues: Iterable[Mapping[str, Any]],
+    created_by_id: int | None = None,
+) -> catalog.task_opening.TaskRef:
+    """Opens a task for a held listing, or finds the one that is open for the same failure. Commits nothing."""
+    provider = catalog.providers.get(session, slug)
+    listed = [dict(issue) for issue in issues]
+    task = catalog.task_opening.open_rule_gen_task(
+        session, provider.id, raw_response_id=raw_response_id, issues=listed, created_by_id=created_by_id
+    )
+    if task.created:
+        payload = {"provider": slug, "task": task.id, "issues": listed}
+        news = catalog.notifications.News(f"{LISTING_BLOCKED}:task-{task.id}", LISTING_BLOCKED, payload, provider.id)
+        catalog.notifications.enqueue(session, [news], now=datetime.now(UTC))
+    return task
+
+
+def open_task_for(
+    session: Session, outcome: SyncOutcome, *, created_by_id: int | None = None
+) -> catalog.task_opening.TaskRef:
+    """`open_task` for a blocked sync."""
+    return open_task(
+        session,
+        outcome.slug,
+        raw_response_id=outcome.raw_response_id,
+        issues=outcome.issues,
+        created_by_id=created_by_id,
+    )
 
 
 def answer_tasks(
     session: Session, slug: str, *, worker: str | None = None, clock: Clock = lambda: datetime.now(UTC)
 ) -> list[Repair]:
-    """Answers every RULE_GEN task of a provider that is due, oldest first. Commits; uses no network.
+    """Answers a provider's due RULE_GEN tasks, oldest first, except those of other workers. Commits; uses no network.
 
-    A task that another worker has is left to it. An error gives the task back, to be tried again after a pause.
+    After an error the task is released, and retried after a pause.
 
     Raises:
         ModelSyncerError: There is no stored response to learn from.
@@ -145,25 +182,25 @@ def answer_task(
 ) -> Repair:
     """Answers one task that this worker has claimed, and commits.
 
-    The rule that was proposed for it is judged, or one that the generator writes from the failing response. A proposed
-    rule whose judging does not come to an end is rejected, and the task goes on as if there had been none; so it does
-    if two earlier workers vanished over the judging.
+    Judges the rule that was proposed for it, or one that the generator writes from the failing response. A proposed
+    rule whose judging fails, or over which two earlier workers vanished, is rejected, and the task continues without a
+    proposal.
 
     Raises:
-        TaskClaimLostError: Another worker has taken the task over meanwhile; nothing was changed.
-        ProviderPipelineError: The task was given back, to be tried again after a pause.
+        TaskClaimLostError: Another worker has taken over the task; nothing was changed.
+        ProviderPipelineError: The task was released, and is retried after a pause.
     """
-    kept_at = clock()
+    extended_at = clock()
 
-    def keep_task() -> None:
-        nonlocal kept_at
-        if (now := clock()) - kept_at >= _EXTENDED_EVERY:
+    def extend_claim() -> None:
+        nonlocal extended_at
+        if (now := clock()) - extended_at >= _EXTEND_AFTER:
             catalog.task_claims.extend(session, task.id, worker=worker, now=now, lease=LEASE)
             session.commit()
-            kept_at = now
+            extended_at = now
 
     try:
-        repair = _judged_or_rejected(session, task, worker, keep_task)
+        repair = _judged_or_rejected(session, task, worker, extend_claim)
         _finish(session, task, repair, worker, clock())
         session.commit()
     except TaskClaimLostError:
@@ -179,7 +216,7 @@ def answer_task(
 
 
 def _judged_or_rejected(session: Session, task: catalog.tasks.Task, worker: str, between: Callable[[], None]) -> Repair:
-    """The repair with the proposed rule or, where that cannot be judged, without one."""
+    """The repair with the proposed rule or, if its judging fails, without it."""
     if task.proposed_version is None:
         return _repair(session, task.slug, task, between)
     try:
@@ -207,7 +244,7 @@ def _reject(session: Session, task: catalog.tasks.Task, worker: str, reason: str
 
 
 def improve_rule(session: Session, slug: str) -> Repair:
-    """Looks for a better rule in the provider's newest response, without a task, and commits.
+    """Writes a rule from the provider's newest response, activates it if it is better, and commits.
 
     Raises:
         ModelSyncerError: There is no stored response to learn from.
@@ -225,7 +262,7 @@ def _repair(
     *,
     preface: str | None = None,
 ) -> Repair:
-    """A candidate's trial; the preface goes before the reason that is given for what became of it."""
+    """Finds a candidate and tries to activate it; the preface is put before the reason of the result."""
     provider = catalog.providers.get(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
@@ -233,7 +270,7 @@ def _repair(
     good = None if active is None or rule is None else last_good_response(session, provider.id, active)
     differences = () if rule is None or good is None else differences_between(rule, good, response)
     try:
-        candidate = proposed_candidate(session, provider.id, task) or written_candidate(
+        candidate = proposed_candidate(session, provider.id, task) or generated_candidate(
             slug, stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")])
         )
     except RuleValidationError as error:
@@ -241,10 +278,10 @@ def _repair(
         reason = _prefaced(preface, reason)
         return _described(slug, task, response.id, differences, rule, None, None, "needs_review", reason)
     if candidate.version is None and rule is not None:
-        candidate = with_proven_paging(candidate, rule, response)
+        candidate = with_active_paging(candidate, rule, response)
     if candidate.version is None and rule is not None and good is not None:
-        candidate = with_history(candidate, rule, good, response)
-    adoption = adopt(
+        candidate = with_moved_fields(candidate, rule, good, response)
+    result = try_activate(
         session,
         provider.id,
         candidate,
@@ -253,11 +290,11 @@ def _repair(
         task_id=None if task is None else task.id,
         between=between,
     )
-    status, reason = adoption.status, adoption.reason
-    if status == "kept" and (held := _held(session, provider.id, adoption.version, response)):
+    status, reason = result.status, result.reason
+    if status == "kept" and (held := _held(session, provider.id, result.version, response)):
         status, reason = "needs_review", f"the rule reads the response; the listing itself is in question: {held}"
     reason = _prefaced(preface, reason)
-    return _described(slug, task, response.id, differences, rule, candidate, adoption, status, reason)
+    return _described(slug, task, response.id, differences, rule, candidate, result, status, reason)
 
 
 def _prefaced(preface: str | None, reason: str) -> str:
@@ -265,7 +302,7 @@ def _prefaced(preface: str | None, reason: str) -> str:
 
 
 def _held(session: Session, provider_id: int, version: int, response: StoredResponse) -> str | None:
-    """Why the last sync held this very response, read with this very rule: nothing that a new rule would change."""
+    """Why the last sync held this response with this rule, if it did: a new rule would not change that."""
     last = catalog.sync_state.get(session, provider_id).last_result or {}
     if (last.get("status"), last.get("rule_version"), last.get("raw_response_id")) != ("blocked", version, response.id):
         return None
@@ -278,13 +315,13 @@ def _described(
     failing_id: int,
     differences: Sequence[Difference],
     active: ExtractionRule | None,
-    candidate: Candidate | None,
-    adoption: Adoption | None,
+    candidate: CandidateRule | None,
+    result: ActivationResult | None,
     status: Decision,
     reason: str,
 ) -> Repair:
-    gates = () if adoption is None else adoption.gates
-    version = None if adoption is None else adoption.version
+    gates = () if result is None else result.gates
+    version = None if result is None else result.version
     report = report_markdown(
         slug,
         reason=reason,
@@ -293,17 +330,17 @@ def _described(
         if active is None or candidate is None
         else difference_lines(rule_differences(active, candidate.rule)),
         gates=gates,
-        evidence=None if adoption is None else adoption.evidence,
+        evidence=None if result is None else result.evidence,
         next_steps=_next_steps(slug, status, version if gates else None, task, failing_id),
     )
     return Repair(
         slug=slug,
         status=status,
         reason=reason,
-        fits=adoption is not None and adoption.fits,
+        fits=result is not None and result.fits,
         version=version,
         rule=None if candidate is None else candidate.rule,
-        models=0 if adoption is None else adoption.evidence.failing.candidate.models,
+        models=0 if result is None else result.evidence.failing.candidate.models,
         gates=gates,
         differences=tuple(differences),
         report=report,
@@ -319,7 +356,11 @@ def _finish(session: Session, task: catalog.tasks.Task, repair: Repair, worker: 
     proposed = repair.version if needs_review and repair.gates else None
     result = {key: found[key] for key in ("reason", "rule_version", "raw_response_id", "gates")}
     if repair.status != "kept":
-        task_answered(session, task, TASK_NEEDS_REVIEW if needs_review else RULE_REPAIRED, result, now=now)
+        kind = TASK_NEEDS_REVIEW if needs_review else RULE_REPAIRED
+        key = f"{kind}:task-{task.id}:raw-{repair.raw_response_id}"
+        payload = {"provider": task.slug, "task": task.id, **result}
+        news = catalog.notifications.News(key, kind, payload, task.provider_id)
+        catalog.notifications.enqueue(session, [news], now=now)
     catalog.task_claims.finish(
         session,
         task.id,
@@ -332,7 +373,7 @@ def _finish(session: Session, task: catalog.tasks.Task, repair: Repair, worker: 
 
 
 def _newest_response(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> int:
-    """The response of the last attempt, which may be an old one again; else that of the task."""
+    """The response of the last sync, or else of the task."""
     last = catalog.sync_state.get(session, provider_id).last_result or {}
     for known in (last.get("raw_response_id"), None if task is None else task.raw_response_id):
         if known is not None:

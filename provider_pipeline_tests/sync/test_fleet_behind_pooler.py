@@ -1,4 +1,4 @@
-"""Fleets behind a real PgBouncer in transaction mode with few server connections, killed ones among them."""
+"""Fleets, some of them killed, behind a real PgBouncer in transaction mode with few server connections."""
 
 import json
 import signal
@@ -64,7 +64,7 @@ def leases(database: Database) -> int:
         return session.scalar(text("SELECT count(*) FROM provider_sync_lease"))
 
 
-def test_after_nine_fleets_and_three_at_once_no_provider_is_kept_from_the_next(forest: Fleet, pooler: Pooler):
+def test_after_many_concurrent_fleets_no_provider_stays_locked(forest: Fleet, pooler: Pooler):
     url = pooler.url(forest.database.url)
     for _ in range(9):
         assert statuses(run_fleet(url)) == {"synced"}
@@ -92,7 +92,7 @@ def test_no_transaction_waits_for_a_second_connection(
 
 @pytest.fixture
 def held() -> Iterator[tuple[HTTPServer, threading.Event, threading.Event]]:
-    """A server that does not answer until it is let go: itself, that it was asked, and the letting go."""
+    """A server that answers only once it is released: the server, an event for its first request, and the release."""
     asked, go = threading.Event(), threading.Event()
 
     def wait(_: Request) -> Response:
@@ -106,7 +106,7 @@ def held() -> Iterator[tuple[HTTPServer, threading.Event, threading.Event]]:
         go.set()
 
 
-def test_a_fleet_that_was_killed_keeps_its_providers_for_no_longer_than_a_lease(forest: Fleet, pooler: Pooler, held):
+def test_a_killed_fleet_locks_its_providers_for_at_most_a_lease(forest: Fleet, pooler: Pooler, held):
     server, asked, go = held
     url = pooler.url(forest.database.url)
     with forest.database.session() as session:
@@ -133,7 +133,7 @@ def test_a_fleet_that_was_killed_keeps_its_providers_for_no_longer_than_a_lease(
     assert leases(forest.database) == 0
 
 
-def test_fleets_that_are_killed_while_they_write_leave_whole_rows_and_no_lock(forest: Fleet, pooler: Pooler):
+def test_fleets_killed_while_writing_leave_complete_rows_and_no_lock(forest: Fleet, pooler: Pooler):
     url = pooler.url(forest.database.url)
     assert statuses(run_fleet(url)) == {"synced"}
     before = [forest.rows(slug) for slug in SLUGS]

@@ -1,7 +1,7 @@
-"""Workers in processes of their own that are killed with SIGKILL in the middle of their work.
+"""Worker processes that are killed with SIGKILL in the middle of their work.
 
-One process imports everything and forks a child per job; the child kills itself as it is about to send its n-th
-statement, so that a failure can be had again. Run as a program, this module is that process.
+One process imports everything and forks a child per job, which kills itself before its n-th statement, so that failures
+are reproducible. Run as a program, this module is that process.
 """
 
 import itertools
@@ -28,8 +28,8 @@ from provider_pipeline.sync.repair.worker import answer_tasks
 LIMITS = FetchLimits(retries=0, read_timeout=0.3, deadline=20)
 
 
-class MortalWorkers:
-    """The process that forks workers, as the tests see it."""
+class CrashingWorkers:
+    """The process that forks workers."""
 
     def __init__(self, database_url: str, environ: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -47,7 +47,7 @@ class MortalWorkers:
         self._process.communicate()
 
     def work(self, job: str, slug: str, *, dies_at: int) -> bool:
-        """Has a job done by a worker that dies at its n-th statement; returns whether it ended before that."""
+        """Runs a job in a worker that dies at its n-th statement; returns whether it finished before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([job, slug, dies_at]) + "\n")

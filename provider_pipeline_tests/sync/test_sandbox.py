@@ -1,4 +1,4 @@
-"""A rule from outside is tried in a process of its own: as well as here, without secrets, and at its own risk."""
+"""A sandbox gives the same results as this process, holds no secrets, and dies alone."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from provider_pipeline.errors import CatalogError, RuleJudgingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.sync.repair.candidates import StoredProviderData
 from provider_pipeline.sync.repair.judge_process import MEMORY
-from provider_pipeline.sync.repair.material import StoredMaterial
-from provider_pipeline.sync.repair.sandbox import evaluate_apart, shadow_apart
+from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate, run_shadow
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
-from provider_pipeline_tests.sync.judges import judges
+from provider_pipeline_tests.sync.sandbox_processes import judges
 
 BETTER = {**RuleGenerator().analyze_sample(listing(*CHAT_MODELS))}
 BETTER["fields"] = {**BETTER["fields"], "name": "id"}
@@ -26,7 +26,7 @@ BETTER["fields"] = {**BETTER["fields"], "name": "id"}
 
 @pytest.fixture
 def session(fleet: Fleet):
-    """A catalogue with a provider that was synced twice, and has an override."""
+    """A provider that was synced twice and has an override."""
     fleet.add("acme")
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
@@ -38,7 +38,7 @@ def session(fleet: Fleet):
         yield session
 
 
-def tried(session, material_type=StoredMaterial):
+def tried(session, material_type=StoredProviderData):
     provider = catalog.providers.get(session, "acme")
     active = catalog.rule_versions.active(session, provider.id)
     newest, _ = catalog.raw_responses.recent_ids(session, provider.id, limit=2)
@@ -46,36 +46,36 @@ def tried(session, material_type=StoredMaterial):
     return material, ExtractionRule.parse(BETTER), stored_rule(active), StoredResponse(session, newest)
 
 
-def test_a_process_of_its_own_comes_to_the_same_evidence(session):
+def test_a_sandbox_gathers_the_same_evidence_as_this_process(session):
     arguments = tried(session)
     here = evaluate_candidate(*arguments, doubt="two lists")
-    assert evaluate_apart(*arguments, doubt="two lists") == here
+    assert evaluate_in_sandbox(*arguments, doubt="two lists") == here
     assert (here.known, here.found, len(here.stored), here.catalogue.fields["display_name"].gained) == (6, 6, 1, 6)
     assert Evidence.from_json(json.loads(json.dumps(here.to_json(), default=float))) == here
 
 
-def test_so_it_does_before_the_first_sync_by_the_sample(fleet: Fleet):
+def test_before_the_first_sync_a_sandbox_compares_with_the_rules_sample(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
         active = catalog.rule_versions.active(session, provider.id)
-        material = StoredMaterial(session, provider.id, active.sample_id)
+        material = StoredProviderData(session, provider.id, active.sample_id)
         response = StoredResponse(session, active.sample_id)
         arguments = (material, ExtractionRule.parse(BETTER), stored_rule(active), response)
         here = evaluate_candidate(*arguments)
-        assert evaluate_apart(*arguments) == here
+        assert evaluate_in_sandbox(*arguments) == here
         assert here.known == 5
 
 
-def test_a_shadow_run_apart_is_the_same_too(session):
+def test_a_shadow_run_in_a_sandbox_gives_the_same_result(session):
     material, candidate, active, response = tried(session)
     here = run_shadow(active, candidate, response, raw_response_id=response.id)
-    assert shadow_apart(material, candidate, active, response) == here
+    assert shadow_in_sandbox(material, candidate, active, response) == here
 
 
 @dataclass(frozen=True)
-class Watching(StoredMaterial):
-    """Looks at the process when it asks what is known."""
+class Watching(StoredProviderData):
+    """Inspects the process when it requests the known models."""
 
     seen: list[psutil.Process] = field(default_factory=list)
 
@@ -103,7 +103,7 @@ def test_the_process_has_no_secrets_no_connection_and_little_memory(session, mon
             return found
 
     arguments = tried(session, Looking)
-    evaluate_apart(*arguments)
+    evaluate_in_sandbox(*arguments)
     assert set(arguments[0].environment) <= {"PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
     (judge,) = arguments[0].seen
     assert not judge.is_running()
@@ -118,7 +118,7 @@ def test_the_process_has_no_secrets_no_connection_and_little_memory(session, mon
         (signal.SIGTERM, CatalogError, "could not be run"),
     ],
 )
-def test_a_rule_that_kills_its_process_is_told_from_a_process_that_was_asked_to_end(session, number, error, words):
+def test_a_rule_that_kills_its_process_is_distinguished_from_a_process_that_was_stopped(session, number, error, words):
     @dataclass(frozen=True)
     class Killing(Watching):
         def known_ids(self) -> set[str]:
@@ -127,26 +127,26 @@ def test_a_rule_that_kills_its_process_is_told_from_a_process_that_was_asked_to_
             return found
 
     with pytest.raises(error, match=words):
-        evaluate_apart(*tried(session, Killing))
+        evaluate_in_sandbox(*tried(session, Killing))
     assert judges() == []
 
 
-def test_memory_without_bounds_ends_the_process_and_nothing_else(session):
+def test_a_rule_that_takes_too_much_memory_ends_only_its_own_process(session):
     @dataclass(frozen=True)
-    class Filling(StoredMaterial):
+    class Filling(StoredProviderData):
         def overrides(self):
             return {"gpt-4o": [{}] * 10_000_000}
 
     with pytest.raises(RuleJudgingError, match="judging it takes more than 512 MiB of memory"):
-        evaluate_apart(*tried(session, Filling))
+        evaluate_in_sandbox(*tried(session, Filling))
 
 
-def test_a_failure_of_the_database_is_not_the_rules(session):
+def test_a_database_failure_is_not_blamed_on_the_rule(session):
     @dataclass(frozen=True)
-    class Failing(StoredMaterial):
+    class Failing(StoredProviderData):
         def known_ids(self) -> set[str]:
             raise CatalogError("gone")
 
     with pytest.raises(CatalogError, match="gone"):
-        evaluate_apart(*tried(session, Failing))
+        evaluate_in_sandbox(*tried(session, Failing))
     assert judges() == []

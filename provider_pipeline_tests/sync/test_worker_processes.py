@@ -1,4 +1,4 @@
-"""Workers in processes of their own: two at once answer a task once; one that is killed leaves nothing half done."""
+"""Worker processes: two at once answer a task once, and a killed one leaves nothing half done."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.sync.config import store_rule
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
-from provider_pipeline_tests.sync.judges import judges
+from provider_pipeline_tests.sync.sandbox_processes import judges
 from provider_pipeline_tests.weeks.days import let_a_day_pass
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ DEADLINE_SECONDS = 60
 
 @pytest.fixture
 def blocked(fleet: Fleet) -> Fleet:
-    """`acme` was synced, and has moved its list since: there is a task."""
+    """`acme` was synced and has moved its list since, so that there is a task."""
     fleet.add("acme")
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
@@ -42,7 +42,7 @@ def blocked(fleet: Fleet) -> Fleet:
 @contextmanager
 def worker(fleet: Fleet) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "provider_pipeline_tests.sync.worker", fleet.database.url, "acme", str(GATE)],
+        [sys.executable, "-m", "provider_pipeline_tests.sync.worker_process", fleet.database.url, "acme", str(GATE)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -57,7 +57,7 @@ def worker(fleet: Fleet) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def held(fleet: Fleet, statement: str, **parameters: object) -> Iterator[Connection]:
-    """Holds what the statement locks until the block ends."""
+    """Holds the locks of a statement until the block ends."""
     with fleet.database.engine.connect() as connection:
         connection.execute(text(statement), parameters)
         yield connection
@@ -65,7 +65,7 @@ def held(fleet: Fleet, statement: str, **parameters: object) -> Iterator[Connect
 
 
 def eventually(fleet: Fleet, question: str, answer: object) -> None:
-    """Asks the database until it says so."""
+    """Waits until a query is true."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         with fleet.database.session() as session:
@@ -107,7 +107,7 @@ FIRST = [(1, "candidate"), (1, "active")]
 REPAIRED = [*FIRST, (2, "candidate"), (1, "retired"), (2, "active")]
 
 
-def test_of_two_workers_at_once_exactly_one_answers(blocked: Fleet):
+def test_exactly_one_of_two_concurrent_workers_answers(blocked: Fleet):
     with ExitStack() as stack:
         with held(blocked, "SELECT pg_advisory_xact_lock(:gate)", gate=GATE):
             workers = [stack.enter_context(worker(blocked)) for _ in range(2)]
@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_leaves_nothing_half_written_and_another_takes_o
     assert events(blocked) == REPAIRED
 
 
-def test_workers_killed_over_a_proposal_take_their_judges_along_and_poison_no_third(blocked: Fleet):
+def test_workers_killed_while_judging_leave_no_sandbox_and_spare_a_third_worker(blocked: Fleet):
     (task,) = blocked.tasks("acme")
     with blocked.database.session() as session:
         proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
@@ -185,7 +185,7 @@ def test_workers_killed_over_a_proposal_take_their_judges_along_and_poison_no_th
     assert events(blocked)[-4:] == [(2, "rejected"), (3, "candidate"), (1, "retired"), (3, "active")]
 
 
-def test_an_interrupted_worker_gives_the_task_back_with_its_proposal(blocked: Fleet):
+def test_an_interrupted_worker_releases_the_task_with_its_proposal(blocked: Fleet):
     (task,) = blocked.tasks("acme")
     with blocked.database.session() as session:
         proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}

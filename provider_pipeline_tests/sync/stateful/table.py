@@ -1,4 +1,4 @@
-"""One provider's part of the database, as the laws look at it: with SQL of their own."""
+"""One provider's part of the database, read with independent SQL."""
 
 import zlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from sqlalchemy import DateTime, text
 from provider_pipeline import catalog
 from provider_pipeline.catalog.database import Database
 from provider_pipeline_tests.catalog.builders import bury_the_dead
-from provider_pipeline_tests.sync.laws.oracle import COMPARED, Row
+from provider_pipeline_tests.sync.stateful.reference_model import COMPARED, Row
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Look:
 
 
 class Table:
-    """Reads, and lets time pass."""
+    """Reads the tables, and moves their times into the past."""
 
     def __init__(self, database: Database, slug: str) -> None:
         self._database = database
@@ -70,14 +70,14 @@ class Table:
         return {row[0]["model_id"]: _past(row[0], moment) for row in found}
 
     def active_rules(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """The versions that are active, and what `provider_metadata` says of them."""
+        """The active versions, and the rule in `provider_metadata`."""
         said = "SELECT version, model_list_config, endpoints_config FROM"
         active = self._rows(f"{said} rule_version WHERE provider_id = :provider_id AND status = 'active'")
         pointed = self._rows(f"{said} provider_metadata WHERE provider_id = :provider_id")
         return [dict(row._mapping) for row in active], [dict(row._mapping) for row in pointed]
 
     def rule_that_read_last(self) -> dict[str, Any]:
-        """The rule version that read the last accepted listing."""
+        """The rule version of the last accepted listing."""
         found = self._rows(
             "SELECT version, model_list_config, endpoints_config FROM rule_version "
             "JOIN provider_sync USING (provider_id) WHERE provider_id = :provider_id AND version = rule_version"
@@ -85,7 +85,7 @@ class Table:
         return dict(found[0]._mapping)
 
     def bury_the_dead(self) -> None:
-        """Waits until a client that was killed has no influence any more."""
+        """Waits until the sessions of a killed client have ended."""
         bury_the_dead(self._database)
 
     def tasks(self, *statuses: str) -> list[catalog.tasks.Task]:
@@ -93,7 +93,7 @@ class Table:
             return catalog.tasks.list_tasks(session, slug=self._slug, status=statuses)
 
     def shift(self, span: timedelta) -> None:
-        """Makes everything that is known of the provider older."""
+        """Moves all times of the provider into the past."""
         own = {
             "provider": "id = :provider_id",
             "rule_trial_result": "trial_id IN (SELECT id FROM rule_trial WHERE provider_id = :provider_id)",
@@ -113,7 +113,7 @@ class Table:
             session.commit()
 
     def assert_nowhere(self, secret: str) -> None:
-        """The secret is in no row of any table, and in no stored page."""
+        """Asserts that no table and no stored page holds the secret."""
         for name in catalog.tables.metadata.tables:
             found = self._rows(
                 f"SELECT 1 FROM {name} AS entry WHERE entry::text LIKE :like LIMIT 1", like=f"%{secret}%"
@@ -134,7 +134,7 @@ class Table:
 
 
 def _past(row: Row, moment: datetime) -> dict[str, Any]:
-    """What is known of a row's past, with times as seconds before the moment."""
+    """The history of a row, with times as seconds before the moment."""
     times = {
         name: row[name] and round((moment - datetime.fromisoformat(row[name])).total_seconds(), 3)
         for name in ("first_seen_at", "missing_since", "removed_at")

@@ -1,7 +1,4 @@
-"""What the rows must be, said without the code that makes them: JMESPath, a table of units, and a few lines.
-
-Here: the rows of a document under a rule, and a snapshot with changes applied to it.
-"""
+"""The expected rows, computed without the code under test: JMESPath, a table of units, and a few lines."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -32,7 +29,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a rule makes of a document: core columns by id, and ids whose items cannot be rows."""
+    """The expected extraction: core columns by id, and ids of invalid items."""
 
     rows: Mapping[str, Row]
     refused: frozenset[str]
@@ -43,7 +40,7 @@ class Reading:
 
 
 def reading(model_list_config: Mapping[str, Any], document: Any) -> Reading:
-    """The document under the rule."""
+    """Applies the rule to the document."""
     fields, units = model_list_config["fields"], model_list_config.get("units", {})
     rows: dict[str, Row] = {}
     refused = set()
@@ -63,7 +60,7 @@ def reading(model_list_config: Mapping[str, Any], document: Any) -> Reading:
 
 
 def replayed(before: Mapping[str, Row], changes: Iterable[Row], after: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
-    """A snapshot with changes applied to it; the rows of added models are where they are said to be, in `after`."""
+    """A snapshot with changes applied; the rows of added models are taken from `after`."""
     rows = {model_id: {name: row[name] for name in COMPARED} for model_id, row in before.items()}
     for change in changes:
         model_id, changed = change["model_id"], dict(change["changed"])

@@ -1,6 +1,6 @@
-"""A worker in a process of its own: `python -m provider_pipeline_tests.sync.worker URL SLUG GATE`.
+"""A worker process: `python -m provider_pipeline_tests.sync.worker_process URL SLUG GATE`.
 
-It waits at the gate, an advisory lock that the test holds, answers the provider's tasks, and prints what came of them.
+It waits for an advisory lock that the test holds (the gate), answers the provider's tasks, and prints their statuses.
 """
 
 import json

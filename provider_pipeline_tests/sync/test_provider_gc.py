@@ -1,4 +1,4 @@
-"""The collector of cycles runs seldom while listings are worked on, and as before afterwards."""
+"""The garbage collector runs less often during syncs, and as before afterwards."""
 
 import gc
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from provider_pipeline.sync.gc_tuning import seldom_collecting
+from provider_pipeline.sync.provider import seldom_collecting
 
 
 @pytest.fixture(autouse=True)
@@ -16,14 +16,14 @@ def usual() -> Iterator[tuple[int, int, int]]:
     gc.set_threshold(*before)
 
 
-def test_it_runs_seldom_only_as_long_as_the_block_lasts(usual):
+def test_the_threshold_is_raised_only_inside_the_block(usual):
     with pytest.raises(RuntimeError), seldom_collecting():
         assert gc.get_threshold()[0] > usual[0]
         raise RuntimeError
     assert gc.get_threshold() == usual
 
 
-def test_whichever_of_several_blocks_ends_last_restores_what_was_before_the_first(usual):
+def test_the_last_of_several_blocks_restores_the_original_threshold(usual):
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(seldom_collecting())
         second.enter_context(seldom_collecting())
@@ -34,7 +34,7 @@ def test_whichever_of_several_blocks_ends_last_restores_what_was_before_the_firs
 
 
 @pytest.mark.parametrize("chosen", [(0, 0, 0), (1_000_000, 50, 1_000)])
-def test_whoever_lets_it_run_even_less_has_their_way(chosen):
+def test_a_higher_threshold_or_a_disabled_collector_is_left_alone(chosen):
     gc.set_threshold(*chosen)
     with seldom_collecting():
         assert gc.get_threshold() == chosen

@@ -1,4 +1,4 @@
-"""A listing that lies fast, in one step, or slowly, in many; and honest ones that change as much in their time."""
+"""Implausible changes in one step or in many small ones, and honest providers that change as much over time."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -85,7 +85,7 @@ def digest(model_id: str) -> bytes:
 # ---- fast
 
 
-def test_ids_that_were_chosen_for_their_hashes_are_as_new_as_any_others(fleet: Fleet):
+def test_ids_with_colliding_hashes_count_as_new(fleet: Fleet):
     known = items(*range(300))
     add(fleet, known)
     sync(fleet, known)
@@ -99,7 +99,7 @@ def test_ids_that_were_chosen_for_their_hashes_are_as_new_as_any_others(fleet: F
     assert statuses(fleet) == {"active": 300}
 
 
-def test_growth_is_held_and_its_reason_says_in_true_numbers_what_came_and_how_to_accept_it(fleet: Fleet):
+def test_growth_is_held_with_exact_numbers_and_the_command_that_accepts_it(fleet: Fleet):
     known, grown = items(*range(10)), items(*range(1_010))
     add(fleet, known)
     sync(fleet, known)
@@ -114,7 +114,7 @@ def test_growth_is_held_and_its_reason_says_in_true_numbers_what_came_and_how_to
     assert sync(fleet, grown, NOON + HOUR, "growth").created == 1_000
 
 
-def test_models_that_come_back_are_no_growth(fleet: Fleet):
+def test_returning_models_are_not_growth(fleet: Fleet):
     known = items(*range(300))
     add(fleet, known)
     sync(fleet, known)
@@ -123,7 +123,7 @@ def test_models_that_come_back_are_no_growth(fleet: Fleet):
     assert (outcome.status, outcome.restored, warned(outcome)) == ("synced", 290, set())
 
 
-def test_models_that_come_back_are_compared_with_what_they_were(fleet: Fleet):
+def test_returning_models_are_compared_with_their_old_values(fleet: Fleet):
     known = items(*range(60))
     add(fleet, known, window_days=0)
     sync(fleet, known)
@@ -162,7 +162,7 @@ def test_a_server_of_one_model_may_swap_it_and_the_old_one_is_missing(fleet: Fle
 
 
 @pytest.mark.parametrize("step", [timedelta(minutes=1), HOUR, DAY])
-def test_two_thirds_of_the_ids_replaced_again_and_again_is_a_listing_that_was_replaced(fleet: Fleet, step: timedelta):
+def test_repeatedly_replacing_two_thirds_of_the_ids_counts_as_turnover(fleet: Fleet, step: timedelta):
     add(fleet, items(*range(100)))
     outcomes = series(fleet, (items(*range(69 * number, 69 * number + 100)) for number in range(8)), step)
     first, second, third = outcomes[:3]
@@ -176,7 +176,7 @@ def test_two_thirds_of_the_ids_replaced_again_and_again_is_a_listing_that_was_re
     assert {outcome.status for outcome in outcomes[2:]} == {"blocked"}
 
 
-def test_prices_and_limits_that_creep_are_warned_of_and_held_where_one_step_as_far_would_be(fleet: Fleet):
+def test_creeping_prices_and_limits_are_held_where_one_equal_step_would_be(fleet: Fleet):
     numbers = range(60)
     steps = [items(*numbers, price=2.5**step, context=1.3**-step) for step in range(4)]
     add(fleet, steps[0])
@@ -186,7 +186,7 @@ def test_prices_and_limits_that_creep_are_warned_of_and_held_where_one_step_as_f
     assert held(outcomes[3]) == {"prices_jumped", "limits_shrank"}
 
 
-def test_half_of_the_prices_moved_now_and_the_other_half_before_have_all_moved(fleet: Fleet):
+def test_price_changes_of_different_models_add_up(fleet: Fleet):
     add(fleet, items(*range(60)))
     mixed = [
         items(*range(60)),
@@ -199,7 +199,7 @@ def test_half_of_the_prices_moved_now_and_the_other_half_before_have_all_moved(f
     assert "18 of 60 models" in issue["message"]
 
 
-def test_a_listing_that_grows_or_shrinks_bit_by_bit_is_held_at_the_bound_of_one_step(fleet: Fleet):
+def test_gradual_growth_or_shrinking_is_held_at_the_bound_of_one_step(fleet: Fleet):
     add(fleet, items(*range(80)))
     grown = series(fleet, (items(*range(count)) for count in (80, 150, 230, 260)), HOUR)
     assert [outcome.status for outcome in grown] == ["synced", "synced", "synced", "blocked"]
@@ -221,7 +221,7 @@ def test_a_field_that_fades_away_is_held(fleet: Fleet):
     assert held(outcomes[2]) == {"field_vanished"}
 
 
-def test_a_listing_that_was_the_same_for_weeks_is_where_steps_are_counted_from(fleet: Fleet):
+def test_steps_are_counted_from_a_listing_that_was_stable_for_weeks(fleet: Fleet):
     add(fleet, items(*range(60)))
     sync(fleet, items(*range(60)))
     weeks_later = NOON + 40 * DAY
@@ -230,7 +230,7 @@ def test_a_listing_that_was_the_same_for_weeks_is_where_steps_are_counted_from(f
     assert held(sync(fleet, items(*range(60), price=98), weeks_later + 2 * HOUR)) == {"prices_jumped"}
 
 
-def test_what_lies_further_apart_than_the_window_is_compared_with_the_last_listing_alone(fleet: Fleet):
+def test_changes_older_than_the_window_are_not_added_up(fleet: Fleet):
     add(fleet, items(*range(60)))
     steps = [items(*range(60), price=4.0**step) for step in range(5)]
     assert {outcome.status for outcome in series(fleet, steps, 8 * DAY)} == {"synced"}
@@ -242,7 +242,7 @@ def test_the_window_is_the_providers_own(fleet: Fleet):
     assert {outcome.status for outcome in series(fleet, steps, HOUR)} == {"synced"}
 
 
-def test_what_a_person_accepted_is_where_steps_are_counted_from(fleet: Fleet):
+def test_steps_are_counted_from_an_accepted_listing(fleet: Fleet):
     add(fleet, items(*range(60)))
     sync(fleet, items(*range(60)))
     sync(fleet, items(*range(60), price=9.9), NOON + HOUR)
@@ -274,7 +274,7 @@ def test_steps_in_a_row_after_a_long_outage_are_counted_from_before_it(fleet: Fl
     assert held(sync(fleet, items(*range(60), price=98), later + HOUR)) == {"prices_jumped"}
 
 
-def test_a_model_whose_item_is_refused_counts_as_listed_in_exact_numbers(fleet: Fleet):
+def test_a_model_whose_item_is_rejected_counts_as_listed(fleet: Fleet):
     known = items(*range(200))
     add(fleet, known, max_rejected_share=0.5)
     sync(fleet, known)
@@ -291,7 +291,7 @@ def test_a_model_whose_item_is_refused_counts_as_listed_in_exact_numbers(fleet: 
 
 
 class HonestProvider:
-    """One that adds, withdraws and reprices models every day, cuts all its prices now and then, and grows."""
+    """A growing provider that adds, removes and reprices models every day, and sometimes cuts all prices."""
 
     def __init__(self, seed: int, growth: float) -> None:
         self._random = random.Random(seed)

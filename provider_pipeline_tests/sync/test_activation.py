@@ -1,4 +1,4 @@
-"""No rule moves where a provider is asked with its key, unless a person says so."""
+"""No rule sends a provider's key to another place unless a person agrees."""
 
 import json
 
@@ -23,7 +23,7 @@ READING = {"selector": GOOD["jmespath_rule"], **{part: GOOD[part] for part in ("
 
 
 def rule(*endpoints: dict) -> dict:
-    """The rule that reads the moved listing right, asking there."""
+    """The right rule for the moved listing, with these endpoints."""
     capabilities = {each["capability"]: {"patterns": each["patterns"]} for each in GOOD["capability_rules"]}
     return {
         "model_list_config": {"endpoint": [{**READING, **endpoint} for endpoint in endpoints]},
@@ -38,13 +38,13 @@ def sync(fleet: Fleet) -> dict:
 
 
 def asked(server: HTTPServer) -> set[str]:
-    """What the provider was asked, with or without its key."""
+    """The requests that the provider received, with or without its key."""
     return {request.environ["REQUEST_URI"] for request, _ in server.log}
 
 
 @pytest.fixture
 def task(fleet: Fleet) -> catalog.tasks.Task:
-    """The task of a provider whose listing moved; its host also has keys that only its own key may read."""
+    """The task of a provider whose listing moved, on a host that also serves keys to its own key only."""
     fleet.add("acme", auth={"type": "bearer", "env": "ACME_KEY"})
     fleet.serve("acme", {"data": [{"id": "sk-admin-0001"}, {"id": "sk-admin-0002"}]}, at=KEYS)
     sync(fleet)
@@ -94,7 +94,7 @@ def test_a_proposed_rule_that_asks_elsewhere_waits_for_a_person(
     assert set(fleet.rows("acme")) == set(CHAT_MODELS)
 
 
-def test_a_proposed_rule_that_differs_only_in_where_it_asks_is_told_by_it_and_approved_by_a_person(
+def test_a_proposed_rule_that_differs_only_in_its_endpoints_is_reported_and_can_be_approved(
     fleet: Fleet, task: catalog.tasks.Task
 ):
     repair = proposed(fleet, task, rule(*ELSEWHERE["a literal token"]))
@@ -105,14 +105,14 @@ def test_a_proposed_rule_that_differs_only_in_where_it_asks_is_told_by_it_and_ap
 
 
 @pytest.mark.parametrize("path", ["/../../../other-app/secret", "/v1/%2e%2e/keys", "//elsewhere.example/v1/models"])
-def test_a_proposed_rule_that_could_leave_the_base_url_is_no_rule(fleet: Fleet, task: catalog.tasks.Task, path: str):
+def test_a_proposed_rule_that_could_leave_the_base_url_is_invalid(fleet: Fleet, task: catalog.tasks.Task, path: str):
     with pytest.raises(InvalidRuleError):
         proposed(fleet, task, rule({"endpoint": path}))
     assert fleet.tasks("acme") == [task]
 
 
 @pytest.mark.parametrize("document", [GOOD, rule({}), rule({"endpoint": "/v1/models"})], ids=["open", "stored", "same"])
-def test_a_proposed_rule_that_leaves_open_where_it_asks_asks_where_the_active_one_does(
+def test_a_proposed_rule_without_endpoints_uses_those_of_the_active_rule(
     fleet: Fleet, task: catalog.tasks.Task, document: dict
 ):
     repair = proposed(fleet, task, document)
@@ -122,7 +122,7 @@ def test_a_proposed_rule_that_leaves_open_where_it_asks_asks_where_the_active_on
 
 
 @pytest.mark.parametrize("document", [GOOD, rule({"endpoint": KEYS})], ids=["open", "elsewhere"])
-def test_without_an_active_rule_a_person_says_where_a_provider_is_asked(fleet: Fleet, document: dict):
+def test_without_an_active_rule_a_person_names_the_endpoints(fleet: Fleet, document: dict):
     with fleet.database.session() as session:
         provider = catalog.providers.add(
             session,
@@ -147,7 +147,7 @@ def test_without_an_active_rule_a_person_says_where_a_provider_is_asked(fleet: F
 
 
 def drifted(fleet: Fleet, envelope: dict) -> Repair:
-    """What becomes of a provider that pages by `last_id` when its listing moves and pages in another way."""
+    """The repair of a provider with `last_id` pagination whose listing moves and paginates in another way."""
     paged = {**listing(*CHAT_MODELS), "has_more": True, "last_id": CHAT_MODELS[-1]}
     fleet.add("acme", paged)
     fleet.serve("acme", {**paged, "has_more": False})
@@ -168,13 +168,13 @@ def test_a_generated_rule_follows_a_provider_that_renames_its_page_token(fleet: 
     assert sync(fleet)["models_unchanged"] == 5
 
 
-def test_a_generated_rule_that_would_ask_what_address_the_provider_names_waits_for_a_person(fleet: Fleet):
+def test_a_generated_rule_that_would_follow_next_urls_waits_for_a_person(fleet: Fleet):
     repair = drifted(fleet, {"next": None})
     assert (repair.status, failed(repair)) == ("needs_review", ["asks_the_same_places"])
     assert repair.rule.endpoints[0].pagination == {"type": "next_url", "token": "next"}
 
 
-def test_a_better_rule_for_the_first_listing_asks_where_the_first_one_did(fleet: Fleet):
+def test_a_better_rule_for_the_first_listing_keeps_the_endpoints(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         session.execute(text("ALTER TABLE rule_version DISABLE TRIGGER USER"))

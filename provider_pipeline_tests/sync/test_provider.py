@@ -73,7 +73,7 @@ def test_only_the_changed_row_is_written(fleet: Fleet):
     assert {model for model in before if before[model] != after[model]} == {"gpt-4o"}
 
 
-def test_a_dry_run_says_what_would_change_and_changes_nothing(fleet: Fleet):
+def test_a_dry_run_reports_changes_and_makes_none(fleet: Fleet):
     fleet.add("acme")
     result = sync(fleet, "acme", dry_run=True)
     assert (result["dry_run"], result["models_created"]) == (True, 5)
@@ -128,7 +128,7 @@ def test_a_listing_that_does_not_fit_is_blocked_and_opens_one_task(fleet: Fleet,
     assert page.content.decode() == body
 
 
-def test_an_error_that_calls_itself_a_success_asks_for_no_new_rule(fleet: Fleet):
+def test_an_error_with_a_success_status_opens_no_task(fleet: Fleet):
     fleet.add("acme")
     sync(fleet, "acme")
     before = fleet.rows("acme")
@@ -162,7 +162,7 @@ SHRUNK = AcceptedGuards(frozenset({"shrink", "turnover"}), "they announced it", 
 
 
 def held(fleet: Fleet) -> None:
-    """A provider that names a tenth of its models."""
+    """A provider that lists a tenth of its models."""
     many = listing(*(f"gpt-4.1-tune-{number}" for number in range(40)))
     fleet.add("acme", many)
     sync(fleet, "acme")
@@ -215,7 +215,7 @@ def causes(fleet: Fleet) -> dict[tuple[str, str], str]:
         return {(row.model_id, ",".join(sorted(row.changed)) or row.kind): row.cause for row in found}
 
 
-def test_what_a_new_rule_changes_is_not_put_down_to_the_provider(fleet: Fleet):
+def test_changes_by_a_new_rule_are_not_attributed_to_the_provider(fleet: Fleet):
     fleet.add("acme", listing("gpt-4.1", "gpt-4o"))
     sync(fleet, "acme")
     richer = RuleGenerator().analyze_sample(listing("gpt-4.1", "gpt-4o"))
@@ -236,7 +236,7 @@ def test_what_a_new_rule_changes_is_not_put_down_to_the_provider(fleet: Fleet):
     assert found["gpt-4o", "context_length"] == found["gpt-5", "added"] == "provider"
 
 
-def test_a_new_rule_that_cannot_read_the_old_listing_takes_the_blame_itself(fleet: Fleet):
+def test_a_new_rule_that_does_not_fit_the_old_listing_is_the_cause_of_all_changes(fleet: Fleet):
     fleet.add("acme", listing(*CHAT_MODELS))
     sync(fleet, "acme")
     fleet.serve("acme", moved(*CHAT_MODELS))
@@ -248,7 +248,7 @@ def test_a_new_rule_that_cannot_read_the_old_listing_takes_the_blame_itself(flee
     assert {cause for (_, kind), cause in causes(fleet).items() if kind != "added"} <= {"rule"}
 
 
-def test_reading_a_listing_again_with_another_rule_counts_nobody_as_missing_twice(fleet: Fleet):
+def test_a_new_rule_does_not_count_a_missing_model_twice(fleet: Fleet):
     fleet.add("acme", listing("a-1", "a-2", "a-3", "a-4", "a-5"))
     sync(fleet, "acme")
     fleet.serve("acme", listing("a-1", "a-2", "a-3", "a-4"))
@@ -297,7 +297,7 @@ def test_a_failed_fetch_changes_no_row_and_says_why_in_one_line(fleet: Fleet, bo
     assert (state.consecutive_failures, state.last_result["status"]) == (1, "failed")
 
 
-def test_an_unreachable_host_is_told_from_an_answer(fleet: Fleet):
+def test_an_unreachable_host_is_distinguished_from_a_response(fleet: Fleet):
     fleet.add("acme")
     fleet.server.stop()
     try:
@@ -314,7 +314,7 @@ def test_a_missing_key_names_the_provider_and_its_variable(fleet: Fleet):
         sync(fleet, "acme")
 
 
-def test_an_unknown_slug_and_a_provider_without_a_rule_have_names(fleet: Fleet):
+def test_an_unknown_slug_and_a_missing_rule_have_their_own_errors(fleet: Fleet):
     with pytest.raises(UnknownProviderError, match="nobody"):
         sync(fleet, "nobody")
     with fleet.database.session() as session:
@@ -324,7 +324,7 @@ def test_an_unknown_slug_and_a_provider_without_a_rule_have_names(fleet: Fleet):
         sync(fleet, "new")
 
 
-def test_a_model_whose_item_is_refused_keeps_its_last_good_row_and_is_not_missing(fleet: Fleet):
+def test_a_model_whose_item_is_rejected_keeps_its_last_good_row_and_is_not_missing(fleet: Fleet):
     many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)))
     fleet.add("acme", many)
     sync(fleet, "acme")
@@ -337,7 +337,7 @@ def test_a_model_whose_item_is_refused_keeps_its_last_good_row_and_is_not_missin
     assert fleet.rows("acme") == before
 
 
-def test_a_threshold_that_does_not_exist_is_named_and_one_that_does_is_used(fleet: Fleet):
+def test_an_unknown_threshold_is_named_and_a_known_one_is_used(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         session.execute(text("UPDATE provider SET thresholds = '{\"no_such\": 1}'"))
@@ -371,7 +371,7 @@ def test_an_override_survives_every_sync(fleet: Fleet):
     assert row["capability_sources"]["vision"] == "override"
 
 
-def test_a_listing_of_several_pages_is_synced_whole_or_not_at_all(fleet: Fleet):
+def test_a_listing_of_several_pages_is_synced_entirely_or_not_at_all(fleet: Fleet):
     sample = {
         "data": [{"id": f"claude-{n}", "type": "model"} for n in range(5)],
         "has_more": True,
@@ -388,7 +388,7 @@ def test_a_listing_of_several_pages_is_synced_whole_or_not_at_all(fleet: Fleet):
     assert sync(fleet, "acme")["models_created"] == 6
 
 
-def test_a_rule_that_is_replaced_while_the_listing_comes_writes_no_row(fleet: Fleet):
+def test_a_rule_replaced_during_the_fetch_writes_no_row(fleet: Fleet):
     fleet.add("acme")
     sync(fleet, "acme")
     with fleet.database.session() as session:
@@ -414,7 +414,7 @@ def test_a_rule_that_is_replaced_while_the_listing_comes_writes_no_row(fleet: Fl
         assert catalog.sync_state.get(session, provider_id).last_error_kind == "RuleReplacedError"
 
 
-def test_a_threshold_that_is_not_understood_is_a_failure_that_is_counted(fleet: Fleet):
+def test_an_invalid_threshold_counts_as_a_failure(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         session.execute(text("UPDATE provider SET thresholds = '{\"nonsense\": 1}'"))

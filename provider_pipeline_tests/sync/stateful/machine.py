@@ -1,7 +1,4 @@
-"""The laws that every life of a provider keeps to.
-
-Here: one sync, and what must hold after it and at any time. Not here: what happens in a life (`test_invariants.py`).
-"""
+"""One sync of a simulated provider and its invariants; the events that may happen are in `test_invariants.py`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,27 +16,27 @@ from provider_pipeline.catalog.database import Database
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.repair.generate import generate_rule, store_sample
-from provider_pipeline_tests.sync.laws.living_provider import KEY, LivingProvider
-from provider_pipeline_tests.sync.laws.mortal import LIMITS, MortalWorkers
-from provider_pipeline_tests.sync.laws.oracle import COMPARED, Row, reading, replayed
-from provider_pipeline_tests.sync.laws.table import Look, Table
+from provider_pipeline_tests.sync.stateful.crashing_workers import LIMITS, CrashingWorkers
+from provider_pipeline_tests.sync.stateful.reference_model import COMPARED, Row, reading, replayed
+from provider_pipeline_tests.sync.stateful.simulated_provider import KEY, SimulatedProvider
+from provider_pipeline_tests.sync.stateful.table import Look, Table
 
 _numbers = count(1)
 
 
-class LawfulLife(RuleBasedStateMachine):
-    """One provider's life, as far as it is the same for all."""
+class ProviderMachine(RuleBasedStateMachine):
+    """The state machine of one provider, with its invariants."""
 
-    def __init__(self, database: Database, server: HTTPServer, workers: MortalWorkers) -> None:
+    def __init__(self, database: Database, server: HTTPServer, workers: CrashingWorkers) -> None:
         super().__init__()
         self.database, self.workers = database, workers
-        self.provider = LivingProvider(f"p{next(_numbers)}")
+        self.provider = SimulatedProvider(f"p{next(_numbers)}")
         self.provider.stand(server)
         self.client = ListingClient(LIMITS, environ={"ACME_KEY": KEY})
         self.table = Table(database, self.provider.slug)
         self.deaths = 0
         self.trusting = False
-        """Whether a person has vouched for what the pipeline itself would not have taken."""
+        """Whether a person has accepted a change that the pipeline would have held."""
         self.accepted: tuple[Any, int] | None = None
         self.absent: dict[str, int] = {}
         self.listed_at: dict[str, datetime] = {}
@@ -188,7 +185,7 @@ class LawfulLife(RuleBasedStateMachine):
                     assert row[column] == pytest.approx(float(getattr(model, column))), (model_id, column)
 
     def _are_as_able_as_before(self, before: Look, after: Look) -> None:
-        """What names say of capabilities does not change, so that no rule may lose more of it than the gates allow."""
+        """Capabilities derived from names do not change, so that no rule may lose more of them than the gates allow."""
         kept = [
             after.rows[model_id]["capabilities"].get(name) is has
             for model_id, row in before.rows.items()
@@ -206,7 +203,7 @@ class LawfulLife(RuleBasedStateMachine):
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
-        """No model is touched, whatever is done."""
+        """Asserts that no model is touched inside the block."""
         before = self.table.look()
         self.provider.released.clear()
         try:

@@ -1,4 +1,4 @@
-"""Two syncs of one provider at once: one runs, the other is told who is at it."""
+"""Two concurrent syncs of one provider: one runs, the other reports who holds the lock."""
 
 import pytest
 
@@ -14,7 +14,7 @@ __all__ = ["run"]
 
 @pytest.fixture
 def busy(fleet: Fleet) -> Fleet:
-    """Two providers, of which somebody else is syncing the first."""
+    """Two providers, the first of which is being synced elsewhere."""
     fleet.add("acme")
     fleet.add("busy-not")
     with (
@@ -25,7 +25,7 @@ def busy(fleet: Fleet) -> Fleet:
         yield fleet
 
 
-def test_a_second_sync_asks_nobody_and_writes_nothing(busy: Fleet):
+def test_a_concurrent_sync_sends_no_request_and_writes_nothing(busy: Fleet):
     with (
         busy.database.session() as session,
         pytest.raises(SyncInProgressError, match="acme is being synced by the API"),
@@ -47,7 +47,7 @@ def test_a_fleet_skips_the_provider_and_syncs_the_others(busy: Fleet):
     assert "acme is being synced by the API" in outcomes["acme"].reason
 
 
-def test_the_command_line_says_it_in_one_line_and_fails(busy: Fleet, run: CommandLine):
+def test_the_command_line_reports_it_in_one_line_and_fails(busy: Fleet, run: CommandLine):
     finished = run("sync", "acme")
     assert finished.code == 1
     assert finished.err.startswith("skipped: acme is being synced by the API on ")

@@ -1,6 +1,6 @@
-"""A provider that lives: models come, go and change, and so does the way in which they are listed.
+"""A provider whose models come, go and change, as does the form of its listing.
 
-The models are the truth; a form says how they are listed. A fault stands for the listing until it is cured.
+The models are the truth; a form says how they are listed. A fault replaces the listing until it is cured.
 """
 
 import json
@@ -41,7 +41,7 @@ _PRICES = ("0.15", "0.5", "2", "3", "10")
 
 @dataclass(frozen=True)
 class Model:
-    """What is true of a model; prices in USD per million tokens.
+    """The truth about a model; prices in USD per million tokens.
 
     Attributes:
         spoilt: The listing says something impossible of it.
@@ -62,7 +62,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Form:
-    """How models are listed."""
+    """The form of a listing."""
 
     place: str = "data"
     id_key: str = "id"
@@ -74,14 +74,14 @@ class Form:
 
 
 def usual(number: int) -> Model:
-    """A model as it first comes."""
+    """A new model."""
     price = Decimal(_PRICES[number % len(_PRICES)])
     return Model(number, _CONTEXTS[number % len(_CONTEXTS)], price, price * 4)
 
 
 @dataclass
-class LivingProvider:
-    """The provider's side: what is true, how it is told, and the answers to requests."""
+class SimulatedProvider:
+    """The provider's side: the truth, the form of the listing, and the responses."""
 
     slug: str
     models: tuple[Model, ...] = tuple(usual(number) for number in range(10))
@@ -90,18 +90,18 @@ class LivingProvider:
     released: threading.Event = field(default_factory=threading.Event)
 
     def stand(self, server: HTTPServer) -> None:
-        """Answers on a server from now on."""
+        """Serves the listing."""
         server.expect_request(f"/{self.slug}/v1/models").respond_with_handler(self._answer)
 
     def item_id(self, model: Model) -> str:
         return f"{self.form.owner}{model.name}"
 
     def truth(self) -> dict[str, Model]:
-        """The models by the id that they are listed under; those that are listed wrongly, too."""
+        """The models by listed id, wrongly listed ones included."""
         return {self.item_id(model): model for model in self.models}
 
     def items(self) -> list[dict[str, Any]]:
-        """All items, as the pages have them one after the other."""
+        """All items, in the order of the pages."""
         items = []
         for model in self.models:
             items.append(self._item(model))
@@ -118,7 +118,7 @@ class LivingProvider:
         return {outer: body} if outer else body
 
     def whole(self) -> dict[str, Any]:
-        """The listing as if it were one page."""
+        """The listing as one page."""
         return self.document(self.items(), more=False)
 
     def page(self, after: str | None) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class LivingProvider:
         return self.document(items[start : start + PAGE], more=start + PAGE < len(items))
 
     def change(self, **changes: Any) -> None:
-        """Tells its models in another form."""
+        """Changes the form of the listing."""
         self.form = replace(self.form, **changes)
 
     def _item(self, model: Model) -> dict[str, Any]:

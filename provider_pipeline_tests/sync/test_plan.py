@@ -1,4 +1,4 @@
-"""A listing that comes again: what is left out then, and what makes it count as new."""
+"""Unchanged listings: what is skipped, and what invalidates the skip."""
 
 import json
 
@@ -30,7 +30,7 @@ def execute(fleet: Fleet, statement: str) -> None:
 
 
 def row_versions(fleet: Fleet) -> dict[str, list]:
-    """Which transaction wrote each row of every table but those that say who was synced when."""
+    """The transaction that wrote each row, in every table but those of sync times."""
     found = {}
     with fleet.database.engine.connect() as connection:
         for table in catalog.tables.metadata.tables:
@@ -45,7 +45,7 @@ def state(fleet: Fleet) -> catalog.sync_state.SyncState:
         return catalog.sync_state.get(session, catalog.providers.get(session, "acme").id)
 
 
-def test_the_same_listing_again_writes_no_row_but_when_it_was_checked(fleet: Fleet):
+def test_an_unchanged_listing_only_updates_the_sync_time(fleet: Fleet):
     fleet.add("acme")
     first = attempt(fleet)
     before, was = row_versions(fleet), state(fleet)
@@ -58,7 +58,7 @@ def test_the_same_listing_again_writes_no_row_but_when_it_was_checked(fleet: Fle
     assert (now.profile, now.raw_response_id, now.basis) == (was.profile, was.raw_response_id, was.basis)
 
 
-def test_its_outcome_says_what_was_found_when_it_was_judged_and_that_nothing_changed(fleet: Fleet):
+def test_its_outcome_repeats_the_earlier_findings_without_changes(fleet: Fleet):
     sample = listing(*CHAT_MODELS, *(f"zorb-{number}" for number in range(60)))
     fleet.add("acme", sample)
     sample["data"][3]["context_length"] = -5
@@ -86,7 +86,7 @@ def test_another_order_of_keys_is_the_same_listing(fleet: Fleet):
     assert attempt(fleet).not_modified
 
 
-def test_another_order_of_models_is_judged_and_changes_no_model(fleet: Fleet):
+def test_another_order_of_models_is_validated_and_changes_no_model(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
     before = fleet.rows("acme")
@@ -107,14 +107,14 @@ NEWS = {
 
 
 @pytest.mark.parametrize("statement", NEWS.values(), ids=NEWS.keys())
-def test_what_a_listing_is_read_with_is_news_too(fleet: Fleet, statement: str):
+def test_a_change_of_settings_invalidates_the_skip(fleet: Fleet, statement: str):
     fleet.add("acme")
     attempt(fleet)
     execute(fleet, statement)
     assert [attempt(fleet).not_modified for _ in range(2)] == [False, True]
 
 
-def test_an_override_that_is_taken_back_is_news(fleet: Fleet):
+def test_a_removed_override_invalidates_the_skip(fleet: Fleet):
     fleet.add("acme")
     execute(fleet, NEWS["an override"])
     attempt(fleet)
@@ -125,7 +125,7 @@ def test_an_override_that_is_taken_back_is_news(fleet: Fleet):
     assert fleet.rows("acme")["gpt-4o"][2] == 128_000
 
 
-def test_another_rule_is_news(fleet: Fleet):
+def test_a_new_rule_invalidates_the_skip(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
     sample = listing(*CHAT_MODELS)
@@ -137,7 +137,7 @@ def test_another_rule_is_news(fleet: Fleet):
     assert [attempt(fleet).not_modified for _ in range(2)] == [False, True]
 
 
-def test_each_listing_without_a_model_counts_towards_its_removal_though_it_is_the_same(fleet: Fleet):
+def test_an_unchanged_listing_without_a_model_still_counts_towards_its_removal(fleet: Fleet):
     fleet.add("acme")
     fleet.removes_after("acme", misses=3, hours=0)
     attempt(fleet)
@@ -146,7 +146,7 @@ def test_each_listing_without_a_model_counts_towards_its_removal_though_it_is_th
     assert fleet.rows("acme")[CHAT_MODELS[4]][1] == "removed"
 
 
-def test_after_a_failure_the_old_listing_is_judged_and_the_provider_recovers(fleet: Fleet):
+def test_after_a_failure_the_unchanged_listing_is_validated_and_the_provider_recovers(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
     fleet.answer("acme", "oops", status=404)
@@ -157,14 +157,14 @@ def test_after_a_failure_the_old_listing_is_judged_and_the_provider_recovers(fle
     assert attempt(fleet).not_modified
 
 
-def test_a_person_who_accepts_has_the_listing_judged(fleet: Fleet):
+def test_accepted_guards_make_an_unchanged_listing_be_validated(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
     assert not attempt(fleet, accept=AcceptedGuards(frozenset({"shrink"}), "looked at it")).not_modified
 
 
 @pytest.mark.parametrize("keep", ["raw", "nothing"])
-def test_where_nothing_is_to_be_kept_a_repeat_writes_nothing_at_all(fleet: Fleet, keep):
+def test_an_unchanged_listing_writes_nothing_in_a_dry_run(fleet: Fleet, keep):
     fleet.add("acme")
     first = attempt(fleet)
     before, was = row_versions(fleet), state(fleet)
@@ -174,7 +174,7 @@ def test_where_nothing_is_to_be_kept_a_repeat_writes_nothing_at_all(fleet: Fleet
     assert (row_versions(fleet), state(fleet)) == (before, was)
 
 
-def test_a_sync_that_ends_while_the_listing_is_fetched_has_it_judged(fleet: Fleet):
+def test_a_sync_that_ends_during_the_fetch_makes_the_listing_be_validated(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
     body = json.dumps(listing(*CHAT_MODELS))
@@ -204,7 +204,7 @@ def test_a_listing_that_is_blocked_again_and_again_is_pruned_too(fleet: Fleet):
 
 
 class Versioned:
-    """A provider whose pages carry validators and are not sent again to who knows them already."""
+    """A provider whose pages have validators and that answers conditional requests with 304."""
 
     def __init__(self, fleet: Fleet, *pages: dict, by: str = "ETag") -> None:
         self.pages = list(pages)
@@ -227,7 +227,7 @@ class Versioned:
 
 
 def paged(*names: str, models: int = 3) -> list[dict]:
-    """A listing by cursor, a page for each name."""
+    """A listing paginated by cursor, one page per name."""
     return [
         {
             "data": [{"id": f"{name}-{n}", "type": "model"} for n in range(models)],
@@ -239,7 +239,7 @@ def paged(*names: str, models: int = 3) -> list[dict]:
 
 
 @pytest.mark.parametrize("by", ["ETag", "Last-Modified"])
-def test_a_listing_that_the_provider_calls_unchanged_is_not_even_loaded(fleet: Fleet, by):
+def test_a_listing_that_the_provider_reports_unchanged_is_not_even_loaded(fleet: Fleet, by):
     fleet.add("acme")
     server = Versioned(fleet, listing(*CHAT_MODELS), by=by)
     first = attempt(fleet)
@@ -255,7 +255,7 @@ def test_a_listing_that_the_provider_calls_unchanged_is_not_even_loaded(fleet: F
     assert attempt(fleet).not_modified
 
 
-def test_no_transaction_is_open_between_two_pages_that_are_judged_as_they_come(fleet: Fleet):
+def test_no_transaction_is_open_between_two_pages(fleet: Fleet):
     fleet.add("acme", paged("a", "b", "c")[0])
     server = Versioned(fleet, *paged("a", "b", "c"))
     attempt(fleet)
@@ -273,7 +273,7 @@ def test_no_transaction_is_open_between_two_pages_that_are_judged_as_they_come(f
     assert set(states) == {"idle"}
 
 
-def test_the_pages_that_did_not_change_are_judged_with_those_that_did(fleet: Fleet):
+def test_unchanged_pages_are_validated_together_with_changed_ones(fleet: Fleet):
     fleet.add("acme", paged("a", "b")[0])
     server = Versioned(fleet, *paged("a", "b"))
     assert attempt(fleet).created == 6
@@ -289,7 +289,7 @@ def test_the_pages_that_did_not_change_are_judged_with_those_that_did(fleet: Fle
     assert attempt(fleet).not_modified
 
 
-def test_after_a_page_that_changed_the_later_ones_are_asked_for_in_full(fleet: Fleet):
+def test_pages_after_a_changed_one_are_requested_unconditionally(fleet: Fleet):
     fleet.add("acme", paged("a", "b", "c")[0])
     server = Versioned(fleet, *paged("a", "b", "c"))
     attempt(fleet)
@@ -300,7 +300,7 @@ def test_after_a_page_that_changed_the_later_ones_are_asked_for_in_full(fleet: F
 
 
 @pytest.mark.parametrize("statement", NEWS.values(), ids=NEWS.keys())
-def test_nothing_is_asked_on_condition_where_the_answer_would_have_to_be_judged(fleet: Fleet, statement: str):
+def test_no_request_is_conditional_if_the_listing_must_be_validated(fleet: Fleet, statement: str):
     fleet.add("acme")
     server = Versioned(fleet, listing(*CHAT_MODELS))
     attempt(fleet)
@@ -310,7 +310,7 @@ def test_nothing_is_asked_on_condition_where_the_answer_would_have_to_be_judged(
     assert server.asked == ["new", "new", "same"]
 
 
-def test_after_a_failure_the_whole_listing_is_asked_for(fleet: Fleet):
+def test_after_a_failure_the_complete_listing_is_requested(fleet: Fleet):
     fleet.add("acme")
     attempt(fleet)
     fleet.answer("acme", "oops", status=404)
@@ -320,7 +320,7 @@ def test_after_a_failure_the_whole_listing_is_asked_for(fleet: Fleet):
     assert server.asked == ["new"]
 
 
-def test_an_unchanged_listing_is_judged_if_another_sync_ended_meanwhile(fleet: Fleet):
+def test_an_unchanged_listing_is_validated_if_another_sync_ended_meanwhile(fleet: Fleet):
     fleet.add("acme")
     server = Versioned(fleet, listing(*CHAT_MODELS))
     first = attempt(fleet)

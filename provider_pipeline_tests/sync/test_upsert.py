@@ -1,4 +1,4 @@
-"""Overrides through whole syncs: what is noted of the listing, what ends, and what changes are put down to."""
+"""Overrides in complete syncs: listed values, ends of overrides, and causes of changes."""
 
 from datetime import datetime
 
@@ -42,7 +42,7 @@ def test_an_override_ends_with_the_first_sync_after_its_end_though_the_listing_i
     assert acme.rows("acme")["gpt-4o"][2] == 128_000
 
 
-def test_what_the_listing_says_beneath_an_override_is_noted_and_shows_when_they_agree(acme: Fleet):
+def test_the_listed_value_under_an_override_is_recorded_and_shows_when_they_agree(acme: Fleet):
     _put(acme, 200_000)
     _sync(acme, hours_later(1))
     with acme.database.session() as session:
@@ -55,7 +55,7 @@ def test_what_the_listing_says_beneath_an_override_is_noted_and_shows_when_they_
         assert [each.model_id for each in catalog.model_overrides.caught_up(session)] == ["gpt-4o"]
 
 
-def test_a_refused_item_says_nothing_of_what_is_listed(fleet: Fleet):
+def test_a_rejected_item_records_no_listed_value(fleet: Fleet):
     many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)), "gpt-4o")
     fleet.add("acme", many)
     _put(fleet, 64_000)
@@ -68,7 +68,7 @@ def test_a_refused_item_says_nothing_of_what_is_listed(fleet: Fleet):
     assert (found.listed_value, found.listed_at) == (128_000, NOON)
 
 
-def test_a_value_that_people_set_is_theirs_until_the_listing_can_be_read_again(fleet: Fleet):
+def test_an_overridden_value_stays_until_the_item_can_be_read_again(fleet: Fleet):
     many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)), "gpt-4o")
     fleet.add("acme", many)
     _put(fleet, 64_000, expires_at=hours_later(1))
@@ -84,7 +84,7 @@ def test_a_value_that_people_set_is_theirs_until_the_listing_can_be_read_again(f
     assert seen == [(64_000, ["context_length"]), (128_000, [])]
 
 
-def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_to_it(acme: Fleet):
+def test_changes_name_the_stored_listing_and_are_attributed_to_a_new_rule(acme: Fleet):
     with acme.database.session() as session:
         provider_id = catalog.providers.get(session, "acme").id
         rule = catalog.rule_versions.active(session, provider_id)
@@ -113,7 +113,7 @@ def test_changes_name_the_stored_listing_and_another_rules_changes_are_put_down_
     ]
 
 
-def test_values_that_people_set_are_not_what_a_listing_is_compared_with(acme: Fleet):
+def test_a_listing_is_not_compared_with_overridden_values(acme: Fleet):
     with acme.database.session() as session:
         provider_id = catalog.providers.get(session, "acme").id
         for model_id in CHAT_MODELS:

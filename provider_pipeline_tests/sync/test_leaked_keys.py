@@ -1,4 +1,4 @@
-"""A listing that holds other people's keys: they are stored nowhere, and a sync goes on as without them."""
+"""A listing that leaks other people's keys: they are stored nowhere, and the sync succeeds."""
 
 import json
 
@@ -17,7 +17,7 @@ OPENAI, GITHUB, PASSWORD, PLAIN = OTHERS
 
 
 def with_keys(document: dict) -> dict:
-    """A listing as an agent of somebody's gives it, with the key of each provider it has found."""
+    """A listing with the key of each provider it proxies."""
     models = document["data"] if "data" in document else document["result"]["models"]
     for number, model in enumerate(models):
         model["provider"] = {"name": "openai", "apiKey": OPENAI, "options": {"password": f"{PASSWORD}"}}
@@ -30,7 +30,7 @@ def sync(fleet: Fleet):
         return attempt_sync(session, "acme", client=ListingClient())
 
 
-def test_keys_in_a_listing_reach_no_table_and_the_listing_is_recognised_when_it_comes_again(fleet: Fleet):
+def test_keys_in_a_listing_reach_no_table_and_the_repeated_listing_is_still_recognised(fleet: Fleet):
     document = with_keys(listing(*CHAT_MODELS))
     fleet.add("acme", document)
     first, again = sync(fleet), sync(fleet)

@@ -1,4 +1,4 @@
-"""Rules that somebody asks for: written from a sample, tried beside the active one, and never from nothing."""
+"""Rules on request: generated from a sample and compared with the active rule."""
 
 import json
 
@@ -12,7 +12,7 @@ from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
 @pytest.mark.parametrize("sample", [None, {}, [], ["a", "b"], {"data": []}, {"error": {"message": "x"}}, 3, "text"])
-def test_a_sample_without_models_gives_no_rule_and_one_clear_line(fleet: Fleet, sample):
+def test_a_sample_without_models_gives_one_clear_error_and_no_rule(fleet: Fleet, sample):
     fleet.add("acme")
     with fleet.database.session() as session:
         with pytest.raises(RuleValidationError, match=r"^acme: [^\n]+$"):
@@ -50,7 +50,7 @@ def test_a_person_can_overrule_the_gates_either_way(fleet: Fleet, activate: bool
     assert (generated.activated, generated.reason, active.version) == (activate, "as asked", 2 if activate else 1)
 
 
-def test_samples_count_among_the_responses_that_are_kept(fleet: Fleet):
+def test_samples_count_towards_the_stored_responses_that_are_kept(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         provider_id = catalog.providers.get(session, "acme").id

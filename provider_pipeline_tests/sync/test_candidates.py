@@ -1,4 +1,4 @@
-"""A repaired rule looks for every page: a listing of which only one is read would pass for one that shrank."""
+"""A repaired rule still reads every page: reading only one would look like a listing that shrank."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from provider_pipeline import ModelSyncer, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.repair.worker import answer_tasks
 from provider_pipeline_tests.fleet import Fleet
-from provider_pipeline_tests.sync.laws.living_provider import KEY, LivingProvider
+from provider_pipeline_tests.sync.stateful.simulated_provider import KEY, SimulatedProvider
 
 
 @pytest.fixture
-def acme(fleet: Fleet) -> LivingProvider:
+def acme(fleet: Fleet) -> SimulatedProvider:
     """A provider whose ten models are on two pages, synced."""
-    provider = LivingProvider("acme")
+    provider = SimulatedProvider("acme")
     fleet.add("acme", provider.page(None), auth={"type": "bearer", "env": "ACME_KEY"})
     fleet.server.clear()
     provider.stand(fleet.server)
@@ -34,14 +34,14 @@ def repaired(fleet: Fleet):
     return repair
 
 
-def test_a_mark_for_more_that_nobody_knows_does_not_end_the_listing(acme: LivingProvider, fleet: Fleet):
+def test_an_unknown_pagination_field_does_not_end_the_listing(acme: SimulatedProvider, fleet: Fleet):
     acme.change(more_key="weiter", context_key="max_context", price_keys=("input", "output"))
     assert repaired(fleet).status == "activated"
     result = sync(fleet)
     assert (result["models_synced"], result["models_missing"]) == (10, 0)
 
 
-def test_a_rule_that_knows_no_further_page_any_more_waits_for_a_person(acme: LivingProvider, fleet: Fleet):
+def test_a_rule_that_stops_paginating_waits_for_a_person(acme: SimulatedProvider, fleet: Fleet):
     acme.change(more_key="weiter", place="result.models")
     repair = repaired(fleet)
     assert repair.status == "needs_review"

@@ -1,4 +1,4 @@
-"""A task is answered with a rule that passed every gate, or with a report for a person; never with a worse rule."""
+"""A task is answered with a rule that passes every gate or with a report for a person, never with a worse rule."""
 
 import copy
 import json
@@ -20,17 +20,17 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.config import store_rule
-from provider_pipeline.sync.repair.activation import adopt
-from provider_pipeline.sync.repair.candidates import written_candidate
+from provider_pipeline.sync.repair.activation import try_activate
+from provider_pipeline.sync.repair.candidates import generated_candidate
 from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks, improve_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
-from provider_pipeline_tests.sync.judges import killing_judges
+from provider_pipeline_tests.sync.sandbox_processes import kill_sandboxes
 
 
 def blocked(fleet: Fleet, document, *, before=None, slug="acme"):
-    """A provider that was synced, and whose listing is now another one that its rule does not fit."""
+    """A synced provider whose listing has changed, so that its rule does not fit."""
     if slug not in _known(fleet):
         fleet.add(slug, before)
         with fleet.database.session() as session:
@@ -70,8 +70,8 @@ def test_a_moved_listing_is_repaired_without_a_person(fleet: Fleet):
         assert ModelSyncer(session).sync_provider_models("acme")["models_unchanged"] >= 0
 
 
-def test_a_repair_that_says_again_what_was_known_touches_no_row_and_records_no_change(fleet: Fleet):
-    """Though its rule misreads the listing before: the renamed key is not in it."""
+def test_a_repair_that_reproduces_known_values_touches_no_row_and_records_no_change(fleet: Fleet):
+    """Although the new rule misreads the previous listing, which lacks the renamed key."""
     renamed = listing(*CHAT_MODELS)
     for item in renamed["data"]:
         item["max_context_tokens"] = item.pop("context_length")
@@ -85,7 +85,7 @@ def test_a_repair_that_says_again_what_was_known_touches_no_row_and_records_no_c
     assert fleet.rows("acme") == rows
 
 
-def test_models_whose_withdrawal_was_accepted_are_not_held_against_a_new_rule(fleet: Fleet):
+def test_models_whose_removal_was_accepted_do_not_count_against_a_new_rule(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
@@ -96,7 +96,7 @@ def test_models_whose_withdrawal_was_accepted_are_not_held_against_a_new_rule(fl
     assert answered(fleet).status == "activated"
 
 
-def test_another_product_needs_review_with_a_report_that_names_the_change(fleet: Fleet):
+def test_a_listing_of_other_things_needs_review_with_a_report_that_names_the_change(fleet: Fleet):
     blocked(fleet, {"voices": [{"id": f"voice-{n}", "language": "en"} for n in range(8)]})
     rows = fleet.rows("acme")
     repair = answered(fleet)
@@ -127,7 +127,7 @@ def test_a_field_that_is_gone_needs_review_and_is_named(fleet: Fleet):
     assert fleet.tasks("acme")[0].proposed_version == 2
 
 
-def test_a_listing_that_only_shrank_is_in_question_itself(fleet: Fleet):
+def test_a_listing_that_only_shrank_needs_a_person_and_no_new_rule(fleet: Fleet):
     blocked(fleet, listing(*CHAT_MODELS[:2]))
     repair = answered(fleet)
     assert (repair.status, repair.fits, repair.version) == ("needs_review", True, 1)
@@ -136,8 +136,8 @@ def test_a_listing_that_only_shrank_is_in_question_itself(fleet: Fleet):
     assert "provider-pipeline sync acme --accept" in repair.report
 
 
-def test_a_listing_that_thresholds_of_the_providers_own_hold_is_a_persons_matter(fleet: Fleet):
-    """No rule would change it, so an answered task would only be followed by the next one."""
+def test_a_listing_held_by_the_providers_own_thresholds_needs_a_person(fleet: Fleet):
+    """No rule would change it, so that closing the task would only open the next one."""
     fleet.add("acme")
     with fleet.database.session() as session:
         session.execute(catalog.tables.provider.update().values(thresholds={"min_models": 6}))
@@ -163,7 +163,7 @@ def test_prices_in_another_unit_are_repaired(fleet: Fleet):
     assert {float(row["input_price"]) for row in rows} == {2.0}
 
 
-def test_the_same_failure_from_another_response_is_looked_at_again(fleet: Fleet):
+def test_the_same_failure_in_another_response_is_answered_again(fleet: Fleet):
     blocked(fleet, {"voices": [{"id": f"voice-{n}"} for n in range(8)]})
     assert answered(fleet).status == "needs_review"
     blocked(fleet, moved(*CHAT_MODELS))
@@ -191,7 +191,7 @@ def reviewed(fleet: Fleet) -> catalog.tasks.Task:
     return task
 
 
-def test_a_person_approves_what_the_gates_held(fleet: Fleet):
+def test_a_person_can_approve_a_rule_that_failed_a_gate(fleet: Fleet):
     task = reviewed(fleet)
     with fleet.database.session() as session:
         assert approve_task(session, task.id, reason="announced", created_by_id=7) == 2
@@ -201,7 +201,7 @@ def test_a_person_approves_what_the_gates_held(fleet: Fleet):
     assert fleet.tasks("acme")[0].status == "SUCCEEDED"
 
 
-def test_a_rejected_rule_is_never_activated_by_itself_again(fleet: Fleet):
+def test_a_rejected_rule_is_never_activated_automatically(fleet: Fleet):
     task = reviewed(fleet)
     with fleet.database.session() as session:
         reject_task(session, task.id, reason="they will bring it back", created_by_id=7)
@@ -214,7 +214,7 @@ def test_a_rejected_rule_is_never_activated_by_itself_again(fleet: Fleet):
     assert active_version(fleet) == 1
 
 
-def test_only_a_task_that_waits_can_be_decided(fleet: Fleet):
+def test_only_a_task_in_review_can_be_decided(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session:
@@ -223,7 +223,7 @@ def test_only_a_task_that_waits_can_be_decided(fleet: Fleet):
                 decide(session, task.id, reason="no")
 
 
-def test_a_proposal_passes_the_very_same_gates(fleet: Fleet):
+def test_a_proposal_passes_the_same_gates(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
     (task,) = fleet.tasks("acme")
     good = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
@@ -239,7 +239,7 @@ def test_a_proposal_passes_the_very_same_gates(fleet: Fleet):
     assert (version.author, version.created_by_id, version.origin) == ("person", 3, "proposed")
 
 
-def test_a_proposal_that_is_no_rule_changes_nothing(fleet: Fleet):
+def test_an_invalid_proposal_changes_nothing(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session, pytest.raises(InvalidRuleError):
@@ -261,7 +261,7 @@ def test_a_task_that_an_agent_claimed_is_not_answered_by_another(fleet: Fleet):
         assert propose_rule(session, task.id, good, author="agent", worker="agent").status == "activated"
 
 
-def test_a_repair_that_takes_longer_than_its_lease_keeps_its_task(fleet: Fleet):
+def test_a_repair_that_takes_longer_than_its_lease_extends_it(fleet: Fleet):
     fleet.add("acme")
     for number in range(6):
         fleet.serve("acme", listing(*CHAT_MODELS, f"gpt-5-{number}"))
@@ -272,7 +272,7 @@ def test_a_repair_that_takes_longer_than_its_lease_keeps_its_task(fleet: Fleet):
     times = []
 
     def slow_clock() -> datetime:
-        """A clock on which each response takes five minutes, and which lets another worker look for a task."""
+        """A clock on which each response takes five minutes, while another worker looks for a task."""
         times.append(datetime.now(UTC) + timedelta(minutes=5 * len(times)))
         with fleet.database.session() as session:
             assert len(times) < 2 or catalog.task_claims.claim(session, worker="b", now=times[-1], lease=LEASE) is None
@@ -294,7 +294,7 @@ def test_a_better_rule_is_found_without_a_task_and_a_repeat_keeps_it(fleet: Flee
 
 
 def odd(*model_ids: str) -> dict:
-    """Models in a shape that no known name speaks for."""
+    """Models in a shape without any familiar name."""
     entries = [
         {"handle": model_id, "label": f"Nr. {number}", "window": {"tokens": 128_000}}
         for number, model_id in enumerate(model_ids)
@@ -324,7 +324,7 @@ def test_unknown_ids_in_an_odd_shape_wait_for_a_person(fleet: Fleet):
     assert {"keeps_known_ids", "is_unambiguous"} <= {gate.name for gate in repair.gates if not gate.passed}
 
 
-def test_without_a_stored_response_the_task_is_given_back_and_says_why(fleet: Fleet):
+def test_without_a_stored_response_the_task_is_released_with_the_reason(fleet: Fleet):
     fleet.add("acme")
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
@@ -338,7 +338,7 @@ def test_without_a_stored_response_the_task_is_given_back_and_says_why(fleet: Fl
     assert "no stored response" in task.result["reason"]
 
 
-def test_fields_under_names_that_say_nothing_are_repaired_by_what_they_hold(fleet: Fleet):
+def test_fields_with_meaningless_new_names_are_found_by_their_values(fleet: Fleet):
     before = listing(*CHAT_MODELS)
     for number, item in enumerate(before["data"]):
         item |= {"context_length": 8_192 * (number + 1), "pricing": {"prompt": f"0.00000{number + 1}"}}
@@ -359,7 +359,7 @@ def test_fields_under_names_that_say_nothing_are_repaired_by_what_they_hold(flee
     ]
 
 
-def test_before_the_first_sync_the_sample_of_the_rule_is_what_a_response_is_compared_with(fleet: Fleet):
+def test_before_the_first_sync_a_response_is_compared_with_the_rules_sample(fleet: Fleet):
     fleet.add("acme")
     fleet.serve("acme", moved(*CHAT_MODELS))
     with fleet.database.session() as session, pytest.raises(RuleValidationError):
@@ -378,7 +378,7 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
         session.commit()
 
     class Read:
-        """A response during whose reading a person decides."""
+        """A response that a person decides during."""
 
         id = None
 
@@ -388,9 +388,9 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
                 person.commit()
             yield 0, shape
 
-    candidate = written_candidate("acme", [EndpointSample(shape, "/v1/models")])
+    candidate = generated_candidate("acme", [EndpointSample(shape, "/v1/models")])
     with fleet.database.session() as session, pytest.raises(RuleReplacedError, match="rule version 2 became active"):
-        adopt(session, provider_id, candidate, Read(), origin="regenerated")
+        try_activate(session, provider_id, candidate, Read(), origin="regenerated")
     assert active_version(fleet) == written
 
 
@@ -410,9 +410,9 @@ def rule_status(fleet: Fleet, version: int) -> tuple[str, str]:
 IDS_ONLY = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
 
 
-def test_a_proposal_that_kills_its_judge_is_rejected_and_the_task_goes_on_without_it(fleet: Fleet):
+def test_a_proposal_that_kills_its_sandbox_is_rejected_and_the_task_continues_without_it(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
-    with killing_judges(fleet.database.engine, signal.SIGKILL):
+    with kill_sandboxes(fleet.database.engine, signal.SIGKILL):
         repair = proposed(fleet, IDS_ONLY)
     assert (repair.status, repair.version, repair.fits) == ("activated", 3, True)  # the generator's own
     assert "the proposed rule version 2 is rejected: judging it ended its process (exit code -9); " in repair.reason
@@ -422,9 +422,9 @@ def test_a_proposal_that_kills_its_judge_is_rejected_and_the_task_goes_on_withou
     assert (task.status, task.attempts, task.result["rule_version"]) == ("SUCCEEDED", 1, 3)
 
 
-def test_a_judge_that_was_asked_to_end_costs_the_proposal_nothing(fleet: Fleet):
+def test_stopping_a_sandbox_does_not_reject_the_proposal(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
-    with killing_judges(fleet.database.engine, signal.SIGTERM), pytest.raises(CatalogError, match="could not be run"):
+    with kill_sandboxes(fleet.database.engine, signal.SIGTERM), pytest.raises(CatalogError, match="could not be run"):
         proposed(fleet, IDS_ONLY)
     (task,) = fleet.tasks("acme")
     assert (task.status, task.proposed_version, task.lost_its_judge) == ("PENDING", 2, False)
@@ -444,7 +444,7 @@ def test_a_proposal_over_whose_judging_two_workers_vanished_is_never_judged_agai
             assert not claimed.lost_its_judge  # the first may have lost the database
             catalog.task_claims.begin_judging(session, claimed, worker=gone)
             session.commit()
-    with killing_judges(fleet.database.engine, signal.SIGKILL):  # nor would it survive
+    with kill_sandboxes(fleet.database.engine, signal.SIGKILL):  # nor would it survive
         repair = answered(fleet)
     assert (repair.status, repair.version) == ("activated", 3)
     assert "rejected: two earlier workers vanished while it was judged" in repair.reason
@@ -476,7 +476,7 @@ def test_an_active_rule_that_takes_too_much_work_holds_the_listing_and_can_be_re
     assert answered(fleet).status == "activated"
 
 
-def test_an_active_rule_that_this_build_refuses_is_replaced_by_a_person_who_looked_at_the_new_one(fleet: Fleet):
+def test_an_active_rule_that_this_build_refuses_can_be_replaced_by_approving_the_new_one(fleet: Fleet):
     blocked(fleet, moved(*CHAT_MODELS))
     with fleet.database.session() as session:
         session.execute(text("ALTER TABLE rule_version DISABLE TRIGGER USER"))

@@ -1,4 +1,4 @@
-"""The processes in which rules from outside are judged, seen from a test."""
+"""Finds and kills the sandbox processes in which rules from outside are judged."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ MODULE = "provider_pipeline.sync.repair.judge_process"
 
 
 def judges(parent: int | None = None) -> list[psutil.Process]:
-    """Those that run below a process; below this one without a number."""
+    """The sandboxes below a process, by default this one."""
     found = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process(parent).children(recursive=True):
@@ -21,8 +21,8 @@ def judges(parent: int | None = None) -> list[psutil.Process]:
 
 
 @contextlib.contextmanager
-def killing_judges(engine: Engine, signal: int) -> Iterator[None]:
-    """Ends such a process with a signal as soon as it waits for something from the database."""
+def kill_sandboxes(engine: Engine, signal: int) -> Iterator[None]:
+    """Sends sandboxes a signal as soon as one waits for something from the database."""
 
     def end_judges(*_: object) -> None:
         for process in judges():
