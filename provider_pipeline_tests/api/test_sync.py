@@ -218,5 +218,7 @@ def test_the_job_and_its_step_are_called_what_they_are_called():
     job = defs.resolve_job_def(JOB)
     assert [node.name for node in job.nodes] == [STEP]
     assert job.partitions_def.name == PARTITIONS
-    workspace = (Path(__file__).parents[2] / "workspace.yaml").read_text(encoding="utf-8")
+    workspace = (Path(__file__).parents[2] / "provider_pipeline" / "deploy" / "workspace.yaml").read_text(
+        encoding="utf-8"
+    )
     assert f"location_name: {LOCATION}\n" in workspace
