@@ -22,6 +22,7 @@ def run_in_the_checkout(*command: str, home: Path) -> str:
         capture_output=True,
         text=True,
         timeout=240,
+        check=False,
     )
     assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
     return ended.stdout + ended.stderr
