@@ -1,6 +1,6 @@
-"""What a person does and sees in the Dagster UI, in a real browser on a fresh home.
+"""The Dagster UI in a real browser, on a fresh home: a person launches, and sees what changed and what is blocked.
 
-With SCREENSHOTS set to a folder, the pages are kept there as pictures; CONTRIBUTING.md says how the README's are made.
+With SCREENSHOTS set to a folder, the pages are saved there as pictures; CONTRIBUTING.md says how the README's are made.
 """
 
 import os
@@ -76,7 +76,7 @@ TODAY = {
 
 @dataclass(frozen=True)
 class Ui:
-    """A browser's page on a running UI."""
+    """A page of the browser, on a running UI."""
 
     page: Page
     port: int
@@ -88,7 +88,7 @@ class Ui:
         expect(self.page.get_by_text(text, exact=exact).first).to_be_visible(timeout=PATIENCE)
 
     def keeps(self, name: str) -> None:
-        """Writes the page as a picture, where somebody wants them."""
+        """Saves a picture of the page if SCREENSHOTS is set."""
         if folder := os.environ.get("SCREENSHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
@@ -96,7 +96,7 @@ class Ui:
         """Materializes one partition of a job's assets, by clicking."""
         self.open(f"/locations/provider_pipeline/jobs/{job}")
         self.page.get_by_role("button", name="Materialize all").click(timeout=PATIENCE)
-        # By its text: the list of partitions is a dialog too, within this one, and not gone at once.
+        # By its text: the list of partitions is a dialog too, inside this one, and takes a moment to close.
         dialog = self.page.get_by_role("dialog").filter(has_text="Launch runs to materialize")
         dialog.get_by_text("Select a partition or create one").click(timeout=PATIENCE)
         self.page.get_by_role("menuitem").filter(has_text=partition).first.click(timeout=PATIENCE)
@@ -106,13 +106,13 @@ class Ui:
         expect(dialog).to_be_hidden(timeout=PATIENCE)
 
     def waits_for(self, job: str, runs: int) -> list[str]:
-        """How the runs of a job ended, once so many have."""
+        """The statuses of a job's finished runs, newest first, once there are this many."""
         return eventually(lambda: len(done := finished_runs(self.port, job)) >= runs and done)
 
 
 @pytest.fixture
 def home(working_folder: Path, httpserver: HTTPServer) -> Iterator[Path]:
-    """A fresh home with two providers that list something else by now: in the same shape, and in another one."""
+    """A fresh home with two providers whose listings changed: one keeps its shape, one does not."""
     with EmbeddedPostgres(working_folder) as server:
         server.ensure_database("provider_pipeline")
         with open_database(server.url("provider_pipeline")) as database:
@@ -129,13 +129,13 @@ def home(working_folder: Path, httpserver: HTTPServer) -> Iterator[Path]:
 
 @pytest.fixture
 def ui(home: Path, tmp_path: Path) -> Iterator[Ui]:
-    """The whole development stack on that home, and a browser that looks at it."""
+    """The whole development stack on that home, and a browser."""
     executable, port, log = chromium(), free_port(), tmp_path / "dev.log"
     main = "from provider_pipeline.cli import main; main()"
     command = [sys.executable, "-c", main, "dev", "--port", str(port)]
     extra = {"PROVIDER_PIPELINE_HOME": str(home), "PYTHONPATH": str(ROOT)}
     with dev(command, home=home, log=log, **extra) as process:
-        # Only the test launches runs: a rule that fails is otherwise repaired within a minute, and the hour may strike.
+        # Only the test launches runs: otherwise the failing rule is repaired within a minute, or the schedule fires.
         eventually(lambda: stop_schedule(port, "hourly_sync_schedule") and stop_sensor(port, "rule_generation_sensor"))
         eventually(lambda: {"acme", "deepseek"} <= set(partitions_of(port)))
         with (
@@ -148,7 +148,7 @@ def ui(home: Path, tmp_path: Path) -> Iterator[Ui]:
     assert [each for each in processes_of(home) if str(home / "dagster") in each] == []
 
 
-@pytest.mark.timeout(1200)  # a whole stack and a browser, on a machine that may have better things to do
+@pytest.mark.timeout(1200)  # a whole stack and a browser, perhaps on a busy machine
 def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(ui: Ui):
     ui.launches(SYNC, "acme")
     assert ui.waits_for(SYNC, 1) == ["SUCCESS"]
@@ -162,7 +162,7 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
     ui.sees("pricing.prompt")
     ui.sees(re.compile("Read into .*input_price"))
 
-    # Once more, in case that the daemon declared it as running while it was switched off.
+    # Again, in case the daemon declared it as running while it was being switched off.
     assert stop_sensor(ui.port, "rule_generation_sensor")
     ui.launches(SYNC, "deepseek")
     assert ui.waits_for(SYNC, 2) == ["FAILURE", "SUCCESS"]
@@ -172,6 +172,19 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
     ui.sees(re.compile(r"the selector data\[\*\] finds no list"))
     ui.sees("deepseek")
     ui.keeps("blocked")
+
+    ui.open("/assets/validated_extraction?view=checks&checkDetail=capabilities_are_covered")
+    ui.sees("not evaluated: deepseek: the selector")
+    ui.keeps("not-reached")
+
+    # The fleet run succeeds although a provider is blocked, and says which one and why.
+    fleet_run = {"selector": {**REPOSITORY, "pipelineName": SYNC}, "mode": "default"}
+    assert graphql(ui.port, LAUNCH, run=fleet_run)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
+    assert ui.waits_for(SYNC, 3) == ["SUCCESS", "FAILURE", "SUCCESS"]
+    ui.open("/assets/provider_model?view=events")
+    ui.sees("providers_blocked")
+    ui.sees(re.compile(r"deepseek: the selector"))
+    ui.keeps("fleet-run")
 
     today = datetime.now(UTC).date().isoformat()
     tags = [{"key": "dagster/partition", "value": today}]

@@ -1,20 +1,19 @@
-"""The code location as Dagster loads it."""
+"""The code location, as Dagster loads it."""
 
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import yaml
 
-from provider_pipeline.definitions import defs
+from provider_pipeline.definitions import build_defs, defs
 from provider_pipeline.defs.checks import CHECK_SPECS
 from provider_pipeline.defs.keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
-from provider_pipeline.defs.schedules import hourly_sync_schedule
+from provider_pipeline.defs.resources import CatalogResource
 
 ROOT = Path(__file__).parents[1]
 STAGE = "provider_pipeline/stage"
@@ -37,17 +36,17 @@ def test_the_lineage_leads_from_the_raw_response_to_the_table():
     assert {GRAPH.get(key).partitions_def for key in (RAW, RULE, EXTRACTION, TABLE)} == {PROVIDERS}
 
 
-def test_every_asset_says_what_it_is_whose_it_is_and_where_it_is_explained():
+def test_every_asset_has_a_description_an_owner_and_a_page():
     nodes = [GRAPH.get(key) for key in GRAPH.get_all_asset_keys()]
     assert len(nodes) == 5
     for node in nodes:
-        for told in (node.description, node.owners, node.kinds, node.code_version, node.tags.get(STAGE)):
-            assert told, node.key
+        for shown in (node.description, node.owners, node.kinds, node.code_version, node.tags.get(STAGE)):
+            assert shown, node.key
         assert node.group_name == "provider_catalog"
         assert_explained(node.metadata)
 
 
-def test_every_check_says_what_holds_and_where_it_is_explained():
+def test_every_check_has_a_description_and_a_page():
     checks = list(GRAPH.asset_check_keys)
     assert {key.name for key in checks} == {spec.name for spec in CHECK_SPECS}
     for spec in CHECK_SPECS:
@@ -56,7 +55,7 @@ def test_every_check_says_what_holds_and_where_it_is_explained():
     assert {spec.name for spec in CHECK_SPECS if spec.blocking} == {"rule_extracts_models", "listing_is_plausible"}
 
 
-def test_every_job_schedule_and_sensor_says_what_it_does_whose_it_is_and_where_it_is_explained():
+def test_every_job_schedule_and_sensor_has_a_description_an_owner_and_a_page():
     repository = defs.get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     listed = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
@@ -69,11 +68,31 @@ def test_every_job_schedule_and_sensor_says_what_it_does_whose_it_is_and_where_i
 
 
 def assert_explained(metadata: Mapping[str, object]) -> None:
-    """The page that it names is in the repository, and the heading on it."""
+    """The page exists in this repository, and the heading on it."""
     name, _, anchor = str(metadata["documentation"].value).partition("#")
     page = (ROOT / name).read_text(encoding="utf-8")
     headings = re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
     assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, anchor
+
+
+def test_owners_and_times_are_the_adopters():
+    resource = CatalogResource(database_url=dg.EnvVar("CATALOG_URL"))
+    ours = build_defs(
+        owners=["team:gateway", "ann@example.com"],
+        hourly_cron="5 */2 * * *",
+        daily_cron="0 6 * * *",
+        resources={"provider_database": resource},
+    )
+    specs = [spec for assets_def in ours.assets for spec in assets_def.specs]
+    assert {tuple(spec.owners) for spec in specs} == {("team:gateway", "ann@example.com")}
+    owned = [*ours.jobs, *ours.schedules, *ours.sensors]
+    assert len(owned) == 9
+    assert {each.metadata["owner"].value for each in owned} == {"team:gateway"}
+    assert {each.name: each.cron_schedule for each in ours.schedules} == {
+        "hourly_sync_schedule": "5 */2 * * *",
+        "daily_digest_schedule": "0 6 * * *",
+    }
+    assert ours.resources["provider_database"] is resource
 
 
 def test_loading_warns_of_nothing():
@@ -91,27 +110,8 @@ def test_the_table_shows_its_columns_with_their_comments():
     assert all(columns.values())
 
 
-def test_the_hourly_schedule_requests_the_fleet_run_without_a_partition(instance: dg.DagsterInstance):
-    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
-    (request,) = hourly_sync_schedule.evaluate_tick(context).run_requests
-    assert request.partition_key is None
-    assert request.run_key == "2026-01-01T05:00:00+00:00"
-    assert hourly_sync_schedule.cron_schedule == "0 * * * *"
-
-
-def test_the_hourly_schedule_waits_for_the_fleet_run_before(instance: dg.DagsterInstance):
-    job = defs.resolve_job_def("sync_all_providers_job")
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
-    waiting = hourly_sync_schedule.evaluate_tick(context)
-    assert waiting.run_requests == []
-    assert run.run_id in waiting.skip_message
-    instance.report_run_failed(run)
-    assert len(hourly_sync_schedule.evaluate_tick(context).run_requests) == 1
-
-
 def test_the_settings_let_one_fleet_run_at_a_time_and_keep_room_beside_repairs():
-    settings = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    settings = yaml.safe_load((ROOT / "provider_pipeline" / "deploy" / "dagster.yaml").read_text(encoding="utf-8"))
     runs = settings["concurrency"]["runs"]
     limits = {each["value"]: each["limit"] for each in runs["tag_concurrency_limits"]}
     assert limits["fleet"] == 1

@@ -215,6 +215,12 @@ def sample_slugs(session: Session) -> frozenset[str]:
     return frozenset(session.scalars(select(provider.c.slug).where(provider.c.is_sample)))
 
 
+def first_added_at(session: Session) -> datetime | None:
+    """When the first provider was added: the catalogue has no history before; None without providers."""
+    added: datetime | None = session.scalar(select(func.min(provider.c.created_at)))
+    return added
+
+
 def due(session: Session, now: datetime) -> list[str]:
     """Slugs of the enabled providers a scheduled sync should check now, sorted.
 

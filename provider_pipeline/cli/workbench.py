@@ -21,6 +21,7 @@ from provider_pipeline.cli import supervisor
 from provider_pipeline.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
+_DEPLOY = ROOT / "provider_pipeline" / "deploy"
 
 _SUPERVISOR = Path(supervisor.__file__)
 _MORE_SECONDS = 10
@@ -73,9 +74,9 @@ def workbench(
         MigrationMissingError: The schema at a given URL is not the one this code works with.
     """
     for name in (_WORKSPACE, _SETTINGS):
-        if not (ROOT / name).is_file():
+        if not (_DEPLOY / name).is_file():
             raise ConfigurationError(
-                f"{name} is not in {ROOT}", hint="demo and dev run from a source checkout of the project"
+                f"{name} is not in {_DEPLOY}", hint="demo and dev run from a source checkout of the project"
             )
     dagster_home = _dagster_home(home)
     with ExitStack() as stack:
@@ -107,7 +108,7 @@ def _dagster_home(home: Path) -> Path:
     folder = home / "dagster"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / _SETTINGS, folder / _SETTINGS)
+        shutil.copyfile(_DEPLOY / _SETTINGS, folder / _SETTINGS)
     except OSError as error:
         raise ConfigurationError(
             f"{folder} cannot be written: {error.strerror}",
@@ -116,7 +117,7 @@ def _dagster_home(home: Path) -> Path:
     return folder
 
 
-WORKSPACE = ("-w", str(ROOT / _WORKSPACE))
+WORKSPACE = ("-w", str(_DEPLOY / _WORKSPACE))
 MODULE = ("-m", "provider_pipeline.definitions")
 
 

@@ -1,13 +1,9 @@
-"""Dagster assets: the catalogue's three partitioned tables, and the rule that they depend on.
+"""The catalogue's partitioned assets, and the one step that materializes them for any number of providers.
 
-Here: which providers a run takes, and what it does for them. Not here: what a sync does (`provider_pipeline.sync`),
-which events tell of it (`defs/events.py`) and what its checks say (`defs/checks.py`).
-
-Three launches share one step: one partition from the UI, a backfill of many, and the scheduled fleet run without any
-partition key, which takes every provider that is due. One step for many providers, because a run costs seconds to
-start and every stored event tens of milliseconds; events with a partition of their own, because the results a
-multi-partition step returns would mark failed providers as materialized. The rule is part of the step, and of every
-job, because Dagster cannot run a step without partitions below a partitioned asset that is not in the run.
+The step serves three launches: one partition, a backfill of many, and the scheduled fleet run, which has no partition
+key and takes every provider that is due. It is one step because a run costs seconds to start and each stored event
+milliseconds. It records its own events per partition because the results of a multi-partition step would mark failed
+providers as materialized.
 """
 
 import json
@@ -18,35 +14,53 @@ import dagster as dg
 from pydantic import Field
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.defs.checks import CHECK_SPECS
-from provider_pipeline.defs.events import Event, is_news, marked, outcome_events, rule_event
+from provider_pipeline.defs.checks import CHECK_SPECS, unreached
+from provider_pipeline.defs.events import SAMPLE, Event, is_news, marked, outcome_events, rule_event
 from provider_pipeline.defs.keys import (
     CODE_VERSION,
     EXTRACTION,
     GROUP,
     HOW_A_SYNC_WORKS,
-    OWNERS,
     PROVIDERS,
+    PROVIDERS_NAME,
     RAW,
     RULE,
     TABLE,
     documented,
     stage,
 )
-from provider_pipeline.defs.metadata import column_schema
+from provider_pipeline.defs.metadata import column_schema, fleet_metadata
 from provider_pipeline.defs.resources import CatalogResource, ListingResource
 from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
 
-_STATEMENT_SECONDS = 60
-_CONNECTION_SECONDS = 60
-_MOST_CONNECTIONS = 20
+STATEMENT_SECONDS = 60
+CONNECTION_SECONDS = 60
+MAX_CONNECTIONS = 20
+
+
+class SyncConfig(dg.Config):
+    """What a launch can ask for, in the launchpad."""
+
+    accept: list[str] = Field(
+        default_factory=list,
+        description="Guards whose findings are accepted this once: "
+        f"{', '.join([*rules.guards.GUARDS, 'all'])}. Needs a partition.",
+    )
+    task: int | None = Field(
+        default=None,
+        description="The one RULE_GEN task to answer. Needs its provider's partition, and a reason if the task waits "
+        "for a person or for its next attempt.",
+    )
+    reason: str = Field(
+        default="", description="Why the accepted listing is right, or why the task is taken up again; recorded."
+    )
+    dry_run: bool = Field(default=False, description="Fetch and judge; write no model and record no event.")
 
 
 def _spec(
     key: dg.AssetKey,
     description: str,
     *,
-    deps: list[dg.AssetKey],
     kinds: set[str],
     at: str,
     page: str,
@@ -54,10 +68,8 @@ def _spec(
 ) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
-        deps=deps,
         description=description,
         group_name=GROUP,
-        owners=OWNERS,
         kinds=kinds,
         code_version=CODE_VERSION,
         partitions_def=PROVIDERS,
@@ -67,30 +79,10 @@ def _spec(
     )
 
 
-class SyncConfig(dg.Config):
-    """What a person can ask of one launch, in the launchpad."""
-
-    accept: list[str] = Field(
-        default_factory=list,
-        description="Guards whose findings are taken this once: "
-        f"{', '.join([*rules.guards.GUARDS, 'all'])}. Needs a partition.",
-    )
-    task: int | None = Field(
-        default=None,
-        description="The RULE_GEN task to answer, and no other. Needs its provider's partition, and a reason where the "
-        "task waits: for a person, or for its next attempt.",
-    )
-    reason: str = Field(
-        default="", description="Why the accepted listing is right, or the task is to be taken up again; recorded."
-    )
-    dry_run: bool = Field(default=False, description="Fetch and judge; write no model and record no event.")
-
-
 SPECS = (
     _spec(
         RULE,
         "The provider's extraction rule: written from the response that failed, active once it proved better.",
-        deps=[],
         kinds={"python", "postgres"},
         at="rule",
         page="docs/rules.md",
@@ -99,7 +91,6 @@ SPECS = (
     _spec(
         RAW,
         "The provider's listing as it was sent: every page, content-addressed, replayable.",
-        deps=[],
         kinds={"http", "postgres"},
         at="fetch",
         page="README.md#stored-responses",
@@ -108,7 +99,6 @@ SPECS = (
     _spec(
         EXTRACTION,
         "The models that the active rule extracts from the listing, accepted by the blocking checks.",
-        deps=[RAW, RULE],
         kinds={"python"},
         at="judge",
         page=HOW_A_SYNC_WORKS,
@@ -116,7 +106,6 @@ SPECS = (
     _spec(
         TABLE,
         "The table of models: one row per provider and model id, changed in one transaction or not at all.",
-        deps=[EXTRACTION],
         kinds={"postgres", "table"},
         at="write",
         page=HOW_A_SYNC_WORKS,
@@ -127,6 +116,8 @@ SPECS = (
     ),
 )
 
+DEPENDENCIES: Mapping[dg.AssetKey, list[dg.AssetKey]] = {EXTRACTION: [RAW, RULE], TABLE: [EXTRACTION]}
+
 
 @dg.multi_asset(
     name=GROUP,
@@ -135,40 +126,43 @@ SPECS = (
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def provider_catalog(
+def _provider_catalog(
     context: dg.AssetExecutionContext,
     config: SyncConfig,
     provider_database: CatalogResource,
     listings: ListingResource,
 ) -> Iterator[Event | dg.Output[None]]:
-    """Syncs providers side by side and records each one truthfully.
+    """Syncs providers side by side and records the outcome of each one.
 
-    With a partition key or range, open RULE_GEN tasks are answered first where `extraction_rule` is selected, and every
-    provider leaves events. Without, the due providers are synced, no rule is renewed, and only providers whose listing
-    or rows changed, that failed, or that recovered leave events.
+    A launch for partitions first answers open RULE_GEN tasks if `extraction_rule` is selected, records every provider,
+    and fails if one was not written. A fleet run renews no rule, records only providers whose listing or rows changed,
+    that failed or recovered, and fails only for a fault of ours or the database's.
     """
     _keep_connections(context.instance)
     for_partitions = context.has_partition_key or context.has_partition_key_range
+    selected = context.selected_asset_keys
     accept = sync.outcome.accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
     if accept is not None and not context.has_partition_key:
         raise dg.Failure("guards are accepted for one provider: launch its partition", allow_retries=False)
-    selected = context.selected_asset_keys
     if config.task is not None and (not context.has_partition_key or RULE not in selected or config.dry_run):
         raise dg.Failure(
             f"a task is answered in its provider's partition, with {RULE.to_user_string()} and without dry_run",
             allow_retries=False,
         )
     renewed: set[str] = set()
-    troubled: dict[str, str] = {}
-    skipped: dict[str, str] = {}
+    not_written: dict[str, str] = {}
+    statuses: dict[str, str] = {}
+    crashed = False
     with provider_database.open() as database:
-        slugs = _chosen(context) if for_partitions else _due(context, database)
+        slugs = _requested(context) if for_partitions else _due(context, database)
         with database.session() as session:
             samples = catalog.providers.sample_slugs(session)
         if for_partitions and RULE in selected and not config.dry_run:
-            for slug, event in _renew_rules(database, slugs, renewed, troubled, config, unasked=selected == {RULE}):
+            for slug, event in _renew_rules(database, slugs, renewed, not_written, config, unasked=selected == {RULE}):
                 yield from marked([event], sample=slug in samples)
-        to_sync = [slug for slug in slugs if slug not in troubled] if selected - {RULE} else []
+        to_sync = [slug for slug in slugs if slug not in not_written] if selected - {RULE} else []
+        for slug, reason in not_written.items():
+            yield from _selected(context, marked(unreached(slug, [], reason), sample=slug in samples))
         context.log.info(f"syncing {len(to_sync)} providers, {listings.max_concurrency} at a time")
         for outcome in sync.fleet.attempt_many(
             database.session,
@@ -178,41 +172,55 @@ def provider_catalog(
             keep="nothing" if config.dry_run else "all" if TABLE in selected else "raw",
             accept=accept,
         ):
-            if outcome.status == "skipped":  # the provider is another process's
-                context.log.warning(f"skipped: {outcome.reason}")
-                skipped[outcome.slug] = outcome.reason or outcome.status
-                continue
+            fault = _fault(outcome)
+            crashed = crashed or fault is not None
+            statuses[outcome.slug] = outcome.status
             if outcome.status != "synced":
-                troubled[outcome.slug] = outcome.reason or outcome.status
-                context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=_crash(outcome))
+                not_written[outcome.slug] = outcome.reason or outcome.status
+                context.log.warning(f"{outcome.status}: {outcome.reason}", exc_info=fault)
             if config.dry_run:
                 context.log.info(f"dry run, nothing is kept: {json.dumps(outcome.summary(), ensure_ascii=False)}")
                 continue
-            if _crash(outcome) is None and (for_partitions or is_news(outcome)):  # a crash says nothing of the data
-                events = outcome_events(outcome, accept, new_rule=outcome.slug not in renewed)
-                yield from _selected(context, marked(events, sample=outcome.slug in samples))
-    if len(skipped) == len(to_sync):  # a run that could do nothing must not look like one that did
-        troubled |= skipped
-    for key in context.selected_asset_check_keys:  # check outputs are not optional
-        yield dg.Output(None, output_name=f"{key.asset_key.to_python_identifier()}_{key.name}")
-    if troubled:
+            events = _recorded(outcome, accept, every=for_partitions, new_rule=outcome.slug not in renewed)
+            yield from _selected(context, marked(events, sample=outcome.slug in samples))
+    # Dagster requires an output for each selected check; the assets' outputs are optional.
+    outputs = {context.output_for_asset_key(key) for key in selected}
+    for name in sorted(context.op_execution_context.selected_output_names - outputs):
+        yield dg.Output(None, output_name=name)
+    # A run that could do nothing must not look like one that did.
+    all_skipped = bool(statuses) and set(statuses.values()) == {"skipped"}
+    if not_written and (for_partitions or crashed or all_skipped):
         raise dg.Failure(
-            description=_failure([troubled[slug] for slug in sorted(troubled)], of=len(slugs)),
-            metadata={"providers": dg.MetadataValue.json(troubled)},
+            description=_failure([not_written[slug] for slug in sorted(not_written)], of=len(slugs)),
+            metadata={"providers": dg.MetadataValue.json(not_written)},
             allow_retries=False,
         )
+    if not for_partitions and not config.dry_run and TABLE in selected:
+        # The table as a whole, without a partition: steps of the same run that depend on it are skipped without it.
+        yield dg.Output(
+            None,
+            output_name=context.output_for_asset_key(TABLE),
+            metadata=fleet_metadata(statuses, not_written) | ({SAMPLE: True} if samples.issuperset(slugs) else {}),
+        )
+
+
+# The dependencies within the step are added here, because the decorator would make each one an input of the step. For
+# an input, a run without a partition key looks up the partitions that it reads, and fails.
+(provider_catalog,) = dg.map_asset_specs(
+    lambda spec: spec.merge_attributes(deps=DEPENDENCIES.get(spec.key, [])), [_provider_catalog]
+)
 
 
 def _keep_connections(instance: dg.DagsterInstance) -> None:
     """Lets this process keep its connection to Dagster's storage, as the UI's server does.
 
-    A run's process otherwise connects for every statement, which is most of what an event costs. Each event is still
-    stored at once, by itself and in order. A storage that does not connect ignores it.
+    Otherwise it connects for every statement, which is most of an event's cost. Dagster has no setting for it and no
+    other method; a storage without connections ignores it. Each event is still stored at once and in order.
     """
     instance.optimize_for_webserver(
-        statement_timeout=1_000 * _STATEMENT_SECONDS,
-        pool_recycle=_CONNECTION_SECONDS,  # a short life: a server may restart while a run goes on
-        max_overflow=_MOST_CONNECTIONS,
+        statement_timeout=1_000 * STATEMENT_SECONDS,
+        pool_recycle=CONNECTION_SECONDS,  # short, because the server may restart during a run
+        max_overflow=MAX_CONNECTIONS,
     )
 
 
@@ -220,14 +228,14 @@ def _renew_rules(
     database: "catalog.database.Database",
     slugs: list[str],
     renewed: set[str],
-    troubled: dict[str, str],
+    not_written: dict[str, str],
     config: SyncConfig,
     *,
     unasked: bool,
 ) -> Iterator[tuple[str, Event]]:
-    """Answers the task that is named, or all that are due, or looks for better rules; yields each provider's events.
+    """Answers the requested task, or all that are due; without any and `unasked`, looks for a better rule.
 
-    A provider that waits for a person is not synced.
+    Yields each provider's events. A provider whose task waits for review is not synced.
     """
     for slug in slugs:
         with database.session() as session:
@@ -239,18 +247,17 @@ def _renew_rules(
                     if not repairs and unasked:
                         repairs = [sync.repair.worker.improve_rule(session, slug)]
             except ProviderPipelineError as error:
-                troubled[slug] = str(error)
+                not_written[slug] = str(error)
                 continue
         for repair in repairs:
             yield slug, rule_event(repair)
         if repairs and repairs[-1].status == "needs_review":
-            troubled[slug] = f"{slug}: a person must decide: {repairs[-1].reason}"
+            not_written[slug] = f"{slug}: a person must decide: {repairs[-1].reason}"
         elif repairs:
             renewed.add(slug)
 
 
-def _chosen(context: dg.AssetExecutionContext) -> list[str]:
-    """The providers of a launch for partitions; that it names none is a mistake of whoever launched it."""
+def _requested(context: dg.AssetExecutionContext) -> list[str]:
     slugs = sorted(context.partition_keys)
     if not slugs:
         start, end = context.partition_key_range
@@ -265,14 +272,29 @@ def _chosen(context: dg.AssetExecutionContext) -> list[str]:
 def _due(context: dg.AssetExecutionContext, database: "catalog.database.Database") -> list[str]:
     with database.session() as session:
         slugs = catalog.providers.due(session, datetime.now(UTC))
-    known = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
+    known = set(context.instance.get_dynamic_partitions(PROVIDERS_NAME))
     if unknown := [slug for slug in slugs if slug not in known]:
-        context.instance.add_dynamic_partitions(str(PROVIDERS.name), unknown)
+        context.instance.add_dynamic_partitions(PROVIDERS_NAME, unknown)
     return slugs
 
 
+def _recorded(
+    outcome: "sync.outcome.SyncOutcome",
+    accept: "sync.outcome.AcceptedGuards | None",
+    *,
+    every: bool,
+    new_rule: bool,
+) -> Iterator[Event]:
+    """The events to record of one outcome: all there are for named partitions (`every`), else only news."""
+    if outcome.status == "skipped" or _fault(outcome) is not None:
+        # Neither another process's lock nor a crash says anything about the provider's data.
+        return unreached(outcome.slug, [], outcome.reason or outcome.status) if every else iter(())
+    if every or is_news(outcome):
+        return outcome_events(outcome, accept, new_rule=new_rule, every_check=every)
+    return iter(())
+
+
 def _failure(reasons: list[str], *, of: int) -> str:
-    """The step's error: which providers were not written, and why."""
     if of == 1:
         return reasons[0]
     if len(reasons) == of:
@@ -280,8 +302,8 @@ def _failure(reasons: list[str], *, of: int) -> str:
     return f"{len(reasons)} of {of} providers were not written; every other one was. {'; '.join(reasons)}"
 
 
-def _crash(outcome: "sync.outcome.SyncOutcome") -> Exception | None:
-    """The exception whose traceback belongs into the log: a defect or a database fault, not the provider's failure."""
+def _fault(outcome: "sync.outcome.SyncOutcome") -> Exception | None:
+    """The exception if a defect or the database failed the sync, and not the provider: its traceback is logged."""
     error = outcome.error
     is_the_providers = isinstance(error, ProviderPipelineError) and not isinstance(error, DatabaseUnavailableError)
     return None if is_the_providers else error

@@ -1,17 +1,14 @@
-"""Dagster asset checks of the catalogue: their definitions, and how an outcome becomes evaluations.
+"""Dagster asset checks: their specs, and the evaluations that follow from one attempt to sync a provider.
 
-Here: names, severities and metadata. Not here: the verdicts themselves, which are pure functions of `rules` and `sync`.
-Checks are predicates that are true when healthy, one evaluation per provider (partition) and attempt; a failed one
-carries the same metadata as a passed one. They are emitted by the step that syncs (`assets.py`), because only there
-each provider's evaluation can be recorded for its own partition.
+The verdicts are pure functions of `rules` and `sync`. The step that syncs emits the evaluations (`assets.py`): only
+there can each provider's evaluation be recorded for its own partition.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import dagster as dg
 
@@ -26,13 +23,13 @@ from provider_pipeline.defs.keys import (
     documented,
 )
 from provider_pipeline.defs.metadata import bounded_json
-from provider_pipeline.errors import ListingRefusedError
+from provider_pipeline.errors import ListingRefusedError, ProviderPipelineError
 
 MIN_CAPABILITY_COVERAGE: float = rules.thresholds.Thresholds.model_fields["min_coverage"].default
 FAILURES_TO_ERROR = 3
 """Failures in a row that make a warning an error: one bad hour is not yet an incident."""
 
-_SAMPLE_ISSUES = 20
+MAX_ISSUES = 20
 
 
 def _spec(
@@ -57,14 +54,14 @@ LISTING_WAS_FETCHED = _spec(
 RULE_EXTRACTS_MODELS = _spec(
     "rule_extracts_models",
     EXTRACTION,
-    "The extraction rule fits the listing: models are found, with ids, in the types and ranges that were declared.",
+    "The extraction rule fits the listing: models are found, with ids, in the declared types and ranges.",
     page="docs/rules.md",
     blocking=True,
 )
 LISTING_IS_PLAUSIBLE = _spec(
     "listing_is_plausible",
     EXTRACTION,
-    "The listing could be the successor of those accepted lately: size, ids, prices and limits did not jump or creep.",
+    "The listing is a plausible successor of the last accepted ones: size, ids, prices and limits did not jump.",
     blocking=True,
 )
 CAPABILITIES_ARE_COVERED = _spec(
@@ -79,9 +76,8 @@ PROVIDER_IS_FRESH = _spec(
     f"The last successful sync is less than {sync.freshness.MAX_AGE.total_seconds() / 3600:.0f} hours old.",
     page=OPERATIONS,
 )
-
 OVERRIDES_ARE_NEEDED = _spec(
-    "overrides_are_needed", TABLE, "No manual override says what the provider's own listing says by now."
+    "overrides_are_needed", TABLE, "No manual override repeats what the provider's own listing says by now."
 )
 
 CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
@@ -95,14 +91,7 @@ CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
 
 
 def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg.AssetCheckEvaluation]:
-    """The check evaluations of one attempt.
-
-    Only what was reached is evaluated: without a listing there is nothing to say of the rule.
-
-    Args:
-        outcome: The attempt.
-        now: The time of the evaluation.
-    """
+    """The evaluations of the checks that an attempt reached: without a listing, the rule was not tried."""
     fetched = outcome.status != "failed"
     yield _evaluation(
         LISTING_WAS_FETCHED,
@@ -113,9 +102,7 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
             "expected": "a complete listing in JSON",
             "actual": f"{outcome.page_count} pages, {outcome.byte_count} bytes" if fetched else outcome.reason or "",
             **_fetch_findings(outcome),
-            "recovery": "nothing to do"
-            if fetched
-            else "the last good rows stay; see the message, the next run tries again",
+            "recovery": "nothing to do" if fetched else _fetch_recovery(outcome.error),
         },
     )
     if fetched:
@@ -130,7 +117,6 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
             metadata={
                 "expected": f"at least {outcome.min_coverage:.0%} of the models with a known capability",
                 "actual": f"{outcome.capability_coverage:.0%} of the models",
-                "capability_coverage": outcome.capability_coverage,
                 "recovery": "add patterns or overrides for the models without: provider-pipeline rules show "
                 + outcome.slug,
             },
@@ -143,7 +129,7 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
                 "expected": "no override that the listing agrees with",
-                "actual": f"{len(outcome.caught_up)} overrides: {', '.join(outcome.caught_up[:_SAMPLE_ISSUES])}"
+                "actual": f"{len(outcome.caught_up)} overrides: {', '.join(outcome.caught_up[:MAX_ISSUES])}"
                 if outcome.caught_up
                 else "none",
                 "recovery": f"remove them: provider-pipeline overrides remove {outcome.slug} MODEL FIELD",
@@ -152,14 +138,43 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
     yield freshness(outcome.slug, outcome.last_success_at, now, failures=outcome.consecutive_failures)
 
 
+def unreached(
+    slug: str, evaluated: Iterable[dg.AssetCheckEvaluation], reason: str | None
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Evaluations of the checks that an attempt did not reach.
+
+    A run for named partitions plans every check of each; without an evaluation, Dagster shows "Execution failed" if the
+    run fails, and no reason.
+
+    Args:
+        slug: The provider.
+        evaluated: The evaluations there are.
+        reason: Why the provider was not synced: the check failed. None if it was: then there was nothing to check.
+    """
+    names = {each.check_name for each in evaluated}
+    for spec in CHECK_SPECS:
+        if spec.name not in names:
+            yield _evaluation(
+                spec,
+                slug,
+                passed=reason is None,
+                severity=dg.AssetCheckSeverity.WARN,  # the check that stopped the sync has the real severity
+                metadata={
+                    "expected": "an attempt that gets as far as this check",
+                    "actual": "nothing to check" if reason is None else f"not evaluated: {reason}",
+                    "recovery": "nothing to do" if reason is None else "remove the cause, then materialize it again",
+                },
+            )
+
+
 def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int) -> dg.AssetCheckEvaluation:
-    """Whether the provider's last success is recent enough: a dead man's switch, also when no run happens at all.
+    """Whether the last success is recent enough: a dead man's switch, also for the time when no run happens at all.
 
     Args:
         slug: The provider.
         last: Its last success.
         now: The time of the evaluation.
-        failures: Attempts since that did not succeed; several in a row make it an error.
+        failures: Failed attempts since then; several in a row make the check an error.
     """
     return _evaluation(
         PROVIDER_IS_FRESH,
@@ -169,23 +184,28 @@ def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int)
         metadata={
             "expected": f"a successful sync after {(now - sync.freshness.MAX_AGE).isoformat(timespec='seconds')}",
             "actual": last.isoformat(timespec="seconds") if last else "never synced",
-            "consecutive_failures": failures,
-            "recovery": "look at the provider's other checks; if none ran, see that the schedule and the daemon do",
+            "consecutive_failures": str(failures),
+            "recovery": "look at the provider's other checks; if none ran, check that the schedule and the daemon run",
         },
     )
 
 
-def _fetch_findings(outcome: sync.outcome.SyncOutcome) -> dict[str, str | float]:
-    """How far the fetch came and what it took, as `provider-pipeline providers check` tells it."""
-    findings: dict[str, str | float] = {
+def _fetch_findings(outcome: sync.outcome.SyncOutcome) -> dict[str, str]:
+    """How far the fetch got, in the same words as `provider-pipeline providers check`."""
+    findings = {
         "stage": "complete" if outcome.error is None else sync.health.failed_stage(outcome.error),
-        "seconds": round(outcome.seconds, 3),
-        "bytes": outcome.byte_count,
-        "pages": outcome.page_count,
+        "seconds": f"{outcome.seconds:.3f}",
+        "bytes": str(outcome.byte_count),
+        "pages": str(outcome.page_count),
     }
     if isinstance(outcome.error, ListingRefusedError):
-        findings["http_status"] = outcome.error.status
+        findings["http_status"] = str(outcome.error.status)
     return findings
+
+
+def _fetch_recovery(error: Exception | None) -> str:
+    hint = error.hint if isinstance(error, ProviderPipelineError) else None
+    return f"{hint or 'see the message'}; the last good rows stay, and the next run tries again"
 
 
 def _severity(failures: int) -> dg.AssetCheckSeverity:
@@ -204,10 +224,10 @@ def _verdict_evaluation(
         metadata={
             "expected": "no issue of severity error",
             "actual": errors[0]["message"] if errors else f"{outcome.models} models, {outcome.rejected} rejected",
-            "models": outcome.models,
-            "rule_version": outcome.rule_version or 0,
-            "raw_response_id": str(outcome.raw_response_id or ""),  # a text, because numbers are plotted
-            "issues": bounded_json([dict(issue) for issue in issues[:_SAMPLE_ISSUES]]),
+            "models": str(outcome.models),
+            "rule_version": str(outcome.rule_version or 0),
+            "raw_response_id": str(outcome.raw_response_id or ""),
+            "issues": bounded_json([dict(issue) for issue in issues[:MAX_ISSUES]]),
             "recovery": errors[0]["recovery"] if errors else "nothing to do",
         },
     )
@@ -218,25 +238,18 @@ def _evaluation(
     slug: str,
     *,
     passed: bool,
-    metadata: Mapping[str, Any],
+    # Texts and no numbers: Dagster plots a check's numbers over all partitions, a line that jumps between providers.
+    metadata: Mapping[str, str | dg.JsonMetadataValue],
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckEvaluation:
+    # The evaluation is not marked as blocking: Dagster would fail the step, and with it every other provider. What a
+    # blocking check blocks, its provider's write, is already blocked.
     return dg.AssetCheckEvaluation(
         asset_key=spec.asset_key,
         check_name=spec.name,
         passed=passed,
         severity=severity,
         partition=slug,
-        blocking=spec.blocking,
         description=str(metadata["actual"]),
-        metadata={
-            name: value if isinstance(value, dg.MetadataValue) else _metadata_value(value)
-            for name, value in metadata.items()
-        },
+        metadata=metadata,
     )
-
-
-def _metadata_value(value: str | float) -> dg.MetadataValue[Any]:
-    if isinstance(value, str):
-        return dg.MetadataValue.text(value)
-    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)

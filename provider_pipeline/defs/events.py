@@ -1,9 +1,4 @@
-"""Dagster events: what an outcome, or the answer to a task, leaves in Dagster's history.
-
-Here: which events, in which order. Not here: their words and numbers (`defs/checks.py`, `defs/metadata.py`), and when
-they are recorded (`defs/assets.py`). The concept: an asset's new materialization is shown without the checks that were
-evaluated before it, so whoever has news leaves all of them, and whoever has none leaves nothing.
-"""
+"""Dagster events: what one attempt, or the answer to a task, leaves in Dagster's history."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from provider_pipeline import sync
-from provider_pipeline.defs.checks import evaluations
+from provider_pipeline.defs.checks import evaluations, unreached
 from provider_pipeline.defs.keys import EXTRACTION, RAW, RULE, TABLE
 from provider_pipeline.defs.metadata import (
     extraction_metadata,
@@ -36,7 +31,7 @@ def marked(events: Iterable[Event], *, sample: bool) -> Iterator[Event]:
 
 
 def rule_event(repair: sync.repair.worker.Repair) -> Event:
-    """The rule's materialization; of a rule that waits for a person an observation, with the same metadata."""
+    """The rule's materialization; for a rule that waits for review an observation with the same metadata."""
     metadata = repair_metadata(repair)
     if repair.status == "needs_review":
         return dg.AssetObservation(RULE, partition=repair.slug, metadata=metadata)
@@ -44,26 +39,35 @@ def rule_event(repair: sync.repair.worker.Repair) -> Event:
 
 
 def is_news(outcome: sync.outcome.SyncOutcome) -> bool:
-    """Whether an attempt nobody asked for is worth an event: it failed, recovered, or found something else."""
+    """Whether a scheduled attempt is worth events: it failed, recovered, or found something new."""
     return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
 
 
 def outcome_events(
-    outcome: sync.outcome.SyncOutcome, accept: sync.outcome.AcceptedGuards | None, *, new_rule: bool
+    outcome: sync.outcome.SyncOutcome,
+    accept: sync.outcome.AcceptedGuards | None,
+    *,
+    new_rule: bool,
+    every_check: bool,
 ) -> Iterator[Event]:
-    """The events of one attempt, as far as it came.
+    """The events of one attempt, as far as it got.
 
     Args:
         outcome: The attempt.
-        accept: What a person took responsibility for, if anything.
-        new_rule: Whether a rule that is used for the first time is still to be recorded.
+        accept: The guards that a person accepted for it.
+        new_rule: Whether a rule's first use is still to be recorded.
+        every_check: Whether the checks that were not reached are evaluated as well.
     """
     slug = outcome.slug
     if outcome.status == "synced" and outcome.rule_changed and new_rule:
         yield dg.AssetMaterialization(RULE, partition=slug, metadata=first_use_metadata(outcome))
     if outcome.status != "failed":
         yield dg.AssetMaterialization(RAW, partition=slug, metadata=raw_metadata(outcome))
-    yield from evaluations(outcome, datetime.now(UTC))
+    # All checks each time: a new materialization hides the evaluations before it.
+    evaluated = list(evaluations(outcome, datetime.now(UTC)))
+    yield from evaluated
+    if every_check:
+        yield from unreached(slug, evaluated, None if outcome.status == "synced" else outcome.reason or outcome.status)
     if outcome.status == "synced":
         yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
         yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept))

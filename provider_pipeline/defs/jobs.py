@@ -1,9 +1,6 @@
 """Dagster jobs: the fleet sync, the renewal of one provider's rule, and the day's digest.
 
-They run in one process: a step of its own process costs seconds, and the work is threads waiting for other machines.
-Both select every asset of the step, and the step decides by the launch: without a partition no rule is renewed. (A run
-without partitions fails in Dagster if it leaves out `extraction_rule`, once that has a materialization: the step then
-looks up a partition it does not have.)
+They run in one process: a process per step costs seconds to start, and the work is threads that wait for the network.
 """
 
 import dagster as dg
@@ -16,11 +13,11 @@ from provider_pipeline.defs.keys import (
     RAW,
     RULE,
     TABLE,
-    kept_by_owner,
+    documented,
 )
 
 LAUNCH = "provider_pipeline/launch"
-"""The tag of a job's runs that says what they are for; `dagster.yaml` limits how many of a kind run at once."""
+"""Tag with the kind of a run; `deploy/dagster.yaml` limits how many of each kind run at once."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -28,7 +25,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
-"""Statuses of a run that may still record something."""
+"""Statuses of a run that may still record events."""
 
 _SELECTION = dg.AssetSelection.assets(RULE, RAW, EXTRACTION, TABLE)
 
@@ -37,16 +34,16 @@ sync_all_providers_job = dg.define_asset_job(
     selection=_SELECTION,
     description="Syncs every provider that is due. Launch it without a partition: one run for the whole fleet.",
     tags={LAUNCH: "fleet"},
-    metadata=kept_by_owner(OPERATIONS),
+    metadata=documented(OPERATIONS),
     executor_def=dg.in_process_executor,
 )
 
 regenerate_provider_rules_job = dg.define_asset_job(
     "regenerate_provider_rules_job",
     selection=_SELECTION,
-    description="Answers a provider's RULE_GEN tasks with a new rule, and syncs it where the rule is better.",
+    description="Answers a provider's RULE_GEN tasks with a new rule, and syncs it if the rule is better.",
     tags={LAUNCH: "repair"},
-    metadata=kept_by_owner(HOW_A_SYNC_WORKS),
+    metadata=documented(HOW_A_SYNC_WORKS),
     executor_def=dg.in_process_executor,
 )
 
@@ -55,6 +52,8 @@ change_digest_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(DIGEST),
     description="Writes a day's change digest.",
     tags={LAUNCH: "digest"},
-    metadata=kept_by_owner(OPERATIONS),
+    metadata=documented(OPERATIONS),
     executor_def=dg.in_process_executor,
 )
+
+JOBS = (sync_all_providers_job, regenerate_provider_rules_job, change_digest_job)

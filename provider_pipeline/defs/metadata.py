@@ -1,39 +1,39 @@
-"""Metadata that Dagster shows beside an event or an asset: schemas, lineage, and numbers to plot.
+"""What Dagster shows beside an event or an asset: schemas, lineage, numbers to plot, and markdown for people.
 
-Here: pure functions from tables, rules and outcomes to Dagster's metadata values, each bounded in size. Not here: when
-an event is recorded (`defs/assets.py`), the words of a check (`defs/checks.py`), and how text is laid out
-(`defs/markdown.py`).
+Pure functions from rules and outcomes to metadata values, each of bounded size and safe against what a provider sent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
 from provider_pipeline import catalog, rules, sync
 from provider_pipeline.defs.keys import RAW
-from provider_pipeline.defs.markdown import (
-    MAX_TEXT,
-    accepted_markdown,
-    changes_markdown,
-    lineage_markdown,
-    markdown,
-    one_line,
-    rule_markdown,
-)
 
-_MOST_COLUMNS = 200
-_MOST_SOURCES = 50
-_MOST_NAMED = 50
+MAX_TEXT: Final = 20_000
+"""Characters of one text or JSON value: an event is stored whole, and read whenever the asset's page is opened."""
+
+MAX_COLUMNS: Final = 200
+MAX_SOURCES: Final = 50
+MAX_NAMES_LEFT_OUT: Final = 50
+MAX_MODELS: Final = 25
+MAX_ROWS: Final = 50
+MAX_VALUE: Final = 80
+MAX_LINE: Final = 500
+
+_PRICES = frozenset({"input_price", "output_price"})
+# Fields that need no row in the table of changes: the kind of the change says it already.
+_IMPLIED_FIELDS = frozenset({"model_id", "status", "capability_sources", "overridden_fields"})
 
 _Metadata = dict[str, Any]
 
 
 def column_schema(columns: Iterable[catalog.model_columns.ColumnDescription]) -> dg.TableSchema:
-    """A table's columns, with types, comments and nullability, as Dagster's column schema."""
+    """A table's columns, with types, comments and constraints, as Dagster's column schema."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -48,17 +48,17 @@ def column_schema(columns: Iterable[catalog.model_columns.ColumnDescription]) ->
 
 
 def column_lineage(rule: rules.document.ExtractionRule) -> dg.TableColumnLineage:
-    """Which fields of the raw response each column of `provider_model` comes from, by this rule."""
+    """The fields of the raw response that each column of `provider_model` comes from."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(RAW, source) for source in sources[:_MOST_SOURCES]]
+            column: [dg.TableColumnDep(RAW, source) for source in sources[:MAX_SOURCES]]
             for column, sources in rules.lineage.column_sources(rule).items()
         }
     )
 
 
 def item_schema(rule: rules.document.ExtractionRule) -> dg.TableSchema:
-    """The fields of the raw response's items that the rule reads, each with the columns it goes into."""
+    """The fields of the response's items that the rule reads, each with the columns it goes into."""
     columns: dict[str, list[str]] = {}
     for column, sources in rules.lineage.column_sources(rule).items():
         for source in sources:
@@ -66,26 +66,30 @@ def item_schema(rule: rules.document.ExtractionRule) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(source, type="json", description=f"Read into {', '.join(sorted({*into} - {'meta_hash'}))}.")
-            for source, into in sorted(columns.items())[:_MOST_COLUMNS]
+            for source, into in sorted(columns.items())[:MAX_COLUMNS]
         ]
     )
 
 
 def raw_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
-    """What a fetched listing says beside `raw_models_response`."""
+    """Metadata of `raw_models_response`."""
     number = outcome.raw_response_id
+    stored = (
+        {}
+        if number is None
+        else {"raw_response": str(number), "look_at_it": dg.MetadataValue.md(f"`provider-pipeline raw show {number}`")}
+    )
     return {
         "pages": outcome.page_count,
         "bytes": outcome.byte_count,
         "new_content": outcome.listing_changed,
-        **({} if number is None else {"raw_response": dg.MetadataValue.text(str(number))}),
-        **({} if number is None else {"look_at_it": dg.MetadataValue.md(f"`provider-pipeline raw show {number}`")}),
+        **stored,
         **({} if outcome.rule is None else {"dagster/column_schema": item_schema(outcome.rule)}),
     }
 
 
 def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
-    """What the accepted models say beside `validated_extraction`."""
+    """Metadata of `validated_extraction`."""
     remarks = [f"- {issue['severity']}: {one_line(issue['message'])}" for issue in outcome.issues]
     return {
         "models": outcome.models,
@@ -97,12 +101,15 @@ def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
 
 
 def table_metadata(outcome: sync.outcome.SyncOutcome, accepted: sync.outcome.AcceptedGuards | None) -> _Metadata:
-    """What a write says beside `provider_model`: numbers that are plotted over time, and what changed.
-
-    Args:
-        outcome: The sync.
-        accepted: What a person took responsibility for, if anything.
-    """
+    """Metadata of `provider_model`: numbers that are plotted, what changed, and the guards that a person accepted."""
+    lineage = (
+        {}
+        if outcome.rule is None
+        else {
+            "columns": lineage_markdown(outcome.rule),
+            "dagster/column_lineage": column_lineage(outcome.rule),
+        }
+    )
     return {
         "changes": changes_markdown(outcome),
         **({} if accepted is None else {"accepted": accepted_markdown(accepted)}),
@@ -119,16 +126,28 @@ def table_metadata(outcome: sync.outcome.SyncOutcome, accepted: sync.outcome.Acc
         "rule_version": outcome.rule_version or 0,
         "dagster/table_name": "provider_model",
         "dagster/partition_row_count": outcome.models,
-        **({} if outcome.rule is None else _lineage(outcome.rule)),
+        **lineage,
     }
 
 
-def _lineage(rule: rules.document.ExtractionRule) -> _Metadata:
-    return {"columns": lineage_markdown(rule), "dagster/column_lineage": column_lineage(rule)}
+def fleet_metadata(statuses: Mapping[str, str], not_written: Mapping[str, str]) -> _Metadata:
+    """Metadata of `provider_model` as a whole after a fleet run.
+
+    Args:
+        statuses: Each provider's outcome: synced, blocked, failed or skipped.
+        not_written: Why, for each provider whose rows were left as they were.
+    """
+    counted = list(statuses.values())
+    lines = ["| provider | | reason |", "|---|---|---|"]
+    lines += [f"| {one_line(slug)} | {statuses[slug]} | {one_line(why)} |" for slug, why in sorted(not_written.items())]
+    return {
+        **{f"providers_{status}": counted.count(status) for status in ("synced", "blocked", "failed", "skipped")},
+        **({"not_written": markdown(lines)} if not_written else {}),
+    }
 
 
 def first_use_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
-    """What a rule says beside `extraction_rule` when a sync first uses it."""
+    """Metadata of `extraction_rule` when a sync first uses a rule."""
     return {
         "version": outcome.rule_version or 0,
         **({} if outcome.rule is None else {"rule": rule_markdown(outcome.rule)}),
@@ -136,15 +155,15 @@ def first_use_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
 
 
 def repair_metadata(repair: sync.repair.worker.Repair) -> _Metadata:
-    """What the answer to a task says beside `extraction_rule`: the report, and the evidence behind it."""
+    """Metadata of `extraction_rule` when a task is answered: the report and the findings behind it."""
     return {
         "report": markdown(repair.report.splitlines()),
         "status": repair.status,
         "reason": repair.reason,
         "version": repair.version or 0,
         "models": repair.models,
-        "raw_response": dg.MetadataValue.text(str(repair.raw_response_id)),
-        **({"task": dg.MetadataValue.text(str(repair.task_id))} if repair.task_id else {}),
+        "raw_response": str(repair.raw_response_id),
+        **({"task": str(repair.task_id)} if repair.task_id else {}),
         "gates": bounded_json([gate.to_json() for gate in repair.gates]),
         "differences": bounded_json([difference.to_json() for difference in repair.differences]),
         **({} if repair.rule is None else {"rule": rule_markdown(repair.rule)}),
@@ -152,7 +171,7 @@ def repair_metadata(repair: sync.repair.worker.Repair) -> _Metadata:
 
 
 def bounded_json(value: Any) -> dg.JsonMetadataValue:
-    """JSON of bounded size: a list keeps its first entries, an object the entries that fit, with the others named."""
+    """JSON of bounded size: a list keeps its first entries, an object the entries that fit and names the others."""
     if _size(value) <= MAX_TEXT:
         return dg.MetadataValue.json(value)
     left = MAX_TEXT
@@ -169,8 +188,155 @@ def bounded_json(value: Any) -> dg.JsonMetadataValue:
         if _size(each) <= left:
             shown[key] = each
             left -= _size(each)
-    return dg.MetadataValue.json({**shown, "left_out": sorted(value.keys() - shown.keys())[:_MOST_NAMED]})
+    return dg.MetadataValue.json({**shown, "left_out": sorted(value.keys() - shown.keys())[:MAX_NAMES_LEFT_OUT]})
 
 
 def _size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False))
+
+
+def markdown(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """As many lines of markdown as fit."""
+    kept: list[str] = []
+    left = MAX_TEXT
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            kept += ["", f"{len(lines) - len(kept)} more lines are left out"]
+            break
+        kept.append(line)
+    return dg.MetadataValue.md("\n".join(kept))
+
+
+def rule_markdown(rule: rules.document.ExtractionRule) -> dg.MarkdownMetadataValue:
+    """A rule for people: where the models are, and which field is read into which column."""
+    lines: list[str] = []
+    for endpoint in rule.endpoints:
+        lines += [f"Models of {_code(endpoint.path or 'the base URL')}: {_code(endpoint.selector)}", ""]
+        if endpoint.detail is not None:
+            lines += [f"Each model's own page: {_code(endpoint.detail.path)}", ""]
+        lines += ["| field | read from | unit |", "|---|---|---|"]
+        for name, expression in endpoint.fields.items():
+            unit = endpoint.units.get(name)
+            said = "" if unit is None else unit if isinstance(unit, str) else f"as the item says: {_code(unit.by)}"
+            lines.append(f"| {name} | {_code(expression)} | {said} |")
+        lines.append("")
+    if rule.capability_rules:
+        lines.append(f"Capabilities it recognizes: {', '.join(each.capability for each in rule.capability_rules)}")
+    return markdown(lines)
+
+
+def lineage_markdown(rule: rules.document.ExtractionRule) -> dg.MarkdownMetadataValue:
+    """Column lineage as a table, because open-source Dagster does not draw it."""
+    lines = ["| column | read from |", "|---|---|"]
+    for column, sources in rules.lineage.column_sources(rule).items():
+        if column != "meta_hash":
+            lines.append(f"| {column} | {', '.join(map(_code, sources[:MAX_MODELS]))} |")
+    return markdown(lines)
+
+
+def changes_markdown(outcome: sync.outcome.SyncOutcome) -> dg.MarkdownMetadataValue:
+    """What a sync changed: models that came and went, and each changed value before and after."""
+    if not outcome.rows_changed:
+        return dg.MetadataValue.md(f"Nothing changed: {outcome.unchanged} models are as they were.")
+    by_kind: dict[str, list[catalog.model_writes.ModelChange]] = {}
+    for change in outcome.changes:
+        by_kind.setdefault(change.kind, []).append(change)
+    lines: list[str] = []
+    for kind, total in _totals(outcome).items():
+        if total:
+            # The table below has the updated models, value by value.
+            names = "" if kind == "updated" else _names(by_kind.get(kind, ()), total)
+            lines += [f"**{total:,} {kind}**{names}", ""]
+    rows = [row for change in outcome.changes for row in _value_rows(change)]
+    if rows:
+        lines += ["| model | field | before | after | difference |", "|---|---|---|---|---|", *rows[:MAX_ROWS]]
+        if any(_PRICES & change.changed.keys() for change in outcome.changes):
+            lines += ["", "Prices in USD per million tokens."]
+    hidden = max(0, len(rows) - MAX_ROWS)
+    unseen = outcome.total_changes - len(outcome.changes)
+    if hidden or unseen:
+        command = f"`provider-pipeline changes --provider {outcome.slug}`"
+        lines += ["", f"Not everything is shown here; see all with {command}"]
+    return markdown(lines)
+
+
+def accepted_markdown(accepted: sync.outcome.AcceptedGuards) -> dg.MarkdownMetadataValue:
+    """The guards that a person accepted, and why."""
+    guards = ", ".join(sorted(accepted.guards))
+    return dg.MetadataValue.md(
+        f"**{guards}**, by {one_line(accepted.author or 'unknown')}: {one_line(accepted.reason)}"
+    )
+
+
+def _totals(outcome: sync.outcome.SyncOutcome) -> Mapping[str, int]:
+    return {
+        "added": outcome.created,
+        "renamed": outcome.renamed,
+        "updated": outcome.updated,
+        "restored": outcome.restored,
+        "missing": outcome.missing,
+        "removed": outcome.removed,
+    }
+
+
+def _names(changes: Sequence[catalog.model_writes.ModelChange], total: int) -> str:
+    names = []
+    for change in changes[:MAX_MODELS]:
+        other = ""
+        if "model_id" in change.changed:
+            other = f" (was {_code(change.changed['model_id'][0])})"
+        elif "renamed_to" in change.changed:
+            other = f" (now {_code(change.changed['renamed_to'][1])})"
+        names.append(_code(change.model_id) + other)
+    if total > len(names):
+        names.append(f"and {total - len(names):,} more")
+    return f": {', '.join(names)}" if changes else ""
+
+
+def _value_rows(change: catalog.model_writes.ModelChange) -> Iterator[str]:
+    if change.kind in ("missing", "removed"):
+        return
+    model = _code(change.model_id) + {"rule": " (another rule)", "override": " (set by people)"}.get(change.cause, "")
+    for field, (old, new) in change.changed.items():
+        if field in _IMPLIED_FIELDS:
+            continue
+        for name, before, after in _parts(field, old, new):
+            yield f"| {model} | {name} | {_value(before)} | {_value(after)} | {_difference(field, before, after)} |"
+
+
+def _parts(field: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """A changed value; for an object, each member that changed."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        yield field, old, new
+        return
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            yield f"{field}.{one_line(key)}", old.get(key), new.get(key)
+
+
+def _difference(field: str, old: Any, new: Any) -> str:
+    if field not in _PRICES:
+        return ""
+    percent = catalog.digest.move_of(field, old, new).percent
+    return "" if percent is None else f"{percent:+.1f}%"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}"
+    return _code(value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _code(text: str) -> str:
+    line = " ".join(text.split())
+    return rules.difference.code_span(line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 1]}…")
+
+
+def one_line(text: str) -> str:
+    """One line that can neither leave its table cell nor become markup."""
+    return " ".join("".join(f"\\{char}" if char in "\\`*_[]<>#|" else char for char in text).split())[:MAX_LINE]

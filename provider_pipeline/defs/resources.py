@@ -1,42 +1,46 @@
 """Dagster resources: typed settings that hand out plain domain objects.
 
-Here: where the catalogue is and how providers are asked. Nothing connects, reads the environment or resolves a secret
-before a run uses it; provider keys are resolved by name at request time, so an unset one fails its provider only.
+Every variable of the environment that a run reads is a field here, so that the UI shows it. Fields hold the variables'
+names and not `dg.EnvVar`, because an unset `EnvVar` fails the run, and unset is a setting of its own: the embedded
+server, or no webhook. Your own definitions may pass `database_url=dg.EnvVar("...")` to require one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 from pydantic import Field
 
-from provider_pipeline import catalog, listing
+from provider_pipeline import catalog, listing, sync
 
 
 class CatalogResource(dg.ConfigurableResource[None]):
     """The PostgreSQL that holds the provider catalogue."""
 
-    database_url: str = Field(
-        default="",
-        description="PostgreSQL URL. Empty: PROVIDER_PIPELINE_DATABASE_URL, else the embedded server.",
+    database_url: str = Field(default="", description="PostgreSQL URL. Empty: read from url_variable.")
+    url_variable: str = Field(
+        default="PROVIDER_PIPELINE_DATABASE_URL",
+        description="Environment variable with the URL. Unset: the embedded server under PROVIDER_PIPELINE_HOME.",
     )
 
     @contextmanager
     def open(self) -> Iterator[catalog.database.Database]:
-        """Connects, checks the schema, and closes everything at the end.
+        """Connects and checks the schema; closes everything at the end.
 
         Raises:
             DatabaseUnavailableError: Nothing answers there.
             MigrationMissingError: The schema is not the one this code works with.
         """
-        with catalog.database.open_catalog(self.database_url or None, door="Dagster") as database:
+        url = self.database_url or os.environ.get(self.url_variable) or None
+        with catalog.database.open_catalog(url, door="Dagster") as database:
             yield database
 
 
 class ListingResource(dg.ConfigurableResource[None]):
-    """How providers' listing endpoints are asked."""
+    """How providers' listing endpoints are asked; each provider names the environment variable of its own key."""
 
     max_concurrency: int = Field(default=8, ge=1, le=64, description="Providers fetched at the same time in one run.")
     deadline_seconds: float = Field(
@@ -48,3 +52,29 @@ class ListingResource(dg.ConfigurableResource[None]):
     def client(self) -> listing.client.ListingClient:
         """A client with these limits and this process's environment."""
         return listing.client.ListingClient(listing.policy.FetchLimits(deadline=self.deadline_seconds))
+
+
+class WebhookResource(dg.ConfigurableResource[None]):
+    """The webhook that is told what happened."""
+
+    url_variable: str = Field(
+        default="PROVIDER_PIPELINE_WEBHOOK_URL",
+        description="Environment variable with the webhook's URL. Unset: there is no webhook.",
+    )
+    secret_variable: str = Field(
+        default="PROVIDER_PIPELINE_WEBHOOK_SECRET",
+        description="Environment variable with the secret that signs each request, in base64.",
+    )
+
+    def webhook(self) -> sync.webhook.Webhook | None:
+        """The webhook, or None if its variable is not set.
+
+        Raises:
+            ConfigurationError: The URL or the secret cannot be used.
+        """
+        return sync.webhook.Webhook.from_environment(
+            {
+                sync.webhook.URL_VARIABLE: os.environ.get(self.url_variable, ""),
+                sync.webhook.SECRET_VARIABLE: os.environ.get(self.secret_variable, ""),
+            }
+        )

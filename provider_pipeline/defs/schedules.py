@@ -1,38 +1,62 @@
 """Dagster schedules: when the fleet is synced, and when a day is summed up."""
 
+from datetime import UTC, timedelta
+
 import dagster as dg
 
-from provider_pipeline.defs.jobs import UNFINISHED, change_digest_job, sync_all_providers_job
-from provider_pipeline.defs.keys import OPERATIONS, kept_by_owner
+from provider_pipeline.defs.digest import missing_days
+from provider_pipeline.defs.jobs import UNFINISHED
+from provider_pipeline.defs.keys import DAYS_NAME, OPERATIONS, documented
+from provider_pipeline.defs.resources import CatalogResource
 
 
-@dg.schedule(
-    job=sync_all_providers_job,
-    cron_schedule="0 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every hour, one run for the whole fleet; a provider with a longer interval is taken when it is due.",
-    metadata=kept_by_owner(OPERATIONS),
-)
-def hourly_sync_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Requests the fleet run: no partition key, so that its events stay in proportion to what changed.
+def hourly_sync_schedule(cron: str) -> dg.ScheduleDefinition:
+    """The fleet run, without a partition key, so that its events stay in proportion to what changed."""
 
-    One that takes longer than an hour is not joined by a second: what is due then is due at the next tick too.
-    """
-    going_on = context.instance.get_runs(
-        filters=dg.RunsFilter(job_name=sync_all_providers_job.name, statuses=UNFINISHED), limit=1
+    @dg.schedule(
+        name="hourly_sync_schedule",
+        job_name="sync_all_providers_job",
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="One run for the whole fleet; a provider with a longer interval is synced when it is due.",
+        metadata=documented(OPERATIONS),
     )
-    if going_on:
-        return dg.SkipReason(f"the fleet run {going_on[0].run_id} has not ended yet")
-    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        # A fleet run longer than the interval is not joined by a second one: what is due stays due for the next tick.
+        running = context.instance.get_runs(
+            filters=dg.RunsFilter(job_name="sync_all_providers_job", statuses=UNFINISHED), limit=1
+        )
+        if running:
+            return dg.SkipReason(f"the fleet run {running[0].run_id} has not ended yet")
+        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+    return schedule
 
 
-daily_digest_schedule = dg.build_schedule_from_partitioned_job(
-    change_digest_job,
-    name="daily_digest_schedule",
-    description="After midnight (UTC), the digest of the day that is over.",
-    metadata=kept_by_owner(OPERATIONS),
-    hour_of_day=0,
-    minute_of_hour=20,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+def daily_digest_schedule(cron: str) -> dg.ScheduleDefinition:
+    """The digest of the day that has ended."""
+
+    @dg.schedule(
+        name="daily_digest_schedule",
+        job_name="change_digest_job",
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="After midnight (UTC), the digest of the day before.",
+        metadata=documented(OPERATIONS),
+    )
+    def schedule(
+        context: dg.ScheduleEvaluationContext, provider_database: CatalogResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        yesterday = (context.scheduled_execution_time.astimezone(UTC) - timedelta(days=1)).date()
+        with provider_database.open() as database, database.session() as session:
+            existing = set(context.instance.get_dynamic_partitions(DAYS_NAME))
+            missing = missing_days(session, existing, until=yesterday)
+        if missing:  # the sensor that adds them may be off
+            context.instance.add_dynamic_partitions(DAYS_NAME, missing)
+        if yesterday.isoformat() not in existing.union(missing):
+            return dg.SkipReason(f"the catalogue did not exist on {yesterday}")
+        return dg.RunRequest(partition_key=yesterday.isoformat(), run_key=yesterday.isoformat())
+
+    return schedule

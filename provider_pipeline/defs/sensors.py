@@ -1,11 +1,9 @@
-"""Dagster sensors: partitions follow the providers, failed checks become tasks, silence a failed check, events news.
+"""Dagster sensors: partitions follow the catalogue, failed checks become tasks, silence fails a check, news is sent.
 
-Here: cursors and requests. Not here: what a task is (`catalog`), how rules are renewed (`sync`). A failed read of the
-catalogue is an error of the tick, never an empty list.
+A failed read of the catalogue fails the tick; it is never taken for an empty list.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,10 +13,19 @@ import dagster as dg
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness
+from provider_pipeline.defs.digest import missing_days
 from provider_pipeline.defs.events import marked
-from provider_pipeline.defs.jobs import UNFINISHED, regenerate_provider_rules_job
-from provider_pipeline.defs.keys import HOW_A_SYNC_WORKS, OPERATIONS, PROVIDERS, kept_by_owner
-from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.jobs import UNFINISHED
+from provider_pipeline.defs.keys import (
+    DAYS,
+    DAYS_NAME,
+    HOW_A_SYNC_WORKS,
+    OPERATIONS,
+    PROVIDERS,
+    PROVIDERS_NAME,
+    documented,
+)
+from provider_pipeline.defs.resources import CatalogResource, WebhookResource
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -40,14 +47,9 @@ class PartitionChanges:
 
 
 def partition_changes(wanted: Set[str], existing: Set[str], in_flight: Set[str]) -> PartitionChanges:
-    """What brings the partitions in line with the active providers.
+    """The changes that make the partitions equal to the active providers.
 
-    A partition with an unfinished run is left for a later tick: its events would otherwise belong to nothing.
-
-    Args:
-        wanted: Slugs of the active providers.
-        existing: The partitions there are.
-        in_flight: Partitions that an unfinished run works on.
+    A partition in flight, with an unfinished run, is deleted at a later tick: its events would lose their partition.
     """
     return PartitionChanges(tuple(sorted(wanted - existing)), tuple(sorted(existing - wanted - in_flight)))
 
@@ -56,18 +58,23 @@ def partition_changes(wanted: Set[str], existing: Set[str], in_flight: Set[str])
     name="provider_partitions_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Keeps the partitions equal to the active providers.",
-    metadata=kept_by_owner(OPERATIONS),
+    description="Keeps the partitions equal to the active providers, and the digest's to the catalogue's days.",
+    metadata=documented(OPERATIONS),
 )
 def provider_partitions_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Adds and deletes partitions; requests no run."""
+    existing = set(context.instance.get_dynamic_partitions(PROVIDERS_NAME))
     with provider_database.open() as database, database.session() as session:
         wanted = {provider.slug for provider in catalog.providers.list_providers(session, enabled_only=True)}
-    existing = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
+        days = missing_days(
+            session, set(context.instance.get_dynamic_partitions(DAYS_NAME)), until=datetime.now(UTC).date()
+        )
     changes = partition_changes(wanted, existing, _in_flight(context.instance, existing))
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if days:
+        requests.append(DAYS.build_add_request(days))
     if changes.add:
         requests.append(PROVIDERS.build_add_request(list(changes.add)))
     if changes.delete:
@@ -81,7 +88,7 @@ def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
     busy: set[str] = set()
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
         partition = run.tags.get(_PARTITION_TAG)
-        if partition is None:  # a fleet run or a range: it may work on any of them
+        if partition is None:  # a fleet run or a range may work on any of them
             return set(existing)
         busy.add(partition)
     return busy
@@ -89,16 +96,18 @@ def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
 
 @dg.sensor(
     name="rule_generation_sensor",
-    jobs=[regenerate_provider_rules_job],
+    job_name="regenerate_provider_rules_job",
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A blocking check that failed becomes a RULE_GEN task, and a run that writes new rules.",
-    metadata=kept_by_owner(HOW_A_SYNC_WORKS),
+    metadata=documented(HOW_A_SYNC_WORKS),
 )
 def rule_generation_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Reads check evaluations after its cursor; one open task per provider and failure, however often it repeats."""
+    """Reads check evaluations after its cursor; a failure that repeats keeps its one open task."""
+    # Deprecated for Dagster 2, and in the releases that pyproject.toml allows the only way to read the evaluations of
+    # all partitions after a cursor: the `fetch_*` methods that replace it have none for check evaluations.
     records = context.instance.get_event_records(
         dg.EventRecordsFilter(
             event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -111,7 +120,7 @@ def rule_generation_sensor(
         return dg.SkipReason("no new check evaluations")
     failures = _failures(records)
     requests: dict[str, dg.RunRequest] = {}
-    partitions = set(context.instance.get_dynamic_partitions(str(PROVIDERS.name)))
+    partitions = set(context.instance.get_dynamic_partitions(PROVIDERS_NAME))
     if failures:
         with provider_database.open() as database, database.session() as session:
             for failure in failures:
@@ -124,7 +133,7 @@ def rule_generation_sensor(
 
 @dataclass(frozen=True)
 class _Failure:
-    """A listing that failed one blocking check, or both: one failure, as the command line sees it."""
+    """A listing that failed one blocking check or both, which is one failure."""
 
     slug: str
     raw_response_id: int | None
@@ -140,6 +149,7 @@ def _failures(records: Iterable[dg.EventLogRecord]) -> list[_Failure]:
         if (
             not isinstance(evaluation, dg.AssetCheckEvaluation)
             or evaluation.passed
+            or evaluation.severity is not dg.AssetCheckSeverity.ERROR  # a warning: the check was not reached
             or evaluation.check_name not in BLOCKING_CHECKS
             or evaluation.partition is None
         ):
@@ -157,15 +167,14 @@ def _failures(records: Iterable[dg.EventLogRecord]) -> list[_Failure]:
 
 
 def _request(session: "Session", failure: _Failure) -> dg.RunRequest | None:
-    """Opens the task, or finds the open one, and asks for a run; None where the provider was synced since.
+    """Opens the task, or finds the open one, and requests a run for it.
 
-    None, too, where there is nothing to do: a worker is at the task, it waits for a person, or for its next attempt.
-    Dagster launches a run key once: there is one run for each time that the task is due, and where that run never came
-    to take it, another one after an hour.
+    None if there is nothing to do: the provider was deleted or synced since, a worker has claimed the task, or it waits
+    for a person or for its next attempt.
     """
     slug = failure.slug
     provider_id = catalog.providers.find_id(session, slug)
-    if provider_id is None:  # deleted since
+    if provider_id is None:
         return None
     last_success_at = catalog.sync_state.get(session, provider_id).last_success_at
     if last_success_at is not None and last_success_at > failure.failed_at:
@@ -174,10 +183,12 @@ def _request(session: "Session", failure: _Failure) -> dg.RunRequest | None:
     found = catalog.tasks.get(session, task.id)
     if not catalog.task_claims.is_due(found, datetime.now(UTC)):
         return None
+    # Dagster launches a run key once: one run for each time the task is due, and another one each hour in case that
+    # run never started.
     hours = max(0, (failure.failed_at - found.created_at) // timedelta(hours=1))
     return dg.RunRequest(
         run_key=f"rule-gen-{task.id}-{found.started_at}-{failure.raw_response_id}-{hours}",
-        job_name=regenerate_provider_rules_job.name,
+        job_name="regenerate_provider_rules_job",
         partition_key=slug,
         tags={"provider_pipeline/task": str(task.id)},
     )
@@ -188,14 +199,14 @@ def _request(session: "Session", failure: _Failure) -> dg.RunRequest | None:
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Fails provider_is_fresh for a provider without a recent success, even when no run happens at all.",
-    metadata=kept_by_owner(OPERATIONS),
+    metadata=documented(OPERATIONS),
 )
 def provider_freshness_sensor(
     context: dg.SensorEvaluationContext, provider_database: CatalogResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Records an evaluation when a provider goes stale, when its failures make that an error, and when it is over.
+    """Records when a provider goes stale, when its failures make that an error, and when it is fresh again.
 
-    The sync that ends it records that only if it has other news: it does not know how long nothing ran.
+    A sync without other news records nothing, so it cannot end the staleness itself.
     """
     cursor = context.cursor or ""
     reported: dict[str, str] = json.loads(cursor) if cursor.startswith("{") else {}
@@ -222,17 +233,19 @@ def provider_freshness_sensor(
     name="webhook_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends what happened to the webhook that PROVIDER_PIPELINE_WEBHOOK_URL names, signed, once per event.",
-    metadata=kept_by_owner(OPERATIONS),
+    description="Sends what happened to the webhook, signed, once per event.",
+    metadata=documented(OPERATIONS),
 )
-def webhook_sensor(context: dg.SensorEvaluationContext, provider_database: CatalogResource) -> dg.SkipReason:
-    """Requests no run. A receiver that fails is asked again later; a setting that cannot be used fails the tick."""
-    webhook = sync.webhook.Webhook.from_environment(os.environ)
+def webhook_sensor(
+    context: dg.SensorEvaluationContext, provider_database: CatalogResource, webhook: WebhookResource
+) -> dg.SkipReason:
+    """Requests no run. A failed delivery is retried at a later tick; an unusable setting fails the tick."""
+    receiver = webhook.webhook()
     with provider_database.open() as database:
-        deliveries = [] if webhook is None else sync.webhook.deliver_due(database.session, webhook)
+        deliveries = [] if receiver is None else sync.webhook.deliver_due(database.session, receiver)
         with database.session() as session:
             catalog.notifications.forget(
-                session, before=datetime.now(UTC) - KEEP_NOTIFICATIONS, waiting_too=webhook is None
+                session, before=datetime.now(UTC) - KEEP_NOTIFICATIONS, waiting_too=receiver is None
             )
             session.commit()
     for delivery in deliveries:
@@ -241,7 +254,7 @@ def webhook_sensor(context: dg.SensorEvaluationContext, provider_database: Catal
         )
     delivered = sum(delivery.delivered for delivery in deliveries)
     return dg.SkipReason(
-        "no webhook is set" if webhook is None else f"{delivered} of {len(deliveries)} notifications were delivered"
+        "no webhook is set" if receiver is None else f"{delivered} of {len(deliveries)} notifications were delivered"
     )
 
 

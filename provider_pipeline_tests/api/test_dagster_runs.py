@@ -87,5 +87,6 @@ def test_job_step_partitions_and_location_have_these_names():
     job = defs.resolve_job_def(JOB)
     assert [node.name for node in job.nodes] == [STEP]
     assert job.partitions_def.name == PARTITIONS
-    workspace = (Path(__file__).parents[2] / "workspace.yaml").read_text(encoding="utf-8")
+    deploy = Path(__file__).parents[2] / "provider_pipeline" / "deploy"
+    workspace = (deploy / "workspace.yaml").read_text(encoding="utf-8")
     assert f"location_name: {LOCATION}\n" in workspace

@@ -9,14 +9,13 @@ from pathlib import Path
 import dagster as dg
 
 from provider_pipeline.definitions import build_defs
-from provider_pipeline.defs.jobs import sync_all_providers_job
 
 TICKS_VARIABLE = "TWO_WEEKS_TICKS"
 
 
 @dg.sensor(
     name="tick_sensor",
-    job=sync_all_providers_job,
+    job_name="sync_all_providers_job",
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )

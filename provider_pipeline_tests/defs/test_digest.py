@@ -1,4 +1,4 @@
-"""The day's digest is an asset that a person reads, and news that is told once."""
+"""The day's digest: an asset for people, a notification sent once, and the partitions it has."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,18 +6,20 @@ import dagster as dg
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, catalog
-from provider_pipeline_tests.dagster_instance import definitions, run_fleet
+from provider_pipeline.defs.digest import missing_days
+from provider_pipeline_tests.dagster_instance import definitions, failure, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 
 def digest_of(fleet: Fleet, instance: dg.DagsterInstance, day: datetime) -> dict[str, dg.MetadataValue]:
+    instance.add_dynamic_partitions("catalog_days", [day.date().isoformat()])
     job = definitions(fleet.database.url).resolve_job_def("change_digest_job")
     result = job.execute_in_process(instance=instance, partition_key=day.date().isoformat())
     (event,) = result.get_asset_materialization_events()
     return dict(event.materialization.metadata)
 
 
-def test_a_day_is_summed_up_for_a_person_and_for_a_program(fleet: Fleet, instance: dg.DagsterInstance):
+def test_a_day_is_summed_up_for_people_and_for_programs(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme", listing(*CHAT_MODELS))
     assert run_fleet(definitions(fleet.database.url), instance).success
     fleet.serve("acme", listing(*CHAT_MODELS, price="0.000003"))
@@ -27,10 +29,10 @@ def test_a_day_is_summed_up_for_a_person_and_for_a_program(fleet: Fleet, instanc
     assert "gpt-4o" in today["digest"].value
     assert today["digest_json"].value["counts"]["repriced"] == len(CHAT_MODELS)
     assert today["repriced"].value == len(CHAT_MODELS)
-    assert today["told"].value is False  # the day is not over
+    assert today["told"].value is False  # the day has not ended
 
 
-def test_a_day_that_is_over_is_told_once_and_an_empty_one_never(fleet: Fleet, instance: dg.DagsterInstance):
+def test_a_day_that_has_ended_is_sent_once_and_an_empty_one_never(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme", listing(*CHAT_MODELS))
     with fleet.database.session() as session:
         ModelSyncer(session).sync_provider_models("acme")
@@ -43,3 +45,23 @@ def test_a_day_that_is_over_is_told_once_and_an_empty_one_never(fleet: Fleet, in
     with fleet.database.session() as session:
         kinds = [each.kind for each in catalog.notifications.find(session)]
     assert kinds.count("daily_digest") == 1
+
+
+def test_the_days_begin_with_the_catalogues_first_one(fleet: Fleet):
+    today = datetime.now(UTC).date()
+    with fleet.database.session() as session:
+        assert missing_days(session, set(), until=today) == []
+    fleet.add("acme")
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider SET created_at = created_at - interval '2 days'"))
+        days = [(today - timedelta(days=age)).isoformat() for age in (2, 1, 0)]
+        assert missing_days(session, set(), until=today) == days
+        assert missing_days(session, set(days[:2]), until=today) == days[2:]
+        assert missing_days(session, set(), until=today - timedelta(days=3)) == []
+
+
+def test_a_partition_that_is_no_day_fails_and_says_what_was_expected(fleet: Fleet, instance: dg.DagsterInstance):
+    instance.add_dynamic_partitions("catalog_days", ["yesterday"])
+    job = definitions(fleet.database.url).resolve_job_def("change_digest_job")
+    result = job.execute_in_process(instance=instance, partition_key="yesterday", raise_on_error=False)
+    assert failure(result) == "expected a day such as 2026-11-23 as the partition, got 'yesterday'"

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS
 from provider_pipeline.defs.keys import RULE
-from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.resources import CatalogResource, WebhookResource
 from provider_pipeline.defs.sensors import (
     partition_changes,
     provider_freshness_sensor,
@@ -27,7 +27,10 @@ def tick(sensor: dg.SensorDefinition, fleet: Fleet, instance: dg.DagsterInstance
     with dg.build_sensor_context(
         instance=instance,
         cursor=cursor,
-        resources={"provider_database": CatalogResource(database_url=fleet.database.url)},
+        resources={
+            "provider_database": CatalogResource(database_url=fleet.database.url),
+            "webhook": WebhookResource(),
+        },
     ) as context:
         return sensor(context)
 
@@ -50,8 +53,13 @@ def test_enabled_providers_get_partitions_and_disabled_ones_lose_theirs(fleet: F
     fleet.add("one")
     fleet.add("two")
     added = tick(provider_partitions_sensor, fleet, instance).dynamic_partitions_requests
-    assert [request.partition_keys for request in added] == [["one", "two"]]
+    today = datetime.now(UTC).date().isoformat()
+    assert {request.partitions_def_name: request.partition_keys for request in added} == {
+        "providers": ["one", "two"],
+        "catalog_days": [today],
+    }
     instance.add_dynamic_partitions("providers", ["one", "two"])
+    instance.add_dynamic_partitions("catalog_days", [today])
     assert tick(provider_partitions_sensor, fleet, instance).skip_message
     with fleet.database.session() as session:
         catalog.providers.set_enabled(session, "two", False)
@@ -61,7 +69,7 @@ def test_enabled_providers_get_partitions_and_disabled_ones_lose_theirs(fleet: F
     assert request.partition_keys == ["two"]
 
 
-def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, instance: dg.DagsterInstance):
+def test_a_repeated_failure_opens_one_task_and_requests_one_run(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("good")
     fleet.add("acme")
     fleet.serve("acme", {"moved": True})
@@ -90,14 +98,12 @@ def test_repeated_failures_make_exactly_one_task_and_one_run(fleet: Fleet, insta
 
 
 def regenerate(fleet: Fleet, instance: dg.DagsterInstance, slug: str) -> dg.ExecuteInProcessResult:
-    """The run that the sensor asks for."""
+    """The run that the sensor requests."""
     job = definitions(fleet.database.url).resolve_job_def("regenerate_provider_rules_job")
     return job.execute_in_process(instance=instance, partition_key=slug, raise_on_error=False)
 
 
-def test_a_response_that_fails_once_more_after_its_repair_is_repaired_once_more(
-    fleet: Fleet, instance: dg.DagsterInstance
-):
+def test_a_response_that_fails_again_after_its_repair_is_repaired_again(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme")
     defs = definitions(fleet.database.url)
     run_fleet(defs, instance)
@@ -105,7 +111,8 @@ def test_a_response_that_fails_once_more_after_its_repair_is_repaired_once_more(
     keys, cursor = set(), None
     for document in (there, here, there):
         fleet.serve("acme", document)
-        assert not run_fleet(defs, instance).success
+        run_fleet(defs, instance)
+        assert check_statuses(instance, RULE_EXTRACTS_MODELS) == {"acme": "FAILED"}
         result = tick(rule_generation_sensor, fleet, instance, cursor=cursor)
         (request,) = result.run_requests
         keys.add(request.run_key)
@@ -114,7 +121,7 @@ def test_a_response_that_fails_once_more_after_its_repair_is_repaired_once_more(
     assert len(keys) == 3
 
 
-def test_a_run_is_asked_for_again_when_the_next_attempt_is_due_or_a_worker_vanished_and_not_before(
+def test_a_run_is_requested_again_only_when_the_next_attempt_is_due_or_a_lease_expired(
     fleet: Fleet, instance: dg.DagsterInstance
 ):
     fleet.add("acme")
@@ -127,7 +134,7 @@ def test_a_run_is_asked_for_again_when_the_next_attempt_is_due_or_a_worker_vanis
     with fleet.database.session() as session:
         task = catalog.task_claims.claim(session, worker="a", now=now, lease=lease, slug="acme")
         session.commit()
-        assert tick(rule_generation_sensor, fleet, instance).run_requests == []  # somebody is at it
+        assert tick(rule_generation_sensor, fleet, instance).run_requests == []  # a worker has claimed it
         catalog.task_claims.extend(session, task.id, worker="a", now=now - 2 * lease, lease=lease)
         session.commit()
         (second,) = tick(rule_generation_sensor, fleet, instance).run_requests
@@ -140,7 +147,7 @@ def test_a_run_is_asked_for_again_when_the_next_attempt_is_due_or_a_worker_vanis
     assert first.run_key != second.run_key == third.run_key
 
 
-def test_a_task_that_waits_for_a_person_asks_for_no_run(fleet: Fleet, instance: dg.DagsterInstance):
+def test_a_task_that_waits_for_review_requests_no_run(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme")
     run_fleet(definitions(fleet.database.url), instance)
     fleet.serve("acme", {"status": "maintenance"})
@@ -166,7 +173,7 @@ def test_a_listing_that_fails_both_checks_is_one_failure_and_one_task(fleet: Fle
     assert len(tick(rule_generation_sensor, fleet, instance).run_requests) == 1
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session, pytest.raises(RuleValidationError):
-        ModelSyncer(session).sync_provider_models("acme")  # opens the task of its failure, too
+        ModelSyncer(session).sync_provider_models("acme")  # opens the task for its failure as well
     assert fleet.tasks("acme") == [task]
 
 
@@ -181,7 +188,7 @@ def test_a_provider_without_a_partition_gets_its_task_but_no_run_that_could_not_
     assert len(fleet.tasks("acme")) == 1
 
 
-def test_a_failure_that_is_over_when_the_sensor_sees_it_makes_no_task(fleet: Fleet, instance: dg.DagsterInstance):
+def test_a_failure_that_has_ended_opens_no_task(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme")
     defs = definitions(fleet.database.url)
     fleet.serve("acme", {})
@@ -205,7 +212,7 @@ def test_a_regeneration_run_repairs_the_provider(fleet: Fleet, instance: dg.Dags
     defs = definitions(fleet.database.url)
     run_fleet(defs, instance)
     fleet.serve("acme", moved(*fleet.rows("acme")))
-    assert not run_fleet(defs, instance).success
+    run_fleet(defs, instance)
     (request,) = tick(rule_generation_sensor, fleet, instance).run_requests
     job = defs.resolve_job_def(request.job_name)
     result = job.execute_in_process(

@@ -1,12 +1,19 @@
-"""What a person reads beside an event, and how large it may get."""
+"""The metadata beside an event: what it says, and how large it may get."""
 
 import json
 
 import dagster as dg
 
 from provider_pipeline.catalog.model_writes import ModelChange
-from provider_pipeline.defs.markdown import MAX_TEXT, changes_markdown, rule_markdown
-from provider_pipeline.defs.metadata import bounded_json, column_lineage, item_schema, table_metadata
+from provider_pipeline.defs.metadata import (
+    MAX_TEXT,
+    bounded_json,
+    changes_markdown,
+    column_lineage,
+    item_schema,
+    rule_markdown,
+    table_metadata,
+)
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome
@@ -20,13 +27,13 @@ def synced(*changes: ModelChange, **counts) -> SyncOutcome:
     return SyncOutcome("acme", "synced", changes=changes, total_changes=total, rule=RULE, **counts)
 
 
-def told(*changes: ModelChange, **counts) -> str:
+def shown(*changes: ModelChange, **counts) -> str:
     return changes_markdown(synced(*changes, **counts)).value
 
 
-def test_a_price_is_told_before_and_after_with_the_difference_in_percent():
+def test_a_changed_price_is_shown_before_and_after_with_the_difference_in_percent():
     change = ModelChange("gpt-4o", "updated", {"input_price": [2.5, 3.0]})
-    text = told(change, updated=1)
+    text = shown(change, updated=1)
     assert "**1 updated**" in text
     assert "USD per million tokens" in text
     assert "| `gpt-4o` | input_price | 2.5 | 3.0 | +20.0% |" in text
@@ -34,13 +41,13 @@ def test_a_price_is_told_before_and_after_with_the_difference_in_percent():
 
 def test_a_price_that_was_unknown_or_free_has_no_percentage():
     change = ModelChange("gpt-4o", "updated", {"input_price": [None, 3.0], "output_price": [0, 1]})
-    rows = told(change, updated=1).splitlines()
+    rows = shown(change, updated=1).splitlines()
     assert "| `gpt-4o` | input_price | unknown | 3.0 |  |" in rows
     assert "| `gpt-4o` | output_price | 0 | 1 |  |" in rows
 
 
-def test_who_came_who_went_and_who_is_called_otherwise_is_told_by_name():
-    text = told(
+def test_models_that_were_added_renamed_or_went_missing_are_named():
+    text = shown(
         ModelChange("gpt-5", "added", {}),
         ModelChange("openai/gpt-4o", "renamed", {"model_id": ["gpt-4o", "openai/gpt-4o"], "status": ["missing", "x"]}),
         ModelChange("gpt-4", "missing", {"status": ["active", "missing"]}),
@@ -55,16 +62,16 @@ def test_who_came_who_went_and_who_is_called_otherwise_is_told_by_name():
     assert "| model |" not in text
 
 
-def test_of_an_object_only_the_members_that_changed_are_told():
+def test_only_the_changed_members_of_an_object_are_shown():
     before, after = {"chat": True, "vision": False}, {"chat": True, "vision": True}
     change = ModelChange("gpt-4o", "updated", {"capabilities": [before, after], "capability_sources": [{}, {}]})
-    text = told(change, updated=1)
+    text = shown(change, updated=1)
     assert "| `gpt-4o` | capabilities.vision | no | yes |  |" in text
     assert "chat" not in text
 
 
-def test_what_another_rule_or_a_person_changed_is_said_to_be_so():
-    text = told(
+def test_changes_caused_by_a_rule_or_a_person_are_marked():
+    text = shown(
         ModelChange("a", "updated", {"family": ["x", "y"]}, cause="rule"),
         ModelChange("b", "updated", {"family": ["x", "y"]}, cause="override"),
         updated=2,
@@ -73,13 +80,13 @@ def test_what_another_rule_or_a_person_changed_is_said_to_be_so():
     assert "| `b` (set by people) |" in text
 
 
-def test_nothing_changed_is_said_in_words():
-    assert told(unchanged=12) == "Nothing changed: 12 models are as they were."
+def test_a_sync_without_changes_says_so():
+    assert shown(unchanged=12) == "Nothing changed: 12 models are as they were."
 
 
-def test_thousands_of_changes_are_counted_and_the_first_are_told():
+def test_thousands_of_changes_are_counted_and_the_first_are_shown():
     added = [ModelChange(f"model-{number}", "added", {}) for number in range(50)]
-    text = told(*added, created=5_000, total_changes=5_000)
+    text = shown(*added, created=5_000, total_changes=5_000)
     assert "**5,000 added**" in text
     assert "and 4,975 more" in text
     assert "provider-pipeline changes --provider acme" in text
@@ -88,14 +95,14 @@ def test_thousands_of_changes_are_counted_and_the_first_are_told():
 def test_what_a_provider_sends_stays_in_its_cell_and_within_bounds():
     hostile = "a|b`c\n## d<script>" + "x" * 10_000
     changes = [ModelChange(f"{n}{hostile}", "updated", {"display_name": [hostile, f"{n}"]}) for n in range(50)]
-    text = told(*changes, updated=50)
+    text = shown(*changes, updated=50)
     assert len(text) < 2 * MAX_TEXT
     assert "\n## d" not in text
     table = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in table} == {6}
 
 
-def test_who_took_responsibility_for_what_stands_beside_the_write():
+def test_accepted_guards_are_shown_with_their_author_and_reason():
     accepted = AcceptedGuards(frozenset({"turnover", "shrink"}), "they *announced* it", author="Dagster run 1")
     metadata = table_metadata(synced(), accepted)
     assert metadata["accepted"].value == r"**shrink, turnover**, by Dagster run 1: they \*announced\* it"
