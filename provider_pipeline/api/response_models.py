@@ -4,12 +4,14 @@ Here: the shape of answers. Not here: what the values mean, which the comments o
 (`bodies.py`).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from provider_pipeline.api.request_models import Json
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn
 
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
 ModelStatus = Literal["active", "missing", "removed"]
@@ -41,32 +43,41 @@ class ProviderDocument(Document):
     last_error: str | None
 
 
-class ModelDocument(Document):
-    """A model of a provider."""
+_TYPES: Mapping[str, Any] = {
+    "ARRAY": list[str],
+    "BIGINT": int,
+    "DATETIME": datetime,
+    "INTEGER": int,
+    "JSONB": Json,
+    "NUMERIC": float,
+    "TEXT": str,
+    "capabilities": dict[str, bool],
+    "capability_sources": dict[str, str],
+    "status": ModelStatus,
+}
+"""A model's columns in JSON, by name or else by type."""
 
-    provider: str
-    sample: bool = Field(description="Whether it is of a sample provider of the demo.")
-    model_id: str
-    display_name: str | None
-    family: str | None
-    context_length: int | None
-    max_output_tokens: int | None
-    input_modalities: list[str] | None
-    output_modalities: list[str] | None
-    input_price: float | None = Field(description="USD per 1,000,000 tokens.")
-    output_price: float | None = Field(description="USD per 1,000,000 tokens.")
-    capabilities: dict[str, bool] = Field(description="True or false; what is unknown is absent.")
-    capability_sources: dict[str, str]
-    metadata_json: Json
-    status: ModelStatus
-    first_seen_at: datetime
-    missing_since: datetime | None
-    removed_at: datetime | None
-    rule_version: int
-    renamed_from: str | None
-    renamed_to: str | None
-    overridden_fields: list[str]
-    last_seen_at: datetime | None = Field(description="Null for the past, of which it is not kept.")
+
+def _field(column: ModelColumn) -> tuple[Any, Any]:
+    kind = _TYPES.get(column.name, _TYPES[column.type])
+    return kind | None if column.nullable else kind, Field(description=column.comment)
+
+
+if TYPE_CHECKING:
+
+    class ModelDocument(Document):
+        """A model of a provider; its fields are composed below."""
+
+else:
+    ModelDocument = create_model(
+        "ModelDocument",
+        __base__=Document,
+        __doc__="A model of a provider.",
+        provider=str,
+        sample=(bool, Field(description="Whether it is of a sample provider of the demo.")),
+        **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
+        last_seen_at=(datetime | None, Field(description="Null for the past, of which it is not kept.")),
+    )
 
 
 class ModelList(Document):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         health as health,
         history as history,
         migrations as migrations,
-        model_columns as model_columns,
         model_overrides as model_overrides,
         model_search as model_search,
         model_writes as model_writes,

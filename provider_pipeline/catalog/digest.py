@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import RecordedChange, stream_changes
 from provider_pipeline.catalog.tasks import Task, list_tasks
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 
 _MOST_ENTRIES = 50
-_PRICES = ("input_price", "output_price")
-_LIMITS = ("context_length", "max_output_tokens")
 
 E = TypeVar("E", bound="Entry")
 
@@ -229,7 +228,7 @@ def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
         yield change.kind, Entry(slug, model)
     if change.kind == "renamed":
         yield "renamed", Renamed(slug, model, was=changed["model_id"][0])
-    for name, columns in (("repriced", _PRICES), ("limits", _LIMITS)):
+    for name, columns in (("repriced", PRICE_COLUMNS), ("limits", LIMIT_COLUMNS)):
         moves = tuple(move_of(field, *changed[field]) for field in columns if field in changed)
         if moves:
             yield name, Moved(slug, model, moves)

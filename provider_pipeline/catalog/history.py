@@ -3,31 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
-from provider_pipeline.rules.rows import ROW_COLUMNS
-
-MODEL_COLUMNS: Final = (
-    *(name for name in ROW_COLUMNS if name != "meta_hash"),
-    "status",
-    "first_seen_at",
-    "missing_since",
-    "removed_at",
-    "rule_version",
-    "renamed_from",
-    "renamed_to",
-    "overridden_fields",
-)
-"""What is known of a model at any moment, the present one included."""
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
 
 def models_at(moment: datetime | None, slug: str | None) -> Any:
-    """Columns `slug`, `provider_id`, those of `MODEL_COLUMNS`, and `last_seen_at`, which is None in the past.
+    """Columns `slug`, `provider_id`, those of `SHOWN_COLUMNS`, and `last_seen_at`, which is None in the past.
 
     Args:
         moment: The moment; None for now.
@@ -35,7 +22,7 @@ def models_at(moment: datetime | None, slug: str | None) -> Any:
     """
     columns = [
         column("slug", Text()),
-        *(column(name, provider_model.c[name].type) for name in ("provider_id", *MODEL_COLUMNS)),
+        *(column(name, provider_model.c[name].type) for name in ("provider_id", *SHOWN_COLUMNS)),
     ]
     seen = DateTime(timezone=True)
     if moment is None:
@@ -77,7 +64,7 @@ def list_models(
         capability: Only models that have this capability.
     """
     source = models_at(as_of, slug)
-    shown = ["slug", *MODEL_COLUMNS, *(["last_seen_at"] if as_of is None else [])]
+    shown = ["slug", *SHOWN_COLUMNS, *(["last_seen_at"] if as_of is None else [])]
     query = select(*(source.c[name] for name in shown)).order_by(source.c.slug, source.c.model_id.collate("C"))
     if slug is not None:
         query = query.where(source.c.slug == slug)

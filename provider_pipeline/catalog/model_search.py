@@ -16,13 +16,14 @@ from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, lite
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.history import MODEL_COLUMNS, models_at
+from provider_pipeline.catalog.history import models_at
 from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
 Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
-_SHOWN: Final = ("provider", *MODEL_COLUMNS, "last_seen_at")
+_SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class ModelPage:
     """Some of the models.
 
     Attributes:
-        models: The columns of `MODEL_COLUMNS`, after `provider`; and `last_seen_at`, None for the past.
+        models: The columns of `SHOWN_COLUMNS`, after `provider`; and `last_seen_at`, None for the past.
         last: Where the next page begins after; None if this is the last one.
     """
 

@@ -57,7 +57,12 @@ def earlier_selves(
         By model id. Models that are known to have been the same both times are left out. Values that people set count
         as unknown: they are not what was listed.
     """
-    wanted = {"provider_id": provider_id, "hashes": json.dumps(dict(hashes)), "since": since}
+    wanted = {
+        "provider_id": provider_id,
+        "hashes": json.dumps(dict(hashes)),
+        "since": since,
+        "compared": ["status", *MOVING_COLUMNS],
+    }
     found = session.execute(statement("find_differing"), wanted).mappings()
     return {row["model_id"]: _selves(row) for row in found}
 

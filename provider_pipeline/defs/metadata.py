@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from provider_pipeline import catalog, rules, sync
+from provider_pipeline import rules, sync
 from provider_pipeline.defs.keys import RAW
 from provider_pipeline.defs.markdown import (
     MAX_TEXT,
@@ -32,7 +32,7 @@ _MOST_NAMED = 50
 _Metadata = dict[str, Any]
 
 
-def column_schema(columns: Iterable[catalog.model_columns.ColumnDescription]) -> dg.TableSchema:
+def column_schema(columns: Iterable[rules.model_columns.ModelColumn]) -> dg.TableSchema:
     """A table's columns, with types, comments and nullability, as Dagster's column schema."""
     return dg.TableSchema(
         columns=[

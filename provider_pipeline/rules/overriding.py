@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline.rules.values import BadValueError, check_storable
 
-OVERRIDABLE: Final = tuple(
-    column for column in ROW_COLUMNS if column not in {"model_id", "meta_hash", "capability_sources"}
-)
+_OVERRIDABLE: Final = {column.name: column for column in PROVIDER_MODEL_COLUMNS if column.overridable}
+OVERRIDABLE: Final = tuple(_OVERRIDABLE)
 _MERGED: Final = ("capabilities", "metadata_json")
 _CAPABILITY: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 _MOST_TOKENS: Final = 2**53
@@ -117,7 +117,8 @@ def checked_value(field: str, value: Any) -> Any:
         raise InvalidRuleError(f"the value of {field} cannot be stored: {error}") from error
     if value is None or column == "metadata_json":
         return value
-    wanted, found = _CHECKS[column](value)
+    described = _OVERRIDABLE[column]
+    wanted, found = _CHECKS[described.unit or described.type](value)
     if not wanted:
         raise InvalidRuleError(f"{field} cannot be {value!r}; it is {found}, or null")
     return sorted(set(value)) if column.endswith("_modalities") else value
@@ -144,13 +145,9 @@ def _is_state(value: Any) -> tuple[bool, str]:
 
 
 _CHECKS: Final = {
-    "display_name": _is_text,
-    "family": _is_text,
-    "context_length": _is_limit,
-    "max_output_tokens": _is_limit,
-    "input_modalities": _is_texts,
-    "output_modalities": _is_texts,
-    "input_price": _is_price,
-    "output_price": _is_price,
-    "capabilities": _is_state,
+    "TEXT": _is_text,
+    "tokens": _is_limit,
+    "ARRAY": _is_texts,
+    "usd_per_million_tokens": _is_price,
+    "JSONB": _is_state,
 }

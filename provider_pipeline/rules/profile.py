@@ -11,10 +11,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 DISTINCT_CAP: Final = 16
-NUMERIC: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
+NUMERIC: Final = (*LIMIT_COLUMNS, *PRICE_COLUMNS)
 _TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities")
 FILLED: Final = (*_TEXTUAL, *NUMERIC)
 _EMPTY_ROW: Final[Mapping[str, Any]] = dict.fromkeys(ROW_COLUMNS)

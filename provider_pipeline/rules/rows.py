@@ -12,23 +12,10 @@ from typing import Any, Final
 
 import orjson
 
-ROW_COLUMNS: Final = (
-    "model_id",
-    "display_name",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "input_price",
-    "output_price",
-    "capabilities",
-    "capability_sources",
-    "metadata_json",
-    "meta_hash",
-)
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 
-MEANINGFUL_COLUMNS: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
+ROW_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.listed)
+MEANINGFUL_COLUMNS: Final = tuple(sorted(column.name for column in PROVIDER_MODEL_COLUMNS if column.compared))
 """The columns that the change hash is of."""
 meaning_of = operator.itemgetter(*MEANINGFUL_COLUMNS)
 """The values of these columns, of a row that has them all."""

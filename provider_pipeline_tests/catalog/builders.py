@@ -17,6 +17,7 @@ from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.notifications import News
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.sync_state import AcceptedSync, FailedSync
+from provider_pipeline.rules.rows import ROW_COLUMNS
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -27,14 +28,7 @@ def hours_later(hours: int) -> datetime:
 
 def model(model_id: str, **columns) -> dict:
     row = {
-        "display_name": None,
-        "family": None,
-        "context_length": None,
-        "max_output_tokens": None,
-        "input_modalities": None,
-        "output_modalities": None,
-        "input_price": None,
-        "output_price": None,
+        **dict.fromkeys(name for name in ROW_COLUMNS if name not in {"model_id", "meta_hash"}),
         "capabilities": {},
         "capability_sources": {},
         "metadata_json": {},

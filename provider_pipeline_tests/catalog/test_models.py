@@ -7,6 +7,7 @@ from provider_pipeline.catalog.model_writes import ModelChange
 from provider_pipeline.catalog.models import earlier_selves, previous_rows, respelled_ids
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.history import UNKNOWN, Once
+from provider_pipeline.rules.succession import MOVING_COLUMNS
 from provider_pipeline_tests.catalog.builders import (
     NOON,
     counts,
@@ -365,11 +366,8 @@ def test_a_write_reads_the_models_of_its_own_provider_only(session, provider, wr
     assert session.scalar(reads) < 100
 
 
-MOVING = ("input_price", "output_price", "context_length", "max_output_tokens")
-
-
 def once(**values) -> Once:
-    return Once(known=True, listed=True, values={name: FULL[name] for name in MOVING} | values)
+    return Once(known=True, listed=True, values={name: FULL[name] for name in MOVING_COLUMNS} | values)
 
 
 def last_selves(session, provider, hashes) -> dict[str, Once]:

@@ -6,7 +6,7 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.overriding import apply_override
-from provider_pipeline.rules.rows import meta_hash
+from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline_tests.rules import samples
 
 
@@ -115,13 +115,9 @@ def test_patterns_are_bounded_together_and_one_of_several_capabilities_counts_on
 
 
 ROW = {
+    **dict.fromkeys(ROW_COLUMNS),
     "model_id": "m",
-    "display_name": None,
-    "family": None,
     "context_length": 10,
-    "max_output_tokens": None,
-    "input_modalities": None,
-    "output_modalities": None,
     "input_price": 1.0,
     "output_price": 2.0,
     "capabilities": {"chat": True, "vision": False},

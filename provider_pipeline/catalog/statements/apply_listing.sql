@@ -74,15 +74,15 @@ arrived AS MATERIALIZED (
         ON again.provider_id = new.provider_id AND again.model_id = new.model_id
     CROSS JOIN LATERAL (
         SELECT
-            coalesce(jsonb_object_agg(field, jsonb_build_array(was, is_now)), '{}') AS changed,
+            coalesce(jsonb_object_agg(field, jsonb_build_array(was, is_now)), '{{}}') AS changed,
             coalesce(
                 jsonb_object_agg(field, jsonb_build_array(was, is_now)) FILTER (
                     WHERE again.model_id IS NOT NULL AND was_already IS NOT DISTINCT FROM is_now
                 ),
-                '{}'
+                '{{}}'
             ) AS of_rule,
             bool_and(CASE
-                WHEN old.overridden_fields || new.overridden_fields = '{}' THEN false
+                WHEN old.overridden_fields || new.overridden_fields = '{{}}' THEN false
                 WHEN field = 'overridden_fields' THEN true
                 WHEN field IN ('capabilities', 'capability_sources', 'metadata_json') THEN NOT EXISTS (
                     SELECT
@@ -94,35 +94,16 @@ arrived AS MATERIALIZED (
                 ELSE field = ANY (old.overridden_fields || new.overridden_fields)
             END) AS is_overridden
         FROM (
-            VALUES
-                ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id), 'null'),
-                ('status', to_jsonb(old.status), to_jsonb('active'::text), 'null'),
-                ('display_name', to_jsonb(old.display_name), to_jsonb(new.display_name), to_jsonb(again.display_name)),
-                ('family', to_jsonb(old.family), to_jsonb(new.family), to_jsonb(again.family)),
-                (
-                    'context_length', to_jsonb(old.context_length), to_jsonb(new.context_length),
-                    to_jsonb(again.context_length)
-                ),
-                (
-                    'max_output_tokens', to_jsonb(old.max_output_tokens), to_jsonb(new.max_output_tokens),
-                    to_jsonb(again.max_output_tokens)
-                ),
-                (
-                    'input_modalities', to_jsonb(old.input_modalities), to_jsonb(new.input_modalities),
-                    to_jsonb(again.input_modalities)
-                ),
-                (
-                    'output_modalities', to_jsonb(old.output_modalities), to_jsonb(new.output_modalities),
-                    to_jsonb(again.output_modalities)
-                ),
-                ('input_price', to_jsonb(old.input_price), to_jsonb(new.input_price), to_jsonb(again.input_price)),
-                ('output_price', to_jsonb(old.output_price), to_jsonb(new.output_price), to_jsonb(again.output_price)),
-                ('capabilities', old.capabilities, new.capabilities, again.capabilities),
-                ('capability_sources', old.capability_sources, new.capability_sources, again.capability_sources),
-                ('metadata_json', old.metadata_json, new.metadata_json, again.metadata_json),
-                ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields), 'null'),
-                ('renamed_to', to_jsonb(old.renamed_to), NULL, 'null')
-        ) AS compared (field, was, is_now, was_already)
+            SELECT
+                to_jsonb(old) AS before,
+                to_jsonb(new) - 'meta_hash' || '{{"status": "active", "renamed_to": null}}' AS after,
+                to_jsonb(again) - CAST('{{model_id, overridden_fields}}' AS text[]) AS earlier
+            OFFSET 0  -- or the documents are made once for each column
+        ) AS document
+        CROSS JOIN LATERAL (
+            SELECT field, before -> field AS was, is_now, earlier -> field AS was_already
+            FROM jsonb_each(after) AS entry (field, is_now)
+        ) AS compared
         WHERE old.id IS NOT NULL AND was IS DISTINCT FROM is_now
     ) AS difference
     WHERE old.id IS NULL
@@ -132,16 +113,10 @@ arrived AS MATERIALIZED (
         OR old.overridden_fields <> new.overridden_fields
 ),
 added_model AS (
-    INSERT INTO provider_model (
-        provider_id, model_id, display_name, family, context_length, max_output_tokens, input_modalities,
-        output_modalities, input_price, output_price, capabilities, capability_sources, metadata_json, meta_hash,
-        overridden_fields, renamed_from, first_seen_at, last_seen_at, rule_version
-    )
+    INSERT INTO provider_model ({staged}, renamed_from, first_seen_at, last_seen_at, rule_version)
     SELECT
-        new.provider_id, new.model_id, new.display_name, new.family, new.context_length, new.max_output_tokens,
-        new.input_modalities, new.output_modalities, new.input_price, new.output_price, new.capabilities,
-        new.capability_sources, new.metadata_json, new.meta_hash, new.overridden_fields, arrived.renamed_from,
-        coalesce(arrived.first_seen_at, :now), greatest(arrived.first_seen_at, :now), listing.rule_version
+        {new_staged}, arrived.renamed_from, coalesce(arrived.first_seen_at, :now),
+        greatest(arrived.first_seen_at, :now), listing.rule_version
     FROM pg_temp.listing_row AS new
     JOIN pg_temp.listing ON listing.provider_id = new.provider_id
     JOIN arrived ON arrived.provider_id = new.provider_id AND arrived.model_id = new.model_id
@@ -150,19 +125,7 @@ added_model AS (
 ),
 written_model AS (
     UPDATE provider_model AS old
-    SET display_name = new.display_name,
-        family = new.family,
-        context_length = new.context_length,
-        max_output_tokens = new.max_output_tokens,
-        input_modalities = new.input_modalities,
-        output_modalities = new.output_modalities,
-        input_price = new.input_price,
-        output_price = new.output_price,
-        capabilities = new.capabilities,
-        capability_sources = new.capability_sources,
-        metadata_json = new.metadata_json,
-        meta_hash = new.meta_hash,
-        overridden_fields = new.overridden_fields,
+    SET ({values}) = ROW({new_values}),
         status = 'active',
         missing_count = 0,
         missing_since = NULL,
@@ -202,7 +165,7 @@ change AS (
         UNION ALL
         SELECT provider_id, model_id, kind, of_rule, 'rule'
         FROM arrived
-        WHERE kind = 'updated' AND cause <> 'override' AND of_rule <> '{}'
+        WHERE kind = 'updated' AND cause <> 'override' AND of_rule <> '{{}}'
         UNION ALL
         SELECT provider_id, model_id, kind, changed - ARRAY(SELECT jsonb_object_keys(of_rule)), cause
         FROM arrived
@@ -213,7 +176,7 @@ change AS (
             model_id,
             status,
             jsonb_build_object('status', jsonb_build_array(was, status)) || CASE
-                WHEN renamed.new_id IS NULL THEN '{}'
+                WHEN renamed.new_id IS NULL THEN '{{}}'
                 ELSE jsonb_build_object('renamed_to', jsonb_build_array(NULL, renamed.new_id))
             END,
             CASE
@@ -238,7 +201,7 @@ change AS (
 )
 SELECT
     listing.provider_id,
-    coalesce(counted.totals, '{}') AS totals,
+    coalesce(counted.totals, '{{}}') AS totals,
     coalesce(counted.changes, 0) AS changes,
     coalesce(shown.first_changes, '[]') AS first_changes
 FROM pg_temp.listing

@@ -5,10 +5,8 @@ SELECT
     now.key AS model_id,
     old.status,
     old.overridden_fields,
-    CAST(old.input_price AS float8) AS input_price,
-    CAST(old.output_price AS float8) AS output_price,
-    old.context_length,
-    old.max_output_tokens,
+    {old_prices},
+    {old_limits},
     coalesce(old.first_seen_at < CAST(:since AS timestamptz), false) AS is_from_before,
     earlier.was
 FROM json_each_text(CAST(:hashes AS json)) AS now
@@ -27,12 +25,12 @@ CROSS JOIN LATERAL (
             -- By the model's index in any case: what is listed has many changes of late that statistics know nothing of.
             AND (change.changed_at >= CAST(:since AS timestamptz)) IS TRUE
             AND change.cause <> 'override'
-            AND field.key IN ('status', 'input_price', 'output_price', 'context_length', 'max_output_tokens')
+            AND field.key = ANY(:compared)
         ORDER BY field.key, change.changed_at, change.id
     ) AS first_change
 ) AS earlier
 WHERE old.id IS NULL
     OR old.meta_hash <> now.value
-    OR old.overridden_fields <> '{}'
+    OR old.overridden_fields <> '{{}}'
     OR old.status <> 'active'
     OR old.last_seen_at >= CAST(:since AS timestamptz)

@@ -14,14 +14,10 @@ WITH leaver AS MATERIALIZED (
         )
 ),
 candidate AS (
-    SELECT
-        'old' AS side, provider_id, model_id, family, context_length, max_output_tokens, input_modalities,
-        output_modalities, input_price, output_price, capabilities, metadata_json
+    SELECT 'old' AS side, provider_id, model_id, {traits}
     FROM leaver
     UNION ALL
-    SELECT
-        'new', provider_id, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
-        input_price, output_price, capabilities, metadata_json
+    SELECT 'new', provider_id, model_id, {traits}
     FROM pg_temp.listing_row AS new
     WHERE provider_id IN (SELECT provider_id FROM leaver)
         AND NOT EXISTS (
@@ -36,13 +32,10 @@ described AS MATERIALIZED (
         provider_id,
         model_id,
         translate(lower(model_id), '_. :', '----') AS name,
-        hash_record_extended(ROW(
-            family, context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price,
-            capabilities, metadata_json
-        ), 0) AS likeness,
+        hash_record_extended(ROW({traits}), 0) AS likeness,
         -- A family and three values more: what many models share proves nothing.
         family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
-            context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price
+            {known_traits}
         ) AS telling
     FROM candidate
 ),
@@ -85,15 +78,7 @@ alone AS (
         FROM pair
         WHERE rank = 3
         UNION ALL
-        SELECT
-            provider_id,
-            hash_record_extended(ROW(
-                family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
-                output_price, capabilities, metadata_json
-            ), 0),
-            NULL,
-            NULL,
-            1
+        SELECT provider_id, hash_record_extended(ROW({traits}), 0), NULL, NULL, 1
         FROM pg_temp.listing_row
         WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
     ) AS compared

@@ -15,23 +15,7 @@ CREATE TEMPORARY TABLE listing (
 ) ON COMMIT DROP;
 
 -- Where their rows arrive.
-CREATE TEMPORARY TABLE listing_row (
-    provider_id        bigint NOT NULL,
-    model_id           text NOT NULL,
-    display_name       text,
-    family             text,
-    context_length     bigint,
-    max_output_tokens  bigint,
-    input_modalities   text[],
-    output_modalities  text[],
-    input_price        numeric,
-    output_price       numeric,
-    capabilities       jsonb NOT NULL,
-    capability_sources jsonb NOT NULL,
-    metadata_json      jsonb NOT NULL,
-    meta_hash          text NOT NULL,
-    overridden_fields  text[] NOT NULL
-) ON COMMIT DROP;
+CREATE TEMPORARY TABLE listing_row ON COMMIT DROP AS SELECT {staged} FROM provider_model WITH NO DATA;
 
 -- What the same rules make of the listings before.
 CREATE TEMPORARY TABLE listing_reread (LIKE pg_temp.listing_row INCLUDING ALL) ON COMMIT DROP;

@@ -13,9 +13,8 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.profile import NUMERIC
 from provider_pipeline.rules.values import json_type
-
-_FORGIVEN: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
 
 
 def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
@@ -24,10 +23,10 @@ def calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], l
     A model is not lost for an odd limit or price that the sample itself holds: such columns are named `unreadable`.
     """
     expect: dict[str, Any] = dict(draft["expect"])
-    for _ in range(1 + len(_FORGIVEN)):
+    for _ in range(1 + len(NUMERIC)):
         judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
         rows = judge.add_page(sample)
-        unreadable = [column for column in judge.rejected_fields() if column in _FORGIVEN]
+        unreadable = [column for column in judge.rejected_fields() if column in NUMERIC]
         if not unreadable:
             break
         expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})

@@ -12,11 +12,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.sync.repair.shadow import Evidence, Shadow
 
-_TOLD_APART: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
+_TOLD_APART: Final = (*LIMIT_COLUMNS, "input_modalities", "output_modalities")
 _CAPABILITIES: Final = "capabilities"
-_PRICES: Final = ("input_price", "output_price")
 
 
 class Gates(BaseModel):
@@ -277,7 +277,7 @@ def _catalogue_gates(catalogue: Comparison | None, bounds: Gates) -> Iterator[Ga
     )
     moved = [
         (name, catalogue.fields[name])
-        for name in (*_PRICES, *_TOLD_APART)
+        for name in (*PRICE_COLUMNS, *_TOLD_APART)
         if catalogue.fields[name].contradictions > bounds.max_moved
     ]
     yield Gate(
