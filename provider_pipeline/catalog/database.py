@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Dialect, ExceptionContext
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database_errors import URL_VARIABLE, explained, redacted
@@ -223,3 +223,18 @@ def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Da
 def is_running() -> bool:
     """Whether the catalogue can be opened without starting the embedded server, which takes seconds."""
     return bool(os.environ.get(URL_VARIABLE)) or (home() / "postgres" / "postmaster.pid").is_file()
+
+
+@contextmanager
+def documented_errors(session: Session) -> Iterator[None]:
+    """Raises what `explained` says in place of the driver's errors, for a session on an engine of somebody else's.
+
+    Engines of `open_database` do that by themselves.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        known = explained(error.orig, session.get_bind().engine.url, lost=error.connection_invalidated)
+        if known is None:
+            raise
+        raise known from error

@@ -4,15 +4,11 @@ Here: which errors are the database's fault, and their texts. Errors of the stat
 22, 23, 42 and the like) are left to the code that sent it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import psycopg
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from provider_pipeline.errors import DatabaseFullError, DatabaseReadOnlyError, DatabaseUnavailableError
 
@@ -109,21 +105,6 @@ def explained(
     return DatabaseUnavailableError(
         f"{trouble} {redacted(where)}: {reason}", hint=hint, transient="FATAL" not in reason
     )
-
-
-@contextmanager
-def documented_errors(session: Session) -> Iterator[None]:
-    """Raises what `explained` says in place of the driver's errors, for a session on an engine of somebody else's.
-
-    Engines of `open_database` do that by themselves.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        known = explained(error.orig, session.get_bind().engine.url, lost=error.connection_invalidated)
-        if known is None:
-            raise
-        raise known from error
 
 
 def _meaning(error: BaseException | None) -> _Meaning | None:

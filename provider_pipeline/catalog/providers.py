@@ -30,7 +30,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
-from provider_pipeline.catalog.tables import key_destination, provider, provider_metadata, provider_sync
+from provider_pipeline.catalog.tables import key_destination, provider, provider_metadata, provider_sync, rule_version
 from provider_pipeline.errors import ConfigurationError, UnknownProviderError
 
 # Schedules drift by seconds; without slack an hourly check would skip every other hourly run.
@@ -187,6 +187,18 @@ def lock(session: Session, provider_id: int) -> None:
     at once, in the order of their keys: `SyncLocks.lock_providers`.
     """
     session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
+
+
+def active_rule_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, int]:
+    """The version of each provider's active rule; those without one are left out.
+
+    It stays the active one until the transaction ends if the provider was locked before.
+    """
+    query = select(rule_version.c.provider_id, rule_version.c.version).where(
+        rule_version.c.status == "active",
+        is_one_of_providers(rule_version.c.provider_id),
+    )
+    return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
 
 
 def set_enabled(session: Session, slug: str, enabled: bool) -> None:

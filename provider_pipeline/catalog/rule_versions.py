@@ -9,7 +9,6 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import providers
-from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.tables import provider, rule_version, rule_version_event
 from provider_pipeline.errors import RuleMissingError, RuleReplacedError
 
@@ -76,18 +75,6 @@ def replaced(slug: str, version: int | None, present: int | None) -> RuleReplace
     )
 
 
-def active_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, int]:
-    """The version of each provider's active rule; those without one are left out.
-
-    It stays the active one until the transaction ends if the provider was locked before.
-    """
-    query = select(rule_version.c.provider_id, rule_version.c.version).where(
-        rule_version.c.status == "active",
-        is_one_of_providers(rule_version.c.provider_id),
-    )
-    return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
-
-
 def active(session: Session, provider_id: int) -> StoredRuleVersion:
     """The provider's active rule.
 
@@ -133,7 +120,7 @@ def list_rule_versions(session: Session, provider_id: int, *, status: str | None
 
 def active_version(session: Session, provider_id: int) -> int | None:
     """The version of the provider's active rule, if it has one."""
-    return active_versions(session, [provider_id]).get(provider_id)
+    return providers.active_rule_versions(session, [provider_id]).get(provider_id)
 
 
 def slug_of(session: Session, provider_id: int) -> str:

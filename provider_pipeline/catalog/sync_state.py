@@ -22,6 +22,7 @@ from provider_pipeline.catalog.tables import (
     provider_model,
     provider_sync,
     raw_response,
+    rule_trial,
     rule_version,
 )
 
@@ -287,6 +288,7 @@ class SyncTarget:
         state: How its latest sync went.
         overrides: The overriding values that hold now, by model id.
         any_missing: Whether its last accepted listing left a model out that does not count as removed yet.
+        on_trial: Whether a rule version of it is on trial.
     """
 
     provider: Provider
@@ -294,6 +296,7 @@ class SyncTarget:
     state: SyncState
     overrides: Mapping[str, Mapping[str, Any]]
     any_missing: bool
+    on_trial: bool
 
 
 def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[str, SyncTarget]:
@@ -330,6 +333,7 @@ def _target(row: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) 
         state=SyncState() if row["state.last_checked_at"] is None else SyncState(**part("state.")),
         overrides=overrides,
         any_missing=row["any_missing"],
+        on_trial=row["on_trial"],
     )
 
 
@@ -338,6 +342,7 @@ def _targets() -> Select[Any]:
     missing = select(provider_model.c.id).where(
         provider_model.c.provider_id == provider.c.id, provider_model.c.status == "missing"
     )
+    trial = select(rule_trial.c.id).where(rule_trial.c.provider_id == provider.c.id, rule_trial.c.status == "running")
     as_text = rule_version.c.model_list_config.cast(Text).label("model_list_config")
     rule = [as_text if name == as_text.name else rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
     return (
@@ -346,6 +351,7 @@ def _targets() -> Select[Any]:
             *(column.label(f"rule.{column.key}") for column in rule),
             *(column.label(f"state.{column.key}") for column in STATE_COLUMNS),
             missing.exists().label("any_missing"),
+            trial.exists().label("on_trial"),
         )
         .join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
         .outerjoin(rule_version, (rule_version.c.provider_id == provider.c.id) & (rule_version.c.status == "active"))

@@ -4,7 +4,7 @@ Here: the rows of `rule_trial` and `rule_trial_result`, and when a trial is over
 are stored, and the promotion of a version that did well (`rule_versions.activate_rule`, which ends its trial).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import rule_versions
-from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.tables import provider, rule_trial, rule_trial_result
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 
@@ -164,15 +163,6 @@ def running(session: Session, provider_id: int, *, lock: bool = False) -> list[R
     if lock:
         query = query.with_for_update(of=rule_trial)
     return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
-
-
-def providers_on_trial(session: Session, provider_ids: Iterable[int]) -> set[int]:
-    """Those of these providers that have a trial running."""
-    query = select(rule_trial.c.provider_id).where(
-        rule_trial.c.status == "running",
-        is_one_of_providers(rule_trial.c.provider_id),
-    )
-    return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
 
 
 def record_result(

@@ -240,7 +240,7 @@ def _with_their_rules(
     failed = [reading for reading in readings if reading.error is not None]
     if not whole:
         return whole, failed
-    active = catalog.rule_versions.active_versions(session, [reading.target.provider.id for reading in whole])
+    active = catalog.providers.active_rule_versions(session, [reading.target.provider.id for reading in whole])
     judged_by_theirs = []
     for reading in whole:
         target = reading.target

@@ -68,6 +68,7 @@ class Target:
         capabilities: That rule's capability patterns and evidence, as JSON text.
         state: How its latest sync went.
         settled: Whether nothing would come of the last accepted listing if it came again.
+        on_trial: Whether a rule version is on trial.
         now: When this was read.
         accept: Guards whose findings a person takes responsibility for.
     """
@@ -77,6 +78,7 @@ class Target:
     capabilities: str = field(repr=False)
     state: catalog.sync_state.SyncState = field(repr=False)
     settled: bool
+    on_trial: bool
     now: datetime
     accept: AcceptedGuards | None = None
 
@@ -138,4 +140,4 @@ def _target(
         any_missing=known.any_missing,
     )
     text = capabilities[known.rule.endpoints_digest]
-    return Target(known.provider, known.rule, text, known.state, settled, now, accept)
+    return Target(known.provider, known.rule, text, known.state, settled, known.on_trial, now, accept)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.database_errors import documented_errors
+from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import read_listing
@@ -107,19 +107,17 @@ def let_others_read(session: Session, settled: list[Settled], *, now: datetime) 
     """
     kept = [each for each in settled if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
     try:
-        on_trial = catalog.trials.providers_on_trial(session, [each.provider_id for each in kept])
-        session.rollback()
         for each in kept:
-            _let_others_read(session, each, each.provider_id in on_trial, now)
+            _let_others_read(session, each, now)
     except (ProviderPipelineError, SQLAlchemyError):
         session.rollback()
         names = ", ".join(each.slug for each in kept)
         _LOG.exception("%s: synced, but not every rule on trial has read the listing", names)
 
 
-def _let_others_read(session: Session, settled: Settled, is_on_trial: bool, now: datetime) -> None:
+def _let_others_read(session: Session, settled: Settled, now: datetime) -> None:
     target, outcome = settled.reading.target, settled.outcome
-    if is_on_trial and outcome.raw_response_id is not None:
+    if target.on_trial and outcome.raw_response_id is not None:
         serve_trials(session, settled.provider_id, outcome.raw_response_id, now=now)
         session.commit()
     if target.state.last_success_at is None and outcome.last_success_at is not None:

@@ -36,6 +36,14 @@ _LISTS: Final[Mapping[str, Composed]] = {
     # What a renamed model keeps, and those of it that count as known when they are there.
     "traits": _listed(column.name for column in _TRAITS),
     "known_traits": _listed(column.name for column in _TRAITS if column.nullable and column.name != "family"),
+    # Each column with its value in the table, in the listing, and in the listing before as the same rule reads it.
+    "listed_values": SQL(", ").join(
+        SQL("({}, to_jsonb({}), to_jsonb({}), to_jsonb({}))").format(
+            name, Identifier("old", name), Identifier("new", name), Identifier("again", name)
+        )
+        for name in ROW_COLUMNS
+        if name not in {"model_id", "meta_hash"}
+    ),
     "old_limits": _listed(LIMIT_COLUMNS, "old"),
     "old_prices": SQL(", ").join(
         SQL("CAST({} AS float8) AS {}").format(Identifier("old", name), Identifier(name)) for name in PRICE_COLUMNS

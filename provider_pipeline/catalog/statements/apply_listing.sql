@@ -94,16 +94,13 @@ arrived AS MATERIALIZED (
                 ELSE field = ANY (old.overridden_fields || new.overridden_fields)
             END) AS is_overridden
         FROM (
-            SELECT
-                to_jsonb(old) AS before,
-                to_jsonb(new) - 'meta_hash' || '{{"status": "active", "renamed_to": null}}' AS after,
-                to_jsonb(again) - CAST('{{model_id, overridden_fields}}' AS text[]) AS earlier
-            OFFSET 0  -- or the documents are made once for each column
-        ) AS document
-        CROSS JOIN LATERAL (
-            SELECT field, before -> field AS was, is_now, earlier -> field AS was_already
-            FROM jsonb_each(after) AS entry (field, is_now)
-        ) AS compared
+            VALUES
+                ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id), 'null'),
+                ('status', to_jsonb(old.status), to_jsonb('active'::text), 'null'),
+                ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields), 'null'),
+                ('renamed_to', to_jsonb(old.renamed_to), NULL, 'null'),
+                {listed_values}
+        ) AS compared (field, was, is_now, was_already)
         WHERE old.id IS NOT NULL AND was IS DISTINCT FROM is_now
     ) AS difference
     WHERE old.id IS NULL
