@@ -1,8 +1,7 @@
 """The catalogue in PostgreSQL: providers, their rules, models, stored listings, tasks and sync state.
 
-Here: the names other layers use. Every function takes a SQLAlchemy session and leaves committing to its caller. Not
-here: HTTP (`provider_pipeline.listing`) and what a rule means (`provider_pipeline.rules`). The schema itself is
-explained by its own comments, in the top-level `sql/` folder and in the database.
+Every function takes a SQLAlchemy session and leaves committing to its caller. The schema is explained by its comments,
+in the top-level `sql/` folder and in the database.
 """
 
 from typing import TYPE_CHECKING

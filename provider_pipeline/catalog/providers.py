@@ -135,7 +135,6 @@ def key_destinations(session: Session, keys: Iterable[str]) -> dict[str, list[st
     """The origins of the providers that were ever registered with each of these keys.
 
     Args:
-        session: Session to read with.
         keys: Variables' names, and files' paths.
     """
     found: dict[str, list[str]] = {}
@@ -166,7 +165,6 @@ def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provi
     """Every provider, sorted by slug.
 
     Args:
-        session: Session to read with.
         enabled_only: Leave disabled ones out.
     """
     query = _providers().order_by(provider.c.slug)

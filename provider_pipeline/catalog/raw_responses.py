@@ -94,7 +94,6 @@ class RawResponseRef(ListingContent):
     """Where a listing is stored.
 
     Attributes:
-        id: Its key.
         is_new: Whether this content was not stored before.
     """
 
@@ -107,7 +106,6 @@ class StoredResponse(ListingContent):
     """A stored listing, without its pages.
 
     Attributes:
-        id: Its key.
         slug: The provider that sent it.
         complete: Whether every page of every endpoint is there.
         fetched_at: When this content first came.
@@ -170,7 +168,6 @@ def store_many(
     """Store listings; content the provider sent before is found again, and only noted to have come again.
 
     Args:
-        session: Session to write with.
         listings: At most one for each provider.
         fetched_at: When they came; now if None.
 
@@ -239,7 +236,6 @@ def list_raw_responses(session: Session, slug: str | None = None) -> list[Stored
     """What is stored, the latest first.
 
     Args:
-        session: Session to read with.
         slug: Only listings of this provider.
     """
     found = [StoredResponse(**row) for row in session.execute(_described(slug=slug)).mappings()]

@@ -50,8 +50,6 @@ def add_version(
     nevertheless is the caller's decision.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
         model_list_config: Endpoint, selector, fields, units and pagination.
         endpoints_config: Capability patterns and evidence.
         metadata: How the rule was made.
@@ -60,11 +58,9 @@ def add_version(
         origin: What made it, in a word.
         activate: Make it the active rule.
         author: generator, person or agent.
-        created_by_id: Who made it.
         status: candidate, needs_review or rejected, for a new version that is not activated.
         reason: Why it is added, or activated; None for its origin.
         scores: What that rests on.
-        task_id: The task it answers.
 
     Returns:
         The version number.
@@ -161,14 +157,8 @@ def set_status(
     """Decide about a version that is not active; no effect if it has that status.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
-        version: Its version.
         status: candidate, needs_review or rejected; `activate_rule` makes a version active, and retires another.
-        reason: Why.
-        created_by_id: Who decided.
         scores: What the decision rests on.
-        task_id: The task it answers.
 
     Raises:
         CatalogError: No such status, or the version is active.

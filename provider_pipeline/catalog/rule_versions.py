@@ -53,8 +53,6 @@ def require_active(session: Session, provider_id: int, version: int | None) -> N
     """Makes sure that a version is still the active one, and stays it until the transaction ends.
 
     Args:
-        session: Session to lock the provider with.
-        provider_id: The provider.
         version: The version that was active; None for no rule.
 
     Raises:
@@ -149,7 +147,6 @@ class Why:
     Attributes:
         reason: In words.
         scores: What was measured, if anything.
-        task_id: The task it answers, if any.
         created_by_id: Who decided; None for the pipeline itself.
     """
 

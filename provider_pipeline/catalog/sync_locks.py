@@ -73,9 +73,6 @@ class SyncLocks:
     def take(self, slugs: Iterable[str]) -> dict[str, SyncInProgressError]:
         """Keeps other syncs from providers, until `release`.
 
-        Args:
-            slugs: The providers.
-
         Returns:
             Those that are not taken, because they are being synced or there is no such provider.
         """
@@ -132,8 +129,6 @@ class SyncLocks:
         They stay its own until the transaction ends: a lease that is locked is not taken over, even if it expires.
 
         Args:
-            session: Session to lock them with.
-            provider_ids: The providers.
             waiting: Wait until each of them can be locked; otherwise, those that another transaction has locked are
                 left out.
 
@@ -191,7 +186,6 @@ def sync_lock(session: Session, provider: Provider) -> Iterator[SyncLocks]:
 
     Args:
         session: A session without a transaction: taking and giving back the lock needs a connection of its own.
-        provider: The provider.
 
     Returns:
         The locks, which have the provider's.
@@ -213,7 +207,6 @@ def lock_lost(session: Session, slug: str) -> SyncInProgressError:
 
     Args:
         session: Reads which process that is, if it is still at it.
-        slug: The provider.
     """
     lease = provider_sync_lease.c
     query: Select[Any] = select(lease.holder, lease.since, lease.expires_at).join(provider)

@@ -122,11 +122,9 @@ class AcceptedSync:
     """A complete listing was accepted.
 
     Attributes:
-        provider_id: The provider.
         rule_version: The rule version that read it.
         result: What the sync came to, as plain JSON.
         profile: The listing's profile; None keeps the stored one.
-        raw_response_id: The stored listing.
         validators: What to recognise each page by; see the comment on the column.
         basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
         window_days: Over how many days later listings are compared with the accepted ones.
@@ -149,7 +147,6 @@ class RepeatedSync:
     """The last accepted listing came once more, and nothing follows from it.
 
     Attributes:
-        provider_id: The provider.
         state: What was read before the listing was fetched.
         result: What the sync came to, as plain JSON.
         validators: As in `AcceptedSync`.
@@ -166,7 +163,6 @@ class FailedSync:
     """No listing was accepted.
 
     Attributes:
-        provider_id: The provider.
         kind: What kind of failure, for example the exception's name.
         message: One line, without secrets; a longer text is cut.
         result: What the sync came to, as plain JSON.
@@ -184,8 +180,6 @@ def record_successes(session: Session, syncs: Sequence[AcceptedSync], *, now: da
     Call it after `write_models` of the same syncs, which reads when the listings before were accepted.
 
     Args:
-        session: Session to write with.
-        syncs: One for each provider.
         now: When the listings were fetched.
     """
     if syncs:
@@ -197,8 +191,6 @@ def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, token: UU
     """Note that the last accepted listings came once more; no other row is touched.
 
     Args:
-        session: Session to write with.
-        syncs: One for each provider.
         token: Of the leases that these syncs have.
         now: When the listings were fetched.
 
@@ -226,8 +218,6 @@ def record_failures(session: Session, syncs: Sequence[FailedSync], *, now: datet
     """Note that syncs failed; what is known of the last success stays.
 
     Args:
-        session: Session to write with.
-        syncs: One for each provider.
         now: When they failed.
     """
     if syncs:
@@ -283,7 +273,6 @@ class SyncTarget:
     """A provider that is to be synced, as it was when this was read.
 
     Attributes:
-        provider: The provider.
         rule: Its active rule; None if it has none.
         state: How its latest sync went.
         overrides: The overriding values that hold now, by model id.
@@ -303,8 +292,6 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
     """What is known of each of these providers, by slug; those that there are not are left out.
 
     Args:
-        session: Session to read with.
-        slugs: The providers.
         now: Overrides that have ended by then are left out.
     """
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings()]
@@ -316,7 +303,6 @@ def endpoints_configs(session: Session, digests: Iterable[str]) -> dict[str, str
     """Capability patterns and evidence as JSON text, by their digest; those of no rule are left out.
 
     Args:
-        session: Session to read with.
         digests: `ActiveRule.endpoints_digest` of the rules that are wanted.
     """
     found = session.execute(statement("read_endpoints_configs"), {"digests": list(digests)})

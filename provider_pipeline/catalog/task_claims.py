@@ -76,9 +76,7 @@ def claim(
     Two workers never get the same task. A task whose last worker vanished on its last attempt has FAILED.
 
     Args:
-        session: Session to write with.
         worker: Names this claimant and no other, not even an earlier process on the same machine.
-        now: The time.
         lease: How long the claim lasts unless it is extended.
         slug: Only a task about this provider.
         task_id: Only this task.
@@ -155,9 +153,6 @@ def finish(
     """Answer a task.
 
     Args:
-        session: Session to write with.
-        task_id: The task.
-        worker: Who has it.
         status: SUCCEEDED, FAILED, CANCELLED, or NEEDS_REVIEW where a person must decide.
         result: What came of it.
         report: The same for people, as Markdown; None keeps what is stored.
@@ -219,7 +214,6 @@ def propose(
     """Answer an open task with a stored rule version, which is to be judged like any other: the task is due at once.
 
     Args:
-        session: Session to write with.
         task_id: The task: one the worker has claimed, or one that nobody has.
         version: A version of the provider's rule, already stored.
         worker: Who has claimed it; None if nobody has.

@@ -60,7 +60,6 @@ def open_rule_gen_task(
     one that waits for a person is due again when another listing fails in the same way: a rule may be found for that.
 
     Args:
-        session: Session to write with.
         provider_id: The provider whose rule does not fit.
         raw_response_id: The stored listing it does not fit, if there is one.
         issues: The verdict's issues.

@@ -117,7 +117,6 @@ def list_tasks(
     """Tasks, oldest first.
 
     Args:
-        session: Session to read with.
         status: Only tasks of this status, or of one of these.
         slug: Only tasks about this provider.
         since: Only those that are open, or were opened or ended since then.
@@ -139,8 +138,6 @@ def set_status(session: Session, task_id: int, status: str, result: Mapping[str,
     """Decide about an open task, whoever has it: a worker at it loses its claim. A finished one stays as it is.
 
     Args:
-        session: Session to write with.
-        task_id: The task.
         status: PENDING, NEEDS_REVIEW, SUCCEEDED, FAILED or CANCELLED; only `claim_task` makes a task RUNNING.
         result: What came of it; None keeps what is stored.
 
@@ -177,10 +174,8 @@ def retry(session: Session, task_id: int, *, reason: str, created_by_id: int | N
     """Have a task taken up again at once, from the beginning: all its attempts are before it, and no proposal.
 
     Args:
-        session: Session to write with.
         task_id: A task that is not RUNNING and did not succeed.
         reason: Why, for its result, which keeps what the last attempt said besides.
-        created_by_id: Who asked.
 
     Raises:
         CatalogError: No such task, it runs or succeeded, or another is open for the same failure.

@@ -26,9 +26,6 @@ class RuleTrial:
     """A trial as stored, and how far it is.
 
     Attributes:
-        id: Its key.
-        provider_id: The provider.
-        slug: The provider's slug.
         version: The rule version on trial.
         started_at: When it began.
         until_syncs: It ends after so many syncs; None if only time ends it.
@@ -36,7 +33,6 @@ class RuleTrial:
         policy: report or promote.
         status: running, finished, promoted or stopped.
         reason: Why it was begun.
-        created_by_id: Who began it.
         ended_at: When it ended.
         end_reason: Why it ended as it did.
         syncs: Syncs so far.
@@ -155,8 +151,6 @@ def running(session: Session, provider_id: int, *, lock: bool = False) -> list[R
     """A provider's trials that a sync has to serve, oldest first.
 
     Args:
-        session: Session to read with.
-        provider_id: The provider.
         lock: Keep others from ending them until the transaction ends; call `lock_provider` before.
     """
     query = _trials().where(rule_trial.c.provider_id == provider_id, rule_trial.c.status == "running")
@@ -204,11 +198,7 @@ def end(session: Session, trial_id: int, *, status: str, now: datetime, reason: 
     """End a trial; one that has ended this way already stays as it is.
 
     Args:
-        session: Session to write with.
-        trial_id: The trial.
         status: finished: it ran to its end; promoted: its version was activated; stopped: ended early.
-        now: The time.
-        reason: Why.
 
     Raises:
         CatalogError: No such trial or status, or it has ended another way.

@@ -15,9 +15,8 @@ from sqlalchemy import TextClause, text
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
-VALUE_COLUMNS: Final = (*(name for name in ROW_COLUMNS if name != "model_id"), "overridden_fields")
-STAGED_COLUMNS: Final = ("provider_id", "model_id", *VALUE_COLUMNS)
-"""The columns of the temporary tables that listings arrive in, in the order in which rows are copied."""
+_VALUE_COLUMNS: Final = (*(name for name in ROW_COLUMNS if name != "model_id"), "overridden_fields")
+_STAGED_COLUMNS: Final = ("provider_id", "model_id", *_VALUE_COLUMNS)
 
 _TRAITS: Final = [
     column for column in PROVIDER_MODEL_COLUMNS if column.compared and column.name not in {"model_id", "display_name"}
@@ -28,11 +27,14 @@ def _listed(names: Iterable[str], *table: str) -> Composed:
     return SQL(", ").join(Identifier(*table, name) for name in names)
 
 
+STAGED: Final = _listed(_STAGED_COLUMNS)
+"""The columns of the temporary tables that rows are copied to, in order."""
+
 _LISTS: Final[Mapping[str, Composed]] = {
-    "staged": _listed(STAGED_COLUMNS),
-    "new_staged": _listed(STAGED_COLUMNS, "new"),
-    "values": _listed(VALUE_COLUMNS),
-    "new_values": _listed(VALUE_COLUMNS, "new"),
+    "staged": STAGED,
+    "new_staged": _listed(_STAGED_COLUMNS, "new"),
+    "values": _listed(_VALUE_COLUMNS),
+    "new_values": _listed(_VALUE_COLUMNS, "new"),
     # What a renamed model keeps, and those of it that count as known when they are there.
     "traits": _listed(column.name for column in _TRAITS),
     "known_traits": _listed(column.name for column in _TRAITS if column.nullable and column.name != "family"),

@@ -226,6 +226,6 @@ LEFT JOIN (
             row_number() OVER (PARTITION BY provider_id ORDER BY model_id COLLATE "C", cause DESC) AS place
         FROM change
     ) AS ranked
-    WHERE place <= :most_changes
+    WHERE place <= :max_changes
     GROUP BY provider_id
 ) AS shown ON shown.provider_id = listing.provider_id

@@ -1,1 +1,0 @@
-COPY pg_temp.listing_row ({staged}) FROM STDIN
