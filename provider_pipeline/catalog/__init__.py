@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         sync_state as sync_state,
         tables as tables,
         task_claims as task_claims,
-        task_opening as task_opening,
         tasks as tasks,
         trials as trials,
     )

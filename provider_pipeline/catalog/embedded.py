@@ -38,7 +38,7 @@ from provider_pipeline.errors import CatalogError, DatabaseFullError, DatabaseUn
 
 _START_SECONDS = 60.0
 # A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
-_LONGEST_SOCKET_PATH = 100
+_MAX_SOCKET_PATH = 100
 
 
 class EmbeddedPostgres:
@@ -286,13 +286,13 @@ def _initialise(binaries: Path, data: Path, account: pwd.struct_passwd | None) -
 
 
 def _socket_directory(data: Path, account: pwd.struct_passwd | None) -> Path:
-    if len(os.fsencode(data / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(data / ".s.PGSQL.5432")) <= _MAX_SOCKET_PATH:
         return data
     name = f"provider_pipeline-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     owner = account.pw_uid if account else os.geteuid()
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - made and checked below
         directory = parent / name
-        if len(os.fsencode(directory / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(directory / ".s.PGSQL.5432")) <= _MAX_SOCKET_PATH:
             break
     try:
         directory.mkdir(mode=0o700)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import notification
 
-MOST_ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 _FIRST_PAUSE = timedelta(minutes=1)
 _MAX_PAUSE = timedelta(hours=6)
 _MAX_ERROR = 1000
@@ -73,10 +73,10 @@ def claim_due(
 ) -> list[Notification]:
     """Claim due notifications, oldest first; commit before delivering them.
 
-    They are due again when the lease ends. A notification attempted `MOST_ATTEMPTS` times without a result is given up.
+    They are due again when the lease ends. A notification attempted `MAX_ATTEMPTS` times without a result is given up.
     """
     table = notification.c
-    exhausted = table.attempts >= MOST_ATTEMPTS
+    exhausted = table.attempts >= MAX_ATTEMPTS
     session.execute(
         update(notification)
         .where(table.next_attempt_at <= now, exhausted)
@@ -109,7 +109,7 @@ def mark_delivered(session: Session, notification_id: int, *, now: datetime) -> 
 
 
 def mark_failed(session: Session, claimed: Notification, error: str, *, now: datetime) -> bool:
-    """Record a failed delivery: retried after a pause, or given up after `MOST_ATTEMPTS`.
+    """Record a failed delivery: retried after a pause, or given up after `MAX_ATTEMPTS`.
 
     Has no effect if the claim expired and another worker took it over.
 
@@ -120,7 +120,7 @@ def mark_failed(session: Session, claimed: Notification, error: str, *, now: dat
     Returns:
         Whether it will be retried.
     """
-    again = claimed.attempts < MOST_ATTEMPTS
+    again = claimed.attempts < MAX_ATTEMPTS
     session.execute(
         update(notification)
         .where(

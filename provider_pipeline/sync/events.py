@@ -37,7 +37,7 @@ def models_changed(provider_id: int, outcome: SyncOutcome, *, now: datetime) -> 
 
 def listing_blocked(
     session: Session,
-    task: catalog.task_opening.TaskRef,
+    task: catalog.tasks.TaskRef,
     slug: str,
     provider_id: int,
     issues: list[dict[str, Any]],

@@ -1,8 +1,8 @@
--- Makes providers' rows what their listings say, and records what that changed. Rows that stay the same are only read.
--- Where another rule reads than last time, listing_reread holds what it makes of the listing before: what it says there
--- already is the rule's doing, and everything else the provider's.
+-- Upserts the staged listings and records the changes; unchanged rows are only read. If a new rule read a listing,
+-- listing_reread has the previous listing as read by that rule: values that are already there were changed by the rule,
+-- all others by the provider.
 WITH
--- Models the listing leaves out. Removed ones are left alone.
+-- Models the listing leaves out, except removed ones.
 absent AS MATERIALIZED (
     SELECT
         old.provider_id,
@@ -16,14 +16,14 @@ absent AS MATERIALIZED (
                 AND CAST(:now AS timestamptz) - seen.last_seen_at >= listing.removal_age THEN 'removed'
             ELSE 'missing'
         END AS status,
-        -- It was in the listing before, and the rule does not find it there.
+        -- It was in the previous listing, where the new rule does not find it.
         listing.is_reread AND old.status = 'active' AND again.model_id IS NULL AS is_overlooked
     FROM pg_temp.listing
     JOIN provider_model AS old ON old.provider_id = listing.provider_id
     LEFT JOIN pg_temp.listing_reread AS again
         ON again.provider_id = old.provider_id AND again.model_id = old.model_id
     CROSS JOIN LATERAL (
-        -- An active row does not know when it was last seen; the last accepted listing does.
+        -- Syncs do not touch unchanged rows, so an active model was last seen in the last accepted listing.
         SELECT CASE
             WHEN old.status = 'active' THEN greatest(old.last_seen_at, (
                 SELECT last_success_at FROM provider_sync WHERE provider_id = old.provider_id
@@ -39,7 +39,7 @@ absent AS MATERIALIZED (
             WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id
         )
 ),
--- Listed models that are new, back, or different; a renamed one is compared with what it was.
+-- Listed models that are new, restored or different; a renamed one is compared with its old row.
 arrived AS MATERIALIZED (
     SELECT
         CASE WHEN renamed.new_id IS NULL THEN old.id END AS id,
@@ -58,7 +58,7 @@ arrived AS MATERIALIZED (
         CASE
             WHEN difference.is_overridden AND renamed.new_id IS NULL AND old.status = 'active' THEN 'override'
             WHEN renamed.new_id IS NULL AND old.status = 'active' THEN listing.cause
-            -- Who is listed is the provider's word, unless the rule finds the model in the listing before, too.
+            -- The provider decides what is listed, unless the new rule also finds the model in the previous listing.
             WHEN again.model_id IS NOT NULL THEN 'rule'
             ELSE 'provider'
         END AS cause
@@ -94,6 +94,7 @@ arrived AS MATERIALIZED (
                 ELSE field = ANY (old.overridden_fields || new.overridden_fields)
             END) AS is_overridden
         FROM (
+            -- Only for rows that differ (see the WHERE below). to_jsonb(old) of whole rows took a fifth longer.
             VALUES
                 ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id), 'null'),
                 ('status', to_jsonb(old.status), to_jsonb('active'::text), 'null'),

@@ -1,5 +1,5 @@
--- Finds the models that are listed under another id: new ids beside active ones of their provider that are just gone. Ids
--- are grouped by what they may be recognised by and never joined, so that a thousand alike are not a million pairs.
+-- Finds renamed models: pairs of a new id and an active id that just disappeared. Ids are grouped by what identifies them
+-- and never joined: a thousand similar ids would be a million pairs.
 INSERT INTO pg_temp.listing_rename (provider_id, new_id, old_id)
 WITH leaver AS MATERIALIZED (
     SELECT old.*
@@ -33,24 +33,24 @@ described AS MATERIALIZED (
         model_id,
         translate(lower(model_id), '_. :', '----') AS name,
         hash_record_extended(ROW({traits}), 0) AS likeness,
-        -- A family and three values more: what many models share proves nothing.
+        -- A family and at least three more values; what many models share proves nothing.
         family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
             {known_traits}
         ) AS telling
     FROM candidate
 ),
--- By what two ids may be recognised as one model's; of several reasons the lowest rank counts.
+-- Reasons to take two ids for one model; the lowest rank wins.
 reason AS (
     SELECT 1 AS rank, name AS key, likeness, side, provider_id, model_id, 0 AS prefixed
     FROM described
     UNION ALL
-    -- A vendor's prefix that came or went, and nothing else.
+    -- A vendor's prefix was added or dropped, and nothing else changed.
     SELECT
         2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), likeness, side, provider_id, model_id,
         CAST(strpos(name, '/') > 0 AS integer)
     FROM described
     UNION ALL
-    -- Another name for the same metadata. Ids with other numbers are other versions or sizes, not other names.
+    -- A new id for the same metadata. Ids with different numbers are different versions or sizes.
     SELECT
         3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), likeness, side, provider_id, model_id,
         0
@@ -70,7 +70,7 @@ pair AS MATERIALIZED (
         AND count(*) FILTER (WHERE side = 'old') = 1
         AND (rank <> 2 OR sum(prefixed) = 1)
 ),
--- Metadata that a third model of the listing shares are no reason.
+-- Metadata shared with a third listed model is no reason.
 alone AS (
     SELECT provider_id, min(new_id) AS new_id, min(old_id) AS old_id
     FROM (

@@ -1,9 +1,7 @@
-"""The catalogue's tables, as SQLAlchemy sees them.
+"""The catalogue's tables for SQLAlchemy; a test proves that they agree with the DDL in the top-level `sql/` folder.
 
-Here: one `Table` per table, with the columns, keys and indexes queries are written against, in modules by subject, all
-loaded together: foreign keys lead from one to another. Not here: the DDL that makes them, with its checks and comments,
-which is plain SQL in the top-level `sql/` folder; a test proves that both agree. The comments of `provider_model` come
-from `model_columns.py`.
+The modules are loaded together because foreign keys connect them. The columns of `provider_model` are composed from
+`provider_pipeline.rules.model_columns`.
 """
 
 from provider_pipeline.catalog.tables.access import api_audit, api_token

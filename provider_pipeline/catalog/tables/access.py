@@ -1,4 +1,4 @@
-"""The tables of the API: who may use it, and who did what."""
+"""The API's tables: tokens and audit log."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint, text
 

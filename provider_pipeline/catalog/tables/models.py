@@ -1,4 +1,4 @@
-"""The tables of the models: what they are, what changed about them, and what people set."""
+"""Tables of models, their changes and overrides."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -100,7 +100,7 @@ provider_model_override = Table(
     Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
     text_column("model_id", primary_key=True),
     text_column("field", primary_key=True),
-    # Here None is a value: nothing is known.
+    # None is stored as JSON null: known to be unknown.
     Column("override_value", JSONB(none_as_null=False), nullable=False),
     text_column("reason"),
     Column("created_by_id", BigInteger),

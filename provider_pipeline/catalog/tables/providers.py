@@ -1,4 +1,4 @@
-"""The tables of the providers: which there are, and how each is reached."""
+"""Tables of providers and how they are reached."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,4 +1,4 @@
-"""The tables of the stored listings."""
+"""Tables of stored listings."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, Table, UniqueConstraint, text
 

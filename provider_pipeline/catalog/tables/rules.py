@@ -1,4 +1,4 @@
-"""The tables of the extraction rules: their versions, what became of each, and their trials."""
+"""Tables of rule versions, their events and trials."""
 
 from sqlalchemy import (
     BigInteger,

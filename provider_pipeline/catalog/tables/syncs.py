@@ -1,4 +1,4 @@
-"""The tables of the syncs: how each provider's last went, what its listings looked like, and what people let pass."""
+"""Tables of sync state, leases, accepted profiles and acceptances."""
 
 from sqlalchemy import (
     ARRAY,

@@ -1,4 +1,4 @@
-"""The tables of what waits for somebody: tasks, and news."""
+"""Tables of tasks and notifications."""
 
 from sqlalchemy import (
     BigInteger,

@@ -22,7 +22,7 @@ def open_task(
     raw_response_id: int | None,
     issues: Iterable[Mapping[str, Any]],
     created_by_id: int | None = None,
-) -> catalog.task_opening.TaskRef:
+) -> catalog.tasks.TaskRef:
     """Opens the task for a failure, or finds the one that is open for it. Commits nothing.
 
     Args:
@@ -34,7 +34,7 @@ def open_task(
     """
     provider = catalog.providers.get(session, slug)
     listed = [dict(issue) for issue in issues]
-    task = catalog.task_opening.open_rule_gen_task(
+    task = catalog.tasks.open_rule_gen_task(
         session, provider.id, raw_response_id=raw_response_id, issues=listed, created_by_id=created_by_id
     )
     if task.created:
@@ -42,9 +42,7 @@ def open_task(
     return task
 
 
-def open_task_for(
-    session: Session, outcome: SyncOutcome, *, created_by_id: int | None = None
-) -> catalog.task_opening.TaskRef:
+def open_task_for(session: Session, outcome: SyncOutcome, *, created_by_id: int | None = None) -> catalog.tasks.TaskRef:
     """Opens the task of a blocked attempt, or finds the one that is open for the same failure."""
     return open_task(
         session,
