@@ -41,10 +41,6 @@ class ApiToken:
     last_used_at: datetime | None
     revoked_at: datetime | None
 
-    def allows(self, scope: Scope) -> bool:
-        """Whether the token's scope includes this one."""
-        return SCOPES.index(self.scope) >= SCOPES.index(scope)
-
 
 def create(
     session: Session,

@@ -21,7 +21,7 @@ _AT_ONCE = 50_000
 
 
 def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The listed columns of the given models, as last accepted, by model id; removed models are left out."""
+    """The listed columns of the given models as last accepted, by model id; removed models are left out."""
     return {row["model_id"]: row for row, _ in kept_rows(session, provider_id, model_ids)}
 
 

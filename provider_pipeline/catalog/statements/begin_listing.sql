@@ -1,5 +1,5 @@
--- Registers the listings to write, with their providers' removal settings. Locks the providers: a second writer of one of
--- them waits until this transaction ends.
+-- Registers the listings to write, with their providers' removal settings, and locks the providers: a second writer of one
+-- of them waits until this transaction ends.
 INSERT INTO pg_temp.listing (
     provider_id, rule_version, raw_response_id, cause, is_reread, removal_after, removal_age
 )
