@@ -1,11 +1,13 @@
 """What clients get, as OpenAPI shows it. What the values mean is in the comments on the tables."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from provider_pipeline.api.request_models import Json
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn
 
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
 ModelStatus = Literal["active", "missing", "removed"]
@@ -43,32 +45,41 @@ class ProviderResponse(ResponseModel):
     last_error: str | None
 
 
-class ModelDocument(ResponseModel):
-    """A model of a provider."""
+_TYPES: Mapping[str, Any] = {
+    "ARRAY": list[str],
+    "BIGINT": int,
+    "DATETIME": datetime,
+    "INTEGER": int,
+    "JSONB": Json,
+    "NUMERIC": float,
+    "TEXT": str,
+    "capabilities": dict[str, bool],
+    "capability_sources": dict[str, str],
+    "status": ModelStatus,
+}
+"""A model's columns in JSON, by name or else by type."""
 
-    provider: str
-    sample: bool = Field(description="Whether its provider is one of the demo's samples.")
-    model_id: str
-    display_name: str | None
-    family: str | None
-    context_length: int | None
-    max_output_tokens: int | None
-    input_modalities: list[str] | None
-    output_modalities: list[str] | None
-    input_price: float | None = Field(description="USD per 1,000,000 tokens.")
-    output_price: float | None = Field(description="USD per 1,000,000 tokens.")
-    capabilities: dict[str, bool] = Field(description="True or false; unknown ones are absent.")
-    capability_sources: dict[str, str]
-    metadata_json: Json
-    status: ModelStatus
-    first_seen_at: datetime
-    missing_since: datetime | None
-    removed_at: datetime | None
-    rule_version: int
-    renamed_from: str | None
-    renamed_to: str | None
-    overridden_fields: list[str]
-    last_seen_at: datetime | None = Field(description="Null for past moments: it is not kept.")
+
+def _field(column: ModelColumn) -> tuple[Any, Any]:
+    kind = _TYPES.get(column.name, _TYPES[column.type])
+    return kind | None if column.nullable else kind, Field(description=column.comment)
+
+
+if TYPE_CHECKING:
+
+    class ModelDocument(ResponseModel):
+        """A model of a provider; its fields are composed below."""
+
+else:
+    ModelDocument = create_model(
+        "ModelDocument",
+        __base__=ResponseModel,
+        __doc__="A model of a provider.",
+        provider=str,
+        sample=(bool, Field(description="Whether its provider is one of the demo's samples.")),
+        **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
+        last_seen_at=(datetime | None, Field(description="Null for past moments: it is not kept.")),
+    )
 
 
 class ModelPage(ResponseModel):

@@ -1,8 +1,7 @@
 """The catalogue in PostgreSQL: providers, their rules, models, stored listings, tasks and sync state.
 
-Here: the names other layers use. Every function takes a SQLAlchemy session and leaves committing to its caller. Not
-here: HTTP (`provider_pipeline.listing`) and what a rule means (`provider_pipeline.rules`). The schema itself is
-explained by its own comments, in the top-level `sql/` folder and in the database.
+Every function takes a SQLAlchemy session and leaves committing to its caller. The schema is explained by its comments,
+in the top-level `sql/` folder and in the database.
 """
 
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
         health as health,
         history as history,
         migrations as migrations,
-        model_columns as model_columns,
         model_overrides as model_overrides,
         model_search as model_search,
         model_writes as model_writes,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
         sync_state as sync_state,
         tables as tables,
         task_claims as task_claims,
-        task_opening as task_opening,
         tasks as tasks,
         trials as trials,
     )

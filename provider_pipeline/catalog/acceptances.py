@@ -1,8 +1,4 @@
-"""Decisions of people that a listing which was held is to be taken.
-
-Here: the rows of `guard_acceptance`. Not here: the guards, their kinds, and what an acceptance switches off
-(`provider_pipeline.rules` and `provider_pipeline.sync`).
-"""
+"""`guard_acceptance`: decisions of people to accept a listing that the guards held."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,20 +36,13 @@ def record(
     raw_response_id: int | None = None,
     used_at: datetime,
 ) -> int:
-    """Record that somebody took a listing in spite of its guards.
+    """Record that a person accepted a listing despite its guards; returns the decision's key.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
-        kinds: The kinds of guard that need not hold.
-        reason: Why the listing is right.
-        author: Who decides, by name.
-        created_by_id: Who decides, in the operator's own numbering.
-        raw_response_id: The stored listing that was taken.
-        used_at: When it was taken, if it is taken at once.
-
-    Returns:
-        The decision's key.
+        kinds: The guards that need not hold.
+        author: Who decided, by name.
+        created_by_id: Who decided, in the operator's own numbering.
+        used_at: When the listing was accepted.
     """
     adding = insert(guard_acceptance).values(
         provider_id=provider_id,
@@ -69,7 +58,7 @@ def record(
 
 
 def find(session: Session, *, slug: str | None = None) -> list[Acceptance]:
-    """Decisions, newest first; with a slug, only those about that provider."""
+    """Decisions, newest first; with a slug, only about that provider."""
     columns = [guard_acceptance.c[name] for name in Acceptance.__dataclass_fields__ if name != "slug"]
     query = select(provider.c.slug, *columns).join(provider, provider.c.id == guard_acceptance.c.provider_id)
     if slug is not None:

@@ -1,9 +1,7 @@
-"""Who may use the HTTP API, and the record of what they asked to change.
+"""Tokens of the HTTP API and its audit log: `api_token` and `api_audit`.
 
-Here: the rows of `api_token` and `api_audit`. Not here: what each scope lets people do (`provider_pipeline.api`).
-
-A token has 256 random bits, so that its plain SHA-256 is enough to keep: there is nothing to guess, and a lookup by
-digest tells no clock anything about the token.
+A token has 256 random bits, so a plain SHA-256 suffices: it cannot be guessed, and the time of a lookup by digest
+reveals nothing about the token.
 """
 
 import hashlib
@@ -23,9 +21,9 @@ from provider_pipeline.errors import CatalogError, DatabaseReadOnlyError
 Scope = Literal["read", "sync", "admin"]
 
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
-"""What a token may be good for; each includes those before it."""
+"""What a token allows; each scope includes those before it."""
 
-_PREFIX: Final = "pp_"  # so that scanners for secrets, and people, see what it is
+_PREFIX: Final = "pp_"  # lets people and secret scanners recognise it
 _RANDOM_BYTES: Final = 32
 _USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
@@ -43,10 +41,6 @@ class ApiToken:
     last_used_at: datetime | None
     revoked_at: datetime | None
 
-    def allows(self, scope: Scope) -> bool:
-        """Whether it is good for something that needs a scope."""
-        return SCOPES.index(self.scope) >= SCOPES.index(scope)
-
 
 def create(
     session: Session,
@@ -56,13 +50,10 @@ def create(
     expires_at: datetime | None = None,
     created_by_id: int | None = None,
 ) -> str:
-    """Makes a token.
-
-    Returns:
-        The token itself, which is stored nowhere and cannot be shown again.
+    """Makes a token and returns it. Only its digest is stored, so it cannot be shown again.
 
     Raises:
-        CatalogError: A token of that name is in use, or the name is empty or too long.
+        CatalogError: The name is in use, empty or too long.
     """
     token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     adding = insert(api_token).values(
@@ -81,12 +72,12 @@ def create(
 
 
 def token_digest(token: str) -> bytes:
-    """What is stored of a token, and tells it from every other."""
+    """The digest a token is stored and found by."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def find(session: Session, digest: bytes, *, now: datetime) -> ApiToken | None:
-    """The stored token of this digest, if it is accepted now; its use is noted, once a minute. Commits that."""
+    """The valid token with this digest, if any. Records and commits its use at most once a minute."""
     row = session.execute(select(api_token.c.sha256, *_COLUMNS).where(api_token.c.sha256 == digest)).one_or_none()
     if row is None or not hmac.compare_digest(bytes(row.sha256), digest):
         return None
@@ -109,15 +100,15 @@ def find(session: Session, digest: bytes, *, now: datetime) -> ApiToken | None:
 
 
 def list_tokens(session: Session) -> list[ApiToken]:
-    """Every token that was ever made, oldest first."""
+    """All tokens, revoked ones too, oldest first."""
     return [_token(row) for row in session.execute(select(*_COLUMNS).order_by(api_token.c.id))]
 
 
 def revoke(session: Session, name: str) -> None:
-    """Stops accepting the token of a name.
+    """Revokes the token of this name.
 
     Raises:
-        CatalogError: None of that name is in use.
+        CatalogError: No such token is in use.
     """
     revoked = session.scalar(
         update(api_token)
@@ -130,7 +121,7 @@ def revoke(session: Session, name: str) -> None:
 
 
 def record_request(session: Session, *, token_id: int | None, method: str, path: str, status: int) -> None:
-    """Notes a request that could change something."""
+    """Adds a request that could change something to the audit log."""
     session.execute(insert(api_audit).values(token_id=token_id, method=method, path=path, status=status))
 
 

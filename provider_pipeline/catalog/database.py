@@ -1,4 +1,4 @@
-"""Open the catalogue: the engine, its sessions and errors, the embedded server or a given URL."""
+"""Opens the catalogue, on the embedded server or at a URL: engine, sessions, schema check."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Dialect, ExceptionContext
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database_errors import URL_VARIABLE, explained, redacted
@@ -27,9 +27,9 @@ _OLDEST_SERVER = 14
 
 
 def home() -> Path:
-    """The folder for everything this project writes beside a database given by URL; made if there is none.
+    """The folder for local state, created if needed.
 
-    `PROVIDER_PIPELINE_HOME` if set, else `.home` in the checkout this code runs from, or in the current folder.
+    `PROVIDER_PIPELINE_HOME` if set, else `.home` in the checkout this code runs from, else in the current folder.
     """
     if configured := os.environ.get(HOME_VARIABLE):
         folder = Path(configured).expanduser().resolve()
@@ -40,7 +40,7 @@ def home() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"{folder} cannot be made: {error.strerror}", hint=f"set {HOME_VARIABLE} to a folder you can write to"
+            f"{folder} cannot be created: {error.strerror}", hint=f"set {HOME_VARIABLE} to a folder you can write to"
         ) from error
     return folder
 
@@ -51,9 +51,9 @@ class Database:
 
     Attributes:
         engine: SQLAlchemy's engine; threads may share it.
-        url: The full URL, with the password; for child processes, never for people.
-        redacted_url: The URL without the password, for texts.
-        locks: The sync locks of whoever opened it.
+        url: The URL with the password, for child processes; never show it.
+        redacted_url: The URL without the password, to show.
+        locks: This process's sync locks.
     """
 
     engine: Engine
@@ -65,7 +65,7 @@ class Database:
         return f"Database({self.redacted_url!r})"
 
     def session(self) -> Session:
-        """A new session; a context manager that closes it, and leaves committing to the caller."""
+        """A new session, as a context manager that closes it without committing."""
         return Session(self.engine, info=self.locks.info())
 
 
@@ -76,11 +76,11 @@ def open_database(url: str | None = None, *, door: str = "Python") -> Iterator[D
     Args:
         url: A PostgreSQL URL. Without one, `PROVIDER_PIPELINE_DATABASE_URL`; without that, the database
             `provider_pipeline` on the embedded server, which runs at least as long as the context.
-        door: Through which door people came, for those who find a provider being synced: `the CLI`, `the API`.
+        door: The client's name, shown to others who find a provider being synced: `the CLI`, `the API`.
 
     Raises:
-        ConfigurationError: The URL is none, or not one of PostgreSQL.
-        DatabaseUnavailableError: No answer within five seconds, a refusal, or too old a server.
+        ConfigurationError: The URL cannot be read or is not PostgreSQL's.
+        DatabaseUnavailableError: No answer within five seconds, a refusal, or a server that is too old.
     """
     url = url or os.environ.get(URL_VARIABLE)
     if url:
@@ -130,10 +130,9 @@ def _parsed(text: str) -> URL:
 
 
 def adapted_url(url: str, *, driver: str | None = None, options: str | None = None) -> str:
-    """A PostgreSQL URL as another program needs it; with the password.
+    """A PostgreSQL URL for another program, with the password.
 
     Args:
-        url: The URL.
         driver: The driver to name in it.
         options: Settings of its sessions, as `-c name=value`.
     """
@@ -149,26 +148,26 @@ def _engine(url: URL) -> Engine:
     defaults: dict[str, Any] = {
         "connect_timeout": _CONNECT_SECONDS,
         "application_name": "provider_pipeline",
-        # A pooler may give the next transaction another server connection, which knows no statement prepared before.
+        # Behind a pooler, the next transaction may get another server connection, without our prepared statements.
         "prepare_threshold": None,
     }
     engine = create_engine(
         url,
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
-        # Stated with each BEGIN. The statements lock rows and then look at what others have committed; with a stricter
-        # default of the database, that would be an error.
+        # Sent with each BEGIN. Our statements lock rows, then read what others committed; a stricter default of the
+        # database would turn that into serialization errors.
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
-        # Or each connection asks for the type of an extension that the catalogue does without.
+        # Otherwise each connection looks up hstore, an extension the catalogue does not use.
         use_native_hstore=False,
-        # A fleet's readers and writers keep their connections; one beyond that is opened and closed for each use.
+        # Enough for a fleet's readers and writers; overflow connections are opened and closed for each use.
         pool_size=12,
         max_overflow=25,
     )
 
     @event.listens_for(engine, "connect")
     def _show_times_in_utc(connection: Any, _record: Any) -> None:
-        # The one setting of a session: PgBouncer carries a client's time zone from server to server.
+        # The only session setting: PgBouncer carries a client's time zone from server to server.
         connection.autocommit = True
         connection.execute("SET TIME ZONE 'UTC'")
         connection.autocommit = False
@@ -185,7 +184,7 @@ def _engine(url: URL) -> Engine:
 
 
 def _revive_on_connect(engine: Engine, revive: Callable[[], bool]) -> None:
-    """Starts a dead embedded server again when the next connection is wanted, for as long as this process lives."""
+    """Restarts a dead embedded server when a connection is next needed."""
 
     @event.listens_for(engine, "do_connect")
     def _connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> Any:
@@ -198,19 +197,12 @@ def _revive_on_connect(engine: Engine, revive: Callable[[], bool]) -> None:
 
 @contextmanager
 def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Database]:
-    """Connect to the catalogue for as long as the context lasts.
+    """Connect to the catalogue for as long as the context lasts; arguments and errors as in `open_database`.
 
-    The embedded server's schema is brought up to date; a database named by URL belongs to its operators, and is only
-    checked.
-
-    Args:
-        url: As in `open_database`.
-        door: As in `open_database`.
+    Upgrades the schema on the embedded server; a database given by URL belongs to its operators and is only checked.
 
     Raises:
-        ConfigurationError: The URL is none, or not one of PostgreSQL.
-        DatabaseUnavailableError: Nothing answers there.
-        MigrationMissingError: The schema is not the one this code works with.
+        MigrationMissingError: This code does not work with the schema it found.
     """
     with open_database(url, door=door) as database:
         if url or os.environ.get(URL_VARIABLE):
@@ -223,3 +215,15 @@ def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Da
 def is_running() -> bool:
     """Whether the catalogue can be opened without starting the embedded server, which takes seconds."""
     return bool(os.environ.get(URL_VARIABLE)) or (home() / "postgres" / "postmaster.pid").is_file()
+
+
+@contextmanager
+def documented_errors(session: Session) -> Iterator[None]:
+    """Raises documented errors in place of the driver's, for sessions on engines that `open_database` did not make."""
+    try:
+        yield
+    except DBAPIError as error:
+        known = explained(error.orig, session.get_bind().engine.url, lost=error.connection_invalidated)
+        if known is None:
+            raise
+        raise known from error

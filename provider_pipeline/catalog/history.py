@@ -1,41 +1,28 @@
-"""Models as they were, and what changed since."""
+"""Models now or at a past moment, and their recorded changes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
-from provider_pipeline.rules.rows import ROW_COLUMNS
-
-MODEL_COLUMNS: Final = (
-    *(name for name in ROW_COLUMNS if name != "meta_hash"),
-    "status",
-    "first_seen_at",
-    "missing_since",
-    "removed_at",
-    "rule_version",
-    "renamed_from",
-    "renamed_to",
-    "overridden_fields",
-)
-"""What is known of a model at any moment, the present one included."""
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
 
 def models_at(moment: datetime | None, slug: str | None) -> Any:
-    """Columns `slug`, `provider_id`, those of `MODEL_COLUMNS`, and `last_seen_at`, which is None in the past.
+    """A selectable with `slug`, `provider_id`, `SHOWN_COLUMNS` and `last_seen_at`, which is None in the past.
 
     Args:
-        moment: The moment; None for now.
-        slug: The only provider that will be asked for: the past of the others is not worked out. None for all.
+        moment: None for now.
+        slug: Limits the reconstruction of the past to this provider; the caller still filters by slug. None for all.
     """
     columns = [
         column("slug", Text()),
-        *(column(name, provider_model.c[name].type) for name in ("provider_id", *MODEL_COLUMNS)),
+        *(column(name, provider_model.c[name].type) for name in ("provider_id", *SHOWN_COLUMNS)),
     ]
     seen = DateTime(timezone=True)
     if moment is None:
@@ -46,7 +33,7 @@ def models_at(moment: datetime | None, slug: str | None) -> Any:
 
 @dataclass(frozen=True)
 class RecordedChange:
-    """A change as stored; see the comments on the table for what each column means."""
+    """A row of `provider_model_change`; its columns are explained by the table's comments."""
 
     id: int
     slug: str
@@ -70,14 +57,12 @@ def list_models(
     """Models by provider and id, now or at a past moment.
 
     Args:
-        session: Session to read with.
-        slug: Only this provider's.
-        as_of: The moment; None for now, which knows `last_seen_at` besides.
-        status: Only models of this status: active, missing or removed.
-        capability: Only models that have this capability.
+        as_of: None for now; only then rows have `last_seen_at`.
+        status: active, missing or removed.
+        capability: Only models known to have it.
     """
     source = models_at(as_of, slug)
-    shown = ["slug", *MODEL_COLUMNS, *(["last_seen_at"] if as_of is None else [])]
+    shown = ["slug", *SHOWN_COLUMNS, *(["last_seen_at"] if as_of is None else [])]
     query = select(*(source.c[name] for name in shown)).order_by(source.c.slug, source.c.model_id.collate("C"))
     if slug is not None:
         query = query.where(source.c.slug == slug)
@@ -102,14 +87,11 @@ def list_changes(
     """Changes, newest first.
 
     Args:
-        session: Session to read with.
-        since: Only changes then or later.
-        until: Only earlier changes.
-        slug: Only this provider's.
-        kind: Only of this kind: added, renamed, updated, missing, removed or restored.
-        cause: Only those put down to this: provider, rule or override.
-        before: Only those that come after the change of this time and key in the list.
-        limit: How many at most.
+        since: Inclusive.
+        until: Exclusive.
+        kind: added, renamed, updated, missing, removed or restored.
+        cause: provider, rule or override.
+        before: Continue after the change with this time and key.
     """
     change = provider_model_change.c
     query = _changes(since=since, until=until).order_by(change.changed_at.desc(), change.id.desc()).limit(limit)
@@ -122,9 +104,9 @@ def list_changes(
 
 
 def stream_changes(session: Session, *, since: datetime, until: datetime) -> Iterator[RecordedChange]:
-    """The changes of a span, by provider and model, with a thousand in memory at a time.
+    """The changes of a period by provider and model, read in batches of 1,000.
 
-    Without the removal of ids that were renamed: that was told when it happened.
+    Leaves out the removal of renamed ids: the rename already reported it.
     """
     change, model = provider_model_change.c, provider_model.c
     query = (

@@ -1,8 +1,4 @@
-"""What people decided about single fields of a model, against its listing.
-
-Here: the rows of `provider_model_override`. Not here: which values a field can have, and putting them over a listing's
-rows (`provider_pipeline.rules`).
-"""
+"""`provider_model_override`: values that people set for single fields of a model, in place of the listing's."""
 
 import functools
 import json
@@ -23,7 +19,7 @@ from provider_pipeline.rules.overriding import checked_value, combined_override
 
 @dataclass(frozen=True)
 class Override:
-    """A field's overriding value; see the comments on the table for what each column means."""
+    """A row of `provider_model_override`; its columns are explained by the table's comments."""
 
     slug: str
     model_id: str
@@ -39,12 +35,12 @@ class Override:
 
 
 def overrides(session: Session, provider_id: int, now: datetime) -> dict[str, dict[str, Any]]:
-    """The overriding values of a provider's models that hold now, by model id, as `rules.apply_override` takes them."""
+    """A provider's current overrides by model id, as `rules.overriding.apply_override` takes them."""
     return by_provider(session, [provider_id], now).get(provider_id, {})
 
 
 def by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, dict[str, dict[str, Any]]]:
-    """The same for many providers, by provider; those without an override are left out."""
+    """The same for many providers; only those with overrides are included."""
     values: dict[int, dict[str, dict[str, Any]]] = {}
     for row in session.execute(_values(), {"provider_ids": list(provider_ids), "now": now}):
         fields = values.setdefault(row.provider_id, {}).setdefault(row.model_id, {})
@@ -69,13 +65,7 @@ def _values() -> Select[Any]:
 
 
 def list_overrides(session: Session, *, slug: str | None = None, model_id: str | None = None) -> list[Override]:
-    """Overrides by provider, model and field, those that have ended too.
-
-    Args:
-        session: Session to read with.
-        slug: Only this provider's.
-        model_id: Only this model's.
-    """
+    """Overrides by provider, model and field, including expired ones."""
     query = _overrides(slug)
     if model_id is not None:
         query = query.where(provider_model_override.c.model_id == model_id)
@@ -83,7 +73,7 @@ def list_overrides(session: Session, *, slug: str | None = None, model_id: str |
 
 
 def caught_up(session: Session, slug: str | None = None) -> list[Override]:
-    """The overrides whose value the provider lists itself by now, so that they can go."""
+    """Overrides that are no longer needed: the provider now lists the same value."""
     table = provider_model_override.c
     query = _overrides(slug).where(table.listed_value == table.override_value)
     return [Override(**row) for row in session.execute(query).mappings()]
@@ -100,18 +90,15 @@ def put(
     created_by_id: int | None = None,
     expires_at: datetime | None = None,
 ) -> None:
-    """Set what holds for a field of a model whatever its listing says, in place of what was set before.
+    """Set a field's value, whatever the listing says; replaces an earlier override.
 
-    It shows in `provider_model` after the provider's next sync. Setting the same again touches no row.
+    Takes effect with the provider's next sync. Setting the same value again touches no row.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
         model_id: The model; it need not be listed yet.
         field: A column, or `capabilities.NAME` or `metadata_json.NAME`.
-        value: Its value; None says that nothing is known.
+        value: None marks it as unknown.
         reason: Why the listing is not right about it.
-        created_by_id: Who decides.
         expires_at: When the listing counts again; None for never.
 
     Raises:
@@ -135,11 +122,7 @@ def put(
 
 
 def remove(session: Session, provider_id: int, model_id: str, field: str) -> bool:
-    """Let the listing count again for a field, from the next sync on.
-
-    Returns:
-        Whether there was an override to remove.
-    """
+    """Remove an override from the next sync on; returns whether there was one."""
     table = provider_model_override
     removed = session.scalar(
         delete(table)
@@ -152,11 +135,10 @@ def remove(session: Session, provider_id: int, model_id: str, field: str) -> boo
 def note_listed_values(
     session: Session, listed: Mapping[int, Mapping[str, Mapping[str, Any]]], *, now: datetime
 ) -> None:
-    """Note what accepted listings themselves say of overridden fields; only what differs is written.
+    """Record the listed values of overridden fields; only differences are written.
 
     Args:
-        session: Session to write with.
-        listed: By provider, model id and field, the value without the override.
+        listed: The value without the override, by provider, model id and field.
         now: When the listings were fetched.
     """
     said = [

@@ -1,11 +1,7 @@
-"""Models by what they can do, page by page, now or at a past moment.
+"""Searches models with filters, sorting and keyset pagination, now or at a past moment.
 
-Here: filters, orders and pages, as SQL. Not here: how a place in a list is written down for people who turn the page
-(`provider_pipeline.api`), and whole lists (`history.py`).
-
-A page begins after the last model of the one before, by that model's key, so that a page costs the same wherever it is,
-and models that come and go shift nothing. Equal values are ordered by provider and model id, in the database's own
-collation: its unique index has that order.
+A page starts after the key of the previous page's last model, so every page costs the same and models that come and go
+shift nothing. Ties are sorted by provider and model id in the database's own collation, the order of the unique index.
 """
 
 from dataclasses import dataclass
@@ -16,24 +12,22 @@ from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, lite
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.history import MODEL_COLUMNS, models_at
+from provider_pipeline.catalog.history import models_at
 from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
 Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
-_SHOWN: Final = ("provider", *MODEL_COLUMNS, "last_seen_at")
+_SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at")
 
 
 @dataclass(frozen=True)
 class ModelKey:
-    """A model's place in a list.
+    """A model's position in a sorted list.
 
     Attributes:
-        value: What the list is ordered by, as PostgreSQL writes it; None where the model has no such value, or the
-            order is the model ids'.
-        provider_id: The provider.
-        model_id: The model.
+        value: The sorting column's value as PostgreSQL writes it; None if the model has none, or when sorting by id.
     """
 
     value: str | None
@@ -43,20 +37,17 @@ class ModelKey:
 
 @dataclass(frozen=True)
 class ModelQuery:
-    """Which models, in which order.
+    """Filters and sorting of a search.
 
     Attributes:
-        provider: Only this provider's.
-        as_of: As they were at this moment; None for now.
+        as_of: A past moment; None for now.
         status: active, missing or removed; None for all.
         capabilities: All of these, known to be true.
-        family: Of this family.
         modality: Accepted or produced.
-        min_context: Context window of at least so many tokens, known to be.
-        max_input_price: At most so many USD per million input tokens, known to be.
-        max_output_price: The same for output tokens.
-        order: What they are ordered by; models without a value come last either way.
-        descending: Largest first.
+        min_context: In tokens; models with an unknown window are left out.
+        max_input_price: In USD per million tokens; models with an unknown price are left out.
+        max_output_price: As `max_input_price`.
+        order: Models without a value come last in either direction.
     """
 
     provider: Provider | None = None
@@ -74,11 +65,11 @@ class ModelQuery:
 
 @dataclass(frozen=True)
 class ModelPage:
-    """Some of the models.
+    """One page of models.
 
     Attributes:
-        models: The columns of `MODEL_COLUMNS`, after `provider`; and `last_seen_at`, None for the past.
-        last: Where the next page begins after; None if this is the last one.
+        models: `provider`, `SHOWN_COLUMNS`, and `last_seen_at`, which is None for the past.
+        last: The key to continue after; None on the last page.
     """
 
     models: list[dict[str, Any]]
@@ -86,14 +77,7 @@ class ModelPage:
 
 
 def search(session: Session, query: ModelQuery, *, limit: int, after: ModelKey | None = None) -> ModelPage:
-    """One page of the models.
-
-    Args:
-        session: Session to read with.
-        query: Which, in which order.
-        limit: How many at most.
-        after: Where the page before ended.
-    """
+    """One page of models, starting after the key `after`."""
     source = models_at(query.as_of, None if query.provider is None else query.provider.slug)
     ordered = source.c[query.order]
     shown = [source.c.slug, *(source.c[name] for name in _SHOWN[1:])]
@@ -115,9 +99,9 @@ def search(session: Session, query: ModelQuery, *, limit: int, after: ModelKey |
 
 
 def models_state(session: Session, provider: Provider | None) -> str:
-    """A digest that differs whenever the models of a provider, or of all, may differ; cheap.
+    """A cheap digest that changes whenever a provider's models, or any models, may have changed.
 
-    Every sync writes its provider's row of `provider_sync` in the transaction that writes the models.
+    It covers `provider_sync`, whose row every sync writes in the transaction that writes the models.
     """
     state = table("provider_sync", column("provider_id"), column("last_success_at"), column("xmin"))
     one = func.concat_ws(":", state.c.provider_id, cast(state.c.xmin, Text), state.c.last_success_at)

@@ -1,9 +1,6 @@
-"""Making providers' models what their listings say.
+"""Upserts providers' listings into `provider_model` and records what changed.
 
-Here: `write_models`, which runs the set-based statements in `statements/`, and what came of it. Not here: reading the
-rows (`models`), and whether a listing may be written at all (`provider_pipeline.rules` judges, `provider_pipeline.sync`
-decides). The concept: however many providers' listings are written, the statements are the same few; each row knows
-its provider.
+The statements in `statements/` are set-based: their number does not depend on how many providers or models are written.
 """
 
 import functools
@@ -15,19 +12,28 @@ from typing import Any, Literal, cast
 
 import orjson
 import psycopg
-from sqlalchemy import CursorResult, Row
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database_errors import explained
-from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
-_MOST_CHANGES = 50
-_FEW = 100
+_MAX_CHANGES = 50
+# ANALYZE larger staging tables, or the planner may choose a nested loop.
+_ANALYZE_ABOVE = 100
+_ANALYZE = {
+    "listing": text("ANALYZE pg_temp.listing"),
+    "listing_row": text("ANALYZE pg_temp.listing_row (provider_id, model_id)"),
+    "listing_reread": text("ANALYZE pg_temp.listing_reread (provider_id, model_id)"),
+    "listing_rename": text("ANALYZE pg_temp.listing_rename"),
+}
+_COPY = SQL("COPY pg_temp.{} ({}) FROM STDIN")
 
 Cause = Literal["provider", "rule", "override"]
-"""What brings a change about: the provider's listing, another rule that reads it, or a value that people set."""
+"""What caused a change: the provider's listing, another rule, or a person's override."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,8 @@ class ModelChange:
     """One model that a write changed.
 
     Attributes:
-        model_id: The model.
         kind: added, renamed, updated, missing, removed or restored.
-        changed: Each changed column with its old and new value; empty for an added model. A renamed one's `model_id` is
-            among them.
-        cause: What brought it about: provider, rule or override.
+        changed: Old and new value by column, `model_id` included if renamed; empty for an added model.
     """
 
     model_id: str
@@ -53,15 +56,15 @@ class WriteResult:
     """What a write did to a provider's models.
 
     Attributes:
-        created: Models not in the table before, under any name.
-        renamed: Models in the table before, under another name; their rows are new, the old ones are missing.
-        updated: Active models whose `meta_hash` differs, or the fields that people set.
-        unchanged: Listed models whose rows were left untouched.
-        missing: Active models the listing leaves out, for the first time.
-        removed: Models now left out by so many listings in a row, and for so long, that they count as removed.
+        created: Models that were not in the table under any id.
+        renamed: Known models under a new id; their rows are new, and the old rows become missing.
+        updated: Active models whose `meta_hash` or overridden fields differ.
+        unchanged: Listed models whose rows were not touched.
+        missing: Active models that the listing leaves out for the first time.
+        removed: Missing models that have now been left out often and long enough.
         restored: Missing or removed models that are listed again.
         changes: The first 50 changes, by model id.
-        total_changes: How many there are in all.
+        total_changes: The number of all changes.
     """
 
     created: int
@@ -76,24 +79,22 @@ class WriteResult:
 
     @property
     def listed(self) -> int:
-        """Models that are active now."""
+        """The number of active models after the write."""
         return self.created + self.renamed + self.updated + self.unchanged + self.restored
 
 
 @dataclass(frozen=True)
 class ListedModels:
-    """A complete, accepted listing that is to be written.
+    """A complete, accepted listing to write.
 
     Attributes:
-        provider_id: The provider.
-        rows: A row per model, with the documented columns; read once, and not kept in memory.
+        rows: The documented columns of each model; iterated once and not kept in memory.
         rule_version: The rule version that read the listing.
-        raw_response_id: The stored listing, for the changes' record.
-        cause: What other values are put down to, `rule` where that cannot be told; models that came or went are the
-            provider's. Differences in overridden fields alone are put down to the override in any case.
-        reread: Where another rule reads than last time, what it makes of the listing before: a row per model. What it
-            says there already, of a value or of who is listed, is put down to the rule.
-        overridden: By model id, the fields that an override has set in the row already, sorted.
+        raw_response_id: The stored listing, recorded with the changes.
+        cause: The cause of changed values; `rule` if a new rule read the listing and `reread` is unknown. Models that
+            come or go are the provider's doing, and changes of overridden fields alone the override's.
+        reread: The previous listing as a new rule reads it: what it already says there, the rule changed.
+        overridden: The overridden fields of each row, sorted, by model id.
     """
 
     provider_id: int
@@ -109,35 +110,31 @@ _Arriving = tuple[ListedModels, Iterable[Mapping[str, Any]], Mapping[str, Sequen
 
 
 def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) -> list[WriteResult]:
-    """Make providers' models what their listings say, all of them or none.
+    """Write listings, at most one for each provider, in the session's transaction; roll it back for a dry run.
 
     A model that a listing leaves out is missing at first. It is removed when `removal_after` accepted listings in a row
-    left it out and it was listed `removal_age` ago or longer; both are columns of `provider`. A new id is a renamed
-    model if one id that is just gone has the same name but for case and punctuation, or the same metadata; see
+    left it out and it was last listed at least `removal_age` ago; both are columns of `provider`. A new id is a rename
+    if exactly one id that just disappeared has the same name but for case and punctuation, or the same metadata; see
     `statements/find_renames.sql`.
 
-    Everything happens inside the session's transaction, which the caller commits, or rolls back to have had a look
-    only. A second writer of the same provider waits until that transaction ends. Rows that a listing does not change
-    keep their row version. Call it before `record_success` of the same sync: until then, `last_success_at` is the time
-    of the listing before.
+    A second writer of the same provider waits until the transaction ends. Unchanged rows keep their row version. Call
+    it before `sync_state.record_successes` of the same sync: until then, `last_success_at` is the previous listing's.
 
     Args:
-        session: Session to write with.
-        listings: One for each provider.
-        now: When they were fetched, with a time zone.
+        now: When the listings were fetched, with a time zone.
 
     Returns:
-        What came of each listing, in their order.
+        One result per listing, in their order.
 
     Raises:
-        CatalogError: A model id comes twice in a listing, one is empty although models are active, or a row does not
-            fit the table. The transaction is then of no further use.
+        CatalogError: A model id is listed twice, a listing is empty although models are active, or a row does not fit
+            the table. The transaction must then be rolled back.
     """
-    # The planner must know which providers these are, and how few, or it reads the models of all there are.
+    # Passed as an array so that the planner knows how few providers these are; else it reads the models of all.
     wanted = {"provider_ids": [listing.provider_id for listing in listings]}
     session.execute(statement("prepare_listing"))
     session.execute(statement("begin_listing"), {"listings": json.dumps([_begun(listing) for listing in listings])})
-    session.execute(statement("analyze_listing"))
+    session.execute(_ANALYZE["listing"])
     _receive(session, "listing_row", ((each, each.rows, each.overridden) for each in listings))
     rereads: list[_Arriving] = [(each, each.reread, {}) for each in listings if each.reread is not None]
     if rereads:
@@ -148,7 +145,7 @@ def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) 
     if any(survey.any_active for survey in surveys.values()):
         found = cast(CursorResult[Any], session.execute(statement("find_renames"), wanted))
         _analyze(session, "listing_rename", found.rowcount)
-    applied = session.execute(statement("apply_listing"), {**wanted, "now": now, "most_changes": _MOST_CHANGES})
+    applied = session.execute(statement("apply_listing"), {**wanted, "now": now, "max_changes": _MAX_CHANGES})
     results = {each.provider_id: _result(each, surveys[each.provider_id].listed) for each in applied}
     return [results[listing.provider_id] for listing in listings]
 
@@ -195,7 +192,7 @@ def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> Non
         raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
     count = 0
     try:
-        with connection.cursor() as cursor, cursor.copy(statement(f"copy_{table}").text) as copy:
+        with connection.cursor() as cursor, cursor.copy(_COPY.format(Identifier(table), STAGED)) as copy:
             for listing, rows, overridden in arriving:
                 for row in rows:
                     _send(copy, listing.provider_id, row, overridden.get(row["model_id"], ()))
@@ -208,26 +205,25 @@ def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> Non
 
 
 def _analyze(session: Session, table: str, rows: int) -> None:
-    """Lets the planner know of many rows; few are found fast whatever the plan, a thousand in each other are not."""
-    if rows > _FEW:
-        session.execute(statement(f"analyze_{table}"))
+    if rows > _ANALYZE_ABOVE:
+        session.execute(_ANALYZE[table])
 
 
 def _send(copy: psycopg.Copy, provider_id: int, row: Mapping[str, Any], overridden: Sequence[str]) -> None:
     try:
-        values = [row[name] if text is None else text(row[name]) for name, text in _TEXTS]
+        values = [row[name] if to_text is None else to_text(row[name]) for name, to_text in _TEXTS]
         copy.write_row((provider_id, *values, _array(overridden)))
-    except ValueError as error:  # NaN in a document, or half a surrogate pair in a text
+    except ValueError as error:  # NaN in a document or half a surrogate pair in a text
         raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error
 
 
 def _document(value: Any) -> str:
     try:
-        text = orjson.dumps(value).decode()
-    except TypeError:  # integers of more than 64 bits and halves of surrogate pairs
+        written = orjson.dumps(value).decode()
+    except TypeError:  # integers over 64 bits and halves of surrogate pairs
         return _strict_document(value)
-    # It writes null for what is no number.
-    return _strict_document(value) if "null" in text else text
+    # orjson writes NaN and infinity as null.
+    return _strict_document(value) if "null" in written else written
 
 
 _strict_document = json.JSONEncoder(allow_nan=False).encode
@@ -248,7 +244,7 @@ _AS_TEXT: Mapping[str, Callable[[Any], str | None]] = {
     **dict.fromkeys(("input_modalities", "output_modalities"), _array),
 }
 _TEXTS = [(name, _AS_TEXT.get(name)) for name in ROW_COLUMNS]
-"""The columns in their order, with how psycopg is given them where it would be slow."""
+"""The columns in order, with our own conversion to text where psycopg's is slow."""
 
 
 def _first_line(error: Exception) -> str:

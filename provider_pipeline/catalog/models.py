@@ -1,8 +1,4 @@
-"""The rows of `provider_model`: reading them.
-
-Here: the readers. Not here: making the rows what a listing says (`model_writes`), and searching all of them
-(`model_search`).
-"""
+"""Reads rows of `provider_model`; `model_writes` writes them and `model_search` searches them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,18 +17,18 @@ from provider_pipeline.rules.plausibility import MOVING_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _AT_ONCE = 50_000
-"""Ids that are looked for in one pass over a provider's models."""
+"""Ids looked up in one pass over a provider's models."""
 
 
 def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The listed columns of the given models, as last accepted, by model id; removed models are left out."""
+    """The listed columns of the given models as last accepted, by model id; removed models are left out."""
     return {row["model_id"]: row for row, _ in kept_rows(session, provider_id, model_ids)}
 
 
 def kept_rows(
     session: Session, provider_id: int, model_ids: Sequence[str]
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """The rows of `previous_rows`, each with the fields whose values in it people set."""
+    """The rows of `previous_rows`, each with its overridden fields."""
     columns = (provider_model.c[name] for name in ROW_COLUMNS)
     query = select(*columns, provider_model.c.overridden_fields).where(
         provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
@@ -45,19 +41,22 @@ def kept_rows(
 def earlier_selves(
     session: Session, provider_id: int, hashes: Mapping[str, str], *, since: datetime | None = None
 ) -> dict[str, tuple[Once, Once]]:
-    """What listed models were in the last accepted listing, and in the one that another replaced at a moment.
+    """Listed models as they were in the last accepted listing, and in the one that was replaced at `since`.
 
     Args:
-        session: Session to read with.
-        provider_id: The provider.
-        hashes: By model id, the `meta_hash` of what is listed now.
-        since: The moment; without one, the second entry of each model says that it is unknown.
+        hashes: The `meta_hash` of each listed model, by model id.
+        since: Without it, the second entry is `UNKNOWN`.
 
     Returns:
-        By model id. Models that are known to have been the same both times are left out. Values that people set count
-        as unknown: they are not what was listed.
+        By model id, without models known to be unchanged in both. Overridden values count as unknown: they are not what
+        was listed.
     """
-    wanted = {"provider_id": provider_id, "hashes": json.dumps(dict(hashes)), "since": since}
+    wanted = {
+        "provider_id": provider_id,
+        "hashes": json.dumps(dict(hashes)),
+        "since": since,
+        "compared": ["status", *MOVING_COLUMNS],
+    }
     found = session.execute(statement("find_differing"), wanted).mappings()
     return {row["model_id"]: _selves(row) for row in found}
 
@@ -77,26 +76,14 @@ def _selves(row: RowMapping) -> tuple[Once, Once]:
 
 
 def respelled_ids(session: Session, provider_id: int, ids: Iterable[str]) -> Iterator[str]:
-    """Models of the last accepted listing that these ids name, whatever the case of their letters.
-
-    Args:
-        session: Session to read with.
-        provider_id: The provider.
-        ids: Any number of ids; with the models that they name exactly.
-    """
+    """Ids of the last accepted listing that match any of `ids` when case is ignored, exact matches included."""
     left = iter(ids)
     while some := list(islice(left, _AT_ONCE)):
         yield from session.scalars(statement("find_respelled"), {"provider_id": provider_id, "ids": json.dumps(some)})
 
 
 def load(session: Session, provider_id: int, status: str | None = None) -> list[dict[str, Any]]:
-    """A provider's models by model id: the listed columns, and the catalogue's own.
-
-    Args:
-        session: Session to read with.
-        provider_id: The provider.
-        status: Only models of this status: active, missing or removed.
-    """
+    """A provider's models by model id, all columns; with a status, only models that have it."""
     query = (
         select(provider_model)
         .where(provider_model.c.provider_id == provider_id)
@@ -108,22 +95,22 @@ def load(session: Session, provider_id: int, status: str | None = None) -> list[
 
 
 def active_ids(session: Session, provider_id: int) -> set[str]:
-    """The ids of the models that the provider's last accepted listing named."""
+    """Model ids of the provider's last accepted listing."""
     query = select(provider_model.c.model_id)
     query = query.where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return set(session.scalars(query))
 
 
 def count(session: Session, provider_id: int) -> int:
-    """How many active models a provider has."""
+    """The number of a provider's active models."""
     query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return int(session.scalars(query).one())
 
 
 def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]]:
-    """What listings and people state about active models: provider's slug, model id, capability, has or lacks.
+    """Capabilities that listings or people state of active models, as (slug, model id, capability, has it).
 
-    What was concluded from names is left out, so that patterns can be learnt from these.
+    Without capabilities inferred from names, so that patterns can be learnt from these.
     """
     stated = func.jsonb_each(provider_model.c.capabilities).table_valued("key", column("value", JSONB))
     query = (

@@ -1,7 +1,7 @@
-"""What is to be told outside: an outbox, written in the transaction of the event and emptied by whoever delivers.
+"""`notification`: a transactional outbox.
 
-Here: the rows of `notification`. Not here: how a notification is sent, and which events there are. An event is taken in
-once; it is delivered at least once, and again only if a worker died between the delivery and `mark_delivered`.
+Each event is stored once and delivered at least once; it is delivered again only if a worker dies between the delivery
+and `mark_delivered`.
 """
 
 import json
@@ -16,15 +16,15 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import notification
 
-MOST_ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 _FIRST_PAUSE = timedelta(minutes=1)
-_LONGEST_PAUSE = timedelta(hours=6)
-_LONGEST_ERROR = 1000
+_MAX_PAUSE = timedelta(hours=6)
+_MAX_ERROR = 1000
 
 
 @dataclass(frozen=True)
 class Notification:
-    """A notification as stored; see the comments on the table for what each column means."""
+    """A row of `notification`; its columns are explained by the table's comments."""
 
     id: int
     event_key: str
@@ -39,20 +39,19 @@ class Notification:
 
 
 def pause_after(attempts: int) -> timedelta:
-    """How long to wait after so many failed attempts: a minute, then twice as long each time, up to six hours."""
+    """Exponential backoff after failed attempts: from a minute to six hours."""
     doublings: int = min(attempts - 1, 20)
-    return min(_FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * (1 << doublings), _MAX_PAUSE)
 
 
 @dataclass(frozen=True)
 class News:
-    """Something that is to be told.
+    """An event to deliver.
 
     Attributes:
-        event_key: Names the event.
-        kind: What kind of event.
-        payload: What is told, as plain JSON.
-        provider_id: The provider it is about.
+        event_key: Identifies the event: a second one with the same key is dropped.
+        payload: Plain JSON.
+        provider_id: The provider it is about, if any.
     """
 
     event_key: str
@@ -62,16 +61,7 @@ class News:
 
 
 def enqueue(session: Session, news: Sequence[News], *, now: datetime) -> set[str]:
-    """Note that something is to be told, unless it was noted before.
-
-    Args:
-        session: Session to write with; the notifications exist if and only if its transaction is committed.
-        news: What.
-        now: When it happened; it is due at once.
-
-    Returns:
-        The keys of those events that are new.
-    """
+    """Add events to the outbox in the session's transaction, due at once; returns the keys of the new ones."""
     if not news:
         return set()
     told = json.dumps([vars(each) for each in news])
@@ -81,18 +71,12 @@ def enqueue(session: Session, news: Sequence[News], *, now: datetime) -> set[str
 def claim_due(
     session: Session, *, now: datetime, lease: timedelta = timedelta(minutes=5), limit: int = 20
 ) -> list[Notification]:
-    """Take notifications that are due, oldest first, so that nobody else takes them while the lease lasts.
+    """Claim due notifications, oldest first; commit before delivering them.
 
-    Commit before delivering. One that was begun `MOST_ATTEMPTS` times and never ended is given up instead.
-
-    Args:
-        session: Session to write with.
-        now: The time.
-        lease: How long they are the caller's; after that they are due again.
-        limit: How many at most.
+    They are due again when the lease ends. A notification attempted `MAX_ATTEMPTS` times without a result is given up.
     """
     table = notification.c
-    exhausted = table.attempts >= MOST_ATTEMPTS
+    exhausted = table.attempts >= MAX_ATTEMPTS
     session.execute(
         update(notification)
         .where(table.next_attempt_at <= now, exhausted)
@@ -116,7 +100,7 @@ def claim_due(
 
 
 def mark_delivered(session: Session, notification_id: int, *, now: datetime) -> None:
-    """Note that a notification arrived."""
+    """Record that a notification was delivered."""
     session.execute(
         update(notification)
         .where(notification.c.id == notification_id, notification.c.delivered_at.is_(None))
@@ -125,20 +109,18 @@ def mark_delivered(session: Session, notification_id: int, *, now: datetime) -> 
 
 
 def mark_failed(session: Session, claimed: Notification, error: str, *, now: datetime) -> bool:
-    """Note that a delivery failed: it is tried again after a pause, or given up after `MOST_ATTEMPTS`.
+    """Record a failed delivery: retried after a pause, or given up after `MAX_ATTEMPTS`.
 
-    Nothing happens if the claim ran out and somebody else has taken it up since.
+    Has no effect if the claim expired and another worker took it over.
 
     Args:
-        session: Session to write with.
-        claimed: The notification, as claimed.
-        error: Why, in one line without secrets; a longer text is cut.
-        now: The time.
+        claimed: The notification as claimed.
+        error: Why, without secrets; a longer text is cut.
 
     Returns:
-        Whether it will be tried again.
+        Whether it will be retried.
     """
-    again = claimed.attempts < MOST_ATTEMPTS
+    again = claimed.attempts < MAX_ATTEMPTS
     session.execute(
         update(notification)
         .where(
@@ -148,7 +130,7 @@ def mark_failed(session: Session, claimed: Notification, error: str, *, now: dat
         )
         .values(
             next_attempt_at=now + pause_after(claimed.attempts) if again else None,
-            last_error=" ".join(error.split())[:_LONGEST_ERROR],
+            last_error=" ".join(error.split())[:_MAX_ERROR],
         )
     )
     return again
@@ -163,15 +145,10 @@ def find(session: Session, *, undelivered_only: bool = False, limit: int = 100) 
 
 
 def forget(session: Session, *, before: datetime, waiting_too: bool) -> int:
-    """Delete old notifications that were delivered or given up.
+    """Delete notifications created before a time that were delivered or given up; returns their number.
 
     Args:
-        session: Session to write with.
-        before: Only those that happened earlier.
-        waiting_too: Those that wait as well: nobody will deliver them.
-
-    Returns:
-        How many were deleted.
+        waiting_too: Also undelivered ones, where no webhook is configured.
     """
     table = notification.c
     statement = delete(notification).where(table.created_at < before)

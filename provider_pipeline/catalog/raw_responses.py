@@ -1,4 +1,4 @@
-"""Stored responses: content-addressed pages, their retention, and reading them back."""
+"""`raw_response`: listings stored by content, with their pages and retention."""
 
 import hashlib
 import json
@@ -20,15 +20,12 @@ from provider_pipeline.rules.rows import content_digest
 
 
 def prune(session: Session, *provider_ids: int) -> int:
-    """Forget providers' listings beyond `raw_keep_count`, and those that last came longer than `raw_keep_for` ago.
+    """Delete listings beyond `raw_keep_count` or not received for `raw_keep_for`; returns their number.
 
-    A rule's sample, a task's listing, a running trial's listings and the last accepted one stay, however old. A sync
-    that stores new content calls this, so an age limit takes effect then; between two such syncs, `raw prune` does.
+    Listings referenced by a rule (sample), a task, a running trial or the last accepted sync stay. Syncs call this when
+    they store new content; between them, `raw prune` applies an age limit.
 
-    The caller has locked the providers (`lock_provider`), as the syncs do that could begin to refer to one of them.
-
-    Returns:
-        How many were deleted.
+    Call `providers.lock` first: it excludes syncs that could start to reference a listing.
     """
     if not provider_ids:
         return 0
@@ -37,10 +34,10 @@ def prune(session: Session, *provider_ids: int) -> int:
 
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
-"""The first and the last day that Python can hold in every time zone."""
+"""The first and last day that Python can represent in every time zone."""
 
-_MOST_BYTES = 1024 * 1024
-"""Compressed bytes of pages that are written at once."""
+_MAX_BYTES = 1024 * 1024
+"""Compressed bytes of pages per INSERT."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,10 @@ class StoredPage:
 
     Attributes:
         endpoint: Position of its endpoint in the rule.
-        number: Position of the page within the endpoint's answer.
-        url: Where it came from, without secrets.
-        content: The bytes as received.
-        status: The HTTP status it was answered with.
-        headers: Headers worth keeping, by name in lower case; without secrets.
-        digest: `content_digest` of the content's JSON, if it is known already; None to have it computed.
+        number: Position of the page within the endpoint's response.
+        url: Without secrets.
+        headers: Selected headers by lower-case name, without secrets.
+        digest: `content_digest` of the content's JSON, if already known.
     """
 
     endpoint: int
@@ -67,7 +62,7 @@ class StoredPage:
 
 
 class Pages(Protocol):
-    """A listing's pages in order, which can be gone through more than once."""
+    """A listing's pages in order; can be iterated repeatedly."""
 
     def __iter__(self) -> Iterator[StoredPage]: ...
 
@@ -76,12 +71,10 @@ class Pages(Protocol):
 
 @dataclass(frozen=True)
 class ListingContent:
-    """What a listing is told apart by.
+    """A listing's content fingerprint.
 
     Attributes:
-        sha256: Digest over all pages.
-        byte_count: Bytes of all pages, before compression.
-        page_count: Number of pages.
+        byte_count: Bytes of all pages before compression.
     """
 
     sha256: str
@@ -94,8 +87,7 @@ class RawResponseRef(ListingContent):
     """Where a listing is stored.
 
     Attributes:
-        id: Its key.
-        is_new: Whether this content was not stored before.
+        is_new: Whether the content was not stored before.
     """
 
     id: int
@@ -107,12 +99,10 @@ class StoredResponse(ListingContent):
     """A stored listing, without its pages.
 
     Attributes:
-        id: Its key.
-        slug: The provider that sent it.
-        complete: Whether every page of every endpoint is there.
-        fetched_at: When this content first came.
-        last_fetched_at: When it last came, as far as that is noted: every time for the last accepted listing, and
-            otherwise each time it followed another.
+        complete: Whether it has every page of every endpoint.
+        fetched_at: When this content was first received.
+        last_fetched_at: When it was last recorded: on every sync for the last accepted listing, otherwise only when it
+            replaced another one.
         accepted: Whether it is the last accepted listing.
     """
 
@@ -125,11 +115,7 @@ class StoredResponse(ListingContent):
 
 
 def listing_content(pages: Pages) -> ListingContent:
-    """What a listing is told apart by.
-
-    Args:
-        pages: Its pages in order.
-    """
+    """The content fingerprint of a listing."""
     sha256 = hashlib.sha256()
     byte_count = 0
     for page in pages:
@@ -140,14 +126,12 @@ def listing_content(pages: Pages) -> ListingContent:
 
 @dataclass(frozen=True)
 class NewListing:
-    """A listing that is to be stored.
+    """A listing to store.
 
     Attributes:
-        provider_id: The provider that sent it.
-        pages: Its pages, one in memory at a time; gone through once more, to be compressed and written, only if the
-            content is new.
-        content: What it is told apart by, if that is known already; None to have it computed.
-        complete: Whether all pages are there. A part and a whole of the same content are stored apart.
+        pages: Iterated again, to compress and write them, only if the content is new.
+        content: The fingerprint, if already known.
+        complete: Whether all pages are there. Partial and complete listings of equal content are stored separately.
     """
 
     provider_id: int
@@ -159,7 +143,7 @@ class NewListing:
 def store(
     session: Session, provider_id: int, pages: Pages, *, complete: bool, fetched_at: datetime | None = None
 ) -> RawResponseRef:
-    """Store a listing; see `store_raw_responses`."""
+    """Store one listing; see `store_many`."""
     listing = NewListing(provider_id, pages, complete=complete)
     return store_many(session, [listing], fetched_at=fetched_at)[0]
 
@@ -167,15 +151,13 @@ def store(
 def store_many(
     session: Session, listings: Sequence[NewListing], *, fetched_at: datetime | None = None
 ) -> list[RawResponseRef]:
-    """Store listings; content the provider sent before is found again, and only noted to have come again.
+    """Store listings, at most one per provider; known content only gets a new `last_fetched_at`.
 
     Args:
-        session: Session to write with.
-        listings: At most one for each provider.
-        fetched_at: When they came; now if None.
+        fetched_at: Defaults to now.
 
     Returns:
-        Where each is stored, in their order.
+        References in the order of `listings`.
 
     Raises:
         CatalogError: A listing has no page.
@@ -189,7 +171,7 @@ def store_many(
     ]
     found: dict[int, Row[Any]] = {}
     while missing := [each for each in came if each["provider_id"] not in found]:
-        # Once more for content that somebody else stored at the same time, which only the next statement can see.
+        # Repeat for content that another transaction stored meanwhile: only the next statement sees it.
         parameters = {"responses": json.dumps(missing), "fetched_at": fetched_at}
         found |= {row.provider_id: row for row in session.execute(statement("add_raw_responses"), parameters)}
     _write_pages(
@@ -203,7 +185,7 @@ def store_many(
 
 
 def stored_pages(session: Session, raw_response_id: int) -> Iterator[StoredPage]:
-    """The pages of a stored listing, in order, one in memory at a time.
+    """The pages of a stored listing in order, loaded one at a time.
 
     Raises:
         NoSuchEntryError: It is not stored (any more).
@@ -236,12 +218,7 @@ def load_page(session: Session, raw_response_id: int, *, endpoint: int, number: 
 
 
 def list_raw_responses(session: Session, slug: str | None = None) -> list[StoredResponse]:
-    """What is stored, the latest first.
-
-    Args:
-        session: Session to read with.
-        slug: Only listings of this provider.
-    """
+    """Stored listings, most recently received first."""
     found = [StoredResponse(**row) for row in session.execute(_described(slug=slug)).mappings()]
     return sorted(found, key=lambda each: (each.last_fetched_at, each.id), reverse=True)
 
@@ -259,7 +236,7 @@ def get(session: Session, raw_response_id: int) -> StoredResponse:
 
 
 def recent_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
-    """Keys of a provider's complete listings, those that came last first."""
+    """Keys of a provider's complete listings, most recently received first."""
     query = select(raw_response.c.id).where(raw_response.c.provider_id == provider_id, raw_response.c.complete)
     return list(
         session.scalars(query.order_by(raw_response.c.last_fetched_at.desc(), raw_response.c.id.desc()).limit(limit))
@@ -289,17 +266,17 @@ def _described(**wanted: Any) -> Any:
 
 
 def _readable(moment: Any) -> Any:
-    """The moment, or the nearest one that Python can hold: the table takes any, and a file once said which."""
+    """The moment, or the nearest one Python can represent: an imported file may hold any that PostgreSQL accepts."""
     return func.least(func.greatest(moment, _EARLIEST), _LATEST)
 
 
 def _write_pages(session: Session, responses: Iterable[tuple[int, Iterable[StoredPage]]]) -> None:
-    """Writes pages of responses, as many at once as take little memory."""
+    """Inserts pages in batches of bounded memory."""
     waiting: list[dict[str, Any]] = []
     waiting_bytes = 0
     for response_id, pages in responses:
         for page in pages:
-            if waiting_bytes > _MOST_BYTES:
+            if waiting_bytes > _MAX_BYTES:
                 session.execute(insert(raw_response_page), waiting)
                 waiting, waiting_bytes = [], 0
             waiting.append(_columns(response_id, page))

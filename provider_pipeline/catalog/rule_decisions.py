@@ -1,8 +1,7 @@
-"""Extraction rules, stored and decided about: which one is active, and which may never be.
+"""Adds rule versions and changes their status; `rule_versions` reads them.
 
-Here: adding to `rule_version`, its statuses, and the active rule's copy in `provider_metadata`. Not here: reading the
-versions (`rule_versions`), and what became of each over time (`rule_history`). What a version says never changes, and
-exactly one is active per provider: the database refuses anything else, whoever asks.
+A version is immutable, and the database enforces that at most one per provider is active. `provider_metadata` has a
+copy of the active rule.
 """
 
 from collections.abc import Mapping
@@ -44,30 +43,19 @@ def add_version(
     scores: Mapping[str, Any] | None = None,
     task_id: int | None = None,
 ) -> int:
-    """Store a rule as the provider's next version, child of the active one.
+    """Store a rule as the provider's next version, child of the active one; returns its version.
 
-    A rule the provider already has keeps its version and its status, a rejected one too: whether to activate that
-    nevertheless is the caller's decision.
+    A rule the provider already has keeps its version and status. The caller decides whether to activate a rejected one.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
-        model_list_config: Endpoint, selector, fields, units and pagination.
-        endpoints_config: Capability patterns and evidence.
-        metadata: How the rule was made.
         digest: SHA-256 of the rule's canonical JSON.
         sample_id: The stored listing it was generated from, if any.
         origin: What made it, in a word.
-        activate: Make it the active rule.
         author: generator, person or agent.
-        created_by_id: Who made it.
         status: candidate, needs_review or rejected, for a new version that is not activated.
-        reason: Why it is added, or activated; None for its origin.
-        scores: What that rests on.
+        reason: Why it is added or activated; defaults to `origin`.
+        scores: The measurements behind the decision.
         task_id: The task it answers.
-
-    Returns:
-        The version number.
     """
     _allow_status(status)
     providers.lock(session, provider_id)
@@ -114,9 +102,9 @@ def activate_rule(
     scores: Mapping[str, Any] | None = None,
     task_id: int | None = None,
 ) -> None:
-    """Make a stored version the provider's active rule, whatever its status; no effect if it already is.
+    """Make a stored version the active rule, whatever its status; no effect if it already is.
 
-    The version that was active is retired. A trial of the activated version that still runs ends as promoted.
+    The previously active version is retired. A running trial of the activated version ends as promoted.
 
     Raises:
         RuleMissingError: The provider has no such version.
@@ -127,13 +115,10 @@ def activate_rule(
 
 
 def roll_back(session: Session, provider_id: int, *, reason: str, created_by_id: int | None = None) -> int:
-    """Make the version active again that was active before the present one.
-
-    Returns:
-        The version that is active now.
+    """Reactivate the previously active version and return it.
 
     Raises:
-        RuleMissingError: There is none to go back to.
+        RuleMissingError: There is none.
     """
     providers.lock(session, provider_id)
     version = previous_active_version(session, provider_id)
@@ -158,17 +143,11 @@ def set_status(
     scores: Mapping[str, Any] | None = None,
     task_id: int | None = None,
 ) -> None:
-    """Decide about a version that is not active; no effect if it has that status.
+    """Set the status of a version that is not active; no effect if it has that status already.
 
     Args:
-        session: Session to write with.
-        provider_id: The provider.
-        version: Its version.
         status: candidate, needs_review or rejected; `activate_rule` makes a version active, and retires another.
-        reason: Why.
-        created_by_id: Who decided.
         scores: What the decision rests on.
-        task_id: The task it answers.
 
     Raises:
         CatalogError: No such status, or the version is active.

@@ -1,4 +1,4 @@
-"""Rule versions: storing, finding and listing them, and their history."""
+"""Reads rule versions and their history; `rule_decisions` changes them."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import providers
-from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.tables import provider, rule_version, rule_version_event
 from provider_pipeline.errors import RuleMissingError, RuleReplacedError
 
@@ -25,12 +24,10 @@ class StoredRuleVersion:
         metadata: How the rule was made.
         digest: SHA-256 of the rule's canonical JSON.
         sample_id: The stored listing it was generated from, if any.
-        origin: What made it, in a word of the caller's.
+        origin: What made it, in a word.
         parent_version: The version that was active when it was made; None for the first.
         author: generator, person or agent.
-        created_by_id: Who made it, if anybody said.
         status: candidate, active, retired, rejected or needs_review.
-        created_at: When it was stored.
     """
 
     version: int
@@ -51,12 +48,7 @@ _COLUMNS = [rule_version.c[name] for name in StoredRuleVersion.__dataclass_field
 
 
 def require_active(session: Session, provider_id: int, version: int | None) -> None:
-    """Makes sure that a version is still the active one, and stays it until the transaction ends.
-
-    Args:
-        session: Session to lock the provider with.
-        provider_id: The provider.
-        version: The version that was active; None for no rule.
+    """Lock the provider and check that this version (None for no rule) is still the active one.
 
     Raises:
         RuleReplacedError: Another version became active meanwhile.
@@ -68,24 +60,12 @@ def require_active(session: Session, provider_id: int, version: int | None) -> N
 
 
 def replaced(slug: str, version: int | None, present: int | None) -> RuleReplacedError:
-    """What there is to say when another version became active meanwhile."""
+    """The error for an active version that was replaced meanwhile."""
     return RuleReplacedError(
         f"{slug}: rule version {present} became active meanwhile, in place of {version}",
         hint="nothing was written; try again",
         transient=True,
     )
-
-
-def active_versions(session: Session, provider_ids: Iterable[int]) -> dict[int, int]:
-    """The version of each provider's active rule; those without one are left out.
-
-    It stays the active one until the transaction ends if the provider was locked before.
-    """
-    query = select(rule_version.c.provider_id, rule_version.c.version).where(
-        rule_version.c.status == "active",
-        is_one_of_providers(rule_version.c.provider_id),
-    )
-    return {row.provider_id: row.version for row in session.execute(query, {"provider_ids": list(provider_ids)})}
 
 
 def active(session: Session, provider_id: int) -> StoredRuleVersion:
@@ -103,7 +83,7 @@ def active(session: Session, provider_id: int) -> StoredRuleVersion:
 
 
 def missing(slug: str) -> RuleMissingError:
-    """What there is to say of a provider without an active rule."""
+    """The error for a provider without an active rule."""
     return RuleMissingError(
         f"provider {slug!r} has no active extraction rule", hint=f"run: provider-pipeline rules generate {slug}"
     )
@@ -124,7 +104,7 @@ def get(session: Session, provider_id: int, version: int) -> StoredRuleVersion:
 
 
 def list_rule_versions(session: Session, provider_id: int, *, status: str | None = None) -> list[StoredRuleVersion]:
-    """A provider's rule versions, oldest first; with a status, only those that have it."""
+    """A provider's rule versions, oldest first."""
     query = select(*_COLUMNS).where(rule_version.c.provider_id == provider_id)
     if status is not None:
         query = query.where(rule_version.c.status == status)
@@ -132,18 +112,18 @@ def list_rule_versions(session: Session, provider_id: int, *, status: str | None
 
 
 def active_version(session: Session, provider_id: int) -> int | None:
-    """The version of the provider's active rule, if it has one."""
-    return active_versions(session, [provider_id]).get(provider_id)
+    """The provider's active rule version, if any."""
+    return providers.active_rule_versions(session, [provider_id]).get(provider_id)
 
 
 def slug_of(session: Session, provider_id: int) -> str:
-    """What texts call the provider."""
+    """The provider's slug for messages, or its key if it is gone."""
     return session.scalar(select(provider.c.slug).where(provider.c.id == provider_id)) or str(provider_id)
 
 
 @dataclass(frozen=True)
 class RuleEvent:
-    """A status that a rule version was given; see the comments on the table for what each column means."""
+    """A row of `rule_version_event`; its columns are explained by the table's comments."""
 
     id: int
     version: int
@@ -157,14 +137,7 @@ class RuleEvent:
 
 @dataclass(frozen=True)
 class Why:
-    """What a decision about a rule version rests on.
-
-    Attributes:
-        reason: In words.
-        scores: What was measured, if anything.
-        task_id: The task it answers, if any.
-        created_by_id: Who decided; None for the pipeline itself.
-    """
+    """The grounds of a decision about a rule version; `created_by_id` is None for the pipeline itself."""
 
     reason: str
     scores: Mapping[str, Any] | None
@@ -173,7 +146,7 @@ class Why:
 
 
 def record_rule_event(session: Session, provider_id: int, version: int, status: str, why: Why) -> None:
-    """Note that a version was given a status; `rule_decisions` calls it where it changes one."""
+    """Record a status change; only `rule_decisions` calls this."""
     session.execute(
         insert(rule_version_event).values(
             provider_id=provider_id,
@@ -188,7 +161,7 @@ def record_rule_event(session: Session, provider_id: int, version: int, status: 
 
 
 def events(session: Session, provider_id: int, *, version: int | None = None) -> list[RuleEvent]:
-    """What became of a provider's rule versions, or of one of them, oldest first."""
+    """Status changes of a provider's rule versions, or of one version, oldest first."""
     query = select(*(rule_version_event.c[name] for name in RuleEvent.__dataclass_fields__)).where(
         rule_version_event.c.provider_id == provider_id
     )
@@ -198,10 +171,7 @@ def events(session: Session, provider_id: int, *, version: int | None = None) ->
 
 
 def previous_active_version(session: Session, provider_id: int) -> int | None:
-    """The version that a roll back makes active; None where there is nothing to go back to.
-
-    A version that was rejected since is passed over.
-    """
+    """The version a rollback would activate, skipping rejected ones; None if there is none."""
     activated = session.scalars(
         select(rule_version_event.c.version)
         .where(rule_version_event.c.provider_id == provider_id, rule_version_event.c.status == "active")
@@ -216,14 +186,13 @@ def previous_active_version(session: Session, provider_id: int) -> int | None:
 
 
 def version_before(activated: Iterable[int], rejected: Set[int]) -> int | None:
-    """Where a roll back leads, by the order in which versions became active.
+    """The version to roll back to.
 
-    Going back to a version forgets what came after it, as in an editor's undo: rolling back twice goes back two steps,
-    and does not return to where it began.
+    Works like an editor's undo: rolling back twice goes back two steps instead of returning to the start.
 
     Args:
-        activated: Versions in the order they became active; the last is active now.
-        rejected: Versions not to go back to.
+        activated: Versions in the order in which they became active; the last one is active now.
+        rejected: Versions to skip.
     """
     path: list[int] = []
     for version in activated:

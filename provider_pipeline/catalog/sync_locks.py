@@ -1,12 +1,10 @@
-"""One sync of a provider at a time, whichever process runs it.
+"""Leases that allow one sync of a provider at a time, across processes.
 
-Here: the locks, and who has them. Not here: what a sync does while it has its lock (`provider_pipeline.sync`).
-
-A lock is a lease: a row that its process renews while it lives and that another process may take over once it has
-expired, by the database's clock. Advisory locks would not do behind a connection pooler: a session's stays with the
-pooler's connection when its owner is gone, and a transaction's pins a connection for as long as a provider takes to
-answer. A process that was held up for longer than a lease lasts may have lost its leases without noticing, so every
-write begins with `lock_providers`, which leaves out providers whose leases are no longer its own.
+A lease is a row that its process keeps renewing and that another process may take over once it has expired, by the
+database's clock. Advisory locks fail behind a connection pooler: a session lock stays with the pooler's connection when
+its owner is gone, and a transaction lock pins a connection while a provider answers. A process that stalls for longer
+than a lease may lose it unnoticed, so every write starts with `lock_providers`, which skips providers whose lease was
+taken over.
 """
 
 import logging
@@ -30,10 +28,10 @@ from provider_pipeline.catalog.tables import provider, provider_sync_lease
 from provider_pipeline.errors import CatalogError, ProviderPipelineError, SyncInProgressError
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a lease lasts after its latest renewal, and so how long a killed process keeps others from its providers."""
+"""Lifetime of a lease after its last renewal: how long a killed process blocks its providers."""
 
 RENEW_EVERY: Final = 15.0
-"""Seconds between two renewals: three may fail, or come late, before a lease expires."""
+"""Seconds between renewals: three may fail or be late before a lease expires."""
 
 _LOG = logging.getLogger("provider_pipeline.catalog")
 _INFO = "provider_pipeline.sync_locks"
@@ -42,16 +40,13 @@ _TRIES = 3
 
 @dataclass
 class SyncLocks:
-    """The sync locks of one process; thread-safe. A thread renews them from the first one on, until `close`.
-
-    Args:
-        engine: Where the catalogue is.
-        door: What the process is, for people: `the CLI`, `the API`, `Dagster`.
-        lease: How long a lock lasts without renewal.
-        renew_every: Seconds between two renewals.
+    """The sync locks of one process; thread-safe. A thread renews them from the first lock until `close`.
 
     Attributes:
-        token: What the process's leases are told apart by.
+        door: The client's name for people: `the CLI`, `the API`, `Dagster`.
+        lease: Lifetime of a lock without renewal.
+        renew_every: Seconds between renewals.
+        token: Identifies this process's leases.
     """
 
     engine: Engine
@@ -60,25 +55,18 @@ class SyncLocks:
     renew_every: float = RENEW_EVERY
     token: UUID = field(default_factory=uuid4)
     _process: int = field(default_factory=getpid, repr=False)
-    # Also keeps statements of this process in turn: two that lock the same rows in another order would deadlock.
+    # Also serializes this process's statements: two that lock the same rows in a different order would deadlock.
     _alone: Lock = field(default_factory=Lock, repr=False)
     _taken: dict[str, int] = field(default_factory=dict, repr=False)
     _renewing: Thread | None = field(default=None, repr=False)
     _closed: Event = field(default_factory=Event, repr=False)
 
     def info(self) -> dict[Any, Any]:
-        """For `Session(info=...)`: lets `open_sync_locks` find these locks."""
+        """For `Session(info=...)`, where `open_sync_locks` finds these locks."""
         return {_INFO: self}
 
     def take(self, slugs: Iterable[str]) -> dict[str, SyncInProgressError]:
-        """Keeps other syncs from providers, until `release`.
-
-        Args:
-            slugs: The providers.
-
-        Returns:
-            Those that are not taken, because they are being synced or there is no such provider.
-        """
+        """Lock providers until `release`; returns an error for each one that is being synced or does not exist."""
         if getpid() != self._process:
             raise CatalogError("sync locks of another process", hint="open the database again after a fork")
         refused: dict[str, SyncInProgressError] = {}
@@ -96,49 +84,43 @@ class SyncLocks:
                 refused |= {row.slug: _in_progress(row.slug, row) for row in rows if not row.is_taken and row.holder}
                 taken = {row.slug: row.id for row in rows if row.is_taken}
                 self._taken |= taken
-                # A lease that was taken since the statement began: the next one sees by whom.
+                # Taken since the statement started: the next one sees the holder.
                 undecided = [row.slug for row in rows if not row.is_taken and not row.holder]
                 wanted = [slug for slug in wanted if slug not in taken and slug not in refused]
                 if not undecided:
                     break
             if self._taken and self._renewing is None:
-                # A daemon, so that it keeps no process from ending: the leases that are left then expire.
+                # A daemon thread, so that it does not keep the process alive; remaining leases then expire.
                 self._renewing = Thread(target=self._renew, name="sync-leases", daemon=True)
                 self._renewing.start()
         return refused | {slug: _in_progress(slug, None) for slug in wanted}
 
     def release(self, slugs: Iterable[str]) -> None:
-        """Gives locks back, those of them that were taken."""
+        """Release those of the locks that were taken."""
         if getpid() != self._process:
-            return  # they are the parent's, which goes on
+            return  # forked: they belong to the parent, which continues
         with self._alone:
             ids = [self._taken.pop(slug) for slug in slugs if slug in self._taken]
             if ids:
                 try:
                     self._run("release_sync_leases", provider_ids=ids)
                 except (ProviderPipelineError, SQLAlchemyError) as error:
-                    _LOG.warning("%d sync leases could not be given back, and expire: %s", len(ids), _one_line(error))
+                    _LOG.warning("%d sync leases could not be released and will expire: %s", len(ids), _one_line(error))
 
     def close(self) -> None:
-        """Gives every lock back."""
+        """Release all locks."""
         self._closed.set()
         with self._alone:
             slugs = list(self._taken)
         self.release(slugs)
 
     def lock_providers(self, session: Session, provider_ids: Iterable[int], *, waiting: bool = True) -> set[int]:
-        """Locks the rows of providers, as `lock_provider` does, where their leases are still this process's.
+        """Lock the rows of those providers whose leases this process still holds; returns the locked ones.
 
-        They stay its own until the transaction ends: a lease that is locked is not taken over, even if it expires.
+        Their leases cannot be taken over until the transaction ends, even if they expire.
 
         Args:
-            session: Session to lock them with.
-            provider_ids: The providers.
-            waiting: Wait until each of them can be locked; otherwise, those that another transaction has locked are
-                left out.
-
-        Returns:
-            The providers that are locked now.
+            waiting: Whether to wait for rows that another transaction has locked, or to skip them.
         """
         lease = provider_sync_lease.c
         own = (
@@ -166,7 +148,7 @@ class SyncLocks:
                     _LOG.warning("%d sync leases could not be renewed: %s", len(self._taken), _one_line(error))
 
     def _run(self, name: str, **parameters: Any) -> Sequence[Row[Any]]:
-        # Whatever the database's default: in a stricter level, processes at the same rows fail instead of taking turns.
+        # Overrides a stricter default of the database, where concurrent processes would fail instead of taking turns.
         with self.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
             result = connection.execute(statement(name), {"token": self.token, **parameters})
             rows = result.all() if result.returns_rows else ()
@@ -176,7 +158,7 @@ class SyncLocks:
 
 @contextmanager
 def open_sync_locks(session: Session) -> Iterator[SyncLocks]:
-    """The locks that go with a session; of one that `Database` did not make, locks of its own that end here."""
+    """The session's locks; for a session that `Database` did not make, new ones that end with the context."""
     locks: SyncLocks | None = session.info.get(_INFO)
     if locks is not None:
         yield locks
@@ -187,17 +169,13 @@ def open_sync_locks(session: Session) -> Iterator[SyncLocks]:
 
 @contextmanager
 def sync_lock(session: Session, provider: Provider) -> Iterator[SyncLocks]:
-    """Keeps other syncs from a provider.
+    """Lock a provider for a sync, for as long as the context lasts.
 
     Args:
-        session: A session without a transaction: taking and giving back the lock needs a connection of its own.
-        provider: The provider.
-
-    Returns:
-        The locks, which have the provider's.
+        session: Must have no open transaction: the lock takes a connection of its own.
 
     Raises:
-        SyncInProgressError: It is being synced; says by which process, since when, and until when at least.
+        SyncInProgressError: It is being synced; names the process, since when, and when its lease ends.
     """
     with open_sync_locks(session) as locks:
         if refused := locks.take([provider.slug]):
@@ -209,12 +187,7 @@ def sync_lock(session: Session, provider: Provider) -> Iterator[SyncLocks]:
 
 
 def lock_lost(session: Session, slug: str) -> SyncInProgressError:
-    """The error of a sync whose lease another process took over.
-
-    Args:
-        session: Reads which process that is, if it is still at it.
-        slug: The provider.
-    """
+    """The error for a sync whose lease another process took over; names that process if it is still syncing."""
     lease = provider_sync_lease.c
     query: Select[Any] = select(lease.holder, lease.since, lease.expires_at).join(provider)
     now = session.execute(query.where(provider.c.slug == slug)).one_or_none()

@@ -1,4 +1,4 @@
-"""How each provider's latest sync went, and all that the next one needs to know."""
+"""`provider_sync`: the state of each provider's syncs, and what the next sync needs to start."""
 
 import functools
 import json
@@ -22,18 +22,20 @@ from provider_pipeline.catalog.tables import (
     provider_model,
     provider_sync,
     raw_response,
+    rule_trial,
     rule_version,
 )
 
-_LONGEST_MESSAGE = 1000
+_MAX_MESSAGE = 1000
 
 
 @dataclass(frozen=True)
 class SyncState:
-    """A provider's row of `provider_sync`, or what stands for it before the first sync.
+    """A provider's row of `provider_sync`; the defaults stand for a provider that was never synced.
 
-    `content` is the digest of the last accepted listing, as `ListingContent.sha256`. `window` has accepted listings
-    that were replaced in the last days, oldest first: `replaced_at`, in ISO 8601, and `profile`.
+    Attributes:
+        content: Digest of the last accepted listing, as `ListingContent.sha256`.
+        window: Accepted listings replaced in the last days, oldest first: `replaced_at` (ISO 8601) and `profile`.
     """
 
     last_checked_at: datetime | None = None
@@ -74,11 +76,11 @@ STATE_COLUMNS = tuple(
     _FROM_ELSEWHERE[name] if name in _FROM_ELSEWHERE else provider_sync.c[name]
     for name in SyncState.__dataclass_fields__
 )
-"""What makes a `SyncState`, from `provider_sync` joined with its raw response."""
+"""The columns of a `SyncState`, from `provider_sync` joined with its raw response."""
 
 
 def get(session: Session, provider_id: int) -> SyncState:
-    """How the provider's latest sync went; all None and zero before the first."""
+    """The state of a provider's syncs; defaults before the first."""
     query = (
         select(*STATE_COLUMNS)
         .outerjoin(raw_response, raw_response.c.id == provider_sync.c.raw_response_id)
@@ -90,12 +92,7 @@ def get(session: Session, provider_id: int) -> SyncState:
 
 @dataclass(frozen=True)
 class LastSuccess:
-    """When a provider was last synced well, and how often it failed since.
-
-    Attributes:
-        at: The last success; for a provider without one, when it was added.
-        consecutive_failures: Attempts since that did not succeed.
-    """
+    """A provider's last successful sync (or when it was added) and the number of failures since."""
 
     at: datetime
     consecutive_failures: int
@@ -121,15 +118,13 @@ class AcceptedSync:
     """A complete listing was accepted.
 
     Attributes:
-        provider_id: The provider.
         rule_version: The rule version that read it.
-        result: What the sync came to, as plain JSON.
+        result: The sync's summary, as plain JSON.
         profile: The listing's profile; None keeps the stored one.
-        raw_response_id: The stored listing.
-        validators: What to recognise each page by; see the comment on the column.
-        basis: Digest of all that the listing was read with; None if a repeat of it is to be judged anew.
-        window_days: Over how many days later listings are compared with the accepted ones.
-        begins_window: Whether they are compared with this one, and none before it.
+        validators: HTTP validators of each page; see the comment on the column.
+        basis: Fingerprint of everything but the listing that determines its rows; None to judge a repeat anew.
+        window_days: For how many days later listings are compared with the accepted ones.
+        begins_window: Whether to forget the accepted listings before this one.
     """
 
     provider_id: int
@@ -145,12 +140,11 @@ class AcceptedSync:
 
 @dataclass(frozen=True)
 class RepeatedSync:
-    """The last accepted listing came once more, and nothing follows from it.
+    """The last accepted listing was received again, unchanged.
 
     Attributes:
-        provider_id: The provider.
-        state: What was read before the listing was fetched.
-        result: What the sync came to, as plain JSON.
+        state: The state read before the listing was fetched.
+        result: As in `AcceptedSync`.
         validators: As in `AcceptedSync`.
     """
 
@@ -165,10 +159,9 @@ class FailedSync:
     """No listing was accepted.
 
     Attributes:
-        provider_id: The provider.
-        kind: What kind of failure, for example the exception's name.
-        message: One line, without secrets; a longer text is cut.
-        result: What the sync came to, as plain JSON.
+        kind: The kind of failure, such as the exception's name.
+        message: Without secrets; a longer text is cut.
+        result: As in `AcceptedSync`.
     """
 
     provider_id: int
@@ -178,14 +171,9 @@ class FailedSync:
 
 
 def record_successes(session: Session, syncs: Sequence[AcceptedSync], *, now: datetime) -> None:
-    """Note that listings were accepted.
+    """Record accepted listings, fetched at `now`.
 
-    Call it after `write_models` of the same syncs, which reads when the listings before were accepted.
-
-    Args:
-        session: Session to write with.
-        syncs: One for each provider.
-        now: When the listings were fetched.
+    Call it after `model_writes.write` of the same syncs, which reads when the previous listings were accepted.
     """
     if syncs:
         accepted = [vars(each) | {"validators": list(each.validators)} for each in syncs]
@@ -193,17 +181,14 @@ def record_successes(session: Session, syncs: Sequence[AcceptedSync], *, now: da
 
 
 def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, token: UUID, now: datetime) -> set[int]:
-    """Note that the last accepted listings came once more; no other row is touched.
+    """Record that the last accepted listings were received again; touches no other table.
 
     Args:
-        session: Session to write with.
-        syncs: One for each provider.
-        token: Of the leases that these syncs have.
+        token: The token of these syncs' leases.
         now: When the listings were fetched.
 
     Returns:
-        The providers it is noted of; not those of which another sync ended since their `state` was read, or whose lease
-        was taken over.
+        Providers updated; those synced concurrently since `state` was read, or whose lease was taken over, are skipped.
     """
     if not syncs:
         return set()
@@ -222,13 +207,7 @@ def record_repeats(session: Session, syncs: Sequence[RepeatedSync], *, token: UU
 
 
 def record_failures(session: Session, syncs: Sequence[FailedSync], *, now: datetime) -> None:
-    """Note that syncs failed; what is known of the last success stays.
-
-    Args:
-        session: Session to write with.
-        syncs: One for each provider.
-        now: When they failed.
-    """
+    """Record failed syncs; what is known of the last success stays."""
     if syncs:
         session.execute(_failure(), [_failure_values(each, now) for each in syncs])
 
@@ -239,7 +218,7 @@ def _failure_values(sync: FailedSync, now: datetime) -> dict[str, Any]:
         "last_checked_at": now,
         "consecutive_failures": 1,
         "last_error_kind": sync.kind,
-        "last_error": " ".join(sync.message.replace("\x00", " ").split())[:_LONGEST_MESSAGE],
+        "last_error": " ".join(sync.message.replace("\x00", " ").split())[:_MAX_MESSAGE],
         "last_result": dict(sync.result),
     }
 
@@ -262,13 +241,11 @@ def _failure() -> Insert:
 
 @dataclass(frozen=True)
 class ActiveRule:
-    """A provider's active rule without its longest part, which it has in common with others.
+    """A provider's active rule without its capability patterns, which many providers share.
 
     Attributes:
-        version: Counts from 1 for each provider.
-        origin: What made it, in a word.
-        model_list_config: Endpoint, selector, fields, units and pagination, as JSON text: the same for equal ones.
-        endpoints_digest: Tells its capability patterns and evidence, which `endpoints_configs` reads.
+        model_list_config: Endpoint, selector, fields, units and pagination, as JSON text; equal for equal rules.
+        endpoints_digest: Digest of the capability patterns and evidence, to look up with `endpoints_configs`.
     """
 
     version: int
@@ -279,14 +256,12 @@ class ActiveRule:
 
 @dataclass(frozen=True)
 class SyncTarget:
-    """A provider that is to be synced, as it was when this was read.
+    """What a sync of a provider starts from.
 
     Attributes:
-        provider: The provider.
-        rule: Its active rule; None if it has none.
-        state: How its latest sync went.
-        overrides: The overriding values that hold now, by model id.
-        any_missing: Whether its last accepted listing left a model out that does not count as removed yet.
+        overrides: Current overrides by model id.
+        any_missing: Whether a model is missing: left out of the last accepted listing but not removed yet.
+        on_trial: Whether a rule version is on trial.
     """
 
     provider: Provider
@@ -294,28 +269,18 @@ class SyncTarget:
     state: SyncState
     overrides: Mapping[str, Mapping[str, Any]]
     any_missing: bool
+    on_trial: bool
 
 
 def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[str, SyncTarget]:
-    """What is known of each of these providers, by slug; those that there are not are left out.
-
-    Args:
-        session: Session to read with.
-        slugs: The providers.
-        now: Overrides that have ended by then are left out.
-    """
+    """What the syncs of these providers start from, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings()]
     overrides = model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], {})) for row in rows}
 
 
 def endpoints_configs(session: Session, digests: Iterable[str]) -> dict[str, str]:
-    """Capability patterns and evidence as JSON text, by their digest; those of no rule are left out.
-
-    Args:
-        session: Session to read with.
-        digests: `ActiveRule.endpoints_digest` of the rules that are wanted.
-    """
+    """Capability patterns and evidence as JSON text by `ActiveRule.endpoints_digest`; unknown digests are left out."""
     found = session.execute(statement("read_endpoints_configs"), {"digests": list(digests)})
     return {row.endpoints_digest: row.endpoints_config for row in found}
 
@@ -330,6 +295,7 @@ def _target(row: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) 
         state=SyncState() if row["state.last_checked_at"] is None else SyncState(**part("state.")),
         overrides=overrides,
         any_missing=row["any_missing"],
+        on_trial=row["on_trial"],
     )
 
 
@@ -338,6 +304,7 @@ def _targets() -> Select[Any]:
     missing = select(provider_model.c.id).where(
         provider_model.c.provider_id == provider.c.id, provider_model.c.status == "missing"
     )
+    trial = select(rule_trial.c.id).where(rule_trial.c.provider_id == provider.c.id, rule_trial.c.status == "running")
     as_text = rule_version.c.model_list_config.cast(Text).label("model_list_config")
     rule = [as_text if name == as_text.name else rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
     return (
@@ -346,6 +313,7 @@ def _targets() -> Select[Any]:
             *(column.label(f"rule.{column.key}") for column in rule),
             *(column.label(f"state.{column.key}") for column in STATE_COLUMNS),
             missing.exists().label("any_missing"),
+            trial.exists().label("on_trial"),
         )
         .join(provider_metadata, provider_metadata.c.provider_id == provider.c.id)
         .outerjoin(rule_version, (rule_version.c.provider_id == provider.c.id) & (rule_version.c.status == "active"))

@@ -1,17 +1,13 @@
-"""How workers share tasks: one at a time, each for a while, and not for ever.
+"""Leases that let workers share RULE_GEN tasks: claiming, extending, answering and releasing them.
 
-Here: taking a task, keeping it, answering it or giving it back, and answers from outside. Not here: what the statuses
-mean and what people decide (`tasks`).
+A claim (`claimed_by`, `claimed_until`) is a lease: a killed worker stops extending it, and another takes the task over.
+Later calls name their worker and change nothing if the claim is lost. Put an activation and its answer into one
+transaction, the answer last: then a late worker activates nothing, and locks are taken in the same order as by syncs,
+which lock the provider before they close tasks. Leases compare clocks of different machines, so they must be much
+longer than the clock skew.
 
-A claim is a row lock that outlives its transaction: `claimed_by` and `claimed_until`. Whoever commits a claim has the
-task until then; a worker that was killed simply does not extend it, and another takes the task over. Every later call
-names its worker, and changes nothing when the claim has gone to somebody else: an activation and the answer that goes
-with it belong in one transaction, the answer last, so that a late worker activates nothing. (Last, because a sync locks
-its provider before it closes tasks; the other order could end in a deadlock.) Leases compare the clocks of different
-machines, so they should be long against the difference between those.
-
-A claim that was made over the HTTP API also holds the token's number, and only that token may use it there. A caller
-without a token is this program or its operator: to them the worker's name is enough.
+A claim made over the HTTP API also stores the token, and only that token may use it there. Callers without a token are
+this program or its operator: the worker's name is enough.
 """
 
 from collections.abc import Mapping
@@ -32,21 +28,15 @@ _ANSWERS = ("SUCCEEDED", "FAILED", "CANCELLED", "NEEDS_REVIEW")
 
 @dataclass(frozen=True)
 class Retries:
-    """How often a task is attempted, and how long after a failed attempt the next one may begin.
-
-    Attributes:
-        base: Pause after the first attempt; each further one is twice as long.
-        cap: Longest pause.
-        attempts: Attempts after which a task has FAILED.
-    """
+    """Exponential backoff: `base` after the first attempt, doubling up to `cap`; FAILED after `attempts`."""
 
     base: timedelta = timedelta(minutes=5)
     cap: timedelta = timedelta(hours=6)
     attempts: int = 5
 
     def pause(self, attempts: int) -> timedelta:
-        """How long to wait after so many attempts, at least one."""
-        doublings = min(attempts - 1, 30)  # a timedelta has an end
+        """The pause after this many attempts, at least one."""
+        doublings = min(attempts - 1, 30)  # a timedelta overflows
         return min(self.cap, self.base * (1 << doublings))
 
 
@@ -54,7 +44,7 @@ DEFAULT_RETRIES = Retries()
 
 
 def is_due(task: Task, now: datetime) -> bool:
-    """Whether `claim_task` would give this task to a worker."""
+    """Whether `claim` would give this task to a worker."""
     if task.status == "RUNNING":
         return task.claimed_until is not None and task.claimed_until <= now
     return task.status == "PENDING" and (task.next_attempt_at is None or task.next_attempt_at <= now)
@@ -71,22 +61,15 @@ def claim(
     token_id: int | None = None,
     retries: Retries = DEFAULT_RETRIES,
 ) -> Task | None:
-    """Take the oldest task that is due, or whose worker let its claim end. Commit at once, so that others see it.
+    """Claim the oldest task that is due or whose claim expired; None if there is none. Commit at once.
 
-    Two workers never get the same task. A task whose last worker vanished on its last attempt has FAILED.
+    Two workers never get the same task. A task whose worker vanished on the last attempt becomes FAILED.
 
     Args:
-        session: Session to write with.
-        worker: Names this claimant and no other, not even an earlier process on the same machine.
-        now: The time.
-        lease: How long the claim lasts unless it is extended.
-        slug: Only a task about this provider.
+        worker: A unique name: not even an earlier process on the same machine may have had it.
+        slug: Only a task of this provider.
         task_id: Only this task.
-        token_id: The API token that claims it, if one does.
-        retries: How many attempts a task has.
-
-    Returns:
-        The task, now RUNNING; None if there is none to take.
+        token_id: The API token that claims it, if any.
     """
     available = (
         select(agent_task.c.id, agent_task.c.attempts)
@@ -134,7 +117,7 @@ def claim(
 def extend(
     session: Session, task_id: int, *, worker: str, now: datetime, lease: timedelta, token_id: int | None = None
 ) -> None:
-    """Keep a task for longer: until `lease` from now. Commit at once, so that others see it.
+    """Extend a claim until `lease` from now. Commit at once.
 
     Raises:
         TaskClaimLostError: The worker does not have it any more, or not with this token.
@@ -155,12 +138,8 @@ def finish(
     """Answer a task.
 
     Args:
-        session: Session to write with.
-        task_id: The task.
-        worker: Who has it.
         status: SUCCEEDED, FAILED, CANCELLED, or NEEDS_REVIEW where a person must decide.
-        result: What came of it.
-        report: The same for people, as Markdown; None keeps what is stored.
+        report: For people, as Markdown; None keeps what is stored.
         proposed_version: The rule version it is about; None keeps what is stored.
 
     Raises:
@@ -189,7 +168,7 @@ def release(
     token_id: int | None = None,
     retries: Retries = DEFAULT_RETRIES,
 ) -> Task:
-    """Give a task back unanswered: to be tried again after a pause, or FAILED if that was its last attempt.
+    """Release a task unanswered: retried after a pause, or FAILED after its last attempt.
 
     Raises:
         TaskClaimLostError: The worker does not have it any more, or not with this token; nothing was changed.
@@ -216,18 +195,15 @@ def propose(
     token_id: int | None = None,
     report: str | None = None,
 ) -> None:
-    """Answer an open task with a stored rule version, which is to be judged like any other: the task is due at once.
+    """Answer an open task with a stored rule version to be judged; the task is due at once.
 
     Args:
-        session: Session to write with.
-        task_id: The task: one the worker has claimed, or one that nobody has.
-        version: A version of the provider's rule, already stored.
-        worker: Who has claimed it; None if nobody has.
-        token_id: The API token that answers, if one does.
-        report: What its author says about it, as Markdown; None keeps what is stored.
+        worker: The worker that claimed the task; None for an unclaimed one.
+        token_id: The API token that answers, if any.
+        report: The author's comment, as Markdown; None keeps what is stored.
 
     Raises:
-        TaskClaimLostError: Somebody else is at it, another token claimed it, or it is finished; nothing was changed.
+        TaskClaimLostError: Another worker or token has it, or it is finished; nothing was changed.
         RuleMissingError: The provider has no such version.
     """
     rule_versions.get(session, tasks.get(session, task_id).provider_id, version)
@@ -238,7 +214,7 @@ def propose(
 
 
 def begin_judging(session: Session, task: Task, *, worker: str) -> None:
-    """Note that the proposed rule is being judged. Commit at once: should the worker vanish over it, others learn why.
+    """Record that the proposed rule is being judged, in case the worker vanishes. Commit at once.
 
     Raises:
         TaskClaimLostError: The worker does not have the task any more.
@@ -263,10 +239,10 @@ def _failed(result: Mapping[str, Any]) -> dict[str, Any]:
 def _change_claimed(
     session: Session, task_id: int, worker: str | None, values: Mapping[str, Any], token_id: int | None = None
 ) -> None:
-    """Change a task that the worker has, or that nobody has when there is no worker.
+    """Update a task that the worker has claimed, or an unclaimed one if `worker` is None.
 
     Raises:
-        TaskClaimLostError: It is otherwise.
+        TaskClaimLostError: It is not claimed like that.
     """
     held: ColumnElement[bool]
     if worker is None:

@@ -1,24 +1,23 @@
-"""Tasks for an agent: what a failed check asks for.
-
-Here: reading and deciding about the rows of `agent_task`, and the statuses they go through. Not here: asking for
-something (`task_opening`), how workers share the tasks (`task_claims`), and what they do about them.
+"""`agent_task`: opening, reading and deciding RULE_GEN tasks; `task_claims` shares them among workers.
 
     PENDING -> RUNNING -> SUCCEEDED     answered
        ^          |-----> FAILED        given up after its last attempt
        |          |-----> NEEDS_REVIEW  a person must decide
        |----------'       (released: tried again later)
-       '--- a person's retry of a FAILED, CANCELLED or NEEDS_REVIEW one, and a proposal for an open one
+       '--- a person retries a FAILED, CANCELLED or NEEDS_REVIEW task, or a rule is proposed for an open one
 
-Any open task is CANCELLED when the provider is synced well without it. Open are PENDING, RUNNING and NEEDS_REVIEW.
+Open tasks (PENDING, RUNNING, NEEDS_REVIEW) are CANCELLED when the provider syncs successfully without them.
 """
 
-from collections.abc import Collection, Mapping
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, cast, func, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -32,7 +31,7 @@ UNCLAIMED: Mapping[str, Any] = {"claimed_by": None, "claimed_until": None, "clai
 
 @dataclass(frozen=True)
 class Task:
-    """A task as stored; see the comments on the table for what each column means."""
+    """A row of `agent_task`; its columns are explained by the table's comments."""
 
     id: int
     provider_id: int
@@ -57,15 +56,15 @@ class Task:
 
     @property
     def lost_its_judge(self) -> bool:
-        """Whether two workers began to judge the proposed rule and vanished.
+        """Whether two workers vanished while judging the proposed rule.
 
-        One may have been killed, or lost the database: the rule is not to blame for that.
+        A single one may have been killed or lost the database, which is not the rule's fault.
         """
         return self.times_judged > 1
 
     @property
     def times_judged(self) -> int:
-        """How many workers began to judge the proposed rule and vanished."""
+        """The number of workers that vanished while judging the proposed rule."""
         judging = (self.result or {}).get("judging")
         if isinstance(judging, dict) and judging["version"] == self.proposed_version:
             return int(judging["times"])
@@ -73,13 +72,93 @@ class Task:
 
     @property
     def first_error(self) -> str | None:
-        """What failed first, in the words of the check; None if no error was handed over."""
+        """The message of the first error, if any."""
         issues = self.config.get("issues", ())
         return next((issue["message"] for issue in issues if issue.get("severity") == "error"), None)
 
 
+@dataclass(frozen=True)
+class TaskRef:
+    """A task, and whether the call created it or found one open for the same failure."""
+
+    id: int
+    created: bool
+
+
+def failure_signature(issues: Iterable[Mapping[str, Any]]) -> str:
+    """A fingerprint of the kind of failure, as 64 hexadecimal digits: which errors on which fields.
+
+    Ignores the issues' order, number and texts. Without errors, it covers all issues.
+    """
+    listed = list(issues)
+    errors = [issue for issue in listed if issue.get("severity") == "error"]
+    kinds = sorted({(str(issue.get("type")), str(issue.get("field") or "")) for issue in errors or listed})
+    return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()
+
+
+def open_rule_gen_task(
+    session: Session,
+    provider_id: int,
+    *,
+    raw_response_id: int | None,
+    issues: Iterable[Mapping[str, Any]],
+    created_by_id: int | None = None,
+) -> TaskRef:
+    """Ask for a new rule, unless a task is already open for the same kind of failure.
+
+    An open task is not changed, except that one waiting for a person is due again when another listing fails in the
+    same way: a rule may be found for that one.
+    """
+    listed = [dict(issue) for issue in issues]
+    signature = failure_signature(listed)
+    is_open = (agent_task.c.type == "RULE_GEN") & agent_task.c.status.in_(OPEN_STATUSES)
+    adding = (
+        insert(agent_task)
+        .values(
+            provider_id=provider_id,
+            type="RULE_GEN",
+            signature=signature,
+            config={"raw_response_id": raw_response_id, "issues": listed},
+            created_by_id=created_by_id,
+        )
+        # Naming the partial index would need its predicate without parameters: a prepared plan cannot match those.
+        .on_conflict_do_nothing()
+        .returning(agent_task.c.id)
+    )
+    existing = select(agent_task.c.id).where(
+        agent_task.c.provider_id == provider_id, agent_task.c.signature == signature, is_open
+    )
+    for _ in range(3):
+        if (task_id := session.scalar(adding)) is not None:
+            return TaskRef(task_id, created=True)
+        if (task_id := session.scalar(existing)) is not None:
+            _ask_again(session, task_id, raw_response_id, listed)
+            return TaskRef(task_id, created=False)
+        # The open task was finished between the two statements.
+    raise CatalogError("the RULE_GEN task keeps changing", hint="try again")
+
+
+def _ask_again(session: Session, task_id: int, raw_response_id: int | None, issues: list[dict[str, Any]]) -> None:
+    """Make a task that waits for a person due again if this is another listing."""
+    session.execute(
+        update(agent_task)
+        .where(
+            agent_task.c.id == task_id,
+            agent_task.c.status == "NEEDS_REVIEW",
+            agent_task.c.raw_response_id.is_distinct_from(raw_response_id),
+        )
+        .values(
+            status="PENDING",
+            attempts=0,
+            next_attempt_at=None,
+            proposed_version=None,
+            config=agent_task.c.config.op("||")(cast({"raw_response_id": raw_response_id, "issues": issues}, JSONB)),
+        )
+    )
+
+
 def add_evidence(session: Session, task_id: int, evidence: Mapping[str, Any]) -> None:
-    """Add what is known of the failure to an open task's `config["evidence"]`; a key that is there is replaced.
+    """Merge facts about the failure into an open task's `config["evidence"]`, replacing existing keys.
 
     Raises:
         CatalogError: No such task, or it is finished.
@@ -117,11 +196,9 @@ def list_tasks(
     """Tasks, oldest first.
 
     Args:
-        session: Session to read with.
-        status: Only tasks of this status, or of one of these.
-        slug: Only tasks about this provider.
-        since: Only those that are open, or were opened or ended since then.
-        limit: Only the newest so many.
+        status: One status or several.
+        since: Only tasks that are open, or were opened or ended since then.
+        limit: Only this many of the newest tasks.
     """
     query = _tasks()
     if status is not None:
@@ -136,16 +213,14 @@ def list_tasks(
 
 
 def set_status(session: Session, task_id: int, status: str, result: Mapping[str, Any] | None = None) -> None:
-    """Decide about an open task, whoever has it: a worker at it loses its claim. A finished one stays as it is.
+    """Set the status of an open task; a worker that has claimed it loses its claim.
 
     Args:
-        session: Session to write with.
-        task_id: The task.
-        status: PENDING, NEEDS_REVIEW, SUCCEEDED, FAILED or CANCELLED; only `claim_task` makes a task RUNNING.
-        result: What came of it; None keeps what is stored.
+        status: PENDING, NEEDS_REVIEW, SUCCEEDED, FAILED or CANCELLED; only `task_claims.claim` makes a task RUNNING.
+        result: None keeps what is stored.
 
     Raises:
-        CatalogError: There is no such status, no such task, or it is finished already.
+        CatalogError: There is no such status or task, or the task is finished.
     """
     allowed = ("PENDING", "NEEDS_REVIEW", *FINISHED_STATUSES)
     if status not in allowed:
@@ -159,11 +234,7 @@ def set_status(session: Session, task_id: int, status: str, result: Mapping[str,
 
 
 def cancel_open(session: Session, provider_id: int, reason: str) -> list[int]:
-    """Close every open task of a provider that needs no answer any more; a worker at one loses its claim.
-
-    Returns:
-        The tasks that were open.
-    """
+    """Cancel a provider's open tasks and return their keys; workers lose their claims."""
     cancelled = session.scalars(
         update(agent_task)
         .where(agent_task.c.provider_id == provider_id, agent_task.c.status.in_(OPEN_STATUSES))
@@ -174,16 +245,14 @@ def cancel_open(session: Session, provider_id: int, reason: str) -> list[int]:
 
 
 def retry(session: Session, task_id: int, *, reason: str, created_by_id: int | None = None) -> None:
-    """Have a task taken up again at once, from the beginning: all its attempts are before it, and no proposal.
+    """Reset a task: due at once, with all its attempts left and no proposal.
 
     Args:
-        session: Session to write with.
         task_id: A task that is not RUNNING and did not succeed.
-        reason: Why, for its result, which keeps what the last attempt said besides.
-        created_by_id: Who asked.
+        reason: Added to its result, which keeps what the last attempt stored.
 
     Raises:
-        CatalogError: No such task, it runs or succeeded, or another is open for the same failure.
+        CatalogError: There is no such task, it is running or has succeeded, or another is open for the same failure.
     """
     asked = {"retried": {"reason": reason, "created_by_id": created_by_id}}
     present = func.coalesce(agent_task.c.result, func.jsonb_build_object())
@@ -210,10 +279,10 @@ def retry(session: Session, task_id: int, *, reason: str, created_by_id: int | N
 
 
 def _change(session: Session, task_id: int, allowed: ColumnElement[bool], values: Mapping[str, Any]) -> None:
-    """Change a task that is as it must be, or say how it is.
+    """Update a task that meets a condition.
 
     Raises:
-        CatalogError: It is not there, or not as it must be.
+        CatalogError: There is no such task, or it does not meet the condition.
     """
     changed = session.scalar(
         update(agent_task).where(agent_task.c.id == task_id, allowed).values(**values).returning(agent_task.c.id)

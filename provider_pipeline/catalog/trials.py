@@ -1,10 +1,6 @@
-"""Trials: a rule version that reads every listing beside the active one, before anybody decides.
+"""`rule_trial`: rule versions that read each new listing beside the active one, and how they compare."""
 
-Here: the rows of `rule_trial` and `rule_trial_result`, and when a trial is over. Not here: the comparison whose scores
-are stored, and the promotion of a version that did well (`rule_versions.activate_rule`, which ends its trial).
-"""
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import rule_versions
-from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.tables import provider, rule_trial, rule_trial_result
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 
@@ -24,20 +19,16 @@ _ENDS = ("finished", "promoted", "stopped")
 
 @dataclass(frozen=True)
 class RuleTrial:
-    """A trial as stored, and how far it is.
+    """A trial and its progress.
 
     Attributes:
-        id: Its key.
-        provider_id: The provider.
-        slug: The provider's slug.
         version: The rule version on trial.
         started_at: When it began.
-        until_syncs: It ends after so many syncs; None if only time ends it.
-        until_at: It ends then at the latest; None if only syncs end it.
+        until_syncs: Ends after this many syncs; None if only time ends it.
+        until_at: Ends then at the latest; None if only syncs end it.
         policy: report or promote.
         status: running, finished, promoted or stopped.
         reason: Why it was begun.
-        created_by_id: Who began it.
         ended_at: When it ended.
         end_reason: Why it ended as it did.
         syncs: Syncs so far.
@@ -61,14 +52,14 @@ class RuleTrial:
     responses: int
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it has run for as long as it was meant to."""
+        """Whether it has reached its end."""
         enough = self.until_syncs is not None and self.syncs >= self.until_syncs
         return enough or (self.until_at is not None and now >= self.until_at)
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How the version on trial did on one listing.
+    """The trial's comparison on one listing.
 
     Attributes:
         raw_response_id: The stored listing; None once it was forgotten.
@@ -95,11 +86,10 @@ def start(
     policy: str = "report",
     created_by_id: int | None = None,
 ) -> RuleTrial:
-    """Put a version on trial, for so many syncs, until a time, or until whichever comes first.
+    """Start a trial that ends after a number of syncs or at a time, whichever comes first.
 
     Raises:
-        CatalogError: The version is active, or on trial already; no end is given, or one that has passed; no such
-            policy.
+        CatalogError: The version is active or on trial already, the end is missing or past, or the policy is unknown.
         RuleMissingError: The provider has no such version.
     """
     if policy not in TRIAL_POLICIES:
@@ -143,7 +133,7 @@ def get(session: Session, trial_id: int) -> RuleTrial:
 
 
 def list_trials(session: Session, *, slug: str | None = None, status: str | None = None) -> list[RuleTrial]:
-    """Trials, oldest first; with a slug or a status, only those that have it."""
+    """Trials, oldest first."""
     query = _trials()
     if slug is not None:
         query = query.where(provider.c.slug == slug)
@@ -153,12 +143,10 @@ def list_trials(session: Session, *, slug: str | None = None, status: str | None
 
 
 def running(session: Session, provider_id: int, *, lock: bool = False) -> list[RuleTrial]:
-    """A provider's trials that a sync has to serve, oldest first.
+    """A provider's running trials, oldest first.
 
     Args:
-        session: Session to read with.
-        provider_id: The provider.
-        lock: Keep others from ending them until the transaction ends; call `lock_provider` before.
+        lock: Keep them from ending until the transaction ends; call `providers.lock` first.
     """
     query = _trials().where(rule_trial.c.provider_id == provider_id, rule_trial.c.status == "running")
     if lock:
@@ -166,27 +154,15 @@ def running(session: Session, provider_id: int, *, lock: bool = False) -> list[R
     return [RuleTrial(**row._mapping) for row in session.execute(query.order_by(rule_trial.c.id))]
 
 
-def providers_on_trial(session: Session, provider_ids: Iterable[int]) -> set[int]:
-    """Those of these providers that have a trial running."""
-    query = select(rule_trial.c.provider_id).where(
-        rule_trial.c.status == "running",
-        is_one_of_providers(rule_trial.c.provider_id),
-    )
-    return set(session.scalars(query, {"provider_ids": list(provider_ids)}))
-
-
 def record_result(
     session: Session, trial_id: int, *, raw_response_id: int, now: datetime, scores: Mapping[str, Any]
 ) -> RuleTrial:
-    """Note how the version did in one sync; content it has read before is only counted again.
-
-    Returns:
-        The trial as it is now.
+    """Record the comparison of one sync and return the updated trial; known content is only counted.
 
     Raises:
         CatalogError: There is no such trial, or it has ended.
     """
-    # Locked, so that a trial that ends meanwhile has no result after its end.
+    # Locked so that a trial that ends concurrently gets no result after its end.
     status = session.scalar(select(rule_trial.c.status).where(rule_trial.c.id == trial_id).with_for_update(read=True))
     if status != "running":
         raise CatalogError(f"trial {trial_id} is {status}" if status else f"no trial {trial_id}")
@@ -203,7 +179,7 @@ def record_result(
 
 
 def trial_results(session: Session, trial_id: int) -> list[TrialResult]:
-    """What a trial found, oldest first."""
+    """A trial's results, oldest first."""
     query = select(*(rule_trial_result.c[name] for name in TrialResult.__dataclass_fields__)).where(
         rule_trial_result.c.trial_id == trial_id
     )
@@ -211,17 +187,13 @@ def trial_results(session: Session, trial_id: int) -> list[TrialResult]:
 
 
 def end(session: Session, trial_id: int, *, status: str, now: datetime, reason: str) -> RuleTrial:
-    """End a trial; one that has ended this way already stays as it is.
+    """End a trial; no effect if it already ended with this status.
 
     Args:
-        session: Session to write with.
-        trial_id: The trial.
-        status: finished: it ran to its end; promoted: its version was activated; stopped: ended early.
-        now: The time.
-        reason: Why.
+        status: finished (reached its end), promoted (its version was activated) or stopped (ended early).
 
     Raises:
-        CatalogError: No such trial or status, or it has ended another way.
+        CatalogError: There is no such trial or status, or it ended differently.
     """
     if status not in _ENDS:
         raise CatalogError(f"a trial cannot end as {status!r}", hint=f"one of {', '.join(_ENDS)}")

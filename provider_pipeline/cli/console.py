@@ -20,6 +20,7 @@ from rich.text import Text
 from provider_pipeline import catalog, sync
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.rules.issues import escaped, has_controls
+from provider_pipeline.rules.model_columns import HEADINGS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
@@ -168,9 +169,6 @@ def change_lines(changes: Sequence[catalog.model_writes.ModelChange], total: int
         yield f"and {total - len(changes)} more"
 
 
-MODEL_NUMBERS = ("context", "max output", "USD/M in", "USD/M out")
-
-
 def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) -> Table:
     """Models as the catalogue has them, one line each.
 
@@ -181,21 +179,18 @@ def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) ->
     """
     return table(
         title,
-        ("model", "family", *MODEL_NUMBERS, "capabilities", *further),
+        ("model", "family", *HEADINGS.values(), "capabilities", *further),
         (
             (
                 model["model_id"],
                 model["family"],
-                number(model["context_length"]),
-                number(model["max_output_tokens"]),
-                number(model["input_price"]),
-                number(model["output_price"]),
+                *(number(model[name]) for name in HEADINGS),
                 " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
                 *(model[column] for column in further),
             )
             for model in models
         ),
-        right=MODEL_NUMBERS,
+        right=(*HEADINGS.values(),),
     )
 
 

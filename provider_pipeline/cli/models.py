@@ -11,12 +11,12 @@ from rich.text import Text
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import JsonOption, draw, emit_json, marked, note, number, table
 from provider_pipeline.cli.moments import TIME_HELP, optional_moment
+from provider_pipeline.rules.model_columns import HEADINGS
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
 
 _STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
-_RIGHT = ("context", "max output", "USD/M in", "USD/M out")
-_COLUMNS = ("provider", "model", "status", "family", *_RIGHT, "capabilities", "set by people")
+_COLUMNS = ("provider", "model", "status", "family", *HEADINGS.values(), "capabilities", "set by people")
 
 
 class ModelStatus(StrEnum):
@@ -59,7 +59,7 @@ def list_models(
         left_out.add("set by people")
     shown = [position for position, name in enumerate(_COLUMNS) if name not in left_out]
     rows = ([cells[position] for position in shown] for cells in map(_cells, found))
-    draw(table(title, [_COLUMNS[position] for position in shown], rows, right=_RIGHT))
+    draw(table(title, [_COLUMNS[position] for position in shown], rows, right=(*HEADINGS.values(),)))
 
 
 def _cells(model: dict[str, Any]) -> tuple[Any, ...]:
@@ -68,10 +68,7 @@ def _cells(model: dict[str, Any]) -> tuple[Any, ...]:
         model["model_id"],
         Text(_status(model), style=_STYLES[model["status"]]),
         model["family"],
-        number(model["context_length"]),
-        number(model["max_output_tokens"]),
-        number(model["input_price"]),
-        number(model["output_price"]),
+        *(number(model[name]) for name in HEADINGS),
         " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
         " ".join(model["overridden_fields"]),
     )

@@ -111,7 +111,7 @@ SPECS = (
         page=HOW_A_SYNC_WORKS,
         metadata={
             "dagster/table_name": "provider_model",
-            "dagster/column_schema": column_schema(catalog.model_columns.PROVIDER_MODEL_COLUMNS),
+            "dagster/column_schema": column_schema(rules.model_columns.PROVIDER_MODEL_COLUMNS),
         },
     ),
 )

@@ -32,7 +32,7 @@ _IMPLIED_FIELDS = frozenset({"model_id", "status", "capability_sources", "overri
 _Metadata = dict[str, Any]
 
 
-def column_schema(columns: Iterable[catalog.model_columns.ColumnDescription]) -> dg.TableSchema:
+def column_schema(columns: Iterable[rules.model_columns.ModelColumn]) -> dg.TableSchema:
     """A table's columns, with types, comments and constraints, as Dagster's column schema."""
     return dg.TableSchema(
         columns=[

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         matching as matching,
         mining as mining,
         mining_limits as mining_limits,
+        model_columns as model_columns,
         overriding as overriding,
         pagination as pagination,
         paths as paths,

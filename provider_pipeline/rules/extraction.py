@@ -9,6 +9,7 @@ from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
@@ -43,13 +44,9 @@ _SOURCES: Final = ("evidence", "lookup_table", "regex")
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "id": "model_id",
     "name": "display_name",
-    "display_name": "display_name",
-    "context_length": "context_length",
-    "max_output_tokens": "max_output_tokens",
-    "input_modalities": "input_modalities",
-    "output_modalities": "output_modalities",
-    "input_price": "input_price",
-    "output_price": "output_price",
+    **{
+        name: name for name in ("display_name", *LIMIT_COLUMNS, "input_modalities", "output_modalities", *PRICE_COLUMNS)
+    },
 }
 """A rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
 
@@ -101,13 +98,12 @@ class ItemReader:
         self._name = fields["display_name"].evaluate if "display_name" in fields else None
         self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
         self._limits = [
-            (column, get, _reader(read_limit, endpoint, column))
-            for column, get in _present(fields, "context_length", "max_output_tokens")
+            (column, get, _reader(read_limit, endpoint, column)) for column, get in _present(fields, *LIMIT_COLUMNS)
         ]
         self._modalities = _present(fields, "input_modalities", "output_modalities")
         self._prices = [
             (column, get, unit_factor(endpoint.units.get(column)), _reader(read_price, endpoint, column))
-            for column, get in _present(fields, "input_price", "output_price")
+            for column, get in _present(fields, *PRICE_COLUMNS)
         ]
         self._metadata = _present(fields, *(name for name in fields if name not in set(FIELD_COLUMNS.values())))
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline.rules.values import BadValueError, check_storable
 
-OVERRIDABLE: Final = tuple(
-    column for column in ROW_COLUMNS if column not in {"model_id", "meta_hash", "capability_sources"}
-)
+_OVERRIDABLE: Final = {column.name: column for column in PROVIDER_MODEL_COLUMNS if column.overridable}
+OVERRIDABLE: Final = tuple(_OVERRIDABLE)
 _MERGED: Final = ("capabilities", "metadata_json")
 _CAPABILITY: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 _MAX_TOKENS: Final = 2**53
@@ -115,7 +115,8 @@ def checked_value(field: str, value: Any) -> Any:
         raise InvalidRuleError(f"the value of {field} cannot be stored: {error}") from error
     if value is None or column == "metadata_json":
         return value
-    is_valid, expected = _CHECKS[column]
+    described = _OVERRIDABLE[column]
+    is_valid, expected = _CHECKS[described.unit or described.type]
     if not is_valid(value):
         raise InvalidRuleError(f"{field} cannot be {value!r}; it is {expected}, or null")
     return sorted(set(value)) if column.endswith("_modalities") else value
@@ -133,18 +134,10 @@ def _is_price(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < math.inf
 
 
-_TEXT: Final = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
-_LIMIT: Final = (_is_limit, "a whole number of tokens above zero")
-_TEXTS: Final = (_is_texts, "a list of texts")
-_PRICE: Final = (_is_price, "a price in USD per million tokens")
 _CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "display_name": _TEXT,
-    "family": _TEXT,
-    "context_length": _LIMIT,
-    "max_output_tokens": _LIMIT,
-    "input_modalities": _TEXTS,
-    "output_modalities": _TEXTS,
-    "input_price": _PRICE,
-    "output_price": _PRICE,
-    "capabilities": (lambda value: isinstance(value, bool), "true or false"),
+    "TEXT": (lambda value: isinstance(value, str) and bool(value.strip()), "a text"),
+    "tokens": (_is_limit, "a whole number of tokens above zero"),
+    "ARRAY": (_is_texts, "a list of texts"),
+    "usd_per_million_tokens": (_is_price, "a price in USD per million tokens"),
+    "JSONB": (lambda value: isinstance(value, bool), "true or false"),
 }

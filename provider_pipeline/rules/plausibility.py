@@ -10,12 +10,11 @@ from typing import Any, Final
 from provider_pipeline.rules.guards import remedy
 from provider_pipeline.rules.history import Baseline, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
-_PRICES: Final = ("input_price", "output_price")
-_LIMITS: Final = ("context_length", "max_output_tokens")
-MOVING_COLUMNS: Final = (*_PRICES, *_LIMITS)
+MOVING_COLUMNS: Final = (*PRICE_COLUMNS, *LIMIT_COLUMNS)
 """Columns compared between a row and its earlier versions."""
 _UP: Final = 1
 _DOWN: Final = 2
@@ -48,8 +47,8 @@ class BaselineComparison:
         self.baseline = baseline
         self._thresholds = thresholds
         self._stayed = self._new = 0
-        self._prices = _Moves(_PRICES, self._price_jumped)
-        self._limits = _Moves(_LIMITS, self._limit_shrank)
+        self._prices = _Moves(PRICE_COLUMNS, self._price_jumped)
+        self._limits = _Moves(LIMIT_COLUMNS, self._limit_shrank)
 
     def add(self, row: Mapping[str, Any], once: Once) -> None:
         """Count one row, given its model at the baseline."""

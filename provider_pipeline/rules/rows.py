@@ -11,24 +11,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
 
-ROW_COLUMNS: Final = (
-    "model_id",
-    "display_name",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "input_price",
-    "output_price",
-    "capabilities",
-    "capability_sources",
-    "metadata_json",
-    "meta_hash",
-)
-
-MEANINGFUL_COLUMNS: Final = tuple(sorted(set(ROW_COLUMNS) - {"capability_sources", "meta_hash"}))
+ROW_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.listed)
+MEANINGFUL_COLUMNS: Final = tuple(sorted(column.name for column in PROVIDER_MODEL_COLUMNS if column.compared))
 """The columns that the change hash covers."""
 meaning_of = operator.itemgetter(*MEANINGFUL_COLUMNS)
 """Their values, from a row that has every column."""
@@ -70,7 +56,7 @@ def meta_hash(row: Mapping[str, Any]) -> str:
 
 
 DISTINCT_CAP: Final = 16
-NUMERIC: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
+NUMERIC: Final = (*LIMIT_COLUMNS, *PRICE_COLUMNS)
 _TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities")
 FILLED: Final = (*_TEXTUAL, *NUMERIC)
 _EMPTY_ROW: Final[Mapping[str, Any]] = dict.fromkeys(ROW_COLUMNS)

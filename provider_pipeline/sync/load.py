@@ -168,7 +168,7 @@ def _with_active_rules(
     complete = [each for each in listings if each.error is None]
     if not complete or keep == "raw":
         return list(listings)
-    active = catalog.rule_versions.active_versions(session, [each.plan.provider.id for each in complete])
+    active = catalog.providers.active_rule_versions(session, [each.plan.provider.id for each in complete])
 
     def checked(listing: ExtractedListing) -> ExtractedListing:
         plan = listing.plan

@@ -32,6 +32,7 @@ class Target:
         capabilities: That rule's capability rules, as JSON text.
         state: The state after its latest sync.
         skip_unchanged: Whether the listing need not be validated if it equals the last accepted one.
+        on_trial: Whether a rule version is on trial.
         now: When this was read.
         accept: Guards whose findings a person takes responsibility for.
     """
@@ -41,6 +42,7 @@ class Target:
     capabilities: str = field(repr=False)
     state: catalog.sync_state.SyncState = field(repr=False)
     skip_unchanged: bool
+    on_trial: bool
     now: datetime
     accept: AcceptedGuards | None = None
 
@@ -99,7 +101,7 @@ def _plan(
         and not known.any_missing  # each further listing without a model counts towards its removal
     )
     text = capabilities[known.rule.endpoints_digest]
-    return Target(known.provider, known.rule, text, state, skip_unchanged, now, accept)
+    return Target(known.provider, known.rule, text, state, skip_unchanged, known.on_trial, now, accept)
 
 
 def fingerprint(provider: catalog.providers.Provider, rule_version: int, overrides: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.database_errors import documented_errors
+from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import read_listing
@@ -116,11 +116,9 @@ def let_others_read(session: Session, loaded: list[Loaded], *, now: datetime) ->
     """
     stored = [each for each in loaded if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
     try:
-        on_trial = catalog.trials.providers_on_trial(session, [each.provider_id for each in stored])
-        session.rollback()
         for each in stored:
             plan, outcome = each.listing.plan, each.outcome
-            if each.provider_id in on_trial and outcome.raw_response_id is not None:
+            if plan.on_trial and outcome.raw_response_id is not None:
                 run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
                 session.commit()
             is_first = plan.state.last_success_at is None and outcome.last_success_at is not None

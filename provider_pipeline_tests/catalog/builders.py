@@ -17,8 +17,23 @@ from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.notifications import News
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.sync_state import AcceptedSync, FailedSync
+from provider_pipeline.rules.rows import ROW_COLUMNS
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+FULL = {
+    "display_name": "GPT-4o",
+    "family": "gpt",
+    "context_length": 128_000,
+    "max_output_tokens": 16_384,
+    "input_modalities": ["image", "text"],
+    "output_modalities": ["text"],
+    "input_price": 0.1 + 0.2,  # a float with 17 digits
+    "output_price": 1e-07,
+    "capabilities": {"chat": True, "embedding": False},
+    "capability_sources": {"chat": "evidence", "embedding": "regex"},
+    "metadata_json": {"owned_by": "openai", "note": 'quotes " and \\ and \t tab and { braces } and ünï'},
+}
+"""Values of a model of which everything is known."""
 
 
 def hours_later(hours: int) -> datetime:
@@ -27,14 +42,7 @@ def hours_later(hours: int) -> datetime:
 
 def model(model_id: str, **columns) -> dict:
     row = {
-        "display_name": None,
-        "family": None,
-        "context_length": None,
-        "max_output_tokens": None,
-        "input_modalities": None,
-        "output_modalities": None,
-        "input_price": None,
-        "output_price": None,
+        **dict.fromkeys(name for name in ROW_COLUMNS if name not in {"model_id", "meta_hash"}),
         "capabilities": {},
         "capability_sources": {},
         "metadata_json": {},

@@ -3,7 +3,7 @@ import json
 from sqlalchemy import text
 
 from provider_pipeline.catalog.digest import change_digest, digest_markdown
-from provider_pipeline.catalog.task_opening import open_rule_gen_task
+from provider_pipeline.catalog.tasks import open_rule_gen_task
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, write_models
 
 PRICED = {"input_price": 2.5, "output_price": 10, "context_length": 128_000, "capabilities": {"chat": True}}

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, text
 
 from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.migrations import VERSION_TABLE, check_schema, upgrade
-from provider_pipeline.catalog.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.catalog.tables import metadata, provider_model
 from provider_pipeline.errors import MigrationMissingError
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 
 PROJECT = Path(__file__).parents[2]
 EVERY = [path.stem for path in sorted((PROJECT / "sql").glob("*.sql"))]

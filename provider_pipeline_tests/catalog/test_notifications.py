@@ -4,7 +4,7 @@ import pytest
 
 from provider_pipeline.catalog import notifications
 from provider_pipeline.catalog.database import Database
-from provider_pipeline.catalog.notifications import MOST_ATTEMPTS, mark_delivered, mark_failed, pause_after
+from provider_pipeline.catalog.notifications import MAX_ATTEMPTS, mark_delivered, mark_failed, pause_after
 from provider_pipeline_tests.catalog.builders import NOON, enqueue_notification, hours_later
 
 
@@ -71,15 +71,15 @@ def test_a_delivered_notification_is_never_due_again(session, tell):
 def test_a_failed_notification_is_tried_again_later_each_time_and_given_up_in_the_end(session, tell):
     tell("a")
     now = NOON
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         (claimed,) = _claim(session, now)
         again = mark_failed(session, claimed, "refused\nwith status 500", now=now)
-        assert again is (attempt < MOST_ATTEMPTS)
+        assert again is (attempt < MAX_ATTEMPTS)
         assert _claim(session, now + pause_after(attempt) - timedelta(seconds=1)) == []
         now += pause_after(attempt)
     assert _claim(session, hours_later(10_000)) == []
     (stored,) = notifications.find(session, undelivered_only=True)
-    assert (stored.attempts, stored.last_error) == (MOST_ATTEMPTS, "refused with status 500")
+    assert (stored.attempts, stored.last_error) == (MAX_ATTEMPTS, "refused with status 500")
 
 
 def test_the_pauses_double_up_to_six_hours():
@@ -89,7 +89,7 @@ def test_the_pauses_double_up_to_six_hours():
 
 def test_a_notification_whose_workers_all_die_is_given_up_too(session, tell):
     tell("a")
-    for hour in range(MOST_ATTEMPTS):
+    for hour in range(MAX_ATTEMPTS):
         assert len(_claim(session, hours_later(hour))) == 1
     assert _claim(session, hours_later(1000)) == []
     (stored,) = notifications.find(session)

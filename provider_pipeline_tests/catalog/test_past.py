@@ -4,13 +4,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
 from provider_pipeline.catalog import rule_decisions
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 from provider_pipeline_tests.catalog.builders import counts, hours_later, model, register, removes_after, write_models
 
-COLUMNS = (
-    "slug, id, provider_id, model_id, display_name, family, context_length, max_output_tokens, input_modalities, "
-    "output_modalities, input_price, output_price, capabilities, capability_sources, metadata_json, status, "
-    "first_seen_at, missing_since, removed_at, rule_version, renamed_from, renamed_to, overridden_fields"
-)
+COLUMNS = ", ".join(("slug", "id", "provider_id", *SHOWN_COLUMNS))
 
 
 def _now(session) -> list:

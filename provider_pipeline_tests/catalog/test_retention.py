@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from provider_pipeline.catalog import providers, raw_responses, rule_decisions
 from provider_pipeline.catalog.raw_responses import StoredPage, stored_pages
-from provider_pipeline.catalog.task_opening import open_rule_gen_task
+from provider_pipeline.catalog.tasks import open_rule_gen_task
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_success, register
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from provider_pipeline.catalog import providers, rule_decisions, rule_versions
 from provider_pipeline.catalog.rule_decisions import activate_rule
 from provider_pipeline.catalog.rule_versions import list_rule_versions, previous_active_version
-from provider_pipeline.catalog.task_opening import open_rule_gen_task
+from provider_pipeline.catalog.tasks import open_rule_gen_task
 from provider_pipeline.errors import CatalogError, RuleMissingError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, model, write_models
 

@@ -14,10 +14,10 @@ from provider_pipeline.catalog.api_tokens import list_tokens
 from provider_pipeline.catalog.rule_decisions import activate_rule
 from provider_pipeline.catalog.rule_versions import previous_active_version
 from provider_pipeline.catalog.task_claims import Retries, propose
-from provider_pipeline.catalog.task_opening import open_rule_gen_task
 from provider_pipeline.catalog.tasks import (
     cancel_open as cancel_open_tasks,
     get as get_task,
+    open_rule_gen_task,
     retry as retry_task,
     set_status as set_task_status,
 )

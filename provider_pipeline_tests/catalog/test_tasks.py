@@ -7,12 +7,13 @@ from sqlalchemy.exc import IntegrityError
 
 from provider_pipeline.catalog import raw_responses
 from provider_pipeline.catalog.raw_responses import StoredPage
-from provider_pipeline.catalog.task_opening import failure_signature, open_rule_gen_task
 from provider_pipeline.catalog.tasks import (
     add_evidence as add_task_evidence,
     cancel_open as cancel_open_tasks,
+    failure_signature,
     get as get_task,
     list_tasks,
+    open_rule_gen_task,
     retry as retry_task,
     set_status as set_task_status,
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.notifications import MOST_ATTEMPTS, pause_after
+from provider_pipeline.catalog.notifications import MAX_ATTEMPTS, pause_after
 from provider_pipeline_tests.catalog.builders import enqueue_notification
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import Fleet
@@ -15,7 +15,7 @@ def test_notifications_are_listed_with_what_became_of_them(fleet: Fleet, run: Co
             now = datetime.now(UTC)
             enqueue_notification(session, key, "daily_digest", {"key": key}, now=now)
             if key != "waiting":
-                for _ in range(MOST_ATTEMPTS if key == "given up" else 1):
+                for _ in range(MAX_ATTEMPTS if key == "given up" else 1):
                     (claimed,) = catalog.notifications.claim_due(session, now=now)
                     if key == "delivered":
                         catalog.notifications.mark_delivered(session, claimed.id, now=now)

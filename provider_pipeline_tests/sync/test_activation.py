@@ -133,7 +133,7 @@ def test_without_an_active_rule_a_person_names_the_endpoints(fleet: Fleet, docum
             request_config={"allow_private": True},
         )
         sample_id = store_sample(session, "acme", json.dumps(moved(*CHAT_MODELS)).encode(), url="sample:test")
-        catalog.task_opening.open_rule_gen_task(session, provider.id, raw_response_id=sample_id, issues=[{"type": "x"}])
+        catalog.tasks.open_rule_gen_task(session, provider.id, raw_response_id=sample_id, issues=[{"type": "x"}])
         session.commit()
     (task,) = fleet.tasks("acme")
     with fleet.database.session() as session:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer.main
 
-from provider_pipeline.catalog.notifications import MOST_ATTEMPTS
+from provider_pipeline.catalog.notifications import MAX_ATTEMPTS
 from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
 from provider_pipeline.catalog.task_claims import DEFAULT_RETRIES
 from provider_pipeline.cli.app import app
@@ -41,7 +41,7 @@ def test_guards_events_and_retries_are_those_of_the_code():
     kinds = [value for name, value in vars(events).items() if name.isupper()]
     assert len(kinds) == 5
     assert all(f"`{kind}`" in TEXT for kind in kinds)
-    assert MOST_ATTEMPTS == 10
+    assert MAX_ATTEMPTS == 10
     assert (DEFAULT_RETRIES.base.total_seconds(), DEFAULT_RETRIES.attempts) == (300, 5)
 
 

@@ -130,7 +130,7 @@ def test_a_new_rule_invalidates_the_skip(fleet: Fleet):
     attempt(fleet)
     sample = listing(*CHAT_MODELS)
     for model in sample["data"]:
-        model["top"] = {"max_output_tokens": 9}
+        model["top"] = {"max_completion_tokens": 9}
     with fleet.database.session() as session:
         generate_rule(session, "acme", [EndpointSample(sample, "/v1/models")], activate=True)
         session.commit()

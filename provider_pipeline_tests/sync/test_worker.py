@@ -328,7 +328,7 @@ def test_without_a_stored_response_the_task_is_released_with_the_reason(fleet: F
     fleet.add("acme")
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
-        catalog.task_opening.open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[{"type": "x"}])
+        catalog.tasks.open_rule_gen_task(session, provider.id, raw_response_id=None, issues=[{"type": "x"}])
         session.commit()
         with pytest.raises(ModelSyncerError, match="no stored response"):
             answer_tasks(session, "acme")

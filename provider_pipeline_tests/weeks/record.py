@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from provider_pipeline import catalog
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 from provider_pipeline_tests.weeks.truth import Changes, Entry, Table
 
 Rows = dict[str, dict[str, Any]]
@@ -20,11 +21,7 @@ _ROWS = text(
     WHERE slug = :slug
     """
 )
-_PAST = """
-    model_id, display_name, family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
-    output_price, capabilities, capability_sources, metadata_json, status, first_seen_at, missing_since, removed_at,
-    rule_version, renamed_from, renamed_to, overridden_fields
-"""
+_PAST = ", ".join(SHOWN_COLUMNS)
 _NOW = text(f"SELECT slug, {_PAST} FROM provider_model_current")
 _THEN = text(f"SELECT slug, {_PAST} FROM provider_models_as_of(:moment)")
 TIMES = ("first_seen_at", "missing_since", "removed_at")

@@ -1,8 +1,6 @@
-"""The schema's migrations: plain SQL files, applied in order by Alembic.
+"""The schema's migrations: SQL files in the top-level `sql/` folder, applied in order by Alembic.
 
-Here: `upgrade` and `check_schema`, and the one function the revisions under `versions/` call. Not here: the SQL, which
-is in the top-level `sql/` folder (inside the package in an installed wheel). A revision is the stub that names the SQL
-file of the same number.
+Each revision under `versions/` is a stub that runs the SQL file with its number.
 """
 
 from contextlib import closing
@@ -21,7 +19,7 @@ from provider_pipeline.errors import CatalogError, MigrationMissingError
 
 # Dagster's storage keeps its own revisions in `alembic_version`, perhaps in the same database.
 VERSION_TABLE = "provider_pipeline_schema_version"
-# Any number will do, as long as every version of this project takes the same one.
+# An arbitrary number that every version of this project must share.
 _ADVISORY_LOCK = 7_160_527_341
 
 
@@ -35,11 +33,7 @@ def sql_directory() -> Path:
 
 
 def run_sql(number: str) -> None:
-    """Run the SQL file of a revision, inside the revision's transaction.
-
-    Args:
-        number: The four digits its name starts with.
-    """
+    """Run the SQL file whose name starts with these four digits, inside the revision's transaction."""
     (path,) = sql_directory().glob(f"{number}_*.sql")
     # The driver's own cursor takes several statements at once and leaves "%" and ":" alone.
     connection = op.get_bind()
@@ -55,8 +49,7 @@ def run_sql(number: str) -> None:
 def upgrade(engine: Engine) -> list[str]:
     """Bring the schema up to date.
 
-    Each migration runs in its own transaction. Commands that upgrade the same database at once take turns, so that each
-    migration is applied by one of them.
+    Each migration runs in its own transaction. Concurrent upgrades take turns, so each migration is applied once.
 
     Returns:
         The revisions that this call applied, oldest first, such as `0001_providers_and_rules`.
@@ -71,10 +64,10 @@ def upgrade(engine: Engine) -> list[str]:
 
 
 def check_schema(engine: Engine) -> None:
-    """Check that the schema is the one this code works with.
+    """Check that the schema matches this code.
 
     Raises:
-        MigrationMissingError: It is older (says which migrations are missing) or newer.
+        MigrationMissingError: It is older (names the missing migrations) or newer.
     """
     with engine.connect() as connection:
         pending = _pending(connection)
@@ -88,7 +81,7 @@ def check_schema(engine: Engine) -> None:
 def _apply_next(engine: Engine) -> str | None:
     """Applies the oldest pending migration and returns its name; None if there is none."""
     with engine.begin() as connection:
-        # Ends with the transaction. A lock of the session would stay with a pooler's connection.
+        # Per transaction: a session lock would stay with a pooler's connection.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         pending = _pending(connection)
         if not pending:
@@ -107,7 +100,7 @@ def _config() -> Config:
 
 @cache
 def _scripts() -> ScriptDirectory:
-    # Read once: readiness is asked for all the time.
+    # Cached because readiness probes call this constantly.
     return ScriptDirectory.from_config(_config())
 
 

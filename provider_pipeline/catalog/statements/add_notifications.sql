@@ -1,4 +1,4 @@
--- Takes in what is to be told, each event once.
+-- Adds events to the outbox, each key once.
 INSERT INTO notification (event_key, kind, payload, provider_id, created_at, next_attempt_at)
 SELECT event_key, kind, payload, provider_id, :now, :now
 FROM jsonb_to_recordset(CAST(:news AS jsonb)) AS said (

@@ -1,4 +1,4 @@
--- Stores listings without their pages; of content that is stored already, notes that it came again.
+-- Stores listings without their pages; known content only gets new timestamps.
 WITH came AS (
     SELECT provider_id, sha256, complete, byte_count, page_count, coalesce(:fetched_at, now()) AS at
     FROM jsonb_to_recordset(CAST(:responses AS jsonb)) AS said (

@@ -1,5 +1,5 @@
--- The listings that are about to arrive, each with what its provider says of models that are left out. The providers are
--- locked from here on: a second writer of one of them waits until this transaction ends.
+-- Registers the listings to write, with their providers' removal settings, and locks the providers: a second writer of one
+-- of them waits until this transaction ends.
 INSERT INTO pg_temp.listing (
     provider_id, rule_version, raw_response_id, cause, is_reread, removal_after, removal_age
 )

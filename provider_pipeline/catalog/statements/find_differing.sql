@@ -1,20 +1,17 @@
--- Of the models that are listed now, with their hashes, those that are not kept, or not known to be the same as in the last
--- accepted listing and before :since: prices and limits as they were last listed, and what of them, and of the status, was
--- different then.
+-- Finds the listed models (:hashes) that may differ from the last accepted listing or from the one before :since, with
+-- their prices and limits as last listed, and the earlier values of what has changed since.
 SELECT
     now.key AS model_id,
     old.status,
     old.overridden_fields,
-    CAST(old.input_price AS float8) AS input_price,
-    CAST(old.output_price AS float8) AS output_price,
-    old.context_length,
-    old.max_output_tokens,
+    {old_prices},
+    {old_limits},
     coalesce(old.first_seen_at < CAST(:since AS timestamptz), false) AS is_from_before,
     earlier.was
 FROM json_each_text(CAST(:hashes AS json)) AS now
 LEFT JOIN provider_model AS old
     ON old.provider_id = :provider_id AND old.model_id = now.key AND old.status <> 'removed'
--- The first change of a column since then says what it was before. Models that did not change since are not looked up.
+-- The first change of a column since then has its earlier value. Models without changes since are not looked up.
 CROSS JOIN LATERAL (
     SELECT jsonb_object_agg(name, value) AS was
     FROM (
@@ -24,15 +21,15 @@ CROSS JOIN LATERAL (
         WHERE greatest(old.last_seen_at, old.missing_since) >= CAST(:since AS timestamptz)
             AND change.provider_id = :provider_id
             AND change.model_id = now.key
-            -- By the model's index in any case: what is listed has many changes of late that statistics know nothing of.
+            -- IS TRUE keeps the planner on the index by model: statistics do not know the many recent changes.
             AND (change.changed_at >= CAST(:since AS timestamptz)) IS TRUE
             AND change.cause <> 'override'
-            AND field.key IN ('status', 'input_price', 'output_price', 'context_length', 'max_output_tokens')
+            AND field.key = ANY(:compared)
         ORDER BY field.key, change.changed_at, change.id
     ) AS first_change
 ) AS earlier
 WHERE old.id IS NULL
     OR old.meta_hash <> now.value
-    OR old.overridden_fields <> '{}'
+    OR old.overridden_fields <> '{{}}'
     OR old.status <> 'active'
     OR old.last_seen_at >= CAST(:since AS timestamptz)

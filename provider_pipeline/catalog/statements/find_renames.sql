@@ -1,5 +1,5 @@
--- Finds the models that are listed under another id: new ids beside active ones of their provider that are just gone. Ids
--- are grouped by what they may be recognised by and never joined, so that a thousand alike are not a million pairs.
+-- Finds renamed models: pairs of a new id and an active id that just disappeared. Ids are grouped by what identifies them
+-- and never joined: a thousand similar ids would be a million pairs.
 INSERT INTO pg_temp.listing_rename (provider_id, new_id, old_id)
 WITH leaver AS MATERIALIZED (
     SELECT old.*
@@ -14,14 +14,10 @@ WITH leaver AS MATERIALIZED (
         )
 ),
 candidate AS (
-    SELECT
-        'old' AS side, provider_id, model_id, family, context_length, max_output_tokens, input_modalities,
-        output_modalities, input_price, output_price, capabilities, metadata_json
+    SELECT 'old' AS side, provider_id, model_id, {traits}
     FROM leaver
     UNION ALL
-    SELECT
-        'new', provider_id, model_id, family, context_length, max_output_tokens, input_modalities, output_modalities,
-        input_price, output_price, capabilities, metadata_json
+    SELECT 'new', provider_id, model_id, {traits}
     FROM pg_temp.listing_row AS new
     WHERE provider_id IN (SELECT provider_id FROM leaver)
         AND NOT EXISTS (
@@ -36,28 +32,25 @@ described AS MATERIALIZED (
         provider_id,
         model_id,
         translate(lower(model_id), '_. :', '----') AS name,
-        hash_record_extended(ROW(
-            family, context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price,
-            capabilities, metadata_json
-        ), 0) AS likeness,
-        -- A family and three values more: what many models share proves nothing.
+        hash_record_extended(ROW({traits}), 0) AS likeness,
+        -- A family and at least three more values; what many models share proves nothing.
         family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
-            context_length, max_output_tokens, input_modalities, output_modalities, input_price, output_price
+            {known_traits}
         ) AS telling
     FROM candidate
 ),
--- By what two ids may be recognised as one model's; of several reasons the lowest rank counts.
+-- Reasons to take two ids for one model; the lowest rank wins.
 reason AS (
     SELECT 1 AS rank, name AS key, likeness, side, provider_id, model_id, 0 AS prefixed
     FROM described
     UNION ALL
-    -- A vendor's prefix that came or went, and nothing else.
+    -- A vendor's prefix was added or dropped, and nothing else changed.
     SELECT
         2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), likeness, side, provider_id, model_id,
         CAST(strpos(name, '/') > 0 AS integer)
     FROM described
     UNION ALL
-    -- Another name for the same metadata. Ids with other numbers are other versions or sizes, not other names.
+    -- A new id for the same metadata. Ids with different numbers are different versions or sizes.
     SELECT
         3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), likeness, side, provider_id, model_id,
         0
@@ -77,7 +70,7 @@ pair AS MATERIALIZED (
         AND count(*) FILTER (WHERE side = 'old') = 1
         AND (rank <> 2 OR sum(prefixed) = 1)
 ),
--- Metadata that a third model of the listing shares are no reason.
+-- Metadata shared with a third listed model is no reason.
 alone AS (
     SELECT provider_id, min(new_id) AS new_id, min(old_id) AS old_id
     FROM (
@@ -85,15 +78,7 @@ alone AS (
         FROM pair
         WHERE rank = 3
         UNION ALL
-        SELECT
-            provider_id,
-            hash_record_extended(ROW(
-                family, context_length, max_output_tokens, input_modalities, output_modalities, input_price,
-                output_price, capabilities, metadata_json
-            ), 0),
-            NULL,
-            NULL,
-            1
+        SELECT provider_id, hash_record_extended(ROW({traits}), 0), NULL, NULL, 1
         FROM pg_temp.listing_row
         WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
     ) AS compared

@@ -1,4 +1,4 @@
--- Models of the last accepted listing that these ids name, whatever the case of their letters.
+-- Models of the last accepted listing that match these ids when case is ignored.
 SELECT old.model_id
 FROM provider_model AS old
 WHERE old.provider_id = :provider_id

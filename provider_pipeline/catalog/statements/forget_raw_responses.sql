@@ -1,4 +1,4 @@
--- Forgets stored listings beyond what their providers keep, unless something refers to them.
+-- Deletes listings beyond their providers' retention settings, unless something refers to them.
 WITH ranked AS (
     SELECT
         id,
@@ -23,7 +23,7 @@ forgettable AS (
             WHERE result.raw_response_id = ranked.id AND rule_trial.status = 'running'
         )
 ),
--- One that is stored once more right now is not old; waiting for that could end in a deadlock besides.
+-- Skip a listing that is being stored again right now: it is not old, and waiting for it could deadlock.
 free AS (
     SELECT id
     FROM raw_response

@@ -1,5 +1,5 @@
 INSERT INTO key_destination (key, origin)
-SELECT DISTINCT place.key #>> '{}', lower(substring(address.url FROM '^https?://[^/?#]+'))
+SELECT DISTINCT place.key #>> '{{}}', lower(substring(address.url FROM '^https?://[^/?#]+'))
 FROM provider_metadata
 CROSS JOIN LATERAL (
     SELECT jsonb_path_query(provider_metadata.auth_config, 'lax $.**.env')

@@ -1,4 +1,4 @@
--- What listings say of overridden fields, where they say something new.
+-- Records the listed values of overridden fields where they changed.
 UPDATE provider_model_override AS override
 SET listed_value = said.value, listed_at = :now
 FROM (

@@ -1,9 +1,8 @@
--- The tables of a write, in one go. They end with the transaction: its connection may be a pooler's, which gives it to
--- other processes, with other versions of this code or other programs, next. Those of an earlier write in the same
--- transaction go first.
+-- Creates the staging tables. They are dropped at commit because a pooler may give the connection to another program
+-- next; those of an earlier write in the same transaction are dropped first.
 DROP TABLE IF EXISTS pg_temp.listing, pg_temp.listing_row, pg_temp.listing_reread, pg_temp.listing_rename;
 
--- The listings that are written, one for each provider.
+-- The listings to write, one for each provider.
 CREATE TEMPORARY TABLE listing (
     provider_id     bigint PRIMARY KEY,
     rule_version    integer NOT NULL,
@@ -14,29 +13,13 @@ CREATE TEMPORARY TABLE listing (
     removal_age     interval NOT NULL
 ) ON COMMIT DROP;
 
--- Where their rows arrive.
-CREATE TEMPORARY TABLE listing_row (
-    provider_id        bigint NOT NULL,
-    model_id           text NOT NULL,
-    display_name       text,
-    family             text,
-    context_length     bigint,
-    max_output_tokens  bigint,
-    input_modalities   text[],
-    output_modalities  text[],
-    input_price        numeric,
-    output_price       numeric,
-    capabilities       jsonb NOT NULL,
-    capability_sources jsonb NOT NULL,
-    metadata_json      jsonb NOT NULL,
-    meta_hash          text NOT NULL,
-    overridden_fields  text[] NOT NULL
-) ON COMMIT DROP;
+-- Their rows, with the types of the columns they go to.
+CREATE TEMPORARY TABLE listing_row ON COMMIT DROP AS SELECT {staged} FROM provider_model WITH NO DATA;
 
--- What the same rules make of the listings before.
+-- The previous listings, as read by the new rules.
 CREATE TEMPORARY TABLE listing_reread (LIKE pg_temp.listing_row INCLUDING ALL) ON COMMIT DROP;
 
--- Which of their ids are other names of known models.
+-- New ids of known models.
 CREATE TEMPORARY TABLE listing_rename (
     provider_id bigint NOT NULL,
     new_id      text NOT NULL,

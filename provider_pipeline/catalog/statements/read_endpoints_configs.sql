@@ -1,4 +1,4 @@
--- Capability patterns and evidence, each of them from one of the rules that have it.
+-- Reads capability patterns and evidence by digest, each from one of the rules that share it.
 SELECT endpoints_digest, CAST(endpoints_config AS text) AS endpoints_config
 FROM rule_version
 WHERE (provider_id, version) IN (

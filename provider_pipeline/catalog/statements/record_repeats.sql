@@ -1,4 +1,4 @@
--- Notes that the last accepted listings came once more, where no other sync ended since and the lease is still its own.
+-- Records that the last accepted listings were received again, unless another sync ended since or the lease was lost.
 WITH said AS (
     SELECT *
     FROM jsonb_to_recordset(CAST(:repeats AS jsonb)) AS said (

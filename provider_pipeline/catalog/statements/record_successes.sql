@@ -1,5 +1,5 @@
--- Notes that listings were accepted. What those looked like that they replace is kept, where nothing was for a seventh of
--- the window that later listings are compared over.
+-- Records accepted listings. Keeps the profile of a replaced listing if none was kept for a seventh of the comparison
+-- window.
 WITH said AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(CAST(:accepted AS jsonb)) AS entry (

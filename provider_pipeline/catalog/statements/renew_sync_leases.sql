@@ -1,4 +1,4 @@
--- Puts off the end of leases; one that another process has taken over is left alone.
+-- Extends leases, except those that another process has taken over.
 UPDATE provider_sync_lease
 SET expires_at = clock_timestamp() + :lasts
 WHERE token = :token AND provider_id = ANY(:provider_ids)

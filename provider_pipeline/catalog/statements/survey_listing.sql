@@ -1,4 +1,4 @@
--- How many rows of each provider arrived, which ids came more than once, and whether any row of it is active.
+-- Counts each provider's staged rows, finds duplicate ids, and whether the provider has active models.
 SELECT
     listing.provider_id,
     coalesce(arrived.listed, 0) AS listed,

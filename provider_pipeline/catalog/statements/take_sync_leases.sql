@@ -1,5 +1,5 @@
--- Takes providers' leases: those that are free, that have expired, or that this process failed to give back. Says of each
--- provider whether it was taken, and whose the lease was; nothing of a lease that was taken since the statement began.
+-- Takes leases that are free, expired, or that this process failed to release. Returns for each provider whether it was
+-- taken and its previous holder; no holder if the lease was taken since the statement started.
 WITH wanted AS MATERIALIZED (
     SELECT id, slug, slug = ANY(:free) AS is_free
     FROM provider
@@ -10,7 +10,7 @@ expired AS MATERIALIZED (
     FROM provider_sync_lease AS lease
     JOIN wanted ON wanted.id = lease.provider_id AND wanted.is_free
     WHERE lease.expires_at <= clock_timestamp() OR lease.token = :token
-    -- A lease that is locked is being taken over, or its owner is writing at this moment.
+    -- A locked lease is being taken over, or its owner is writing.
     FOR UPDATE OF lease SKIP LOCKED
 ),
 taken_over AS (

@@ -1,24 +1,32 @@
-"""The catalogue's tables, as SQLAlchemy sees them.
+"""The catalogue's tables for SQLAlchemy; a test proves that they agree with the DDL in the top-level `sql/` folder.
 
-Here: one `Table` per table, with the columns, keys and indexes queries are written against, in modules by subject, all
-loaded together: foreign keys lead from one to another. Not here: the DDL that makes them, with its checks and comments,
-which is plain SQL in the top-level `sql/` folder; a test proves that both agree. The comments of `provider_model` come
-from `model_columns.py`.
+The modules are loaded together because foreign keys connect them. The columns of `provider_model` are composed from
+`provider_pipeline.rules.model_columns`.
 """
 
-from provider_pipeline.catalog.tables.access import api_audit, api_token
 from provider_pipeline.catalog.tables.columns import metadata
 from provider_pipeline.catalog.tables.models import provider_model, provider_model_change, provider_model_override
-from provider_pipeline.catalog.tables.providers import key_destination, provider, provider_metadata
-from provider_pipeline.catalog.tables.responses import raw_response, raw_response_page
-from provider_pipeline.catalog.tables.rules import rule_trial, rule_trial_result, rule_version, rule_version_event
-from provider_pipeline.catalog.tables.syncs import (
+from provider_pipeline.catalog.tables.providers import (
     accepted_profile,
+    api_audit,
+    api_token,
     guard_acceptance,
+    key_destination,
+    provider,
+    provider_metadata,
     provider_sync,
     provider_sync_lease,
+    raw_response,
+    raw_response_page,
 )
-from provider_pipeline.catalog.tables.tasks import agent_task, notification
+from provider_pipeline.catalog.tables.rules import (
+    agent_task,
+    notification,
+    rule_trial,
+    rule_trial_result,
+    rule_version,
+    rule_version_event,
+)
 
 __all__ = [
     "accepted_profile",

@@ -1,4 +1,4 @@
-"""The columns that tables have in common, and the metadata that all tables are part of."""
+"""The metadata of all tables, and column types they share."""
 
 from typing import Any
 
@@ -11,25 +11,25 @@ EMPTY_OBJECT = text("'{}'::jsonb")
 
 
 def id_column() -> Column[int]:
-    """The key `id`, which the database counts."""
+    """The generated key `id`."""
     return Column("id", BigInteger, Identity(always=True), primary_key=True)
 
 
 def text_column(name: str, *, nullable: bool = False, **options: Any) -> Column[str]:
-    """Text; there unless it is said otherwise."""
+    """Text, NOT NULL by default."""
     return Column(name, Text, nullable=nullable, **options)
 
 
 def json_column(name: str, *, nullable: bool = False, **options: Any) -> Column[dict[str, Any]]:
-    """A JSON object, in which None is no value; there unless it is said otherwise."""
+    """A JSON object, NOT NULL by default; None is SQL NULL, not JSON null."""
     return Column(name, JSONB(none_as_null=True), nullable=nullable, **options)
 
 
 def time_column(name: str, *, nullable: bool = False, **options: Any) -> Column[Any]:
-    """A moment; there unless it is said otherwise."""
+    """A timestamp with time zone, NOT NULL by default."""
     return Column(name, DateTime(timezone=True), nullable=nullable, **options)
 
 
 def stamped_column(name: str) -> Column[Any]:
-    """The moment at which the row was added."""
+    """When the row was inserted."""
     return time_column(name, server_default=text("now()"))

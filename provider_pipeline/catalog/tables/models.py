@@ -1,9 +1,13 @@
-"""The tables of the models: what they are, what changed about them, and what people set."""
+"""Tables of models, their changes and overrides."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -16,8 +20,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
-from provider_pipeline.catalog.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.catalog.tables.columns import (
     EMPTY_OBJECT,
     id_column,
@@ -27,35 +31,35 @@ from provider_pipeline.catalog.tables.columns import (
     text_column,
     time_column,
 )
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn
+
+_TYPES: Mapping[str, TypeEngine[Any]] = {
+    "ARRAY": ARRAY(Text),
+    "BIGINT": BigInteger(),
+    "DATETIME": DateTime(timezone=True),
+    "INTEGER": Integer(),
+    "JSONB": JSONB(none_as_null=True),
+    "NUMERIC": Numeric(asdecimal=False),
+    "TEXT": Text(),
+}
+
+
+def _column(described: ModelColumn) -> Column[Any]:
+    return Column(
+        described.name,
+        _TYPES[described.type],
+        *([Identity(always=True)] if described.unique else []),
+        primary_key=described.unique,
+        nullable=described.nullable,
+        server_default=None if described.default is None else text(described.default),
+        comment=described.comment,
+    )
+
 
 provider_model = Table(
     "provider_model",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("provider_id", BigInteger, nullable=False),
-    text_column("model_id"),
-    text_column("display_name", nullable=True),
-    text_column("family", nullable=True),
-    Column("context_length", BigInteger),
-    Column("max_output_tokens", BigInteger),
-    Column("input_modalities", ARRAY(Text)),
-    Column("output_modalities", ARRAY(Text)),
-    Column("input_price", Numeric(asdecimal=False)),
-    Column("output_price", Numeric(asdecimal=False)),
-    json_column("capabilities", server_default=EMPTY_OBJECT),
-    json_column("capability_sources", server_default=EMPTY_OBJECT),
-    json_column("metadata_json", server_default=EMPTY_OBJECT),
-    text_column("meta_hash"),
-    text_column("status", server_default=text("'active'::text")),
-    Column("missing_count", Integer, nullable=False, server_default=text("0")),
-    time_column("first_seen_at"),
-    time_column("last_seen_at"),
-    time_column("removed_at", nullable=True),
-    Column("rule_version", Integer, nullable=False),
-    time_column("missing_since", nullable=True),
-    text_column("renamed_from", nullable=True),
-    text_column("renamed_to", nullable=True),
-    Column("overridden_fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    *map(_column, PROVIDER_MODEL_COLUMNS),
     UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
     Index("provider_model_model_id_idx", "model_id"),
     Index(
@@ -67,9 +71,6 @@ provider_model = Table(
     Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
     comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
 )
-
-for _described in PROVIDER_MODEL_COLUMNS:
-    provider_model.c[_described.name].comment = _described.comment
 
 provider_model_change = Table(
     "provider_model_change",
@@ -99,7 +100,7 @@ provider_model_override = Table(
     Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
     text_column("model_id", primary_key=True),
     text_column("field", primary_key=True),
-    # Here None is a value: nothing is known.
+    # None is stored as JSON null: known to be unknown.
     Column("override_value", JSONB(none_as_null=False), nullable=False),
     text_column("reason"),
     Column("created_by_id", BigInteger),

@@ -22,13 +22,13 @@ from provider_pipeline.rules.generation.samples import EndpointSample, detect_ki
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.rows import NUMERIC
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
 
 _AMBIGUOUS_BELOW: Final = 0.5
 _SHOWN_CANDIDATES: Final = 8
-_MAY_BE_UNREADABLE: Final = ("context_length", "max_output_tokens", "input_price", "output_price")
 
 
 class RuleGenerator:
@@ -269,10 +269,10 @@ def _calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], 
     An odd limit or price in the sample must not cost a model: such columns are named `unreadable`.
     """
     expect: dict[str, Any] = dict(draft["expect"])
-    for _ in range(1 + len(_MAY_BE_UNREADABLE)):
+    for _ in range(1 + len(NUMERIC)):
         judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
         rows = judge.add_page(sample)
-        unreadable = [column for column in judge.rejected_fields() if column in _MAY_BE_UNREADABLE]
+        unreadable = [column for column in judge.rejected_fields() if column in NUMERIC]
         if not unreadable:
             break
         expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})

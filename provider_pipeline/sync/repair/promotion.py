@@ -11,11 +11,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
-_LIMITS_AND_MODALITIES: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
+_LIMITS_AND_MODALITIES: Final = (*LIMIT_COLUMNS, "input_modalities", "output_modalities")
 _CAPABILITIES: Final = "capabilities"
-_PRICES: Final = ("input_price", "output_price")
 
 
 class GateBounds(BaseModel):
@@ -268,7 +268,7 @@ def _catalogue_gates(catalogue: Comparison | None, bounds: GateBounds) -> Iterat
     )
     moved = [
         (name, catalogue.fields[name])
-        for name in (*_PRICES, *_LIMITS_AND_MODALITIES)
+        for name in (*PRICE_COLUMNS, *_LIMITS_AND_MODALITIES)
         if catalogue.fields[name].contradictions > bounds.max_moved
     ]
     yield Gate(

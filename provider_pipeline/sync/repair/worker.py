@@ -131,11 +131,11 @@ def open_task(
     raw_response_id: int | None,
     issues: Iterable[Mapping[str, Any]],
     created_by_id: int | None = None,
-) -> catalog.task_opening.TaskRef:
+) -> catalog.tasks.TaskRef:
     """Opens a task for a held listing, or finds the one that is open for the same failure. Commits nothing."""
     provider = catalog.providers.get(session, slug)
     listed = [dict(issue) for issue in issues]
-    task = catalog.task_opening.open_rule_gen_task(
+    task = catalog.tasks.open_rule_gen_task(
         session, provider.id, raw_response_id=raw_response_id, issues=listed, created_by_id=created_by_id
     )
     if task.created:
@@ -145,9 +145,7 @@ def open_task(
     return task
 
 
-def open_task_for(
-    session: Session, outcome: SyncOutcome, *, created_by_id: int | None = None
-) -> catalog.task_opening.TaskRef:
+def open_task_for(session: Session, outcome: SyncOutcome, *, created_by_id: int | None = None) -> catalog.tasks.TaskRef:
     """`open_task` for a blocked sync."""
     return open_task(
         session,

@@ -7,19 +7,11 @@ from typing import Any
 
 import jmespath
 
+from provider_pipeline.rules.rows import ROW_COLUMNS
+
 UNITS = {"usd_per_token": 1e6, "usd_per_thousand_tokens": 1e3, "usd_per_million_tokens": 1.0}
 COMPARED = (
-    "display_name",
-    "family",
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "input_price",
-    "output_price",
-    "capabilities",
-    "capability_sources",
-    "metadata_json",
+    *(name for name in ROW_COLUMNS if name not in {"model_id", "meta_hash"}),
     "status",
     "overridden_fields",
     "renamed_to",

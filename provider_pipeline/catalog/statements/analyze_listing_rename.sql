@@ -1,1 +1,0 @@
-ANALYZE pg_temp.listing_rename

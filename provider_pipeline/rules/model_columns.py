@@ -1,0 +1,130 @@
+"""The columns of `provider_model`, each stated once: tables, SQL, API, CLI and Dagster are composed from them.
+
+A new column is an entry here and a migration in `sql/`; a test proves that the two agree.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
+
+
+@dataclass(frozen=True)
+class ModelColumn:
+    """A column of `provider_model`.
+
+    Attributes:
+        name: Its name.
+        type: Its SQL type, as SQLAlchemy writes it without a dialect; arrays hold texts.
+        comment: What it means.
+        nullable: Whether it can be NULL.
+        unique: Whether it is the table's key.
+        default: The database's default, as an SQL expression.
+        listed: Whether a rule fills it from a listing: part of the documented row.
+        compared: Whether `meta_hash` covers it.
+        overridable: Whether people can set it, whole or key by key.
+        unit: What a number is in; limits are in tokens, prices in USD.
+        heading: Its heading in a terminal's tables of models, for numbers shown there.
+        shown: Whether clients get it, for now and for any past moment.
+    """
+
+    name: str
+    type: Literal["ARRAY", "BIGINT", "DATETIME", "INTEGER", "JSONB", "NUMERIC", "TEXT"]
+    comment: str
+    nullable: bool = False
+    unique: bool = False
+    default: str | None = None
+    listed: bool = False
+    compared: bool = False
+    overridable: bool = False
+    unit: Literal["tokens", "usd_per_million_tokens"] | None = None
+    heading: str | None = None
+    shown: bool = True
+
+
+_fact = partial(ModelColumn, listed=True, compared=True, overridable=True)
+_optional = partial(_fact, nullable=True)
+_limit = partial(_optional, type="BIGINT", unit="tokens")
+_price = partial(_optional, type="NUMERIC", unit="usd_per_million_tokens")
+
+PROVIDER_MODEL_COLUMNS: Final = (
+    ModelColumn("id", "BIGINT", "Surrogate key.", unique=True, shown=False),
+    ModelColumn("provider_id", "BIGINT", "The provider that lists the model.", shown=False),
+    _fact("model_id", "TEXT", "The model's id, as requests to the provider name it.", overridable=False),
+    _optional("display_name", "TEXT", "Name for people; NULL if the listing has none."),
+    _optional("family", "TEXT", "Model family; NULL if unknown."),
+    _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context"),
+    _limit("max_output_tokens", comment="Longest answer, in tokens; NULL if unknown.", heading="max output"),
+    _optional("input_modalities", "ARRAY", "What the model accepts, sorted; NULL if unknown."),
+    _optional("output_modalities", "ARRAY", "What the model produces, sorted; NULL if unknown."),
+    _price("input_price", comment="USD per 1,000,000 input tokens; NULL if unknown.", heading="USD/M in"),
+    _price("output_price", comment="USD per 1,000,000 output tokens; NULL if unknown.", heading="USD/M out"),
+    _fact(
+        "capabilities",
+        "JSONB",
+        "Capability to true or false; an unknown capability is absent.",
+        default="'{}'::jsonb",
+    ),
+    ModelColumn(
+        "capability_sources",
+        "JSONB",
+        "Capability to where it was learnt: override, evidence, lookup_table or regex.",
+        default="'{}'::jsonb",
+        listed=True,
+    ),
+    _fact("metadata_json", "JSONB", "Further fields of the listing that the rule maps.", default="'{}'::jsonb"),
+    ModelColumn(
+        "meta_hash",
+        "TEXT",
+        "SHA-256 of the meaningful columns; a sync compares it to find changes.",
+        listed=True,
+        shown=False,
+    ),
+    ModelColumn(
+        "status",
+        "TEXT",
+        "active: in the last accepted listing; missing: absent from it; removed: absent from several in a row.",
+        default="'active'::text",
+    ),
+    ModelColumn("missing_count", "INTEGER", "Accepted listings in a row without the model.", default="0", shown=False),
+    ModelColumn("first_seen_at", "DATETIME", "When the model was first listed."),
+    ModelColumn(
+        "last_seen_at",
+        "DATETIME",
+        "When the model was last listed, as known when the row was last written: a sync leaves an unchanged "
+        "row untouched. The view provider_model_current has the time that is true now.",
+        shown=False,
+    ),
+    ModelColumn(
+        "missing_since",
+        "DATETIME",
+        "When the first of the listings without the model was accepted; NULL while it is active.",
+        nullable=True,
+    ),
+    ModelColumn("removed_at", "DATETIME", "When the status became removed; NULL otherwise.", nullable=True),
+    ModelColumn("rule_version", "INTEGER", "The rule version that wrote the row's values."),
+    ModelColumn(
+        "renamed_from",
+        "TEXT",
+        "The id the same model had before, by name or by metadata; its first_seen_at was taken over. NULL if unknown.",
+        nullable=True,
+    ),
+    ModelColumn(
+        "renamed_to",
+        "TEXT",
+        "The id the same model was listed by when this one was listed no more; NULL if there was none.",
+        nullable=True,
+    ),
+    ModelColumn(
+        "overridden_fields",
+        "ARRAY",
+        "The fields whose values people set: columns, or keys as capabilities.NAME and metadata_json.NAME; sorted.",
+        default="'{}'::text[]",
+    ),
+)
+
+LIMIT_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "tokens")
+PRICE_COLUMNS: Final = tuple(
+    column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "usd_per_million_tokens"
+)
+SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)
+HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLUMNS if column.heading is not None}
