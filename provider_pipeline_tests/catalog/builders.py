@@ -1,4 +1,4 @@
-"""Providers with a rule, and rows of a listing as the rules hand them to the catalogue."""
+"""Builders of providers with a rule, and of listing rows as `rules` produces them."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ FULL = {
     "capability_sources": {"chat": "evidence", "embedding": "regex"},
     "metadata_json": {"owned_by": "openai", "note": 'quotes " and \\ and \t tab and { braces } and ünï'},
 }
-"""Values of a model of which everything is known."""
+"""The values of a fully described model."""
 
 
 def hours_later(hours: int) -> datetime:
@@ -90,7 +90,7 @@ def register(session: Session, slug: str = "openai") -> Provider:
 
 
 def add_rule(session: Session, provider: Provider, digit: str, **options) -> int:
-    """Stores a rule that a digit tells from others."""
+    """Stores a rule identified by a digit."""
     values = {
         "model_list_config": {"selector": digit},
         "endpoints_config": {"chat": {"patterns": {"regex": [digit]}}},
@@ -104,7 +104,7 @@ def add_rule(session: Session, provider: Provider, digit: str, **options) -> int
 
 
 def upgrade_to(engine: Engine, revision: str) -> None:
-    """Brings the schema to an older revision than the newest."""
+    """Upgrades the schema to this revision."""
     config = Config()
     config.set_main_option("script_location", "provider_pipeline.catalog:migrations")
     with engine.connect() as connection:
@@ -114,7 +114,7 @@ def upgrade_to(engine: Engine, revision: str) -> None:
 
 
 def removes_after(session: Session, provider: Provider, *, misses: int, hours: float) -> None:
-    """Lets a provider's models count as removed after so many misses and hours."""
+    """Sets after how many misses and hours a provider's models are removed."""
     session.execute(
         update(tables.provider)
         .where(tables.provider.c.id == provider.id)
@@ -129,7 +129,7 @@ def counts(result: WriteResult) -> dict[str, int]:
 
 
 def wait_for_a_lock(database: Database) -> None:
-    """Waits until somebody waits for a lock."""
+    """Waits until a statement is blocked by a lock."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
@@ -141,7 +141,7 @@ def wait_for_a_lock(database: Database) -> None:
 
 
 def let_leases_expire(database: Database) -> timedelta:
-    """Makes every lease as old as it may get, and says how much longer the longest would have lasted."""
+    """Makes every lease expire now; returns how long the longest had left."""
     with database.engine.begin() as connection:
         lasts = connection.scalar(text("SELECT max(expires_at) - clock_timestamp() FROM provider_sync_lease"))
         connection.execute(text("UPDATE provider_sync_lease SET expires_at = clock_timestamp()"))
@@ -149,7 +149,7 @@ def let_leases_expire(database: Database) -> timedelta:
 
 
 def bury_the_dead(database: Database) -> timedelta:
-    """Waits until the server has noticed that clients were killed, and lets their leases expire, as time would."""
+    """Waits until the server has noticed killed clients, then lets their leases expire."""
     in_transaction = text(
         "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND datname = current_database() "
         "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"

@@ -1,4 +1,4 @@
-"""A provider with an active rule, and rows as the rules hand them over."""
+"""Fixtures: a provider with an active rule, and a function that writes its listings."""
 
 from collections.abc import Callable, Iterator
 
@@ -25,7 +25,7 @@ def provider(session: Session) -> Provider:
 
 @pytest.fixture
 def row_versions(database: Database) -> Callable[[str], dict]:
-    """Reads which transaction wrote each row of a table: equal before and after means untouched."""
+    """Reads the version (ctid and xmin) of each row of a table; equal before and after means untouched."""
 
     def read(table: str) -> dict:
         with database.engine.connect() as connection:

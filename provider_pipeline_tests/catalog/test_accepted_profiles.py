@@ -1,4 +1,4 @@
-"""What is kept of accepted listings: their profiles, for a window, in a catalogue old or new."""
+"""Profiles of accepted listings are kept for the comparison window, also after an upgrade."""
 
 from datetime import datetime, timedelta
 

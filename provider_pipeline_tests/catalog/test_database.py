@@ -34,7 +34,7 @@ def closed_port() -> int:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A server that takes connections and never says a word."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -54,7 +54,7 @@ def password_role(postgres_server: EmbeddedPostgres) -> Iterator[str]:
         connection.execute("DROP ROLE guarded")
 
 
-def test_a_port_nobody_listens_on_is_reported_in_one_line_without_the_password(closed_port):
+def test_a_port_without_a_listener_is_reported_in_one_line_without_the_password(closed_port):
     error = _complaint(f"postgresql://app:s3cret@127.0.0.1:{closed_port}/catalogue")
     assert isinstance(error, DatabaseUnavailableError)
     assert error.transient

@@ -1,4 +1,4 @@
-"""What a database in trouble is called: one documented error in one line, whoever meets with it."""
+"""Database failures become one documented error in one line, on every path."""
 
 import psycopg
 import pytest

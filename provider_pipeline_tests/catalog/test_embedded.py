@@ -217,7 +217,7 @@ def test_a_server_that_cannot_be_started_again_is_told_and_started_once_it_can(h
 
 @pytest.fixture
 def small_disk(home: Path) -> Iterator[Path]:
-    """A folder on a disk of its own that is full soon."""
+    """A folder on a small disk of its own."""
     folder = home / "disk"
     folder.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", str(folder)]
@@ -255,7 +255,7 @@ def test_a_full_disk_is_told_and_the_same_process_goes_on_when_there_is_room_aga
             session.commit()
 
 
-def test_a_home_is_removed_whole_unless_somebody_uses_it(home, start_user):
+def test_a_home_is_removed_entirely_unless_it_is_in_use(home, start_user):
     folder = home / "thrown-away"
     with EmbeddedPostgres(folder) as server:
         server.ensure_database("kept")

@@ -1,4 +1,4 @@
-"""Where each provider's key has been sent is remembered, from before it was noted as well."""
+"""The origins each key was registered for are recorded, also those from before the table existed."""
 
 from sqlalchemy.orm import Session
 

@@ -39,7 +39,7 @@ def test_a_notification_of_a_transaction_that_is_rolled_back_does_not_exist(sess
     assert notifications.find(session) == []
 
 
-def test_a_claimed_notification_is_nobody_elses_until_its_lease_ends(session, tell):
+def test_no_other_worker_gets_a_claimed_notification_until_its_lease_ends(session, tell):
     tell("a")
     (first,) = _claim(session, lease=timedelta(hours=1))
     assert (first.event_key, first.attempts) == ("a", 1)

@@ -1,4 +1,4 @@
-"""The table as of a past moment, told by undoing what came later."""
+"""The table as of a past moment, reconstructed by undoing later changes."""
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
@@ -102,7 +102,7 @@ def _causes(result) -> dict[tuple[str, str], tuple[str, set[str]]]:
     return {(change.model_id, change.kind, change.cause): set(change.changed) for change in result.changes}
 
 
-def test_where_nobody_can_tell_other_values_are_put_down_to_the_rule_and_who_is_listed_to_the_provider(write):
+def test_without_a_reread_changed_values_are_the_rules_doing_and_models_that_come_or_go_the_providers(write):
     write([model("a", family="x"), model("b")])
     result = write([model("a", family="y"), model("c")], hour=1, cause="rule")
     assert {change.model_id: change.cause for change in result.changes} == {
@@ -112,7 +112,7 @@ def test_where_nobody_can_tell_other_values_are_put_down_to_the_rule_and_who_is_
     }
 
 
-def test_what_a_rule_says_of_the_listing_before_already_is_its_doing_and_the_rest_the_providers(write):
+def test_what_a_new_rule_reads_in_the_previous_listing_is_its_doing_and_the_rest_the_providers(write):
     write(
         [model("a", family="x", context_length=1), model("b", family="x"), model("c"), model("gone"), model("hidden")]
     )
@@ -143,8 +143,8 @@ def test_what_a_rule_says_of_the_listing_before_already_is_its_doing_and_the_res
     assert (result.updated, result.created, result.unchanged, result.total_changes) == (2, 2, 1, 7)
 
 
-def test_what_a_rule_misreads_in_the_listing_before_is_no_change(write):
-    """As one does that follows a renamed key, or prices in another unit: it says again what was known."""
+def test_a_new_rule_that_misreads_the_previous_listing_causes_no_change(write):
+    """For example after a key was renamed: the new rule reads the same values from the new listing only."""
     write([model("a", context_length=5, input_price=2)])
     result = write(
         [model("a", context_length=5, input_price=2)],
@@ -154,7 +154,7 @@ def test_what_a_rule_misreads_in_the_listing_before_is_no_change(write):
     assert (result.changes, result.unchanged) == ((), 1)
 
 
-def test_a_difference_in_overridden_fields_alone_is_put_down_to_the_override(write):
+def test_a_difference_in_overridden_fields_alone_has_the_override_as_its_cause(write):
     plain = model("a", context_length=5, capabilities={"chat": True}, metadata_json={"x": 1})
     capability = {"capabilities": {"chat": True, "vision": True}, "capability_sources": {"vision": "override"}}
     overridden = model("a", context_length=6, metadata_json={"x": 2}, **capability)

@@ -1,4 +1,4 @@
-"""When a model that is left out counts as removed: after enough listings, and after enough time."""
+"""A missing model is removed after enough listings and enough time."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""One model under a new name, told apart from one model gone and another added."""
+"""A renamed model, as opposed to one that left and another that came."""
 
 import pytest
 from sqlalchemy import text
@@ -131,7 +131,7 @@ def test_only_a_model_that_was_active_till_now_can_have_been_renamed(write):
     assert counts(write([*OTHERS, model("a")], hour=2))["created"] == 1
 
 
-def test_a_rename_that_another_rule_makes_of_a_known_listing_is_put_down_to_the_rule(session, provider, write):
+def test_a_rename_that_a_new_rule_finds_in_a_known_listing_has_the_rule_as_its_cause(session, provider, write):
     write([*OTHERS, model("vendor/a"), model("vendor/b")])
     result = write([*OTHERS, model("a"), model("b")], hour=1, reread=[*OTHERS, model("a")])
     assert {(change.model_id, change.kind): change.cause for change in result.changes} == {

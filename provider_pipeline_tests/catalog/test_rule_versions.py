@@ -182,7 +182,7 @@ def test_a_version_knows_its_author_and_the_version_it_was_to_replace(session, p
     assert [each.version for each in list_rule_versions(session, provider.id, status="needs_review")] == [2]
 
 
-def test_a_rejected_rule_that_is_made_again_stays_rejected_until_somebody_activates_it(session, provider):
+def test_a_rejected_rule_that_is_generated_again_stays_rejected_until_it_is_activated(session, provider):
     add_rule(session, provider, "2", activate=False)
     rule_decisions.set_status(session, provider.id, 2, "rejected", reason="reads the wrong list", created_by_id=7)
     assert add_rule(session, provider, "2", activate=False) == 2

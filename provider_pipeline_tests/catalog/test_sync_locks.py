@@ -73,7 +73,7 @@ def refused(database: Database, provider: Provider) -> SyncInProgressError:
 
 @contextmanager
 def two_processes(database: Database, **options) -> Iterator[tuple[SyncLocks, SyncLocks]]:
-    """The locks of two processes, as far as the database can tell."""
+    """Two sets of locks, like those of two processes."""
     with (
         closing(SyncLocks(database.engine, "one", **options)) as one,
         closing(SyncLocks(database.engine, "two")) as two,
@@ -95,7 +95,7 @@ def leases(database: Database) -> int:
         return session.scalar(text("SELECT count(*) FROM provider_sync_lease"))
 
 
-def test_whoever_comes_second_is_told_who_is_at_it_where_and_since_when(database: Database, provider: Provider):
+def test_the_second_process_learns_which_one_is_syncing_and_since_when(database: Database, provider: Provider):
     with open_database(database.url, door="the CLI") as other, other.session() as session, sync_lock(session, provider):
         error = refused(database, provider)
     assert error.holder == f"the CLI on {socket.gethostname()} (process {os.getpid()})"

@@ -93,7 +93,7 @@ def test_a_late_worker_activates_nothing(database, session, provider):
     assert previous_active_version(session, provider.id) is None
 
 
-def test_an_answer_after_the_lease_counts_as_long_as_nobody_took_over(session, provider):
+def test_an_answer_after_the_lease_counts_unless_another_worker_took_over(session, provider):
     task_id = _open(session, provider)
     _claim(session)
     task_claims.finish(session, task_id, worker="one", status="SUCCEEDED", result={"version": 2})
@@ -231,7 +231,7 @@ def test_pauses_never_shrink_and_never_exceed_their_cap(fewer, more):
 
 
 @pytest.mark.parametrize("status", ["PENDING", "NEEDS_REVIEW"])
-def test_anybody_may_answer_a_task_that_nobody_works_on(session, provider, status):
+def test_an_unclaimed_task_can_be_answered_without_a_claim(session, provider, status):
     task_id = _open(session, provider)
     set_task_status(session, task_id, status)
     add_rule(session, provider, "2", activate=False, author="agent")
@@ -275,7 +275,7 @@ def test_many_workers_share_the_tasks_without_taking_one_twice(database, session
     assert Counter(task_id for share in shares for task_id in share) == Counter(tasks)
 
 
-def test_a_task_that_somebody_is_taking_right_now_is_passed_over_without_waiting(database, session, provider):
+def test_a_task_that_is_being_claimed_is_skipped_without_waiting(database, session, provider):
     first, second = _open(session, provider, "a"), _open(session, provider, "b")
     with database.session() as other:
         assert task_claims.claim(other, worker="other", now=NOON, lease=LEASE).id == first
