@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.errors import MissingCredentialError
+from provider_pipeline.extras import require_extras
 from provider_pipeline.listing.auth.credentials import TokenRequest
 from provider_pipeline.listing.auth.secrets import ANY_TEXT, Secret, read_secret_file, token_url_problem
 
@@ -49,6 +50,7 @@ def assertion_requests(key: str, scopes: Sequence[str], *, slug: str, place: str
     Raises:
         MissingCredentialError: The key is none that can sign, or names no token endpoint.
     """
+    require_extras("google", purpose=f"{slug}: a Google service account")
     # Imported only where it is used: it is large.
     from google.auth import jwt  # noqa: PLC0415
     from google.auth.crypt import RSASigner  # noqa: PLC0415

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from requests import PreparedRequest
 
+from provider_pipeline.extras import require_extras
 from provider_pipeline.listing.auth.credentials import Authorizer
 
 
@@ -37,6 +38,7 @@ class AwsSigner(Authorizer):
         secret_access_key: str,
         session_token: str | None,
     ) -> None:
+        require_extras("aws", purpose="signing requests for AWS")
         # Imported only where it is used: it is large.
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.credentials import Credentials  # noqa: PLC0415
