@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from provider_pipeline.cli.sample_providers import demo_workbench
+from provider_pipeline.cli.demo import demo_workbench
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.database_contents import contents
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from provider_pipeline.cli.moments import parse_moment
+from provider_pipeline.cli.parameters import parse_moment
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.cli.conftest import CommandLine

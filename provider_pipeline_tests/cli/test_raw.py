@@ -75,7 +75,7 @@ def test_responses_are_forgotten_as_the_provider_says(run: CommandLine, fleet: F
     shown = run("providers", "show", "acme", "--json").json
     assert (shown["keep_responses"], shown["keep_days"]) == (2, 30)
     assert run("raw", "prune", "acme", "--json").json == {"acme": 2}
-    assert "0 responses of 1 providers forgotten" in run("raw", "prune").out
+    assert "0 responses of 1 providers deleted" in run("raw", "prune").out
     assert [each["complete"] for each in run("raw", "list", "--json").json] == [True, True, False]
 
 
