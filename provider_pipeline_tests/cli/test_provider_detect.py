@@ -1,4 +1,4 @@
-"""`providers detect`, as a person or a script calls it."""
+"""`provider-pipeline providers detect`."""
 
 from pathlib import Path
 
