@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,14 +15,6 @@ from provider_pipeline.cli.parameters import ByOption, JsonOption
 from provider_pipeline.extras import require_extras
 
 tokens_app = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
-
-
-class TokenScope(StrEnum):
-    """What a token allows."""
-
-    read = "read"
-    sync = "sync"
-    admin = "admin"
 
 
 def serve(
@@ -64,7 +55,7 @@ def serve(
 def create(
     name: Annotated[str, typer.Argument(help="What or who will use it.")],
     scope: Annotated[
-        TokenScope,
+        Literal["read", "sync", "admin"],
         typer.Option(help="read; sync: also sync, generate rules, work on tasks; admin: also decide and configure."),
     ],
     expires: Annotated[
@@ -76,13 +67,13 @@ def create(
     """Create a token. It is shown only now, and not stored."""
     end = None if expires is None else datetime.now(UTC) + timedelta(days=expires)
     with catalog.database.open_catalog() as database, database.session() as session:
-        token = catalog.api_tokens.create(session, name, scope.value, expires_at=end, created_by_id=by)
+        token = catalog.api_tokens.create(session, name, scope, expires_at=end, created_by_id=by)
         session.commit()
     if as_json:
-        emit_json({"name": name, "scope": scope.value, "expires_at": end and end.isoformat(), "token": token})
+        emit_json({"name": name, "scope": scope, "expires_at": end and end.isoformat(), "token": token})
     else:
         until = f", until {end:%Y-%m-%d}" if end else ""
-        note(f"keep it safe: it is not shown again. {name} may {scope.value}{until}")
+        note(f"keep it safe: it is not shown again. {name} may {scope}{until}")
         say(token)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -14,33 +13,11 @@ from provider_pipeline import catalog
 from provider_pipeline.cli.console import change_texts, draw, emit_json, iso, marked, note, table
 from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, optional_moment
 
-_STYLES = {
-    "added": "green",
-    "renamed": "cyan",
-    "updated": "",
-    "missing": "yellow",
-    "removed": "red",
-    "restored": "green",
-}
+# As the catalogue knows them; spelt out here because `--help` must not load it.
+ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
+ChangeCause = Literal["provider", "rule", "override"]
 
-
-class ChangeKind(StrEnum):
-    """What can happen to a model."""
-
-    added = "added"
-    renamed = "renamed"
-    updated = "updated"
-    missing = "missing"
-    removed = "removed"
-    restored = "restored"
-
-
-class ChangeCause(StrEnum):
-    """What can cause a change."""
-
-    provider = "provider"
-    rule = "rule"
-    override = "override"
+_STYLES = {"added": "green", "renamed": "cyan", "missing": "yellow", "removed": "red", "restored": "green"}
 
 
 def changes(
@@ -77,7 +54,7 @@ def changes(
             change.changed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
             marked(change.slug, sample=change.slug in samples),
             change.model_id,
-            Text(change.kind, style=_STYLES[change.kind]),
+            Text(change.kind, style=_STYLES.get(change.kind, "")),
             change.cause,
             change_texts({name: pair for name, pair in change.changed.items() if name != "status"}),
         )

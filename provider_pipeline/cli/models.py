@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -40,14 +39,7 @@ _COLUMNS = ("provider", "model", "status", "family", *MODEL_NUMBERS, "capabiliti
 _FieldArgument = Annotated[
     str, typer.Argument(help="A column such as context_length, or capabilities.NAME or metadata_json.NAME.")
 ]
-
-
-class ModelStatus(StrEnum):
-    """What a model can be."""
-
-    active = "active"
-    missing = "missing"
-    removed = "removed"
+ModelStatus = Literal["active", "missing", "removed"]
 
 
 @app.command("list")
