@@ -111,6 +111,7 @@ def test_the_core_works_without_extras_and_commands_name_the_extra_they_need(
             check=False,
         )
 
+    assert list(wheel_environment.glob("lib/*/site-packages/provider_pipeline/py.typed"))
     assert re.fullmatch(r"provider-pipeline \d+\.\d+\.\d+\n", run("provider-pipeline", "--version").stdout)
     loaded = run(
         "python", "-c", "import provider_pipeline.definitions as d, provider_pipeline as p; p.ModelSyncer; d.defs"
