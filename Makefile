@@ -4,29 +4,35 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 # Tests wait for other processes most of the time: more workers than cores, each with a PostgreSQL of its own.
 JOBS ?= 3
-STAMP := .venv/.installed
+# What the demo and the UI need is installed first; the tools of tests and checks only for those who run them.
+APP := .venv/.installed
+TOOLS := .venv/.installed-tools
 
 .PHONY: install demo demo-ui dev test check bench patterns lock clean
 
-install: $(STAMP)
+install: $(APP) $(TOOLS)
 
 # Each file is compared with its hash in the lock. This package itself cannot have one; what builds it has.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-$(STAMP): pyproject.toml requirements.lock
+$(APP): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none (install one, or: make PYTHON=/path/to/python3.12)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes --requirement requirements.lock
 	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-demo: install
+$(TOOLS): $(APP) requirements-dev.lock
+	$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+demo: $(APP)
 	@$(BIN)/provider-pipeline demo $(ARGS)
 
-demo-ui: install
+demo-ui: $(APP)
 	@exec $(BIN)/provider-pipeline dev --demo $(ARGS)
 
-dev: install
+dev: $(APP)
 	@exec $(BIN)/provider-pipeline dev $(ARGS)
 
 test: install
@@ -37,12 +43,13 @@ check: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 bench: install
 	$(INSTALL) --require-hashes --requirement requirements-bench.lock
 	@for each in bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
-patterns: install
+patterns: $(APP)
 	$(BIN)/provider-pipeline rules learn --shipped
 
 # Brings the locks in line with pyproject.toml and keeps what fits it; `make lock ARGS=--upgrade` takes the newest
@@ -53,7 +60,8 @@ lock:
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none"; exit 1; }
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
-	$(LOCK) $(ARGS) pyproject.toml --group dev --group build --output-file requirements.lock
+	$(LOCK) $(ARGS) pyproject.toml --extra all --group build --output-file requirements.lock
+	$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
 	rm -rf .lock
 

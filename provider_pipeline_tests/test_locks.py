@@ -10,34 +10,33 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[1]
-LOCK, BENCH = "requirements.lock", "requirements-bench.lock"
+from provider_pipeline_tests.locked import ROOT, entries, requirement
+
+LOCK, DEV, BENCH = LOCKS = "requirements.lock", "requirements-dev.lock", "requirements-bench.lock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
+EXTRAS = {name: wanted for name, wanted in PROJECT["project"]["optional-dependencies"].items() if name != "all"}
+BUILD = [*GROUPS["build"], *PROJECT["build-system"]["requires"]]
 WANTED = {
-    LOCK: [*PROJECT["project"]["dependencies"], *GROUPS["dev"], *GROUPS["build"], *PROJECT["build-system"]["requires"]],
+    LOCK: [*PROJECT["project"]["dependencies"], *(each for wanted in EXTRAS.values() for each in wanted), *BUILD],
+    DEV: GROUPS["dev"],
     BENCH: GROUPS["bench"],
 }
 
 
-def entries(lock: str) -> list[str]:
-    """Each requirement of a lock with its options, on one line."""
-    return (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
-
-
 def pins(lock: str) -> set[tuple[str, str]]:
     """Names and versions; a name may have one for each kind of platform."""
-    found = [Requirement(entry.partition("--hash=")[0].strip()) for entry in entries(lock)]
+    found = map(requirement, entries(lock))
     return {(canonicalize_name(each.name), str(each.specifier).removeprefix("==")) for each in found}
 
 
-@pytest.mark.parametrize("lock", [LOCK, BENCH])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_every_file_that_may_be_installed_is_known_by_its_hash(lock: str):
     for entry in entries(lock):
         assert re.fullmatch(r"[a-z0-9.-]+==[^ ;]+( ; [^-]+)?(\s+--hash=sha256:[0-9a-f]{64})+", entry), entry
 
 
-@pytest.mark.parametrize("lock", [LOCK, BENCH])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_the_lock_holds_what_is_asked_for(lock: str):
     pinned = pins(lock)
     for wanted in map(Requirement, WANTED[lock]):
@@ -46,16 +45,31 @@ def test_the_lock_holds_what_is_asked_for(lock: str):
         assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: make lock"
 
 
-def test_the_benches_run_with_the_versions_that_are_installed_otherwise():
-    installed, for_benches = pins(LOCK), pins(BENCH)
-    names = {name for name, _ in installed} & {name for name, _ in for_benches}
-    assert {"dagster", "sqlalchemy"} <= names
-    assert {pin for pin in for_benches if pin[0] in names} <= installed
+@pytest.mark.parametrize(("lock", "shared"), [(DEV, {"anyio", "rich"}), (BENCH, {"dagster", "sqlalchemy"})])
+def test_tests_and_benches_run_with_the_versions_that_users_get(lock: str, shared: set[str]):
+    installed, further = pins(LOCK), pins(lock)
+    names = {name for name, _ in installed} & {name for name, _ in further}
+    assert shared <= names
+    assert {pin for pin in further if pin[0] in names} <= installed
 
 
-@pytest.mark.parametrize(("target", "locks"), [("install", [LOCK]), ("bench", [LOCK, BENCH])])
+def test_the_demo_installs_no_test_tools():
+    tools = {canonicalize_name(Requirement(each).name) for each in GROUPS["dev"]}
+    assert {"mypy", "playwright", "pytest", "ruff"} <= tools
+    assert not tools & {name for name, _ in pins(LOCK)}
+
+
+def test_the_extra_all_names_every_other_extra():
+    (everything,) = map(Requirement, PROJECT["project"]["optional-dependencies"]["all"])
+    assert (everything.name, everything.extras) == (PROJECT["project"]["name"], EXTRAS.keys())
+
+
+@pytest.mark.parametrize(
+    ("target", "locks"),
+    [("demo", [LOCK]), ("dev", [LOCK]), ("install", [LOCK, DEV]), ("test", [LOCK, DEV]), ("bench", [*LOCKS])],
+)
 def test_nothing_but_this_package_is_installed_without_a_hash(tmp_path: Path, target: str, locks: list[str]):
-    for name in ("Makefile", "pyproject.toml", LOCK, BENCH):  # where nothing is installed yet
+    for name in ("Makefile", "pyproject.toml", *LOCKS):  # where nothing is installed yet
         shutil.copy(ROOT / name, tmp_path)
     told = subprocess.run(
         ["make", "--dry-run", target, "PYTHON=python3"], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -14,12 +14,16 @@ from pathlib import Path
 from types import ModuleType
 
 from provider_pipeline.errors import DatabaseUnavailableError
+from provider_pipeline.extras import require_extras
 
 _ACCOUNT = "pgserver"
 
 
 @functools.cache
 def _utils() -> ModuleType:
+    require_extras(
+        "embedded", purpose="the embedded PostgreSQL server", alternative="set PROVIDER_PIPELINE_DATABASE_URL"
+    )
     with warnings.catch_warnings():
         # The wheel asks platformdirs for a runtime folder when it is imported; we do not use that folder.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)

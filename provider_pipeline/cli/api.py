@@ -1,14 +1,20 @@
-"""`provider-pipeline api`: the HTTP API, in the foreground."""
+"""`provider-pipeline api` and `tokens`: the HTTP API in the foreground, and who may use it."""
 
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
 import typer
 
 from provider_pipeline import api, catalog
-from provider_pipeline.cli.console import note
+from provider_pipeline.cli.console import draw, emit_json, note, say, table
+from provider_pipeline.cli.parameters import ByOption, JsonOption
+from provider_pipeline.extras import require_extras
+
+tokens_app = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
 
 
 def serve(
@@ -16,7 +22,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any.")] = 8400,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no token; only on a loopback address.")] = False,
     requests_per_second: Annotated[
-        float, typer.Option(min=0.01, help="How often one token may ask, in the long run.")
+        float, typer.Option(min=0.01, help="Sustained rate of requests for each token.")
     ] = api.settings.ApiSettings.requests_per_second,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest sample or rule in a request, in MiB.")] = (
         api.settings.ApiSettings.most_bytes // 2**20
@@ -28,9 +34,10 @@ def serve(
         ),
     ] = api.settings.ApiSettings.syncs_at_once,
 ) -> None:
-    """Serve the HTTP API. What it can do is shown at /docs."""
+    """Serve the HTTP API; it documents itself at /docs."""
+    require_extras("api", purpose="the HTTP API")
     if no_auth and not api.limits.is_loopback(host):
-        raise typer.BadParameter(f"{host} can be reached from other machines: without tokens anybody could change all")
+        raise typer.BadParameter(f"{host} is not a loopback address: without tokens, anyone could change everything")
     settings = api.settings.ApiSettings(
         needs_token=not no_auth,
         dagster_url=os.environ.get(api.settings.DAGSTER_URL_VARIABLE) or None,
@@ -42,3 +49,65 @@ def serve(
         if not no_auth:
             note("requests need a token: provider-pipeline tokens create NAME --scope read")
         api.serving.serve(database, settings, host=host, port=port)
+
+
+@tokens_app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What or who will use it.")],
+    scope: Annotated[
+        Literal["read", "sync", "admin"],
+        typer.Option(help="read; sync: also sync, generate rules, work on tasks; admin: also decide and configure."),
+    ],
+    expires: Annotated[
+        int | None, typer.Option(min=1, max=36500, metavar="DAYS", help="Days until it expires; default: never.")
+    ] = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a token. It is shown only now, and not stored."""
+    end = None if expires is None else datetime.now(UTC) + timedelta(days=expires)
+    with catalog.database.open_catalog() as database, database.session() as session:
+        token = catalog.api_tokens.create(session, name, scope, expires_at=end, created_by_id=by)
+        session.commit()
+    if as_json:
+        emit_json({"name": name, "scope": scope, "expires_at": end and end.isoformat(), "token": token})
+    else:
+        until = f", until {end:%Y-%m-%d}" if end else ""
+        note(f"keep it safe: it is not shown again. {name} may {scope}{until}")
+        say(token)
+
+
+@tokens_app.command("list")
+def list_all(as_json: JsonOption = False) -> None:
+    """List the tokens, including revoked and expired ones."""
+    with catalog.database.open_catalog() as database, database.session() as session:
+        found = catalog.api_tokens.list_tokens(session)
+    if as_json:
+        emit_json([asdict(each) for each in found])
+        return
+    now = datetime.now(UTC)
+    columns = ("id", "name", "scope", "state", "made", "by", "expires", "last used")
+    rows = (
+        (
+            *(each.id, each.name, each.scope, _state(each, now), f"{each.created_at:%Y-%m-%d}", each.created_by_id),
+            f"{each.expires_at:%Y-%m-%d}" if each.expires_at else None,
+            f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else None,
+        )
+        for each in found
+    )
+    draw(table("tokens", columns, rows, right=("id", "by")))
+
+
+@tokens_app.command()
+def revoke(name: str) -> None:
+    """Stop accepting a token, at once."""
+    with catalog.database.open_catalog() as database, database.session() as session:
+        catalog.api_tokens.revoke(session, name)
+        session.commit()
+    say(f"{name}: revoked")
+
+
+def _state(token: catalog.api_tokens.ApiToken, now: datetime) -> str:
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at is not None and token.expires_at <= now else "in use"

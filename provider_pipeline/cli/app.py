@@ -1,28 +1,16 @@
-"""The application: its commands, and what happens to an error."""
+"""The application: its commands, and how an error is printed."""
+
+from __future__ import annotations
 
 import sys
 from typing import Annotated
 
 import typer
 
-from provider_pipeline.cli import (
-    api,
-    changes,
-    db,
-    demo,
-    dev,
-    models,
-    notifications,
-    overrides,
-    providers,
-    raw,
-    rules,
-    sync,
-    task_answers,
-    tasks,
-    tokens,
-)
-from provider_pipeline.cli.console import fail
+from provider_pipeline import catalog
+from provider_pipeline.cli import api, changes, demo, dev, models, providers, raw, rules, sync, tasks
+from provider_pipeline.cli.console import emit_json, fail, say
+from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
 
 EXIT_TROUBLE = 1
@@ -34,39 +22,62 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+database_app = typer.Typer(help="The database schema.", no_args_is_help=True)
+
 app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
 app.add_typer(raw.app, name="raw")
 app.add_typer(tasks.app, name="tasks")
-for answer in (
-    task_answers.answer,
-    task_answers.claim,
-    task_answers.propose,
-    task_answers.approve,
-    task_answers.reject,
-):
-    tasks.app.command()(answer)
 app.add_typer(models.app, name="models")
-app.add_typer(overrides.app, name="overrides")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(db.app, name="db")
+app.add_typer(models.overrides_app, name="overrides")
+app.add_typer(api.tokens_app, name="tokens")
+app.add_typer(database_app, name="db")
 app.command("sync")(sync.sync_providers)
 app.command("changes")(changes.changes)
-app.command("notifications")(notifications.notifications)
+app.command("notifications")(changes.notifications)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - only this option needs it
+
+        say(f"provider-pipeline {version('provider-pipeline')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Options of every command; `main` reads --debug itself, because it outlives the command."""
+    """Options of every command; `main` reads --debug itself, because errors surface after the command has ended."""
+
+
+@database_app.callback()
+def _database_group() -> None:
+    """Keeps `upgrade` a subcommand although it is the only one."""
+
+
+@database_app.command("upgrade")
+def upgrade_schema(as_json: JsonOption = False) -> None:
+    """Apply the migrations that the database lacks."""
+    with catalog.database.open_database() as database:
+        applied = catalog.migrations.upgrade(database.engine)
+        if as_json:
+            emit_json({"applied": applied, "database": database.redacted_url})
+        elif applied:
+            say(f"applied {', '.join(applied)} to {database.redacted_url}")
+        else:
+            say(f"the schema is up to date: {database.redacted_url}")
 
 
 def main() -> None:
-    """Runs the command line: one line for an error that has a name, the traceback only with --debug."""
+    """Run the command line: an error of ours is one line; its traceback comes only with --debug."""
     debug = "--debug" in sys.argv[1:]
     try:
         app()

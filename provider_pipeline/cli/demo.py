@@ -1,35 +1,51 @@
 """`provider-pipeline demo`: the whole pipeline on sample providers, with nothing to set up.
 
-Here: the order of the demo and its summary. The sync itself is `sync_all_providers_job`, run by Dagster in a process of
-its own, against real HTTP and a real PostgreSQL.
+The demo lives in its own home folder, with its own embedded server and so its own catalogue and Dagster storage. It
+never opens the user's, and deleting the folder deletes the demo. `dev --demo` opens the same folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from provider_pipeline import catalog, samples, sync
-from provider_pipeline.cli.console import JsonOption, draw, emit_json, note, outcome_table, say, stdout
-from provider_pipeline.cli.sample_providers import (
-    ListingsOption,
-    delete_demo,
-    demo_workbench,
-    prepare_samples,
-    sample_keys,
-    sample_server,
-)
+from provider_pipeline import catalog, listing, rules, samples, sync
+from provider_pipeline.cli.console import draw, emit_json, note, outcome_table, say, stdout
+from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.cli.tasks import task_document, task_table
-from provider_pipeline.cli.workbench import MODULE, WORKSPACE, Workbench, dagster_command, run_logged
+from provider_pipeline.cli.workbench import CHECKOUT, DEFINITIONS, Workbench, dagster_command, run_logged, workbench
+from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+SAMPLE_PORT: Final = 8377
+
+_DATABASE_VARIABLES: Final = ("PROVIDER_PIPELINE_DATABASE_URL", "DAGSTER_POSTGRES_URL")
+_SETTINGS_PREFIX: Final = "PROVIDER_PIPELINE_"
+_MARK: Final = "THIS-IS-THE-DEMO.txt"
+_MARK_TEXT: Final = """Everything in this folder belongs to the demo: `provider-pipeline demo --delete` removes it.
+To look at its catalogue, set PROVIDER_PIPELINE_HOME to this folder, or to one below `listings`.
+"""
+
+ListingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Serve every *.json of this folder as a provider, instead of the bundled samples.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -41,19 +57,18 @@ class _Result:
 
 def demo(
     listings: ListingsOption = None,
-    delete: Annotated[
-        bool, typer.Option("--delete", help="Remove all that the demo wrote, and do nothing else.")
-    ] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove everything the demo wrote, and stop.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Sync a fleet of sample providers through Dagster into an embedded PostgreSQL of the demo's own.
+    """Sync a fleet of sample providers through Dagster into the demo's own embedded PostgreSQL.
 
     Your own catalogue is not touched. Exit code 0 when the deliberately broken samples are the only ones not written.
     """
     if delete:
         if listings is not None:
-            raise typer.BadParameter("--delete removes everything of the demo, and goes alone")
-        _delete()
+            raise typer.BadParameter("--delete removes every demo: leave out --listings")
+        folder = delete_demo()
+        say("there is no demo to remove" if folder is None else f"removed {folder}")
         return
     server = sample_server(listings)
     with demo_workbench(listings) as bench, server:
@@ -72,19 +87,7 @@ def demo(
     raise typer.Exit(0 if result.as_expected else 1)
 
 
-def _delete() -> None:
-    folder = delete_demo()
-    say("there is no demo to remove" if folder is None else f"removed {folder}")
-
-
 def _run(bench: Workbench, server: samples.server.SampleServer, *, whole: bool) -> _Result:
-    """Runs the demo.
-
-    Args:
-        bench: Where it runs.
-        server: The providers.
-        whole: Each sample is its provider's whole listing: a file of a folder has no further pages.
-    """
     started = datetime.now(UTC)
     keys = sample_keys(server)
     without_rule = {
@@ -92,13 +95,11 @@ def _run(bench: Workbench, server: samples.server.SampleServer, *, whole: bool) 
         for slug, error in prepare_samples(bench.database, server, keys, whole=whole).items()
     }
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
-    run_logged(
-        bench, dagster_command("job", "execute", *MODULE, "-j", "sync_all_providers_job"), "demo-run", extra=keys
-    )
+    command = dagster_command("job", "execute", "-m", DEFINITIONS, "-j", "sync_all_providers_job")
+    run_logged(bench, command, "demo-run", extra=keys)
     note("evaluating rule_generation_sensor")
-    run_logged(
-        bench, dagster_command("sensor", "preview", "rule_generation_sensor", *WORKSPACE), "demo-sensor", extra=keys
-    )
+    command = dagster_command("sensor", "preview", "rule_generation_sensor", *bench.workspace)
+    run_logged(bench, command, "demo-sensor", extra=keys)
     with bench.database.session() as session:
         summaries = [
             without_rule[provider.slug].summary()
@@ -109,12 +110,12 @@ def _run(bench: Workbench, server: samples.server.SampleServer, *, whole: bool) 
         tasks = catalog.tasks.list_tasks(session, status=catalog.tasks.OPEN_STATUSES)
     not_written = {summary["provider"] for summary in summaries if summary["status"] != "synced"}
     broken = {provider.slug for provider in server.providers if provider.broken}
-    # A broken one may have been repaired since, by a rule that `dev` had written.
+    # Fewer may fail than are broken: `dev` may have repaired one with a new rule.
     return _Result(summaries, tasks, not_written <= broken)
 
 
 def _last_result(session: Session, slug: str, *, since: datetime) -> dict[str, Any] | None:
-    """What the run recorded for this provider; None when it did not reach it."""
+    """What the run recorded for this provider; None if it did not reach it."""
     state = catalog.sync_state.get(session, catalog.providers.get(session, slug).id)
     reached = state.last_checked_at is not None and state.last_checked_at >= since
     return state.last_result if reached else None
@@ -137,6 +138,132 @@ def _closing(result: _Result, listings: Path | None) -> Iterator[str]:
     yield f"{synced} of {len(result.summaries)} providers are synced, {models} models."
     if listings is None and result.as_expected and synced < len(result.summaries):
         yield "The others are broken on purpose: their rows are as they were before."
-    yield "These are sample providers, in a catalogue of the demo's own: yours has none of them."
-    command = "make demo-ui" if listings is None else f"provider-pipeline dev --demo --listings {listings}"
+    yield "These are sample providers in the demo's own catalogue; yours has none of them."
+    if CHECKOUT and listings is None:
+        command = "make demo-ui"
+    else:
+        command = "provider-pipeline dev --demo" + (f" --listings {listings}" if listings else "")
     yield f"See it in the Dagster UI: {command}, then http://127.0.0.1:3000"
+
+
+def sample_server(listings: Path | None) -> samples.server.SampleServer:
+    """The server of the bundled samples, or of a folder of listings; not started yet."""
+    return (
+        samples.server.SampleServer(SAMPLE_PORT, or_any_port=True)
+        if listings is None
+        else samples.server.SampleServer.from_directory(listings)
+    )
+
+
+@contextmanager
+def demo_workbench(listings: Path | None) -> Iterator[Workbench]:
+    """The demo's own workbench; each folder of listings has another one, so that they never mix with the samples.
+
+    Raises:
+        ConfigurationError: There is a folder in the demo's place that the demo did not make.
+    """
+    home = _make_folder()
+    if listings is not None:
+        resolved = listings.resolve()
+        digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:8]
+        home = home / "listings" / f"{resolved.name}-{digest}"
+    for name in _DATABASE_VARIABLES:
+        if os.environ.get(name):
+            note(f"{name} is set: the demo leaves that database alone and uses its own")
+    # None of the user's settings apply: the webhook, for one, must not hear about samples.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_PREFIX)}
+    with workbench(home, environ=environ) as bench:
+        yield bench
+
+
+def delete_demo() -> Path | None:
+    """Remove everything the demo ever wrote; returns the folder, or None if there was none.
+
+    Raises:
+        CatalogError: A process uses it.
+        ConfigurationError: The demo did not make the folder.
+    """
+    folder = _folder()
+    if not folder.exists():
+        return None
+    _check_mark(folder)
+    for home in (*sorted((folder / "listings").glob("*")), folder):
+        catalog.embedded.EmbeddedPostgres(home).discard()
+    return folder
+
+
+def _folder() -> Path:
+    return catalog.database.home() / "demo"
+
+
+def _make_folder() -> Path:
+    folder = _folder()
+    try:
+        folder.mkdir(exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / _MARK).write_text(_MARK_TEXT, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"the demo cannot use {folder}: {error.strerror}") from error
+    _check_mark(folder)
+    return folder
+
+
+def _check_mark(folder: Path) -> None:
+    if not (folder / _MARK).is_file():
+        raise ConfigurationError(
+            f"{folder} is not the demo's: there is no {_MARK} in it",
+            hint="move it away, or set PROVIDER_PIPELINE_HOME to another folder",
+        )
+
+
+def sample_keys(server: samples.server.SampleServer) -> dict[str, str]:
+    """The environment variables with the samples' keys."""
+    return {name: value for provider in server.providers for name, value in provider.env.items()}
+
+
+def prepare_samples(
+    database: catalog.database.Database, server: samples.server.SampleServer, keys: Mapping[str, str], *, whole: bool
+) -> dict[str, ProviderPipelineError]:
+    """Register the sample providers at their current addresses, and write a rule for each that has none.
+
+    Args:
+        database: The demo's catalogue.
+        server: Where they are served.
+        keys: The samples' keys.
+        whole: Whether each sample is its provider's whole listing; a file from a folder has no further pages.
+
+    Returns:
+        Why no rule could be written, by slug, for the providers left without one.
+    """
+    client = listing.client.ListingClient(environ=keys)
+    without_rule: dict[str, ProviderPipelineError] = {}
+    with database.session() as session:
+        for provider in server.providers:
+            try:
+                samples.registration.register_sample(session, provider, base_url=server.base_url(provider.slug))
+                session.commit()
+                if not sync.repair.generate.active_places(session, provider.slug):
+                    _generate_rule(session, provider, client, whole=whole)
+            except ProviderPipelineError as error:
+                session.rollback()
+                without_rule[provider.slug] = error
+    return without_rule
+
+
+def _generate_rule(
+    session: Session,
+    provider: samples.providers.SampleProvider,
+    client: listing.client.ListingClient,
+    *,
+    whole: bool,
+) -> None:
+    generate = sync.repair.generate
+    given: Sequence[rules.generation.samples.EndpointSample] = provider.endpoints
+    if any(sample.document is None for sample in given):
+        places = [generate.ListingPlace(sample.path or "", sample.detail) for sample in given]
+        given, sample_id = generate.fetch_sample(session, provider.slug, places, client=client)
+    else:
+        contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in given)
+        sample_id = generate.store_sample(session, provider.slug, *contents, url=f"sample:{provider.slug}")
+    generate.generate_rule(session, provider.slug, given, sample_id=sample_id, whole=whole)
+    session.commit()

@@ -1,4 +1,4 @@
-"""`provider-pipeline dev`: the Dagster UI and daemon on this checkout."""
+"""`provider-pipeline dev`: the Dagster UI and daemon, on your own catalogue or the demo's."""
 
 from __future__ import annotations
 
@@ -15,20 +15,14 @@ import typer
 
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import note
-from provider_pipeline.cli.sample_providers import (
-    ListingsOption,
-    demo_workbench,
-    prepare_samples,
-    sample_keys,
-    sample_server,
-)
-from provider_pipeline.cli.workbench import WORKSPACE, Workbench, dagster_command, running, workbench
+from provider_pipeline.cli.demo import ListingsOption, demo_workbench, prepare_samples, sample_keys, sample_server
+from provider_pipeline.cli.workbench import Workbench, dagster_command, running, workbench
 from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
 HOST = "127.0.0.1"
 
-_LOOK_SECONDS = 2
-_SHOWN_COMMAND = 100
+_POLL_SECONDS = 2
+_MAX_COMMAND_LENGTH = 100
 
 
 def dev(
@@ -36,14 +30,14 @@ def dev(
     demo: Annotated[bool, typer.Option("--demo", help="Open the demo's catalogue, and serve its samples.")] = False,
     listings: ListingsOption = None,
 ) -> None:
-    """Run `dagster dev`: UI, daemon, schedule and sensors. Ctrl-C ends everything.
+    """Run `dagster dev`: UI, daemon, schedules and sensors. Ctrl-C ends everything.
 
     Without --demo it opens your own catalogue, in which it adds and changes no provider.
     """
     if listings is not None and not demo:
         raise typer.BadParameter("--listings goes with --demo: your own catalogue takes no samples")
     _check_port(port)
-    # Also where a shell started us in the background, with Ctrl-C ignored; the children inherit that otherwise.
+    # A shell starts background jobs with Ctrl-C ignored, and the children would inherit that.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _interrupt)
     with ExitStack() as stack:
@@ -64,9 +58,9 @@ def dev(
                     dagster_url=os.environ.get("DAGSTER_POSTGRES_URL") or None,
                 )
             )
-            _say_if_empty(bench.database)
+            _note_if_empty(bench.database)
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
-        command = dagster_command("dev", *WORKSPACE, "-h", HOST, "-p", str(port))
+        command = dagster_command("dev", *bench.workspace, "-h", HOST, "-p", str(port))
         process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
         try:
             code = _wait(process, bench)
@@ -76,7 +70,7 @@ def dev(
     raise typer.Exit(code)
 
 
-def _say_if_empty(database: catalog.database.Database) -> None:
+def _note_if_empty(database: catalog.database.Database) -> None:
     with database.session() as session:
         if not catalog.providers.list_providers(session):
             note(
@@ -85,19 +79,19 @@ def _say_if_empty(database: catalog.database.Database) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], bench: Workbench) -> int:
-    """Waits for the UI to end, and starts an embedded server again that dies meanwhile."""
-    told = ""
+    """Wait for the UI to end; restart an embedded server that dies in the meantime."""
+    last = ""
     while True:
         try:
-            return process.wait(_LOOK_SECONDS)
+            return process.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
             try:
                 news = "the database had died; it runs again" if bench.server and bench.server.ensure_running() else ""
-            except DatabaseUnavailableError as error:  # it may be able to later, such as when its disk has room
+            except DatabaseUnavailableError as error:  # tried again at the next poll: its disk may have room by then
                 news = str(error)
-            if news and news != told:
+            if news and news != last:
                 note(news)
-            told = news
+            last = news
 
 
 def _check_port(port: int) -> None:
@@ -106,7 +100,7 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            holder, step = _holder(port), "choose another port with --port"
+            holder, step = _listener(port), "choose another port with --port"
             raise ConfigurationError(
                 f"the UI cannot listen on {HOST}:{port}: {error.strerror}"
                 + (f", by process {holder.pid}: {_command(holder)}" if holder else ""),
@@ -114,8 +108,8 @@ def _check_port(port: int) -> None:
             ) from error
 
 
-def _holder(port: int) -> psutil.Process | None:
-    """The process that listens on a port; None where that cannot be told, such as of another user's."""
+def _listener(port: int) -> psutil.Process | None:
+    """The process that listens on a port; None if we may not know, as for other users' processes."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             for each in process.net_connections("tcp"):
@@ -126,7 +120,7 @@ def _holder(port: int) -> psutil.Process | None:
 
 def _command(process: psutil.Process) -> str:
     with suppress(psutil.Error):
-        return " ".join(process.cmdline())[:_SHOWN_COMMAND]
+        return " ".join(process.cmdline())[:_MAX_COMMAND_LENGTH]
     return "?"
 
 

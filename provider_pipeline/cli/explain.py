@@ -1,7 +1,4 @@
-"""How `rules explain` draws a rule: what was chosen, why, and what was not.
-
-Here: tables. Not here: the reasons themselves (`provider_pipeline.rules.explain_rule`).
-"""
+"""The tables of `rules explain`: what a rule chose, why, and which alternatives it rejected."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,36 +13,21 @@ _SHOWN_PREDICATES = 3
 
 
 def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """The tables of one explained rule.
-
-    Args:
-        title: What is explained: a provider or a file.
-        explained: What `explain_rule` returned.
-    """
+    """The tables of one rule, from what `explain_rule` returned; the title names a provider or file."""
     summary = explained["summary"]
     kind = summary["provider_kind"]
     if kind and summary["provider_kind_confidence"] is not None:
         kind = f"{kind} ({summary['provider_kind_confidence']:.0%}: {'; '.join(summary['provider_kind_evidence'])})"
-    yield table(
-        title,
-        ("decision", "choice"),
-        (
-            ("selector", summary["selector"]),
-            ("id", summary["id"]),
-            ("models in the sample", summary["models"]),
-            ("confidence", _share(summary["confidence"])),
-            ("kind of API", kind),
-            *_paging(summary),
-        ),
+    rows = (
+        *(("selector", summary["selector"]), ("id", summary["id"]), ("models in the sample", summary["models"])),
+        *(("confidence", _share(summary["confidence"])), ("kind of API", kind), *_paging(summary)),
     )
+    yield table(title, ("decision", "choice"), rows)
     yield from _endpoint_parts(explained)
     for further in explained["further_endpoints"]:
         one = further["summary"]
-        yield table(
-            f"{title}: {one['endpoint']}",
-            ("decision", "choice"),
-            (("selector", one["selector"]), ("id", one["id"]), *_paging(one)),
-        )
+        rows = (("selector", one["selector"]), ("id", one["id"]), *_paging(one))
+        yield table(f"{title}: {one['endpoint']}", ("decision", "choice"), rows)
         yield from _endpoint_parts(further)
     yield _capabilities(explained)
     for issue in explained["issues"]:
@@ -70,68 +52,47 @@ def _endpoint_parts(explained: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield _choices("fields", alternatives)
     if explained["left_out"]:
         yield table(
-            "left out",
-            ("field", "why"),
-            ((each["expression"], each["reason"]) for each in explained["left_out"]),
+            "left out", ("field", "why"), ((each["expression"], each["reason"]) for each in explained["left_out"])
         )
 
 
 def _candidates(candidates: list[dict[str, Any]]) -> Table:
-    return table(
-        "which list is the listing",
-        ("", "selector", "items", "id", "score", "reasons"),
+    rows = (
         (
-            (
-                _mark(each),
-                each["selector"],
-                each["items"],
-                each["id"],
-                f"{each['score']:.2f}",
-                _document(each["reasons"]),
-            )
-            for each in candidates
-        ),
-        right=("items", "score"),
+            *(_mark(each), each["selector"], each["items"], each["id"]),
+            *(f"{each['score']:.2f}", _document(each["reasons"])),
+        )
+        for each in candidates
     )
+    columns = ("", "selector", "items", "id", "score", "reasons")
+    return table("which list is the listing", columns, rows, right=("items", "score"))
 
 
 def _choices(title: str, entries: list[tuple[str, dict[str, Any]]]) -> Table:
     known = {"expression", "score", "chosen", "reasons"}
-    return table(
-        title,
-        ("", "field", "expression", "score", "reasons"),
+    rows = (
         (
-            (
-                _mark(each),
-                name,
-                each["expression"],
-                f"{each['score']:.2f}",
-                _document(each.get("reasons") or {key: value for key, value in each.items() if key not in known}),
-            )
-            for name, each in entries
-        ),
-        right=("score",),
+            *(_mark(each), name, each["expression"], f"{each['score']:.2f}"),
+            _document(each.get("reasons") or {key: value for key, value in each.items() if key not in known}),
+        )
+        for name, each in entries
     )
+    return table(title, ("", "field", "expression", "score", "reasons"), rows, right=("score",))
 
 
 def _capabilities(explained: Mapping[str, Any]) -> Table:
     covered = explained["coverage"]
-    return table(
-        "capabilities" + ("" if covered is None else f" ({covered:.0%} of the sample's models have a known one)"),
-        ("capability", "by evidence", "by name", "denied", "patterns", "predicates"),
+    title = "capabilities" + ("" if covered is None else f" ({covered:.0%} of the sample's models have a known one)")
+    numbers = ("by evidence", "by name", "denied", "patterns")
+    names = ("capability", "models_by_evidence", "models_by_name", "models_denied", "patterns")
+    rows = (
         (
-            (
-                each["capability"],
-                each["models_by_evidence"],
-                each["models_by_name"],
-                each["models_denied"],
-                each["patterns"],
-                _predicates(each["evidence"] + [f"not if {each_not}" for each_not in each["counter_evidence"]]),
-            )
-            for each in explained["capabilities"]
-        ),
-        right=("by evidence", "by name", "denied", "patterns"),
+            *(each[name] for name in names),
+            _predicates(each["evidence"] + [f"not if {each_not}" for each_not in each["counter_evidence"]]),
+        )
+        for each in explained["capabilities"]
     )
+    return table(title, ("capability", *numbers, "predicates"), rows, right=numbers)
 
 
 def _predicates(predicates: list[str]) -> list[str]:

@@ -10,14 +10,23 @@ from typing import Annotated
 import typer
 
 from provider_pipeline import catalog, listing, presets, sync
-from provider_pipeline.cli.completion import complete_preset
-from provider_pipeline.cli.console import JsonOption, emit_json, note, say
-from provider_pipeline.cli.provider_choice import a_person_is_there, ask_values, choose_preset
-from provider_pipeline.cli.provider_options import NewHostsOption, auth_of_json, auth_of_options, threshold_of
-from provider_pipeline.cli.provider_plan import print_done
+from provider_pipeline.cli.console import emit_json, note, say
+from provider_pipeline.cli.parameters import JsonOption, complete_preset
+from provider_pipeline.cli.provider_apply import print_done
+from provider_pipeline.cli.provider_input import (
+    KeyEnvOption,
+    KeyHeaderOption,
+    NewHostsOption,
+    ask_values,
+    auth_of_json,
+    auth_of_options,
+    choose_preset,
+    is_interactive,
+    threshold_of,
+)
 from provider_pipeline.errors import ConfigurationError
 
-_OF_FILES = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
+_WITHOUT_URL = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
 
 
 def add(
@@ -26,13 +35,13 @@ def add(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="A preset; or, with --base-url, the slug of a provider of your own. Left out at a terminal, the "
-            "presets are listed to choose from.",
+            help="A preset; or, with --base-url, the slug of your own provider. At a terminal, leave it out to choose "
+            "a preset from a list.",
             autocompletion=complete_preset,
         ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="A provider file of your own (docs/provider-files.md).", dir_okay=False)
+        Path | None, typer.Option(help="Your own provider file (docs/provider-files.md).", dir_okay=False)
     ] = None,
     from_environment: Annotated[
         bool, typer.Option("--from-environment", help="Every preset whose key variable is set.")
@@ -42,29 +51,29 @@ def add(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="What a preset leaves open, such as region; may be repeated."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A value that the preset needs, such as region; may be repeated."
+        ),
     ] = None,
     base_url: Annotated[
         str | None,
-        typer.Option(help="Where its API is, such as https://api.acme.example; the options below go with it alone."),
+        typer.Option(
+            help="Address of its API, such as https://api.acme.example; the options below go only with this one."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Its name; the slug when left out.")] = None,
-    key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds its key. The key itself is never stored.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Its name; default: the slug.")] = None,
+    key_env: KeyEnvOption = None,
     key_file: Annotated[
-        str | None, typer.Option(help="File that holds its key, such as a mounted secret; in place of --key-env.")
+        str | None, typer.Option(help="File that holds its key, such as a mounted secret; instead of --key-env.")
     ] = None,
-    key_header: Annotated[
-        str | None, typer.Option(help="Header that carries the key; Authorization: Bearer when left out.")
-    ] = None,
+    key_header: KeyHeaderOption = None,
     key_query: Annotated[str | None, typer.Option(help="Query parameter that carries the key.")] = None,
     auth: Annotated[
         str | None,
         typer.Option(
             metavar="JSON",
-            help="Any kind of authentication, as a document (see docs/authentication.md); in place of the options "
-            "about keys and headers.",
+            help="Any kind of authentication (see docs/authentication.md), instead of the options about keys and "
+            "headers.",
         ),
     ] = None,
     header: Annotated[
@@ -76,31 +85,33 @@ def add(
     ] = None,
     allow_private: Annotated[
         bool | None,
-        typer.Option(help="Ask it at a private, loopback or link-local address too, by plain http if its URL says so."),
+        typer.Option(help="Allow private, loopback and link-local addresses, over plain http too."),
     ] = None,
     allow_http: Annotated[
-        bool | None, typer.Option(help="Ask it by plain http at a public address: its key can be read on the way.")
+        bool | None, typer.Option(help="Allow plain http to a public address: its key can be read on the way.")
     ] = None,
-    requests_per_second: Annotated[float | None, typer.Option(help="Most requests per second to its host.")] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds that one whole listing may take.")] = None,
+    requests_per_second: Annotated[float | None, typer.Option(help="Maximum rate of requests to its host.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(help="Seconds that one listing may take, with all its pages.")
+    ] = None,
     every_minutes: Annotated[
-        int | None, typer.Option(min=1, help="Shortest time between two syncs; every fleet run when left out.")
+        int | None, typer.Option(min=1, help="Shortest time between two syncs; default: every fleet run.")
     ] = None,
     keep_responses: Annotated[
-        int | None, typer.Option(min=1, help="How many of its listings are kept; 20 when never given.")
+        int | None, typer.Option(min=1, help="How many of its listings are kept; default: 20.")
     ] = None,
     keep_days: Annotated[
         int | None,
-        typer.Option(min=1, help="How long a listing is kept; for ever within that number when never given."),
+        typer.Option(min=1, help="How long a listing is kept; default: as long as the number allows."),
     ] = None,
     new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a provider, or change the one with this slug.
 
-    Of an existing provider, thresholds and limits on what is kept stay as they are if they are left out, and so do
-    --allow-private, --allow-http, --requests-per-second and --deadline if all of them are left out. A key that went to
-    another host so far is sent to this one only with --new-host.
+    For an existing provider, thresholds and --keep-* options that are left out keep their values, and so do
+    --allow-private, --allow-http, --requests-per-second and --deadline if all four are left out. A key that so far went
+    to another host is sent to this one only with --new-host.
     """
     if sum((base_url is not None, file is not None, from_environment)) > 1:
         raise typer.BadParameter("give one of --base-url, --file and --from-environment")
@@ -121,13 +132,9 @@ def add(
     else:
         document = auth_of_json(auth)
     auth_config = listing.auth.kinds.AuthConfig.parse(document, slug=slug)
-    asked = {
-        "allow_private": allow_private,
-        "allow_http": allow_http,
-        "requests_per_second": requests_per_second,
-        "deadline": deadline,
-    }
-    given = {setting: value for setting, value in asked.items() if value is not None}
+    limits = {"requests_per_second": requests_per_second, "deadline": deadline}
+    options = {"allow_private": allow_private, "allow_http": allow_http, **limits}
+    given = {setting: value for setting, value in options.items() if value is not None}
     policy = listing.policy.RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
     with catalog.database.open_catalog() as database, database.session() as session:
         sync.key_hosts.refuse_new_hosts(slug, sync.key_hosts.new_hosts(session, base_url, auth_config), new_hosts or [])
@@ -143,7 +150,7 @@ def add(
             raw_keep_count=keep_responses,
             raw_keep_for=timedelta(days=keep_days) if keep_days else None,
         )
-        sync.config.listing_source(provider, [listing.source.ListingEndpoint()])  # refuses what no sync could ask
+        sync.config.listing_source(provider, [listing.source.ListingEndpoint()])  # raises if no sync could use it
         session.commit()
         has_rule = provider.active_rule_version is not None
     step = None if has_rule else f"provider-pipeline rules generate {slug}"
@@ -156,7 +163,7 @@ def add(
 def _refuse_options(ctx: typer.Context) -> None:
     for name in ctx.params:
         source = ctx.get_parameter_source(name)
-        if name not in _OF_FILES and source is not None and source.name == "COMMANDLINE":
+        if name not in _WITHOUT_URL and source is not None and source.name == "COMMANDLINE":
             raise typer.BadParameter(
                 f"--{name.replace('_', '-')} goes with --base-url; for anything else, write a provider file"
             )
@@ -170,13 +177,13 @@ def _wanted(
             raise typer.BadParameter("--from-environment goes alone")
         return _by_keys()
     if preset is not None and file is not None:
-        raise typer.BadParameter("a file says its slug itself; to give it another, use --as")
+        raise typer.BadParameter("a file names its own slug; to use another, give --as")
     values = dict(_setting(each) for each in settings)
     if file is not None:
         found = presets.library.load_provider_file(file)
     elif preset is not None:
         found = _preset(preset)
-    elif a_person_is_there():
+    elif is_interactive():
         found = choose_preset()
         values = ask_values(found, os.environ) | values
     else:
@@ -189,7 +196,7 @@ def _preset(name: str) -> presets.model.ProviderFile:
     try:
         return presets.library.find_preset(name)
     except ConfigurationError as error:
-        hint = f"{error.hint}; a provider of your own needs --base-url or --file"
+        hint = f"{error.hint}; your own provider needs --base-url or --file"
         raise ConfigurationError(error.message, hint=hint) from error
 
 

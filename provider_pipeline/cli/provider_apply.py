@@ -1,35 +1,42 @@
-"""`provider-pipeline providers apply`: the catalogue's providers as a folder of files says."""
+"""`provider-pipeline providers apply`: make the catalogue's providers match a folder of files; and plans in print."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from provider_pipeline import catalog, presets, sync
-from provider_pipeline.cli.console import JsonOption, draw, emit_json, fail, note
-from provider_pipeline.cli.provider_choice import a_person_is_there
-from provider_pipeline.cli.provider_options import NewHostsOption
-from provider_pipeline.cli.provider_plan import plan_table, print_done, print_needs
+from provider_pipeline.cli.console import draw, emit_json, fail, note, say, table
+from provider_pipeline.cli.parameters import JsonOption
+from provider_pipeline.cli.provider_input import NewHostsOption, is_interactive
 from provider_pipeline.errors import ConfigurationError
+
+_STYLES = {"add": "green", "change": "yellow", "disable": "red", "not in the folder": "dim", "unchanged": "dim"}
+_LOUD = "bold red"
+_DONE = {"add": "added", "change": "changed", "disable": "disabled; its rows stay", "unchanged": "unchanged"}
 
 
 def apply(
     directory: Annotated[Path, typer.Argument(help="A folder of provider files (docs/provider-files.md).")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Carry out the plan without asking.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Disable the providers that are not in the folder; their rows stay.")
     ] = False,
     new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Register a folder's providers, or change them to what it says; shows the plan first.
+    """Register or change providers so that they match a folder of files; shows the plan first.
 
-    All of it is done or, if any part cannot be, nothing. A second time nothing changes. Without --yes, and without a
-    terminal to ask at, the plan is shown and nothing is done: exit code 2 if it holds any change. The same, even with
-    --yes, if a key would go to another host than before, unless --new-host names that.
+    All of the plan is done, or nothing; doing it again changes nothing. Without --yes, and without a terminal to ask
+    at, the plan is only shown, with exit code 2 if it holds a change. The same happens, even with --yes, if a key would
+    go to another host than before, unless --new-host names that host.
     """
     wanted = [
         presets.wanted.wanted_provider(file, os.environ) for file in presets.library.load_provider_folder(directory)
@@ -63,14 +70,14 @@ def _confirmed_hosts(plan: presets.registration.Plan, named: list[str], *, yes: 
         if not sync.key_hosts.unconfirmed([each], named):
             continue
         fail(f"{slug}: {each}")
-        if yes or not a_person_is_there() or not typer.confirm(f"Send it to {each.host}?", err=True):
+        if yes or not is_interactive() or not typer.confirm(f"Send it to {each.host}?", err=True):
             return None
         named = [*named, each.host]
     return named
 
 
 def _agreed(*, yes: bool) -> bool:
-    return yes or (a_person_is_there() and typer.confirm("Do it?", err=True))
+    return yes or (is_interactive() and typer.confirm("Do it?", err=True))
 
 
 def _plan(
@@ -92,7 +99,56 @@ def _carry_out(
         plan = presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
         if plan != shown:
             raise ConfigurationError(
-                "the catalogue was changed since the plan was made; nothing was done", hint="look at the plan again"
+                "the catalogue has changed since the plan was made; nothing was done", hint="run the command again"
             )
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
+
+
+def plan_table(plan: presets.registration.Plan) -> Table:
+    """A plan, field by field."""
+    return table("plan", ("provider", "action", "field", "is", "will be"), _rows(plan))
+
+
+def print_done(plan: presets.registration.Plan) -> None:
+    """Print what was done, one line for each provider, and what each needs next."""
+    for each in plan.providers:
+        if each.action in _DONE:
+            say(f"{each.slug}: {_done(each)}")
+    print_needs(plan)
+
+
+def print_needs(plan: presets.registration.Plan) -> None:
+    """Print what is missing before the providers can be synced."""
+    for each in plan.providers:
+        if each.missing is not None:
+            text = each.missing
+            note(text if text.startswith(f"{each.slug}: ") else f"{each.slug}: {text}")
+
+
+def _done(each: presets.registration.PlannedProvider) -> str:
+    text = _DONE[each.action]
+    if each.action == "change":
+        text = f"{text} ({', '.join(change.field for change in each.changes)})"
+    if each.action == "disable":
+        return text
+    return f"{text}; next: {each.next_step or f'provider-pipeline sync {each.slug}'}"
+
+
+def _rows(plan: presets.registration.Plan) -> Iterator[tuple[Any, ...]]:
+    for each in plan.providers:
+        action = Text(each.action, style=_STYLES[each.action])
+        if not each.changes:
+            yield each.slug, action if each.enabled else Text(f"{each.action} (disabled)", style="dim"), "", "", ""
+        for number, change in enumerate(each.changes):
+            first = (each.slug, action) if number == 0 else ("", "")
+            yield *first, change.field, _written(change.old), _written(change.new)
+        for host in each.new_hosts:
+            known = f"{host.key}: {', '.join(host.known)}"
+            yield "", "", Text("KEY GOES TO", style=_LOUD), known, Text(host.host, _LOUD)
+
+
+def _written(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -10,19 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog, listing, presets, rules
-from provider_pipeline.cli.console import (
-    JsonOption,
-    draw,
-    emit_json,
-    fail,
-    models_table,
-    note,
-    say_lines,
-    stderr,
-    table,
-)
-from provider_pipeline.cli.provider_options import NewHostsOption, auth_of_options
-from provider_pipeline.cli.provider_plan import print_done
+from provider_pipeline.cli.console import draw, emit_json, fail, models_table, note, say_lines, stderr, table
+from provider_pipeline.cli.parameters import JsonOption
+from provider_pipeline.cli.provider_apply import print_done
+from provider_pipeline.cli.provider_input import KeyEnvOption, KeyHeaderOption, NewHostsOption, auth_of_options
 from provider_pipeline.errors import ConfigurationError
 
 _SHOWN_MODELS = 10
@@ -30,25 +21,23 @@ _SHOWN_MODELS = 10
 
 def detect(
     url: Annotated[str, typer.Argument(help="The address of an API, of a gateway, or of its listing.")],
-    key_env: Annotated[str | None, typer.Option(help="Environment variable that holds a key for it.")] = None,
-    key_header: Annotated[
-        str | None, typer.Option(help="Header that carries the key; Authorization: Bearer when left out.")
-    ] = None,
+    key_env: KeyEnvOption = None,
+    key_header: KeyHeaderOption = None,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="It is at a private, loopback or link-local address.")
     ] = False,
     allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Ask a public address by plain http: the key can be read on the way.")
+        bool, typer.Option("--allow-http", help="Allow plain http to a public address: the key can be read on the way.")
     ] = False,
-    slug: Annotated[str | None, typer.Option("--as", metavar="SLUG", help="Its slug; told from its host.")] = None,
+    slug: Annotated[str | None, typer.Option("--as", metavar="SLUG", help="Its slug; default: from its host.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Register what was found.")] = False,
     new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for a listing of models at an address, and write the provider file and the rule for it.
+    """Find a listing of models at an address, and write the provider file and the rule for it.
 
-    At most three requests a second go to the address's own host, until one is answered with a listing. The provider
-    file is on standard output, ready to be kept; all else is on standard error. Exit code 1: it is no model API.
+    At most three requests a second go to that host, until one is answered with a listing. The provider file goes to
+    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found.
     """
     auth = auth_of_options(key_env, None, key_header, None, [])
     detection = presets.detection.detect(
@@ -78,7 +67,7 @@ def _added(found: presets.detection.Found, new_hosts: list[str]) -> presets.regi
         moved = next((change for change in provider.changes if change.field == "base_url"), None)
         if provider.action == "change" and moved is not None:
             raise ConfigurationError(
-                f"{provider.slug} is another provider already, at {moved.old}", hint="give this one a slug with --as"
+                f"{provider.slug} is already another provider, at {moved.old}", hint="give this one a slug with --as"
             )
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
@@ -98,7 +87,7 @@ def _print(found: presets.detection.Found, plan: presets.registration.Plan | Non
     if plan is not None:
         print_done(plan)
     else:
-        note("to register it, give --add; or keep the file: provider-pipeline providers add --file FILE")
+        note("to register it, give --add; or save the file: provider-pipeline providers add --file FILE")
 
 
 def _decisions(found: presets.detection.Found) -> Iterator[tuple[str, Any]]:

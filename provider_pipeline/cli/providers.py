@@ -1,17 +1,26 @@
-"""`provider-pipeline providers`: who is asked for models."""
+"""`provider-pipeline providers`: list, show, check, enable and disable; the commands that add some are imported."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.text import Text
 
-from provider_pipeline import catalog
-from provider_pipeline.cli import provider_add, provider_apply, provider_check, provider_detect
-from provider_pipeline.cli.completion import SlugArgument, complete_slug
-from provider_pipeline.cli.console import JsonOption, draw, emit_json, marked, models_table, say, table
+from provider_pipeline import catalog, listing, sync
+from provider_pipeline.cli import provider_add, provider_apply, provider_detect
+from provider_pipeline.cli.console import draw, emit_json, fail, iso, marked, models_table, say, table
+from provider_pipeline.cli.parameters import (
+    EveryOption,
+    JsonOption,
+    OptionalSlugArgument,
+    SlugArgument,
+    SlugsArgument,
+    WorkersOption,
+    wanted_slugs,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -19,38 +28,42 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The providers.", no_args_is_help=True)
 app.command()(provider_add.add)
 app.command()(provider_apply.apply)
-app.command()(provider_check.check)
 app.command()(provider_detect.detect)
+
+_STAGES = {
+    "settings": "settings",
+    "key": "key",
+    "name": "DNS",
+    "connection": "connection",
+    "tls": "TLS",
+    "authorised": "authorised",
+    "listing": "listing",
+    "rule": "rule",
+    "last_success": "last success",
+}
+_STAGE_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 @app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
-    """List the providers, disabled ones too."""
+    """List the providers, including disabled ones."""
     with catalog.database.open_catalog() as database, database.session() as session:
         found = [_document(session, each) for each in catalog.providers.list_providers(session, enabled_only=False)]
     if as_json:
         emit_json(found)
         return
-    draw(
-        table(
-            "providers",
-            ("slug", "name", "enabled", "rule", "models", "last success", "failures", "base URL"),
-            (
-                (
-                    marked(each["slug"], sample=each["sample"]),
-                    each["name"],
-                    Text("yes", style="green") if each["enabled"] else Text("no", style="yellow"),
-                    each["rule_version"],
-                    each["active_models"],
-                    each["last_success_at"],
-                    each["consecutive_failures"],
-                    each["base_url"],
-                )
-                for each in found
-            ),
-            right=("rule", "models", "failures"),
+    columns = ("slug", "name", "enabled", "rule", "models", "last success", "failures", "base URL")
+    rows = (
+        (
+            marked(each["slug"], sample=each["sample"]),
+            each["name"],
+            Text("yes", style="green") if each["enabled"] else Text("no", style="yellow"),
+            *(each["rule_version"], each["active_models"], each["last_success_at"]),
+            *(each["consecutive_failures"], each["base_url"]),
         )
+        for each in found
     )
+    draw(table("providers", columns, rows, right=("rule", "models", "failures")))
 
 
 @app.command()
@@ -68,39 +81,70 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def acceptances(
-    slug: Annotated[str | None, typer.Argument(help="Only of this provider.", autocompletion=complete_slug)] = None,
+def check(
+    slugs: SlugsArgument = None,
+    every: EveryOption = False,
+    workers: WorkersOption = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """List the held listings that somebody took nevertheless, newest first: what, who and why."""
+    """Fetch providers' whole listings, and show which stages succeed; nothing is written.
+
+    Exit code 0: all are well; 1: a stage failed; 2: usage.
+    """
+    if bool(slugs) is every:
+        raise typer.BadParameter("name the providers to check, or give --all (and not both)")
+    with catalog.database.open_catalog() as database:
+        with database.session() as session:
+            wanted = wanted_slugs(session, slugs, every=every)
+        found = sync.health.check_many(
+            database.session, wanted, client=listing.client.ListingClient(), max_workers=workers
+        )
+        reports = sorted(found, key=lambda report: report.slug)
+    if as_json:
+        emit_json([report.to_json() for report in reports])
+    else:
+        _print_health(reports)
+    raise typer.Exit(0 if all(report.healthy for report in reports) else 1)
+
+
+def _print_health(reports: Sequence[sync.health.HealthReport]) -> None:
+    rows = ((report.slug, *map(_stage_cell, report.stages)) for report in reports)
+    draw(table("health", ("provider", *_STAGES.values()), rows))
+    for report in reports:
+        if report.reason is not None:
+            text = report.reason
+            fail(text if report.slug in text else f"{report.slug}: {text}", hint=report.hint)
+
+
+def _stage_cell(stage: sync.health.StageReport) -> Text:
+    if stage.status == "skipped":
+        word = stage.detail if stage.detail != "not reached" else "-"
+    elif stage.status == "failed":
+        word = f"failed: {stage.detail}" if stage.detail else "failed"
+    else:
+        word = stage.detail or "ok"
+    return Text(word, style=_STAGE_STYLES[stage.status])
+
+
+@app.command()
+def acceptances(slug: OptionalSlugArgument = None, as_json: JsonOption = False) -> None:
+    """List the held listings that were accepted, newest first: what, who and why."""
     with catalog.database.open_catalog() as database, database.session() as session:
         if slug is not None:
             catalog.providers.get(session, slug)
         found = catalog.acceptances.find(session, slug=slug)
     if as_json:
-        emit_json(
-            [asdict(each) | {"created_at": _iso(each.created_at), "used_at": _iso(each.used_at)} for each in found]
-        )
+        emit_json([asdict(each) | {"created_at": iso(each.created_at), "used_at": iso(each.used_at)} for each in found])
         return
-    draw(
-        table(
-            "held listings that were taken",
-            ("when", "provider", "guards", "reason", "author", "by", "raw response"),
-            (
-                (
-                    _iso(each.used_at),
-                    each.slug,
-                    ", ".join(each.kinds),
-                    each.reason,
-                    each.author,
-                    each.created_by_id,
-                    each.raw_response_id,
-                )
-                for each in found
-            ),
-            right=("by", "raw response"),
+    columns = ("when", "provider", "guards", "reason", "author", "by", "raw response")
+    rows = (
+        (
+            *(iso(each.used_at), each.slug, ", ".join(each.kinds), each.reason),
+            *(each.author, each.created_by_id, each.raw_response_id),
         )
+        for each in found
     )
+    draw(table("accepted listings", columns, rows, right=("by", "raw response")))
 
 
 @app.command()
@@ -124,8 +168,4 @@ def _set_enabled(slug: str, *, enabled: bool) -> None:
 
 def _document(session: Session, provider: catalog.providers.Provider) -> dict[str, Any]:
     shown = catalog.health.provider_overview(session, provider)
-    return shown | {name: _iso(shown[name]) for name in ("last_checked_at", "last_success_at")}
-
-
-def _iso(moment: Any) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
+    return shown | {name: iso(shown[name]) for name in ("last_checked_at", "last_success_at")}

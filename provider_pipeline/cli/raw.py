@@ -1,4 +1,4 @@
-"""`provider-pipeline raw`: the stored responses, and what a rule makes of them."""
+"""`provider-pipeline raw`: list, show, carry, replay and prune the stored responses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,8 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
-from provider_pipeline.cli.console import (
-    JsonOption,
-    change_lines,
-    draw,
-    emit_json,
-    note,
-    print_verdict,
-    say,
-    say_lines,
-    table,
-)
+from provider_pipeline.cli.console import change_lines, draw, emit_json, iso, note, print_verdict, say, say_lines, table
+from provider_pipeline.cli.parameters import JsonOption, OptionalSlugArgument, SlugArgument
 from provider_pipeline.errors import CatalogError, ListingUnreadableError
 
 app = typer.Typer(help="The stored responses.", no_args_is_help=True)
@@ -32,7 +23,7 @@ _Id = Annotated[int, typer.Argument(metavar="ID", help="The response, as `raw li
 
 @app.command("list")
 def list_all(
-    slug: Annotated[str | None, typer.Argument(help="Only responses of this provider.")] = None,
+    slug: OptionalSlugArgument = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the stored responses, the latest first."""
@@ -44,33 +35,16 @@ def list_all(
         emit_json(found)
         return
     columns = ("id", "provider", "first fetched", "last fetched", "pages", "bytes", "sha256", "")
-    draw(
-        table(
-            "stored responses",
-            columns,
-            (
-                (
-                    each["id"],
-                    each["provider"],
-                    each["fetched_at"],
-                    each["last_fetched_at"],
-                    each["page_count"],
-                    each["byte_count"],
-                    each["sha256"][:12],
-                    _state(each),
-                )
-                for each in found
-            ),
-            right=("id", "pages", "bytes"),
-        )
-    )
+    names = ("id", "provider", "fetched_at", "last_fetched_at", "page_count", "byte_count")
+    rows = ((*(each[name] for name in names), each["sha256"][:12], _state(each)) for each in found)
+    draw(table("stored responses", columns, rows, right=("id", "pages", "bytes")))
 
 
 @app.command()
 def show(
     raw_response_id: _Id,
     page: Annotated[int | None, typer.Option("--page", min=1, help="Only this page, counted from 1.")] = None,
-    body: Annotated[bool, typer.Option("--body", help="The body of that page, or of the first; nothing else.")] = False,
+    body: Annotated[bool, typer.Option("--body", help="Print only the body: that page's, or the first's.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a stored response: its pages, or the body of one."""
@@ -88,34 +62,28 @@ def show(
     if as_json:
         emit_json(document | {"pages": pages})
         return
-    draw(table(f"raw response {raw_response_id}", ("", "value"), document.items()))
-    draw(
-        table(
-            "pages",
-            ("page", "endpoint", "number", "status", "bytes", "url", "headers"),
-            (
-                (
-                    each["page"],
-                    each["endpoint"],
-                    each["number"],
-                    each["status"],
-                    each["bytes"],
-                    each["url"],
-                    [f"{name}: {value}" for name, value in each["headers"].items()],
-                )
-                for each in pages
-            ),
-            right=("page", "endpoint", "number", "status", "bytes"),
+    numbers = ("page", "endpoint", "number", "status", "bytes")
+    columns = (*numbers, "url", "headers")
+    rows = (
+        (
+            *(each[name] for name in numbers),
+            each["url"],
+            [f"{name}: {value}" for name, value in each["headers"].items()],
         )
+        for each in pages
+    )
+    draw(
+        table(f"raw response {raw_response_id}", ("", "value"), document.items()),
+        table("pages", columns, rows, right=numbers),
     )
 
 
 @app.command()
 def export(raw_response_id: _Id, file: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
-    """Write a stored response into one JSON file, which `raw import` takes in anywhere."""
+    """Write a stored response into one JSON file, for `raw import` into any catalogue."""
     with catalog.database.open_catalog() as database, database.session() as session:
         parts = sync.archive.exported(session, raw_response_id)
-        first = next(parts)  # a response that is not stored leaves no file behind
+        first = next(parts)  # raises, before the file is made, if there is no such response
         with file.open("w", encoding="ascii") as opened:
             opened.write(first)
             opened.writelines(parts)
@@ -124,7 +92,7 @@ def export(raw_response_id: _Id, file: Annotated[Path, typer.Argument(help="Wher
 
 @app.command("import")
 def import_file(
-    slug: Annotated[str, typer.Argument(help="The provider whose response it is.")],
+    slug: SlugArgument,
     file: Annotated[Path, typer.Argument(help="What `raw export` wrote, or a plain body.", exists=True)],
     as_json: JsonOption = False,
 ) -> None:
@@ -142,12 +110,12 @@ def import_file(
 @app.command()
 def replay(
     raw_response_id: _Id,
-    version: Annotated[int | None, typer.Option(help="The rule version; the active one when left out.")] = None,
+    version: Annotated[int | None, typer.Option(help="The rule version; default: the active one.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Apply a rule to a stored response, offline, and write nothing. Exit code 1 when it does not fit.
+    """Apply a rule to a stored response offline, writing nothing. Exit code 1 if it does not fit.
 
-    Shows what a sync of this response would change now. It is not compared with the last accepted listing.
+    Shows what syncing this response would change now. It is not compared with the last accepted listing.
     """
     with catalog.database.open_catalog() as database, database.session() as session:
         replayed = sync.replay.replay_response(session, raw_response_id, version=version)
@@ -160,12 +128,12 @@ def replay(
 
 @app.command()
 def prune(
-    slug: Annotated[str | None, typer.Argument(help="Only responses of this provider.")] = None,
+    slug: OptionalSlugArgument = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Forget responses beyond what `providers add --keep-responses --keep-days` says.
+    """Delete responses beyond the limits set with `providers add --keep-responses --keep-days`.
 
-    A rule's sample, the response of a task and the last accepted one always stay.
+    A rule's sample, a task's response and the last accepted one always stay.
     """
     with catalog.database.open_catalog() as database, database.session() as session:
         providers = (
@@ -181,7 +149,7 @@ def prune(
     if as_json:
         emit_json(pruned)
     else:
-        say(f"{sum(pruned.values())} responses of {len(pruned)} providers forgotten")
+        say(f"{sum(pruned.values())} responses of {len(pruned)} providers deleted")
 
 
 def _document(stored: catalog.raw_responses.StoredResponse) -> dict[str, Any]:
@@ -190,11 +158,9 @@ def _document(stored: catalog.raw_responses.StoredResponse) -> dict[str, Any]:
         "provider": stored.slug,
         "complete": stored.complete,
         "accepted": stored.accepted,
-        "fetched_at": stored.fetched_at.isoformat(timespec="seconds"),
-        "last_fetched_at": stored.last_fetched_at.isoformat(timespec="seconds"),
-        "page_count": stored.page_count,
-        "byte_count": stored.byte_count,
-        "sha256": stored.sha256,
+        "fetched_at": iso(stored.fetched_at),
+        "last_fetched_at": iso(stored.last_fetched_at),
+        **{name: getattr(stored, name) for name in ("page_count", "byte_count", "sha256")},
     }
 
 
@@ -217,7 +183,7 @@ def _page_document(position: int, page: catalog.raw_responses.StoredPage) -> dic
 
 
 def _print_body(content: bytes) -> None:
-    """The bytes as they came into a file or pipe; on a terminal, nothing that could steer it."""
+    """The unchanged bytes to a file or pipe; to a terminal, with control characters escaped."""
     if not sys.stdout.isatty():
         sys.stdout.buffer.write(content)
         return

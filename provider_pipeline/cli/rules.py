@@ -1,4 +1,4 @@
-"""`provider-pipeline rules`: how models are read from a listing."""
+"""`provider-pipeline rules`: write, show, explain and try extraction rules, and learn patterns from facts."""
 
 from __future__ import annotations
 
@@ -10,47 +10,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from provider_pipeline import catalog, listing, rules, sync
-from provider_pipeline.cli import rule_trials, rule_versions
-from provider_pipeline.cli.completion import SlugArgument, complete_slug
-from provider_pipeline.cli.console import (
-    JsonOption,
-    draw,
-    emit_json,
-    note,
-    print_verdict,
-    read_json,
-    say,
-    table,
-)
+from provider_pipeline.cli import rule_versions
+from provider_pipeline.cli.console import draw, emit_json, note, print_verdict, say, table
 from provider_pipeline.cli.explain import explanation
+from provider_pipeline.cli.parameters import JsonOption, SlugArgument, complete_slug, read_json
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
-_SHOWN_PATTERNS = 400
-_USUAL_PATH = "/v1/models"
+_MAX_PATTERNS_LENGTH = 400
+_DEFAULT_PATH = "/v1/models"
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
 app.command()(rule_versions.versions)
 app.command()(rule_versions.diff)
 app.command()(rule_versions.activate)
 app.command()(rule_versions.rollback)
-app.add_typer(rule_trials.app, name="trial")
+app.add_typer(rule_versions.trial_app, name="trial")
 
 
 @app.command()
 def generate(
     slug: Annotated[
         str | None,
-        typer.Argument(help="The provider; leave it out to only look at a rule.", autocompletion=complete_slug),
+        typer.Argument(help="The provider; leave it out to print the rule only.", autocompletion=complete_slug),
     ] = None,
     from_files: Annotated[
         list[Path] | None,
         typer.Option(
             "--from",
-            help="A stored response to learn from, instead of fetching one; one for each endpoint, in their order.",
+            help="A stored response to learn from, instead of fetching one; one per endpoint, in the same order.",
             exists=True,
         ),
     ] = None,
@@ -58,24 +49,23 @@ def generate(
         list[str] | None,
         typer.Option(
             "--endpoint",
-            help="The listing's path; those of the active rule, or /v1/models, when left out. Several for a provider "
-            "that lists its models at several places: the first one's values win.",
+            help="The listing's path; default: as in the active rule, or /v1/models. Repeat it for a provider that "
+            "lists its models at several places: the first one's values win.",
         ),
     ] = None,
     detail: Annotated[
         str | None,
-        typer.Option(
-            help="The path of the answer about one model, such as /v1/models/{id}, for a listing that says little."
-        ),
+        typer.Option(help="The path of one model's details, such as /v1/models/{id}, for a listing that says little."),
     ] = None,
     activate: Annotated[
         bool | None,
-        typer.Option("--activate/--keep", help="Activate or keep back; by default it must be better than the old one."),
+        typer.Option("--activate/--keep", help="Activate it or not; default: only if it is better than the old one."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a rule from a sample: from a file, or by fetching the provider's listing."""
-    given = [sync.repair.generate.ListingPlace(path) for path in endpoints or ()]
+    """Write a rule from a sample: a file, or the fetched listing."""
+    place = sync.repair.generate.ListingPlace
+    given = [place(path) for path in endpoints or ()]
     files = from_files or []
     if slug is None:
         if not files:
@@ -83,16 +73,12 @@ def generate(
         if len(files) == 1 and not given and detail is None:
             emit_json(rules.generation.generator.RuleGenerator().analyze_sample(read_json(files[0])))
         else:
-            places = _with_detail(given or [sync.repair.generate.ListingPlace(_USUAL_PATH)], detail)
+            places = _with_detail(given or [place(_DEFAULT_PATH)], detail)
             emit_json(rules.generation.generator.RuleGenerator().analyze_endpoints(_read_samples(files, places)))
         return
     with catalog.database.open_catalog() as database, database.session() as session:
-        places = _with_detail(
-            given
-            or sync.repair.generate.active_places(session, slug)
-            or [sync.repair.generate.ListingPlace(_USUAL_PATH)],
-            detail,
-        )
+        known = given or sync.repair.generate.active_places(session, slug)
+        places = _with_detail(known or [place(_DEFAULT_PATH)], detail)
         if files:
             samples, sample_id = _store_samples(session, slug, files, places)
         else:
@@ -156,22 +142,11 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
         emit_json({"version": stored.version, **_stored(stored)})
         return
     config = {name: stored.model_list_config[name] for name in _RULE_PARTS if name in stored.model_list_config}
+    parts = ((name, json.dumps(value, ensure_ascii=False)) for name, value in config.items())
+    patterns = ((name, json.dumps(value, ensure_ascii=False)) for name, value in stored.endpoints_config.items())
     draw(
-        table(
-            f"{slug}: rule version {stored.version}",
-            ("part", "rule"),
-            ((name, json.dumps(value, ensure_ascii=False)) for name, value in config.items()),
-        )
-    )
-    draw(
-        table(
-            "capabilities",
-            ("capability", "patterns"),
-            (
-                (name, _shortened(json.dumps(value, ensure_ascii=False)))
-                for name, value in stored.endpoints_config.items()
-            ),
-        )
+        table(f"{slug}: rule version {stored.version}", ("part", "rule"), parts),
+        table("capabilities", ("capability", "patterns"), ((name, _shortened(text)) for name, text in patterns)),
     )
 
 
@@ -211,10 +186,10 @@ def learn(
     ] = rules.mining_limits.MIN_PRECISION,
     as_json: JsonOption = False,
 ) -> None:
-    """Propose name patterns that the catalogue's models speak for: what listings and people stated, not names.
+    """Propose name patterns from what listings and people stated about the catalogue's models.
 
-    Each comes with its support and its precision on names that were held back. Nothing is changed, except with
-    `--shipped`, which takes the project's own facts instead of the catalogue and keeps only what is beyond doubt.
+    Each comes with its support, and its precision on names that were held out. Nothing is changed, except with
+    `--shipped`, which learns from the project's own facts and keeps only patterns without a counterexample.
     """
     if shipped:
         learnt = rules.mining.learn_shipped(rules.mining.shipped_facts())
@@ -230,27 +205,20 @@ def learn(
     if as_json:
         emit_json([proposal.to_json() for proposal in proposals])
         return
-    draw(
-        table(
-            f"patterns learnt from {count} statements",
-            ("capability", "pattern", "support", "providers", "held back", "precision", "for example"),
-            (
-                (
-                    each.capability,
-                    each.as_rule_pattern(),
-                    each.support,
-                    each.providers,
-                    each.held_back,
-                    None if each.precision is None else f"{each.precision:.0%}",
-                    ", ".join(each.examples),
-                )
-                for each in proposals
-            ),
-            right=("support", "providers", "held back", "precision"),
+    numbers = ("support", "providers", "held back", "precision")
+    rows = (
+        (
+            *(each.capability, each.as_rule_pattern(), each.support, each.providers, each.held_back),
+            *(None if each.precision is None else f"{each.precision:.0%}", ", ".join(each.examples)),
         )
+        for each in proposals
     )
+    columns = ("capability", "pattern", *numbers, "for example")
+    draw(table(f"patterns learnt from {count} statements", columns, rows, right=numbers))
     if shipped:
-        _print_coverage(learnt)
+        title = f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors"
+        coverage = ((name, f"{share:.0%}") for name, share in learnt.coverage.items())
+        draw(table(title, ("capability", "decided"), coverage, right=("decided",)))
 
 
 def _refuse_contradictions(learnt: rules.mining.Learnt) -> None:
@@ -262,24 +230,13 @@ def _refuse_contradictions(learnt: rules.mining.Learnt) -> None:
         )
 
 
-def _print_coverage(learnt: rules.mining.Learnt) -> None:
-    draw(
-        table(
-            f"what the families alone decide of {learnt.facts} facts about models of {learnt.vendors} vendors",
-            ("capability", "decided"),
-            ((name, f"{share:.0%}") for name, share in learnt.coverage.items()),
-            right=("decided",),
-        )
-    )
-
-
 @app.command()
 def check(
     slug: SlugArgument,
     file: Annotated[Path, typer.Argument(help="A response of this provider.", exists=True)],
     as_json: JsonOption = False,
 ) -> None:
-    """Try a provider's active rule on a response, without writing anything. Exit code 1 when it does not fit."""
+    """Try a provider's active rule on a response, writing nothing. Exit code 1 if it does not fit."""
     with catalog.database.open_catalog() as database, database.session() as session:
         stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
     result = rules.validator.RuleValidator().validate_rule(_stored(stored), read_json(file))
@@ -292,7 +249,7 @@ def check(
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN_PATTERNS else f"{text[:_SHOWN_PATTERNS]} ... (all of it with --json)"
+    return text if len(text) <= _MAX_PATTERNS_LENGTH else f"{text[:_MAX_PATTERNS_LENGTH]} ... (complete with --json)"
 
 
 def _stored(stored: catalog.rule_versions.StoredRuleVersion) -> dict[str, Any]:
@@ -303,10 +260,7 @@ def _document(generated: sync.repair.generate.GeneratedRule) -> dict[str, Any]:
     rule = generated.rule.to_stored()
     return {
         "provider": generated.slug,
-        "version": generated.version,
-        "activated": generated.activated,
-        "reason": generated.reason,
-        "models": generated.models,
+        **{name: getattr(generated, name) for name in ("version", "activated", "reason", "models")},
         "model_list_config": rule.model_list_config,
         "endpoints_config": rule.endpoints_config,
         "metadata": generated.analysis["metadata"],

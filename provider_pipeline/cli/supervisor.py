@@ -1,8 +1,8 @@
-"""Runs a command for as long as its starter lives; then ends it, with every process that came of it.
+"""Runs a command for as long as its starter lives, then ends it with all its descendants.
 
-Here: a program of its own, at the head of a session of its own, and the search for a session's processes. The starter
-holds the other end of its standard input: the kernel closes that however the starter ends, so that one that was killed
-leaves nothing behind, not even in the instant after the start.
+A program of its own, at the head of its own session. The starter holds the other end of its standard input, which the
+kernel closes however the starter ends. A starter that is killed therefore leaves nothing behind, not even right after
+the start.
 
 Usage: supervisor.py COMMAND...
 """
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 import psutil
 
 GRACE_SECONDS = 30
-"""How long the command may take to end after it was asked to."""
+"""How long the command may take to end after SIGINT."""
 
 _STRAGGLER_SECONDS = 3
 
 
 def supervise(command: Sequence[str]) -> int:
-    """Runs the command to its end, or until the starter is gone; returns its exit code."""
+    """Run the command until it ends or the starter is gone, and return its exit code."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603 - the starter's own command line
         threading.Thread(target=_end_after_starter, args=(process,), daemon=True).start()
         code = process.wait()
@@ -33,7 +33,7 @@ def supervise(command: Sequence[str]) -> int:
 
 
 def session_processes(leader: int) -> list[psutil.Process]:
-    """The living processes of a session: those that outlive their parents are nobody's children any more."""
+    """The living processes of a session, which include orphans that no parent leads to any more."""
     found = []
     for each in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
@@ -43,7 +43,7 @@ def session_processes(leader: int) -> list[psutil.Process]:
 
 
 def _end_after_starter(process: subprocess.Popen[bytes]) -> None:
-    os.read(0, 1)  # nothing is ever sent: it ends with the starter
+    os.read(0, 1)  # blocks until the starter is gone: it never sends anything
     process.send_signal(signal.SIGINT)
     try:
         process.wait(GRACE_SECONDS)
@@ -52,7 +52,7 @@ def _end_after_starter(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_stragglers() -> None:
-    """Waits for what the command left behind, then asks it to end, then kills it."""
+    """Wait for what the command left behind, then terminate it, then kill it."""
     own = os.getpid()
     left = [each for each in session_processes(own) if each.pid != own]
     _, left = psutil.wait_procs(left, timeout=_STRAGGLER_SECONDS)

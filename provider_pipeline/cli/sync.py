@@ -1,4 +1,4 @@
-"""`provider-pipeline sync`: providers, now, without Dagster."""
+"""`provider-pipeline sync`: sync providers now, without Dagster."""
 
 from __future__ import annotations
 
@@ -10,55 +10,51 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from provider_pipeline import catalog, listing, rules, sync
-from provider_pipeline.cli.completion import complete_slug
 from provider_pipeline.cli.console import (
-    ByOption,
-    JsonOption,
     change_lines,
     draw,
     emit_json,
     fail,
-    note,
     outcome_line,
     outcome_table,
     say,
     stderr,
 )
+from provider_pipeline.cli.parameters import (
+    ByOption,
+    EveryOption,
+    JsonOption,
+    SlugsArgument,
+    WorkersOption,
+    wanted_slugs,
+)
 
 
 def sync_providers(
-    slugs: Annotated[
-        list[str] | None, typer.Argument(help="Providers to sync.", metavar="SLUG...", autocompletion=complete_slug)
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every enabled provider.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but keep it; show the changes.")] = False,
+    slugs: SlugsArgument = None,
+    every: EveryOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, show the changes, and roll back.")] = False,
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Take a listing that this guard holds: {', '.join([*rules.guards.GUARDS, 'all'])}. May be repeated."
+            help=f"Accept a listing that this guard holds: {', '.join([*rules.guards.GUARDS, 'all'])}. May be repeated."
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with who says so.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with your name.")] = None,
     by: ByOption = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")] = 8,
+    workers: WorkersOption = 8,
     as_json: JsonOption = False,
 ) -> None:
     """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
     accepted = sync.outcome.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
     if accepted is not None and every:
-        raise typer.BadParameter("--accept is about one listing that somebody looked at: name its provider")
+        raise typer.BadParameter("--accept is for one listing that you have looked at: name its provider")
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to sync, or give --all (and not both)")
     with catalog.database.open_catalog(door="the CLI") as database:
         with database.session() as session:
-            wanted = (
-                [provider.slug for provider in catalog.providers.list_providers(session, enabled_only=True)]
-                if every
-                else [catalog.providers.get(session, slug).slug for slug in slugs or ()]
-            )
+            wanted = wanted_slugs(session, slugs, every=every)
             samples = catalog.providers.sample_slugs(session)
-        if not wanted:
-            note("no provider is enabled; add one with: provider-pipeline providers add")
         outcomes = _sync(database, wanted, workers=workers, keep="nothing" if dry_run else "all", accept=accepted)
         if not dry_run:
             with database.session() as session:

@@ -1,7 +1,4 @@
-"""What `demo` and `dev` stand on: a home folder, a database server, and an environment for Dagster's processes.
-
-Here: where things are, and that every child process ends. Not here: what the children do.
-"""
+"""What `demo` and `dev` run on: a home folder, the databases, and child processes that always end."""
 
 from __future__ import annotations
 
@@ -12,21 +9,23 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import psutil
 
 from provider_pipeline import catalog
 from provider_pipeline.cli import supervisor
+from provider_pipeline.cli.console import note
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.extras import require_extras
 
-ROOT = Path(__file__).resolve().parents[2]
-_DEPLOY = ROOT / "provider_pipeline" / "deploy"
+DEFINITIONS = "provider_pipeline.definitions"
+CHECKOUT = next((each for each in [Path(__file__).parents[2]] if (each / "pyproject.toml").is_file()), None)
+"""The checkout that this code runs from; None if it was installed from a wheel."""
 
-_SUPERVISOR = Path(supervisor.__file__)
-_MORE_SECONDS = 10
-_WORKSPACE = "workspace.yaml"
-_SETTINGS = "dagster.yaml"
+_FILES = ("dagster.yaml", "workspace.yaml")
+_KILL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Workbench:
     Attributes:
         home: The folder for everything that is written.
         database: The catalogue.
-        environment: For child processes: DAGSTER_HOME, DAGSTER_POSTGRES_URL and PROVIDER_PIPELINE_DATABASE_URL are set.
-        server: The embedded server, if it is used at all.
+        environment: For child processes; it sets DAGSTER_HOME, DAGSTER_POSTGRES_URL and PROVIDER_PIPELINE_DATABASE_URL.
+        server: The embedded server; None if both databases were given by URL.
     """
 
     home: Path
@@ -45,8 +44,13 @@ class Workbench:
     environment: Mapping[str, str]
     server: catalog.embedded.EmbeddedPostgres | None
 
+    @property
+    def workspace(self) -> tuple[str, str]:
+        """The options that make a Dagster command load this package's definitions."""
+        return "-w", str(self.home / "dagster" / "workspace.yaml")
+
     def log_file(self, name: str) -> Path:
-        """The file that a child's output goes to."""
+        """The file for a child's output."""
         folder = self.home / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.log"
@@ -60,29 +64,27 @@ def workbench(
     dagster_url: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Iterator[Workbench]:
-    """Opens the catalogue, starting the embedded server where a URL is missing.
+    """Open the catalogue, with an embedded server for each database that has no URL.
 
     Args:
         home: The folder for everything that is written.
-        catalog_url: The catalogue's database, which must have the schema of this version; embedded when None.
-        dagster_url: Dagster's own storage; embedded when None.
-        environ: What child processes inherit, beside what leads them to all this.
+        catalog_url: The catalogue's database; it must have this version's schema already.
+        dagster_url: Dagster's own storage.
+        environ: What child processes inherit.
 
     Raises:
-        ConfigurationError: This is not a source checkout: Dagster's files are not there; or the home cannot be written.
+        ConfigurationError: The home cannot be written, or an extra is not installed.
         DatabaseUnavailableError: A given URL does not answer.
-        MigrationMissingError: The schema at a given URL is not the one this code works with.
+        MigrationMissingError: The database at `catalog_url` has another version's schema.
     """
-    for name in (_WORKSPACE, _SETTINGS):
-        if not (_DEPLOY / name).is_file():
-            raise ConfigurationError(
-                f"{name} is not in {_DEPLOY}", hint="demo and dev run from a source checkout of the project"
-            )
+    extras = ["ui"] if catalog_url and dagster_url else ["embedded", "ui"]
+    require_extras(*extras, purpose="Dagster with its UI and storage")
     dagster_home = _dagster_home(home)
     with ExitStack() as stack:
         server = None
         storage_url = dagster_url
         if catalog_url is None or dagster_url is None:
+            note(f"starting the embedded PostgreSQL in {home}")
             server = stack.enter_context(catalog.embedded.EmbeddedPostgres(home))
         if server is not None and storage_url is None:
             server.ensure_database("dagster")
@@ -96,7 +98,7 @@ def workbench(
         environment = {
             **environ,
             "DAGSTER_HOME": str(dagster_home),
-            # dagster-postgres works with psycopg 2 only; see dagster.yaml.
+            # dagster-postgres works with psycopg 2 only; see deploy/dagster.yaml.
             "DAGSTER_POSTGRES_URL": catalog.database.adapted_url(str(storage_url), driver="psycopg2"),
             "PROVIDER_PIPELINE_DATABASE_URL": database.url,
             "PROVIDER_PIPELINE_HOME": str(home),
@@ -105,10 +107,13 @@ def workbench(
 
 
 def _dagster_home(home: Path) -> Path:
+    """Dagster's home, with the package's own settings and workspace in it."""
     folder = home / "dagster"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_DEPLOY / _SETTINGS, folder / _SETTINGS)
+        for name in _FILES:
+            with as_file(files("provider_pipeline") / "deploy" / name) as source:
+                shutil.copyfile(source, folder / name)
     except OSError as error:
         raise ConfigurationError(
             f"{folder} cannot be written: {error.strerror}",
@@ -117,17 +122,13 @@ def _dagster_home(home: Path) -> Path:
     return folder
 
 
-WORKSPACE = ("-w", str(_DEPLOY / _WORKSPACE))
-MODULE = ("-m", "provider_pipeline.definitions")
-
-
 def dagster_command(*arguments: str) -> list[str]:
     """The command line of a Dagster command."""
     return [sys.executable, "-m", "dagster", *arguments]
 
 
 def run_logged(bench: Workbench, command: Sequence[str], name: str, *, extra: Mapping[str, str]) -> int:
-    """Runs a command to its end with its output in a log file; returns its exit code."""
+    """Run a command to its end with its output in a log file, and return its exit code."""
     with (
         bench.log_file(name).open("wb") as log,
         running(command, environment={**bench.environment, **extra}, output=log.fileno()) as process,
@@ -139,19 +140,19 @@ def run_logged(bench: Workbench, command: Sequence[str], name: str, *, extra: Ma
 def running(
     command: Sequence[str], *, environment: Mapping[str, str], output: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process that ends with the block, and all its descendants with it; or with us, if we are killed.
+    """A child process that ends with the block, and its descendants with it; also when we are killed.
 
-    It gets a session of its own, so that Ctrl-C reaches us alone and the children end in order (`supervisor`).
+    It has its own session, so that Ctrl-C reaches only us, and `supervisor` ends the children in order.
 
     Args:
         command: Its command line.
         environment: Its whole environment.
-        output: File descriptor for both of its outputs; ours when None.
+        output: File descriptor for stdout and stderr; ours when None.
     """
     process = subprocess.Popen(  # noqa: S603 - our own command line
-        # -P: the modules beside the supervisor are none of its own.
-        [sys.executable, "-P", str(_SUPERVISOR), *command],
-        cwd=ROOT,
+        # -P keeps our modules, which lie beside the supervisor, off its sys.path.
+        [sys.executable, "-P", supervisor.__file__, *command],
+        cwd=CHECKOUT,  # Dagster imports from there first, and another folder may hold another version
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=output,
@@ -165,11 +166,11 @@ def running(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Lets the supervisor end everything in order; an impatient second Ctrl-C kills it all at once."""
+    """Let the supervisor end everything in order; a second Ctrl-C kills it all at once."""
     try:
         if process.stdin is not None:
             process.stdin.close()
-        process.wait(supervisor.GRACE_SECONDS + _MORE_SECONDS)
+        process.wait(supervisor.GRACE_SECONDS + _KILL_SECONDS)
     except subprocess.TimeoutExpired:
         pass
     finally:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -32,7 +33,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Runs `provider-pipeline` with a catalogue: in this process, which saves the start of one for each command."""
+    """Runs `provider-pipeline` on a catalogue; in this process, which is faster than starting one per command."""
 
     environment: dict[str, str]
 
@@ -84,3 +85,44 @@ def run(database_url: str, tmp_path: Path) -> CommandLine:
             "PROVIDER_PIPELINE_HOME": str(tmp_path),
         }
     )
+
+
+ACME = """\
+slug: acme
+name: Acme
+base_url: https://api.acme.example
+auth: {type: bearer, env: ACME_API_KEY}
+endpoints:
+  - path: /v1/models
+"""
+
+
+def at_a_terminal(run: CommandLine, *arguments: str, types: str) -> str:
+    """What a command shows at a terminal where this is typed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("provider-pipeline"), *arguments],
+        env={**run.environment, "TERM": "dumb", "COLUMNS": "200"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        close_fds=True,
+    )
+    os.close(theirs)
+    os.write(ours, types.encode())
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # the terminal ends with its last process
+        pass
+    os.close(ours)
+    assert (process.wait(timeout=60), shown.decode()) == (0, shown.decode())
+    return shown.decode()
+
+
+def rule_file(folder: Path, document) -> str:
+    """Writes a rule document into a file, for --rule."""
+    file = folder / "rule.json"
+    file.write_text(json.dumps(document))
+    return str(file)

@@ -1,4 +1,4 @@
-"""The README's commands, from a clean clone: real installs, real processes, a real daemon and UI."""
+"""The README's commands, from a clean clone and an installed wheel: real installs, processes, daemon and UI."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import psutil
@@ -28,14 +30,15 @@ from provider_pipeline_tests.dev_stack import (
     processes_of,
 )
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
+from provider_pipeline_tests.locked import ROOT, entries, needed_by, requirement
 
-ROOT = Path(__file__).parents[2]
+CORE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
 BROKEN = {"http_500", "shape_changed"}
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout as somebody else would get it, without anything ignored; what is not committed yet included."""
+    """A fresh checkout: no ignored files, but with what is not committed yet."""
     folder = tmp_path_factory.mktemp("clone") / "provider_pipeline"
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -56,6 +59,28 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with this package's wheel and the locked core dependencies, without any extra."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
+    subprocess.run(build, check=True, capture_output=True, timeout=280)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=280)
+    core = needed_by(CORE)
+    (folder / "core.lock").write_text(
+        "\n".join(each for each in entries("requirements.lock") if requirement(each).name in core)
+    )
+    install(folder / "venv", "--require-hashes", "-r", folder / "core.lock")
+    install(folder / "venv", *folder.glob("*.whl"))
+    return folder / "venv"
+
+
+def install(venv: Path, *what: str | Path) -> None:
+    """Installs into a virtual environment, without compiling what no test imports."""
+    command = [venv / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-compile", *what]
+    subprocess.run(command, check=True, capture_output=True, timeout=280)
+
+
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a make target to its end."""
     return subprocess.run(
@@ -64,20 +89,79 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def untracked(folder: Path) -> str:
-    """What git says has changed."""
+    """Changed and untracked files, as git reports them."""
     return subprocess.run(
         ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
     ).stdout
 
 
-def test_make_demo_works_from_a_clean_clone_and_the_second_run_writes_nothing(clone: Path):
+@pytest.mark.timeout(900)  # real installations
+def test_the_core_works_without_extras_and_commands_name_the_extra_they_need(
+    wheel_environment: Path, tmp_path: Path, database_url: str
+):
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [wheel_environment / "bin" / arguments[0], *arguments[1:]]
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert list(wheel_environment.glob("lib/*/site-packages/provider_pipeline/py.typed"))
+    assert re.fullmatch(r"provider-pipeline \d+\.\d+\.\d+\n", run("provider-pipeline", "--version").stdout)
+    loaded = run(
+        "python", "-c", "import provider_pipeline.definitions as d, provider_pipeline as p; p.ModelSyncer; d.defs"
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    absent = "from provider_pipeline.extras import EXTRAS, _is_installed as there\n"
+    absent += "print(*(module for modules in EXTRAS.values() for module in modules if there(module)))"
+    assert run("python", "-c", absent).stdout == "\n"
+
+    for command, extras in {
+        "api": "api",
+        "demo": "embedded,ui",
+        "dev --port 0": "embedded,ui",
+        "tasks": "embedded",
+    }.items():
+        refused = run("provider-pipeline", *command.split())
+        assert refused.returncode == 1, command
+        assert f'run: pip install "provider-pipeline[{extras}]"' in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+    catalogue = {"PROVIDER_PIPELINE_DATABASE_URL": database_url, "KEY": "k" * 20, "ID": "i" * 20}
+    aws = {"type": "aws_sigv4", "service": "bedrock", "region": "us-east-1"}
+    aws |= {"access_key_id": {"env": "ID"}, "secret_access_key": {"env": "KEY"}}
+    google = {"type": "google_service_account", "env": "GOOGLE_KEY", "scopes": ["models"]}
+    for slug, auth in {"aws": aws, "google": google}.items():
+        add = ("providers", "add", slug, "--base-url", "https://api.example.invalid", "--auth", json.dumps(auth))
+        assert run("provider-pipeline", *add, **catalogue).returncode == 0
+        refused = run("provider-pipeline", "rules", "generate", slug, GOOGLE_KEY="{}", **catalogue)
+        assert refused.returncode == 1
+        assert f'run: pip install "provider-pipeline[{slug}]"' in refused.stderr
+
+
+@pytest.mark.timeout(900)  # real installations
+def test_the_demo_runs_from_a_clean_clone_and_again_from_a_wheel_writing_nothing(
+    clone: Path, wheel_environment: Path, tmp_path: Path
+):
     first = make(clone, "demo")
     assert first.returncode == 0, first.stdout + first.stderr
     for printed in ("sync_all_providers_job", "RULE_GEN tasks", "make demo-ui", "broken on purpose"):
         assert printed in first.stdout
+    assert not (clone / ".venv" / "bin" / "pytest").exists()
 
-    second = make(clone, "demo", "ARGS=--json")
+    install(wheel_environment, "--require-hashes", "-r", ROOT / "requirements.lock")
+    command = [wheel_environment / "bin" / "provider-pipeline", "demo", "--json"]
+    variables = environment(PROVIDER_PIPELINE_HOME=str(clone / ".home"))
+    second = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=280, check=False
+    )
     assert second.returncode == 0, second.stdout + second.stderr
+    assert list(tmp_path.iterdir()) == []
     result = json.loads(second.stdout)
     providers = result["providers"]
     assert len(providers) >= 12
@@ -99,14 +183,18 @@ BACKFILLS = "{partitionBackfillsOrError {... on PartitionBackfills {results {sta
 ASSETS = [{"path": [name]} for name in ("raw_models_response", "validated_extraction", "provider_model")]
 
 
-@pytest.mark.timeout(900)  # a whole stack, on a machine that may have better things to do
-def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_every_child(clone: Path, tmp_path: Path):
+@pytest.mark.timeout(900)  # a whole stack, perhaps on a busy machine
+def test_dev_from_a_wheel_repairs_the_changed_provider_takes_launches_and_ends_every_child(
+    clone: Path, wheel_environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    install(wheel_environment, "--require-hashes", "-r", ROOT / "requirements.lock")
     if not (clone / ".venv").exists():
         assert make(clone, "demo").returncode == 0
     port = free_port()
     log = tmp_path / "dev.log"
-    command = [clone / ".venv" / "bin" / "provider-pipeline", "dev", "--demo", "--port", str(port)]
-    with dev(command, home=clone, log=log) as process:
+    command = [wheel_environment / "bin" / "provider-pipeline", "dev", "--demo", "--port", str(port)]
+    monkeypatch.chdir(tmp_path)  # not a checkout
+    with dev(command, home=clone, log=log, PROVIDER_PIPELINE_HOME=str(clone / ".home")) as process:
         (entry,) = eventually(lambda: graphql(port, LOCATIONS)["workspaceOrError"]["locationEntries"])
         assert entry["name"] == "provider_pipeline"
         assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
@@ -155,18 +243,18 @@ def test_dev_repairs_the_changed_provider_takes_launches_from_the_ui_and_ends_ev
 
 
 YOURS = ("provider", "provider_metadata", "rule_version", "provider_model", "provider_model_change")
-"""What neither a sync that finds nothing new nor a provider that is down changes."""
+"""Tables that stay the same when a sync finds nothing new or a provider is down."""
 KEY = "sk-yours-0123456789abcdef"
 
 
 def yours(clone: Path, *tables: str) -> dict[str, list[str]]:
-    """Every row of your own catalogue."""
+    """Every row of the user's own catalogue."""
     with EmbeddedPostgres(clone / ".home") as server:
         return contents(server.url("provider_pipeline"), *tables)
 
 
 @pytest.mark.timeout(900)
-def test_your_own_providers_are_as_they_were_after_the_demo_and_dev_which_outlives_its_database_and_leaves_no_child(
+def test_demo_and_dev_leave_your_providers_alone_and_dev_survives_its_database_and_leaves_no_child(
     clone: Path, tmp_path: Path, httpserver: HTTPServer
 ):
     if not (clone / ".home" / "demo").exists():

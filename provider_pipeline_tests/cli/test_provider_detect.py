@@ -1,4 +1,4 @@
-"""`providers detect`, as a person or a script calls it."""
+"""`provider-pipeline providers detect`."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_what_is_found_is_registered_on_request_and_syncs_at_once(run: CommandLi
 
     fleet.add("other")
     taken = run("providers", "detect", url, "--allow-private", "--as", "other", "--add")
-    assert (taken.code, "other is another provider already" in taken.err) == (1, True)
+    assert (taken.code, "other is already another provider" in taken.err) == (1, True)
 
 
 def test_what_is_none_is_said_to_be_none_and_nothing_is_added(run: CommandLine, fleet: Fleet):

@@ -1,4 +1,4 @@
-"""Stored responses, as a person or a script looks at them."""
+"""`provider-pipeline raw`: stored responses."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +65,7 @@ def test_a_replay_that_does_not_fit_exits_1_and_says_why(run: CommandLine, fleet
     assert (replayed.code, "it would add 2 models" in replayed.out, "added gpt-5" in replayed.out) == (0, True, True)
 
 
-def test_responses_are_forgotten_as_the_provider_says(run: CommandLine, fleet: Fleet):
+def test_responses_are_pruned_to_the_providers_limits(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
     for number in range(4):
         fleet.serve("acme", listing(*CHAT_MODELS, f"gpt-5-{number}"))
@@ -75,11 +75,11 @@ def test_responses_are_forgotten_as_the_provider_says(run: CommandLine, fleet: F
     shown = run("providers", "show", "acme", "--json").json
     assert (shown["keep_responses"], shown["keep_days"]) == (2, 30)
     assert run("raw", "prune", "acme", "--json").json == {"acme": 2}
-    assert "0 responses of 1 providers forgotten" in run("raw", "prune").out
+    assert "0 responses of 1 providers deleted" in run("raw", "prune").out
     assert [each["complete"] for each in run("raw", "list", "--json").json] == [True, True, False]
 
 
-def test_what_a_sync_may_be_about_to_refer_to_is_not_forgotten_meanwhile(run: CommandLine, fleet: Fleet):
+def test_pruning_spares_what_a_concurrent_sync_may_refer_to(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
     for number in range(4):
         fleet.serve("acme", listing(*CHAT_MODELS, f"gpt-5-{number}"))

@@ -93,7 +93,7 @@ def test_a_starter_that_is_killed_at_once_leaves_nothing_behind(tmp_path: Path):
     assert session_processes(session) == []
 
 
-def test_a_childs_exit_code_is_told(tmp_path: Path):
+def test_a_childs_exit_code_is_returned(tmp_path: Path):
     with running([sys.executable, "-c", "raise SystemExit(7)"], environment=dict(os.environ)) as process:
         assert process.wait(60) == 7
 
@@ -125,7 +125,7 @@ def test_a_database_named_by_url_is_not_migrated_behind_its_operators_back(empty
         assert connection.scalar(text("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")) == 0
 
 
-def test_a_home_that_cannot_be_written_is_told_in_one_line(tmp_path: Path):
+def test_a_home_that_cannot_be_written_is_an_error_of_one_line(tmp_path: Path):
     (tmp_path / "dagster").touch()
     with pytest.raises(ConfigurationError, match="cannot be written") as caught, workbench(tmp_path):
         pass

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from requests import PreparedRequest
 
 from provider_pipeline.errors import MissingCredentialError
+from provider_pipeline.extras import require_extras
 from provider_pipeline.listing.auth.credentials import Authorizer, TokenRequest
 from provider_pipeline.listing.auth.secrets import ANY_TEXT, Secret, read_secret_file, token_url_problem
 
@@ -34,6 +35,7 @@ class AwsSigner(Authorizer):
         secret_access_key: str,
         session_token: str | None,
     ) -> None:
+        require_extras("aws", purpose="signing requests for AWS")
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.credentials import Credentials  # noqa: PLC0415
 
@@ -110,6 +112,7 @@ def assertion_requests(key: str, scopes: Sequence[str], *, slug: str, place: str
     Raises:
         MissingCredentialError: The key cannot sign, or names no token endpoint.
     """
+    require_extras("google", purpose=f"{slug}: a Google service account")
     from google.auth import jwt  # noqa: PLC0415
     from google.auth.crypt import RSASigner  # noqa: PLC0415
 

@@ -1,17 +1,17 @@
-"""The demo on a folder of real listings."""
+"""`provider-pipeline demo` on a folder of listings, and its home."""
 
 import json
 from pathlib import Path
 
 from sqlalchemy import make_url
 
-from provider_pipeline.cli.sample_providers import demo_workbench
+from provider_pipeline.cli.demo import demo_workbench
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.database_contents import contents
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 
-def test_every_file_of_a_folder_is_a_provider_and_a_bad_one_stops_no_other(
+def test_each_file_of_a_folder_is_a_provider_and_a_bad_one_does_not_stop_the_others(
     run: CommandLine, fleet: Fleet, empty_database_url: str, tmp_path: Path
 ):
     fleet.add("first-page")
@@ -62,7 +62,7 @@ def test_every_file_of_a_folder_is_a_provider_and_a_bad_one_stops_no_other(
     assert contents(fleet.database.url) == yours
 
 
-def test_a_folder_that_is_not_the_demos_is_neither_used_nor_removed(run: CommandLine, tmp_path: Path):
+def test_a_folder_the_demo_did_not_make_is_neither_used_nor_removed(run: CommandLine, tmp_path: Path):
     theirs = tmp_path / "demo" / "notes.txt"
     theirs.parent.mkdir()
     theirs.write_text("mine")
@@ -73,7 +73,7 @@ def test_a_folder_that_is_not_the_demos_is_neither_used_nor_removed(run: Command
     assert [each.name for each in theirs.parent.iterdir()] == ["notes.txt"]
 
 
-def test_the_demos_processes_get_no_setting_of_the_users(run: CommandLine, tmp_path: Path, monkeypatch):
+def test_the_demos_processes_inherit_none_of_the_users_settings(run: CommandLine, tmp_path: Path, monkeypatch):
     for name, value in run.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_URL", "https://alerts.example/hook")
@@ -94,7 +94,7 @@ def test_the_demos_processes_get_no_setting_of_the_users(run: CommandLine, tmp_p
             assert (named.database, named.query["host"]) == (database, own.query["host"])
 
 
-def test_samples_are_for_the_demo_alone(run: CommandLine, tmp_path: Path):
+def test_options_about_samples_need_the_demo(run: CommandLine, tmp_path: Path):
     (tmp_path / "acme.json").write_text("[]")
     assert run("dev", "--listings", str(tmp_path)).code == 2
     assert run("dev", "--samples").code == 2

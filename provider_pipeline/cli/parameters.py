@@ -1,0 +1,108 @@
+"""Arguments and options that several commands share, the reading of times, and shell completion."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from provider_pipeline import catalog, presets
+from provider_pipeline.cli.console import note
+from provider_pipeline.errors import ListingUnreadableError, ProviderPipelineError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN: Final = re.compile(r"(\d{1,6})([mhdw])")
+TIME_HELP: Final = "a time such as 2026-11-23 or 2026-11-23T12:00Z (UTC unless it names a zone), or a span: 36h, 2d"
+
+
+def complete_slug(incomplete: str) -> list[str]:
+    """Registered providers; none if the catalogue cannot be asked without starting a server."""
+    if not catalog.database.is_running():
+        return []
+    try:
+        with catalog.database.open_catalog() as database, database.session() as session:
+            known = [provider.slug for provider in catalog.providers.list_providers(session, enabled_only=False)]
+    except ProviderPipelineError:
+        return []
+    return [slug for slug in known if slug.startswith(incomplete)]
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """Providers that ship with the package."""
+    return [name for name in presets.library.presets() if name.startswith(incomplete)]
+
+
+SlugsArgument = Annotated[
+    list[str] | None, typer.Argument(help="Providers.", metavar="SLUG...", autocompletion=complete_slug)
+]
+SlugArgument = Annotated[str, typer.Argument(help="A provider.", autocompletion=complete_slug)]
+OptionalSlugArgument = Annotated[
+    str | None, typer.Argument(help="Only this provider.", metavar="[SLUG]", autocompletion=complete_slug)
+]
+EveryOption = Annotated[bool, typer.Option("--all", help="Every enabled provider.")]
+WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
+ByOption = Annotated[int | None, typer.Option("--by", help="Who decides, as a number you assign; it is recorded.")]
+
+
+def wanted_slugs(session: Session, slugs: list[str] | None, *, every: bool) -> list[str]:
+    """The named providers, or all enabled ones; a note says so if there are none."""
+    if not every:
+        return [catalog.providers.get(session, slug).slug for slug in slugs or ()]
+    found = [provider.slug for provider in catalog.providers.list_providers(session, enabled_only=True)]
+    if not found:
+        note("no provider is enabled; add one with: provider-pipeline providers add")
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """A file's JSON.
+
+    Raises:
+        ListingUnreadableError: It is not JSON in UTF-8.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ListingUnreadableError(
+            f"{path}: expected a JSON document, got {type(error).__name__}: {error}",
+            hint="it must be JSON in UTF-8",
+        ) from error
+
+
+def parse_moment(text: str, *, now: datetime, direction: Literal["ago", "ahead"] = "ago") -> datetime:
+    """The moment that a text names.
+
+    Args:
+        text: ISO 8601, in UTC unless it names a zone; or a number and one of m, h, d and w.
+        now: Where a span starts.
+        direction: Whether a span leads into the past or the future.
+
+    Raises:
+        typer.BadParameter: It is neither.
+
+    Example:
+        >>> parse_moment("36h", now=datetime(2026, 11, 23, tzinfo=UTC)).isoformat()
+        '2026-11-21T12:00:00+00:00'
+    """
+    try:
+        if span := _SPAN.fullmatch(text.strip()):
+            distance = timedelta(**{_UNITS[span[2]]: int(span[1])})
+            return now - distance if direction == "ago" else now + distance
+        moment = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is not {TIME_HELP}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def optional_moment(text: str | None, *, direction: Literal["ago", "ahead"] = "ago") -> datetime | None:
+    """The moment that an option names, counted from now; None if it is left out."""
+    return None if text is None else parse_moment(text, now=datetime.now(UTC), direction=direction)
