@@ -34,14 +34,14 @@ STEPS = ("first", "unchanged", "a tenth changed")
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "lock": [(catalog.sync_locks.SyncLocks, "take"), (catalog.sync_locks.SyncLocks, "release")],
     "read provider, rule, state": [(fleet, "prepare")],
-    "parse the rule": [(plan.Target, "rule")],
+    "parse the rule": [(plan.SyncPlan, "rule")],
     "fetch and parse": [(extract.ListingFetch, "run")],
     "hash": [(extract, "content_digest")],
     "judge": [(extract, "active_judge"), (extract, "judge_pages")],
     "store the response": [(catalog.raw_responses, "store_many"), (catalog.raw_responses, "prune")],
     "write the rows": [(load, "_written")],
     "note what happened": [(load, "_record"), (catalog.sync_state, "record_repeats")],
-    "serve trials, first listings": [(fleet, "let_others_read")],
+    "serve trials, first listings": [(fleet, "run_follow_ups")],
 }
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 
 
-def submodules_on_use(package: str) -> Callable[[str], ModuleType]:
+def lazy_submodules(package: str) -> Callable[[str], ModuleType]:
     """A package's `__getattr__` (PEP 562), which imports a module of it when the module is first named.
 
     The package also states the imports under `TYPE_CHECKING`, for type checkers, editors and import-linter.

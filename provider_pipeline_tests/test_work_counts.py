@@ -23,10 +23,10 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.extract import read_listing
+from provider_pipeline.sync.extract import extract_listing
 from provider_pipeline.sync.fleet import attempt_many
-from provider_pipeline.sync.load import settle
-from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.load import load_listings
+from provider_pipeline.sync.plan import SyncPlan, prepare
 from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
@@ -215,10 +215,10 @@ def written(fleet: Fleet, slugs: list[str]) -> int:
         stack.callback(locks.release, slugs)
         readings = []
         for target in prepare(session, slugs, accept=None, now=utc_now()).values():
-            assert isinstance(target, Target)
-            readings.append(stack.enter_context(closing(read_listing(session, target, ListingClient()))))
+            assert isinstance(target, SyncPlan)
+            readings.append(stack.enter_context(closing(extract_listing(session, target, ListingClient()))))
         with counted(fleet) as count:
-            settled = settle(session, readings, locks=locks, keep="all", clock=utc_now)
+            settled = load_listings(session, readings, locks=locks, keep="all", clock=utc_now)
     assert {each.outcome.status for each in settled} == {"synced"}
     assert count["commits"] == 1
     return count["statements"]

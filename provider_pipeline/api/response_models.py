@@ -67,12 +67,12 @@ def _field(column: ModelColumn) -> tuple[Any, Any]:
 
 if TYPE_CHECKING:
 
-    class ModelDocument(ResponseModel):
+    class ModelResponse(ResponseModel):
         """A model of a provider; its fields are composed below."""
 
 else:
-    ModelDocument = create_model(
-        "ModelDocument",
+    ModelResponse = create_model(
+        "ModelResponse",
         __base__=ResponseModel,
         __doc__="A model of a provider.",
         provider=str,
@@ -85,7 +85,7 @@ else:
 class ModelPage(ResponseModel):
     """A page of models."""
 
-    models: list[ModelDocument]
+    models: list[ModelResponse]
     next_cursor: str | None = Field(description="For the next page; null on the last one.")
 
 

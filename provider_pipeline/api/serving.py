@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from provider_pipeline import catalog
 from provider_pipeline.api.app import create_app
 from provider_pipeline.api.settings import ApiSettings
-from provider_pipeline.sync.provider import seldom_collecting
+from provider_pipeline.sync.provider import relaxed_gc
 
 MAX_CONNECTIONS: Final = 512
 """A process may open 1,024 files by default, and the catalogue needs some of them."""
@@ -37,7 +37,7 @@ works on a sample adds 60 ms to every request."""
 def serve(database: catalog.database.Database, settings: ApiSettings, *, host: str, port: int) -> None:
     """Serves the API in the foreground; port 0 is any free one."""
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with seldom_collecting():
+    with relaxed_gc():
         uvicorn.run(
             create_app(database, settings),
             host=host,

@@ -6,7 +6,7 @@ in the top-level `sql/` folder and in the database.
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import submodules_on_use
+from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.catalog import (
@@ -38,4 +38,4 @@ if TYPE_CHECKING:
         trials as trials,
     )
 else:
-    __getattr__ = submodules_on_use(__name__)
+    __getattr__ = lazy_submodules(__name__)

@@ -70,13 +70,13 @@ class Database:
 
 
 @contextmanager
-def open_database(url: str | None = None, *, door: str = "Python") -> Iterator[Database]:
+def open_database(url: str | None = None, *, client_name: str = "Python") -> Iterator[Database]:
     """Connect to a database for as long as the context lasts.
 
     Args:
         url: A PostgreSQL URL. Without one, `PROVIDER_PIPELINE_DATABASE_URL`; without that, the database
             `provider_pipeline` on the embedded server, which runs at least as long as the context.
-        door: The client's name, shown to others who find a provider being synced: `the CLI`, `the API`.
+        client_name: The client's name, shown to others who find a provider being synced: `the CLI`, `the API`.
 
     Raises:
         ConfigurationError: The URL cannot be read or is not PostgreSQL's.
@@ -84,17 +84,17 @@ def open_database(url: str | None = None, *, door: str = "Python") -> Iterator[D
     """
     url = url or os.environ.get(URL_VARIABLE)
     if url:
-        with _connected(_parsed(url), door) as database:
+        with _connected(_parsed(url), client_name) as database:
             yield database
         return
     with EmbeddedPostgres(home()) as server:
         server.ensure_database(DATABASE_NAME)
-        with _connected(make_url(server.url(DATABASE_NAME)), door, revive=server.ensure_running) as database:
+        with _connected(make_url(server.url(DATABASE_NAME)), client_name, revive=server.ensure_running) as database:
             yield database
 
 
 @contextmanager
-def _connected(url: URL, door: str, *, revive: Callable[[], bool] | None = None) -> Iterator[Database]:
+def _connected(url: URL, client_name: str, *, revive: Callable[[], bool] | None = None) -> Iterator[Database]:
     engine = _engine(url)
     if revive is not None:
         _revive_on_connect(engine, revive)
@@ -106,7 +106,7 @@ def _connected(url: URL, door: str, *, revive: Callable[[], bool] | None = None)
                 f"{redacted(url)} is PostgreSQL {'.'.join(map(str, version))}",
                 hint=f"at least {_OLDEST_SERVER} is needed",
             )
-        with closing(SyncLocks(engine, door)) as locks:
+        with closing(SyncLocks(engine, client_name)) as locks:
             yield Database(engine, url.render_as_string(hide_password=False), redacted(url), locks)
     finally:
         engine.dispose()
@@ -196,7 +196,7 @@ def _revive_on_connect(engine: Engine, revive: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Database]:
+def open_catalog(url: str | None = None, *, client_name: str = "Python") -> Iterator[Database]:
     """Connect to the catalogue for as long as the context lasts; arguments and errors as in `open_database`.
 
     Upgrades the schema on the embedded server; a database given by URL belongs to its operators and is only checked.
@@ -204,7 +204,7 @@ def open_catalog(url: str | None = None, *, door: str = "Python") -> Iterator[Da
     Raises:
         MigrationMissingError: This code does not work with the schema it found.
     """
-    with open_database(url, door=door) as database:
+    with open_database(url, client_name=client_name) as database:
         if url or os.environ.get(URL_VARIABLE):
             check_schema(database.engine)
         else:

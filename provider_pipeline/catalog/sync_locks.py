@@ -43,14 +43,14 @@ class SyncLocks:
     """The sync locks of one process; thread-safe. A thread renews them from the first lock until `close`.
 
     Attributes:
-        door: The client's name for people: `the CLI`, `the API`, `Dagster`.
+        client_name: The client's name for people: `the CLI`, `the API`, `Dagster`.
         lease: Lifetime of a lock without renewal.
         renew_every: Seconds between renewals.
         token: Identifies this process's leases.
     """
 
     engine: Engine
-    door: str
+    client_name: str
     lease: timedelta = LEASE
     renew_every: float = RENEW_EVERY
     token: UUID = field(default_factory=uuid4)
@@ -78,7 +78,7 @@ class SyncLocks:
                     "take_sync_leases",
                     slugs=undecided,
                     free=[slug for slug in undecided if slug not in self._taken],
-                    holder=f"{self.door} on {socket.gethostname()} (process {self._process})",
+                    holder=f"{self.client_name} on {socket.gethostname()} (process {self._process})",
                     lasts=self.lease,
                 )
                 refused |= {row.slug: _in_progress(row.slug, row) for row in rows if not row.is_taken and row.holder}

@@ -45,7 +45,7 @@ def serve(
         requests_per_second=requests_per_second,
         syncs_at_once=syncs_at_once,
     )
-    with catalog.database.open_catalog(door="the API") as database:
+    with catalog.database.open_catalog(client_name="the API") as database:
         if not no_auth:
             note("requests need a token: provider-pipeline tokens create NAME --scope read")
         api.serving.serve(database, settings, host=host, port=port)

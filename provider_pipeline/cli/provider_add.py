@@ -171,7 +171,7 @@ def _refuse_options(ctx: typer.Context) -> None:
 
 def _wanted(
     preset: str | None, file: Path | None, settings: list[str], new_slug: str | None, *, from_environment: bool
-) -> list[presets.wanted.Wanted]:
+) -> list[presets.registration.RequestedProvider]:
     if from_environment:
         if preset or new_slug or settings:
             raise typer.BadParameter("--from-environment goes alone")
@@ -188,8 +188,8 @@ def _wanted(
         values = ask_values(found, os.environ) | values
     else:
         raise typer.BadParameter("name a preset, or give --file, --from-environment or --base-url")
-    wanted = presets.wanted.wanted_provider(found, os.environ, values)
-    return [wanted if new_slug is None else presets.wanted.named(wanted, new_slug)]
+    wanted = presets.registration.requested_provider(found, os.environ, values)
+    return [wanted if new_slug is None else presets.registration.with_slug(wanted, new_slug)]
 
 
 def _preset(name: str) -> presets.model.ProviderFile:
@@ -200,8 +200,8 @@ def _preset(name: str) -> presets.model.ProviderFile:
         raise ConfigurationError(error.message, hint=hint) from error
 
 
-def _by_keys() -> list[presets.wanted.Wanted]:
-    wanted, incomplete = presets.wanted.wanted_by_keys(os.environ)
+def _by_keys() -> list[presets.registration.RequestedProvider]:
+    wanted, incomplete = presets.registration.presets_with_keys(os.environ)
     for error in incomplete:
         note(f"not added: {error}")
     if not wanted:
@@ -209,7 +209,7 @@ def _by_keys() -> list[presets.wanted.Wanted]:
     return wanted
 
 
-def _register(wanted: list[presets.wanted.Wanted], new_hosts: list[str], *, as_json: bool) -> None:
+def _register(wanted: list[presets.registration.RequestedProvider], new_hosts: list[str], *, as_json: bool) -> None:
     with catalog.database.open_catalog() as database, database.session() as session:
         plan = presets.registration.plan_providers(session, wanted, environ=os.environ)
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)

@@ -39,7 +39,8 @@ def apply(
     go to another host than before, unless --new-host names that host.
     """
     wanted = [
-        presets.wanted.wanted_provider(file, os.environ) for file in presets.library.load_provider_folder(directory)
+        presets.registration.requested_provider(file, os.environ)
+        for file in presets.library.load_provider_folder(directory)
     ]
     with catalog.database.open_catalog() as database:
         plan = _plan(database, wanted, prune=prune)
@@ -81,7 +82,7 @@ def _agreed(*, yes: bool) -> bool:
 
 
 def _plan(
-    database: catalog.database.Database, wanted: list[presets.wanted.Wanted], *, prune: bool
+    database: catalog.database.Database, wanted: list[presets.registration.RequestedProvider], *, prune: bool
 ) -> presets.registration.Plan:
     with database.session() as session:
         return presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
@@ -89,7 +90,7 @@ def _plan(
 
 def _carry_out(
     database: catalog.database.Database,
-    wanted: list[presets.wanted.Wanted],
+    wanted: list[presets.registration.RequestedProvider],
     shown: presets.registration.Plan,
     *,
     prune: bool,

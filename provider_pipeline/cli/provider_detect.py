@@ -46,7 +46,7 @@ def detect(
         client=listing.client.ListingClient(presets.detection.PROBE_LIMITS),
         policy=listing.policy.RequestPolicy(allow_private=allow_private, allow_http=allow_http),
         slug=slug,
-        told=lambda probe: note(probe.outcome),
+        on_probe=lambda probe: note(probe.outcome),
     )
     plan = _added(detection.found, new_hosts or []) if add and detection.found is not None else None
     if as_json:
@@ -58,10 +58,10 @@ def detect(
         raise typer.Exit(1)
 
 
-def _added(found: presets.detection.Found, new_hosts: list[str]) -> presets.registration.Plan:
+def _added(found: presets.detection.DetectedApi, new_hosts: list[str]) -> presets.registration.Plan:
     with catalog.database.open_catalog() as database, database.session() as session:
         plan = presets.registration.plan_providers(
-            session, [presets.wanted.Wanted(found.file, found.sample)], environ=os.environ
+            session, [presets.registration.RequestedProvider(found.file, found.sample)], environ=os.environ
         )
         (provider,) = plan.providers
         moved = next((change for change in provider.changes if change.field == "base_url"), None)
@@ -74,8 +74,8 @@ def _added(found: presets.detection.Found, new_hosts: list[str]) -> presets.regi
     return plan
 
 
-def _print(found: presets.detection.Found, plan: presets.registration.Plan | None) -> None:
-    say_lines(presets.writing.provider_file_text(found.file))
+def _print(found: presets.detection.DetectedApi, plan: presets.registration.Plan | None) -> None:
+    say_lines(presets.library.provider_file_text(found.file))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
     draw(
         table("generated rule", ("decision", "choice"), _decisions(found)),
@@ -90,7 +90,7 @@ def _print(found: presets.detection.Found, plan: presets.registration.Plan | Non
         note("to register it, give --add; or save the file: provider-pipeline providers add --file FILE")
 
 
-def _decisions(found: presets.detection.Found) -> Iterator[tuple[str, Any]]:
+def _decisions(found: presets.detection.DetectedApi) -> Iterator[tuple[str, Any]]:
     summary = rules.generation.explain.explain_rule(found.rule)["summary"]
     endpoint = found.rule.endpoints[0]
     kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]

@@ -51,7 +51,7 @@ def sync_providers(
         raise typer.BadParameter("--accept is for one listing that you have looked at: name its provider")
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to sync, or give --all (and not both)")
-    with catalog.database.open_catalog(door="the CLI") as database:
+    with catalog.database.open_catalog(client_name="the CLI") as database:
         with database.session() as session:
             wanted = wanted_slugs(session, slugs, every=every)
             samples = catalog.providers.sample_slugs(session)

@@ -35,7 +35,7 @@ class CatalogResource(dg.ConfigurableResource[None]):
             MigrationMissingError: The schema is not the one this code works with.
         """
         url = self.database_url or os.environ.get(self.url_variable) or None
-        with catalog.database.open_catalog(url, door="Dagster") as database:
+        with catalog.database.open_catalog(url, client_name="Dagster") as database:
             yield database
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import submodules_on_use
+from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.listing import (
@@ -24,4 +24,4 @@ if TYPE_CHECKING:
         transport as transport,
     )
 else:
-    __getattr__ = submodules_on_use(__name__)
+    __getattr__ = lazy_submodules(__name__)

@@ -21,11 +21,11 @@ from provider_pipeline.listing.paginator import Budget, EndpointPaginator, Known
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.redaction import one_line
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
-from provider_pipeline.listing.time_limits import ActiveListings, Deadline, HostLimits, Pace
+from provider_pipeline.listing.time_limits import ActiveListings, CpuThrottle, Deadline, HostLimits
 from provider_pipeline.listing.transport import Transport
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.language import getter_within
-from provider_pipeline.rules.paths import climbs
+from provider_pipeline.rules.paths import has_dot_segments
 from provider_pipeline.rules.values import BadValueError, read_id
 from provider_pipeline.rules.work import Work
 
@@ -56,13 +56,13 @@ class ListingClient:
         self._host_limits = HostLimits()
         self._active_listings = ActiveListings()
 
-    def pace(self, source: ListingSource) -> Pace:
+    def pace(self, source: ListingSource) -> CpuThrottle:
         """The pace of one listing of a source, for callers that also process its pages."""
         deadline = Deadline(source.policy.limits(self._limits).deadline, source.slug)
-        return Pace(deadline, self._active_listings)
+        return CpuThrottle(deadline, self._active_listings)
 
     def pages(
-        self, source: ListingSource, *, known: KnownPageLookup | None = None, pace: Pace | None = None
+        self, source: ListingSource, *, known: KnownPageLookup | None = None, pace: CpuThrottle | None = None
     ) -> Iterator[Page]:
         """Fetch a listing page by page, in order, each when it is asked for.
 
@@ -111,7 +111,7 @@ class ListingClient:
 
 def _with_details(page: Page, endpoint: ListingEndpoint, fetcher: "_DetailFetcher") -> Page:
     """A page with its models' details, without the validators and fingerprint of the page alone."""
-    details = fetcher.fetch(listed_ids(endpoint, page.document)[: endpoint.most_details])
+    details = fetcher.fetch(listed_ids(endpoint, page.document)[: endpoint.max_details_per_page])
     content = json.dumps({"listing": page.document, "details": details}, separators=(",", ":")).encode()
     headers = {name: value for name, value in page.headers.items() if name not in VALIDATORS}
     return replace(page, headers=headers, body=Body(partial(bytes, content), json.loads), fingerprint=None)
@@ -218,7 +218,7 @@ def detail_url(source: ListingSource, detail: Detail, model_id: str) -> str:
         ListingUnreadableError: The id, such as `..`, would lead to another path.
     """
     path = detail.path.replace(ID_PLACEHOLDER, quote(model_id, safe=""))
-    if climbs(path.partition("?")[0]):
+    if has_dot_segments(path.partition("?")[0]):
         raise ListingUnreadableError(
             f"{source.slug}: {model_id!r} cannot be part of a URL's path",
             hint="check the rule's id; without details this model can be read",

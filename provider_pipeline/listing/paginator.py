@@ -15,7 +15,7 @@ from provider_pipeline.listing.documents import containers_in, parse_document
 from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_message_in
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.source import ListingSource
-from provider_pipeline.listing.time_limits import Pace
+from provider_pipeline.listing.time_limits import CpuThrottle
 from provider_pipeline.listing.transport import HttpResponse, Transport
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import (
@@ -200,7 +200,7 @@ class Budget:
     """What a listing may cost, and has cost so far."""
 
     limits: FetchLimits
-    pace: Pace
+    pace: CpuThrottle
     pages: int = field(default=0)
     bytes: int = field(default=0)
     details: int = field(default=0)

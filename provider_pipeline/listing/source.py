@@ -26,7 +26,7 @@ class ListingEndpoint(BaseModel):
         selector: The rule's expression for a page's items, to count them and to recognise an error object.
         id_field: The rule's expression for an item's id, to notice pages that only repeat items.
         detail: Where to fetch each model's details; needs `selector` and `id_field`.
-        most_details: Fetch the details of so many of a page's models only, for a sample; None for all.
+        max_details_per_page: Fetch the details of so many of a page's models only, for a sample; None for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,7 +37,7 @@ class ListingEndpoint(BaseModel):
     selector: Expression | None = None
     id_field: Expression | None = None
     detail: Detail | None = None
-    most_details: int | None = None
+    max_details_per_page: int | None = None
 
 
 class ListingSource(BaseModel):

@@ -187,14 +187,14 @@ class ActiveListings:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._light: WeakSet[Pace] = WeakSet()
+        self._light: WeakSet[CpuThrottle] = WeakSet()
 
-    def join(self, pace: "Pace") -> None:
+    def join(self, pace: "CpuThrottle") -> None:
         """Add a light listing."""
         with self._lock:
             self._light.add(pace)
 
-    def leave(self, pace: "Pace") -> None:
+    def leave(self, pace: "CpuThrottle") -> None:
         """Remove a listing that is done or no longer light."""
         with self._lock:
             self._light.discard(pace)
@@ -211,7 +211,7 @@ class ActiveListings:
             return any(each.last_step > recently for each in self._light)
 
 
-class Pace:
+class CpuThrottle:
     """Throttles one listing's use of the processor while others need it; for one thread. Pauses spend no deadline."""
 
     def __init__(self, deadline: Deadline, listings: ActiveListings) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import submodules_on_use
+from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.presets import (
@@ -10,8 +10,6 @@ if TYPE_CHECKING:
         library as library,
         model as model,
         registration as registration,
-        wanted as wanted,
-        writing as writing,
     )
 else:
-    __getattr__ = submodules_on_use(__name__)
+    __getattr__ = lazy_submodules(__name__)

@@ -84,9 +84,6 @@ class DetectedApi:
     preset: str | None
 
 
-Found = DetectedApi  # as the command line still calls it
-
-
 @dataclass(frozen=True)
 class Detection:
     """Every request in order, and the API found; or the reason why there is none in one line, and what to do."""
@@ -105,7 +102,7 @@ def detect(
     policy: RequestPolicy | None = None,
     requests_per_second: float = REQUESTS_PER_SECOND,
     slug: str | None = None,
-    told: Callable[[Probe], None] = lambda _: None,
+    on_probe: Callable[[Probe], None] = lambda _: None,
 ) -> Detection:
     """Look for a listing of models at an address and at the usual paths below it.
 
@@ -116,7 +113,7 @@ def detect(
         policy: What requests may do; becomes part of the provider file.
         requests_per_second: Rate limit.
         slug: For the provider file; by default derived from the host's name.
-        told: Called with each probe when it has ended.
+        on_probe: Called with each probe when it has ended.
 
     Raises:
         ConfigurationError: The address is not an http(s) URL, or the policy forbids it.
@@ -140,11 +137,11 @@ def detect(
             outcome = _examined(document, source, auth, allowed, named=slug)
             if isinstance(outcome, DetectedApi):
                 probes.append(Probe(shown, f"{len(outcome.rows)} models"))
-                told(probes[-1])
+                on_probe(probes[-1])
                 return Detection(tuple(probes), outcome)
             probe = Probe(shown, f"GET {shown} answered JSON, but {outcome}")
         probes.append(probe)
-        told(probe)
+        on_probe(probe)
         if _stops_probing(probe.error):
             break
     return Detection(tuple(probes), None, *_verdict(url, probes, has_key=known.type != "none"))

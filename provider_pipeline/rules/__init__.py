@@ -5,7 +5,7 @@ Pure: no I/O but reading this package's own data files, no dagster, no database.
 
 from typing import TYPE_CHECKING
 
-from provider_pipeline.lazy import submodules_on_use
+from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.rules import (
@@ -42,4 +42,4 @@ if TYPE_CHECKING:
         work as work,
     )
 else:
-    __getattr__ = submodules_on_use(__name__)
+    __getattr__ = lazy_submodules(__name__)

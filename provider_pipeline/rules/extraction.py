@@ -266,7 +266,7 @@ def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, 
     return row
 
 
-def last_of_each(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def latest_versions(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """The last version of each row that a `ListingJudge` returned, given its verdict's `superseded`."""
     if not superseded:
         yield from rows

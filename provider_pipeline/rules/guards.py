@@ -25,7 +25,7 @@ def remedy(guard: str, threshold: str) -> str:
     return f"accept it once (--accept {guard} --reason WHY), or set the provider's threshold {threshold}"
 
 
-def holding_guards(issues: Iterable[Mapping[str, Any]]) -> list[str]:
+def blocking_guards(issues: Iterable[Mapping[str, Any]]) -> list[str]:
     """The guards that alone block the listing; empty if another error would block it too."""
     errors = {issue["type"] for issue in issues if issue["severity"] == "error"}
     return [name for name, kinds in GUARDS.items() if kinds & errors] if errors <= PLAUSIBILITY_ISSUES else []

@@ -37,7 +37,7 @@ class Verdict:
         rejected_count: All of them.
         rejected_ids: Models that are listed only in rejected items. They are not missing.
         superseded: For ids that `add_page` returned several times, because a later endpoint lists them too: how many
-            versions came before the last. `last_of_each` drops those.
+            versions came before the last. `latest_versions` drops those.
     """
 
     valid: bool

@@ -33,12 +33,12 @@ def checked_path(path: str) -> str:
             raise ValueError("holds escapes that are not UTF-8") from error
         if not decoded.isprintable():
             raise ValueError("holds an escaped control character")
-    if climbs(own):
+    if has_dot_segments(own):
         raise ValueError("holds a segment . or .., which may lead out of the base URL")
     return path
 
 
-def climbs(path: str) -> bool:
+def has_dot_segments(path: str) -> bool:
     """Whether a segment is `.` or `..`, even with `;parameters` after it."""
     return any(part.partition(";")[0] in (".", "..") for part in path.split("/"))
 

@@ -17,13 +17,13 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.source import ListingSource
-from provider_pipeline.listing.time_limits import Pace
+from provider_pipeline.listing.time_limits import CpuThrottle
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.config import Page, active_judge, active_source, parse_thresholds
-from provider_pipeline.sync.plan import Target
+from provider_pipeline.sync.plan import SyncPlan
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -127,10 +127,10 @@ class ListingFetch:
         self._unchanged: list[tuple[int, int]] = []
         self._validators: list[dict[str, Any]] = []
         self._documents: list[Page] = []
-        self._pace: Pace | None = None
+        self._pace: CpuThrottle | None = None
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> CpuThrottle:
         """Limits the work on this listing; set when the fetch begins."""
         if self._pace is None:
             raise AssertionError("the fetch has not begun")
@@ -237,7 +237,7 @@ class ExtractedListing:
         content: Digest and size of the listing; None if it is incomplete.
     """
 
-    plan: Target
+    plan: SyncPlan
     rule: ExtractionRule = field(repr=False)
     thresholds: Thresholds = field(repr=False)
     started: float
@@ -265,7 +265,7 @@ class ExtractedListing:
 _DEFAULTS: Final = Thresholds.model_validate({})
 
 
-def read_listing(session: Session, plan: Target, client: ListingClient) -> ExtractedListing:
+def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> ExtractedListing:
     """Fetches a provider's listing, and validates it unless it is unchanged and can be skipped.
 
     A fault of the provider or its listing does not raise; it is the result's `error`. The caller closes the result.

@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import ExtractedListing, read_listing
-from provider_pipeline.sync.load import WriteMode, settle
+from provider_pipeline.sync.extract import ExtractedListing, extract_listing
+from provider_pipeline.sync.load import WriteMode, load_listings
 from provider_pipeline.sync.outcome import AcceptedGuards, Status, SyncOutcome
-from provider_pipeline.sync.plan import Target, prepare
-from provider_pipeline.sync.provider import let_others_read, seldom_collecting, utc_now
+from provider_pipeline.sync.plan import SyncPlan, prepare
+from provider_pipeline.sync.provider import relaxed_gc, run_follow_ups, utc_now
 
 Sessions = Callable[[], AbstractContextManager[Session]]
-Planned = Target | ProviderPipelineError
+Planned = SyncPlan | ProviderPipelineError
 T = TypeVar("T")
 
 _PREFETCH_FACTOR: Final = 2
@@ -66,7 +66,7 @@ def attempt_many(
         keep: As in `attempt_sync`.
         accept: As in `attempt_sync`.
     """
-    with seldom_collecting(), sessions() as session, catalog.sync_locks.open_sync_locks(session) as locks:
+    with relaxed_gc(), sessions() as session, catalog.sync_locks.open_sync_locks(session) as locks:
         fleet = _Fleet(sessions, locks, client, max_workers, keep, accept)
         waiting = iter(dict.fromkeys(slugs))
         try:
@@ -183,8 +183,8 @@ class _Fleet:
             with self._sessions() as session:
                 plans = prepare(session, slugs, accept=self._accept, now=utc_now())
             on_error.pop_all()
-        self._locks.release(slug for slug in taken if not isinstance(plans[slug], Target))
-        return plans | {slug: error for slug, error in refused.items() if isinstance(plans[slug], Target)}
+        self._locks.release(slug for slug in taken if not isinstance(plans[slug], SyncPlan))
+        return plans | {slug: error for slug, error in refused.items() if isinstance(plans[slug], SyncPlan)}
 
     def _planned(self, step: Future[dict[str, Planned]]) -> Iterator[SyncOutcome]:
         slugs, error = self._planning.pop(step), step.exception()
@@ -193,7 +193,7 @@ class _Fleet:
             return
         failed = []
         for slug, plan in step.result().items():
-            if not isinstance(plan, Target):
+            if not isinstance(plan, SyncPlan):
                 failed.append(_failed(slug, plan))
             elif self._finishing:
                 self._locks.release([slug])
@@ -202,9 +202,9 @@ class _Fleet:
         # Submitted before the first yield, so that a consumer who stops early leaves no locked provider behind.
         yield from failed
 
-    def _extract(self, plan: Target) -> ExtractedListing:
+    def _extract(self, plan: SyncPlan) -> ExtractedListing:
         with self._sessions() as session:
-            return read_listing(session, plan, self._client)
+            return extract_listing(session, plan, self._client)
 
     def _extracted(self, step: Future[ExtractedListing]) -> Iterator[SyncOutcome]:
         slug, error = self._extracting.pop(step), step.exception()
@@ -223,8 +223,10 @@ class _Fleet:
 
     def _load(self, listings: Sequence[ExtractedListing], waiting: bool) -> list[SyncOutcome]:
         with self._sessions() as session:
-            loaded = settle(session, listings, locks=self._locks, keep=self._keep, clock=utc_now, waiting=waiting)
-            let_others_read(session, loaded, now=utc_now())
+            loaded = load_listings(
+                session, listings, locks=self._locks, keep=self._keep, clock=utc_now, waiting=waiting
+            )
+            run_follow_ups(session, loaded, now=utc_now())
         return [each.outcome for each in loaded]
 
     def _written(self, step: Future[list[SyncOutcome]]) -> Iterator[SyncOutcome]:

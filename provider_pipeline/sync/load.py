@@ -18,7 +18,7 @@ from provider_pipeline.errors import (
     ProviderPipelineError,
 )
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.events import MODELS_CHANGED
@@ -55,7 +55,7 @@ class Loaded:
         return self.listing.plan.provider.id
 
 
-def settle(
+def load_listings(
     session: Session,
     listings: Sequence[ExtractedListing],
     *,
@@ -247,7 +247,7 @@ def replay_previous(
         verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
     except ListingUnreadableError:
         return None
-    return last_of_each(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None
+    return latest_versions(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None
 
 
 def _with_counts(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from provider_pipeline.catalog.model_writes import ModelChange
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.guards import GUARDS, holding_guards
+from provider_pipeline.rules.guards import GUARDS, blocking_guards
 from provider_pipeline.rules.thresholds import Thresholds
 
 _ALL_GUARDS = "all"
@@ -168,6 +168,6 @@ def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
     if not errors:
         return f"{slug}: the listing was refused"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    accept = "".join(f" --accept {guard}" for guard in holding_guards(errors))
+    accept = "".join(f" --accept {guard}" for guard in blocking_guards(errors))
     remedy = f"; if that is right: provider-pipeline sync {slug}{accept} --reason WHY" if accept else ""
     return f"{slug}: {errors[0]['message']}{more}{remedy}"

@@ -23,7 +23,7 @@ _CAPABILITIES: Final = CapabilityTexts()
 
 
 @dataclass(frozen=True)
-class Target:
+class SyncPlan:
     """All that one provider's sync needs to know.
 
     Attributes:
@@ -67,7 +67,7 @@ class Target:
 
 def prepare(
     session: Session, slugs: Iterable[str], *, accept: AcceptedGuards | None, now: datetime
-) -> dict[str, Target | ProviderPipelineError]:
+) -> dict[str, SyncPlan | ProviderPipelineError]:
     """Plans the syncs of providers whose sync locks are held.
 
     Returns:
@@ -87,7 +87,7 @@ def _plan(
     capabilities: Mapping[str, str],
     accept: AcceptedGuards | None,
     now: datetime,
-) -> Target | ProviderPipelineError:
+) -> SyncPlan | ProviderPipelineError:
     if known is None:
         return catalog.providers.unknown(session, slug)
     if known.rule is None:
@@ -101,7 +101,7 @@ def _plan(
         and not known.any_missing  # each further listing without a model counts towards its removal
     )
     text = capabilities[known.rule.endpoints_digest]
-    return Target(known.provider, known.rule, text, state, skip_unchanged, known.on_trial, now, accept)
+    return SyncPlan(known.provider, known.rule, text, state, skip_unchanged, known.on_trial, now, accept)
 
 
 def fingerprint(provider: catalog.providers.Provider, rule_version: int, overrides: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ from provider_pipeline import catalog
 from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import read_listing
-from provider_pipeline.sync.load import Loaded, WriteMode, settle
+from provider_pipeline.sync.extract import extract_listing
+from provider_pipeline.sync.load import Loaded, WriteMode, load_listings
 from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
 from provider_pipeline.sync.plan import prepare
 from provider_pipeline.sync.repair.trials import run_trials
@@ -42,7 +42,7 @@ def utc_now() -> datetime:
 
 
 @contextmanager
-def seldom_collecting() -> Iterator[None]:
+def relaxed_gc() -> Iterator[None]:
     """Raises the garbage collector's threshold, process-wide, until the last such block ends.
 
     Parsed listings are large trees without reference cycles: the collector would scan them again and again for nothing.
@@ -93,15 +93,15 @@ def attempt_sync(
     """
     provider = catalog.providers.get(session, slug)
     session.rollback()
-    with seldom_collecting(), catalog.sync_locks.sync_lock(session, provider) as locks:
+    with relaxed_gc(), catalog.sync_locks.sync_lock(session, provider) as locks:
         try:
             plan = prepare(session, [slug], accept=accept, now=clock())[slug]
             session.rollback()
             if isinstance(plan, ProviderPipelineError):
                 raise plan
-            with closing(read_listing(session, plan, client)) as listing:
-                loaded = settle(session, [listing], locks=locks, keep=keep, clock=clock)[0]
-            let_others_read(session, [loaded], now=clock())
+            with closing(extract_listing(session, plan, client)) as listing:
+                loaded = load_listings(session, [listing], locks=locks, keep=keep, clock=clock)[0]
+            run_follow_ups(session, [loaded], now=clock())
         finally:
             # Releasing the lock takes a second connection. Behind a pooler whose connections are all held by such
             # transactions, waiting for it inside one would never end.
@@ -109,7 +109,7 @@ def attempt_sync(
     return loaded.outcome
 
 
-def let_others_read(session: Session, loaded: list[Loaded], *, now: datetime) -> None:
+def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> None:
     """After the commit: runs rule trials on the listings, and improves the rule after a provider's first sync.
 
     Commits. Failures are logged: the syncs themselves have succeeded.

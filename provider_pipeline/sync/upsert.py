@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import Verdict
 from provider_pipeline.rules.overriding import apply_override, listed_values, override_fields
 from provider_pipeline.sync.extract import Row, Spool, row_spool
@@ -108,7 +108,7 @@ class _Upload:
     def listed_models(self) -> catalog.model_writes.ListedModels:
         """The accepted rows and the kept ones, with overrides."""
         listing = self.listing
-        listed = last_of_each(chain.from_iterable(listing.rows), listing.verdict.superseded)
+        listed = latest_versions(chain.from_iterable(listing.rows), listing.verdict.superseded)
         if self.overrides:
             listed = self._recording(listed)
         every = chain(listed, chain.from_iterable(self._kept))

@@ -19,7 +19,7 @@ _SERVE = """
 from provider_pipeline import catalog
 from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline.api.serving import serve
-with catalog.database.open_database(door="the API") as database:
+with catalog.database.open_database(client_name="the API") as database:
     serve(database, {settings!r}, host="127.0.0.1", port=0)
 """
 

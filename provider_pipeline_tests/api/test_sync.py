@@ -61,7 +61,7 @@ def test_a_blocked_sync_is_a_422_with_its_issues_and_opens_a_task_with_the_token
 def test_a_sync_in_progress_is_a_409_that_names_the_process(api: Api):
     api.fleet.add("acme")
     with (
-        catalog.database.open_database(api.fleet.database.url, door="the CLI") as other,
+        catalog.database.open_database(api.fleet.database.url, client_name="the CLI") as other,
         other.session() as session,
         catalog.sync_locks.sync_lock(session, catalog.providers.get(session, "acme")),
     ):

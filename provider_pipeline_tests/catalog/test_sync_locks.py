@@ -28,7 +28,7 @@ import sys
 from provider_pipeline.catalog.providers import get
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.sync_locks import sync_lock
-with open_database(sys.argv[1], door="the CLI") as database, database.session() as session:
+with open_database(sys.argv[1], client_name="the CLI") as database, database.session() as session:
     with sync_lock(session, get(session, "openai")):
         print("taken", flush=True)
         sys.stdin.read()
@@ -96,7 +96,11 @@ def leases(database: Database) -> int:
 
 
 def test_the_second_process_learns_which_one_is_syncing_and_since_when(database: Database, provider: Provider):
-    with open_database(database.url, door="the CLI") as other, other.session() as session, sync_lock(session, provider):
+    with (
+        open_database(database.url, client_name="the CLI") as other,
+        other.session() as session,
+        sync_lock(session, provider),
+    ):
         error = refused(database, provider)
     assert error.holder == f"the CLI on {socket.gethostname()} (process {os.getpid()})"
     assert re.fullmatch(

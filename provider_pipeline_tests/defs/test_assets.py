@@ -388,7 +388,7 @@ def test_a_fleet_run_fails_if_other_processes_are_syncing_every_provider(fleet: 
     slugs = ("one", "two", "three")
     for slug in slugs:
         fleet.add(slug)
-    with open_database(fleet.database.url, door="the CLI") as other:
+    with open_database(fleet.database.url, client_name="the CLI") as other:
         assert other.locks.take(slugs) == {}
         result = run_fleet(definitions(fleet.database.url), instance)
     assert not result.success
@@ -404,7 +404,7 @@ def test_a_partition_run_fails_and_names_the_process_that_is_syncing_its_provide
     fleet.add("busy")
     instance.add_dynamic_partitions("providers", ["busy"])
     with (
-        open_database(fleet.database.url, door="the API") as other,
+        open_database(fleet.database.url, client_name="the API") as other,
         other.session() as session,
         sync_lock(session, providers.get(session, "busy")),
     ):

@@ -219,7 +219,7 @@ def test_reading_details_takes_from_the_listings_deadline_too(server: HTTPServer
 
 def test_a_sample_asks_about_the_first_models_only(server: HTTPServer):
     answers = Answers(server, "a", "b", "c")
-    (page,) = answers.pages(most_details=2)
+    (page,) = answers.pages(max_details_per_page=2)
     assert sorted(page.document["details"]) == ["a", "b"]
 
 

@@ -24,10 +24,10 @@ from provider_pipeline.listing.time_limits import (
     MAX_HOST_PAUSE,
     PAUSE_RATIO,
     ActiveListings,
+    CpuThrottle,
     Deadline,
     HostLimiter,
     HostLimits,
-    Pace,
     RateLimit,
     RateLimited,
 )
@@ -142,9 +142,9 @@ def listings() -> ActiveListings:
 
 
 @contextmanager
-def light_listing(listings: ActiveListings) -> Iterator[Pace]:
+def light_listing(listings: ActiveListings) -> Iterator[CpuThrottle]:
     """A listing in another thread that hardly needs the processor."""
-    pace, over = Pace(Deadline(60), listings), threading.Event()
+    pace, over = CpuThrottle(Deadline(60), listings), threading.Event()
 
     def run() -> None:
         with pace.working():
@@ -161,7 +161,7 @@ def light_listing(listings: ActiveListings) -> Iterator[Pace]:
         pace.leave()
 
 
-def work(pace: Pace, *, until: float) -> float:
+def work(pace: CpuThrottle, *, until: float) -> float:
     """Work in small steps until a time on the monotonic clock; returns the processor time used."""
     before = time.thread_time()
     with pace.working():
@@ -176,13 +176,13 @@ def work(pace: Pace, *, until: float) -> float:
 def test_a_heavy_listing_has_a_sixth_of_the_time_while_there_is_a_light_one(listings: ActiveListings) -> None:
     with light_listing(listings):
         began = time.monotonic()
-        worked = work(Pace(Deadline(60), listings), until=began + 1)
+        worked = work(CpuThrottle(Deadline(60), listings), until=began + 1)
         took = time.monotonic() - began
     assert worked <= CPU_ALLOWANCE + took / (1 + PAUSE_RATIO) + 0.02
 
 
 def test_a_large_body_pauses_before_it_is_parsed(listings: ActiveListings) -> None:
-    heavy = Pace(Deadline(60), listings)
+    heavy = CpuThrottle(Deadline(60), listings)
     with light_listing(listings), heavy.working():
         began = time.monotonic()
         heavy.expect(100_000)
@@ -191,7 +191,7 @@ def test_a_large_body_pauses_before_it_is_parsed(listings: ActiveListings) -> No
 
 
 def test_a_listing_alone_or_among_heavy_ones_does_not_pause(listings: ActiveListings) -> None:
-    one, other = Pace(Deadline(60), listings), Pace(Deadline(60), listings)
+    one, other = CpuThrottle(Deadline(60), listings), CpuThrottle(Deadline(60), listings)
     with one.working(), other.working():
         began = time.monotonic()
         one.expect(10**6)
@@ -202,7 +202,7 @@ def test_a_listing_alone_or_among_heavy_ones_does_not_pause(listings: ActiveList
 
 
 def test_a_listing_with_a_silent_server_is_not_waited_for(listings: ActiveListings) -> None:
-    silent, heavy = Pace(Deadline(60), listings), Pace(Deadline(60), listings)
+    silent, heavy = CpuThrottle(Deadline(60), listings), CpuThrottle(Deadline(60), listings)
     silent.last_step -= 60
     with heavy.working():
         began = time.monotonic()
@@ -211,7 +211,7 @@ def test_a_listing_with_a_silent_server_is_not_waited_for(listings: ActiveListin
 
 
 def test_a_pause_ends_when_the_light_ones_are_done(listings: ActiveListings) -> None:
-    heavy, light = Pace(Deadline(60), listings), Pace(Deadline(60), listings)
+    heavy, light = CpuThrottle(Deadline(60), listings), CpuThrottle(Deadline(60), listings)
     order: list[str] = []
 
     def run() -> None:
@@ -231,7 +231,7 @@ def test_a_pause_ends_when_the_light_ones_are_done(listings: ActiveListings) -> 
 
 
 def test_pauses_do_not_count_towards_the_deadline(listings: ActiveListings) -> None:
-    heavy = Pace(Deadline(0.5), listings)
+    heavy = CpuThrottle(Deadline(0.5), listings)
     with light_listing(listings), heavy.working():
         heavy.expect(2_000_000)
         heavy.keep()
@@ -239,8 +239,8 @@ def test_pauses_do_not_count_towards_the_deadline(listings: ActiveListings) -> N
 
 
 def test_a_garbage_collected_listing_is_not_waited_for(listings: ActiveListings) -> None:
-    Pace(Deadline(60), listings)
-    heavy = Pace(Deadline(60), listings)
+    CpuThrottle(Deadline(60), listings)
+    heavy = CpuThrottle(Deadline(60), listings)
     with heavy.working():
         began = time.monotonic()
         heavy.expect(10**9)

@@ -9,8 +9,8 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.config import active_source
-from provider_pipeline.sync.extract import Spool, read_listing
-from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.extract import Spool, extract_listing
+from provider_pipeline.sync.plan import SyncPlan, prepare
 from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -74,10 +74,10 @@ def test_a_heavy_listing_pauses_for_a_light_one_until_that_is_closed(fleet: Flee
     client = ListingClient()
     with fleet.database.session() as session:
         target = prepare(session, ["light"], accept=None, now=utc_now())["light"]
-        assert isinstance(target, Target)
+        assert isinstance(target, SyncPlan)
         heavy = client.pace(active_source(target.provider, target.rule()))
         with heavy.working():
-            with closing(read_listing(session, target, client)):
+            with closing(extract_listing(session, target, client)):
                 began = time.monotonic()
                 heavy.expect(1_000_000)
                 assert time.monotonic() - began >= 0.1

@@ -19,11 +19,11 @@ from werkzeug import Request, Response
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import ExtractedListing, read_listing
+from provider_pipeline.sync.extract import ExtractedListing, extract_listing
 from provider_pipeline.sync.fleet import attempt_many
-from provider_pipeline.sync.load import settle
+from provider_pipeline.sync.load import load_listings
 from provider_pipeline.sync.outcome import SyncOutcome
-from provider_pipeline.sync.plan import Target, prepare
+from provider_pipeline.sync.plan import SyncPlan, prepare
 from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline_tests.catalog.builders import bury_the_dead, let_leases_expire, wait_for_a_lock
@@ -81,21 +81,21 @@ def readings(fleet: Fleet) -> Iterator[list[ExtractedListing]]:
         session.rollback()
         found = []
         for target in targets.values():
-            assert isinstance(target, Target)
-            found.append(read_listing(session, target, ListingClient()))
+            assert isinstance(target, SyncPlan)
+            found.append(extract_listing(session, target, ListingClient()))
             stack.callback(found[-1].close)
         yield found
 
 
 def outcomes_of(fleet: Fleet, session: Session, read: list[ExtractedListing], **options) -> dict[str, SyncOutcome]:
     """The outcomes of listings that are written together."""
-    settled = settle(session, read, locks=fleet.database.locks, keep="all", clock=utc_now, **options)
+    settled = load_listings(session, read, locks=fleet.database.locks, keep="all", clock=utc_now, **options)
     return {each.slug: each.outcome for each in settled}
 
 
 def test_extracted_providers_are_written_in_one_transaction(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
-        settled = settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
+        settled = load_listings(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
     assert [(each.outcome.status, each.outcome.created) for each in settled] == [("synced", len(CHAT_MODELS))] * 3
     assert len({version for slug in SLUGS for version, *_ in trees.rows(slug).values()}) == 1
 
@@ -107,7 +107,7 @@ def test_a_row_that_the_database_refuses_rolls_back_the_whole_batch(trees: Fleet
         trees.database.session() as session,
         pytest.raises(DBAPIError, match="birch cannot be written"),
     ):
-        settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
+        load_listings(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
     assert [trees.rows(slug) for slug in SLUGS] == [{}, {}, {}]
 
 
@@ -154,7 +154,7 @@ def test_a_rule_replaced_during_the_sync_fails_only_its_own_provider(trees: Flee
         session.commit()
         settled = {
             each.slug: each.outcome
-            for each in settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
+            for each in load_listings(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
         }
     assert {slug: outcome.status for slug, outcome in settled.items()} == {
         "ash": "synced",
@@ -174,7 +174,10 @@ def test_a_sync_whose_lock_was_taken_over_writes_nothing(trees: Fleet, came: str
     with readings(trees) as read, trees.database.session() as session:
         let_leases_expire(trees.database)
         trees.serve("birch", listing(*CHAT_MODELS, "gpt-5"))
-        with catalog.database.open_database(trees.database.url, door="the API") as other, other.session() as another:
+        with (
+            catalog.database.open_database(trees.database.url, client_name="the API") as other,
+            other.session() as another,
+        ):
             assert attempt_sync(another, "birch", client=ListingClient()).status == "synced"
         before = everything_of(trees, "birch")
         outcomes = outcomes_of(trees, session, read)
@@ -211,7 +214,7 @@ def everything_of(fleet: Fleet, slug: str) -> list[str]:
 def test_the_error_names_the_process_that_took_over_the_lock(trees: Fleet):
     with readings(trees) as read, trees.database.session() as session:
         let_leases_expire(trees.database)
-        with catalog.database.open_database(trees.database.url, door="the API") as other:
+        with catalog.database.open_database(trees.database.url, client_name="the API") as other:
             assert other.locks.take(["birch"]) == {}
             assert set(outcomes_of(trees, session, read, waiting=False)) == {"ash", "cedar"}
             outcome = outcomes_of(trees, session, [each for each in read if each.plan.slug == "birch"])["birch"]
@@ -226,7 +229,7 @@ def test_each_provider_of_a_batch_has_its_own_changes_renames_and_states(trees: 
     with readings(trees) as read, trees.database.session() as session:
         settled = {
             each.slug: each.outcome
-            for each in settle(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
+            for each in load_listings(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
         }
     assert {slug: [(each.model_id, each.kind) for each in one.changes] for slug, one in settled.items()} == {
         "ash": [("gpt-5", "added")],

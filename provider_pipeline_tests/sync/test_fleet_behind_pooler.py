@@ -34,7 +34,7 @@ import sys
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.fleet import attempt_many
-with open_database(sys.argv[1], door="the CLI") as database:
+with open_database(sys.argv[1], client_name="the CLI") as database:
     for outcome in attempt_many(database.session, sys.argv[2:], client=ListingClient(), max_workers=4):
         print(outcome.slug, outcome.status, flush=True)
 """
@@ -50,7 +50,7 @@ def forest(fleet: Fleet) -> Fleet:
 
 def run_fleet(url: str) -> dict[str, SyncOutcome]:
     """A fleet sync in a process of its own, as far as the database can tell."""
-    with open_database(url, door="the CLI") as database:
+    with open_database(url, client_name="the CLI") as database:
         found = attempt_many(database.session, SLUGS, client=ListingClient(), max_workers=4)
         return {outcome.slug: outcome for outcome in found}
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from provider_pipeline.sync.provider import seldom_collecting
+from provider_pipeline.sync.provider import relaxed_gc
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def usual() -> Iterator[tuple[int, int, int]]:
 
 
 def test_the_threshold_is_raised_only_inside_the_block(usual):
-    with pytest.raises(RuntimeError), seldom_collecting():
+    with pytest.raises(RuntimeError), relaxed_gc():
         assert gc.get_threshold()[0] > usual[0]
         raise RuntimeError
     assert gc.get_threshold() == usual
@@ -25,8 +25,8 @@ def test_the_threshold_is_raised_only_inside_the_block(usual):
 
 def test_the_last_of_several_blocks_restores_the_original_threshold(usual):
     with ExitStack() as first, ExitStack() as second:
-        first.enter_context(seldom_collecting())
-        second.enter_context(seldom_collecting())
+        first.enter_context(relaxed_gc())
+        second.enter_context(relaxed_gc())
         first.close()
         assert gc.get_threshold()[0] > usual[0]
         second.close()
@@ -36,6 +36,6 @@ def test_the_last_of_several_blocks_restores_the_original_threshold(usual):
 @pytest.mark.parametrize("chosen", [(0, 0, 0), (1_000_000, 50, 1_000)])
 def test_a_higher_threshold_or_a_disabled_collector_is_left_alone(chosen):
     gc.set_threshold(*chosen)
-    with seldom_collecting():
+    with relaxed_gc():
         assert gc.get_threshold() == chosen
     assert gc.get_threshold() == chosen

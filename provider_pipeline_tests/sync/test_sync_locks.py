@@ -18,7 +18,7 @@ def busy(fleet: Fleet) -> Fleet:
     fleet.add("acme")
     fleet.add("busy-not")
     with (
-        catalog.database.open_database(fleet.database.url, door="the API") as other,
+        catalog.database.open_database(fleet.database.url, client_name="the API") as other,
         other.session() as session,
         catalog.sync_locks.sync_lock(session, catalog.providers.get(session, "acme")),
     ):

@@ -111,7 +111,11 @@ def _with_few_details(path: str, detail: Detail, listing: object) -> ListingEndp
     """The endpoint with the details of the listing's first models."""
     found = ExtractionRule.parse(RuleGenerator().analyze_sample(listing)).endpoints[0]
     return ListingEndpoint(
-        path=path, selector=found.selector, id_field=found.fields["id"], detail=detail, most_details=_MAX_SAMPLE_DETAILS
+        path=path,
+        selector=found.selector,
+        id_field=found.fields["id"],
+        detail=detail,
+        max_details_per_page=_MAX_SAMPLE_DETAILS,
     )
 
 

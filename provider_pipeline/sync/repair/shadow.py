@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from provider_pipeline.rules.comparison import Comparison, RowComparer
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import last_of_each
+from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.overriding import apply_override
 
@@ -254,7 +254,7 @@ class _Reader:
 
     def kept(self) -> list[dict[str, Any]]:
         """The kept rows, one per model."""
-        return list(last_of_each(self._rows, self._judge.verdict().superseded))
+        return list(latest_versions(self._rows, self._judge.verdict().superseded))
 
     def result(self) -> RuleResult:
         """The result; an endpoint with pages but no rows means another shape of response, which counts as no models."""
