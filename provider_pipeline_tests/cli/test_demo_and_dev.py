@@ -64,8 +64,8 @@ def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with this package's wheel and the locked core dependencies, without any extra."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
-    subprocess.run(build, check=True, capture_output=True, timeout=280)
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=280)
+    subprocess.run(build, check=True, capture_output=True, timeout=600)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=600)
     core = needed_by(CORE)
     (folder / "core.lock").write_text(
         "\n".join(each for each in entries("requirements.lock") if requirement(each).name in core)
@@ -78,13 +78,13 @@ def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def install(venv: Path, *what: str | Path) -> None:
     """Installs into a virtual environment, without compiling what no test imports."""
     command = [venv / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-compile", *what]
-    subprocess.run(command, check=True, capture_output=True, timeout=280)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a make target to its end."""
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=280, check=False
+        ["make", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -158,7 +158,7 @@ def test_the_demo_runs_from_a_clean_clone_and_again_from_a_wheel_writing_nothing
     command = [wheel_environment / "bin" / "provider-pipeline", "demo", "--json"]
     variables = environment(PROVIDER_PIPELINE_HOME=str(clone / ".home"))
     second = subprocess.run(
-        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=280, check=False
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=600, check=False
     )
     assert second.returncode == 0, second.stdout + second.stderr
     assert list(tmp_path.iterdir()) == []
