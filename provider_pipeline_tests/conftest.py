@@ -1,7 +1,6 @@
 """What all tests share: one embedded PostgreSQL for the session, and a fresh, migrated database per test."""
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline_tests.dagster_instance import write_settings
+from provider_pipeline_tests.databases import Databases, new_database
 from provider_pipeline_tests.fleet import Fleet
 from provider_pipeline_tests.pooler import Pooler, running_pooler
 
@@ -28,14 +28,12 @@ if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_numbers = itertools.count(1)
-
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """One server for the whole session, with a migrated database to copy."""
     with _working_folder() as folder, EmbeddedPostgres(folder) as server:
-        with _administrator(server) as connection:
+        with psycopg.connect(server.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
             # Nothing here must outlive a power cut.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET autovacuum = off")
@@ -44,6 +42,12 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
         with open_database(server.url("migrated")) as database:
             upgrade(database.engine)
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_databases(postgres_server: EmbeddedPostgres) -> Databases:
+    """Databases with the catalogue's schema, and no rows."""
+    return Databases(postgres_server, "migrated")
 
 
 @pytest.fixture
@@ -56,19 +60,22 @@ def working_folder() -> Iterator[Path]:
 @pytest.fixture
 def empty_database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     """URL of a database of this test's own, without any table."""
-    yield from _own_database(postgres_server, "template1")
+    with new_database(postgres_server, "template1") as url:
+        yield url
 
 
 @pytest.fixture
-def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+def database_url(migrated_databases: Databases) -> Iterator[str]:
     """URL of a migrated database of this test's own."""
-    yield from _own_database(postgres_server, "migrated")
+    with migrated_databases.one() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def module_database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+def module_database_url(migrated_databases: Databases) -> Iterator[str]:
     """URL of a migrated database that a module's tests share."""
-    yield from _own_database(postgres_server, "migrated")
+    with migrated_databases.one() as url:
+        yield url
 
 
 @pytest.fixture
@@ -79,12 +86,9 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def shared_database(postgres_server: EmbeddedPostgres) -> Iterator[Database]:
+def shared_database(migrated_databases: Databases) -> Iterator[Database]:
     """A migrated database that the tests of a module share, connected to."""
-    with (
-        contextlib.contextmanager(_own_database)(postgres_server, "migrated") as url,
-        open_database(url) as opened,
-    ):
+    with migrated_databases.one() as url, open_database(url) as opened:
         yield opened
 
 
@@ -98,19 +102,6 @@ def _working_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-
-
-def _own_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with _administrator(server) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield server.url(name)
-    with _administrator(server) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _administrator(server: EmbeddedPostgres) -> psycopg.Connection:
-    return psycopg.connect(server.url("postgres").replace("+psycopg", ""), autocommit=True)
 
 
 @pytest.fixture
@@ -129,7 +120,7 @@ def fleet(database: Database, httpserver: HTTPServer) -> Fleet:
 @pytest.fixture
 def instance(postgres_server: EmbeddedPostgres, dagster_template: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance of this test's own, with its storage in PostgreSQL."""
-    with contextlib.contextmanager(_own_database)(postgres_server, dagster_template) as url:
+    with new_database(postgres_server, dagster_template) as url:
         write_settings(tmp_path, url)
         with dg.DagsterInstance.from_config(str(tmp_path)) as opened:
             yield opened
