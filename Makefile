@@ -36,7 +36,7 @@ dev: $(APP)
 	@exec $(BIN)/provider-pipeline dev $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install
 	$(BIN)/ruff check

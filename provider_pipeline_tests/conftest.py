@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import dagster as dg
 import psycopg
@@ -20,6 +21,15 @@ from provider_pipeline_tests.dagster_instance import write_settings
 from provider_pipeline_tests.databases import Databases, new_database
 from provider_pipeline_tests.fleet import Fleet
 from provider_pipeline_tests.pooler import Pooler, running_pooler
+
+_LONGEST_FILES: Final = ("test_demo_and_dev.py", "test_two_weeks.py", "test_dagster_ui.py")
+"""Started first: with one file per worker, a long one that starts last runs alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST_FILES)
+
 
 # What is ignored here, every process that a test starts would ignore as well: none could be asked to end. A worker
 # ignores SIGTERM, whatever runs in a shell's background SIGINT; and Dagster makes the one do what the other does.

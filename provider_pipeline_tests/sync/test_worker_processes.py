@@ -19,8 +19,8 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.sync.config import store_rule
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
+from provider_pipeline_tests.simulation.time_travel import let_a_day_pass
 from provider_pipeline_tests.sync.sandbox_processes import judges
-from provider_pipeline_tests.weeks.days import let_a_day_pass
 
 ROOT = Path(__file__).parents[2]
 GATE = 4711

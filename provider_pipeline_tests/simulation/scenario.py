@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from provider_pipeline_tests.weeks.truth import (
+from provider_pipeline_tests.simulation.expected import (
     Offer,
     body,
     model,
@@ -221,6 +221,6 @@ def _pendulum() -> Sequence[Scene]:
     return scenes + [Scene(there, "synced", CHAT, (), [S, S, S], 2)] * 4
 
 
-STORY = {"aurora": AURORA, "borealis": BOREALIS, "cirrus": CIRRUS, "pendulum": _pendulum()}
+SCENARIO = {"aurora": AURORA, "borealis": BOREALIS, "cirrus": CIRRUS, "pendulum": _pendulum()}
 DAYS = (1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14)
 """The days with a tick: on the first weekend nobody looks."""

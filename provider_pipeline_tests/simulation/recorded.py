@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
-from provider_pipeline_tests.weeks.truth import Changes, Entry, Table
+from provider_pipeline_tests.simulation.expected import Changes, Entry, Table
 
 Rows = dict[str, dict[str, Any]]
 

@@ -1,6 +1,6 @@
 """What a provider truly offers, in whatever shape it says so; and what the table must say of it.
 
-The oracle of the two weeks: it knows no rule, reads no response, and shares no code with the pipeline.
+The reference model: it reads no rule and no response, and shares no code with the pipeline.
 """
 
 import json
@@ -121,7 +121,7 @@ MISSES_TO_REMOVAL = 3
 
 
 @dataclass
-class Oracle:
+class ReferenceModel:
     """What the table of one provider must say, told day by day what the provider truly offers."""
 
     table: Table = field(default_factory=dict)

@@ -1,18 +1,18 @@
-"""One provider's two weeks, held against its story every evening."""
+"""One provider's two weeks, compared with the scenario every evening."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from provider_pipeline import catalog
 from provider_pipeline_tests.fleet import Fleet
-from provider_pipeline_tests.weeks.people import act
-from provider_pipeline_tests.weeks.record import Record, Rows, noted, said
-from provider_pipeline_tests.weeks.story import DAYS, Scene
-from provider_pipeline_tests.weeks.truth import Changes, Oracle, Table
+from provider_pipeline_tests.simulation.expected import Changes, ReferenceModel, Table
+from provider_pipeline_tests.simulation.operator import act
+from provider_pipeline_tests.simulation.recorded import Record, Rows, noted, said
+from provider_pipeline_tests.simulation.scenario import DAYS, Scene
 
 
 @dataclass
-class Life:
+class ProviderRun:
     """A provider that lives through its scenes.
 
     Attributes:
@@ -26,7 +26,7 @@ class Life:
     scenes: Sequence[Scene]
     fleet: Fleet
     record: Record
-    _oracle: Oracle = field(default_factory=Oracle)
+    _oracle: ReferenceModel = field(default_factory=ReferenceModel)
     _before: Rows = field(default_factory=dict)
     _allowed: list[Table] = field(default_factory=list)
     _changes: Changes = field(default_factory=set)

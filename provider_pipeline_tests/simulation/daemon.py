@@ -13,7 +13,7 @@ import dagster as dg
 from provider_pipeline.cli.workbench import ROOT, running
 from provider_pipeline.defs.jobs import UNFINISHED
 from provider_pipeline.defs.sensors import BLOCKING_CHECKS
-from provider_pipeline_tests.weeks.definitions import TICKS_VARIABLE
+from provider_pipeline_tests.simulation.definitions import TICKS_VARIABLE
 
 SETTINGS = """
 run_coordinator:
@@ -28,7 +28,7 @@ nux:
 WORKSPACE = """
 load_from:
   - python_module:
-      module_name: provider_pipeline_tests.weeks.definitions
+      module_name: provider_pipeline_tests.simulation.definitions
       location_name: two_weeks
 """
 MOST_SECONDS = 240
@@ -140,6 +140,6 @@ def running_daemon(instance: dg.DagsterInstance, home: Path, database_url: str) 
         TICKS_VARIABLE: str(ticks),
     }
     daemon = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(home / "workspace.yaml")]
-    command = [sys.executable, "-m", "provider_pipeline_tests.weeks.guard", *daemon]
+    command = [sys.executable, "-m", "provider_pipeline_tests.simulation.process_guard", *daemon]
     with log.open("wb") as output, running(command, environment=environment, output=output.fileno()):
         yield Daemon(instance, ticks, log)

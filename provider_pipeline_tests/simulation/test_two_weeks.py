@@ -8,11 +8,11 @@ import dagster as dg
 import pytest
 
 from provider_pipeline_tests.fleet import Fleet
-from provider_pipeline_tests.weeks.daemon import Daemon, running_daemon
-from provider_pipeline_tests.weeks.days import DAY, let_a_day_pass
-from provider_pipeline_tests.weeks.life import Life
-from provider_pipeline_tests.weeks.record import TIMES, Past, Record
-from provider_pipeline_tests.weeks.story import DAYS, STORY
+from provider_pipeline_tests.simulation.daemon import Daemon, running_daemon
+from provider_pipeline_tests.simulation.provider_run import ProviderRun
+from provider_pipeline_tests.simulation.recorded import TIMES, Past, Record
+from provider_pipeline_tests.simulation.scenario import DAYS, SCENARIO
+from provider_pipeline_tests.simulation.time_travel import DAY, let_a_day_pass
 
 
 @pytest.mark.timeout(1500)
@@ -20,9 +20,9 @@ def test_two_weeks_of_drift_outages_and_people_leave_a_table_that_was_right_on_e
     fleet: Fleet, instance: dg.DagsterInstance, tmp_path: Path
 ):
     record = Record(fleet.database)
-    for slug, scenes in STORY.items():
+    for slug, scenes in SCENARIO.items():
         fleet.add(slug, scenes[0].answer)
-    lives = [Life(slug, scenes, fleet, record) for slug, scenes in STORY.items()]
+    lives = [ProviderRun(slug, scenes, fleet, record) for slug, scenes in SCENARIO.items()]
     with running_daemon(instance, tmp_path, fleet.database.url) as daemon:
         evenings = [_live(day, lives, daemon, record) for day in range(len(DAYS))]
 
@@ -35,7 +35,7 @@ def test_two_weeks_of_drift_outages_and_people_leave_a_table_that_was_right_on_e
     _judge_runs(daemon)
 
 
-def _live(day: int, lives: list[Life], daemon: Daemon, record: Record) -> tuple[datetime, Past]:
+def _live(day: int, lives: list[ProviderRun], daemon: Daemon, record: Record) -> tuple[datetime, Past]:
     """One day, with the nights before it; returns the evening's table, and when that was."""
 
     def watch() -> None:

@@ -1,6 +1,6 @@
-"""Runs a command that ends when its starter does, however that ends: `python -m provider_pipeline_tests.weeks.guard X`.
+"""Runs a command and ends it when the process that started this one is gone.
 
-A test that is killed cannot end its daemon; this process outlives it for long enough to do so.
+A killed test cannot stop its daemon; this process outlives the test just long enough to do so.
 """
 
 import os

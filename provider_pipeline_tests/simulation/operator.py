@@ -1,4 +1,4 @@
-"""What people do in the two weeks, through the functions behind the commands they would give."""
+"""A person's actions in the simulation, through the functions behind the commands."""
 
 from provider_pipeline import catalog
 from provider_pipeline.listing.client import ListingClient
@@ -7,7 +7,7 @@ from provider_pipeline.sync.outcome import accept_guards
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.review import approve_task
 from provider_pipeline.sync.repair.trials import store_for_trial
-from provider_pipeline_tests.weeks.story import Action
+from provider_pipeline_tests.simulation.scenario import Action
 
 OPERATOR = 7
 

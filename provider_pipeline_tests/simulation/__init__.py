@@ -1,0 +1,1 @@
+"""Simulates two weeks of scripted providers under a real Dagster daemon."""
