@@ -10,9 +10,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from provider_pipeline.cli.workbench import ROOT, running
+from provider_pipeline.cli.workbench import running
 from provider_pipeline.defs.jobs import UNFINISHED
 from provider_pipeline.defs.sensors import BLOCKING_CHECKS
+from provider_pipeline_tests.locked import ROOT
 from provider_pipeline_tests.simulation.definitions import TICKS_VARIABLE
 
 SETTINGS = """
