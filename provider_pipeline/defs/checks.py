@@ -49,7 +49,10 @@ def _spec(
 
 
 LISTING_WAS_FETCHED = _spec(
-    "listing_was_fetched", RAW, "Every page of the listing arrived and is JSON.", page="README.md#what-requests-do"
+    "listing_was_fetched",
+    RAW,
+    "Every page of the listing arrived and is JSON.",
+    page="README.md#rules-for-outgoing-requests",
 )
 RULE_EXTRACTS_MODELS = _spec(
     "rule_extracts_models",

@@ -21,7 +21,7 @@ DIGEST = dg.AssetKey("change_digest")
 GROUP = "provider_catalog"
 CODE_VERSION = "1"
 
-HOW_A_SYNC_WORKS = "README.md#how-a-sync-keeps-the-table-safe"
+HOW_A_SYNC_WORKS = "README.md#how-a-sync-works"
 OPERATIONS = "README.md#operations"
 
 
