@@ -18,7 +18,8 @@ SAMPLE_KEYS: Final = [
 RULE_KEYS: Final = [
     "jmespath_rule", "model_list_config", "endpoints_config", "selector", "endpoint", "endpoints", "path", "fields",
     "units", "pagination", "expect", "capability_rules", "capability", "patterns", "regex", "lookup_table",
-    "evidence", "counter_evidence", "metadata", "confidence", "issues", "id", "name", "context_length",
+    "evidence", "counter_evidence", "unsure_evidence", "weak_evidence", "metadata",
+    "confidence", "issues", "id", "name", "context_length",
     "input_price", "input_modalities", "by", "values", "type", "param", "token", "more", "id_type",
     "rejected_share", "unreadable", "chat", "tools",
 ]

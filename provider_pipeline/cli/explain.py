@@ -10,6 +10,12 @@ from rich.text import Text
 from provider_pipeline.cli.console import table
 
 _SHOWN_PREDICATES = 3
+_LABELS = {
+    "evidence": "",
+    "counter_evidence": "not if ",
+    "unsure_evidence": "unsure if ",
+    "weak_evidence": "weakly if ",
+}
 
 
 def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -83,12 +89,15 @@ def _choices(title: str, entries: list[tuple[str, dict[str, Any]]]) -> Table:
 def _capabilities(explained: Mapping[str, Any]) -> Table:
     covered = explained["coverage"]
     title = "capabilities" + ("" if covered is None else f" ({covered:.0%} of the sample's models have a known one)")
-    numbers = ("by evidence", "by name", "denied", "patterns")
-    names = ("capability", "models_by_evidence", "models_by_name", "models_denied", "patterns")
+    numbers = ("by evidence", "by name", "weakly", "denied", "patterns")
+    names = (
+        *("capability", "models_by_evidence", "models_by_name", "models_by_weak_evidence", "models_denied"),
+        "patterns",
+    )
     rows = (
         (
             *(each[name] for name in names),
-            _predicates(each["evidence"] + [f"not if {each_not}" for each_not in each["counter_evidence"]]),
+            _predicates([label + text for kind, label in _LABELS.items() for text in each[kind]]),
         )
         for each in explained["capabilities"]
     )

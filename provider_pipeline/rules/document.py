@@ -51,6 +51,8 @@ MAX_DEPTH: Final = 100
 
 _NESTS: Final = (dict, list, tuple)
 _MODEL = ConfigDict(frozen=True, extra="forbid")
+PREDICATE_KINDS: Final = ("evidence", "counter_evidence", "unsure_evidence", "weak_evidence")
+"""The lists of predicates in `Patterns`, in order of precedence."""
 
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
@@ -67,6 +69,8 @@ class Patterns(BaseModel):
         lookup_table: Model id to capabilities.
         evidence: JMESPath predicates on the raw model object.
         counter_evidence: The same, denying the capability.
+        unsure_evidence: The same, for models whose name says nothing about the capability: it stays unknown.
+        weak_evidence: The same, stating the capability where nothing stronger decides.
     """
 
     model_config = _MODEL
@@ -75,6 +79,13 @@ class Patterns(BaseModel):
     lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=MAX_LOOKUPS)
     evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
     counter_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
+    unsure_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
+    weak_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
+
+    @property
+    def predicates(self) -> tuple[str, ...]:
+        """The predicates of every kind."""
+        return (*self.evidence, *self.counter_evidence, *self.unsure_evidence, *self.weak_evidence)
 
     @field_validator("lookup_table", mode="before")
     @classmethod
@@ -96,7 +107,7 @@ class CapabilityRule(BaseModel):
 def _few_predicates(rules: Any) -> Any:
     """Refuse too much text before any of it is compiled."""
     found = [rule.get("patterns") for rule in rules if isinstance(rule, Mapping)]
-    texts = [each.get(kind) for each in found if isinstance(each, Mapping) for kind in ("evidence", "counter_evidence")]
+    texts = [each.get(kind) for each in found if isinstance(each, Mapping) for kind in PREDICATE_KINDS]
     require_little_text(texts, "the predicates")
     return rules
 

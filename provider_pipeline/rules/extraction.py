@@ -39,7 +39,7 @@ from provider_pipeline.rules.work import (
 )
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash"})
-_SOURCES: Final = ("evidence", "lookup_table", "regex")
+_SOURCES: Final = ("evidence", "lookup_table", "regex", "weak_evidence")
 """Sources of a capability, strongest first."""
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "id": "model_id",

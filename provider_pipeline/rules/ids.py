@@ -83,7 +83,7 @@ def _without_path(name: str, tables: Mapping[str, Any]) -> str:
     if prefix:
         name = name[prefix.end() :]
     if "::" in name:
-        name = name.rsplit("::", 1)[1]
+        return _without_path(name.rsplit("::", 1)[1], tables)
     return _without_owner(name, tables["variant"]) if "/" in name else name
 
 

@@ -39,9 +39,7 @@ def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
     With several endpoints, a field is prefixed with its endpoint's path: `/v1/models: id`.
     """
     found: dict[str, set[str]] = {}
-    evidence = {
-        text for each in rule.capability_rules for text in (*each.patterns.evidence, *each.patterns.counter_evidence)
-    }
+    evidence = {text for each in rule.capability_rules for text in each.patterns.predicates}
     by_name = any(each.patterns.regex or each.patterns.lookup_table for each in rule.capability_rules)
     for endpoint in rule.endpoints:
         prefix = f"{endpoint.path}: " if len(rule.endpoints) > 1 else ""

@@ -1,4 +1,4 @@
-"""Which capabilities a model has: the vocabulary, and evidence before lookup tables before name patterns."""
+"""Which capabilities a model has: evidence before lookup tables before name patterns before weak evidence."""
 
 import functools
 import marshal
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.document import CapabilityRule, parse_capability_rules
+from provider_pipeline.rules.document import PREDICATE_KINDS, CapabilityRule, parse_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.knowledge import read_table
@@ -19,6 +19,12 @@ from provider_pipeline.rules.work import CHARACTERS_PER_STEP, SizedCache, Work, 
 def capability_names() -> tuple[str, ...]:
     """The documented capabilities, in order."""
     return tuple(read_table("capabilities.toml")["names"])
+
+
+@functools.cache
+def purpose_names() -> frozenset[str]:
+    """The capabilities that say what a model is for."""
+    return frozenset(read_table("capabilities.toml")["purposes"])
 
 
 @functools.cache
@@ -56,8 +62,16 @@ _MARSHAL_VERSION: Final = 2
 Decision = tuple[bool, str]
 """Whether the model has the capability, and the source."""
 
-EvidenceStates = tuple[tuple[str, bool], ...]
-"""What evidence says: capabilities, each with whether the model has it."""
+EvidenceStates = tuple[tuple[str, Decision | None], ...]
+"""What evidence says: capabilities, each with the decision, or None if it stays unknown whatever the name says."""
+
+_STATED: Final[Decision] = (True, "evidence")
+_DENIED: Final[Decision] = (False, "evidence")
+_NAMED: Final[Decision] = (True, "regex")
+_WEAKLY_STATED: Final[Decision] = (True, "weak_evidence")
+_DECISIONS: Final = (_STATED, _DENIED, None, _WEAKLY_STATED)
+"""What each of `PREDICATE_KINDS` says."""
+_DIALOGUE: Final = frozenset({"chat", "completion"})
 
 Columns = tuple[dict[str, bool], dict[str, str]]
 """A row's `capabilities` and `capability_sources`."""
@@ -184,20 +198,21 @@ class CompiledCapabilities:
     """
 
     def __init__(self, rules: Sequence[CapabilityRule]) -> None:
-        self._predicates: list[tuple[str, tuple[Compiled, ...], tuple[Compiled, ...]]] = []
+        self._predicates: list[tuple[str, tuple[tuple[tuple[Compiled, ...], Decision | None], ...]]] = []
         self._lookup: dict[str, dict[str, Decision]] = {}
         for rule in rules:
-            evidence = tuple(compiled(text) for text in rule.patterns.evidence)
-            counter = tuple(compiled(text) for text in rule.patterns.counter_evidence)
-            if evidence or counter:
-                self._predicates.append((rule.capability, evidence, counter))
+            sides = tuple(
+                (tuple(compiled(text) for text in texts), decision)
+                for kind, decision in zip(PREDICATE_KINDS, _DECISIONS, strict=True)
+                if (texts := getattr(rule.patterns, kind))
+            )
+            if sides:
+                self._predicates.append((rule.capability, sides))
             for model_id, capabilities in rule.patterns.lookup_table.items():
                 entry = self._lookup.setdefault(model_id.lower(), {})
                 entry.update(dict.fromkeys(capabilities, (True, "lookup_table")))
-        self._read = _getters_read(
-            tuple(text for rule in rules for text in (*rule.patterns.evidence, *rule.patterns.counter_evidence))
-        )
-        predicates = [each for _, *both in self._predicates for side in both for each in side]
+        self._read = _getters_read(tuple(text for rule in rules for text in rule.patterns.predicates))
+        predicates = [each for _, sides in self._predicates for listed, _ in sides for each in listed]
         self._predicates_cost = sum(_PREDICATE_STEPS + each.cost for each in predicates)
         self.cost = len(self._read or ())
         self._evidence_cache: dict[bytes, EvidenceStates] = {}
@@ -258,12 +273,12 @@ class CompiledCapabilities:
 
     def _evaluated(self, item: Any, work: Work) -> EvidenceStates:
         work.spend(self._predicates_cost)
-        stated: list[tuple[str, bool]] = []
-        for capability, evidence, counter in self._predicates:
-            if _holds_any(evidence, item, work):
-                stated.append((capability, True))
-            elif _holds_any(counter, item, work):
-                stated.append((capability, False))
+        stated: list[tuple[str, Decision | None]] = []
+        for capability, sides in self._predicates:
+            for predicates, decision in sides:
+                if _holds_any(predicates, item, work):
+                    stated.append((capability, decision))
+                    break
         return tuple(stated)
 
 
@@ -280,7 +295,35 @@ def _holds_any(predicates: Iterable[Compiled], item: Any, work: Work) -> bool:
 def _combined(named: Mapping[str, Decision], stated: EvidenceStates) -> Mapping[str, Decision]:
     if not stated:
         return named
-    return dict(sorted({**named, **{capability: (has, "evidence") for capability, has in stated}}.items()))
+    found, weak = dict(named), []
+    for capability, decision in stated:
+        if decision is _WEAKLY_STATED:
+            weak.append(capability)
+        elif decision is not None:
+            found[capability] = decision
+        elif found.get(capability) == _NAMED:
+            del found[capability]
+    if weak:
+        found.update(dict.fromkeys(_heard(weak, found), _WEAKLY_STATED))
+    return dict(sorted(found.items()))
+
+
+def _heard(weak: Sequence[str], found: Mapping[str, Decision]) -> list[str]:
+    """The weakly stated capabilities of a model that nothing stronger decides.
+
+    What a model is for is heard only if nothing stronger says what it is for, and nothing weak says something more
+    specific than chat. An ability is heard unless the model is for something other than chat.
+    """
+    purposes = purpose_names()
+    known = {capability for capability in purposes if found.get(capability, _DENIED)[0]}
+    stated = {capability for capability in weak if capability in purposes and capability not in found}
+    special = stated - _DIALOGUE
+    if known or len(special) > 1:
+        stated = set()
+    elif special:
+        stated = special
+    abilities = found.get("chat", _STATED)[0] and known | stated <= _DIALOGUE
+    return [each for each in weak if each in stated or (abilities and each not in purposes and each not in found)]
 
 
 def _columns(decisions: Mapping[str, Decision]) -> Columns:

@@ -67,7 +67,7 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn(
         "capability_sources",
         "JSONB",
-        "Capability to where it was learnt: override, evidence, lookup_table or regex.",
+        "Capability to where it was learnt: override, evidence, lookup_table, regex or weak_evidence.",
         default="'{}'::jsonb",
         listed=True,
     ),

@@ -100,6 +100,16 @@ def test_a_malformed_or_dangerous_rule_is_refused_in_one_line(document):
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize("kind", ["evidence", "counter_evidence", "unsure_evidence", "weak_evidence"])
+def test_predicates_of_every_kind_are_kept_checked_and_bounded(kind):
+    config = {"model_list_config": {"selector": "[*]"}}
+    stored = {**config, "endpoints_config": {"chat": {"patterns": {kind: ["type == 'chat'"]}}}}
+    assert ExtractionRule.parse(stored).to_stored()._asdict() == stored
+    for refused in (["type =="], ["type"] * 201, ["'" + "x" * 1_999 + "'"] * 101):
+        with pytest.raises(InvalidRuleError):
+            ExtractionRule.parse({**config, "endpoints_config": {"chat": {"patterns": {kind: refused}}}})
+
+
 def test_patterns_are_bounded_together_and_one_of_several_capabilities_counts_once():
     texts = [f"model-{number:04}-{'x' * 90}" for number in range(350)]
 

@@ -75,6 +75,23 @@ def test_of_two_endpoints_that_decide_a_capability_the_stronger_source_wins_then
     assert (row["capabilities"], row["capability_sources"]) == ({"chat": False}, {"chat": "evidence"})
 
 
+def test_of_two_endpoints_a_name_wins_over_weak_evidence():
+    patterns = {"weak_evidence": ["modality == 'text'"], "regex": ["!base-embed"]}
+    rule = ExtractionRule.parse(
+        {
+            "model_list_config": {
+                "endpoint": [endpoint("/a"), {**endpoint("/b"), "fields": {"id": "id", "base_model": "base"}}]
+            },
+            "endpoints_config": {"chat": {"patterns": patterns}},
+        }
+    )
+    judge = ListingJudge(rule)
+    (first,) = judge.add_page({"data": [{"id": "a", "modality": "text"}]}, endpoint=0)
+    assert first["capability_sources"] == {"chat": "weak_evidence"}
+    (row,) = judge.add_page({"data": [{"id": "a", "base": "base-embed", "modality": "text"}]}, endpoint=1)
+    assert (row["capabilities"], row["capability_sources"]) == ({"chat": False}, {"chat": "regex"})
+
+
 def test_an_id_that_one_endpoint_repeats_is_still_a_duplicate():
     _, verdict = judged([(0, [{"id": "gpt-4o"}, {"id": "gpt-4o"}]), (1, [{"id": "gpt-4o"}])])
     (problem,) = verdict.issues

@@ -108,3 +108,8 @@ def test_normalising_any_id_gives_lower_case(model_id):
     once = normalise_id(model_id)
     assert once == once.lower()
     assert isinstance(normalise_id(once), str)
+
+
+def test_a_hubs_prefix_before_a_double_colon_hides_no_wrapper_of_the_name():
+    assert normalise_id("fireworks::accounts/fireworks/models/mistral-7b-instruct-v3") == "mistral-7b-instruct-v3"
+    assert normalise_id("hub::models/gemini-2.5-pro") == "gemini-2.5-pro"

@@ -3,9 +3,11 @@ from decimal import Decimal
 
 import pytest
 
+from provider_pipeline.rules.document import parse_capability_rules
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.matching import CapabilityMatcher
+from provider_pipeline.rules.matching import CapabilityMatcher, CompiledCapabilities
 from provider_pipeline.rules.validator import RuleValidator
+from provider_pipeline.rules.work import Work
 from provider_pipeline_tests.rules import samples
 
 
@@ -108,7 +110,6 @@ def test_an_undecided_capability_is_unknown_not_false():
         ({"type": "embedding"}, "chat", False),
         ({"task": {"name": "Text-to-Image"}}, "image_generation", True),
         ({"endpoints": ["rerank"]}, "rerank", True),
-        ({"supported_parameters": ["temperature"]}, "tools", False),
         ({"functions": [{"id": "text_chat"}]}, "chat", True),
         ({"offers": [{"supports_tools": False}, {"supports_tools": True}]}, "tools", True),
         ({"input_modalities": ["TEXT", "IMAGE"], "output_modalities": ["TEXT"]}, "vision", True),
@@ -168,3 +169,63 @@ def test_names_decide_what_models_can_do(model_id, has, lacks):
     capabilities = rows_of([{"id": model_id}, {"id": "quux"}])[model_id]["capabilities"]
     assert {name for name, state in capabilities.items() if state} >= has
     assert {name for name, state in capabilities.items() if state is False} >= lacks
+
+
+def sources_of(patterns, item, model_id):
+    rules = [{"capability": name, "patterns": each} for name, each in patterns.items()]
+    decisions = CompiledCapabilities(parse_capability_rules(rules)).of_item(item, model_id)
+    return {capability: (has, source) for capability, (has, source) in decisions.items()}
+
+
+WEAK = {"weak_evidence": ["kinds && contains(kinds, 'openai')"]}
+
+
+@pytest.mark.parametrize(
+    ("stronger", "decision"),
+    [
+        ({}, (True, "weak_evidence")),
+        ({"regex": ["!zorb.*"]}, (False, "regex")),
+        ({"regex": ["?zorb.*"]}, (True, "weak_evidence")),
+        ({"regex": ["zorb.*"]}, (True, "regex")),
+        ({"lookup_table": {"zorb-1": ["chat"]}}, (True, "lookup_table")),
+        ({"counter_evidence": ["kinds"]}, (False, "evidence")),
+        ({"evidence": ["kinds"]}, (True, "evidence")),
+    ],
+)
+def test_weak_evidence_decides_only_what_nothing_stronger_does(stronger, decision):
+    assert sources_of({"chat": {**WEAK, **stronger}}, {"kinds": ["openai"]}, "zorb-1") == {"chat": decision}
+
+
+@pytest.mark.parametrize("stronger", [{"regex": ["zorb.*"]}, {"evidence": ["kinds"]}])
+def test_weak_evidence_of_chat_is_not_heard_about_a_model_that_is_for_something_else(stronger):
+    found = sources_of({"chat": WEAK, "vision": WEAK, "embedding": stronger}, {"kinds": ["openai"]}, "zorb-1")
+    assert set(found) == {"embedding"}
+
+
+def test_of_weak_evidence_the_more_specific_purpose_wins_and_two_of_them_leave_all_unknown():
+    item = {"kinds": ["openai"]}
+    assert set(sources_of({"chat": WEAK, "rerank": WEAK}, item, "zorb")) == {"rerank"}
+    assert sources_of({"chat": WEAK, "rerank": WEAK, "embedding": WEAK}, item, "zorb") == {}
+
+
+def test_a_weak_ability_is_heard_about_a_chat_model_and_not_about_one_that_does_not_chat():
+    item = {"kinds": ["openai"]}
+    assert sources_of({"vision": WEAK, "chat": {"regex": ["zorb"]}}, item, "zorb")["vision"] == (True, "weak_evidence")
+    assert "vision" not in sources_of({"vision": WEAK, "chat": {"regex": ["!zorb"]}}, item, "zorb")
+
+
+def test_where_evidence_is_unsure_a_name_cannot_state_the_capability_but_deny_it():
+    unsure = {"unsure_evidence": ["mode == 'search'"], "weak_evidence": ["mode"]}
+    item = {"mode": "search"}
+    assert sources_of({"chat": {**unsure, "regex": ["zorb"]}}, item, "zorb") == {}
+    assert sources_of({"chat": {**unsure, "regex": ["!zorb"]}}, item, "zorb") == {"chat": (False, "regex")}
+    found = sources_of({"chat": {**unsure, "lookup_table": {"zorb": ["chat"]}}}, item, "zorb")
+    assert found == {"chat": (True, "lookup_table")}
+
+
+def test_weak_and_unsure_evidence_are_kept_in_the_columns_of_a_row():
+    rules = parse_capability_rules({"chat": {"patterns": WEAK}})
+    compiled = CompiledCapabilities(rules)
+    for _ in range(2):
+        columns = compiled.columns_of({"kinds": ["openai"]}, "zorb", Work())
+        assert columns == ({"chat": True}, {"chat": "weak_evidence"})

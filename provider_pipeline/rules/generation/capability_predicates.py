@@ -3,10 +3,10 @@
 The vocabulary (keys and values of booleans, features, parameters, tasks, modalities) is data (`data/signals.toml`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from provider_pipeline.rules.document import PREDICATE_KINDS
 from provider_pipeline.rules.generation.shape import Column, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
@@ -27,24 +27,20 @@ _BOOLEAN_SPELLINGS: Final = (
     ("1", "0"),
 )
 
-Statement = tuple[str, str, bool]
-"""A capability, a predicate, and whether the predicate states the capability or denies it."""
+Statement = tuple[str, str, str]
+"""A capability, a predicate, and what it says: one of `PREDICATE_KINDS`."""
 
+Predicates = dict[str, list[str]]
+"""The predicates of one capability by `PREDICATE_KINDS`."""
 
-@dataclass
-class Predicates:
-    """The predicates of one capability: those that state it, and those that deny it."""
-
-    evidence: list[str] = field(default_factory=list)
-    counter: list[str] = field(default_factory=list)
+_STATES, _DENIES, _UNSURE, _WEAK = PREDICATE_KINDS
 
 
 def capability_evidence(shape: Shape, fields: Mapping[str, str]) -> dict[str, Predicates]:
     """The predicates that the sample's metadata supports, by capability; modalities of the field map count too."""
     found: dict[str, Predicates] = {}
-    for capability, predicate, holds in _statements(shape, fields):
-        entry = found.setdefault(capability, Predicates())
-        listed = entry.evidence if holds else entry.counter
+    for capability, predicate, kind in _statements(shape, fields):
+        listed = found.setdefault(capability, {}).setdefault(kind, [])
         if predicate not in listed and len(listed) < _MAX_PREDICATES:
             listed.append(predicate)
     return dict(sorted(found.items()))
@@ -65,13 +61,23 @@ def only_text(shape: Shape, fields: Mapping[str, str]) -> bool:
 def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     yield from _modalities(shape, fields)
     modalities = {fields.get("input_modalities"), fields.get("output_modalities")}
+    booleans = [column for column in shape.columns.values() if column.share(bool) > 0.9 or _boolean_spelling(column)]
+    stated = [statement for column in booleans for statement in _boolean(column)]
+    denied: dict[str, list[str]] = {}
+    for capability, predicate, kind in stated:
+        if kind == _DENIES:
+            denied.setdefault(capability, []).append(predicate)
+    for capability, predicate, kind in stated:
+        # What takes images without chatting about them is no vision model: it edits or embeds them.
+        unless = _unless(denied.get("chat", ())) if capability == "vision" and kind == _STATES else ""
+        yield capability, predicate + unless, kind
     for column in shape.columns.values():
         if column.expression in modalities:
             continue
-        if column.share(bool) > 0.9 or _boolean_spelling(column):
-            yield from _boolean(column)
+        if column.share((dict, bool)) > 0.9:
+            yield from _object(column, shape)
         elif column.share(list) > 0.9:
-            yield from _list(column)
+            yield from _list(column, denied)
             yield from _tasks(column)
         elif column.share(str) > 0.9:
             yield from _tasks(column)
@@ -110,16 +116,60 @@ def _capabilities_of(key: str, table: Mapping[str, Iterable[str]]) -> Iterator[s
 
 def _boolean(column: Column) -> Iterator[Statement]:
     signals = read_table("signals.toml")
-    key, path = _key(column), column.expression
-    if key in signals["boolean_parts"]["bare"] and len(column.path) > 1:
-        key = squashed(column.path[-2])
+    path, parts = column.expression, [*column.path]
+    if squashed(parts[-1]) in signals["boolean_parts"]["bare"] and len(parts) > 1:
+        del parts[-1]
+    key = parts[-1] if parts[-1].startswith("_") else squashed(parts[-1])
+    around = [squashed(part) for part in parts[:-1]]
+    if set(around) & set(signals["boolean_parts"]["foreign"]):
+        return
     true, false = _boolean_spelling(column) or ("`true`", "`false`")
-    for capability in _capabilities_of(key, signals["boolean"]):
-        yield capability, f"{path} == {true}", True
-        yield capability, f"{path} == {false}", False
-    for capability, names in signals["boolean_denies"].items():
-        if key in names:
-            yield capability, f"{path} == {true}", False
+    side, medium = _side_and_medium(key, around[-1] if around else "")
+    table = signals["boolean"] if side is None else signals["sides"][f"{side}_media"]
+    denies = [capability for capability, names in signals["boolean_denies"].items() if key in names]
+    for capability in _capabilities_of(medium or key, table):
+        yield capability, f"{path} == {true}", _STATES
+        if not denies:
+            yield capability, f"{path} == {false}", _DENIES
+    for capability in denies:
+        yield capability, f"{path} == {true}", _DENIES
+    if (side, medium) == ("output", "text"):
+        yield "chat", f"{path} == {false}", _DENIES
+
+
+def _side_and_medium(key: str, parent: str) -> tuple[str | None, str | None]:
+    """What `output.audio` or `audio.output` speaks of; nothing for other keys."""
+    sides = read_table("signals.toml")["sides"]
+    for side in ("input", "output"):
+        for outer, inner in ((parent, key), (key, parent)):
+            if outer in sides[side] and inner in sides["media"]:
+                return side, inner
+    return None, None
+
+
+def _object(column: Column, shape: Shape) -> Iterator[Statement]:
+    """An object under a capability's name: what it lists or sets for the capability states it."""
+    signals = read_table("signals.toml")
+    around = {squashed(part) for part in column.path[:-1]}
+    if not column.share(dict) or around & set(signals["boolean_parts"]["foreign"]):
+        return
+    abilities = {name: signals["boolean"][name] for name in signals["boolean_parts"]["objects"]}
+    capabilities = list(_capabilities_of(_key(column), abilities))
+    parts = [other for path, other in shape.columns.items() if path[:-1] == column.path] if capabilities else []
+    if any(part.share(bool) and squashed(part.path[-1]) in signals["boolean_parts"]["bare"] for part in parts):
+        return
+    refusals = " && ".join(f"@ != {literal(word)}" for word in signals["boolean_parts"]["refusals"])
+    for part in parts:
+        if part.share(bool) == 1:
+            predicate = f"{part.expression} == `true`"
+        elif part.share(list) == 1:
+            predicate = f"{part.expression}[?{refusals}]"
+        elif part.share((int, float)) == 1:
+            predicate = f"{part.expression} > `0`"
+        else:
+            continue
+        for capability in capabilities:
+            yield capability, predicate, _STATES
 
 
 def _boolean_spelling(column: Column) -> tuple[str, str] | None:
@@ -134,8 +184,8 @@ def _nested_boolean(column: Column) -> Iterator[Statement]:
     """A boolean in each of an item's offers: one that has it states the capability; one that lacks it denies it."""
     array, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
     for capability in _capabilities_of(_key(column), read_table("signals.toml")["boolean"]):
-        yield capability, f"{array}[?{key} == `true`]", True
-        yield capability, f"{array}[?{key} == `false`]", False
+        yield capability, f"{array}[?{key} == `true`]", _STATES
+        yield capability, f"{array}[?{key} == `false`]", _DENIES
 
 
 def _nested_text(column: Column) -> Iterator[Statement]:
@@ -146,7 +196,7 @@ def _nested_text(column: Column) -> Iterator[Statement]:
     path, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
     for text in _texts(column):
         for capability in _listing(text, features["values"]):
-            yield capability, f"{path}[?{key} == {literal(text)}]", True
+            yield capability, f"{path}[?{key} == {literal(text)}]", _STATES
 
 
 def _listing(text: str, values: Mapping[str, Iterable[str]]) -> list[str]:
@@ -164,34 +214,45 @@ def _comma_list(column: Column) -> Iterator[Statement]:
     parts = {part for text in texts for part in text.split(",")}
     for part in sorted(part for part in parts if 0 < len(part) <= _MAX_TEXT):
         for capability in _listing(part, features["values"]):
-            yield capability, f"contains(split({column.expression}, ','), {literal(part)})", True
+            yield capability, f"contains(split({column.expression}, ','), {literal(part)})", _STATES
 
 
-def _list(column: Column) -> Iterator[Statement]:
+def _list(column: Column, denied: Mapping[str, list[str]]) -> Iterator[Statement]:
+    """A list of features, parameters or endpoints; `denied` holds what booleans deny, and parameters don't override."""
     signals = read_table("signals.toml")
     key, path = _key(column), column.expression
     texts = _texts(column)
     for kind in ("features", "parameters", "endpoints"):
         if key not in signals[kind]["keys"]:
             continue
-        weak = signals[kind].get("weak", {})
+        weak, all_weak = signals[kind].get("weak", {}), key in signals[kind].get("weak_keys", ())
+        for capability, tokens in weak.items():
+            for text in texts:
+                if squashed(text) in tokens:
+                    yield capability, f"contains({path}, {literal(text)})", _WEAK
         for capability, tokens in signals[kind]["values"].items():
             if key in signals[kind].get("loose", ()) and capability not in signals[kind]["loose_capabilities"]:
                 continue
             held = [text for text in texts if squashed(text) in tokens]
+            unless = _unless(denied.get(capability, ())) if kind == "parameters" else ""
             for text in held:
-                yield capability, f"contains({path}, {literal(text)})", True
-            # Lists of parameters and endpoints are complete, so what they lack is denied; lists of features are not.
-            if kind == "parameters":
-                yield from _denied(capability, path, held or list(tokens[:1]))
-            elif kind == "endpoints" and held and capability in ("chat", "embedding", "rerank"):
+                yield capability, f"contains({path}, {literal(text)}){unless}", _WEAK if all_weak else _STATES
+            # A list of endpoints is complete, if it is the model's own; lists of features and parameters often are not.
+            # But where parameters name the capability for other models, the name alone is not believed.
+            if kind == "parameters" and held:
+                yield capability, _lacking(path, held), _UNSURE
+            if kind == "endpoints" and held and not all_weak and capability in ("chat", "embedding", "rerank"):
                 unsure = [text for text in texts if squashed(text) in weak.get(capability, ())]
-                yield from _denied(capability, path, [*held, *unsure])
+                yield capability, _lacking(path, [*held, *unsure]), _DENIES
 
 
-def _denied(capability: str, path: str, texts: list[str]) -> Iterator[Statement]:
-    parts = " && ".join(f"!contains({path}, {literal(text)})" for text in texts)
-    yield capability, f"{path} && {parts}", False
+def _lacking(path: str, texts: Iterable[str]) -> str:
+    """The predicate of items whose list has none of the texts."""
+    return f"{path} && " + " && ".join(f"!contains({path}, {literal(text)})" for text in texts)
+
+
+def _unless(predicates: Iterable[str]) -> str:
+    return "".join(f" && !({predicate})" for predicate in predicates)
 
 
 def _tasks(column: Column) -> Iterator[Statement]:
@@ -200,37 +261,54 @@ def _tasks(column: Column) -> Iterator[Statement]:
     parent = squashed(column.path[-2]) if len(column.path) > 1 else ""
     if key not in signals["keys"] and not (key in ("name", "id", "key") and parent in signals["parents"]):
         return
-    listed = column.share(list) > 0.9
+    listed, medium = column.share(list) > 0.9, key in signals["medium_keys"]
+    others = {*signals["other"]["tokens"], *_unknown_tasks(column)}
     for text in _texts(column):
         token = squashed(text)
+        predicate = f"contains({path}, {literal(text)})" if listed else f"{path} == {literal(text)}"
+        weak = medium or token in signals["medium_tokens"]
         for entry in signals["values"].values():
-            if token in entry["tokens"]:
-                predicate = f"contains({path}, {literal(text)})" if listed else f"{path} == {literal(text)}"
-                for capability in entry["has"]:
-                    yield capability, predicate, True
-                if not listed:
-                    for capability in entry["lacks"]:
-                        yield capability, predicate, False
+            if token not in entry["tokens"]:
+                continue
+            for capability in entry["has"]:
+                yield capability, predicate, _WEAK if weak else _STATES
+            if not listed and not weak:
+                for capability in entry["lacks"]:
+                    yield capability, predicate, _DENIES
+        if not listed and token in others:
+            for capability in signals["other"]["unsure"]:
+                yield capability, predicate, _UNSURE
+
+
+def _unknown_tasks(column: Column) -> set[str]:
+    """The tasks that are unknown in a column that otherwise names known tasks of several kinds."""
+    signals = read_table("signals.toml")["task"]
+    kinds = {token: name for name, entry in signals["values"].items() for token in entry["tokens"]}
+    tokens = [squashed(value) for value in column.values if isinstance(value, str)]
+    known = [kinds[token] for token in tokens if token in kinds]
+    if _key(column) not in signals["task_keys"] or len(set(known)) < 2 or 2 * len(known) < len(tokens):
+        return set()
+    return {token for token in tokens if token not in kinds}
 
 
 def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     taken, given = (_spelling(shape, fields.get(f"{side}_modalities")) for side in ("input", "output"))
     if taken:
-        path, spelt = taken
+        path, spelt, named = taken
         text_out = f" && contains({given[0]}, {literal(given[1]('text'))})" if given else ""
         for capability, modality in (("vision", "image"), ("audio_input", "audio")):
             predicate = f"contains({path}, {literal(spelt(modality))})"
-            yield capability, predicate + (text_out if capability == "vision" else ""), True
-            yield capability, f"{path} && !{predicate}", False
+            yield capability, predicate + (text_out if capability == "vision" else ""), _STATES
+            yield capability, f"{path} && !{predicate}", _DENIES if modality in named else _UNSURE
     if given:
-        path, spelt = given
+        path, spelt, named = given
         for capability, modality in (("image_generation", "image"), ("video_generation", "video")):
             predicate = f"contains({path}, {literal(spelt(modality))})"
-            yield capability, predicate, True
-            yield capability, f"{path} && !{predicate}", False
+            yield capability, predicate, _STATES
+            yield capability, f"{path} && !{predicate}", _DENIES if modality in named else _UNSURE
         for modality in ("embedding", "embeddings"):
-            yield "embedding", f"contains({path}, {literal(spelt(modality))})", True
-        yield "chat", f"{path} && !contains({path}, {literal(spelt('text'))})", False
+            yield "embedding", f"contains({path}, {literal(spelt(modality))})", _STATES
+        yield "chat", f"{path} && !contains({path}, {literal(spelt('text'))})", _DENIES
 
 
 def _named_modalities(value: Any) -> list[str]:
@@ -241,13 +319,13 @@ def _named_modalities(value: Any) -> list[str]:
         return []
 
 
-def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str], str]] | None:
-    """A modality path, and how the listing spells a modality there."""
+def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str], str], Container[str]] | None:
+    """A modality path, how the listing spells a modality there, and the modalities that it names."""
     if expression is None:
         return None
     column = shape.column_at(expression)
     if column is None:
-        return expression, lambda modality: modality
+        return expression, lambda modality: modality, ("image", "audio", "video")
     if column.share((list, str)) < 0.9:
         return None
     by_name: dict[str, str] = {}
@@ -255,4 +333,4 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str]
         for name in _named_modalities([text]):
             by_name.setdefault(name, text)
     upper = all(text.isupper() for text in by_name.values()) and bool(by_name)
-    return expression, lambda modality: by_name.get(modality, modality.upper() if upper else modality)
+    return expression, lambda modality: by_name.get(modality, modality.upper() if upper else modality), by_name

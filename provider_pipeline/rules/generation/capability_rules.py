@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.document import CapabilityRule, Patterns
+from provider_pipeline.rules.document import PREDICATE_KINDS, CapabilityRule, Patterns
 from provider_pipeline.rules.generation.capability_predicates import Predicates
 from provider_pipeline.rules.generation.list_detection import ListCandidate
 from provider_pipeline.rules.ids import capability_patterns, normalise_id
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
-from provider_pipeline.rules.language import Getter, compile_expression, is_true, literal
+from provider_pipeline.rules.language import compile_expression, is_true, literal
 from provider_pipeline.rules.limits import MAX_PREDICATES
 from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
 from provider_pipeline.rules.patterns import PatternSet, parse_pattern
@@ -44,10 +44,10 @@ def joined_predicates(parts: Sequence[EndpointPredicates]) -> tuple[dict[str, Pr
         own_labels = sorted({str(i["_label"]) for i in part.listing.items if isinstance(i, dict) and "_label" in i})
         guard = " || ".join(f"_label == {literal(text)}" for text in own_labels or [part.label])
         for capability, own in part.predicates.items():
-            entry = found.setdefault(capability, Predicates())
-            for holds, written, target in ((True, own.evidence, entry.evidence), (False, own.counter, entry.counter)):
+            for kind, written in own.items():
+                target = found.setdefault(capability, {}).setdefault(kind, [])
                 for predicate in written:
-                    misleads = any(_misleads(predicate, capability, other, holds=holds) for other in others)
+                    misleads = any(_misleads(predicate, capability, other, kind) for other in others)
                     text = f"({guard}) && ({predicate})" if misleads else predicate
                     if misleads and not own_labels:
                         labelled.add(position)
@@ -61,21 +61,19 @@ def labelled_selector(selector: str, label: str) -> str:
     return f"labelled({selector}, {literal(label)})"
 
 
-def _misleads(predicate: str, capability: str, other: EndpointPredicates, *, holds: bool) -> bool:
+def _misleads(predicate: str, capability: str, other: EndpointPredicates, kind: str) -> bool:
     """Whether the predicate says something about another endpoint's models that its own predicates do not."""
-    own = other.predicates.get(capability, Predicates())
-    if predicate in (own.evidence if holds else own.counter):
+    own = other.predicates.get(capability, {})
+    if predicate in own.get(kind, ()):
         return False
-    states, evidence = compile_expression(predicate), _compiled(own.evidence)
-    silencing = evidence if holds else [*evidence, *_compiled(own.counter)]
+    states = compile_expression(predicate)
+    # A predicate is silenced by those before it in the order of precedence, and by those that say the same.
+    stronger = PREDICATE_KINDS[: PREDICATE_KINDS.index(kind) + 1]
+    silencing = [compile_expression(text) for each in stronger for text in own.get(each, ())]
     return any(
         is_true(states(item)) and not any(is_true(each(item)) for each in silencing)
         for item in other.listing.items[:_MAX_CHECKED_ITEMS]
     )
-
-
-def _compiled(predicates: Sequence[str]) -> list[Getter]:
-    return [compile_expression(text) for text in predicates]
 
 
 def capability_rules(
@@ -93,12 +91,8 @@ def capability_rules(
     patterns = capability_patterns()
     rules = []
     for capability in sorted({*patterns, *predicates}):
-        entry: dict[str, Any] = {}
-        known = predicates.get(capability, Predicates())
-        if known.evidence:
-            entry["evidence"] = known.evidence
-        if known.counter:
-            entry["counter_evidence"] = known.counter
+        known = predicates.get(capability, {})
+        entry: dict[str, Any] = {kind: known[kind] for kind in PREDICATE_KINDS if known.get(kind)}
         if patterns.get(capability):
             entry["regex"] = [*patterns[capability], *([".*"] if capability == "chat" and only_text else [])]
         rules.append({"capability": capability, "patterns": entry})
@@ -124,7 +118,7 @@ def _report(
         decisions = compiled.of_item(item, model_id)
         covered += any(has for has, _ in decisions.values())
         for capability, (has, source) in decisions.items():
-            entry = counts.setdefault(capability, {"evidence": 0, "regex": 0, "denied": 0})
+            entry = counts.setdefault(capability, {"evidence": 0, "regex": 0, "weak_evidence": 0, "denied": 0})
             entry[source if has else "denied"] += 1
             named = by_name.get(capability)
             if source == "evidence" and named is not None and named[0] is not has:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from provider_pipeline.rules.document import Endpoint, ExtractionRule
+from provider_pipeline.rules.document import PREDICATE_KINDS, Endpoint, ExtractionRule
 from provider_pipeline.rules.generation.capability_rules import labelled_selector
 
 
@@ -84,12 +84,12 @@ def _capability(entry: Any, report: Mapping[str, Any]) -> dict[str, Any]:
     counts = report.get("by_capability", {}).get(entry.capability, {})
     return {
         "capability": entry.capability,
-        "evidence": list(entry.patterns.evidence),
-        "counter_evidence": list(entry.patterns.counter_evidence),
+        **{kind: list(getattr(entry.patterns, kind)) for kind in PREDICATE_KINDS},
         "patterns": len(entry.patterns.regex),
         "patterns_matching": report.get("patterns", {}).get(entry.capability, {}).get("matching"),
         "lookup_entries": len(entry.patterns.lookup_table),
         "models_by_evidence": counts.get("evidence", 0),
         "models_by_name": counts.get("regex", 0),
+        "models_by_weak_evidence": counts.get("weak_evidence", 0),
         "models_denied": counts.get("denied", 0),
     }

@@ -12,3 +12,177 @@ from provider_pipeline_tests.rules.generation.generated import rows_of
 def test_booleans_are_understood_in_every_spelling(key, written):
     rows = rows_of({"data": [{"id": "m1", key: written[0]}, {"id": "m2", key: written[1]}]})
     assert [rows[name]["capabilities"].get("vision") for name in ("m1", "m2")] == [True, False]
+
+
+def states_of(*items):
+    """The capabilities of each item, by id."""
+    return {name: row["capabilities"] for name, row in rows_of({"data": list(items)}).items()}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"supported_endpoint_types": ["openai"]},
+        {"supported_endpoint_types": ["anthropic", "openai"]},
+        {"endpoints": ["openai"]},
+        {"modality": "text"},
+        {"type": "text"},
+        {"category": "language"},
+        {"type": "multimodal"},
+    ],
+)
+def test_a_protocol_or_a_medium_makes_a_model_of_unknown_name_a_chat_model_and_no_other(item):
+    names = ("acme-one", "text-embedding-3-small", "bge-reranker-v2-m3", "whisper-1", "tts-1", "dall-e-3")
+    states = states_of(*({"id": name, **item} for name in names))
+    assert [name for name in names if states[name].get("chat")] == ["acme-one"]
+    assert not any(states[name].get("vision") for name in names[1:])
+
+
+def test_a_type_of_the_item_wins_over_its_medium_in_either_order():
+    one = states_of({"id": "acme-one", "type": "embed", "modality": "text"}, {"id": "acme-two", "modality": "text"})
+    two = states_of({"id": "acme-one", "modality": "text", "task": "rerank"}, {"id": "acme-two", "modality": "text"})
+    assert one["acme-one"]["chat"] is two["acme-one"]["chat"] is False
+    assert one["acme-two"]["chat"] is two["acme-two"]["chat"] is True
+
+
+def test_of_a_channels_endpoint_types_the_more_specific_one_counts_for_a_model_of_unknown_name():
+    states = states_of(
+        {"id": "acme-paint", "supported_endpoint_types": ["image-generation", "openai"]},
+        {"id": "acme-one", "supported_endpoint_types": ["openai"]},
+        {"id": "jina-embeddings-v3", "supported_endpoint_types": ["jina-rerank"]},
+    )
+    assert states["acme-paint"] == {"image_generation": True}
+    assert states["acme-one"] == {"chat": True}
+    assert (states["jina-embeddings-v3"]["embedding"], states["jina-embeddings-v3"]["rerank"]) == (True, False)
+
+
+def test_the_parameters_of_an_adapter_say_nothing_about_the_model():
+    parameters = {"supported_openai_params": ["tools", "reasoning_effort", "thinking"]}
+    states = states_of(
+        {"id": "acme-ear", "mode": "audio_transcription", **parameters}, {"id": "acme-one", **parameters}
+    )
+    assert states["acme-ear"]["audio_transcription"] is True
+    assert not {"tools", "reasoning"} & {*states["acme-ear"], *states["acme-one"]}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"capabilities": {"output": {"audio": True}}}, {}),
+        ({"capabilities": {"input": {"audio": True}}}, {"audio_input": True}),
+        ({"capabilities": {"input": {"image": True}}}, {"vision": True}),
+        ({"capabilities": {"input": {"image": False}}}, {"vision": False}),
+        ({"capabilities": {"output": {"image": True}}}, {"image_generation": True}),
+        ({"capabilities": {"output": {"image": {"supported": True}}}}, {"image_generation": True}),
+        ({"capabilities": {"image": {"input": True, "output": False}}}, {"vision": True, "image_generation": False}),
+        ({"modalities": {"output": {"text": False, "video": True}}}, {"chat": False, "video_generation": True}),
+        ({"modalities": {"input": {"image": True}, "output": {"text": False}}}, {"chat": False}),
+        ({"supports_chat": False, "supports_image_input": True}, {"chat": False}),
+        ({"supports_chat": True, "supports_image_input": True}, {"chat": True, "vision": True}),
+        ({"defaults": {"reasoning": False}}, {}),
+        ({"rate_limits": {"vision": True}}, {}),
+        ({"embedding_only": False}, {}),
+        ({"can_reason": False}, {"reasoning": False}),
+    ],
+)
+def test_a_boolean_is_read_with_its_path(item, expected):
+    assert states_of({"id": "acme-one", **item}, {"id": "acme-two", **item})["acme-one"] == expected
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"reasoning": {"allowed_options": ["off", "on"], "default": "on"}}, {"reasoning": True}),
+        ({"capabilities": {"reasoning": {"efforts": ["low"]}, "vision": False}}, {"reasoning": True, "vision": False}),
+        ({"thinking": {"min_budget": 1024, "max_budget": 32000}}, {"reasoning": True}),
+        ({"tools": {"parallel": True}}, {"tools": True}),
+        ({"tools": {"parallel": False}}, {}),
+        ({"reasoning": {"allowed_options": ["off"]}}, {}),
+        ({"reasoning": {"allowed_options": []}}, {}),
+        ({"reasoning": {}}, {}),
+        ({"reasoning": {"supported": False, "efforts": ["low"]}}, {"reasoning": False}),
+        ({"pricing": {"reasoning": {"tiers": ["a"]}}}, {}),
+        ({"audio": {"voices": ["anna"]}}, {}),
+    ],
+)
+def test_an_object_under_an_abilitys_name_states_it_if_it_offers_something(item, expected):
+    assert states_of({"id": "acme-one", **item}, {"id": "acme-two", **item})["acme-one"] == expected
+
+
+@pytest.mark.parametrize("mode", ["search", "ocr", "realtime", "Object Detection", "crystal-gazing"])
+def test_an_item_whose_mode_is_none_of_the_capabilities_is_no_chat_model_by_its_name(mode):
+    states = states_of(
+        {"id": "gpt-4o", "mode": mode},
+        {"id": "gpt-4.1", "mode": "chat"},
+        {"id": "text-embedding-3-small", "mode": "embedding"},
+    )
+    assert not {"chat", "tools", "vision"} & set(states["gpt-4o"])
+    assert (states["gpt-4.1"]["chat"], states["gpt-4.1"]["tools"]) == (True, True)
+
+
+def test_an_unknown_mode_silences_no_name_where_modes_are_mostly_unknown():
+    kinds = ["HF_BASE_MODEL", "HF_PEFT_ADDON", "EMBEDDING_MODEL"]
+    states = states_of(*({"id": f"gpt-4o-{place}", "type": kind} for place, kind in enumerate(kinds)))
+    assert [states[name].get("chat") for name in sorted(states)] == [True, True, False]
+
+
+def test_a_boolean_wins_over_the_doubt_of_an_unknown_mode():
+    states = states_of(
+        {"id": "gpt-realtime", "mode": "realtime", "supports_function_calling": True},
+        {"id": "gpt-4o", "mode": "chat", "supports_function_calling": True},
+    )
+    assert states["gpt-realtime"]["tools"] is True
+
+
+@pytest.mark.parametrize("key", ["supported_parameters", "supported_sampling_parameters"])
+def test_parameters_never_deny(key):
+    states = states_of({"id": "deepseek-r1", key: ["temperature"]}, {"id": "gpt-oss-120b", key: ["top_p"]})
+    assert [states[name]["reasoning"] for name in ("deepseek-r1", "gpt-oss-120b")] == [True, True]
+
+
+def test_what_parameters_name_for_other_models_a_name_alone_does_not_prove():
+    states = states_of(
+        {"id": "gpt-4o", "supported_parameters": ["temperature"]},
+        {"id": "acme-one", "supported_parameters": ["tools"]},
+    )
+    assert "tools" not in states["gpt-4o"]
+    assert states["acme-one"]["tools"] is True
+
+
+def test_a_boolean_that_denies_wins_over_a_parameter():
+    states = states_of(
+        {"id": "acme-one", "supports_tools": False, "supported_parameters": ["tools"]},
+        {"id": "acme-two", "supports_tools": True, "supported_parameters": ["tools"]},
+    )
+    assert [states[name]["tools"] for name in ("acme-one", "acme-two")] == [False, True]
+
+
+def test_modalities_deny_only_what_they_name_for_other_models():
+    text, both = ["text"], ["text", "image"]
+    alone = states_of(*({"id": name, "input_modalities": text, "output_modalities": text} for name in ("acme", "zorb")))
+    assert alone["acme"] == {"chat": True}
+    beside = states_of(
+        {"id": "acme", "input_modalities": text, "output_modalities": text},
+        {"id": "zorb", "input_modalities": both, "output_modalities": text},
+    )
+    assert beside["acme"] == {"chat": True, "vision": False}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"labels": ["custom", "tool-calling"]}, {"tools": True}),
+        ({"model_ability": ["chat", "vision"]}, {"chat": True, "vision": True}),
+        ({"model_ability": ["audio2text"]}, {"audio_transcription": True}),
+        ({"model_ability": ["text2audio"]}, {"text_to_speech": True}),
+        ({"features": ["audio"]}, {"audio_input": True}),
+        ({"features": ["audio"], "type": "transcription"}, None),
+        ({"features": None}, {}),
+    ],
+)
+def test_lists_of_features_state_and_a_medium_among_them_states_weakly(item, expected):
+    states = states_of({"id": "acme-one", **item}, {"id": "acme-two", **item})["acme-one"]
+    if expected is None:
+        assert "audio_input" not in states
+    else:
+        assert states == expected
