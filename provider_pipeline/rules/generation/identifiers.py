@@ -17,7 +17,7 @@ _MAX_DEPTH: Final = 3
 _SAMPLE: Final = 400
 _MAX_COMPOSITES: Final = 12
 _OWNED: Final = 1.06
-_REPEATED_NAMES: Final = 0.6
+_REPEATED_NAMES: Final = 0.75
 _RESTATED: Final = 0.95
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
@@ -61,8 +61,9 @@ def _single(column: Column, shape: Shape, owners: Sequence[str]) -> IdChoice | N
         return None
     texts = tuple(str(value) for value in values)
     id_type = "integer" if integers else "string"
-    told = [*zip((owners[each] for each in column.owners), column.values, strict=True)] if owners else texts
-    unique = len(set(told)) / len(told)
+    places = [at for at, value in zip(column.owners, column.values, strict=True) if _may_be_id(value)]
+    distinct = set(zip((owners[at] for at in places), texts, strict=True)) if owners else set(texts)
+    unique = len(distinct) / len(texts)
     return _choice(column.expression, id_type, _key_weight(column), texts, len(column.path) - 1, shape, unique)
 
 
@@ -204,13 +205,17 @@ def owned_choice(choice: IdChoice, shape: Shape, owners: Sequence[str]) -> IdCho
         if telling is None:
             return None
         expression, names = telling.expression, telling.by_owner
-    texts = {position: f"{names[position]}/{text}" for position, text in ids.by_owner.items()}
-    if len(set(names.values())) < 2 or all(text.startswith(f"{names[at]}/") for at, text in ids.by_owner.items()):
+    texts = {at: f"{names[at]}/{text}" for at, text in _texts_of(ids).items()}
+    if len(set(names.values())) < 2 or all(text.startswith(f"{names[at]}/") for at, text in _texts_of(ids).items()):
         return None
     values = tuple(texts[position] for position in sorted(texts))
     reasons = {**choice.reasons, "owner": expression, "unique": round(len(set(values)) / len(values), 4)}
     joined = f"join('/', [{expression}, {choice.expression}])"
     return IdChoice(joined, "string", round(_OWNED * choice.score, 6), reasons, values, choice.depth)
+
+
+def _texts_of(ids: Column) -> dict[int, str]:
+    return {at: text for at, text in ids.by_owner.items() if isinstance(text, str)}
 
 
 def _names_every(owner: Column, ids: Column) -> bool:
@@ -225,7 +230,7 @@ def _restates(column: Column, owners: Sequence[str]) -> bool:
 def _disagree(ids: Column, owners: Mapping[int, str], shape: Shape) -> bool:
     """Whether models of several owners share an id and differ in a price, a limit or an ability."""
     places: dict[str, list[int]] = {}
-    for position, text in ids.by_owner.items():
+    for position, text in _texts_of(ids).items():
         places.setdefault(text, []).append(position)
     shared = [at for at in places.values() if len({owners[position] for position in at}) > 1]
     if not shared:

@@ -24,7 +24,7 @@ _RIVAL: Final = 0.85
 _SIBLING: Final = 0.5
 _READ_TOO: Final = 0.9
 _GROUP_PENALTY: Final = 0.6
-_TEXTS_PENALTY: Final = 0.6
+TEXTS_PENALTY: Final = 0.6
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,11 @@ def _scored(found: FoundList) -> ListCandidate | None:
         owners = ()  # a sample of the items: they no longer match their owners
     ids = id_choices(shape, owners) if shape.count else []
     if ids and any(is_no_model(text) for text in ids[0].values):
-        kept = [is_no_model(text) for text in ids[0].values]
-        items = [item for item in items if not _is_no_model(item, ids[0].expression)]
+        none = [_is_no_model(item, ids[0].expression) for item in items]
         if owners:
-            owners = [owner for owner, none in zip(owners, kept, strict=True) if not none]
+            objects = [no for item, no in zip(items, none, strict=True) if isinstance(item, dict)]
+            owners = [owner for owner, no in zip(owners, objects, strict=True) if not no]
+        items = [item for item, no in zip(items, none, strict=True) if not no]
         shape = shape_of(items)
         ids = id_choices(shape, owners) if shape.count else []
     if not ids:
@@ -191,7 +192,7 @@ def _scored(found: FoundList) -> ListCandidate | None:
     if kind in ("members", "groups", "member_groups"):
         score *= 0.95
     elif kind in ("texts", "text_groups"):
-        score *= _TEXTS_PENALTY
+        score *= TEXTS_PENALTY
     return ListCandidate(selector, kind, path, items, shape, tuple(ids[:6]), score, reasons)
 
 

@@ -127,6 +127,15 @@ def test_a_gateways_deployments_have_the_name_that_callers_use():
     assert set(rows_of(sample)) == {"gpt-4o", "claude-3-opus"}
 
 
+def test_odd_members_and_patterns_among_an_owners_models_are_passed_over():
+    more = [f"llama-3-{size}b" for size in range(20)]
+    odd = [*named("gpt-4o", "acme/*", price=3), "text", {"id": ["no", "id"], **model()}]
+    sample = {"acme": named("gpt-4o", *more, price=2), "zeta": [*named("claude-3", *more), *odd]}
+    rows = rows_of(sample)
+    assert set(rows) >= {"acme/gpt-4o", "zeta/gpt-4o", "zeta/claude-3"}
+    assert "zeta/acme/*" not in rows
+
+
 def test_the_prose_of_a_specimen_costs_no_field():
     sample = {
         "sample_spec": {"context_length": "the limit, if there is one", "pricing": {"prompt": 0}},
