@@ -78,15 +78,27 @@ def active(session: Session, provider_id: int) -> StoredRuleVersion:
         select(*_COLUMNS).where(rule_version.c.provider_id == provider_id, rule_version.c.status == "active")
     ).one_or_none()
     if row is None:
-        raise missing(slug_of(session, provider_id))
+        raise missing(slug_of(session, provider_id), waiting_version(session, provider_id))
     return StoredRuleVersion(**row._mapping)
 
 
-def missing(slug: str) -> RuleMissingError:
-    """The error for a provider without an active rule."""
+def missing(slug: str, waiting: int | None = None) -> RuleMissingError:
+    """The error for a provider without an active rule; `waiting` is a version that needs a person's review."""
+    if waiting is not None:
+        return RuleMissingError(
+            f"provider {slug!r} has no active extraction rule: version {waiting} needs review",
+            hint=f"look at it: provider-pipeline rules versions {slug}; activate it: "
+            f"provider-pipeline rules activate {slug} {waiting} --reason WHY",
+        )
     return RuleMissingError(
         f"provider {slug!r} has no active extraction rule", hint=f"run: provider-pipeline rules generate {slug}"
     )
+
+
+def waiting_version(session: Session, provider_id: int) -> int | None:
+    """The newest version that needs review, if any."""
+    waiting = list_rule_versions(session, provider_id, status="needs_review")
+    return max((each.version for each in waiting), default=None)
 
 
 def get(session: Session, provider_id: int, version: int) -> StoredRuleVersion:

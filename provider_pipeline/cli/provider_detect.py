@@ -37,7 +37,8 @@ def detect(
     """Find a listing of models at an address, and write the provider file and the rule for it.
 
     At most three requests a second go to that host, until one is answered with a listing. The provider file goes to
-    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found.
+    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or the rule that
+    was added needs review.
     """
     auth = auth_of_options(key_env, None, key_header, None, [])
     detection = presets.detection.detect(
@@ -55,6 +56,9 @@ def detect(
         _print(detection.found, plan)
     if detection.found is None:
         fail(detection.reason, hint=detection.hint)
+        raise typer.Exit(1)
+    if plan is not None and any(each.needs_review for each in plan.providers):
+        fail("its rule needs review: the generator was not sure of the list or of the id")
         raise typer.Exit(1)
 
 

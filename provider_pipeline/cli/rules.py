@@ -11,7 +11,7 @@ import typer
 
 from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli import rule_versions
-from provider_pipeline.cli.console import draw, emit_json, note, print_verdict, say, table
+from provider_pipeline.cli.console import draw, emit_json, fail, note, print_verdict, say, table
 from provider_pipeline.cli.explain import explanation
 from provider_pipeline.cli.parameters import JsonOption, SlugArgument, complete_slug, read_json
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
@@ -63,7 +63,10 @@ def generate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a rule from a sample: a file, or the fetched listing."""
+    """Write a rule from a sample: a file, or the fetched listing.
+
+    Exit code 1: the sample has no listing, or the rule needs review because the generator was not sure of it.
+    """
     place = sync.repair.generate.ListingPlace
     given = [place(path) for path in endpoints or ()]
     files = from_files or []
@@ -71,10 +74,12 @@ def generate(
         if not files:
             raise typer.BadParameter("name a provider, or give --from FILE")
         if len(files) == 1 and not given and detail is None:
-            emit_json(rules.generation.generator.RuleGenerator().analyze_sample(read_json(files[0])))
+            analysis = rules.generation.generator.RuleGenerator().analyze_sample(read_json(files[0]))
         else:
             places = _with_detail(given or [place(_DEFAULT_PATH)], detail)
-            emit_json(rules.generation.generator.RuleGenerator().analyze_endpoints(_read_samples(files, places)))
+            analysis = rules.generation.generator.RuleGenerator().analyze_endpoints(_read_samples(files, places))
+        emit_json(analysis)
+        _refuse_doubtful(analysis)
         return
     with catalog.database.open_catalog() as database, database.session() as session:
         known = given or sync.repair.generate.active_places(session, slug)
@@ -95,6 +100,21 @@ def generate(
             if issue["severity"] != "info":
                 note(f"{issue['severity']}: {issue['message']}")
         say(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
+    if generated.needs_review:
+        fail(
+            f"{slug}: rule version {generated.version} needs review",
+            hint=f"activate it with: provider-pipeline rules activate {slug} {generated.version} --reason WHY",
+        )
+        raise typer.Exit(1)
+
+
+def _refuse_doubtful(analysis: dict[str, Any]) -> None:
+    """Exit with 1 after a rule of low confidence, or one of a sample without a listing."""
+    if analysis["confidence"] < rules.generation.generator.CONFIDENT:
+        doubts = [each for each in analysis["issues"] if each["type"] in ("no_listing_found", "ambiguous")]
+        for each in doubts:
+            fail(each["message"], hint=each["recovery"])
+        raise typer.Exit(1)
 
 
 def _with_detail(
@@ -260,7 +280,7 @@ def _document(generated: sync.repair.generate.GeneratedRule) -> dict[str, Any]:
     rule = generated.rule.to_stored()
     return {
         "provider": generated.slug,
-        **{name: getattr(generated, name) for name in ("version", "activated", "reason", "models")},
+        **{name: getattr(generated, name) for name in ("version", "activated", "reason", "needs_review", "models")},
         "model_list_config": rule.model_list_config,
         "endpoints_config": rule.endpoints_config,
         "metadata": generated.analysis["metadata"],

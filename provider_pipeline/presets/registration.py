@@ -23,7 +23,7 @@ from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.presets.library import preset_sample, presets
 from provider_pipeline.presets.model import FileEndpoint, ProviderFile
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
-from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
@@ -160,6 +160,7 @@ class PlannedProvider:
         auth: The `auth_config` to store.
         rule: The rule to activate; None keeps the active one.
         has_rule: Whether it has a rule afterwards.
+        needs_review: Whether its first rule is stored but not activated: the generator was not sure of it.
         enabled: Whether scheduled syncs include it.
         missing: Which key is missing and how to provide it.
         new_hosts: New hosts for known keys, which a person has to confirm.
@@ -172,6 +173,7 @@ class PlannedProvider:
     auth: Mapping[str, Any] = field(default_factory=dict)
     rule: ExtractionRule | None = None
     has_rule: bool = False
+    needs_review: bool = False
     enabled: bool = True
     missing: str | None = None
     new_hosts: tuple[NewHost, ...] = ()
@@ -181,6 +183,11 @@ class PlannedProvider:
         """The command to run before it can be synced; None if it is ready."""
         if self.requested is None or (self.has_rule and self.enabled):
             return None
+        if self.needs_review:
+            return (
+                f"its rule needs review: provider-pipeline rules versions {self.slug}, then "
+                f"provider-pipeline rules activate {self.slug} VERSION --reason WHY"
+            )
         if self.has_rule:
             return f"provider-pipeline providers enable {self.slug}"
         places = [
@@ -274,6 +281,8 @@ def _planned(session: Session, requested: RequestedProvider, environ: Mapping[st
     if active is not None and rule is not None and rule.digest == active.digest:
         rule = None
     changes = tuple(_changes(file, stored_auth, stored, active, rule))
+    # The samples of presets are known to be listings.
+    unsure = active is None and not requested.shipped and rule is not None and (rule.confidence or 0) < CONFIDENT
     return PlannedProvider(
         slug=file.slug,
         action="add" if stored is None else "change" if changes else "unchanged",
@@ -281,7 +290,8 @@ def _planned(session: Session, requested: RequestedProvider, environ: Mapping[st
         requested=requested,
         auth=stored_auth,
         rule=rule,
-        has_rule=active is not None or rule is not None,
+        has_rule=(active is not None or rule is not None) and not unsure,
+        needs_review=unsure,
         enabled=stored is None or stored.enabled,
         missing=None if missing is None or unneeded else _how_to_provide(file, missing),
         # A new preset's host is trusted: it ships with the package, together with its source.
@@ -346,16 +356,19 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
     if is_first:
         content = json.dumps(requested.sample).encode()
         sample_id = store_sample(session, file.slug, content, url=f"sample:{file.slug}")
-    store_rule(
+    version = store_rule(
         session,
         provider.id,
         rule,
         origin=SAMPLE_ORIGIN if is_first else _STATED_ORIGIN,
-        activate=True,
+        activate=not planned.needs_review,
         sample_id=sample_id,
         author="generator" if is_first else "person",
         reason="written from a sample, before the first listing" if is_first else "the provider's file says so",
     )
+    if planned.needs_review:
+        doubt = next((each["message"] for each in rule.issues if each["type"] == "ambiguous"), "of low confidence")
+        catalog.rule_decisions.set_status(session, provider.id, version, "needs_review", reason=doubt)
 
 
 def _policy(file: ProviderFile) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """Run a rule on a page: items to rows, rejected items with reasons, repeated ids merged."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
-from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.rows import NUMERIC, ROW_COLUMNS, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
     BadValueError,
@@ -39,6 +39,8 @@ from provider_pipeline.rules.work import (
 )
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash"})
+NO_MODEL: Final = "not_a_model"
+"""Reason of an item that is listed among models but is a routing pattern or a specimen: it is no fault."""
 _SOURCES: Final = ("evidence", "lookup_table", "regex", "weak_evidence")
 """Sources of a capability, strongest first."""
 FIELD_COLUMNS: Final[Mapping[str, str]] = {
@@ -93,6 +95,7 @@ class ItemReader:
         self._with_details = endpoint.detail is not None
         self._id = fields["model_id"].evaluate
         self._base_model = fields["base_model"].evaluate if "base_model" in fields else None
+        self._id_is_key = ("_key",) in fields["model_id"].paths
         self._id_type = endpoint.expect.id_type
         self._capabilities = capabilities
         self._name = fields["display_name"].evaluate if "display_name" in fields else None
@@ -176,6 +179,8 @@ class ItemReader:
         try:
             value = self._id(item, work)
             row["model_id"] = model_id = read_id(value, self._id_type)
+            if is_no_model(model_id, is_key=self._id_is_key):
+                return Rejected(NO_MODEL, column, "a routing pattern or a specimen", value, model_id)
             if self._name is not None:
                 column, value = "display_name", self._name(item, work)
                 row[column] = read_text(value)
@@ -264,6 +269,41 @@ def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, 
     row["metadata_json"] = {**later["metadata_json"], **first["metadata_json"]}
     row["meta_hash"] = meta_hash(row)
     return row
+
+
+def merged_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge the rows that one endpoint lists under one id, whatever their order.
+
+    The fullest record comes first, the others fill its gaps. Numbers on which records disagree are unknown. A model
+    takes and gives what any of its records says, and a capability that one record states beats the silence or the
+    denial of another with the same kind of source.
+    """
+    first, *others = sorted(records, key=_completeness, reverse=True)
+    row = dict(first)
+    for later in others:
+        row = merged_row(row, later)
+    for column in contradictory_columns(records):
+        row[column] = None
+    for column in ("input_modalities", "output_modalities"):
+        stated = [record[column] for record in (first, *others) if record[column]]
+        row[column] = list(dict.fromkeys(each for modalities in stated for each in modalities)) if stated else None
+    for capability, source in row["capability_sources"].items():
+        row["capabilities"][capability] = any(
+            record["capabilities"].get(capability) and record["capability_sources"][capability] == source
+            for record in records
+        )
+    row["meta_hash"] = meta_hash(row)
+    return row
+
+
+def contradictory_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The limits and prices on which the rows of one id disagree."""
+    return [column for column in NUMERIC if len({record[column] for record in records} - {None}) > 1]
+
+
+def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
+    """Sort key of rows with one id: the fullest is the greatest; ties break the same way whatever the order."""
+    return sum(value is not None for value in row.values()), str(row["meta_hash"])
 
 
 def latest_versions(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:

@@ -68,6 +68,20 @@ def normalise_id(model_id: str) -> str:
     return name.replace(":", "-")
 
 
+def is_no_model(model_id: str, *, is_key: bool = False) -> bool:
+    """Whether the id is a routing pattern such as `openai/*`, or names the specimen that explains a listing.
+
+    Args:
+        model_id: The id.
+        is_key: Whether it is a key in a map of models: `default` is the name of other things there.
+    """
+    table = read_table("ids.toml")["not_models"]
+    if any(mark in model_id for mark in table["marks"]):
+        return True
+    name = model_id.rsplit("/", 1)[-1].lower()
+    return name in table["specimens"] or (is_key and name in table["keys"])
+
+
 def encodable(text: str) -> str:
     """The text with lone surrogates replaced, as RE2 reads UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

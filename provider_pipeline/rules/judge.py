@@ -8,19 +8,25 @@ from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import ItemReader, Rejected, merged_row
+from provider_pipeline.rules.extraction import (
+    NO_MODEL,
+    ItemReader,
+    Rejected,
+    contradictory_columns,
+    merged_records,
+    merged_row,
+)
 from provider_pipeline.rules.guards import accepted_by_hand
-from provider_pipeline.rules.history import SAME, History, Once
+from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
-from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
-from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
-from provider_pipeline.rules.rows import Profile, ProfileBuilder, meaning_of, sized_digest
+from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
+from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
-_SEVERITIES: Final = ("error", "warning", "info")
 _BATCH: Final = 1_000
 """Items read, or kept rows compared with history, at a time."""
 _REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
@@ -80,8 +86,8 @@ class ListingJudge:
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds, work) for endpoint in rule.endpoints]
         self._history = history
         self._accepted = accepted
-        self._statistics = _Statistics(self._thresholds, history)
-        self._seen: list[set[str]] = [set() for _ in rule.endpoints]
+        self._statistics = ListingStatistics(self._thresholds, history)
+        self._seen: list[dict[str, tuple[Any, ...]]] = [{} for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
         self._kept_bytes = 0
         self._superseded: Counter[str] = Counter()
@@ -90,6 +96,8 @@ class ListingJudge:
         self._items = 0
         self._items_of: Counter[int] = Counter()
         self._duplicates: Counter[str] = Counter()
+        self._contradictory = 0
+        self._no_models: list[str] = []
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
         self._rejected_ids: set[str] = set()
@@ -119,12 +127,16 @@ class ListingJudge:
         self._items += len(items)
         self._items_of[endpoint] += len(items)
         rows: dict[str, dict[str, Any]] = {}
+        repeats: dict[str, list[dict[str, Any]]] = {}
         seen = self._seen[endpoint]
         repeated = 0
         for item in chain.from_iterable(self._slices(items)):
             row = reader.row(item)
             if isinstance(row, Rejected):
-                self._reject(row)
+                if row.reason == NO_MODEL:
+                    self._no_models.append(str(row.model_id))
+                else:
+                    self._reject(row)
                 continue
             model_id = row["model_id"]
             if model_id in seen:
@@ -133,10 +145,16 @@ class ListingJudge:
                 if repeated > FEW_ITEMS + ITEMS_PER_ELEMENT * len(seen):
                     raise RuleTooCostlyError(f"the items repeat {repeated:,} times the ids of {len(seen):,} models")
                 if model_id in rows:
-                    rows[model_id] = max(rows[model_id], row, key=_completeness)
+                    repeats.setdefault(model_id, [rows[model_id]]).append(row)
+                else:
+                    self._contradictory += _contradicts_numbers(seen[model_id], _numbers_of(row))
                 continue
-            seen.add(model_id)
+            seen[model_id] = _numbers_of(row)
             rows[model_id] = row
+        for model_id, records in repeats.items():
+            if contradictory_columns(records):
+                self._contradictory += len(records) - 1
+            rows[model_id] = merged_records(records)
         if self._kept is not None:
             return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
@@ -151,17 +169,18 @@ class ListingJudge:
             *self._cost_issues(),
             *self._extraction_issues(profile),
             *self._rejection_issues(),
-            *self._duplicate_issues(),
+            *self._duplicate_issues(distinct_ids_hold=statistics.distinct_ids_hold(profile.count)),
+            *self._no_model_issues(),
             *statistics.invariant_issues(
                 profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
             ),
         ]
-        ids = self._seen[0] if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
+        ids = self._seen[0].keys() if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
         rejected_ids = frozenset(self._rejected_ids.difference(ids))
         found += statistics.history_issues(profile, ids, rejected_ids)
         if self._accepted:
             found = accepted_by_hand(found, self._accepted)
-        found.sort(key=lambda entry: _SEVERITIES.index(entry["severity"]))
+        found.sort(key=lambda entry: SEVERITIES.index(entry["severity"]))
         return Verdict(
             valid=not any(entry["severity"] == "error" for entry in found),
             issues=tuple(found),
@@ -177,11 +196,14 @@ class ListingJudge:
         return dict(sorted(self._rejected_fields.items()))
 
     def shares(self) -> dict[str, float]:
-        """The shares of rejected, repeated and contradictory rows so far, named as in a rule's `expect`."""
+        """The shares of rejected, repeated and contradictory rows so far, named as in a rule's `expect`.
+
+        Repeated ids count where their records disagree.
+        """
         statistics = self._whole()
         return {
             "rejected_share": self._reasons.total() / max(1, self._items),
-            "duplicate_share": self._duplicates.total() / max(1, self._items),
+            "duplicate_share": self._contradictory / max(1, self._items),
             "violations_share": statistics.violations_share(statistics.profile().count),
         }
 
@@ -203,11 +225,11 @@ class ListingJudge:
         kept[row["model_id"]] = row
         return row
 
-    def _whole(self) -> "_Statistics":
+    def _whole(self) -> ListingStatistics:
         """Statistics of all rows so far, each in its last version."""
         if self._kept is None:
             return self._statistics
-        statistics = _Statistics(self._thresholds, self._history)
+        statistics = ListingStatistics(self._thresholds, self._history)
         rows = list(self._kept.values())
         for start in range(0, len(rows), _BATCH):
             statistics.add(rows[start : start + _BATCH])
@@ -307,25 +329,48 @@ class ListingJudge:
                 recovery=_REGENERATE if held else "These items are left out; the others are used.",
             )
 
-    def _duplicate_issues(self) -> Iterable[dict[str, Any]]:
+    def _duplicate_issues(self, *, distinct_ids_hold: bool) -> Iterable[dict[str, Any]]:
         if not self._duplicates:
             return
         allowed = self._allowed(self._thresholds.max_duplicate_share, "duplicate_share")
-        share = self._duplicates.total() / self._items
+        # Records that agree are no fault, unless the repeated ids have taken the place of others.
+        share = (self._contradictory if distinct_ids_hold else self._duplicates.total()) / self._items
+        repeated = f"{self._duplicates.total()} items repeat an id"
         yield issue(
             "duplicate_ids",
-            "error" if share > allowed else "warning",
-            f"{self._duplicates.total()} items repeat an id; of each, the most complete one was taken",
-            expected=f"at most {allowed:.0%} repeated",
+            "error" if share > allowed else "warning" if self._contradictory else "info",
+            f"{repeated}, {self._contradictory} of them with another price or limit, which is left unknown"
+            if self._contradictory
+            else f"{repeated}; the records of each id agree, and were merged",
+            expected=f"at most {allowed:.0%} repeated with other prices or limits, or in the place of known models",
             actual=f"{share:.1%}",
             sample=sorted(self._duplicates)[:SAMPLE_SIZE],
-            recovery="Check that the rule's id is what callers pass to the API." if share > allowed else "None needed.",
+            recovery="Check that the rule's id is what callers pass to the API."
+            if self._contradictory or share > allowed
+            else "None needed.",
         )
 
+    def _no_model_issues(self) -> Iterable[dict[str, Any]]:
+        if self._no_models:
+            yield issue(
+                NO_MODEL,
+                "info",
+                f"{len(self._no_models)} items are routing patterns or specimens, not models; they give no row",
+                expected="names of models",
+                actual=len(self._no_models),
+                sample=sorted(self._no_models)[:SAMPLE_SIZE],
+                recovery="None needed.",
+            )
 
-def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
-    """Sort key of rows with one id: the fullest is kept; ties break the same way whatever the order."""
-    return sum(value is not None for value in row.values()), str(row["meta_hash"])
+
+def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[column] for column in NUMERIC)
+
+
+def _contradicts_numbers(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    return any(
+        mine is not None and theirs is not None and mine != theirs for mine, theirs in zip(first, second, strict=True)
+    )
 
 
 def _described(document: Any) -> str:
@@ -335,113 +380,3 @@ def _described(document: Any) -> str:
             f"an object with the keys {', '.join(shown(str(key)) for key in list(document)[:8])}" if document else "{}"
         )
     return f"a JSON {kind}: {shown(document)}"[:200] if kind != "array" else "a JSON array"
-
-
-class _Offenders:
-    """Models that break an invariant: their count and the first few ids."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[str] = []
-
-    def add(self, model_id: str) -> None:
-        self.count += 1
-        if len(self.first) < SAMPLE_SIZE:
-            self.first.append(model_id)
-
-
-class _Statistics:
-    """Statistics of accepted rows: their profile, the invariants they break, and how they follow earlier listings."""
-
-    def __init__(self, thresholds: Thresholds, history: History | None) -> None:
-        self._thresholds = thresholds
-        self._history = history
-        self._comparisons = (
-            [BaselineComparison(baseline, thresholds) for baseline in history.baselines] if history else []
-        )
-        self._profile = ProfileBuilder()
-        self._over_context = _Offenders()
-        self._both_limits = 0
-        self._contradictions = _Offenders()
-
-    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._profile.add(rows)
-        self._check_invariants(rows)
-        if self._history is not None and rows:
-            before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
-            for row in rows:
-                selves = before.get(row["model_id"])
-                for place, comparison in enumerate(self._comparisons):
-                    comparison.add(row, SAME if selves is None else selves[place])
-
-    def profile(self) -> Profile:
-        return self._profile.profile()
-
-    def violations_share(self, count: int) -> float:
-        """The largest share of models that break one invariant; `count` is the number of models."""
-        return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
-
-    def history_issues(self, profile: Profile, ids: Collection[str], rejected: Iterable[str]) -> list[dict[str, Any]]:
-        """What is implausible compared with accepted listings; `ids` have a row, `rejected` are listed without one."""
-        found: list[dict[str, Any]] = []
-        for comparison, overlap in zip(self._comparisons, self._overlap(ids, rejected), strict=True):
-            found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
-            found += comparison.movement_issues()
-        return _worst_of_each(found)
-
-    def _overlap(self, ids: Collection[str], rejected: Iterable[str]) -> list[Overlap]:
-        counted = [comparison.overlap() for comparison in self._comparisons]
-        if self._history is None or not any(looks_replaced(each, self._thresholds) for each in counted):
-            return counted
-        respelled = self._listed_then(self._history.respelled(ids))
-        refused = self._listed_then(self._history.before(dict.fromkeys(rejected, "")).values())
-        return [
-            comparison.overlap(respelled=respelled[place], rejected=refused[place])
-            for place, comparison in enumerate(self._comparisons)
-        ]
-
-    def _listed_then(self, models: Iterable[Sequence[Once]]) -> list[int]:
-        """How many of the models each earlier listing had."""
-        counts = [0] * len(self._comparisons)
-        for selves in models:
-            for place in range(len(counts)):
-                counts[place] += selves[place].listed
-        return counts
-
-    def invariant_issues(self, count: int, allowed: float) -> Iterable[dict[str, Any]]:
-        """Invariants broken by some of the `count` models; an error above the `allowed` share."""
-        for kind, offenders, among, message in (
-            ("output_above_context", self._over_context, self._both_limits, "an output limit above the context length"),
-            ("contradictory_capabilities", self._contradictions, count, "capabilities that exclude each other"),
-        ):
-            if offenders.count:
-                share = offenders.count / among
-                yield issue(
-                    kind,
-                    "error" if share > allowed and offenders.count > 1 else "warning",
-                    f"{offenders.count} of {among} models have {message}",
-                    expected=f"at most {allowed:.0%} of them",
-                    actual=f"{share:.0%}",
-                    sample=offenders.first,
-                    recovery="Check the fields and the capability patterns in the rule.",
-                )
-
-    def _check_invariants(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        for row in rows:
-            output = row["max_output_tokens"]
-            if output is not None and (context := row["context_length"]) is not None:
-                self._both_limits += 1
-                if output > context:
-                    self._over_context.add(row["model_id"])
-            if contradicts(row["capabilities"]):
-                self._contradictions.add(row["model_id"])
-
-
-def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of issues of one type the most severe one, and of equals the first."""
-    found: dict[str, dict[str, Any]] = {}
-    for entry in issues:
-        known = found.get(entry["type"])
-        if known is None or _SEVERITIES.index(entry["severity"]) < _SEVERITIES.index(known["severity"]):
-            found[entry["type"]] = entry
-    return list(found.values())

@@ -1,4 +1,4 @@
-"""The rule language: JMESPath with four more functions, parsed within limits, compiled once, its work counted.
+"""The rule language: JMESPath with five more functions, parsed within limits, compiled once, its work counted.
 
 `jmespath_compiler.py` compiles common expressions; the interpreter here evaluates all others. See docs/rules.md.
 """
@@ -261,10 +261,12 @@ def _shown(value: object) -> str:
 
 
 class RuleFunctions(functions.Functions):
-    """JMESPath's own functions and the four that listings need, paid for before they make or compare anything.
+    """JMESPath's own functions and the five that listings need, paid for before they make or compare anything.
 
     - `with_keys(object)`: the object's members as a list of objects, each with its key under `_key`.
     - `labelled(array, 'text')`: the array's objects, each with the text under `_label`.
+    - `owned(holders, 'members', 'owner')`: the models of all holders in one list, each with its holder's name under
+      `_owner`.
     - `records(names, rows)`: an array of arrays as objects, for tables of columns and rows.
     - `split(string, 'separator')`: the parts of a string.
     """
@@ -313,6 +315,23 @@ class RuleFunctions(functions.Functions):
             return None
         self._work.spend(_copies(items))
         return [{"_label": label, **item} if isinstance(item, dict) else item for item in items]
+
+    @functions.signature({"types": ["object", "array", "null"]}, {"types": ["string"]}, {"types": ["string"]})
+    def _func_owned(self, holders: Any, members: str, owner: str) -> list[dict[str, Any]] | None:
+        if holders is None:
+            return None
+        found: list[dict[str, Any]] = []
+        for name, holder in holders.items() if isinstance(holders, dict) else enumerate(holders):
+            fields = holder if isinstance(holder, dict) else {}
+            held = fields.get(members) if members else holder
+            ownership = {"_owner": fields.get(owner) if owner else name}
+            if isinstance(held, dict):
+                self._work.spend(_copies(held.values()))
+                found += [{**ownership, "_key": key, **each} for key, each in held.items() if isinstance(each, dict)]
+            elif isinstance(held, list):
+                self._work.spend(_copies(held))
+                found += [{**ownership, **each} for each in held if isinstance(each, dict)]
+        return found
 
     @functions.signature({"types": ["array", "null"]}, {"types": ["array", "null"]})
     def _func_records(self, names: list[Any] | None, rows: list[Any] | None) -> list[Any] | None:

@@ -15,7 +15,9 @@ class Thresholds(BaseModel):
     max_rejected_share: float = Field(
         0.02, ge=0, le=1, description="Rows rejected alone before the listing is invalid."
     )
-    max_duplicate_share: float = Field(0.2, ge=0, le=1, description="Rows that repeat an id before it is invalid.")
+    max_duplicate_share: float = Field(
+        0.2, ge=0, le=1, description="Rows that repeat an id with other prices or limits before it is invalid."
+    )
     min_models: int = Field(1, ge=0, description="Fewest rows a listing may have.")
     min_count_ratio: float = Field(0.7, ge=0, le=1, description="Smallest count, as a share of the last accepted one.")
     max_growth: float = Field(3, gt=1, description="Largest count, as a multiple of the last accepted one.")

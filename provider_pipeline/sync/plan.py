@@ -91,7 +91,7 @@ def _plan(
     if known is None:
         return catalog.providers.unknown(session, slug)
     if known.rule is None:
-        return catalog.rule_versions.missing(slug)
+        return catalog.rule_versions.missing(slug, catalog.rule_versions.waiting_version(session, known.provider.id))
     state = known.state
     skip_unchanged = (
         accept is None

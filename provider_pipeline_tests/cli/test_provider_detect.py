@@ -48,6 +48,20 @@ def test_what_is_found_is_registered_on_request_and_syncs_at_once(run: CommandLi
     assert (taken.code, "other is already another provider" in taken.err) == (1, True)
 
 
+def test_a_doubtful_rule_is_added_for_review(run: CommandLine, fleet: Fleet):
+    model = {"context_length": 8192, "pricing": {"prompt": "0.000001"}}
+    by_kind = {
+        "chat": {"acme": {"gpt-4o": model, "o3": model}, "zeta": {"claude-3": model}},
+        "embedding": {"acme": {"bge-m3": model, "text-embedding-3-small": model}},
+    }
+    fleet.server.expect_request("/v1/models").respond_with_json(by_kind)
+    url = fleet.server.url_for("")
+    added = run("providers", "detect", url, "--allow-private", "--as", "acme", "--add")
+    assert (added.code, "its rule needs review" in added.err) == (1, True)
+    synced = run("sync", "acme")
+    assert (synced.code, "version 1 needs review" in synced.out + synced.err) == (1, True)
+
+
 def test_what_is_none_is_said_to_be_none_and_nothing_is_added(run: CommandLine, fleet: Fleet):
     fleet.server.expect_request("/v1/models").respond_with_data("slow down", status=429)
     refused = run("providers", "detect", fleet.server.url_for(""), "--allow-private", "--add")

@@ -21,6 +21,31 @@ def test_a_rule_is_generated_and_tried_without_changing_a_provider(run: CommandL
     assert (tried.code, tried.json["valid"]) == (1, False)
 
 
+DOUBTFUL = {"data": [{"id": f"file-{number}", "object": "file", "bytes": number} for number in range(9)]}
+
+
+def test_a_sample_without_a_listing_and_a_doubtful_one_are_errors(run: CommandLine, tmp_path: Path):
+    file = tmp_path / "sample.json"
+    file.write_text('{"detail": "not found"}')
+    none = run("rules", "generate", "--from", str(file))
+    assert (none.code, "holds no list of objects with an id" in none.err) == (1, True)
+    file.write_text(json.dumps(DOUBTFUL))
+    doubtful = run("rules", "generate", "--from", str(file))
+    assert (doubtful.code, "nothing says that the items of data[*] are models" in doubtful.err) == (1, True)
+    assert doubtful.json["jmespath_rule"] == "data[*]"
+
+
+def test_a_doubtful_first_rule_waits_for_a_person(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    add(fleet)
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(DOUBTFUL))
+    generated = run("rules", "generate", "acme", "--from", str(file))
+    assert (generated.code, "acme: rule version 1 needs review" in generated.err) == (1, True)
+    synced = run("sync", "acme")
+    assert (synced.code, "version 1 needs review" in synced.out + synced.err) == (1, True)
+    assert run("rules", "activate", "acme", "1", "--reason", "these are models").code == 0
+
+
 def test_a_rule_is_explained_with_the_alternatives_it_rejected(run: CommandLine, fleet: Fleet, tmp_path: Path):
     sample = listing(*CHAT_MODELS)
     for model in sample["data"]:

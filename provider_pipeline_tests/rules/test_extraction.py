@@ -9,6 +9,7 @@ from provider_pipeline import RuleValidator
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import latest_versions
+from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.rows import Profile, meta_hash
@@ -222,3 +223,31 @@ def test_a_detail_is_kept_in_both_written_forms_and_belongs_to_the_digest():
 def test_an_invalid_detail_is_refused_in_one_line(detail: dict[str, Any]):
     with pytest.raises(InvalidRuleError, match=r"detail[^\n]*$"):
         ExtractionRule.parse({"jmespath_rule": "data[*]", "capability_rules": [], "detail": detail})
+
+
+def test_what_one_record_of_an_id_states_beats_the_silence_and_the_denial_of_another():
+    rule = RuleGenerator().analyze_sample(
+        {
+            "data": [
+                {"id": "nova-9", "kind": "image", "architecture": {"output_modalities": ["image"]}},
+                {
+                    "id": "nova-9",
+                    "kind": "chat",
+                    "architecture": {"output_modalities": ["text"]},
+                    "context_length": 8192,
+                },
+                {"id": "gpt-4o", "kind": "chat", "architecture": {"output_modalities": ["text"]}},
+            ]
+        }
+    )
+    sample = {
+        "data": [
+            {"id": "nova-9", "architecture": {"output_modalities": ["image"]}},
+            {"id": "nova-9", "architecture": {"output_modalities": ["text"]}, "context_length": 8192},
+        ]
+    }
+    for listing in (sample, {"data": sample["data"][::-1]}):
+        (row,) = RuleValidator().validate_rule(rule, listing)["extracted_models"]
+        assert row["capabilities"]["image_generation"] is True
+        assert sorted(row["output_modalities"]) == ["image", "text"]
+        assert row["context_length"] == 8192

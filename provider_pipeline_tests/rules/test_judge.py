@@ -120,10 +120,53 @@ def test_of_rows_with_one_id_the_fullest_is_taken_whatever_the_order():
     first["data"].insert(0, poor)
     last["data"].append(poor)
     assert judged(first)["extracted_models"] == judged(last)["extracted_models"] == ROWS
-    assert types(judged(first), "warning") == ["duplicate_ids"]
+    assert types(judged(first), "info") == ["duplicate_ids"]
 
 
-def test_many_repeated_ids_make_the_listing_invalid():
+def test_any_number_of_repeated_ids_is_fine_if_the_records_agree():
+    result = judged({"data": samples.RICH["data"] * 8})
+    assert result["valid"]
+    assert (result["extracted_models"], types(result, "info")) == (ROWS, ["duplicate_ids"])
+
+
+def test_repeats_that_took_the_place_of_known_models_make_the_listing_invalid():
+    few = {"data": samples.RICH["data"][:6]}
+    repeated = {"data": few["data"][:3] * 2}
+    result = RuleValidator().validate_rule(RICH_RULE, repeated, judged(few)["extracted_models"])
+    assert "duplicate_ids" in types(result)
+
+
+def test_a_price_on_which_the_records_of_an_id_disagree_is_unknown():
+    twice = copy.deepcopy(samples.RICH)
+    other = copy.deepcopy(twice["data"][0])
+    other["pricing"]["prompt"] = "0.000123"
+    twice["data"].append(other)
+    for listing in (twice, {"data": twice["data"][::-1]}):
+        result = judged(listing)
+        row = next(row for row in result["extracted_models"] if row["model_id"] == other["id"])
+        assert (row["input_price"], row["output_price"]) == (None, ROWS[0]["output_price"])
+        assert types(result, "warning") == ["duplicate_ids"]
+
+
+@pytest.mark.parametrize("name", ["*", "acme/*", "gpt-4*", "sample_spec"])
+def test_routing_patterns_and_specimens_are_no_models(name):
+    result = judged({"data": [*samples.RICH["data"], {"id": name}]})
+    assert result["valid"]
+    assert (result["extracted_models"], types(result, "info")) == (ROWS, ["not_a_model"])
+
+
+def test_a_default_is_no_model_only_where_it_is_a_key():
+    item = {"object": "model", "owned_by": "me"}
+    keyed = {"jmespath_rule": "with_keys(@)", "fields": {"id": "_key"}, "capability_rules": []}
+    listed = {"jmespath_rule": "data[*]", "fields": {"id": "id"}, "capability_rules": []}
+    validate = RuleValidator().validate_rule
+    rows = validate(keyed, {"default": item, "gpt-4o": item})["extracted_models"]
+    assert [row["model_id"] for row in rows] == ["gpt-4o"]
+    rows = validate(listed, {"data": [{"id": "default"}]})["extracted_models"]
+    assert [row["model_id"] for row in rows] == ["default"]
+
+
+def test_many_contradictory_repeated_ids_make_the_listing_invalid():
     assert "duplicate_ids" in types(judged(changed(lambda n, item: item.update(id=f"same-{n % 15}"))))
 
 

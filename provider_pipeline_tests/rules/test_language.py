@@ -10,12 +10,22 @@ from provider_pipeline.rules.language import RuleFunctions, compile_expression, 
 from provider_pipeline_tests.rules.any_json import JSON, QUICK
 
 
-def test_the_four_further_functions():
+def test_the_five_further_functions():
     listing = {"m": {"a": {"x": 1}, "b": 3}, "l": [{"y": 2}, 4], "t": "text+image->text"}
     assert compile_expression("with_keys(m)")(listing) == [{"_key": "a", "x": 1}]
     assert compile_expression("labelled(l, 'stt')")(listing) == [{"_label": "stt", "y": 2}, 4]
     assert compile_expression("split(split(t, '->')[0], '+')")(listing) == ["text", "image"]
     assert compile_expression("with_keys(t)")(listing) is None
+    assert compile_expression("owned(m, 'n', '')")({"m": {"a": {"n": [{"x": 1}, 2]}, "b": {"n": {"k": {"x": 3}}}}}) == [
+        {"_owner": "a", "x": 1},
+        {"_owner": "b", "_key": "k", "x": 3},
+    ]
+    assert compile_expression("owned(l, 'n', 'id')")({"l": [{"id": "a", "n": [{"x": 1}]}, 3]}) == [
+        {"_owner": "a", "x": 1}
+    ]
+    assert compile_expression("owned(@, '', '')")({"a": {"k": {"x": 1}}, "b": 2}) == [
+        {"_owner": "a", "_key": "k", "x": 1}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +118,8 @@ FURTHER_EXPRESSIONS = st.sampled_from(
         "not_null(a.a, b)",
         "a[?@ == 'x'] && b.a",
         "with_keys(@)",
+        "owned(@, 'a', '')",
+        "owned(a, '', 'b')",
         "`1`",
     ]
 )

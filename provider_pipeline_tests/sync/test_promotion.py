@@ -38,8 +38,9 @@ def test_a_true_repair_passes_every_gate():
     assert failed(REPAIR) == []
 
 
-def test_a_first_rule_needs_only_to_fit():
-    assert failed(Evidence(failing=ShadowRun(1, None, GOOD, None), doubt="two lists are alike")) == []
+def test_a_first_rule_needs_to_fit_and_to_be_beyond_doubt():
+    assert failed(Evidence(failing=ShadowRun(1, None, GOOD, None))) == []
+    assert failed(Evidence(failing=ShadowRun(1, None, GOOD, None), doubt="two lists are alike")) == ["is_unambiguous"]
     assert failed(Evidence(failing=ShadowRun(1, None, MISFIT, None))) == ["fits_the_failing_response"]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.generation.capability_predicates import capability_evidence, only_text
+from provider_pipeline.rules.generation.capability_predicates import Predicates, capability_evidence, only_text
 from provider_pipeline.rules.generation.capability_rules import (
     EndpointPredicates,
     capability_rules,
@@ -16,18 +16,24 @@ from provider_pipeline.rules.generation.capability_rules import (
     labelled_selector,
 )
 from provider_pipeline.rules.generation.fieldmap import field_map
-from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates, rival
+from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, candidates, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
+from provider_pipeline.rules.generation.shape import words_of
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.rows import NUMERIC
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
 
-_AMBIGUOUS_BELOW: Final = 0.5
+CONFIDENT: Final = 0.5
+"""Confidence from which a rule may be activated without a person; calibrated, see docs/rules.md."""
+_CERTAIN_SCORE: Final = 0.75
+_RIVAL_DOUBT: Final = 0.51
+_NO_SIGN: Final = 0.45
 _SHOWN_CANDIDATES: Final = 8
 
 
@@ -127,7 +133,8 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     chosen_fields = field_map(listing.shape, listing.ids[0], answer, listing.path)
     fields, units = chosen_fields.fields, chosen_fields.units
     pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
-    confidence, issues = _confidence(chosen, found)
+    predicates = capability_evidence(listing.shape, fields)
+    confidence, issues = _confidence(chosen, found, is_of_models=_is_of_models(listing, fields, predicates))
     if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path)):
         issues.append(_unclear_pages(field))
     parts: dict[str, Any] = {} if sample.path is None else {"endpoint": sample.path}
@@ -145,7 +152,7 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
         item_count=len(chosen.items),
         parts=parts | {"expect": {"id_type": chosen.ids[0].id_type}},
         kind=kind,
-        predicates=EndpointPredicates(listing, capability_evidence(listing.shape, fields), sample.name),
+        predicates=EndpointPredicates(listing, predicates, sample.name),
         only_text=only_text(listing.shape, fields),
         evidence={
             "candidates": [candidate.summary() for candidate in found[:_SHOWN_CANDIDATES]],
@@ -162,13 +169,46 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     )
 
 
-def _confidence(listing: ListCandidate, found: list[ListCandidate]) -> tuple[float, list[dict[str, Any]]]:
+def _is_of_models(listing: ListCandidate, fields: Mapping[str, str], predicates: Mapping[str, Predicates]) -> bool:
+    """Whether anything says that the items are models: their ids, fields, abilities, or the names around them."""
+    signs = read_table("selection.toml")["signs"]
+    words = {
+        word
+        for key in (*listing.path, *(column.path[0] for column in listing.shape.columns.values()))
+        for word in words_of(key)
+    }
+    kinds = (listing.shape.columns.get((key,)) for key in signs["kind_keys"])
+    return (
+        listing.ids[0].reasons["known"] >= signs["known_ids"]
+        or bool(words & set(signs["words"]))
+        or bool(predicates)
+        or any(name in fields for name in (*NUMERIC, "input_modalities", "output_modalities", "base_model"))
+        or any(column is not None and "model" in column.values for column in kinds)
+    )
+
+
+def _confidence(
+    listing: ListCandidate, found: list[ListCandidate], *, is_of_models: bool
+) -> tuple[float, list[dict[str, Any]]]:
     """How certain the choice of the listing and of its id is, and the reasons for doubt."""
     issues = []
-    confidence = min(1.0, listing.score / 0.75)
+    # A list of bare names ranks behind lists of objects, which is no doubt about it where there are none.
+    certain = _CERTAIN_SCORE * (TEXTS_PENALTY if listing.kind in ("texts", "text_groups") else 1.0)
+    confidence = min(1.0, listing.score / certain)
+    if not is_of_models:
+        confidence *= _NO_SIGN
+        issues.append(
+            _ambiguous(
+                f"nothing says that the items of {listing.selector} are models",
+                expected="names of known models, or fields such as a context length, a price or an ability",
+                actual=f"the fields {', '.join([path[0] for path in listing.shape.columns][:8])}",
+                sample=listing.ids[0].values,
+                recovery="Check that the endpoint lists models; activate the rule if it does.",
+            )
+        )
     other = rival(listing, found)
     if other is not None:
-        confidence *= 1 - 0.6 * other.score / listing.score
+        confidence *= _RIVAL_DOUBT - 0.1 * other.score / listing.score
         issues.append(
             _ambiguous(
                 f"two lists could be the listing: {listing.selector} and {other.selector}",
@@ -192,11 +232,11 @@ def _confidence(listing: ListCandidate, found: list[ListCandidate]) -> tuple[flo
             )
         )
     confidence = round(confidence, 3)
-    if confidence < _AMBIGUOUS_BELOW and not issues:
+    if confidence < CONFIDENT and not issues:
         issues.append(
             _ambiguous(
                 f"the listing {listing.selector} was chosen with a confidence of only {confidence:.2f}",
-                expected=f"at least {_AMBIGUOUS_BELOW:.2f}",
+                expected=f"at least {CONFIDENT:.2f}",
                 actual=confidence,
                 recovery="Look at the rule and at the sample before the rule is used.",
             )

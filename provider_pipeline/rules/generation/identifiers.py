@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ _DEPTH_DECAY: Final = 0.85
 _MAX_DEPTH: Final = 3
 _SAMPLE: Final = 400
 _MAX_COMPOSITES: Final = 12
+_OWNED: Final = 1.06
+_REPEATED_NAMES: Final = 0.75
+_RESTATED: Final = 0.95
 _NAME = re.compile(r"[^\s,;{}\"]+\Z")
 
 
@@ -40,14 +43,14 @@ class IdChoice:
     depth: int
 
 
-def id_choices(shape: Shape) -> list[IdChoice]:
-    """All plausible ids of the items, the best first."""
-    single = [choice for column in shape.columns.values() if (choice := _single(column, shape))]
+def id_choices(shape: Shape, owners: Sequence[str] = ()) -> list[IdChoice]:
+    """All plausible ids of the items, the best first; models of different `owners` may have the same id."""
+    single = [choice for column in shape.columns.values() if (choice := _single(column, shape, owners))]
     found = [*single, *_composites(shape)]
     return sorted(found, key=lambda choice: (-choice.score, choice.depth, choice.expression))
 
 
-def _single(column: Column, shape: Shape) -> IdChoice | None:
+def _single(column: Column, shape: Shape, owners: Sequence[str]) -> IdChoice | None:
     if len(column.path) > _MAX_DEPTH or column.lookup:
         return None
     values = [value for value in column.values if _may_be_id(value)]
@@ -58,7 +61,10 @@ def _single(column: Column, shape: Shape) -> IdChoice | None:
         return None
     texts = tuple(str(value) for value in values)
     id_type = "integer" if integers else "string"
-    return _choice(column.expression, id_type, _key_weight(column), texts, len(column.path) - 1, shape)
+    places = [at for at, value in zip(column.owners, column.values, strict=True) if _may_be_id(value)]
+    distinct = set(zip((owners[at] for at in places), texts, strict=True)) if owners else set(texts)
+    unique = len(distinct) / len(texts)
+    return _choice(column.expression, id_type, _key_weight(column), texts, len(column.path) - 1, shape, unique)
 
 
 def _key_weight(column: Column) -> float:
@@ -76,12 +82,19 @@ def _key_weight(column: Column) -> float:
 
 
 def _choice(
-    expression: str, id_type: str, weight: float, texts: tuple[str, ...], depth: int, shape: Shape
+    expression: str,
+    id_type: str,
+    weight: float,
+    texts: tuple[str, ...],
+    depth: int,
+    shape: Shape,
+    unique: float,
 ) -> IdChoice | None:
     fill = len(texts) / shape.count
-    unique = len(set(texts)) / len(texts)
     form = 0.45 if id_type == "integer" else _form(texts)
     known = sum(family_of(text) is not None for text in texts[:_SAMPLE]) / min(len(texts), _SAMPLE)
+    # A gateway lists a model once per deployment: repeated names of known models are ids nevertheless.
+    unique = max(unique, _REPEATED_NAMES * known)
     score = weight * fill**2 * unique * form * _DEPTH_DECAY**depth * (0.9 + 0.1 * known)
     if score < 0.02:
         return None
@@ -146,7 +159,7 @@ def _composite(owner: Column, name: Column, shape: Shape) -> IdChoice | None:
     expression = f"join('/', [{start}{quote_key(owner.path[-1])}, {start}{quote_key(name.path[-1])}])"
     weight = 1.05 if confirmed >= 0.8 else 0.9
     texts = tuple(ids[position] for position in sorted(ids))
-    return _choice(expression, "string", weight, texts, len(name.path) - 1, shape)
+    return _choice(expression, "string", weight, texts, len(name.path) - 1, shape, unique=len(set(texts)) / len(texts))
 
 
 def _confirmed(column: Column, ids: dict[int, str]) -> float:
@@ -156,3 +169,79 @@ def _confirmed(column: Column, ids: dict[int, str]) -> float:
         for owner, value in zip(column.owners, column.values, strict=True)
     )
     return hits / len(ids)
+
+
+def owned_choice(choice: IdChoice, shape: Shape, owners: Sequence[str]) -> IdChoice | None:
+    """The id with its owner in front, if the id alone does not tell a model; otherwise None.
+
+    That is so where models of several owners share an id and differ in what they cost or take, and where each item
+    repeats the name of the holder that it is listed under.
+
+    Args:
+        choice: The best id of the items alone.
+        shape: The items' shape.
+        owners: The holder's name of each item, if the items are grouped by holder.
+    """
+    ids = shape.column_at(choice.expression)
+    if ids is None or choice.id_type != "string" or len(ids.path) != choice.depth + 1:
+        return None
+    table = read_table("selection.toml")["owned"]
+    beside = [
+        column
+        for column in shape.columns.values()
+        if column.path[:-1] == ids.path[:-1]
+        and column.leaf in table["owners"]
+        and column.path[-1] != "_owner"
+        and _names_every(column, ids)
+    ]
+    restated = [column for column in beside if owners and _restates(column, owners)]
+    named = owners and all(owners) and len(set(owners)) > 1
+    if restated:
+        expression, names = restated[0].expression, restated[0].by_owner
+    elif named and _disagree(ids, dict(enumerate(owners)), shape):
+        expression, names = "_owner", dict(enumerate(owners))
+    else:
+        telling = next((column for column in beside if _disagree(ids, column.by_owner, shape)), None)
+        if telling is None:
+            return None
+        expression, names = telling.expression, telling.by_owner
+    texts = {at: f"{names[at]}/{text}" for at, text in _texts_of(ids).items()}
+    if len(set(names.values())) < 2 or all(text.startswith(f"{names[at]}/") for at, text in _texts_of(ids).items()):
+        return None
+    values = tuple(texts[position] for position in sorted(texts))
+    reasons = {**choice.reasons, "owner": expression, "unique": round(len(set(values)) / len(values), 4)}
+    joined = f"join('/', [{expression}, {choice.expression}])"
+    return IdChoice(joined, "string", round(_OWNED * choice.score, 6), reasons, values, choice.depth)
+
+
+def _texts_of(ids: Column) -> dict[int, str]:
+    return {at: text for at, text in ids.by_owner.items() if isinstance(text, str)}
+
+
+def _names_every(owner: Column, ids: Column) -> bool:
+    return set(ids.owners) <= set(owner.owners) and owner.share(str) == 1
+
+
+def _restates(column: Column, owners: Sequence[str]) -> bool:
+    same = sum(1 for at, value in zip(column.owners, column.values, strict=True) if value == owners[at])
+    return same >= _RESTATED * len(owners)
+
+
+def _disagree(ids: Column, owners: Mapping[int, str], shape: Shape) -> bool:
+    """Whether models of several owners share an id and differ in a price, a limit or an ability."""
+    places: dict[str, list[int]] = {}
+    for position, text in _texts_of(ids).items():
+        places.setdefault(text, []).append(position)
+    shared = [at for at in places.values() if len({owners[position] for position in at}) > 1]
+    if not shared:
+        return False
+    words = set(read_table("selection.toml")["owned"]["telling"])
+    for column in shape.columns.values():
+        if not words & set(column.words) and column.share(bool) < 1:
+            continue
+        values = column.by_owner
+        for at in shared:
+            stated = [values[position] for position in at if position in values]
+            if any(value != stated[0] for value in stated[1:]):
+                return True
+    return False

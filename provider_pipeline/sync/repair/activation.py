@@ -151,7 +151,8 @@ def _evidence(
 ) -> Evidence:
     """The evidence on a candidate; one from outside runs in a sandbox."""
     data = StoredProviderData(session, provider_id, None if active is None else active.sample_id)
-    present, rule, doubt = readable_rule(active), candidate.rule, candidate.doubt
+    present, rule = readable_rule(active), candidate.rule
+    doubt = candidate.doubt if active is not None or candidate.is_unsure else None
     if candidate.version is not None and isinstance(response, StoredResponse):
         evidence = evaluate_in_sandbox(data, rule, present, response, doubt=doubt, between=between)
     else:

@@ -12,7 +12,7 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference, describe_drift, with_inherited_fields
-from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
@@ -66,6 +66,7 @@ class CandidateRule:
         rule: The rule.
         metadata: How it was made.
         doubt: Why it may be a wrong guess.
+        is_unsure: Whether it may not be a provider's first rule without a person.
         version: Its stored version if it is a proposal; None if the generator wrote it.
         places_agreed: Whether a person named its endpoints; otherwise they must be those of the active rule.
         analysis: The generator's output, with its reasons; empty for a proposal.
@@ -74,6 +75,7 @@ class CandidateRule:
     rule: ExtractionRule
     metadata: Mapping[str, Any]
     doubt: str | None = None
+    is_unsure: bool = False
     version: int | None = None
     places_agreed: bool = False
     analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -84,7 +86,7 @@ def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.T
     if task is None or task.proposed_version is None:
         return None
     version = catalog.rule_versions.get(session, provider_id, task.proposed_version)
-    return CandidateRule(stored_rule(version), version.metadata, None, version.version)
+    return CandidateRule(stored_rule(version), version.metadata, version=version.version)
 
 
 def generated_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bool = False) -> CandidateRule:
@@ -105,7 +107,8 @@ def generated_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: 
         endpoints = tuple(endpoint.model_copy(update={"pagination": None}) for endpoint in rule.endpoints)
         rule = rule.model_copy(update={"endpoints": endpoints})
     doubt = next((each["message"] for each in analysis["issues"] if each["type"] == "ambiguous"), None)
-    return CandidateRule(rule, analysis["metadata"], doubt, analysis=analysis)
+    unsure = analysis["confidence"] < CONFIDENT
+    return CandidateRule(rule, analysis["metadata"], doubt, is_unsure=unsure, analysis=analysis)
 
 
 def refuse_errors(slug: str, issues: Sequence[Mapping[str, Any]]) -> None:

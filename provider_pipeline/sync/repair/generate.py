@@ -128,6 +128,7 @@ class GeneratedRule:
         version: The stored version; an existing one if the same rule was generated before.
         activated: Whether it was activated.
         reason: Why it was, or was not, activated.
+        needs_review: Whether a person must look at it, because the generator was not sure of the list or the id.
         rule: The rule.
         analysis: The result of `RuleGenerator.analyze_sample`, with its evidence.
         models: Models it extracts from the sample.
@@ -139,6 +140,7 @@ class GeneratedRule:
     version: int
     activated: bool
     reason: str
+    needs_review: bool
     rule: ExtractionRule
     analysis: Mapping[str, Any]
     models: int
@@ -196,6 +198,7 @@ def generate_rule(
         version=result.version,
         activated=result.status == "activated",
         reason=result.reason,
+        needs_review=candidate.is_unsure and result.status == "needs_review" and activate is None,
         rule=candidate.rule,
         analysis=candidate.analysis,
         models=result.evidence.failing.candidate.models,

@@ -59,7 +59,7 @@ class Gate:
 def judge_candidate(evidence: Evidence, gates: GateBounds | None = None) -> tuple[Gate, ...]:
     """Judges a candidate by the gates that apply to it; it may be activated if it passes all of them.
 
-    Without an active rule and known models, only the fit and the endpoints count.
+    Without an active rule and known models, only the fit, the endpoints and a doubt count.
     """
     return tuple(_gates(evidence, gates or GateBounds()))
 
@@ -132,7 +132,7 @@ def _gates(evidence: Evidence, bounds: GateBounds) -> Iterator[Gate]:
         yield _keeps_known_ids(evidence, bounds)
     yield from _looks_for_every_page(evidence.unpaged)
     yield _asks_same_places(evidence.elsewhere)
-    if evidence.doubt is not None and failing.active is not None:
+    if evidence.doubt is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
     yield from _stored_gates(_comparable(evidence.stored), bounds)
     yield from _catalogue_gates(evidence.catalogue, bounds)

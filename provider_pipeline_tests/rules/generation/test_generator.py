@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provider_pipeline.rules.document import Detail, ExtractionRule
-from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
@@ -142,3 +142,50 @@ def test_without_any_detail_the_rule_is_that_of_the_listing():
     rule = detailed(samples.RICH, {"acme/model-1b-instruct": None})
     alone = RuleGenerator().analyze_sample(samples.RICH)
     assert (rule["fields"], rule["units"]) == (alone["fields"], alone["units"])
+
+
+CLEAR = {
+    "ids alone": {"data": [{"id": "gpt-4o"}, {"id": "o3"}]},
+    "private names": {"data": [{"id": "house-a", "object": "model"}, {"id": "house-b", "object": "model"}]},
+    "bare names": {"models": ["gpt-4o", "o3", "claude-3-opus"]},
+    "limits": {"items": [{"slug": "zorb-1", "context_length": 8192}, {"slug": "zorb-2", "context_length": 32768}]},
+    "prices": {
+        "result": [{"name": name, "pricing": {"prompt": "0.000001"}} for name in ("zorb-1", "zorb-2", "zorb-3")]
+    },
+    "a map": {name: {"max_input_tokens": 8192, "mode": "chat"} for name in ("gpt-4o", "o3", "claude-3-opus")},
+    "two providers": {"acme": {"models": {"gpt-4o": {"limit": 1}}}, "zeta": {"models": {"o3": {"limit": 2}}}},
+    "one model": {"data": [{"id": "llama-3-8b", "object": "model", "owned_by": "me"}]},
+    "deployments": {"data": [{"model_name": "gpt-4o", "info": {"id": f"{n:032x}", "mode": "chat"}} for n in range(9)]},
+}
+DOUBTFUL = {
+    "users": {"users": [{"id": "u1", "name": "Ann", "email": "a@x"}, {"id": "u2", "name": "Bob", "email": "b@x"}]},
+    "users under data": {"data": [{"id": "u1", "name": "Ann"}, {"id": "u2", "name": "Bob"}]},
+    "files": {"object": "list", "data": [{"id": f"file-{n}", "object": "file", "bytes": n} for n in range(9)]},
+    "keys": {"keys": [{"id": "k_1", "name": "main", "created": 1}, {"id": "k_2", "name": "b", "created": 2}]},
+    "agents": {"data": [{"id": f"a{n}", "object": "agent", "name": "Planner", "created_at": n} for n in range(9)]},
+    "data sets": {"data": [{"id": "squad", "description": "x"}, {"id": "mnli", "description": "y"}]},
+    "products": [{"id": 1, "title": "Chair", "price": 3}, {"id": 2, "title": "Table", "price": 4}],
+    "health": {"status": "ok", "checks": {"db": {"ok": True, "ms": 3}, "cache": {"ok": True, "ms": 1}}},
+    "a list left unread": {
+        "chat": {
+            "acme": {"gpt-4o": {"context_length": 1, "cost": {"input": 1}}, "o3": {"context_length": 2, "cost": {}}},
+            "zeta": {"claude-3": {"context_length": 1, "cost": {"input": 1}}},
+        },
+        "embedding": {
+            "acme": {"bge-m3": {"context_length": 1, "cost": {"input": 1}}, "e5": {"context_length": 2, "cost": {}}},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLEAR))
+def test_the_rule_of_a_clear_listing_may_be_used_without_review(name):
+    analysis = RuleGenerator().analyze_sample(CLEAR[name])
+    assert analysis["confidence"] >= CONFIDENT, analysis["issues"]
+
+
+@pytest.mark.parametrize("name", sorted(DOUBTFUL))
+def test_a_doubtful_rule_has_little_confidence_and_says_why(name):
+    analysis = RuleGenerator().analyze_sample(DOUBTFUL[name])
+    assert analysis["confidence"] < CONFIDENT
+    assert "ambiguous" in {issue["type"] for issue in analysis["issues"]}

@@ -1,0 +1,130 @@
+"""Statistics of a listing's accepted rows: profile, broken invariants, and changes since earlier listings."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from provider_pipeline.rules.history import SAME, History, Once
+from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
+from provider_pipeline.rules.matching import contradicts
+from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
+from provider_pipeline.rules.rows import Profile, ProfileBuilder
+from provider_pipeline.rules.thresholds import Thresholds
+
+SEVERITIES: Final = ("error", "warning", "info")
+
+
+class _Offenders:
+    """Models that break an invariant: their count and the first few ids."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, model_id: str) -> None:
+        self.count += 1
+        if len(self.first) < SAMPLE_SIZE:
+            self.first.append(model_id)
+
+
+class ListingStatistics:
+    """Statistics of accepted rows: their profile, the invariants they break, and how they follow earlier listings."""
+
+    def __init__(self, thresholds: Thresholds, history: History | None) -> None:
+        self._thresholds = thresholds
+        self._history = history
+        self._comparisons = (
+            [BaselineComparison(baseline, thresholds) for baseline in history.baselines] if history else []
+        )
+        self._profile = ProfileBuilder()
+        self._over_context = _Offenders()
+        self._both_limits = 0
+        self._contradictions = _Offenders()
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Count some rows, each model once."""
+        self._profile.add(rows)
+        self._check_invariants(rows)
+        if self._history is not None and rows:
+            before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
+            for row in rows:
+                selves = before.get(row["model_id"])
+                for place, comparison in enumerate(self._comparisons):
+                    comparison.add(row, SAME if selves is None else selves[place])
+
+    def profile(self) -> Profile:
+        """The profile of all rows so far."""
+        return self._profile.profile()
+
+    def distinct_ids_hold(self, count: int) -> bool:
+        """Whether there are about as many models as in the accepted listings, if there are any."""
+        least = self._thresholds.min_count_ratio
+        return all(count >= least * comparison.baseline.profile.count for comparison in self._comparisons)
+
+    def violations_share(self, count: int) -> float:
+        """The largest share of models that break one invariant; `count` is the number of models."""
+        return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
+
+    def history_issues(self, profile: Profile, ids: Collection[str], rejected: Iterable[str]) -> list[dict[str, Any]]:
+        """What is implausible compared with accepted listings; `ids` have a row, `rejected` are listed without one."""
+        found: list[dict[str, Any]] = []
+        for comparison, overlap in zip(self._comparisons, self._overlap(ids, rejected), strict=True):
+            found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
+            found += comparison.movement_issues()
+        return _worst_of_each(found)
+
+    def _overlap(self, ids: Collection[str], rejected: Iterable[str]) -> list[Overlap]:
+        counted = [comparison.overlap() for comparison in self._comparisons]
+        if self._history is None or not any(looks_replaced(each, self._thresholds) for each in counted):
+            return counted
+        respelled = self._listed_then(self._history.respelled(ids))
+        refused = self._listed_then(self._history.before(dict.fromkeys(rejected, "")).values())
+        return [
+            comparison.overlap(respelled=respelled[place], rejected=refused[place])
+            for place, comparison in enumerate(self._comparisons)
+        ]
+
+    def _listed_then(self, models: Iterable[Sequence[Once]]) -> list[int]:
+        """How many of the models each earlier listing had."""
+        counts = [0] * len(self._comparisons)
+        for selves in models:
+            for place in range(len(counts)):
+                counts[place] += selves[place].listed
+        return counts
+
+    def invariant_issues(self, count: int, allowed: float) -> Iterable[dict[str, Any]]:
+        """Invariants broken by some of the `count` models; an error above the `allowed` share."""
+        for kind, offenders, among, message in (
+            ("output_above_context", self._over_context, self._both_limits, "an output limit above the context length"),
+            ("contradictory_capabilities", self._contradictions, count, "capabilities that exclude each other"),
+        ):
+            if offenders.count:
+                share = offenders.count / among
+                yield issue(
+                    kind,
+                    "error" if share > allowed and offenders.count > 1 else "warning",
+                    f"{offenders.count} of {among} models have {message}",
+                    expected=f"at most {allowed:.0%} of them",
+                    actual=f"{share:.0%}",
+                    sample=offenders.first,
+                    recovery="Check the fields and the capability patterns in the rule.",
+                )
+
+    def _check_invariants(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        for row in rows:
+            output = row["max_output_tokens"]
+            if output is not None and (context := row["context_length"]) is not None:
+                self._both_limits += 1
+                if output > context:
+                    self._over_context.add(row["model_id"])
+            if contradicts(row["capabilities"]):
+                self._contradictions.add(row["model_id"])
+
+
+def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of issues of one type the most severe one, and of equals the first."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in issues:
+        known = found.get(entry["type"])
+        if known is None or SEVERITIES.index(entry["severity"]) < SEVERITIES.index(known["severity"]):
+            found[entry["type"]] = entry
+    return list(found.values())
