@@ -35,6 +35,8 @@ def has_controls(text: str) -> bool:
 
 Severity = Literal["error", "warning", "info"]
 SAMPLE_SIZE: Final = 5
+REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
+"""What an operator should do when a rule no longer fits."""
 _TEXT_SIZE: Final = 120
 
 

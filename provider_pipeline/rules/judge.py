@@ -10,11 +10,12 @@ from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected, merged_row
 from provider_pipeline.rules.guards import accepted_by_hand
-from provider_pipeline.rules.history import SAME, History, Once
-from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.history import SAME, History
+from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
 from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
 from provider_pipeline.rules.rows import Profile, ProfileBuilder, meaning_of, sized_digest
+from provider_pipeline.rules.set_aside import SetAsideValues
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
@@ -23,7 +24,6 @@ REJECTED_SAMPLE: Final = 50
 _SEVERITIES: Final = ("error", "warning", "info")
 _BATCH: Final = 1_000
 """Items read, or kept rows compared with history, at a time."""
-_REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Verdict:
         issues: All findings, errors first.
         rejected: The first `REJECTED_SAMPLE` rejected items, each with reason, field, detail and value.
         rejected_count: All of them.
-        rejected_ids: Models that are listed only in rejected items. They are not missing.
         superseded: For ids that `add_page` returned several times, because a later endpoint lists them too: how many
             versions came before the last. `latest_versions` drops those.
     """
@@ -44,7 +43,6 @@ class Verdict:
     issues: tuple[dict[str, Any], ...]
     rejected: tuple[dict[str, Any], ...]
     rejected_count: int
-    rejected_ids: frozenset[str]
     profile: Profile
     superseded: Mapping[str, int]
 
@@ -77,7 +75,11 @@ class ListingJudge:
         self._rule = rule
         capabilities = CompiledCapabilities(rule.capability_rules)
         work = Work(LISTING_STEPS)
-        self._readers = [ItemReader(endpoint, capabilities, self._thresholds, work) for endpoint in rule.endpoints]
+        self._set_aside = SetAsideValues()
+        self._readers = [
+            ItemReader(endpoint, capabilities, self._thresholds, work, self._set_aside.add)
+            for endpoint in rule.endpoints
+        ]
         self._history = history
         self._accepted = accepted
         self._statistics = _Statistics(self._thresholds, history)
@@ -92,8 +94,6 @@ class ListingJudge:
         self._duplicates: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
-        self._rejected_ids: set[str] = set()
-        self._rejected_fields: Counter[str] = Counter()
 
     def add_page(self, document: Any, *, endpoint: int = 0) -> list[dict[str, Any]]:
         """The accepted rows of one page; problems go into the verdict.
@@ -151,14 +151,19 @@ class ListingJudge:
             *self._cost_issues(),
             *self._extraction_issues(profile),
             *self._rejection_issues(),
+            *self._set_aside.issues(
+                profile,
+                self._items,
+                self._allowed(self._thresholds.max_set_aside_share, "set_aside_share"),
+                self._allowed(self._thresholds.max_rejected_share, "rejected_share"),
+            ),
             *self._duplicate_issues(),
             *statistics.invariant_issues(
                 profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
             ),
         ]
         ids = self._seen[0] if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
-        rejected_ids = frozenset(self._rejected_ids.difference(ids))
-        found += statistics.history_issues(profile, ids, rejected_ids)
+        found += statistics.history_issues(profile, ids)
         if self._accepted:
             found = accepted_by_hand(found, self._accepted)
         found.sort(key=lambda entry: _SEVERITIES.index(entry["severity"]))
@@ -167,22 +172,19 @@ class ListingJudge:
             issues=tuple(found),
             rejected=tuple(self._rejected),
             rejected_count=self._reasons.total(),
-            rejected_ids=rejected_ids,
             profile=profile,
             superseded=dict(self._superseded),
         )
 
-    def rejected_fields(self) -> dict[str, int]:
-        """Rejected items by column so far; the empty name stands for items that are not objects."""
-        return dict(sorted(self._rejected_fields.items()))
-
     def shares(self) -> dict[str, float]:
-        """The shares of rejected, repeated and contradictory rows so far, named as in a rule's `expect`."""
+        """The shares of rejected, repeated and contradictory rows and of values set aside, named as in `expect`."""
         statistics = self._whole()
+        profile = statistics.profile()
         return {
             "rejected_share": self._reasons.total() / max(1, self._items),
             "duplicate_share": self._duplicates.total() / max(1, self._items),
-            "violations_share": statistics.violations_share(statistics.profile().count),
+            "violations_share": statistics.violations_share(profile.count),
+            "set_aside_share": self._set_aside.largest_share(profile, self._items),
         }
 
     def _slices(self, items: list[Any]) -> Iterator[list[Any]]:
@@ -215,9 +217,6 @@ class ListingJudge:
 
     def _reject(self, rejected: Rejected) -> None:
         self._reasons[rejected.reason, rejected.detail] += 1
-        if rejected.model_id is not None:
-            self._rejected_ids.add(rejected.model_id)
-        self._rejected_fields[rejected.field] += 1
         if len(self._rejected) < REJECTED_SAMPLE:
             self._rejected.append(
                 {
@@ -249,7 +248,7 @@ class ListingJudge:
                 expected="a JSON list of model objects",
                 actual=self._unmatched[0][1],
                 sample=[described for _, described in self._unmatched],
-                recovery=_REGENERATE,
+                recovery=REGENERATE,
             )
         elif self._too_costly is not None:
             return
@@ -265,7 +264,7 @@ class ListingJudge:
                 f"the listing gives {profile.count} models out of {self._items} items",
                 expected=f"at least {max(1, self._thresholds.min_models)} models",
                 actual=profile.count,
-                recovery=_REGENERATE,
+                recovery=REGENERATE,
             )
         elif profile.covered / profile.count < self._thresholds.min_coverage:
             yield issue(
@@ -304,7 +303,7 @@ class ListingJudge:
                 expected=f"at most {allowed:.0%} of the items rejected, for whatever reason",
                 actual=f"{total / self._items:.1%}",
                 sample=[entry["value"] for entry in self._rejected if entry["reason"] == reason],
-                recovery=_REGENERATE if held else "These items are left out; the others are used.",
+                recovery=REGENERATE if held else "These items are left out; the others are used.",
             )
 
     def _duplicate_issues(self) -> Iterable[dict[str, Any]]:
@@ -381,32 +380,23 @@ class _Statistics:
         """The largest share of models that break one invariant; `count` is the number of models."""
         return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
 
-    def history_issues(self, profile: Profile, ids: Collection[str], rejected: Iterable[str]) -> list[dict[str, Any]]:
-        """What is implausible compared with accepted listings; `ids` have a row, `rejected` are listed without one."""
+    def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
+        """What is implausible compared with accepted listings; `ids` are the models listed now."""
         found: list[dict[str, Any]] = []
-        for comparison, overlap in zip(self._comparisons, self._overlap(ids, rejected), strict=True):
+        for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
             found += comparison.movement_issues()
         return _worst_of_each(found)
 
-    def _overlap(self, ids: Collection[str], rejected: Iterable[str]) -> list[Overlap]:
+    def _overlap(self, ids: Collection[str]) -> list[Overlap]:
         counted = [comparison.overlap() for comparison in self._comparisons]
         if self._history is None or not any(looks_replaced(each, self._thresholds) for each in counted):
             return counted
-        respelled = self._listed_then(self._history.respelled(ids))
-        refused = self._listed_then(self._history.before(dict.fromkeys(rejected, "")).values())
+        respelled = list(self._history.respelled(ids))
         return [
-            comparison.overlap(respelled=respelled[place], rejected=refused[place])
+            comparison.overlap(respelled=sum(selves[place].listed for selves in respelled))
             for place, comparison in enumerate(self._comparisons)
         ]
-
-    def _listed_then(self, models: Iterable[Sequence[Once]]) -> list[int]:
-        """How many of the models each earlier listing had."""
-        counts = [0] * len(self._comparisons)
-        for selves in models:
-            for place in range(len(counts)):
-                counts[place] += selves[place].listed
-        return counts
 
     def invariant_issues(self, count: int, allowed: float) -> Iterable[dict[str, Any]]:
         """Invariants broken by some of the `count` models; an error above the `allowed` share."""

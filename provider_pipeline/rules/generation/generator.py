@@ -22,7 +22,6 @@ from provider_pipeline.rules.generation.samples import EndpointSample, detect_ki
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression
-from provider_pipeline.rules.rows import NUMERIC
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
@@ -264,18 +263,10 @@ def _labelled(draft: _Draft) -> _Draft:
 
 
 def _calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models.
-
-    An odd limit or price in the sample must not cost a model: such columns are named `unreadable`.
-    """
+    """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models."""
     expect: dict[str, Any] = dict(draft["expect"])
-    for _ in range(1 + len(NUMERIC)):
-        judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
-        rows = judge.add_page(sample)
-        unreadable = [column for column in judge.rejected_fields() if column in NUMERIC]
-        if not unreadable:
-            break
-        expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})
+    judge = ListingJudge(ExtractionRule.parse(draft))
+    rows = judge.add_page(sample)
     shares = judge.shares()
     expect |= {name: round(share, 4) for name, share in shares.items() if share > 0}
     rejected = shares["rejected_share"]
