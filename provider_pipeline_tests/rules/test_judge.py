@@ -129,8 +129,9 @@ def test_several_odd_values_of_one_model_are_set_aside_each():
             "name": "name",
             "context_length": "context",
             "input_modalities": "in",
-            "license": "license",
+            "license": "terms",
         },
+        "capability_rules": [],
     }
     item = {"id": "gpt-4o", "name": 4, "context": -9, "in": [{"type": "text"}], "terms": {"text": "nul\x00"}}
     result = judged({"data": [item, {"id": "gpt-4.1", "name": "GPT-4.1"}]}, rule=rule)

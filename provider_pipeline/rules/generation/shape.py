@@ -193,6 +193,18 @@ def _named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0)
                 yield here, lookup, value
         else:
             yield from _prices(entry, label, here, chosen)
+            for key, value in entry.items():
+                if isinstance(value, dict):
+                    yield from _values_inside(value, (*here, key), f"{chosen}.{quote_key(key)}")
+
+
+def _values_inside(node: dict[str, Any], path: Path, chosen: str, nesting: int = 0) -> Iterator[Entry]:
+    """The numbers of objects such as `{"max_length": {"value": 8192}}` inside an entry."""
+    for key, value in node.items():
+        if isinstance(value, dict) and nesting < _MAX_NESTING:
+            yield from _values_inside(value, (*path, key), f"{chosen}.{quote_key(key)}", nesting + 1)
+        elif key == "value" and number(value) is not None:
+            yield (*path, key), f"({chosen}.{key} | [0])", value
 
 
 def _label(entries: list[dict[str, Any]]) -> str | None:
