@@ -123,6 +123,9 @@ def test_modalities_are_read_by_their_common_names(value, modalities):
         ("\u202eexe.\u2066gpj\u2069", "exe.gpj"),
         ("one\u2028two\u2029", "one two"),
         ("\x1b\u200f", None),
+        ("\ufeffGPT\u200b-4\xado\u2060", "GPT-4o"),
+        ("a\u200db \u200c", "ab"),
+        ("\u0645\u06cc\u200c\u0634\u0648\u062f", "\u0645\u06cc\u200c\u0634\u0648\u062f"),
     ],
 )
 def test_a_name_is_one_line_without_control_characters(value, name):

@@ -27,6 +27,8 @@ _AMBIGUOUS_PENALTY: Final = 0.5
 _MIN_SCORE: Final = 0.15
 _MIN_PLAUSIBLE: Final = 0.9
 _MIN_AGREEMENT: Final = 0.8
+_ENOUGH_NAMES: Final = 4
+_COMMON_NAME: Final = 0.5
 _ONE_ODD_AMONG: Final = 3
 _MODALITIES_MAX_DEPTH: Final = 3
 _MAX_ALTERNATIVES: Final = 6
@@ -34,7 +36,7 @@ _MAX_TOKENS: Final = int(Thresholds.model_fields["max_tokens"].default)
 
 _BASE_MODEL_SAMPLE: Final = 2_000
 _BASE_MODEL_MIN_KNOWN: Final = 0.5
-_BASE_MODEL_MAX_DEPTH: Final = 3
+_BASE_MODEL_MAX_DEPTH: Final = 6
 
 _MILLISECONDS: Final = 1e11
 _SECONDS_SPREAD: Final = 5
@@ -91,7 +93,7 @@ def field_map(shape: Shape, identity: IdChoice, answer: Any, listing: Path) -> F
     found = FieldMap({"id": identity.expression})
     depth = identity.depth
     name, names = _name_choice(shape, identity.expression, depth)
-    found.take("name", _with_fallbacks(name, names), names)
+    found.take("name", name, names)
     contexts = _served_first(_limit_choices(shape, "context_length", depth))
     context = next((c for c in contexts if c.plausible >= _MIN_PLAUSIBLE and c.score >= _MIN_SCORE), None)
     context = _with_fallbacks(context, contexts)
@@ -198,20 +200,39 @@ def _with_fallbacks(choice: FieldChoice | None, found: list[FieldChoice]) -> Fie
 
 
 def _name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
-    """The display name: a text near the id, other than the id, that is not the same for most models."""
+    """The display name: a text near the id, other than the id, that is not the same for most models.
+
+    Models without one take the next best.
+    """
     found = [
         choice
-        for choice in _choices(shape, "display_name", lambda v: isinstance(v, str) and 0 < len(v) <= 300, depth)
+        for choice in _choices(shape, "display_name", lambda v: isinstance(v, str) and len(v) <= 300, depth)
         if choice.expression != id_expression and len(choice.column.path) - 1 <= depth + 1
     ]
-    for choice in found:
-        distinct = len({value for value in choice.column.values if isinstance(value, str)})
-        if choice.plausible < _MIN_PLAUSIBLE or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
-            continue
-        if len(choice.column.values) >= 4 and distinct < 0.25 * len(choice.column.values):
-            continue
-        return choice, found
-    return None, found
+    names = sorted((one for one in found if _is_name_of_models(one, depth)), key=_name_order)
+    if not names:
+        return None, found
+    parts, covered = list[str](), set[int]()
+    for choice in names:
+        held = {owner for owner, value in choice.column.by_owner.items() if value}
+        # A name inside another object may be that of another model, such as the one behind a deployment.
+        if not parts or (held - covered and choice.column.path[:-1] == names[0].column.path[:-1]):
+            parts.append(choice.expression)
+            covered |= held
+    return replace(names[0], expression=" || ".join(parts)), found
+
+
+def _name_order(choice: FieldChoice) -> float:
+    """The best name first; that some models lack it does not matter, as they take the next."""
+    return -choice.score / (math.sqrt(choice.fill) if choice.fill >= _COMMON_NAME else 1.0)
+
+
+def _is_name_of_models(choice: FieldChoice, depth: int) -> bool:
+    values = choice.column.values
+    if choice.plausible < _MIN_PLAUSIBLE or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
+        return False
+    distinct = len({value for value in values if isinstance(value, str) and value})
+    return distinct > 0 and (len(values) < _ENOUGH_NAMES or distinct >= 0.25 * len(values))
 
 
 def _names_the_model(column: Column, depth: int) -> bool:

@@ -13,7 +13,7 @@ from provider_pipeline.rules.values import number
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 
-MAX_DEPTH: Final = 4
+MAX_DEPTH: Final = 6
 MAX_PATHS: Final = 600
 MAX_ITEMS: Final = 20_000
 _MAX_ENTRIES: Final = 40

@@ -240,3 +240,43 @@ def test_where_ids_are_arbitrary_the_base_model_gives_the_capabilities():
 def test_where_ids_name_known_models_there_is_no_base_model():
     sample = {"data": [{"id": "gpt-4o", "model": "whisper-1"}, {"id": "claude-3-haiku", "model": "whisper-1"}]}
     assert "base_model" not in RuleGenerator().analyze_sample(sample)["fields"]
+
+
+def test_a_model_without_its_display_name_takes_its_own_next_best_name():
+    items = [
+        {"id": "acme-1", "display_name": "Acme One", "name": "one"},
+        {"id": "acme-2", "display_name": None, "name": "two"},
+        {"id": "acme-3", "display_name": "", "name": "three"},
+        {"id": "acme-4", "display_name": "Acme Four", "name": "four"},
+        {"id": "acme-5", "display_name": None, "name": None},
+    ]
+    names = [row["display_name"] for row in rows_of({"data": items}).values()]
+    assert names == ["Acme One", "two", "three", "Acme Four", None]
+
+
+def test_the_name_of_the_model_behind_a_deployment_is_not_a_display_name():
+    items = [
+        {"id": f"dep-{n}", "display_name": None if n == 2 else f"Team {n}", "model": {"name": "gpt-4o"}}
+        for n in range(4)
+    ]
+    assert rows_of({"data": items})["dep-2"]["display_name"] is None
+
+
+def test_the_text_that_callers_send_is_the_id_beside_a_number():
+    items = [{"id": 4100 + n, "ident": f"glm-{n}", "name": f"GLM {n}"} for n in range(3)]
+    rows = rows_of({"items": items})
+    assert [(name, row["display_name"]) for name, row in rows.items()] == [(f"glm-{n}", f"GLM {n}") for n in range(3)]
+    assert list(rows_of({"items": [{"id": 7, "name": "gpt-4o"}, {"id": 8, "name": "o3"}]})) == ["gpt-4o", "o3"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda name: {"litellm_params": {"model": name}},
+        lambda name: {"details": {"resources": {"backend": {"model": {"name": name}}}}},
+        lambda name: {"properties": {"model": {"name": name}}},
+    ],
+)
+def test_the_model_behind_a_deployment_is_found_deep_in_the_item(around):
+    items = [{"id": f"d{n:08x}", **around(name)} for n, name in enumerate(("gpt-4o", "openai/o3", "claude-sonnet-4"))]
+    assert [row["family"] for row in rows_of({"data": items}).values()] == ["gpt-4o", "o-series", "claude"]
