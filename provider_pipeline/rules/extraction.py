@@ -8,7 +8,8 @@ from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import Closure, Compiled, compiled
+from provider_pipeline.rules.jmespath_compiler import plain_path
+from provider_pipeline.rules.language import Closure, Compiled, compiled, parse_expression
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
@@ -88,6 +89,7 @@ class ItemReader:
         self._work = work or Work(LISTING_STEPS)
         self._items = 0
         self._selector = compiled(endpoint.selector)
+        self._list_path = plain_path(parse_expression(endpoint.selector.removesuffix("[*]") or "@"))
         self._fields = fields
         self._cost = sum(each.cost for each in fields.values()) + capabilities.cost
         self._with_details = endpoint.detail is not None
@@ -140,7 +142,7 @@ class ItemReader:
                 f"expressions more than {_LISTING_LIMIT}"
             ) from error
         if not isinstance(found, list):
-            return None
+            return [] if found is None and _is_null_at(document, self._list_path) else None
         count = len(found)
         if count > FEW_ITEMS and not selector.chooses and not has_elements(document, count // ITEMS_PER_ELEMENT):
             raise RuleTooCostlyError(
@@ -232,6 +234,16 @@ class ItemReader:
             return model_id
         base = self._base_model(item, self._work)
         return base if isinstance(base, str) and 0 < len(base) <= MAX_ID_LENGTH else model_id
+
+
+def _is_null_at(document: Any, path: tuple[str, ...] | None) -> bool:
+    """Whether the document has the list's place, but null there: how some servers write an empty list."""
+    if not path:
+        return False
+    *around, last = path
+    for key in around:
+        document = document.get(key) if isinstance(document, dict) else None
+    return isinstance(document, dict) and document.get(last, ...) is None
 
 
 def _present(fields: Mapping[str, Compiled], *columns: str) -> list[tuple[str, Closure]]:

@@ -61,8 +61,16 @@ def test_an_answer_without_a_listing_fails_the_extraction(answer):
     assert result["extracted_models"] == []
 
 
-def test_an_empty_listing_is_never_valid():
-    assert types(judged({"data": []})) == ["empty_listing"]
+@pytest.mark.parametrize("empty", [[], None])
+def test_an_empty_listing_is_never_valid(empty):
+    assert types(judged({"data": empty})) == ["empty_listing"]
+
+
+def test_a_missing_list_is_not_an_empty_one():
+    rule = {"jmespath_rule": "result.models[*]", "capability_rules": []}
+    for answer in (None, {}, {"result": None}, {"result": {}}, {"result": {"models": {}}}):
+        assert types(judged(answer, rule=rule)) == ["extraction_failed"]
+    assert types(judged({"result": {"models": None}}, rule=rule)) == ["empty_listing"]
 
 
 @pytest.mark.parametrize(
