@@ -18,10 +18,13 @@ from provider_pipeline.rules.generation.capability_rules import (
 from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
+from provider_pipeline.rules.generation.prices import foreign_currency
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
+from provider_pipeline.rules.generation.unread import other_currencies, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.model_columns import PRICE_COLUMNS
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
@@ -125,10 +128,18 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     listing = with_details(chosen, sample)
     chosen_fields = field_map(listing.shape, listing.ids[0], answer, listing.path)
     fields, units = chosen_fields.fields, chosen_fields.units
+    predicates = capability_evidence(listing.shape, fields)
+    read = [*fields.values(), *(unit["by"] for unit in units.values() if isinstance(unit, dict))]
+    read += [text for each in predicates.values() for text in (*each.evidence, *each.counter)]
+    known = [each["expression"] for name in fields for each in chosen_fields.alternatives.get(name, ())]
+    unread = unread_fields(listing.shape, read, [*chosen_fields.junk, *known])
     pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
     confidence, issues = _confidence(chosen, found)
     if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path)):
         issues.append(_unclear_pages(field))
+    foreign = foreign_currency(answer, listing.path)
+    currencies = [foreign] if foreign else other_currencies(listing.shape)
+    issues += unread_issue(unread, currencies, priced=not fields.keys().isdisjoint(PRICE_COLUMNS))
     parts: dict[str, Any] = {} if sample.path is None else {"endpoint": sample.path}
     parts |= {
         "jmespath_rule": chosen.selector,
@@ -144,7 +155,7 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
         item_count=len(chosen.items),
         parts=parts | {"expect": {"id_type": chosen.ids[0].id_type}},
         kind=kind,
-        predicates=EndpointPredicates(listing, capability_evidence(listing.shape, fields), sample.name),
+        predicates=EndpointPredicates(listing, predicates, sample.name),
         only_text=only_text(listing.shape, fields),
         evidence={
             "candidates": [candidate.summary() for candidate in found[:_SHOWN_CANDIDATES]],
@@ -154,6 +165,7 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
             ],
             "fields": chosen_fields.alternatives,
             "junk": chosen_fields.junk,
+            "unread": {one.expression: one.reason for one in unread},
             "pagination": pagination_from,
         },
         confidence=confidence,
