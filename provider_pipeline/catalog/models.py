@@ -22,20 +22,11 @@ _AT_ONCE = 50_000
 
 def previous_rows(session: Session, provider_id: int, model_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The listed columns of the given models as last accepted, by model id; removed models are left out."""
-    return {row["model_id"]: row for row, _ in kept_rows(session, provider_id, model_ids)}
-
-
-def kept_rows(
-    session: Session, provider_id: int, model_ids: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """The rows of `previous_rows`, each with its overridden fields."""
     columns = (provider_model.c[name] for name in ROW_COLUMNS)
-    query = select(*columns, provider_model.c.overridden_fields).where(
-        provider_model.c.provider_id == provider_id, provider_model.c.status != "removed"
-    )
+    query = select(*columns).where(provider_model.c.provider_id == provider_id, provider_model.c.status != "removed")
     wanted = provider_model.c.model_id == any_(literal(list(model_ids), ARRAY(Text)))
-    for *values, set_by_people in session.execute(query.where(wanted)):
-        yield dict(zip(ROW_COLUMNS, values, strict=True)), set_by_people
+    rows = (dict(zip(ROW_COLUMNS, values, strict=True)) for values in session.execute(query.where(wanted)))
+    return {row["model_id"]: row for row in rows}
 
 
 def earlier_selves(

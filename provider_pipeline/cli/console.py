@@ -23,7 +23,18 @@ from provider_pipeline.rules.model_columns import HEADINGS
 
 STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red", "skipped": "cyan"}
 MODEL_NUMBERS = tuple(HEADINGS.values())
-OUTCOME_COLUMNS = ("provider", "models", "created", "updated", "unchanged", "gone", "status", "seconds", "why")
+OUTCOME_COLUMNS = (
+    "provider",
+    "models",
+    "created",
+    "renamed",
+    "updated",
+    "unchanged",
+    "gone",
+    "status",
+    "seconds",
+    "why",
+)
 
 _PIPE_WIDTH = 160
 
@@ -187,7 +198,7 @@ def outcome_table(title: str, summaries: Iterable[dict[str, Any]], *, samples: C
         (
             marked(summary["provider"], sample=summary["provider"] in samples),
             summary["models"] if summary["status"] == "synced" else None,
-            *(summary[name] for name in ("created", "updated", "unchanged")),
+            *(summary[name] for name in ("created", "renamed", "updated", "unchanged")),
             summary["missing"] + summary["removed"],
             Text(summary["status"], style=STATUS_STYLES[summary["status"]]),
             f"{summary['seconds']:.2f}",
@@ -195,14 +206,15 @@ def outcome_table(title: str, summaries: Iterable[dict[str, Any]], *, samples: C
         )
         for summary in summaries
     )
-    return table(title, OUTCOME_COLUMNS, rows, right=(*OUTCOME_COLUMNS[1:6], "seconds"))
+    return table(title, OUTCOME_COLUMNS, rows, right=(*OUTCOME_COLUMNS[1:7], "seconds"))
 
 
 def outcome_line(outcome: sync.outcome.SyncOutcome) -> str:
     """One provider's result as one plain line."""
     if outcome.status != "synced":
         return f"{outcome.status}: {outcome.reason}"
+    renamed = f"{outcome.renamed} renamed, " if outcome.renamed else ""
     return (
-        f"{outcome.slug}: {outcome.models} models, {outcome.created} created, {outcome.updated} updated, "
+        f"{outcome.slug}: {outcome.models} models, {outcome.created} created, {renamed}{outcome.updated} updated, "
         f"{outcome.unchanged} unchanged, {outcome.missing + outcome.removed} gone"
     )

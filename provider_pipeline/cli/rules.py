@@ -97,7 +97,7 @@ def generate(
     else:
         state = "active" if generated.activated else "stored, not active"
         for issue in generated.analysis["issues"]:
-            if issue["severity"] != "info":
+            if issue["severity"] != "info" or issue["type"] == "unread_fields":
                 note(f"{issue['severity']}: {issue['message']}")
         say(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
     if generated.needs_review:

@@ -223,6 +223,7 @@ def rule_markdown(rule: rules.document.ExtractionRule) -> dg.MarkdownMetadataVal
         lines.append("")
     if rule.capability_rules:
         lines.append(f"Capabilities it recognizes: {', '.join(each.capability for each in rule.capability_rules)}")
+    lines += ["", *(f"- {each['severity']}: {one_line(each['message'])}" for each in rule.issues)]
     return markdown(lines)
 
 

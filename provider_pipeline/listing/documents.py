@@ -7,8 +7,8 @@ room (RFC 8259):
 - `NaN`, `Infinity` and numbers beyond a double's range are refused, too large (`1e999`) or too small (`1e-999`, which
   would read as zero); integers are read exactly, up to 4,300 digits.
 - UTF-8, UTF-16 and UTF-32 are read, with or without a byte order mark; bytes that are not text are refused.
-- Lone surrogates and NUL characters in strings are read; the rules reject the model that holds one
-  (`unstorable_text`), and keep the others.
+- Lone surrogates and NUL characters in strings are read; the rules set aside the value that holds one
+  (`unstorable_text`), and keep the model.
 - Anything but white space after the document is refused, and so are more than 100 levels of nesting.
 - Density is limited, because a page of brackets and commas costs the time and memory of a large listing: 1,000,000
   objects and lists, but no more than 50,000 plus one per 8 bytes; 100,000 values plus one per 6 bytes. Where orjson

@@ -142,11 +142,7 @@ def parse_capability_rules(rules: Any) -> tuple[CapabilityRule, ...]:
 
 
 class Expectation(BaseModel):
-    """Properties of the rule's own sample that later listings are compared with.
-
-    Attributes:
-        unreadable: Columns that held unreadable values in the sample: such a value then counts as null.
-    """
+    """Properties of the rule's own sample that later listings are compared with."""
 
     model_config = _MODEL
 
@@ -154,7 +150,7 @@ class Expectation(BaseModel):
     rejected_share: float = Field(0.0, ge=0, le=1)
     duplicate_share: float = Field(0.0, ge=0, le=1)
     violations_share: float = Field(0.0, ge=0, le=1)
-    unreadable: tuple[Name, ...] = Field((), max_length=64)
+    set_aside_share: float = Field(0.0, ge=0, le=1)
 
 
 class Detail(BaseModel):

@@ -1,16 +1,19 @@
-"""Run a rule on a page: items to rows, rejected items with reasons, repeated ids merged."""
+"""Run a rule on a page: items to rows, with the values set aside and the items rejected."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import Closure, Compiled, compiled
+from provider_pipeline.rules.jmespath_compiler import plain_path
+from provider_pipeline.rules.language import Closure, Compiled, compiled, parse_expression
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.rows import NUMERIC, ROW_COLUMNS, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.set_aside import SetAside
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
     BadValueError,
@@ -52,21 +55,17 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
 }
 """A rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
 
-Reader = Callable[..., Any]
-"""From a value and further arguments to a column's value; raises `BadValueError`."""
-
 _LISTING_LIMIT: Final = f"{LISTING_STEPS:,} steps and {STEPS_PER_ITEM:,} for each item"
 _EMPTY_ROW: Final[dict[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
 class Rejected(NamedTuple):
-    """An item without a row; has its `model_id` if that could be read."""
+    """An item without a row, because its id cannot be read."""
 
     reason: str
     field: str
     detail: str
     value: Any
-    model_id: str | None = None
 
 
 class ItemReader:
@@ -77,6 +76,7 @@ class ItemReader:
         capabilities: The rule's capability rules.
         thresholds: For the largest plausible numbers.
         work: The step budget that all endpoints of the rule share; one of its own if None.
+        on_set_aside: Called with each value that is set aside.
     """
 
     def __init__(
@@ -85,11 +85,13 @@ class ItemReader:
         capabilities: CompiledCapabilities,
         thresholds: Thresholds,
         work: Work | None = None,
+        on_set_aside: Callable[[SetAside], None] = lambda _: None,
     ) -> None:
         fields = {FIELD_COLUMNS.get(name, name): compiled(text) for name, text in endpoint.fields.items()}
         self._work = work or Work(LISTING_STEPS)
         self._items = 0
         self._selector = compiled(endpoint.selector)
+        self._list_path = plain_path(parse_expression(endpoint.selector.removesuffix("[*]") or "@"))
         self._fields = fields
         self._cost = sum(each.cost for each in fields.values()) + capabilities.cost
         self._with_details = endpoint.detail is not None
@@ -98,15 +100,17 @@ class ItemReader:
         self._id_is_key = ("_key",) in fields["model_id"].paths
         self._id_type = endpoint.expect.id_type
         self._capabilities = capabilities
-        self._name = fields["display_name"].evaluate if "display_name" in fields else None
-        self._max_tokens, self._max_price = thresholds.max_tokens, thresholds.max_price
-        self._limits = [
-            (column, get, _reader(read_limit, endpoint, column)) for column, get in _present(fields, *LIMIT_COLUMNS)
-        ]
-        self._modalities = _present(fields, "input_modalities", "output_modalities")
+        self._on_set_aside = on_set_aside
+        limit = partial(read_limit, largest=thresholds.max_tokens)
+        readers: dict[str, Callable[[Any], Any]] = {
+            "display_name": read_text,
+            **dict.fromkeys(LIMIT_COLUMNS, limit),
+            **dict.fromkeys(("input_modalities", "output_modalities"), read_modalities),
+        }
+        self._columns = [(column, get, readers[column]) for column, get in _present(fields, *readers)]
+        self._read_price = partial(read_price, largest=thresholds.max_price)
         self._prices = [
-            (column, get, unit_factor(endpoint.units.get(column)), _reader(read_price, endpoint, column))
-            for column, get in _present(fields, *PRICE_COLUMNS)
+            (column, get, unit_factor(endpoint.units.get(column))) for column, get in _present(fields, *PRICE_COLUMNS)
         ]
         self._metadata = _present(fields, *(name for name in fields if name not in set(FIELD_COLUMNS.values())))
 
@@ -141,7 +145,7 @@ class ItemReader:
                 f"expressions more than {_LISTING_LIMIT}"
             ) from error
         if not isinstance(found, list):
-            return None
+            return [] if found is None and _is_null_at(document, self._list_path) else None
         count = len(found)
         if count > FEW_ITEMS and not selector.chooses and not has_elements(document, count // ITEMS_PER_ELEMENT):
             raise RuleTooCostlyError(
@@ -165,7 +169,7 @@ class ItemReader:
             raise self._too_costly("model_id", error) from error
 
     def row(self, item: Any) -> dict[str, Any] | Rejected:  # noqa: PLR0912  # one branch for each kind of column
-        """The row of one item, or why it was rejected.
+        """The row of one item, or why it was rejected. Any unreadable value but the id is only set aside.
 
         Raises:
             RuleTooCostlyError: It takes too many steps, or is too large.
@@ -180,32 +184,34 @@ class ItemReader:
             value = self._id(item, work)
             row["model_id"] = model_id = read_id(value, self._id_type)
             if is_no_model(model_id, is_key=self._id_is_key):
-                return Rejected(NO_MODEL, column, "a routing pattern or a specimen", value, model_id)
-            if self._name is not None:
-                column, value = "display_name", self._name(item, work)
-                row[column] = read_text(value)
-            for column, get, read in self._limits:
-                value = get(item, work)
-                if value is not None:
-                    row[column] = read(value, self._max_tokens)
-            for column, get in self._modalities:
-                value = get(item, work)
-                if value is not None:
-                    row[column] = read_modalities(value)
-            for column, get, factor, read in self._prices:
-                value = get(item, work)
-                if value is not None and (usd := factor(item, work)) is not None:
-                    row[column] = read(value, usd, self._max_price)
+                return Rejected(NO_MODEL, column, "a routing pattern or a specimen", model_id)
+            for column, get, read in self._columns:
+                if (value := get(item, work)) is not None:
+                    try:
+                        row[column] = read(value)
+                    except BadValueError as error:
+                        self._set_aside(error, column, value, model_id)
+            for column, get, factor in self._prices:
+                if (value := get(item, work)) is not None and (usd := factor(item, work)) is not None:
+                    try:
+                        row[column] = self._read_price(value, usd)
+                    except BadValueError as error:
+                        self._set_aside(error, column, value, model_id)
             for column, get in self._metadata:
-                value = get(item, work)
-                if value is not None and (kept := read_metadata(value, work)) is not None:
-                    metadata[column] = kept
+                if (value := get(item, work)) is not None:
+                    try:
+                        kept = read_metadata(value, work)
+                    except BadValueError as error:
+                        self._set_aside(error, column, value, model_id)
+                    else:
+                        if kept is not None:
+                            metadata[column] = kept
             column = "capabilities"
             name = model_id if self._base_model is None else self._name_to_match(item, model_id)
             row["family"] = family_of(name)
             row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name, work)
         except BadValueError as error:
-            return Rejected(error.reason, column, error.detail, value, row["model_id"])
+            return Rejected(error.reason, column, error.detail, value)
         except WorkExceededError as error:
             raise self._too_costly(column, error) from error
         row["metadata_json"] = metadata
@@ -216,6 +222,9 @@ class ItemReader:
                 "for each byte of its item, are kept"
             )
         return row
+
+    def _set_aside(self, error: BadValueError, column: str, value: Any, model_id: str) -> None:
+        self._on_set_aside(SetAside(error.reason, column, error.detail, value, model_id))
 
     def _too_costly(self, column: str, error: WorkExceededError) -> RuleTooCostlyError:
         field = self._fields.get(column)
@@ -232,18 +241,14 @@ class ItemReader:
         return base if isinstance(base, str) and 0 < len(base) <= MAX_ID_LENGTH else model_id
 
 
-def _reader(read: Reader, endpoint: Endpoint, column: str) -> Reader:
-    """The column's reader; if the rule's own sample held unreadable values, it returns None for them."""
-    if column not in endpoint.expect.unreadable:
-        return read
-
-    def forgiving(*arguments: Any) -> Any:
-        try:
-            return read(*arguments)
-        except BadValueError:
-            return None
-
-    return forgiving
+def _is_null_at(document: Any, path: tuple[str, ...] | None) -> bool:
+    """Whether the document has the list's place, but null there: how some servers write an empty list."""
+    if not path:
+        return False
+    *around, last = path
+    for key in around:
+        document = document.get(key) if isinstance(document, dict) else None
+    return isinstance(document, dict) and document.get(last, ...) is None
 
 
 def _present(fields: Mapping[str, Compiled], *columns: str) -> list[tuple[str, Closure]]:

@@ -14,6 +14,10 @@ from provider_pipeline.rules.patterns import PatternSet
 MAX_ID_LENGTH: Final = 512
 _RUNS = re.compile(r"[\s_]+")
 _POINT = re.compile(r"(?<=\d)p(?=\d)")
+_ROUTED = re.compile(r"/(?=[^/]+$)|(?:^|(?<=[/.]))[a-z][a-z0-9_-]{0,30}\.(?=[a-z])")
+"""The ends of prefixes: the last slash, and dots after words."""
+_LOCAL = re.compile(r"(?:file:/+|[a-z]:/|~?/(?!/)|\.{1,2}/)")
+"""The start of a file's path."""
 
 
 @functools.cache
@@ -52,8 +56,35 @@ def normalise_id(model_id: str) -> str:
     """
     tables = _tables()
     name = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).strip().lower()))
-    if "/" in name or "::" in name:
+    if "/" in name or "::" in name or "\\" in name:
         name = _without_path(name, tables)
+    return _behind_prefix(_bare(name, tables))
+
+
+def _behind_prefix(name: str) -> str:
+    """The known name behind what routers put before it (`google/gemini-3`, `ll.gpt-4o`); else the name as it is."""
+    starts = [found.end() for found in _ROUTED.finditer(name)]
+    if not starts or _is_named(name):
+        return name
+    # A slash may belong to the name: only its last part is looked at alone, and only if that is a known one.
+    rests = [_bare(name[start:], _tables()) for start in starts if "/" not in name[start:]]
+    named = next(filter(_is_named, rests), None)
+    if named is None and rests and not _shipped().matches(name):
+        named = next((rest for rest in rests if rest and _shipped().matches(rest)), None)
+    return named or name
+
+
+def _is_named(name: str) -> bool:
+    return bool(name and _named()[0].matches(name))
+
+
+@functools.cache
+def _shipped() -> PatternSet:
+    return PatternSet([pattern for family in families() for pattern in family.match])
+
+
+def _bare(name: str, tables: Mapping[str, Any]) -> str:
+    """The last part of an id without what is written before and behind a model's name."""
     if not _steps().matches(name):
         return name.replace(":", "-")
     for step in ("dotted", "carrier"):
@@ -93,6 +124,9 @@ def is_opaque(model_id: str) -> bool:
 
 
 def _without_path(name: str, tables: Mapping[str, Any]) -> str:
+    name = name.replace("\\", "/")
+    if _LOCAL.match(name):
+        name = name.rstrip("/").rsplit("/", 1)[1]
     prefix = tables["prefix"].match(name)
     if prefix:
         name = name[prefix.end() :]
@@ -114,10 +148,10 @@ def _without_owner(name: str, variant: Any) -> str:
 
 @dataclass(frozen=True)
 class Family:
-    """Models with one kind of name, and what they can and cannot do.
+    r"""Models with one kind of name, and what they can and cannot do.
 
     Attributes:
-        name: None for patterns across families, such as `.*embed.*`.
+        name: None for patterns across families, such as `.*embed.*`; `\1` stands for a pattern's first group.
         match: RE2 patterns on the normalised id.
         says: Whether the models have a capability; None keeps it unknown whatever later families say. Capabilities not
             named are left to later families.
@@ -163,15 +197,18 @@ def family_patterns() -> dict[str, list[str]]:
 
 
 @functools.cache
-def _named() -> tuple[PatternSet, tuple[str, ...]]:
-    pairs = [(pattern, family.name) for family in families() if family.name for pattern in family.match]
-    return PatternSet([pattern for pattern, _ in pairs]), tuple(name for _, name in pairs)
+def _named() -> tuple[PatternSet, tuple[tuple[str, str], ...]]:
+    pairs = tuple((pattern, family.name) for family in families() if family.name for pattern in family.match)
+    return PatternSet([pattern for pattern, _ in pairs]), pairs
 
 
 @functools.lru_cache(maxsize=65_536)
 def family_of(model_id: str) -> str | None:
     """The family of a model id, if known."""
     name: Final = normalise_id(model_id)
-    patterns, names = _named()
+    patterns, pairs = _named()
     found = patterns.matches(name) if name else []
-    return names[min(found)] if found else None
+    if not found:
+        return None
+    pattern, family = pairs[min(found)]
+    return str(re2.fullmatch(pattern, name).expand(family)) if "\\" in family else family

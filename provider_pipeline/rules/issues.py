@@ -6,8 +6,12 @@ from typing import Any, Final, Literal
 
 _BREAKS: Final = "\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
 # What moves the cursor, starts a line or reorders text: C0 (escape sequences), DEL, C1, line and paragraph separators,
-# bidirectional controls, and lone surrogates, which no terminal takes.
-_OTHERS: Final = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+# bidirectional controls, and lone surrogates, which no terminal takes; and characters that cannot be seen.
+_OTHERS: Final = (
+    "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+)
+# Joiners make one sign of two, in emoji and in scripts such as Persian; beside ASCII they only hide.
+_STRAY_JOINER: Final = re.compile(r"(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f])")
 _BREAK: Final = re.compile(f"[{_BREAKS}]+")
 _CONTROL: Final = re.compile(f"[{_OTHERS}{_BREAKS}]")
 _CONTROL_OF_PROSE: Final = re.compile(f"(?![\t\n])[{_OTHERS}{_BREAKS}]")
@@ -19,8 +23,10 @@ def escaped(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with line breaks as spaces and without control characters."""
-    return text if text.isprintable() else _CONTROL.sub("", _BREAK.sub(" ", text)).strip()
+    """The text with line breaks as spaces and without control and invisible characters."""
+    if text.isprintable():
+        return text
+    return _STRAY_JOINER.sub("", _CONTROL.sub("", _BREAK.sub(" ", text))).strip()
 
 
 def prose(text: str) -> str:
@@ -35,6 +41,8 @@ def has_controls(text: str) -> bool:
 
 Severity = Literal["error", "warning", "info"]
 SAMPLE_SIZE: Final = 5
+REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
+"""What an operator should do when a rule no longer fits."""
 _TEXT_SIZE: Final = 120
 
 

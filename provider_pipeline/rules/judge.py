@@ -18,9 +18,10 @@ from provider_pipeline.rules.extraction import (
 )
 from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
-from provider_pipeline.rules.issues import SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
+from provider_pipeline.rules.set_aside import SetAsideValues
 from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
@@ -29,7 +30,6 @@ from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTE
 REJECTED_SAMPLE: Final = 50
 _BATCH: Final = 1_000
 """Items read, or kept rows compared with history, at a time."""
-_REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class Verdict:
         issues: All findings, errors first.
         rejected: The first `REJECTED_SAMPLE` rejected items, each with reason, field, detail and value.
         rejected_count: All of them.
-        rejected_ids: Models that are listed only in rejected items. They are not missing.
         superseded: For ids that `add_page` returned several times, because a later endpoint lists them too: how many
             versions came before the last. `latest_versions` drops those.
     """
@@ -50,7 +49,6 @@ class Verdict:
     issues: tuple[dict[str, Any], ...]
     rejected: tuple[dict[str, Any], ...]
     rejected_count: int
-    rejected_ids: frozenset[str]
     profile: Profile
     superseded: Mapping[str, int]
 
@@ -83,7 +81,11 @@ class ListingJudge:
         self._rule = rule
         capabilities = CompiledCapabilities(rule.capability_rules)
         work = Work(LISTING_STEPS)
-        self._readers = [ItemReader(endpoint, capabilities, self._thresholds, work) for endpoint in rule.endpoints]
+        self._set_aside = SetAsideValues()
+        self._readers = [
+            ItemReader(endpoint, capabilities, self._thresholds, work, self._set_aside.add)
+            for endpoint in rule.endpoints
+        ]
         self._history = history
         self._accepted = accepted
         self._statistics = ListingStatistics(self._thresholds, history)
@@ -100,8 +102,6 @@ class ListingJudge:
         self._no_models: list[str] = []
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
-        self._rejected_ids: set[str] = set()
-        self._rejected_fields: Counter[str] = Counter()
 
     def add_page(self, document: Any, *, endpoint: int = 0) -> list[dict[str, Any]]:
         """The accepted rows of one page; problems go into the verdict.
@@ -134,7 +134,7 @@ class ListingJudge:
             row = reader.row(item)
             if isinstance(row, Rejected):
                 if row.reason == NO_MODEL:
-                    self._no_models.append(str(row.model_id))
+                    self._no_models.append(str(row.value))
                 else:
                     self._reject(row)
                 continue
@@ -169,6 +169,12 @@ class ListingJudge:
             *self._cost_issues(),
             *self._extraction_issues(profile),
             *self._rejection_issues(),
+            *self._set_aside.issues(
+                profile,
+                self._items,
+                self._allowed(self._thresholds.max_set_aside_share, "set_aside_share"),
+                self._allowed(self._thresholds.max_rejected_share, "rejected_share"),
+            ),
             *self._duplicate_issues(distinct_ids_hold=statistics.distinct_ids_hold(profile.count)),
             *self._no_model_issues(),
             *statistics.invariant_issues(
@@ -176,8 +182,7 @@ class ListingJudge:
             ),
         ]
         ids = self._seen[0].keys() if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
-        rejected_ids = frozenset(self._rejected_ids.difference(ids))
-        found += statistics.history_issues(profile, ids, rejected_ids)
+        found += statistics.history_issues(profile, ids)
         if self._accepted:
             found = accepted_by_hand(found, self._accepted)
         found.sort(key=lambda entry: SEVERITIES.index(entry["severity"]))
@@ -186,25 +191,22 @@ class ListingJudge:
             issues=tuple(found),
             rejected=tuple(self._rejected),
             rejected_count=self._reasons.total(),
-            rejected_ids=rejected_ids,
             profile=profile,
             superseded=dict(self._superseded),
         )
 
-    def rejected_fields(self) -> dict[str, int]:
-        """Rejected items by column so far; the empty name stands for items that are not objects."""
-        return dict(sorted(self._rejected_fields.items()))
-
     def shares(self) -> dict[str, float]:
-        """The shares of rejected, repeated and contradictory rows so far, named as in a rule's `expect`.
+        """The shares of rejected, repeated and contradictory rows and of values set aside, named as in `expect`.
 
         Repeated ids count where their records disagree.
         """
         statistics = self._whole()
+        profile = statistics.profile()
         return {
             "rejected_share": self._reasons.total() / max(1, self._items),
             "duplicate_share": self._contradictory / max(1, self._items),
-            "violations_share": statistics.violations_share(statistics.profile().count),
+            "violations_share": statistics.violations_share(profile.count),
+            "set_aside_share": self._set_aside.largest_share(profile, self._items),
         }
 
     def _slices(self, items: list[Any]) -> Iterator[list[Any]]:
@@ -237,9 +239,6 @@ class ListingJudge:
 
     def _reject(self, rejected: Rejected) -> None:
         self._reasons[rejected.reason, rejected.detail] += 1
-        if rejected.model_id is not None:
-            self._rejected_ids.add(rejected.model_id)
-        self._rejected_fields[rejected.field] += 1
         if len(self._rejected) < REJECTED_SAMPLE:
             self._rejected.append(
                 {
@@ -271,7 +270,7 @@ class ListingJudge:
                 expected="a JSON list of model objects",
                 actual=self._unmatched[0][1],
                 sample=[described for _, described in self._unmatched],
-                recovery=_REGENERATE,
+                recovery=REGENERATE,
             )
         elif self._too_costly is not None:
             return
@@ -287,7 +286,7 @@ class ListingJudge:
                 f"the listing gives {profile.count} models out of {self._items} items",
                 expected=f"at least {max(1, self._thresholds.min_models)} models",
                 actual=profile.count,
-                recovery=_REGENERATE,
+                recovery=REGENERATE,
             )
         elif profile.covered / profile.count < self._thresholds.min_coverage:
             yield issue(
@@ -326,7 +325,7 @@ class ListingJudge:
                 expected=f"at most {allowed:.0%} of the items rejected, for whatever reason",
                 actual=f"{total / self._items:.1%}",
                 sample=[entry["value"] for entry in self._rejected if entry["reason"] == reason],
-                recovery=_REGENERATE if held else "These items are left out; the others are used.",
+                recovery=REGENERATE if held else "These items are left out; the others are used.",
             )
 
     def _duplicate_issues(self, *, distinct_ids_hold: bool) -> Iterable[dict[str, Any]]:

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jmespath
-from jmespath import exceptions as jmespath_exceptions, functions, visitor
+from jmespath import exceptions as jmespath_exceptions, functions, lexer, visitor
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
 from provider_pipeline.rules.jmespath_compiler import (
@@ -70,6 +71,9 @@ _PART_STEPS: Final = 6
 _SHORT: Final = 64
 _is_comparable: Final[Callable[[Any], bool]] = vars(visitor)["_is_comparable"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_COMPARATORS: Final = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+"""A number as JSON writes it, the form that JMESPath's specification gives to_number()."""
 
 
 _RUNTIME_ERRORS: Final = (
@@ -235,6 +239,7 @@ def parse_expression(expression: str) -> Mapping[str, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidRuleError(f"not a JMESPath expression: {_shown(expression)}: {reason}") from error
     _check_size(tree, expression)
+    _check_comparisons(expression)
     return tree
 
 
@@ -253,6 +258,22 @@ def _check_size(tree: Mapping[str, Any], expression: str) -> None:
                 f"expression too large: at most {MAX_NODES} nodes, {MAX_COPIES} copies of a value and {MAX_TO_STRING} "
                 f"calls of to_string() are read: {_shown(expression)}"
             )
+
+
+def _check_comparisons(expression: str) -> None:
+    """Refuse `type == "chat"`: double quotes make it a comparison of two fields, which is hardly ever meant."""
+    tokens = list(lexer.Lexer().tokenize(expression))
+    for place, token in enumerate(tokens):
+        if token["type"] not in _COMPARATORS:
+            continue
+        left, right = tokens[place - 1], tokens[place + 1]
+        sides = ((right, left), (left, right))
+        for side, other in sides:
+            if side["type"] == "quoted_identifier" and other["type"] != "literal" and _NAME.match(side["value"]):
+                raise InvalidRuleError(
+                    f'"{side["value"]}" in {_shown(expression)} is a field, not a text',
+                    hint=f"write '{side['value']}' in single quotes, or a field without quotes",
+                )
 
 
 def _shown(value: object) -> str:
@@ -348,6 +369,13 @@ class RuleFunctions(functions.Functions):
         self._make(len(text))
         self._work.spend(_PART_STEPS * text.count(separator))
         return text.split(separator)
+
+    @functions.signature({"types": []})
+    def _func_to_number(self, value: Any) -> float | int | None:
+        # JMESPath's own takes whatever Python's float() takes: "1_000", "NaN", "Infinity", digits of any script.
+        if isinstance(value, str):
+            return json.loads(value) if _NUMBER.fullmatch(value) and math.isfinite(float(value)) else None
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
     @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
     def _func_join(self, separator: str, texts: list[str]) -> str:

@@ -59,14 +59,9 @@ class BaselineComparison:
         else:
             self._new += 1
 
-    def overlap(self, *, respelled: int = 0, rejected: int = 0) -> Overlap:
-        """The models that stayed.
-
-        Args:
-            respelled: Models whose id changed its case: they stayed, but were counted as new.
-            rejected: Models that stayed but have no row.
-        """
-        return Overlap(self.baseline.profile.listed, self._stayed + respelled + rejected, max(0, self._new - respelled))
+    def overlap(self, *, respelled: int = 0) -> Overlap:
+        """The models that stayed; `respelled` ones, whose id changed its case, were counted as new."""
+        return Overlap(self.baseline.profile.listed, self._stayed + respelled, max(0, self._new - respelled))
 
     def movement_issues(self) -> Iterable[dict[str, Any]]:
         """Moved values: an error when too many models moved too far, a warning when some or most did."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from provider_pipeline.rules.history import SAME, History, Once
+from provider_pipeline.rules.history import SAME, History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.matching import contradicts
 from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
@@ -64,32 +64,23 @@ class ListingStatistics:
         """The largest share of models that break one invariant; `count` is the number of models."""
         return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
 
-    def history_issues(self, profile: Profile, ids: Collection[str], rejected: Iterable[str]) -> list[dict[str, Any]]:
-        """What is implausible compared with accepted listings; `ids` have a row, `rejected` are listed without one."""
+    def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
+        """What is implausible compared with accepted listings; `ids` are the models listed now."""
         found: list[dict[str, Any]] = []
-        for comparison, overlap in zip(self._comparisons, self._overlap(ids, rejected), strict=True):
+        for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
             found += comparison.movement_issues()
         return _worst_of_each(found)
 
-    def _overlap(self, ids: Collection[str], rejected: Iterable[str]) -> list[Overlap]:
+    def _overlap(self, ids: Collection[str]) -> list[Overlap]:
         counted = [comparison.overlap() for comparison in self._comparisons]
         if self._history is None or not any(looks_replaced(each, self._thresholds) for each in counted):
             return counted
-        respelled = self._listed_then(self._history.respelled(ids))
-        refused = self._listed_then(self._history.before(dict.fromkeys(rejected, "")).values())
+        respelled = list(self._history.respelled(ids))
         return [
-            comparison.overlap(respelled=respelled[place], rejected=refused[place])
+            comparison.overlap(respelled=sum(selves[place].listed for selves in respelled))
             for place, comparison in enumerate(self._comparisons)
         ]
-
-    def _listed_then(self, models: Iterable[Sequence[Once]]) -> list[int]:
-        """How many of the models each earlier listing had."""
-        counts = [0] * len(self._comparisons)
-        for selves in models:
-            for place in range(len(counts)):
-                counts[place] += selves[place].listed
-        return counts
 
     def invariant_issues(self, count: int, allowed: float) -> Iterable[dict[str, Any]]:
         """Invariants broken by some of the `count` models; an error above the `allowed` share."""

@@ -6,14 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field
 class Thresholds(BaseModel):
     """Limits of a listing's verdict; a provider overrides any of them with `Thresholds.model_validate({...})`.
 
-    Shares are fractions of one. The limits on rejected and duplicate rows rise with the shares that the rule's own
-    sample contained, as genuine listings hold such rows too.
+    Shares are fractions of one. The limits on rejected items, duplicates and values set aside rise with the shares
+    in the rule's own sample, as genuine listings hold such items too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_rejected_share: float = Field(
-        0.02, ge=0, le=1, description="Rows rejected alone before the listing is invalid."
+        0.02, ge=0, le=1, description="Items rejected for their ids before the listing is invalid."
+    )
+    max_set_aside_share: float = Field(
+        0.2, ge=0, le=1, description="A column's values that may be set aside before the listing is invalid."
     )
     max_duplicate_share: float = Field(
         0.2, ge=0, le=1, description="Rows that repeat an id with other prices or limits before it is invalid."

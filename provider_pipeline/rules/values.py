@@ -179,9 +179,9 @@ def read_id(value: Any, id_type: str) -> str:
 
 
 def read_text(value: Any) -> str | None:
-    """A display text as one trimmed line; None for anything but a text."""
+    """A display text as one trimmed line; None if it is blank."""
     if not isinstance(value, str):
-        return None
+        raise BadValueError("not_a_text", f"the name is a JSON {json_type(value)}; expected a text")
     text = value.strip()
     check_storable(text)
     return one_line(text)[:MAX_TEXT] or None
@@ -244,6 +244,8 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
 def read_modalities(value: Any) -> list[str] | None:
     """Modalities by their common names, sorted; a text is split at separators, an object gives its true keys."""
     entries = value if isinstance(value, list) else _modality_texts(value)
+    if entries and not any(isinstance(entry, str) for entry in entries):
+        raise BadValueError("not_modalities", f"the modalities are JSON {json_type(entries[0])}s; expected texts")
     known = _modalities()
     found = {known.get(entry) or _modality(entry) for entry in entries if isinstance(entry, str)}
     found.discard("")
@@ -253,7 +255,9 @@ def read_modalities(value: Any) -> list[str] | None:
 def _modality_texts(value: Any) -> list[Any]:
     if isinstance(value, str):
         return _SEPARATORS.split(value.strip())
-    return [key for key, held in value.items() if held is True] if isinstance(value, Mapping) else []
+    if isinstance(value, Mapping):
+        return [key for key, held in value.items() if held is True]
+    raise BadValueError("not_modalities", f"the modalities are a JSON {json_type(value)}; expected a list of texts")
 
 
 @functools.cache

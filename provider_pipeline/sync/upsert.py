@@ -1,7 +1,6 @@
 """Prepares accepted rows for the table: applies overrides, keeps rows of rejected items, measures coverage."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -13,7 +12,7 @@ from provider_pipeline import catalog
 from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import Verdict
 from provider_pipeline.rules.overriding import apply_override, listed_values, override_fields
-from provider_pipeline.sync.extract import Row, Spool, row_spool
+from provider_pipeline.sync.extract import Row
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -27,7 +26,7 @@ class AcceptedListing:
     Attributes:
         provider_id: The provider.
         rows: The accepted rows, page by page.
-        verdict: The verdict. A model whose item was rejected still counts as listed, and keeps its last good row.
+        verdict: The verdict.
         rule_version: The rule that extracted the rows.
         raw_response_id: The stored listing, for the change history.
         cause: The cause recorded for changes; `rule` if the rule is new and `previous` is not known.
@@ -61,12 +60,8 @@ class Written:
 def write_listings(session: Session, listings: Sequence[AcceptedListing], *, now: datetime) -> list[Written]:
     """Makes the tables of models agree with listings of different providers, in the session's transaction."""
     overrides = catalog.model_overrides.by_provider(session, [listing.provider_id for listing in listings], now)
-    with ExitStack() as stack:
-        uploads = [
-            _Upload(session, listing, overrides.get(listing.provider_id, {}), stack.enter_context(closing(row_spool())))
-            for listing in listings
-        ]
-        results = catalog.model_writes.write(session, [each.listed_models() for each in uploads], now=now)
+    uploads = [_Upload(listing, overrides.get(listing.provider_id, {})) for listing in listings]
+    results = catalog.model_writes.write(session, [each.listed_models() for each in uploads], now=now)
     catalog.model_overrides.note_listed_values(
         session, {each.listing.provider_id: each.listed_values for each in uploads}, now=now
     )
@@ -77,28 +72,16 @@ class _Upload:
     """The rows of one listing, streamed once to the table.
 
     Args:
-        session: Reads the rows of rejected items.
         listing: The listing.
         overrides: Overrides by model id.
-        kept: Where rows of rejected items are kept meanwhile.
     """
 
-    def __init__(
-        self, session: Session, listing: AcceptedListing, overrides: Overrides, kept: Spool[list[Row]]
-    ) -> None:
+    def __init__(self, listing: AcceptedListing, overrides: Overrides) -> None:
         self.listing = listing
         self.overrides = overrides
         self.listed_values: dict[str, dict[str, Any]] = {}
-        self._kept = kept
         self._count = self._covered = 0
         self._overridden = {model_id: override_fields(values) for model_id, values in overrides.items()}
-        rejected = sorted(listing.verdict.rejected_ids)
-        for start in range(0, len(rejected), _BATCH_SIZE):
-            known = list(catalog.models.kept_rows(session, listing.provider_id, rejected[start : start + _BATCH_SIZE]))
-            kept.append([row for row, _ in known])
-            # An override that has ended stays in a kept row until the item can be read again.
-            for row, fields in known:
-                self._overridden[row["model_id"]] = sorted({*fields, *self._overridden.get(row["model_id"], ())})
 
     @property
     def coverage(self) -> float | None:
@@ -106,15 +89,14 @@ class _Upload:
         return self._covered / self._count if self._count else None
 
     def listed_models(self) -> catalog.model_writes.ListedModels:
-        """The accepted rows and the kept ones, with overrides."""
+        """The accepted rows, with overrides."""
         listing = self.listing
         listed = latest_versions(chain.from_iterable(listing.rows), listing.verdict.superseded)
         if self.overrides:
             listed = self._recording(listed)
-        every = chain(listed, chain.from_iterable(self._kept))
         return catalog.model_writes.ListedModels(
             provider_id=listing.provider_id,
-            rows=self._counting(self._with_overrides(every)),
+            rows=self._counting(self._with_overrides(listed)),
             rule_version=listing.rule_version,
             raw_response_id=listing.raw_response_id,
             cause=listing.cause,

@@ -9,8 +9,20 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import cli
-from provider_pipeline.cli.console import drawn_report, emit_json, fail, note, say, say_lines, stdout, table
+from provider_pipeline.cli.console import (
+    drawn_report,
+    emit_json,
+    fail,
+    note,
+    outcome_line,
+    outcome_table,
+    say,
+    say_lines,
+    stdout,
+    table,
+)
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.cli.conftest import CommandLine, Finished
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
@@ -123,3 +135,12 @@ def test_commands_print_only_through_the_console():
             assert not re.search(r"(^|\.)(print|echo|secho|Console|Table|Markdown|Panel)$", name), (
                 f"{path.name}: {name}"
             )
+
+
+def test_renames_are_counted_as_renames_in_the_line_and_the_table_of_a_sync():
+    outcome = SyncOutcome("acme", "synced", models=5, renamed=2, unchanged=3, missing=2)
+    assert outcome_line(outcome) == "acme: 5 models, 0 created, 2 renamed, 0 updated, 3 unchanged, 2 gone"
+    assert "renamed" not in outcome_line(SyncOutcome("acme", "synced", models=5, unchanged=5))
+    shown = outcome_table("Synced", [outcome.summary()], samples=())
+    cells = {str(column.header): list(column.cells) for column in shown.columns}
+    assert [str(cell) for cell in cells["renamed"]] == ["2"]

@@ -129,10 +129,10 @@ def test_what_is_judged_against_history_is_the_merged_row():
     ]
 
 
-def test_an_item_rejected_at_one_endpoint_is_a_row_if_another_lists_it_readably():
+def test_a_value_set_aside_at_one_endpoint_is_filled_from_another():
     rows, verdict = judged([(0, [{"id": "gpt-4o", "context": -7}]), (1, [{"id": "gpt-4o", "context": 8192}])])
     assert [row["context_length"] for row in rows] == [8192]
-    assert (verdict.rejected_count, verdict.rejected_ids) == (1, frozenset())
+    assert (verdict.valid, verdict.rejected_count) == (True, 0)
 
 
 def test_the_validator_reads_one_sample_with_every_endpoint_and_gives_each_model_once():

@@ -61,8 +61,16 @@ def test_an_answer_without_a_listing_fails_the_extraction(answer):
     assert result["extracted_models"] == []
 
 
-def test_an_empty_listing_is_never_valid():
-    assert types(judged({"data": []})) == ["empty_listing"]
+@pytest.mark.parametrize("empty", [[], None])
+def test_an_empty_listing_is_never_valid(empty):
+    assert types(judged({"data": empty})) == ["empty_listing"]
+
+
+def test_a_missing_list_is_not_an_empty_one():
+    rule = {"jmespath_rule": "result.models[*]", "capability_rules": []}
+    for answer in (None, {}, {"result": None}, {"result": {}}, {"result": {"models": {}}}):
+        assert types(judged(answer, rule=rule)) == ["extraction_failed"]
+    assert types(judged({"result": {"models": None}}, rule=rule)) == ["empty_listing"]
 
 
 @pytest.mark.parametrize(
@@ -76,15 +84,6 @@ def test_an_empty_listing_is_never_valid():
         ("id", "nul\x00", "unstorable_id"),
         ("id", "half\ud800", "unstorable_id"),
         ("id", "x" * 513, "id_too_long"),
-        ("context_length", -5, "negative_limit"),
-        ("context_length", "large", "not_a_limit"),
-        ("context_length", 10**400, "implausible_limit"),
-        ("context_length", float("nan"), "not_a_limit"),
-        ("name", "nul\x00", "unstorable_text"),
-        ("pricing", {"prompt": "-3"}, "negative_price"),
-        ("pricing", {"prompt": "1"}, "implausible_price"),
-        ("pricing", {"prompt": float("inf")}, "not_a_price"),
-        ("pricing", {"prompt": "cheap"}, "not_a_price"),
     ],
 )
 def test_one_bad_row_of_many_is_rejected_alone_with_its_reason(field, value, reason):
@@ -95,6 +94,94 @@ def test_one_bad_row_of_many_is_rejected_alone_with_its_reason(field, value, rea
     assert types(result, "warning") == [reason]
     assert len(result["extracted_models"]) == 99
     json.dumps(result, allow_nan=False)
+
+
+ODD_VALUES = [
+    ("context_length", "context_length", -5, "negative_limit"),
+    ("context_length", "context_length", "large", "not_a_limit"),
+    ("context_length", "context_length", 10**400, "implausible_limit"),
+    ("context_length", "context_length", float("nan"), "not_a_limit"),
+    ("name", "display_name", "nul\x00", "unstorable_text"),
+    ("name", "display_name", ["Model"], "not_a_text"),
+    ("pricing", "input_price", {"prompt": "-3"}, "negative_price"),
+    ("pricing", "input_price", {"prompt": "1"}, "implausible_price"),
+    ("pricing", "input_price", {"prompt": float("inf")}, "not_a_price"),
+    ("pricing", "input_price", {"prompt": "cheap"}, "not_a_price"),
+]
+
+
+@pytest.mark.parametrize("count", [4, 100])
+@pytest.mark.parametrize(("field", "column", "value", "reason"), ODD_VALUES)
+def test_one_odd_value_is_set_aside_and_its_model_stays(field, column, value, reason, count):
+    sample = {"data": [{**copy.deepcopy(samples.RICH["data"][0]), "id": f"m-{n}"} for n in range(count)]}
+    whole = judged(sample)["extracted_models"]
+    sample["data"][3][field] = value
+    result = judged(sample)
+    assert result["valid"]
+    assert types(result, "warning") == [reason]
+    (issue,) = (issue for issue in result["issues"] if issue["severity"] == "warning")
+    assert issue["message"].startswith(f"1 of {count} values of {column} were set aside: ")
+    assert issue["sample"][0].startswith("m-3: ")
+    changed_columns = {name for name in whole[3] if whole[3][name] != result["extracted_models"][3][name]}
+    assert {column} <= changed_columns <= {column, "output_price", "meta_hash"}
+    assert result["extracted_models"][3][column] is None
+    assert result["extracted_models"][:3] == whole[:3]
+    json.dumps(result, allow_nan=False)
+
+
+def test_several_odd_values_of_one_model_are_set_aside_each():
+    rule = {
+        "jmespath_rule": "data[*]",
+        "fields": {
+            "id": "id",
+            "name": "name",
+            "context_length": "context",
+            "input_modalities": "in",
+            "license": "terms",
+        },
+        "capability_rules": [],
+    }
+    item = {"id": "gpt-4o", "name": 4, "context": -9, "in": [{"type": "text"}], "terms": {"text": "nul\x00"}}
+    result = judged({"data": [item, {"id": "gpt-4.1", "name": "GPT-4.1"}]}, rule=rule)
+    reasons = {"negative_limit", "not_a_text", "not_modalities", "unstorable_text"}
+    assert set(types(result, "warning")) == {*reasons, "capabilities_uncovered"}
+    assert result["extracted_models"][0]["metadata_json"] == {}
+    assert result["valid"]
+
+
+@pytest.mark.parametrize(("odd", "valid"), [(4, True), (5, False), (20, False)])
+def test_too_many_odd_values_in_a_column_hold_the_listing(odd, valid):
+    sample = changed(lambda n, item: item.update(context_length="large") if n < odd else None)
+    sample["data"] = sample["data"][:20]
+    assert judged(sample)["valid"] is valid
+
+
+def test_few_odd_values_in_a_column_that_is_rarely_given_hold_nothing():
+    sample = many(200, name="Model")
+    for item in sample["data"]:
+        del item["context_length"]
+    for item in sample["data"][:3]:
+        item["context_length"] = "large"
+    rule = {
+        "jmespath_rule": "data[*]",
+        "fields": {"id": "id", "context_length": "context_length"},
+        "capability_rules": [],
+    }
+    assert judged(sample, rule=rule)["valid"]
+    for item in sample["data"][3:6]:
+        item["context_length"] = "large"
+    assert types(judged(sample, rule=rule)) == ["not_a_limit"]
+
+
+def test_the_share_of_odd_values_that_a_rule_s_own_sample_had_is_allowed_later_too():
+    sample = many(40)
+    for item in sample["data"]:
+        item["pricing"] = {"prompt": 0.5, "completion": 2.0}
+    for item in sample["data"][:11]:
+        item["pricing"] = {"prompt": 16_000.0, "completion": 2.0}
+    rule = RuleGenerator().analyze_sample(sample)
+    assert rule["expect"]["set_aside_share"] == 0.275
+    assert judged(sample, rule=rule)["valid"]
 
 
 def test_too_many_bad_rows_make_the_listing_invalid():

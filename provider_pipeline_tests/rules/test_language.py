@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from jmespath import visitor
 
+from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.language import RuleFunctions, compile_expression, compiled, literal, path_expression
 from provider_pipeline_tests.rules.any_json import JSON, QUICK
 
@@ -149,3 +150,33 @@ def test_any_expression_is_refused_or_evaluated(expression, value):
     except InvalidRuleError:
         return
     evaluate(value)
+
+
+@pytest.mark.parametrize(
+    "written", ["1_000", "NaN", "Infinity", "-Infinity", "\u0661\u0662", "\uff11", "1e999", "0x1", "", True]
+)
+def test_what_is_no_json_number_is_no_number(written):
+    assert compile_expression("to_number(@)")(written) is None
+
+
+@pytest.mark.parametrize(("written", "number"), [("12", 12), ("-0.5", -0.5), ("1e3", 1000.0), (7, 7), (0.25, 0.25)])
+def test_json_numbers_are_numbers(written, number):
+    assert compile_expression("to_number(@)")(written) == number
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ['data[?type == "chat"]', 'data[?"chat" != type]', 'data[?a.b < "c" && d]', 'data[?"model-type" == "chat"]'],
+)
+def test_a_comparison_with_a_name_in_double_quotes_is_refused_with_a_hint(expression):
+    with pytest.raises(InvalidRuleError, match="is a field, not a text") as refused:
+        compile_expression(expression)
+    assert "in single quotes" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["data[?\"type\" == 'chat']", 'data[?`1` == "n"]', "data[?a == b]", "data[?a == 'say \"b\"']", '"a"."b"'],
+)
+def test_double_quotes_elsewhere_are_jmespath(expression):
+    compile_expression(expression)

@@ -106,7 +106,6 @@ def test_converted_prices_have_no_binary_rounding_noise():
         (["speech", "pdf"], ["audio", "file"]),
         ({"text": True, "image": False}, ["text"]),
         ([], None),
-        (5, None),
     ],
 )
 def test_modalities_are_read_by_their_common_names(value, modalities):
@@ -124,7 +123,9 @@ def test_modalities_are_read_by_their_common_names(value, modalities):
         ("\u202eexe.\u2066gpj\u2069", "exe.gpj"),
         ("one\u2028two\u2029", "one two"),
         ("\x1b\u200f", None),
-        (7, None),
+        ("\ufeffGPT\u200b-4\xado\u2060", "GPT-4o"),
+        ("a\u200db \u200c", "ab"),
+        ("\u0645\u06cc\u200c\u0634\u0648\u062f", "\u0645\u06cc\u200c\u0634\u0648\u062f"),
     ],
 )
 def test_a_name_is_one_line_without_control_characters(value, name):
@@ -139,3 +140,15 @@ def test_metadata_texts_keep_their_lines_but_no_control_characters():
 
 def test_a_modality_with_control_characters_is_dropped():
     assert read_modalities(["text", "im\x1bage", "\u202eoidua"]) == ["text"]
+
+
+@pytest.mark.parametrize("value", [7, True, ["GPT"], {"en": "GPT"}])
+def test_a_name_that_is_not_a_text_is_set_aside(value):
+    with pytest.raises(BadValueError, match="expected a text"):
+        read_text(value)
+
+
+@pytest.mark.parametrize("value", [5, True, [{"type": "text"}]])
+def test_modalities_that_are_not_texts_are_set_aside(value):
+    with pytest.raises(BadValueError, match="expected"):
+        read_modalities(value)

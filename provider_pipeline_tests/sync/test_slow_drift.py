@@ -274,19 +274,6 @@ def test_steps_in_a_row_after_a_long_outage_are_counted_from_before_it(fleet: Fl
     assert held(sync(fleet, items(*range(60), price=98), later + HOUR)) == {"prices_jumped"}
 
 
-def test_a_model_whose_item_is_rejected_counts_as_listed(fleet: Fleet):
-    known = items(*range(200))
-    add(fleet, known, max_rejected_share=0.5)
-    sync(fleet, known)
-    bad = [{**each, "context_length": -5} for each in known[:60]]
-    outcome = sync(fleet, [*bad, *items(*range(60, 170))], NOON + HOUR, "shrink")
-    assert outcome.status == "synced"
-    outcome = sync(fleet, [*bad[:10], *items(*range(1_000, 1_180))], NOON + 2 * HOUR)
-    assert "10 of the 170 models of the last accepted listing are still listed, 180 are new" in (
-        next(issue["message"] for issue in outcome.issues if issue["type"] == "listing_turned_over")
-    )
-
-
 # ---- honest
 
 

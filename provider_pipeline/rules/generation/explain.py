@@ -17,8 +17,9 @@ def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]
         `summary` (selector, id, models in the sample, confidence, provider kind, pagination), `candidates` (lists that
         could be the listing, best first, `chosen` on the winner), `ids` (fields that could be the id, likewise),
         `fields` (per field: expression, unit, and the alternatives with score, fill and plausibility), `left_out` (junk
-        fields and why), `capabilities` (per capability: predicates, pattern count, and how many models of the sample
-        each source decided) and `issues`. `further_endpoints` repeats the parts of one endpoint for each but the first.
+        and unread fields, and why), `capabilities` (per capability: predicates, pattern count, and how many models of
+        the sample each source decided) and `issues`. `further_endpoints` repeats the parts of one endpoint for
+        each but the first.
     """
     rule = ExtractionRule.parse(analysis)
     evidence: Mapping[str, Any] = rule.evidence
@@ -72,7 +73,10 @@ def _endpoint(endpoint: Endpoint, evidence: Mapping[str, Any]) -> dict[str, Any]
             }
             for name, expression in endpoint.fields.items()
         ],
-        "left_out": [{"expression": path, "reason": reason} for path, reason in evidence.get("junk", {}).items()],
+        "left_out": [
+            {"expression": path, "reason": reason}
+            for path, reason in (evidence.get("junk", {}) | evidence.get("unread", {})).items()
+        ],
     }
 
 

@@ -15,6 +15,7 @@ from provider_pipeline.rules.generation.prices import PriceChoice, foreign_curre
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, squashed, words_of
 from provider_pipeline.rules.ids import family_of
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import path_expression, quote_key
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import BadValueError, number, read_limit
 
@@ -26,12 +27,16 @@ _AMBIGUOUS_PENALTY: Final = 0.5
 _MIN_SCORE: Final = 0.15
 _MIN_PLAUSIBLE: Final = 0.9
 _MIN_AGREEMENT: Final = 0.8
+_ENOUGH_NAMES: Final = 4
+_COMMON_NAME: Final = 0.5
+_ONE_ODD_AMONG: Final = 3
+_MODALITIES_MAX_DEPTH: Final = 3
 _MAX_ALTERNATIVES: Final = 6
 _MAX_TOKENS: Final = int(Thresholds.model_fields["max_tokens"].default)
 
 _BASE_MODEL_SAMPLE: Final = 2_000
 _BASE_MODEL_MIN_KNOWN: Final = 0.5
-_BASE_MODEL_MAX_DEPTH: Final = 3
+_BASE_MODEL_MAX_DEPTH: Final = 6
 
 _MILLISECONDS: Final = 1e11
 _SECONDS_SPREAD: Final = 5
@@ -88,10 +93,11 @@ def field_map(shape: Shape, identity: IdChoice, answer: Any, listing: Path) -> F
     found = FieldMap({"id": identity.expression})
     depth = identity.depth
     name, names = _name_choice(shape, identity.expression, depth)
-    found.take("name", _with_fallbacks(name, names), names)
-    contexts = _limit_choices(shape, "context_length", depth)
+    found.take("name", name, names)
+    contexts = _served_first(_limit_choices(shape, "context_length", depth))
     context = next((c for c in contexts if c.plausible >= _MIN_PLAUSIBLE and c.score >= _MIN_SCORE), None)
-    found.take("context_length", _with_fallbacks(context, contexts), contexts)
+    context = _with_fallbacks(context, contexts)
+    found.take("context_length", context, contexts)
     outputs = _limit_choices(shape, "max_output_tokens", depth)
     found.take("max_output_tokens", _with_fallbacks(_output_choice(outputs, context), outputs), outputs)
     for side in ("input_modalities", "output_modalities"):
@@ -129,7 +135,7 @@ def _choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: i
             rank = len(aliases)
         if rank is None or column.path[-1].startswith("_"):
             continue
-        good = sum(plausible(value) for value in column.values) / len(column.values)
+        good = _share_of_plausible(column, plausible)
         fill = shape.fill(column)
         doubt = _AMBIGUOUS_PENALTY if _is_ambiguous(column) else 1.0
         decay = _DEPTH_DECAY ** max(0, len(column.path) - 1 - depth)
@@ -139,10 +145,20 @@ def _choices(shape: Shape, name: str, plausible: Callable[[Any], bool], depth: i
     return found[:_MAX_ALTERNATIVES]
 
 
+def _share_of_plausible(column: Column, plausible: Callable[[Any], bool]) -> float:
+    """The share of values that fit; one odd value among several, such as the prose of a specimen, does not count."""
+    count, good = len(column.values), sum(plausible(value) for value in column.values)
+    return 1.0 if good == count - 1 and count >= _ONE_ODD_AMONG else good / count
+
+
 def _alias_rank(column: Column, aliases: list[str]) -> int | None:
-    """The position of the alias that fits the path; a dotted alias must fit the path's end."""
-    leaf = column.leaf
-    dotted = ".".join(snake(key) for key in column.path)
+    """The position of the alias that fits the path; a dotted alias must fit the path's end.
+
+    `{"context_length": {"value": 8192, "unit": "tokens"}}` is a context length: a last key `value` is passed over.
+    """
+    path = column.path[:-1] if len(column.path) > 1 and column.leaf == "value" else column.path
+    leaf = snake(path[-1])
+    dotted = ".".join(snake(key) for key in path)
     for rank, alias in enumerate(aliases):
         if alias == leaf or ("." in alias and (dotted == alias or dotted.endswith("." + alias))):
             return rank
@@ -184,20 +200,39 @@ def _with_fallbacks(choice: FieldChoice | None, found: list[FieldChoice]) -> Fie
 
 
 def _name_choice(shape: Shape, id_expression: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
-    """The display name: a text near the id, other than the id, that is not the same for most models."""
+    """The display name: a text near the id, other than the id, that is not the same for most models.
+
+    Models without one take the next best.
+    """
     found = [
         choice
-        for choice in _choices(shape, "display_name", lambda v: isinstance(v, str) and 0 < len(v) <= 300, depth)
+        for choice in _choices(shape, "display_name", lambda v: isinstance(v, str) and len(v) <= 300, depth)
         if choice.expression != id_expression and len(choice.column.path) - 1 <= depth + 1
     ]
-    for choice in found:
-        distinct = len({value for value in choice.column.values if isinstance(value, str)})
-        if choice.plausible < _MIN_PLAUSIBLE or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
-            continue
-        if len(choice.column.values) >= 4 and distinct < 0.25 * len(choice.column.values):
-            continue
-        return choice, found
-    return None, found
+    names = sorted((one for one in found if _is_name_of_models(one, depth)), key=_name_order)
+    if not names:
+        return None, found
+    parts, covered = list[str](), set[int]()
+    for choice in names:
+        held = {owner for owner, value in choice.column.by_owner.items() if value}
+        # A name inside another object may be that of another model, such as the one behind a deployment.
+        if not parts or (held - covered and choice.column.path[:-1] == names[0].column.path[:-1]):
+            parts.append(choice.expression)
+            covered |= held
+    return replace(names[0], expression=" || ".join(parts)), found
+
+
+def _name_order(choice: FieldChoice) -> float:
+    """The best name first; that some models lack it does not matter, as they take the next."""
+    return -choice.score / (math.sqrt(choice.fill) if choice.fill >= _COMMON_NAME else 1.0)
+
+
+def _is_name_of_models(choice: FieldChoice, depth: int) -> bool:
+    values = choice.column.values
+    if choice.plausible < _MIN_PLAUSIBLE or choice.fill < 0.1 or not _names_the_model(choice.column, depth):
+        return False
+    distinct = len({value for value in values if isinstance(value, str) and value})
+    return distinct > 0 and (len(values) < _ENOUGH_NAMES or distinct >= 0.25 * len(values))
 
 
 def _names_the_model(column: Column, depth: int) -> bool:
@@ -219,6 +254,12 @@ def _limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
     ]
 
 
+def _served_first(found: list[FieldChoice]) -> list[FieldChoice]:
+    """The limits, those that a model was trained with behind those it is served with."""
+    trained = set(read_table("fields.toml")["context_length"]["trained"])
+    return sorted(found, key=lambda choice: bool(trained & set(words_of(choice.column.path[-1]))))
+
+
 def _is_limit(value: Any) -> bool:
     try:
         found = read_limit(value, _MAX_TOKENS)
@@ -232,24 +273,42 @@ def _output_choice(found: list[FieldChoice], context: FieldChoice | None) -> Fie
     for choice in found:
         if choice.plausible < _MIN_PLAUSIBLE or choice.score < _MIN_SCORE:
             continue
-        if _is_ambiguous(choice.column) and (context is None or _repeats(choice.column, context.column)):
+        if context is not None and choice.expression == context.column.expression:
             continue
-        if context is not None and choice.expression == context.expression:
+        if not _is_ambiguous(choice.column):
+            return choice
+        if context is None:
             continue
-        return choice
+        held = context.column.by_owner
+        telling = sum(held.get(owner, value) != value for owner, value in choice.column.by_owner.items())
+        if telling == len(choice.column.values):
+            return choice
+        if telling:
+            own, whole = choice.expression, f"({context.expression})"
+            return replace(choice, expression=f"{whole} && {whole} != {own} && {own}")
     return None
-
-
-def _repeats(column: Column, other: Column) -> bool:
-    theirs = other.by_owner
-    return all(theirs.get(owner) == value for owner, value in column.by_owner.items())
 
 
 def _modality_choice(shape: Shape, name: str, depth: int) -> tuple[FieldChoice | None, list[FieldChoice]]:
     """Input or output modalities: lists of known words, or texts made of them."""
     known = set(read_table("fields.toml")["modality"]["values"])
-    found = _choices(shape, name, lambda value: _is_modalities(value, known), depth)
+    listed = replace(shape, columns=shape.columns | _modalities_of_objects(shape))
+    found = _choices(listed, name, lambda value: _is_modalities(value, known), depth)
     return next((choice for choice in found if choice.plausible >= 0.7 and choice.score >= _MIN_SCORE), None), found
+
+
+def _modalities_of_objects(shape: Shape) -> dict[Path, Column]:
+    """Columns of modalities that are listed as objects (`[{"type": "text", ...}]`), as if they were texts."""
+    keys = read_table("fields.toml")["modality"]["keys"]
+    found = {}
+    for path, nested in shape.nested.items():
+        if path[-1] in keys and path[:-1] in shape.columns and len(path) <= _MODALITIES_MAX_DEPTH:
+            texts: dict[int, list[Any]] = {}
+            for owner, value in zip(nested.owners, nested.values, strict=True):
+                texts.setdefault(owner, []).append(value)
+            lookup = f"{path_expression(path[:-1])}[].{quote_key(path[-1])}"
+            found[path[:-1]] = Column(path[:-1], [*texts.values()], [*texts], lookup)
+    return found
 
 
 def _is_modalities(value: Any, known: set[str]) -> bool:

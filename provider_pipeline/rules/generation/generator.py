@@ -18,13 +18,15 @@ from provider_pipeline.rules.generation.capability_rules import (
 from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, candidates, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
+from provider_pipeline.rules.generation.prices import foreign_currency
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
 from provider_pipeline.rules.generation.shape import words_of
+from provider_pipeline.rules.generation.unread import other_currencies, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression
-from provider_pipeline.rules.rows import NUMERIC
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
@@ -132,11 +134,18 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     listing = with_details(chosen, sample)
     chosen_fields = field_map(listing.shape, listing.ids[0], answer, listing.path)
     fields, units = chosen_fields.fields, chosen_fields.units
-    pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
     predicates = capability_evidence(listing.shape, fields)
+    read = [*fields.values(), *(unit["by"] for unit in units.values() if isinstance(unit, dict))]
+    read += [text for each in predicates.values() for texts in each.values() for text in texts]
+    known = [each["expression"] for name in fields for each in chosen_fields.alternatives.get(name, ())]
+    unread = unread_fields(listing.shape, read, [*chosen_fields.junk, *known])
+    pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
     confidence, issues = _confidence(chosen, found, is_of_models=_is_of_models(listing, fields, predicates))
     if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path)):
         issues.append(_unclear_pages(field))
+    foreign = foreign_currency(answer, listing.path)
+    currencies = [foreign] if foreign else other_currencies(listing.shape)
+    issues += unread_issue(unread, currencies, priced=not fields.keys().isdisjoint(PRICE_COLUMNS))
     parts: dict[str, Any] = {} if sample.path is None else {"endpoint": sample.path}
     parts |= {
         "jmespath_rule": chosen.selector,
@@ -162,6 +171,7 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
             ],
             "fields": chosen_fields.alternatives,
             "junk": chosen_fields.junk,
+            "unread": {one.expression: one.reason for one in unread},
             "pagination": pagination_from,
         },
         confidence=confidence,
@@ -182,7 +192,10 @@ def _is_of_models(listing: ListCandidate, fields: Mapping[str, str], predicates:
         listing.ids[0].reasons["known"] >= signs["known_ids"]
         or bool(words & set(signs["words"]))
         or bool(predicates)
-        or any(name in fields for name in (*NUMERIC, "input_modalities", "output_modalities", "base_model"))
+        or any(
+            name in fields
+            for name in (*LIMIT_COLUMNS, *PRICE_COLUMNS, "input_modalities", "output_modalities", "base_model")
+        )
         or any(column is not None and "model" in column.values for column in kinds)
     )
 
@@ -304,18 +317,10 @@ def _labelled(draft: _Draft) -> _Draft:
 
 
 def _calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models.
-
-    An odd limit or price in the sample must not cost a model: such columns are named `unreadable`.
-    """
+    """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models."""
     expect: dict[str, Any] = dict(draft["expect"])
-    for _ in range(1 + len(NUMERIC)):
-        judge = ListingJudge(ExtractionRule.parse({**draft, "expect": expect}))
-        rows = judge.add_page(sample)
-        unreadable = [column for column in judge.rejected_fields() if column in NUMERIC]
-        if not unreadable:
-            break
-        expect["unreadable"] = sorted({*expect.get("unreadable", ()), *unreadable})
+    judge = ListingJudge(ExtractionRule.parse(draft))
+    rows = judge.add_page(sample)
     shares = judge.shares()
     expect |= {name: round(share, 4) for name, share in shares.items() if share > 0}
     rejected = shares["rejected_share"]

@@ -13,7 +13,7 @@ from provider_pipeline.rules.values import number
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 
-MAX_DEPTH: Final = 4
+MAX_DEPTH: Final = 6
 MAX_PATHS: Final = 600
 MAX_ITEMS: Final = 20_000
 _MAX_ENTRIES: Final = 40
@@ -193,6 +193,18 @@ def _named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0)
                 yield here, lookup, value
         else:
             yield from _prices(entry, label, here, chosen)
+            for key, value in entry.items():
+                if isinstance(value, dict):
+                    yield from _values_inside(value, (*here, key), f"{chosen}.{quote_key(key)}")
+
+
+def _values_inside(node: dict[str, Any], path: Path, chosen: str, nesting: int = 0) -> Iterator[Entry]:
+    """The numbers of objects such as `{"max_length": {"value": 8192}}` inside an entry."""
+    for key, value in node.items():
+        if isinstance(value, dict) and nesting < _MAX_NESTING:
+            yield from _values_inside(value, (*path, key), f"{chosen}.{quote_key(key)}", nesting + 1)
+        elif key == "value" and number(value) is not None:
+            yield (*path, key), f"({chosen}.{key} | [0])", value
 
 
 def _label(entries: list[dict[str, Any]]) -> str | None:

@@ -85,6 +85,77 @@ def test_an_ambiguous_output_limit_that_repeats_the_context_length_is_not_taken(
     assert "max_output_tokens" not in RuleGenerator().analyze_sample({"data": items})["fields"]
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"meta": {"n_ctx_train": 8192, "n_ctx": 2048}},
+        {"n_ctx_train": 8192, "meta": {"runtime": {"n_ctx": 2048}}},
+        {"max_position_embeddings": 8192, "engine": {"max_model_len": 2048}},
+        {"context_length_train": 8192, "server": {"ctx_size": 2048}},
+    ],
+)
+def test_the_context_that_is_served_comes_before_the_one_a_model_was_trained_with(limits):
+    rows = rows_of({"data": [{"id": f"llama-{n}", **limits} for n in range(3)]})
+    assert {row["context_length"] for row in rows.values()} == {2048}
+
+
+def test_the_context_a_model_was_trained_with_is_read_where_nothing_else_is_known():
+    rows = rows_of({"data": [{"id": f"llama-{n}", "meta": {"n_ctx_train": 8192}} for n in range(3)]})
+    assert {row["context_length"] for row in rows.values()} == {8192}
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [{"max_tokens": 8192}, {"context_length": 8192, "max_tokens": 8192}],
+    ids=["without a context", "as its context"],
+)
+def test_the_ambiguous_limit_of_an_embedder_is_not_its_output_limit(embedder):
+    items = [
+        {"id": "acme-chat", "context_length": 32768, "max_tokens": 4096},
+        {"id": "acme-coder", "context_length": 65536, "max_tokens": 8192},
+        {"id": "acme-embed", "type": "embedding", **embedder},
+    ]
+    rows = rows_of({"data": items})
+    assert {name: row["max_output_tokens"] for name, row in rows.items()} == {
+        "acme-chat": 4096,
+        "acme-coder": 8192,
+        "acme-embed": None,
+    }
+
+
+def test_an_ambiguous_limit_that_only_models_without_a_context_have_is_not_taken():
+    items = [{"id": "acme-chat", "context_length": 32768}, {"id": "acme-rerank", "type": "rerank", "max_tokens": 512}]
+    assert "max_output_tokens" not in RuleGenerator().analyze_sample({"data": items})["fields"]
+
+
+def test_one_row_of_prose_does_not_cost_the_others_their_limits():
+    items = [{"id": f"acme-{n}", "max_input_tokens": 8192 * n, "max_output_tokens": 1024 * n} for n in range(1, 4)]
+    prose = {"id": "specimen", "max_input_tokens": "most tokens of a prompt", "max_output_tokens": "most of an answer"}
+    rows = rows_of({"data": [prose, *items]})
+    assert (rows["acme-2"]["context_length"], rows["acme-2"]["max_output_tokens"]) == (16384, 2048)
+    assert (rows["specimen"]["context_length"], rows["specimen"]["max_output_tokens"]) == (None, None)
+
+
+def test_a_limit_with_its_unit_beside_it_is_read():
+    items = [{"id": f"acme-{n}", "context_length": {"value": 8192 * n, "unit": "tokens"}} for n in range(1, 4)]
+    assert rows_of({"data": items})["acme-2"]["context_length"] == 16384
+
+
+def test_modalities_that_are_objects_are_read_with_the_limits_inside_them():
+    def item(name, *inputs, context):
+        texts = {"type": "text", "accepts": {"max_context_length": {"value": context, "unit": "tokens"}}}
+        return {
+            "id": name,
+            "input_modalities": [texts, *({"type": one} for one in inputs)],
+            "output_modalities": [{"type": "text"}],
+        }
+
+    rows = rows_of({"data": [item("acme-a", context=8192), item("acme-b", "image", context=4096)]})
+    assert [row["context_length"] for row in rows.values()] == [8192, 4096]
+    assert [row["input_modalities"] for row in rows.values()] == [["text"], ["image", "text"]]
+    assert [row["output_modalities"] for row in rows.values()] == [["text"], ["text"]]
+
+
 def test_the_default_of_a_request_is_not_a_limit_of_the_model():
     models = [{"id": f"m{n}", "context_length": 8192, "default_parameters": {"max_tokens": 512}} for n in range(3)]
     assert "max_output_tokens" not in RuleGenerator().analyze_sample({"data": models})["fields"]
@@ -169,3 +240,43 @@ def test_where_ids_are_arbitrary_the_base_model_gives_the_capabilities():
 def test_where_ids_name_known_models_there_is_no_base_model():
     sample = {"data": [{"id": "gpt-4o", "model": "whisper-1"}, {"id": "claude-3-haiku", "model": "whisper-1"}]}
     assert "base_model" not in RuleGenerator().analyze_sample(sample)["fields"]
+
+
+def test_a_model_without_its_display_name_takes_its_own_next_best_name():
+    items = [
+        {"id": "acme-1", "display_name": "Acme One", "name": "one"},
+        {"id": "acme-2", "display_name": None, "name": "two"},
+        {"id": "acme-3", "display_name": "", "name": "three"},
+        {"id": "acme-4", "display_name": "Acme Four", "name": "four"},
+        {"id": "acme-5", "display_name": None, "name": None},
+    ]
+    names = [row["display_name"] for row in rows_of({"data": items}).values()]
+    assert names == ["Acme One", "two", "three", "Acme Four", None]
+
+
+def test_the_name_of_the_model_behind_a_deployment_is_not_a_display_name():
+    items = [
+        {"id": f"dep-{n}", "display_name": None if n == 2 else f"Team {n}", "model": {"name": "gpt-4o"}}
+        for n in range(4)
+    ]
+    assert rows_of({"data": items})["dep-2"]["display_name"] is None
+
+
+def test_the_text_that_callers_send_is_the_id_beside_a_number():
+    items = [{"id": 4100 + n, "ident": f"glm-{n}", "name": f"GLM {n}"} for n in range(3)]
+    rows = rows_of({"items": items})
+    assert [(name, row["display_name"]) for name, row in rows.items()] == [(f"glm-{n}", f"GLM {n}") for n in range(3)]
+    assert list(rows_of({"items": [{"id": 7, "name": "gpt-4o"}, {"id": 8, "name": "o3"}]})) == ["gpt-4o", "o3"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda name: {"litellm_params": {"model": name}},
+        lambda name: {"details": {"resources": {"backend": {"model": {"name": name}}}}},
+        lambda name: {"properties": {"model": {"name": name}}},
+    ],
+)
+def test_the_model_behind_a_deployment_is_found_deep_in_the_item(around):
+    items = [{"id": f"d{n:08x}", **around(name)} for n, name in enumerate(("gpt-4o", "openai/o3", "claude-sonnet-4"))]
+    assert [row["family"] for row in rows_of({"data": items}).values()] == ["gpt-4o", "o-series", "claude"]

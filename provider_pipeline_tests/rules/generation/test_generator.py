@@ -84,7 +84,7 @@ def test_an_odd_value_in_the_sample_does_not_cost_a_model():
     items[3]["context_length"], items[7]["pricing"]["input"] = "unknown", -7
     sample = {"data": items}
     rule = RuleGenerator().analyze_sample(sample)
-    assert rule["expect"]["unreadable"] == ["context_length", "input_price"]
+    assert rule["expect"]["set_aside_share"] == 0.0333
     rows = rows_of(sample)
     assert len(rows) == 30
     assert (rows["m3"]["context_length"], rows["m7"]["input_price"], rows["m4"]["context_length"]) == (None, None, 4096)

@@ -1,0 +1,71 @@
+"""Values that are left out of rows whose models are kept, and the issues that count them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.rows import FILLED, Profile
+
+_MAX_ISSUES: Final = 20
+
+
+class SetAside(NamedTuple):
+    """A value that cannot be read or cannot be true. Its column is null; the model keeps its row."""
+
+    reason: str
+    field: str
+    detail: str
+    value: Any
+    model_id: str
+
+
+class SetAsideValues:
+    """Values that were set aside: counted by column and reason, with the first few of each."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._first: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(self, value: SetAside) -> None:
+        """Count one value."""
+        kind = (value.field, value.reason, value.detail)
+        self._counts[kind] += 1
+        first = self._first.setdefault(kind, [])
+        if len(first) < SAMPLE_SIZE:
+            first.append(f"{value.model_id}: {shown(value.value)}")
+
+    def largest_share(self, profile: Profile, items: int) -> float:
+        """The largest share of a column's values that was set aside."""
+        return max((count / among for count, among in self._columns(profile, items).values()), default=0.0)
+
+    def issues(self, profile: Profile, items: int, allowed: float, few: float) -> Iterable[dict[str, Any]]:
+        """One issue per column and reason: an error where more than the `allowed` share of a column's values failed.
+
+        A single value, or values of no more than the share `few` of the items, only warn, unless every item has one.
+        """
+        columns = self._columns(profile, items)
+        for (column, reason, detail), count in sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))[
+            :_MAX_ISSUES
+        ]:
+            total, among = columns[column]
+            held = total / among > allowed and (total > max(1, few * items) or total == items)
+            yield issue(
+                reason,
+                "error" if held else "warning",
+                f"{count} of {among} values of {column} were set aside: {detail}",
+                expected=f"at most {allowed:.0%} of the column's values set aside",
+                actual=f"{total / among:.1%}",
+                sample=self._first[column, reason, detail],
+                recovery=REGENERATE if held else "The models are kept without these values.",
+            )
+
+    def _columns(self, profile: Profile, items: int) -> dict[str, tuple[int, int]]:
+        """The values set aside and all values, by column; of metadata, the items stand for all values."""
+        totals = Counter[str]()
+        for (column, _, _), count in self._counts.items():
+            totals[column] += count
+        return {
+            column: (count, count + profile.filled.get(column, 0) if column in FILLED else items)
+            for column, count in totals.items()
+        }
