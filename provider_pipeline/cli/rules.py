@@ -63,7 +63,7 @@ def generate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a rule from a sample: a file, or the fetched listing."""
+    """Write a rule from a sample: a file, or the fetched listing. Exit code 1 if it reads only a part of it."""
     place = sync.repair.generate.ListingPlace
     given = [place(path) for path in endpoints or ()]
     files = from_files or []
@@ -95,6 +95,8 @@ def generate(
             if issue["severity"] != "info":
                 note(f"{issue['severity']}: {issue['message']}")
         say(f"{slug}: rule version {generated.version} ({state}: {generated.reason}), {generated.models} models")
+    if not generated.fits:
+        raise typer.Exit(1)
 
 
 def _with_detail(

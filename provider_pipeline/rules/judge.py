@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
+from provider_pipeline.rules.completeness import PagesRead
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader, Rejected, merged_row
 from provider_pipeline.rules.guards import accepted_by_hand
@@ -16,7 +17,7 @@ from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
 from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
 from provider_pipeline.rules.rows import Profile, ProfileBuilder, meaning_of, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import json_type
+from provider_pipeline.rules.values import described
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
@@ -78,6 +79,7 @@ class ListingJudge:
         capabilities = CompiledCapabilities(rule.capability_rules)
         work = Work(LISTING_STEPS)
         self._readers = [ItemReader(endpoint, capabilities, self._thresholds, work) for endpoint in rule.endpoints]
+        self._pages_read = PagesRead(rule.endpoints)
         self._history = history
         self._accepted = accepted
         self._statistics = _Statistics(self._thresholds, history)
@@ -112,12 +114,15 @@ class ListingJudge:
 
     def _judged(self, document: Any, endpoint: int) -> list[dict[str, Any]]:
         reader = self._readers[endpoint]
-        items = reader.items(document)
+        items, answer = reader.items(document), reader.answer(document)
+        if items is None and self._pages_read.says_empty(endpoint, answer):
+            items = []
         if items is None:
-            self._unmatched.append((self._rule.endpoints[endpoint].selector, _described(document)))
+            self._unmatched.append((self._rule.endpoints[endpoint].selector, described(document)))
             return []
         self._items += len(items)
         self._items_of[endpoint] += len(items)
+        self._pages_read.add(endpoint, answer, len(items))
         rows: dict[str, dict[str, Any]] = {}
         seen = self._seen[endpoint]
         repeated = 0
@@ -150,6 +155,7 @@ class ListingJudge:
         found = [
             *self._cost_issues(),
             *self._extraction_issues(profile),
+            *self._pages_read.issues(),
             *self._rejection_issues(),
             *self._duplicate_issues(),
             *statistics.invariant_issues(
@@ -248,7 +254,7 @@ class ListingJudge:
                 f"the selector {', '.join(selectors)} finds no list in {len(self._unmatched)} page(s)",
                 expected="a JSON list of model objects",
                 actual=self._unmatched[0][1],
-                sample=[described for _, described in self._unmatched],
+                sample=[what for _, what in self._unmatched],
                 recovery=_REGENERATE,
             )
         elif self._too_costly is not None:
@@ -326,15 +332,6 @@ class ListingJudge:
 def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
     """Sort key of rows with one id: the fullest is kept; ties break the same way whatever the order."""
     return sum(value is not None for value in row.values()), str(row["meta_hash"])
-
-
-def _described(document: Any) -> str:
-    kind = json_type(document)
-    if isinstance(document, dict):
-        return (
-            f"an object with the keys {', '.join(shown(str(key)) for key in list(document)[:8])}" if document else "{}"
-        )
-    return f"a JSON {kind}: {shown(document)}"[:200] if kind != "array" else "a JSON array"
 
 
 class _Offenders:

@@ -70,6 +70,42 @@ def test_a_moved_listing_is_repaired_without_a_person(fleet: Fleet):
         assert ModelSyncer(session).sync_provider_models("acme")["models_unchanged"] >= 0
 
 
+@pytest.mark.parametrize(
+    ("words", "pagination"),
+    [
+        ({"object": "list", "has_more": True}, "cursor"),
+        ({"next_page_token": "x"}, "page_token"),
+        ({"page": 1, "total_count": 12}, "page_number"),
+    ],
+)
+def test_a_listing_that_begins_to_have_pages_is_held_and_its_paging_is_found(fleet: Fleet, words, pagination):
+    blocked(fleet, listing(*CHAT_MODELS) | words)
+    assert len(fleet.rows("acme")) == 5
+    (task,) = fleet.tasks("acme")
+    assert "partial_listing" in str(task.config)
+    assert answered(fleet).status == "activated"
+    with fleet.database.session() as session:
+        config = catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id).model_list_config
+    assert config["pagination"]["type"] == pagination
+
+
+def test_a_listing_with_pages_that_nothing_tells_how_to_ask_for_waits_for_a_person(fleet: Fleet):
+    blocked(fleet, {"data": listing(*CHAT_MODELS)["data"], "has_more": True})
+    repair = answered(fleet)
+    assert repair.status == "needs_review"
+    assert "has_more in the answer says that there is more than the 5 read" in repair.reason
+
+
+def test_a_rule_whose_paging_no_longer_leads_on_is_held_with_a_task(fleet: Fleet):
+    blocked(
+        fleet,
+        listing(*CHAT_MODELS) | {"has_more": True, "last_id": None},
+        before=listing(*CHAT_MODELS) | {"has_more": False, "last_id": "x"},
+    )
+    assert len(fleet.rows("acme")) == 5
+    assert "partial_listing" in str(fleet.tasks("acme")[0].config)
+
+
 def test_a_repair_that_reproduces_known_values_touches_no_row_and_records_no_change(fleet: Fleet):
     """Although the new rule misreads the previous listing, which lacks the renamed key."""
     renamed = listing(*CHAT_MODELS)

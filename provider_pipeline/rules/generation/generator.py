@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from provider_pipeline.rules.completeness import says_more
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_predicates import capability_evidence, only_text
 from provider_pipeline.rules.generation.capability_rules import (
@@ -17,11 +18,11 @@ from provider_pipeline.rules.generation.capability_rules import (
 )
 from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates, rival
-from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
+from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import compile_expression, path_expression
 from provider_pipeline.rules.rows import NUMERIC
 from provider_pipeline.rules.values import json_type
 
@@ -126,9 +127,17 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     listing = with_details(chosen, sample)
     chosen_fields = field_map(listing.shape, listing.ids[0], answer, listing.path)
     fields, units = chosen_fields.fields, chosen_fields.units
-    pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
+    listed = path_expression(chosen.path)
+    pagination, pagination_from = infer_pagination(
+        answer,
+        len(chosen.items),
+        kind["kind"],
+        chosen.path,
+        path=sample.path,
+        last_id=f"{listed}[-1].{chosen.ids[0].expression}" if chosen.selector == f"{listed}[*]" else None,
+    )
     confidence, issues = _confidence(chosen, found)
-    if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path)):
+    if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path, path=sample.path)):
         issues.append(_unclear_pages(field))
     parts: dict[str, Any] = {} if sample.path is None else {"endpoint": sample.path}
     parts |= {
