@@ -13,6 +13,7 @@ from provider_pipeline.rules.completeness import (
     larger_total,
     next_addresses,
     page_fields,
+    says_more,
     stated_more,
     values_of,
     whole_number,
@@ -61,6 +62,8 @@ def infer_pagination(
             named = next(style[part] for part in ("token", "total_pages", "more", "total") if part in style)
             source = f"the answer's field {named}"
             return _proven_total(style, sample, fields, item_count) | style, source
+    if kind in (known := read_table("pagination.toml")["kinds"]) and says_more(sample, item_count, listing) is None:
+        return dict(known[kind]), f"how the API of {kind} pages"
     style = {"type": "none"}
     return style | _proven_total(style, sample, fields, item_count), "no field speaks of further pages"
 

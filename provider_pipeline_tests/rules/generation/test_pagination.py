@@ -149,6 +149,12 @@ def test_pages_whose_next_one_is_not_named_are_asked_for_by_what_they_do_say(env
     assert stays_on_its_path(parse_pagination(analysis["pagination"]))
 
 
+def test_an_api_that_leaves_its_token_out_on_the_last_page_is_paged_nevertheless():
+    items = [{"name": f"models/gemini-{n}", "supportedGenerationMethods": ["generateContent"]} for n in range(3)]
+    pagination = RuleGenerator().analyze_sample({"models": items})["pagination"]
+    assert pagination == {"type": "page_token", "param": "pageToken", "token": "nextPageToken"}
+
+
 MODELS = [{"id": "gpt-4o"}, {"id": "gpt-4.1"}]
 
 
