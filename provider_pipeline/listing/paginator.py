@@ -27,6 +27,7 @@ from provider_pipeline.rules.pagination import (
     PageNumberPagination,
     PageTokenPagination,
     Pagination,
+    parameter_names,
 )
 
 
@@ -75,9 +76,6 @@ class Broken:
 
 Step = NextRequest | Finished | Broken
 
-_Spelt = CursorPagination | PageTokenPagination
-"""The paginations whose parameter may have several names."""
-
 
 def next_request(pagination: Pagination, page: PageInfo) -> Step:
     """The request after a page, by the rule's pagination."""
@@ -111,7 +109,7 @@ def _cursor(pagination: CursorPagination, page: PageInfo) -> Step:
     token = _search(pagination.token, page)
     if not _is_token(token):
         return Broken(f"has more ({pagination.more}) but no {pagination.token}") if more else Finished()
-    return NextRequest(with_params(page.url, {_spelt(pagination, page): str(token)}))
+    return NextRequest(with_params(page.url, {parameter_names(pagination)[page.spelling]: str(token)}))
 
 
 def _page_token(pagination: PageTokenPagination, page: PageInfo) -> Step:
@@ -120,11 +118,7 @@ def _page_token(pagination: PageTokenPagination, page: PageInfo) -> Step:
         return Finished()
     if not _is_token(token):
         return Broken(f"has a {pagination.token} that is not a token but {type(token).__name__}")
-    return NextRequest(with_params(page.url, {_spelt(pagination, page): str(token)}))
-
-
-def _spelt(pagination: _Spelt, page: PageInfo) -> str:
-    return (pagination.param, *pagination.also)[page.spelling]
+    return NextRequest(with_params(page.url, {parameter_names(pagination)[page.spelling]: str(token)}))
 
 
 def _next_url(pagination: NextUrlPagination, page: PageInfo) -> Step:
@@ -153,14 +147,11 @@ def _page_number(pagination: PageNumberPagination, page: PageInfo) -> Step:
         if total is None:
             return Broken(f"does not say how many pages there are ({pagination.total_pages} is no number)")
         # Compared with the pages that came, because some servers number the first one 0.
-        more = page.number < total
+        more: bool | Broken = page.number < total
     else:
-        goes_on = _goes_on(pagination, page, page.seen)
-        if isinstance(goes_on, Broken):
-            return goes_on
-        more = goes_on
-    if not more:
-        return Finished()
+        more = _goes_on(pagination, page, page.seen)
+    if not more or isinstance(more, Broken):
+        return more or Finished()
     current = asked if asked is not None else stated if stated is not None else page.number
     return NextRequest(with_params(page.url, {pagination.param: str(current + 1)}))
 
@@ -226,7 +217,6 @@ KnownPageLookup = Callable[[int, int, str], KnownPage | None]
 """Finds the stored page for an endpoint's index, a page number and a redacted URL."""
 
 _CHECK_PAGINATION = "the listing is incomplete; check the rule's pagination"
-_UNKNOWN_PARAMETER = (400, 422)
 
 
 class _ParameterIgnoredError(ListingPartialError):
@@ -328,7 +318,7 @@ class EndpointPaginator:
                 count = self._validate(response, page)
             except (ListingRefusedError, _ParameterIgnoredError) as error:
                 other = self._other_spelling(error, before)
-                if other is None:
+                if not isinstance(other, NextRequest):
                     raise
                 url, number = other.url, number - 1
                 continue
@@ -349,17 +339,21 @@ class EndpointPaginator:
             hint=_CHECK_PAGINATION,
         )
 
-    def _other_spelling(self, error: ListingError, before: PageInfo | None) -> NextRequest | None:
+    def _other_spelling(self, error: ListingError, before: PageInfo | None) -> Step | None:
         """The second page's request by the next name of its parameter, if the server did not know the last one."""
-        refused = isinstance(error, ListingRefusedError) and error.status not in _UNKNOWN_PARAMETER
+        refused = isinstance(error, ListingRefusedError) and error.status not in (400, 422)
         pagination = self._endpoint.pagination
-        if before is None or before.number > 1 or refused or not isinstance(pagination, _Spelt):
+        if (
+            before is None
+            or before.number > 1
+            or refused
+            or not isinstance(pagination, CursorPagination | PageTokenPagination)
+        ):
             return None
         self._spelling += 1
         if self._spelling > len(pagination.also):
             return None
-        step = next_request(pagination, replace(before, spelling=self._spelling))
-        return step if isinstance(step, NextRequest) else None
+        return next_request(pagination, replace(before, spelling=self._spelling))
 
     def _fetch(self, url: str, number: int, *, named: bool) -> tuple[HttpResponse, Page]:
         # A Link header, and so the next page, may change while the body and its validator stay as they are.
@@ -445,10 +439,9 @@ class EndpointPaginator:
                 f"{response.where} answered page {page.number}, which {step.reason}", hint=_CHECK_PAGINATION
             )
         total = announced_total(pagination, page.document) if isinstance(step, Finished) else None
-        unpaged = isinstance(pagination, NoPagination)
         if total is not None and self._endpoint.selector and (reason := self._completeness.disagreement(total)):
-            kind = ListingPartialError if unpaged and total > self._seen else ListingUnreadableError
-            raise kind(
+            partial = isinstance(pagination, NoPagination) and total > self._seen
+            raise (ListingPartialError if partial else ListingUnreadableError)(
                 f"{response.where} answered page {page.number}, the last, which {reason}",
                 hint="the listing changed while it was read, or the server miscounts; if it always does, take `total` "
                 "out of the rule's pagination",

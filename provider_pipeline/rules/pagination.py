@@ -126,6 +126,13 @@ Pagination = Annotated[
 ]
 
 
+def parameter_names(pagination: Pagination) -> tuple[str, ...]:
+    """The names of the parameter that takes a token, in the order in which they are tried; empty for other styles."""
+    if isinstance(pagination, CursorPagination | PageTokenPagination):
+        return pagination.param, *pagination.also
+    return ()
+
+
 def can_follow(pagination: Pagination, document: Any) -> bool:
     """Whether a page holds what the pagination derives the next request, or the listing's end, from."""
     match pagination:
