@@ -24,6 +24,7 @@ must succeed.
     |       |-- ListingUnreachableError the server did not answer
     |       |-- ListingRefusedError     the server answered with an error status
     |       `-- ListingUnreadableError  the server answered with something that is not a JSON listing
+    |           `-- ListingPartialError its listing goes on in a way that its rule cannot follow
     |-- RuleJudgingError                the process that tried out a proposed rule died or gave up
     `-- RuleValidationError             the listing was fetched, and the rule does not fit it
 """
@@ -163,6 +164,10 @@ class ListingRefusedError(ListingError):
 
 class ListingUnreadableError(ListingError):
     """The server answered, but not with a complete JSON listing within the limits."""
+
+
+class ListingPartialError(ListingUnreadableError):
+    """The pages read so far are not the whole listing, and the rule's pagination does not lead to the others."""
 
 
 class RuleJudgingError(ProviderPipelineError):

@@ -65,7 +65,8 @@ def generate(
 ) -> None:
     """Write a rule from a sample: a file, or the fetched listing.
 
-    Exit code 1: the sample has no listing, or the rule needs review because the generator was not sure of it.
+    Exit code 1: the sample has no listing, the rule reads only a part of it, or the rule needs review because the
+    generator was not sure of it.
     """
     place = sync.repair.generate.ListingPlace
     given = [place(path) for path in endpoints or ()]
@@ -105,6 +106,8 @@ def generate(
             f"{slug}: rule version {generated.version} needs review",
             hint=f"activate it with: provider-pipeline rules activate {slug} {generated.version} --reason WHY",
         )
+        raise typer.Exit(1)
+    if not generated.fits:
         raise typer.Exit(1)
 
 

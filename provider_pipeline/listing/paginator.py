@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 from urllib.parse import urljoin
 
 from requests.utils import parse_header_links
 
-from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
+from provider_pipeline.errors import ListingError, ListingPartialError, ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.addresses import may_follow, param, with_params
 from provider_pipeline.listing.completeness import VALIDATORS, Body, CompletenessCheck, KnownPage, Page
 from provider_pipeline.listing.documents import containers_in, parse_document
@@ -27,6 +27,7 @@ from provider_pipeline.rules.pagination import (
     PageNumberPagination,
     PageTokenPagination,
     Pagination,
+    parameter_names,
 )
 
 
@@ -40,6 +41,8 @@ class PageInfo:
         number: 1 for the endpoint's first page.
         link_header: The response's Link header.
         count: How many items the rule's selector finds on it; None if it finds no list.
+        seen: How many it found on this page and those before.
+        spelling: Which of the names that the rule gives its parameter is used.
     """
 
     url: str
@@ -47,6 +50,8 @@ class PageInfo:
     number: int = 1
     link_header: str | None = None
     count: int | None = None
+    seen: int = 0
+    spelling: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def _cursor(pagination: CursorPagination, page: PageInfo) -> Step:
     token = _search(pagination.token, page)
     if not _is_token(token):
         return Broken(f"has more ({pagination.more}) but no {pagination.token}") if more else Finished()
-    return NextRequest(with_params(page.url, {pagination.param: str(token)}))
+    return NextRequest(with_params(page.url, {parameter_names(pagination)[page.spelling]: str(token)}))
 
 
 def _page_token(pagination: PageTokenPagination, page: PageInfo) -> Step:
@@ -113,7 +118,7 @@ def _page_token(pagination: PageTokenPagination, page: PageInfo) -> Step:
         return Finished()
     if not _is_token(token):
         return Broken(f"has a {pagination.token} that is not a token but {type(token).__name__}")
-    return NextRequest(with_params(page.url, {pagination.param: str(token)}))
+    return NextRequest(with_params(page.url, {parameter_names(pagination)[page.spelling]: str(token)}))
 
 
 def _next_url(pagination: NextUrlPagination, page: PageInfo) -> Step:
@@ -133,32 +138,51 @@ def _link_header(page: PageInfo) -> Step:
 
 
 def _page_number(pagination: PageNumberPagination, page: PageInfo) -> Step:
-    total = _whole(_search(pagination.total_pages, page))
-    if total is None:
-        return Broken(f"does not say how many pages there are ({pagination.total_pages} is no number)")
     asked = _whole(param(page.url, pagination.param))
     stated = _whole(_search(pagination.page, page))
     if asked is not None and stated is not None and asked != stated:
         return Broken(f"says it is page {stated}, though page {asked} was asked for")
-    # Compared with the pages that came, because some servers number the first one 0.
-    if page.number >= total:
-        return Finished()
+    if pagination.total_pages:
+        total = _whole(_search(pagination.total_pages, page))
+        if total is None:
+            return Broken(f"does not say how many pages there are ({pagination.total_pages} is no number)")
+        # Compared with the pages that came, because some servers number the first one 0.
+        more: bool | Broken = page.number < total
+    else:
+        more = _goes_on(pagination, page, page.seen)
+    if not more or isinstance(more, Broken):
+        return more or Finished()
     current = asked if asked is not None else stated if stated is not None else page.number
     return NextRequest(with_params(page.url, {pagination.param: str(current + 1)}))
 
 
 def _offset(pagination: OffsetPagination, page: PageInfo) -> Step:
-    total = _whole(_search(pagination.total, page))
-    if total is None:
-        return Broken(f"does not say how many models there are ({pagination.total} is no number)")
     offset = _whole(param(page.url, pagination.param)) or 0
     # Advance by the items that came, because servers silently cap the requested limit.
-    count = page.count or 0
-    if offset + count >= total:
-        return Finished()
-    if count == 0:
-        return Broken(f"is empty at offset {offset:,}, though {pagination.total} is {total:,}")
-    return NextRequest(with_params(page.url, {pagination.param: str(offset + count)}))
+    reached = offset + (page.count or 0)
+    more = _goes_on(pagination, page, reached)
+    if isinstance(more, Broken):
+        return more
+    return NextRequest(with_params(page.url, {pagination.param: str(reached)})) if more else Finished()
+
+
+def _goes_on(pagination: PageNumberPagination | OffsetPagination, page: PageInfo, reached: int) -> bool | Broken:
+    """Whether there are items after the number of them reached, by the page's total or its word of more."""
+    if pagination.more:
+        more = _search(pagination.more, page)
+        if more is None:
+            return Broken(f"does not say whether there is more ({pagination.more} is missing)")
+        if not _truth(more):
+            return False
+        end = f"{pagination.more} holds"
+    else:
+        total = _whole(_search(str(pagination.total), page))
+        if total is None:
+            return Broken(f"does not say how many models there are ({pagination.total} is no number)")
+        if reached >= total:
+            return False
+        end = f"{pagination.total} is {total:,}"
+    return True if page.count else Broken(f"is empty at offset {reached:,}, though {end}")
 
 
 def _follow(page: PageInfo, target: str) -> Step:
@@ -193,6 +217,10 @@ KnownPageLookup = Callable[[int, int, str], KnownPage | None]
 """Finds the stored page for an endpoint's index, a page number and a redacted URL."""
 
 _CHECK_PAGINATION = "the listing is incomplete; check the rule's pagination"
+
+
+class _ParameterIgnoredError(ListingPartialError):
+    """A page repeats earlier ones: the server does not know the parameter that asked for it."""
 
 
 @dataclass
@@ -264,6 +292,8 @@ class EndpointPaginator:
         self._known = known
         self._completeness = CompletenessCheck(self._endpoint.selector, self._endpoint.id_field, budget.pace.keep)
         self._bodies: set[bytes] = set()
+        self._seen = 0
+        self._spelling = 0
 
     def pages(self) -> Iterator[Page]:
         """Fetch page after page, each when it is asked for.
@@ -274,20 +304,31 @@ class EndpointPaginator:
         url = self._source.url(self._endpoint)
         visited: set[str] = set()
         number, named = 0, False
+        before: PageInfo | None = None
         while url not in visited:
             visited.add(url)
             number += 1
-            response, page = self._fetch(url, number, named=named)
-            if page.not_modified and self._is_only_page(number) and "Link" not in response.headers:
-                # A complete listing that has not changed needs no further look.
-                yield page
-                return
-            self._budget.pace.expect(len(response.content))
-            count = self._validate(response, page)
+            try:
+                response, page = self._fetch(url, number, named=named)
+                if page.not_modified and self._is_only_page(number) and "Link" not in response.headers:
+                    # A complete listing that has not changed needs no further look.
+                    yield page
+                    return
+                self._budget.pace.expect(len(response.content))
+                count = self._validate(response, page)
+            except (ListingRefusedError, _ParameterIgnoredError) as error:
+                other = self._other_spelling(error, before)
+                if not isinstance(other, NextRequest):
+                    raise
+                url, number = other.url, number - 1
+                continue
             self._budget.pace.keep()
             yield page
             self._budget.pace.keep()
-            step = self._step(response, page, count)
+            self._seen += count or 0
+            link = response.headers.get("Link")
+            before = PageInfo(response.url, page.document, number, link, count, self._seen, self._spelling)
+            step = self._step(response, before)
             if isinstance(step, Finished):
                 return
             # A URL that the server named stays the server's, even with our parameter appended.
@@ -297,6 +338,22 @@ class EndpointPaginator:
             "goes in circles",
             hint=_CHECK_PAGINATION,
         )
+
+    def _other_spelling(self, error: ListingError, before: PageInfo | None) -> Step | None:
+        """The second page's request by the next name of its parameter, if the server did not know the last one."""
+        refused = isinstance(error, ListingRefusedError) and error.status not in (400, 422)
+        pagination = self._endpoint.pagination
+        if (
+            before is None
+            or before.number > 1
+            or refused
+            or not isinstance(pagination, CursorPagination | PageTokenPagination)
+        ):
+            return None
+        self._spelling += 1
+        if self._spelling > len(pagination.also):
+            return None
+        return next_request(pagination, replace(before, spelling=self._spelling))
 
     def _fetch(self, url: str, number: int, *, named: bool) -> tuple[HttpResponse, Page]:
         # A Link header, and so the next page, may change while the body and its validator stay as they are.
@@ -348,7 +405,7 @@ class EndpointPaginator:
         if not page.not_modified and not self._is_only_page(page.number):
             digest = hashlib.sha256(page.content).digest()
             if digest in self._bodies:
-                raise ListingUnreadableError(
+                raise _ParameterIgnoredError(
                     f"{response.where} answered page {page.number} with the same body as an earlier page",
                     hint="the server ignores the pagination parameter; check the rule's pagination",
                 )
@@ -357,7 +414,7 @@ class EndpointPaginator:
         if not items:
             self._refuse_error(response, page)
         if self._completeness.only_repeats(items or []) and page.number > 1:
-            raise ListingUnreadableError(
+            raise _ParameterIgnoredError(
                 f"{response.where} answered page {page.number} with nothing but ids of earlier pages",
                 hint="the server ignores the pagination parameter, or jumps back; check the rule's pagination",
             )
@@ -373,17 +430,18 @@ class EndpointPaginator:
                 hint="the server calls its errors successes; check the key, the endpoint's path and its parameters",
             )
 
-    def _step(self, response: HttpResponse, page: Page, count: int | None) -> NextRequest | Finished:
+    def _step(self, response: HttpResponse, page: PageInfo) -> NextRequest | Finished:
         """The next request, or the end if the announced total has come."""
-        pagination, link = self._endpoint.pagination, response.headers.get("Link")
-        step = next_request(pagination, PageInfo(response.url, page.document, page.number, link, count))
+        pagination = self._endpoint.pagination
+        step = next_request(pagination, page)
         if isinstance(step, Broken):
-            raise ListingUnreadableError(
+            raise ListingPartialError(
                 f"{response.where} answered page {page.number}, which {step.reason}", hint=_CHECK_PAGINATION
             )
         total = announced_total(pagination, page.document) if isinstance(step, Finished) else None
         if total is not None and self._endpoint.selector and (reason := self._completeness.disagreement(total)):
-            raise ListingUnreadableError(
+            partial = isinstance(pagination, NoPagination) and total > self._seen
+            raise (ListingPartialError if partial else ListingUnreadableError)(
                 f"{response.where} answered page {page.number}, the last, which {reason}",
                 hint="the listing changed while it was read, or the server miscounts; if it always does, take `total` "
                 "out of the rule's pagination",

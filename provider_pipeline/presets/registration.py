@@ -131,10 +131,10 @@ def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> Extr
 
 
 def _stated(endpoint: FileEndpoint) -> dict[str, Any]:
-    pagination = endpoint.pagination.model_dump(mode="json", exclude_none=True)
+    pagination = endpoint.pagination.model_dump(mode="json", exclude_defaults=True) | {"type": endpoint.pagination.type}
     return {
         "path": endpoint.path,
-        "pagination": None if pagination["type"] == "none" else pagination,
+        "pagination": None if pagination == {"type": "none"} else pagination,
         "detail": endpoint.detail,
     }
 

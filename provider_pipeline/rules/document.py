@@ -224,6 +224,12 @@ class Endpoint(BaseModel):
         """Whether the endpoint has further pages to ask for."""
         return not isinstance(parse_pagination(self.pagination), NoPagination)
 
+    @property
+    def is_called_whole(self) -> bool:
+        """Whether the rule states that one page is the whole listing, whatever the page says."""
+        pagination = parse_pagination(self.pagination)
+        return isinstance(pagination, NoPagination) and pagination.whole
+
     @field_validator("pagination")
     @classmethod
     def _known_pagination(cls, document: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -134,6 +134,10 @@ class ItemReader:
             for item in found
         ]
 
+    def answer(self, document: Any) -> Any:
+        """The page as sent, without details."""
+        return document.get("listing") if self._with_details and isinstance(document, dict) else document
+
     def _selected(self, document: Any) -> list[Any] | None:
         work, selector = self._work, self._selector
         work.most = PAGE_STEPS

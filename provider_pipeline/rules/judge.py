@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
+from provider_pipeline.rules.completeness import PagesRead
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import (
     NO_MODEL,
@@ -24,7 +25,7 @@ from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_dig
 from provider_pipeline.rules.set_aside import SetAsideValues
 from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import json_type
+from provider_pipeline.rules.values import described
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
@@ -86,6 +87,7 @@ class ListingJudge:
             ItemReader(endpoint, capabilities, self._thresholds, work, self._set_aside.add)
             for endpoint in rule.endpoints
         ]
+        self._pages_read = PagesRead(rule.endpoints)
         self._history = history
         self._accepted = accepted
         self._statistics = ListingStatistics(self._thresholds, history)
@@ -120,12 +122,15 @@ class ListingJudge:
 
     def _judged(self, document: Any, endpoint: int) -> list[dict[str, Any]]:
         reader = self._readers[endpoint]
-        items = reader.items(document)
+        items, answer = reader.items(document), reader.answer(document)
+        if items is None and self._pages_read.says_empty(endpoint, answer):
+            items = []
         if items is None:
-            self._unmatched.append((self._rule.endpoints[endpoint].selector, _described(document)))
+            self._unmatched.append((self._rule.endpoints[endpoint].selector, described(document)))
             return []
         self._items += len(items)
         self._items_of[endpoint] += len(items)
+        self._pages_read.add(endpoint, answer, len(items))
         rows: dict[str, dict[str, Any]] = {}
         repeats: dict[str, list[dict[str, Any]]] = {}
         seen = self._seen[endpoint]
@@ -133,10 +138,7 @@ class ListingJudge:
         for item in chain.from_iterable(self._slices(items)):
             row = reader.row(item)
             if isinstance(row, Rejected):
-                if row.reason == NO_MODEL:
-                    self._no_models.append(str(row.value))
-                else:
-                    self._reject(row)
+                self._reject(row)
                 continue
             model_id = row["model_id"]
             if model_id in seen:
@@ -168,6 +170,7 @@ class ListingJudge:
         found = [
             *self._cost_issues(),
             *self._extraction_issues(profile),
+            *self._pages_read.issues(),
             *self._rejection_issues(),
             *self._set_aside.issues(
                 profile,
@@ -238,6 +241,9 @@ class ListingJudge:
         return statistics
 
     def _reject(self, rejected: Rejected) -> None:
+        if rejected.reason == NO_MODEL:
+            self._no_models.append(str(rejected.value))
+            return
         self._reasons[rejected.reason, rejected.detail] += 1
         if len(self._rejected) < REJECTED_SAMPLE:
             self._rejected.append(
@@ -269,7 +275,7 @@ class ListingJudge:
                 f"the selector {', '.join(selectors)} finds no list in {len(self._unmatched)} page(s)",
                 expected="a JSON list of model objects",
                 actual=self._unmatched[0][1],
-                sample=[described for _, described in self._unmatched],
+                sample=[what for _, what in self._unmatched],
                 recovery=REGENERATE,
             )
         elif self._too_costly is not None:
@@ -370,12 +376,3 @@ def _contradicts_numbers(first: Sequence[Any], second: Sequence[Any]) -> bool:
     return any(
         mine is not None and theirs is not None and mine != theirs for mine, theirs in zip(first, second, strict=True)
     )
-
-
-def _described(document: Any) -> str:
-    kind = json_type(document)
-    if isinstance(document, dict):
-        return (
-            f"an object with the keys {', '.join(shown(str(key)) for key in list(document)[:8])}" if document else "{}"
-        )
-    return f"a JSON {kind}: {shown(document)}"[:200] if kind != "array" else "a JSON array"

@@ -97,6 +97,27 @@ def path_expression(path: tuple[str, ...]) -> str:
     return ".".join(quote_key(key) for key in path) if path else "@"
 
 
+def leading_keys(expression: str) -> tuple[str, ...]:
+    """The object keys that an expression begins with: `data.models[*]` with `data` and `models`."""
+    return _leading_keys(parse_expression(expression))[0]
+
+
+def _leading_keys(tree: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """The keys, and whether they are the whole expression."""
+    if tree["type"] == "field":
+        return (tree["value"],), True
+    if not tree["children"] or tree["type"] in ("function_expression", "multi_select_list", "multi_select_dict"):
+        return (), False
+    keys, whole = _leading_keys(tree["children"][0])
+    if tree["type"] != "subexpression":
+        return keys, False
+    for child in tree["children"][1:]:
+        if whole:
+            more, whole = _leading_keys(child)
+            keys += more
+    return keys, whole
+
+
 def literal(value: Any) -> str:
     """A JSON value as a JMESPath literal; plain strings as raw strings, for readability."""
     if isinstance(value, str) and "\\" not in value and value.isprintable():

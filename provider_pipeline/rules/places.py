@@ -84,7 +84,9 @@ def _completed(rule: ExtractionRule, active: ExtractionRule) -> Iterator[Endpoin
 
 def _place(endpoint: Endpoint) -> _Place:
     pagination = parse_pagination(endpoint.pagination)
-    if not isinstance(pagination, OffsetPagination):
+    if isinstance(pagination, NoPagination):
+        pagination = NoPagination()
+    elif not isinstance(pagination, OffsetPagination):
         pagination = pagination.model_copy(update={"total": None})
     return _Place(
         path=endpoint.path or "",

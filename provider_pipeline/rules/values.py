@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
-from provider_pipeline.rules.issues import has_controls, one_line, prose
+from provider_pipeline.rules.issues import has_controls, one_line, prose, shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work
@@ -342,3 +342,13 @@ def json_type(value: Any) -> str:
     if isinstance(value, str):
         return "string"
     return "array" if isinstance(value, list) else "object"
+
+
+def described(document: Any) -> str:
+    """What a document is, in a few words, for a message about one that is not as expected."""
+    kind = json_type(document)
+    if isinstance(document, dict):
+        return (
+            f"an object with the keys {', '.join(shown(str(key)) for key in list(document)[:8])}" if document else "{}"
+        )
+    return f"a JSON {kind}: {shown(document)}"[:200] if kind != "array" else "a JSON array"

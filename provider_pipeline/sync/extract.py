@@ -12,12 +12,13 @@ from typing import IO, Any, Final, Generic, TypeVar
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
+from provider_pipeline.errors import DatabaseUnavailableError, ListingPartialError, ProviderPipelineError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.source import ListingSource
 from provider_pipeline.listing.time_limits import CpuThrottle
+from provider_pipeline.rules.completeness import PARTIAL_LISTING, partial_listing
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest
@@ -118,6 +119,7 @@ class ListingFetch:
     """
 
     def __init__(self, last: catalog.sync_state.SyncState | None) -> None:
+        self.partial: ListingPartialError | None = None
         self.pages: Spool[StoredPage] = Spool(lambda page: len(page.content), _MAX_PAGE_BYTES_IN_MEMORY)
         self._last = last
         self._known = (
@@ -155,13 +157,20 @@ class ListingFetch:
     def run(self, session: Session, client: ListingClient, source: ListingSource) -> Iterator[Page]:
         """Fetches every page and yields those that are not known to be unchanged, parsed and in order.
 
-        The session reads stored pages, and is rolled back after each page.
+        The session reads stored pages, and is rolled back after each page. Where the rule cannot follow the pages, they
+        end early, and `partial` says why: what was read is judged and kept, so that a better rule can be found.
 
         Raises:
             ProviderPipelineError: The listing is incomplete.
         """
         self._pace = client.pace(source)
-        for page in client.pages(source, known=partial(self._known_page, session), pace=self._pace):
+        try:
+            yield from self._fetched(session, client, source)
+        except ListingPartialError as error:
+            self.partial = error
+
+    def _fetched(self, session: Session, client: ListingClient, source: ListingSource) -> Iterator[Page]:
+        for page in client.pages(source, known=partial(self._known_page, session), pace=self.pace):
             place: dict[str, Any] = {"endpoint": page.endpoint, "number": page.number, "url": page.url}
             self._validators.append(
                 place | {"etag": page.etag, "last_modified": page.last_modified, "fingerprint": page.fingerprint}
@@ -292,7 +301,11 @@ def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> 
                 for _ in pages:
                     pass  # whether the listing changed is known once it is complete
                 listing = replace(listing, content=listing.fetch.content(session))
-                if listing.content is None or listing.content.sha256 != plan.state.content:
+                if (
+                    listing.content is None
+                    or listing.content.sha256 != plan.state.content
+                    or listing.fetch.partial is not None
+                ):
                     listing = validate(session, listing)
             else:
                 verdict = _judge(session, listing, pages)
@@ -330,4 +343,8 @@ def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -
         accepted=() if plan.accept is None else plan.accept.guards,
         watch=listing.fetch.keep_pace,
     )
-    return judge_pages(judge, pages, listing.rows)
+    verdict = judge_pages(judge, pages, listing.rows)
+    error = listing.fetch.partial
+    if error is None or any(each["type"] == PARTIAL_LISTING for each in verdict.issues):
+        return verdict
+    return replace(verdict, valid=False, issues=(partial_listing(error.message), *verdict.issues))

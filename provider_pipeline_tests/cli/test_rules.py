@@ -46,6 +46,16 @@ def test_a_doubtful_first_rule_waits_for_a_person(run: CommandLine, fleet: Fleet
     assert run("rules", "activate", "acme", "1", "--reason", "these are models").code == 0
 
 
+def test_a_rule_for_a_part_of_the_listing_fails_to_be_generated_and_nothing_is_synced(run: CommandLine, fleet: Fleet):
+    fleet.add("acme", {"data": listing(*CHAT_MODELS)["data"], "has_more": True})
+    generated = run("rules", "generate", "acme", "--endpoint", "/v1/models")
+    assert generated.code == 1
+    assert "has_more" in generated.out
+    assert "not active" in generated.out
+    assert run("sync", "acme").code == 1
+    assert not fleet.rows("acme")
+
+
 def test_a_rule_is_explained_with_the_alternatives_it_rejected(run: CommandLine, fleet: Fleet, tmp_path: Path):
     sample = listing(*CHAT_MODELS)
     for model in sample["data"]:

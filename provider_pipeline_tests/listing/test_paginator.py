@@ -1,5 +1,6 @@
 """The request after each page, and conditional requests for pages that may not have changed."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given, strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from provider_pipeline.errors import InvalidRuleError, ListingRefusedError, ListingUnreadableError
+from provider_pipeline.errors import InvalidRuleError, ListingPartialError, ListingRefusedError, ListingUnreadableError
 from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.paginator import Broken, Finished, NextRequest, PageInfo, next_request
 from provider_pipeline.listing.source import ListingEndpoint
@@ -374,3 +375,57 @@ def test_pages_with_link_header_pagination_are_never_requested_conditionally(
 def test_a_validator_that_cannot_be_sent_back_is_not_kept(httpserver: HTTPServer, fetch: Fetch, etag: str) -> None:
     httpserver.expect_request("/models").respond_with_data(b"[]", headers={"ETag": etag})
     assert fetch(httpserver.url_for(""))[0].etag is None
+
+
+@pytest.mark.parametrize("known", ["cursor", "after", "next_cursor"])
+@pytest.mark.parametrize("refuses", [False, True])
+def test_the_names_of_a_parameter_are_tried_until_the_server_knows_one(
+    httpserver: HTTPServer, fetch: Fetch, known: str, refuses: bool
+) -> None:
+    def answer(request: Request) -> Response:
+        if refuses and set(request.args) - {known}:
+            return Response("unknown parameter", status=422)
+        start = int(request.args.get(known, 0))
+        items = [{"id": f"acme-{number}"} for number in range(start, start + 2)]
+        return Response(json.dumps({"data": items, "next_cursor": str(start + 2) if start < 4 else None}))
+
+    httpserver.expect_request("/models").respond_with_handler(answer)
+    style = {"type": "page_token", "param": "cursor", "also": ["after", "next_cursor"], "token": "next_cursor"}
+    pages = fetch(httpserver.url_for(""), pagination=style, selector="data")
+    assert [page.document["data"][0]["id"] for page in pages] == ["acme-0", "acme-2", "acme-4"]
+    assert [page.number for page in pages] == [1, 2, 3]
+
+
+def test_a_server_that_knows_no_name_of_the_parameter_gives_a_partial_listing(
+    httpserver: HTTPServer, fetch: Fetch
+) -> None:
+    httpserver.expect_request("/models").respond_with_json({"data": [{"id": "acme-0"}], "next_cursor": "x"})
+    style = {"type": "page_token", "param": "cursor", "also": ["after"], "token": "next_cursor"}
+    with pytest.raises(ListingPartialError, match="same body"):
+        fetch(httpserver.url_for(""), pagination=style, selector="data")
+    assert [request.query_string for request, _ in httpserver.log] == [b"", b"cursor=x", b"after=x"]
+
+
+@pytest.mark.parametrize("end", [{"total": "total"}, {"more": "has_more"}])
+@pytest.mark.parametrize(
+    "style", [{"type": "page_number", "param": "page", "page": "page"}, {"type": "offset", "param": "offset"}]
+)
+def test_pages_without_a_number_of_pages_end_by_their_total_or_word(
+    httpserver: HTTPServer, fetch: Fetch, style: dict[str, Any], end: dict[str, Any]
+) -> None:
+    def answer(request: Request) -> Response:
+        page = int(request.args.get("page", 1))
+        start = int(request.args.get("offset", 2 * (page - 1)))
+        items = [{"id": f"acme-{number}"} for number in range(start, min(start + 2, 5))]
+        return Response(json.dumps({"data": items, "page": page, "total": 5, "has_more": start + 2 < 5}))
+
+    httpserver.expect_request("/models").respond_with_handler(answer)
+    pages = fetch(httpserver.url_for(""), pagination=style | end, selector="data")
+    assert [len(page.document["data"]) for page in pages] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("document", [{"has_more": True}, {}])
+def test_an_offset_by_word_is_broken_when_an_empty_page_promises_more_or_the_word_is_gone(
+    document: dict[str, Any],
+) -> None:
+    assert isinstance(step({"type": "offset", "param": "offset", "more": "has_more"}, document, count=0), Broken)

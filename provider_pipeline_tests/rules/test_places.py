@@ -150,3 +150,9 @@ def test_each_of_several_endpoints_is_completed_from_the_one_with_its_path():
     assert place_changes(rule(ACTIVE, other), completed) == []
     without = rule({"selector": "voices[*]"})
     assert with_places_of(without, rule(ACTIVE, other)) == without
+
+
+def test_that_one_page_is_called_whole_changes_no_request():
+    plain = {"jmespath_rule": "data[*]", "endpoint": "/v1/models", "capability_rules": []}
+    stated = {**plain, "pagination": {"type": "none", "whole": True}}
+    assert place_changes(ExtractionRule.parse(plain), ExtractionRule.parse(stated)) == []

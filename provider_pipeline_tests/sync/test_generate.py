@@ -68,3 +68,15 @@ def test_samples_count_towards_the_stored_responses_that_are_kept(fleet: Fleet):
         first = catalog.rule_versions.get(session, provider_id, 1).sample_id
     assert len(kept) == 3 + 1
     assert {first, sample_id} <= set(kept)
+
+
+def test_a_rule_that_reads_a_part_of_the_listing_waits_for_a_person(fleet: Fleet):
+    sample = EndpointSample({"data": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}], "has_more": True}, "/v1/models")
+    with fleet.database.session() as session:
+        catalog.providers.add(session, slug="acme", name="Acme", base_url="https://api.example.org", auth_config={})
+        generated = generate_rule(session, "acme", [sample])
+        version = catalog.rule_versions.get(session, catalog.providers.get(session, "acme").id, generated.version)
+        whole = generate_rule(session, "acme", [sample], whole=True)
+    assert (generated.activated, generated.fits, version.status) == (False, False, "needs_review")
+    assert "has_more" in generated.reason
+    assert (whole.activated, whole.fits) == (True, True)

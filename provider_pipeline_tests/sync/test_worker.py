@@ -22,6 +22,7 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.config import store_rule
 from provider_pipeline.sync.repair.activation import try_activate
 from provider_pipeline.sync.repair.candidates import generated_candidate
+from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline.sync.repair.review import approve_task, propose_rule, reject_task
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks, improve_rule
@@ -68,6 +69,57 @@ def test_a_moved_listing_is_repaired_without_a_person(fleet: Fleet):
     fleet.serve("acme", moved(*CHAT_MODELS))
     with fleet.database.session() as session:
         assert ModelSyncer(session).sync_provider_models("acme")["models_unchanged"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("words", "pagination"),
+    [
+        ({"object": "list", "has_more": True}, "cursor"),
+        ({"next_page_token": "x"}, "page_token"),
+        ({"page": 1, "total_count": 12}, "page_number"),
+    ],
+)
+def test_a_listing_that_begins_to_have_pages_is_held_and_its_paging_is_found(fleet: Fleet, words, pagination):
+    blocked(fleet, listing(*CHAT_MODELS) | words)
+    assert len(fleet.rows("acme")) == 5
+    (task,) = fleet.tasks("acme")
+    assert "partial_listing" in str(task.config)
+    assert answered(fleet).status == "activated"
+    with fleet.database.session() as session:
+        config = catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id).model_list_config
+    assert config["pagination"]["type"] == pagination
+
+
+def test_a_listing_with_pages_that_nothing_tells_how_to_ask_for_waits_for_a_person(fleet: Fleet):
+    blocked(fleet, {"data": listing(*CHAT_MODELS)["data"], "has_more": True})
+    repair = answered(fleet)
+    assert repair.status == "needs_review"
+    assert "has_more in the answer says that there is more than the 5 read" in repair.reason
+
+
+def test_a_page_that_a_person_calls_whole_stays_so_when_the_rule_is_repaired(fleet: Fleet):
+    says_more = {"object": "list", "has_more": True}
+    fleet.add("acme", listing(*CHAT_MODELS))
+    fleet.serve("acme", listing(*CHAT_MODELS) | says_more)
+    with fleet.database.session() as session:
+        sample = EndpointSample(listing(*CHAT_MODELS) | says_more, "/v1/models")
+        generate_rule(session, "acme", [sample], activate=True, whole=True)
+        session.commit()
+        assert ModelSyncer(session).sync_provider_models("acme")["models_synced"] == 5
+    blocked(fleet, moved(*CHAT_MODELS) | says_more)
+    assert answered(fleet).status == "activated"
+    with fleet.database.session() as session:
+        assert ModelSyncer(session).sync_provider_models("acme")["models_synced"] == 5
+
+
+def test_a_rule_whose_paging_no_longer_leads_on_is_held_with_a_task(fleet: Fleet):
+    blocked(
+        fleet,
+        listing(*CHAT_MODELS) | {"has_more": True, "last_id": None},
+        before=listing(*CHAT_MODELS) | {"has_more": False, "last_id": "x"},
+    )
+    assert len(fleet.rows("acme")) == 5
+    assert "partial_listing" in str(fleet.tasks("acme")[0].config)
 
 
 def test_a_repair_that_reproduces_known_values_touches_no_row_and_records_no_change(fleet: Fleet):

@@ -7,6 +7,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
@@ -387,13 +389,16 @@ def _junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return f
         return "zero"
     if common in known and times >= _COMMON_SHARE * len(column.values):
         return f"the constant of {known[common]}"
+    moments = [moment for value in column.values if (moment := _moment(value)) is not None]
     if len(column.values) == 1:
-        is_number = type(column.values[0]) in (int, float)
-        return "a single model: a date cannot be told from the time of the request" if is_number else None
+        has_time = moments or type(column.values[0]) in (int, float)
+        return "a single model: a date cannot be told from the time of the request" if has_time else None
     if times == len(column.values):
         return "constant"
     if len(column.values) >= 3 and times > _COMMON_SHARE * len(column.values):
         return "the same for most models"
+    if len(moments) == len(amounts) and max(moments) - min(moments) <= _SECONDS_SPREAD:
+        return "all within seconds: the time of the request"
     if len(numeric) == len(amounts):
         scale = 1000 if max(numeric) > _MILLISECONDS else 1
         if max(numeric) - min(numeric) <= _SECONDS_SPREAD * scale:
@@ -401,3 +406,18 @@ def _junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return f
         if scale == 1000:
             return "milliseconds"
     return None
+
+
+def _moment(value: Any) -> float | None:
+    """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    try:
+        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+    return None if moment.time() == time() else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from provider_pipeline.rules.completeness import says_more
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_predicates import Predicates, capability_evidence, only_text
 from provider_pipeline.rules.generation.capability_rules import (
@@ -17,7 +18,7 @@ from provider_pipeline.rules.generation.capability_rules import (
 )
 from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, candidates, rival
-from provider_pipeline.rules.generation.pagination import infer_pagination, says_more
+from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.prices import foreign_currency
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
 from provider_pipeline.rules.generation.shape import words_of
@@ -25,7 +26,7 @@ from provider_pipeline.rules.generation.unread import other_currencies, unread_f
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import compile_expression, path_expression
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.values import json_type
 
@@ -139,9 +140,17 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     read += [text for each in predicates.values() for texts in each.values() for text in texts]
     known = [each["expression"] for name in fields for each in chosen_fields.alternatives.get(name, ())]
     unread = unread_fields(listing.shape, read, [*chosen_fields.junk, *known])
-    pagination, pagination_from = infer_pagination(answer, len(chosen.items), kind["kind"], chosen.path)
+    listed = path_expression(chosen.path)
+    pagination, pagination_from = infer_pagination(
+        answer,
+        len(chosen.items),
+        kind["kind"],
+        chosen.path,
+        path=sample.path,
+        last_id=f"{listed}[-1].{chosen.ids[0].expression}" if chosen.selector == f"{listed}[*]" else None,
+    )
     confidence, issues = _confidence(chosen, found, is_of_models=_is_of_models(listing, fields, predicates))
-    if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path)):
+    if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path, path=sample.path)):
         issues.append(_unclear_pages(field))
     foreign = foreign_currency(answer, listing.path)
     currencies = [foreign] if foreign else other_currencies(listing.shape)

@@ -4,8 +4,21 @@ The styles are those of `rules/pagination.py`; their field and parameter names a
 """
 
 import functools
+from collections.abc import Iterable
 from typing import Any, Final
 
+from provider_pipeline.rules.completeness import (
+    Fields,
+    is_integer,
+    larger_total,
+    next_addresses,
+    page_fields,
+    says_more,
+    stated_more,
+    values_of,
+    whole_number,
+    whole_totals,
+)
 from provider_pipeline.rules.generation.shape import Path, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, path_expression
@@ -14,12 +27,15 @@ from provider_pipeline.rules.pagination import LinkHeaderPagination, NextUrlPagi
 _MIN_COUNTED: Final = 2
 """From this many items on, a number equal to their count is no coincidence."""
 
-_Fields = dict[str, list[tuple[Path, Any]]]
-"""Scalar fields of the answer by snake_case key, each with its path."""
-
 
 def infer_pagination(
-    sample: Any, item_count: int, kind: str | None = None, listing: Path = ()
+    sample: Any,
+    item_count: int,
+    kind: str | None = None,
+    listing: Path = (),
+    *,
+    path: str | None = None,
+    last_id: str | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The pagination document for a rule, and what it was inferred from.
 
@@ -28,39 +44,28 @@ def infer_pagination(
         item_count: How many items its listing has.
         kind: The kind of API, if known.
         listing: Keys from the answer to the listing; fields beside it count too.
+        path: The endpoint's path, whose query may filter.
+        last_id: The expression for the last item's id, if the listing is a plain list.
     """
     if not isinstance(sample, dict):
         return {"type": "none"}, "the answer is a bare list"
-    fields = _page_fields(sample, listing)
+    fields = page_fields(sample, listing)
     for style in (
         _cursor(fields, kind),
         _page_token(fields),
         _next_url(fields),
-        _numbered(fields),
-        _counted(fields, item_count),
+        _numbered(fields, item_count),
+        _counted(fields, item_count, path),
+        _after_last_item(fields, kind, last_id),
     ):
         if style is not None:
-            source = f"the answer's field {style.get('token') or style.get('total_pages') or style.get('total')}"
+            named = next(style[part] for part in ("token", "total_pages", "more", "total") if part in style)
+            source = f"the answer's field {named}"
             return _proven_total(style, sample, fields, item_count) | style, source
+    if kind in (known := read_table("pagination.toml")["kinds"]) and says_more(sample, item_count, listing) is None:
+        return dict(known[kind]), f"how the API of {kind} pages"
     style = {"type": "none"}
     return style | _proven_total(style, sample, fields, item_count), "no field speaks of further pages"
-
-
-def says_more(sample: Any, item_count: int, listing: Path = ()) -> str | None:
-    """The field by which an answer says that it is not the whole listing."""
-    if not isinstance(sample, dict):
-        return None
-    fields = _page_fields(sample, listing)
-    data = read_table("pagination.toml")
-    for key in data["more"]["keys"]:
-        for path, value in fields.get(key, []):
-            if value is True:
-                return path_expression(path)
-    total = _whole(fields, data["offsets"]["total"])
-    paged = any(
-        key in fields for key in (*data["numbers"]["page"], *data["offsets"]["limit"], *data["offsets"]["offset"])
-    )
-    return total[0] if total is not None and paged and total[1] > item_count else None
 
 
 def stays_on_its_path(pagination: Pagination) -> bool:
@@ -71,18 +76,20 @@ def stays_on_its_path(pagination: Pagination) -> bool:
         case NextUrlPagination() | LinkHeaderPagination():
             return False
         case _:
-            return snake(pagination.param) in _parameters()
+            return {snake(name) for name in (pagination.param, *getattr(pagination, "also", ()))} <= _parameters()
 
 
 @functools.cache
 def _parameters() -> frozenset[str]:
     data = read_table("pagination.toml")
     numbers, offsets = data["numbers"], data["offsets"]
-    cursors = [style["param"] for style in data["cursor"]]
-    return frozenset([*cursors, *data["tokens"].values(), numbers["param"], *numbers["as_written"], *offsets["offset"]])
+    cursors = [name for style in data["cursor"] for name in (style["param"], style["token"], *style.get("also", ()))]
+    tokens = [name for token, names in data["tokens"].items() for name in (token, *names)]
+    last = [data["last_item"]["param"], *data["last_item"]["also"]]
+    return frozenset([*cursors, *tokens, *last, numbers["param"], *numbers["as_written"], *offsets["offset"]])
 
 
-def _proven_total(style: dict[str, Any], sample: dict[str, Any], fields: _Fields, item_count: int) -> dict[str, str]:
+def _proven_total(style: dict[str, Any], sample: dict[str, Any], fields: Fields, item_count: int) -> dict[str, str]:
     """The field that holds the number of items of the whole listing, if the sample proves that it means that.
 
     Proof: a listing of one page has exactly as many items, or a page that is not the last has fewer (a count of the
@@ -92,13 +99,13 @@ def _proven_total(style: dict[str, Any], sample: dict[str, Any], fields: _Fields
         (path_expression(path), value)
         for key in read_table("pagination.toml")["offsets"]["total"]
         for path, value in fields.get(key, [])
-        if _is_integer(value)
+        if is_integer(value)
     ]
     if style["type"] == "none":
         proven = found if all(total == item_count for _, total in found) else []
     else:
         proven = [(path, total) for path, total in found if total > item_count and _goes_on(style, sample)]
-        if style["type"] == "page_number":
+        if "total_pages" in style:
             pages = compile_expression(style["total_pages"])(sample)
             proven = [(path, total) for path, total in proven if (pages - 1) * item_count < total <= pages * item_count]
     agreed = len({total for _, total in proven}) == 1 and item_count >= _MIN_COUNTED
@@ -107,28 +114,12 @@ def _proven_total(style: dict[str, Any], sample: dict[str, Any], fields: _Fields
 
 def _goes_on(style: dict[str, Any], sample: dict[str, Any]) -> bool:
     """Whether another page follows the sample."""
-    if style["type"] == "page_number":
+    if "total_pages" in style:
         return bool(compile_expression(style["total_pages"])(sample) > 1)
     return all(compile_expression(style[part])(sample) for part in ("token", "more") if part in style)
 
 
-def _page_fields(sample: dict[str, Any], listing: Path) -> _Fields:
-    """Scalar fields beside and around the listing, and in the containers where pagination is usually found."""
-    containers = set(read_table("pagination.toml")["offsets"]["containers"])
-    found: _Fields = {}
-    pending: list[tuple[Path, dict[str, Any]]] = [((), sample)]
-    for path, node in pending:
-        for key, value in list(node.items())[:200]:
-            if isinstance(value, dict):
-                around = (*path, key) == listing[: len(path) + 1]
-                if around or (len(path) < 2 + len(listing) and snake(key) in containers):
-                    pending.append(((*path, key), value))
-            elif not isinstance(value, list):
-                found.setdefault(snake(key), []).append(((*path, key), value))
-    return found
-
-
-def _cursor(fields: _Fields, kind: str | None) -> dict[str, Any] | None:
+def _cursor(fields: Fields, kind: str | None) -> dict[str, Any] | None:
     for style in read_table("pagination.toml")["cursor"]:
         if "kinds" in style and kind not in style["kinds"] and "first_id" not in fields:
             continue
@@ -136,18 +127,29 @@ def _cursor(fields: _Fields, kind: str | None) -> dict[str, Any] | None:
             return {
                 "type": "cursor",
                 "param": style["param"],
+                "also": _without(style["param"], (*style.get("also", ()), fields[style["token"]][0][0][-1])),
                 "token": path_expression(fields[style["token"]][0][0]),
                 "more": path_expression(fields[style["more"]][0][0]),
             }
     return None
 
 
-def _page_token(fields: _Fields) -> dict[str, Any] | None:
-    for key, param in read_table("pagination.toml")["tokens"].items():
+def _page_token(fields: Fields) -> dict[str, Any] | None:
+    for key, names in read_table("pagination.toml")["tokens"].items():
         for path, value in fields.get(key, []):
-            if value is None or ((isinstance(value, str) or _is_integer(value)) and "://" not in str(value)):
-                return {"type": "page_token", "param": _cased_like(path[-1], param), "token": path_expression(path)}
+            if value is None or ((isinstance(value, str) or is_integer(value)) and "://" not in str(value)):
+                param, *also = (_cased_like(path[-1], name) for name in names)
+                return {
+                    "type": "page_token",
+                    "param": param,
+                    "also": _without(param, (*also, path[-1])),
+                    "token": path_expression(path),
+                }
     return None
+
+
+def _without(param: str, names: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name != param]
 
 
 def _cased_like(field: str, param: str) -> str:
@@ -158,50 +160,64 @@ def _cased_like(field: str, param: str) -> str:
     return param[:1].upper() + param[1:] if field[:1].isupper() else param
 
 
-def _next_url(fields: _Fields) -> dict[str, Any] | None:
-    urls = read_table("pagination.toml")["urls"]
-    for key in (*urls["keys"], *urls["inside_next"]):
-        for path, value in fields.get(key, []):
-            if key in urls["inside_next"] and snake(path[-2:][0]) != "next":
-                continue
-            if key == "next_page" and _is_integer(value):
-                return {"type": "page_token", "param": "page", "token": path_expression(path)}
-            if value is None or (
-                isinstance(value, str) and ("://" in value or value.startswith(("/", "?")) or not value)
-            ):
-                return {"type": "next_url", "token": path_expression(path)}
+def _next_url(fields: Fields) -> dict[str, Any] | None:
+    for path, value in next_addresses(fields):
+        if snake(path[-1]) == "next_page" and is_integer(value):
+            return {"type": "page_token", "param": "page", "token": path_expression(path)}
+        if value is None or (isinstance(value, str) and ("://" in value or value.startswith(("/", "?")) or not value)):
+            return {"type": "next_url", "token": path_expression(path)}
     return None
 
 
-def _numbered(fields: _Fields) -> dict[str, Any] | None:
+def _numbered(fields: Fields, item_count: int) -> dict[str, Any] | None:
     numbers = read_table("pagination.toml")["numbers"]
-    page = _whole(fields, numbers["page"])
-    total = _whole(fields, numbers["total_pages"])
-    if page is None or total is None:
+    page = whole_number(fields, numbers["page"])
+    if page is None:
         return None
     param = page[2] if snake(page[2]) in numbers["as_written"] else numbers["param"]
-    return {"type": "page_number", "param": param, "page": page[0], "total_pages": total[0]}
+    style = {"type": "page_number", "param": param, "page": page[0]}
+    if pages := whole_number(fields, numbers["total_pages"]):
+        return style | {"total_pages": pages[0]}
+    if more := stated_more(fields):
+        return style | {"more": more}
+    # Without a word of more, the total must show that there is.
+    total = larger_total(fields, item_count, None)
+    return style | {"total": total} if total else None
 
 
-def _counted(fields: _Fields, item_count: int) -> dict[str, Any] | None:
+def _counted(fields: Fields, item_count: int, path: str | None) -> dict[str, Any] | None:
     data = read_table("pagination.toml")
-    total, offset, limit = (_whole(fields, data["offsets"][name]) for name in ("total", "offset", "limit"))
-    if offset is None and _whole(fields, data["numbers"]["page"]):
-        return None  # numbered pages without their number: no style continues them
-    if total is None or (offset is None and total[1] <= item_count):
+    offset, limit = (whole_number(fields, data["offsets"][name]) for name in ("offset", "limit"))
+    style = {
+        "type": "offset",
+        "param": offset[2] if offset else "offset",
+        "limit_param": limit[2] if limit else "limit",
+    }
+    more = stated_more(fields)
+    if offset is not None:
+        totals = whole_totals(fields)
+        if totals and (totals[0][1] > item_count or not _has_more(fields)):
+            return style | {"total": totals[0][0]}
+        return style | {"more": more} if more else None
+    if more or whole_number(fields, data["numbers"]["page"]):
         return None
-    param = offset[2] if offset else "offset"
-    return {"type": "offset", "param": param, "limit_param": limit[2] if limit else "limit", "total": total[0]}
+    larger = larger_total(fields, item_count, path)
+    return style | {"total": larger} if larger else None
 
 
-def _whole(fields: _Fields, keys: list[str]) -> tuple[str, int, str] | None:
-    """The first integer under one of the keys: its expression, the number, and the key as written."""
-    for key in keys:
-        for path, value in fields.get(key, []):
-            if _is_integer(value):
-                return path_expression(path), value, path[-1]
-    return None
+def _has_more(fields: Fields) -> bool:
+    return any(value is True for _, value in values_of(fields, read_table("pagination.toml")["more"]["keys"]))
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _after_last_item(fields: Fields, kind: str | None, last_id: str | None) -> dict[str, Any] | None:
+    """A cursor that the answer does not name, where its envelope is one whose cursor is the last item's id."""
+    data = read_table("pagination.toml")
+    more = stated_more(fields)
+    if last_id is None or more is None or not _has_more(fields):
+        return None
+    last = data["last_item"]
+    style = next((each for each in data["cursor"] if kind in each.get("kinds", ())), last)
+    in_style = any(value in last["object"] for _, value in fields.get("object", []))
+    if style is last and not in_style and not any(key in fields for key in last["beside"]):
+        return None
+    return {"type": "cursor", "param": style["param"], "also": style["also"], "token": last_id, "more": more}

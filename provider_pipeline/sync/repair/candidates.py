@@ -104,7 +104,8 @@ def generated_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: 
     refuse_errors(slug, analysis["issues"])
     rule = ExtractionRule.parse(analysis)
     if whole:
-        endpoints = tuple(endpoint.model_copy(update={"pagination": None}) for endpoint in rule.endpoints)
+        page = {"type": "none", "whole": True}
+        endpoints = tuple(endpoint.model_copy(update={"pagination": page}) for endpoint in rule.endpoints)
         rule = rule.model_copy(update={"endpoints": endpoints})
     doubt = next((each["message"] for each in analysis["issues"] if each["type"] == "ambiguous"), None)
     unsure = analysis["confidence"] < CONFIDENT
@@ -130,11 +131,14 @@ def last_good_response(
 
 
 def with_active_paging(candidate: CandidateRule, active: ExtractionRule, response: Response) -> CandidateRule:
-    """The candidate with the active rule's pagination where it has none, at endpoints that returned several pages."""
+    """The candidate with the active rule's pagination at endpoints where a better one cannot be seen.
+
+    There the active rule says that one page is whole, or several pages came although the candidate finds no pagination.
+    """
     pages = Counter(position for position, _ in response)
     endpoints = list(candidate.rule.endpoints)
     for position, ours in enumerate(active.endpoints[: len(endpoints)]):
-        if pages[position] > 1 and not endpoints[position].is_paged:
+        if ours.is_called_whole or (pages[position] > 1 and not endpoints[position].is_paged):
             endpoints[position] = endpoints[position].model_copy(update={"pagination": ours.pagination})
     return replace(candidate, rule=candidate.rule.model_copy(update={"endpoints": tuple(endpoints)}))
 

@@ -11,6 +11,7 @@ from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.redaction import redact_body
 from provider_pipeline.listing.source import ListingEndpoint
+from provider_pipeline.rules.completeness import PARTIAL_LISTING
 from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
@@ -132,6 +133,7 @@ class GeneratedRule:
         rule: The rule.
         analysis: The result of `RuleGenerator.analyze_sample`, with its evidence.
         models: Models it extracts from the sample.
+        fits: Whether it reads the whole sample.
         raw_response_id: The stored sample.
         gates: Result of each gate.
     """
@@ -145,6 +147,7 @@ class GeneratedRule:
     analysis: Mapping[str, Any]
     models: int
     raw_response_id: int | None
+    fits: bool = True
     gates: tuple[Gate, ...] = ()
 
 
@@ -180,7 +183,8 @@ def generate_rule(
     judge = ListingJudge(candidate.rule)
     for position, sample in enumerate(samples):
         judge.add_page(sample.document, endpoint=position)
-    refuse_errors(slug, judge.verdict().issues)
+    # A rule for a part of the listing is kept for a person to complete; the gates do not let it become active.
+    refuse_errors(slug, [each for each in judge.verdict().issues if each["type"] != PARTIAL_LISTING])
     result = try_activate(
         session,
         provider.id,
@@ -203,5 +207,6 @@ def generate_rule(
         analysis=candidate.analysis,
         models=result.evidence.failing.candidate.models,
         raw_response_id=sample_id,
+        fits=result.evidence.failing.candidate.valid,
         gates=result.gates,
     )

@@ -209,6 +209,16 @@ def test_modalities_are_recognised_by_their_values(given):
         ([1712345678] * 3, "constant"),
         ([1712345678, 1712345679, 1712345680], "all within seconds: the time of the request"),
         ([1712345678000, 1612345678000, 1512345678000], "milliseconds"),
+        (
+            ["2026-05-02T10:11:12.123456789Z", "2026-05-02T10:11:12.2Z", "2026-05-02T10:11:13Z"],
+            "all within seconds: the time of the request",
+        ),
+        (["2026-05-02 10:11:12 UTC", "2026-05-02 10:11:13 UTC"], "all within seconds: the time of the request"),
+        (
+            ["Sat, 02 May 2026 10:11:12 GMT", "Sat, 02 May 2026 10:11:13 GMT"],
+            "all within seconds: the time of the request",
+        ),
+        (["2026-05-02T10:11:12Z"], "a single model: a date cannot be told from the time of the request"),
     ],
 )
 def test_a_meaningless_creation_time_is_left_out(created, reason):
@@ -220,6 +230,21 @@ def test_a_meaningless_creation_time_is_left_out(created, reason):
 
 def test_a_genuine_creation_time_is_kept():
     assert RuleGenerator().analyze_sample(samples.OPENAI_LIKE)["fields"]["created"] == "created"
+
+
+@pytest.mark.parametrize(
+    "created",
+    [
+        ["2025-05-02T10:11:12Z", "2026-05-02T10:11:13Z"],
+        ["2026-05-02T00:00:00Z", "2026-05-03T00:00:00Z"],
+        ["2026-05-02"],
+        ["2026-05-02T00:00:00Z"],
+        ["spring 2026", "2026-05-02T10:11:12Z"],
+    ],
+)
+def test_a_creation_time_in_words_that_tells_models_apart_or_is_only_a_date_is_kept(created):
+    sample = {"data": [{"id": f"model-{n}", "created": value} for n, value in enumerate(created)]}
+    assert RuleGenerator().analyze_sample(sample)["fields"]["created"] == "created"
 
 
 def test_where_ids_are_arbitrary_the_base_model_gives_the_capabilities():

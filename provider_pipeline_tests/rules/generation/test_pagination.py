@@ -4,6 +4,7 @@ import pytest
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.pagination import stays_on_its_path
 from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline_tests.rules import samples
 
@@ -15,15 +16,33 @@ DATA = samples.OPENAI_LIKE["data"]
     [
         (samples.OPENAI_LIKE, {"type": "none"}),
         (samples.OPENAI_LIKE["data"], {"type": "none"}),
-        (samples.CURSOR, {"type": "cursor", "param": "after_id", "token": "last_id", "more": "has_more"}),
-        (samples.METHODS, {"type": "page_token", "param": "pageToken", "token": "nextPageToken"}),
+        (
+            samples.CURSOR,
+            {
+                "type": "cursor",
+                "param": "after_id",
+                "also": ["after", "last_id"],
+                "token": "last_id",
+                "more": "has_more",
+            },
+        ),
+        (
+            samples.METHODS,
+            {"type": "page_token", "param": "pageToken", "also": ["nextPageToken"], "token": "nextPageToken"},
+        ),
         (
             {"models": DATA, "next_page_token": "x"},
-            {"type": "page_token", "param": "page_token", "token": "next_page_token"},
+            {"type": "page_token", "param": "page_token", "also": ["next_page_token"], "token": "next_page_token"},
         ),
         (
             {"data": DATA, "next_cursor": "Mg", "has_more": True},
-            {"type": "cursor", "param": "cursor", "token": "next_cursor", "more": "has_more"},
+            {
+                "type": "cursor",
+                "param": "cursor",
+                "also": ["after", "next_cursor"],
+                "token": "next_cursor",
+                "more": "has_more",
+            },
         ),
         (samples.COMPOSITE, {"type": "next_url", "token": "next"}),
         (
@@ -42,7 +61,16 @@ def test_the_pagination_is_inferred_from_the_answer(sample, pagination):
 
 @pytest.mark.parametrize(
     "document",
-    [{"type": "cursor"}, {"type": "warp"}, {}, {"type": "none", "extra": 1}, {"type": "next_url", "token": "a["}, [1]],
+    [
+        {"type": "page_number", "param": "page", "page": "page"},
+        {"type": "offset", "param": "offset"},
+        {"type": "cursor"},
+        {"type": "warp"},
+        {},
+        {"type": "none", "extra": 1},
+        {"type": "next_url", "token": "a["},
+        [1],
+    ],
 )
 def test_a_pagination_that_cannot_be_followed_is_refused(document):
     with pytest.raises(InvalidRuleError, match="pagination"):
@@ -57,6 +85,7 @@ def test_a_pagination_that_cannot_be_followed_is_refused(document):
             {
                 "type": "cursor",
                 "param": "after",
+                "also": ["end_cursor"],
                 "token": "data.page_info.end_cursor",
                 "more": "data.page_info.has_next_page",
             },
@@ -67,10 +96,13 @@ def test_a_pagination_that_cannot_be_followed_is_refused(document):
         ),
         ({"next": {"href": "https://a/b?page=2"}}, {"type": "next_url", "token": "data.next.href"}),
         ({"next_page": 2}, {"type": "page_token", "param": "page", "token": "data.next_page"}),
-        ({"NextToken": "x"}, {"type": "page_token", "param": "NextToken", "token": "data.NextToken"}),
+        (
+            {"NextToken": "x"},
+            {"type": "page_token", "param": "NextToken", "also": ["Token"], "token": "data.NextToken"},
+        ),
         (
             {"paging": {"cursors": {"after": "x"}}},
-            {"type": "page_token", "param": "after", "token": "data.paging.cursors.after"},
+            {"type": "page_token", "param": "after", "also": ["cursor"], "token": "data.paging.cursors.after"},
         ),
     ],
 )
@@ -81,11 +113,46 @@ def test_fields_beside_the_listing_count_at_any_depth(envelope, pagination):
     assert analysis["issues"] == []
 
 
-@pytest.mark.parametrize("envelope", [{"has_more": True}, {"page": 1, "per_page": 2, "total": 40}])
+@pytest.mark.parametrize("envelope", [{"has_more": True}, {"is_last_page": False}, {"total_pages": 3}])
 def test_an_incomplete_listing_that_cannot_be_continued_is_reported(envelope):
     analysis = RuleGenerator().analyze_sample({"data": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}], **envelope})
     assert analysis["pagination"] == {"type": "none"}
     assert [entry["type"] for entry in analysis["issues"]] == ["pagination_unclear"]
+
+
+LAST = {"type": "cursor", "param": "after", "also": ["after_id", "starting_after"], "more": "has_more"}
+NUMBERED = {"type": "page_number", "param": "page", "page": "page"}
+
+
+@pytest.mark.parametrize(
+    ("envelope", "pagination"),
+    [
+        ({"object": "list", "has_more": True}, LAST | {"token": "data[-1].id"}),
+        ({"first_id": "gpt-4o", "has_more": True}, LAST | {"token": "data[-1].id"}),
+        ({"object": "list", "has_more": False}, {"type": "none"}),
+        ({"page": 1, "per_page": 2, "total": 40}, NUMBERED | {"total": "total"}),
+        ({"page": 1, "total_count": 3}, NUMBERED | {"total": "total_count"}),
+        ({"page": 1, "has_more": True}, NUMBERED | {"more": "has_more"}),
+        (
+            {"offset": 0, "limit": 2, "has_more": True},
+            {"type": "offset", "param": "offset", "limit_param": "limit", "more": "has_more"},
+        ),
+        (
+            {"offset": 0, "count": 2, "has_more": True},
+            {"type": "offset", "param": "offset", "limit_param": "limit", "more": "has_more"},
+        ),
+    ],
+)
+def test_pages_whose_next_one_is_not_named_are_asked_for_by_what_they_do_say(envelope, pagination):
+    analysis = RuleGenerator().analyze_sample({"data": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}], **envelope})
+    assert analysis["pagination"] == pagination
+    assert stays_on_its_path(parse_pagination(analysis["pagination"]))
+
+
+def test_an_api_that_leaves_its_token_out_on_the_last_page_is_paged_nevertheless():
+    items = [{"name": f"models/gemini-{n}", "supportedGenerationMethods": ["generateContent"]} for n in range(3)]
+    pagination = RuleGenerator().analyze_sample({"models": items})["pagination"]
+    assert pagination == {"type": "page_token", "param": "pageToken", "token": "nextPageToken"}
 
 
 MODELS = [{"id": "gpt-4o"}, {"id": "gpt-4.1"}]
