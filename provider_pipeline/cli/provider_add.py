@@ -14,6 +14,7 @@ from provider_pipeline.cli.console import emit_json, note, say
 from provider_pipeline.cli.parameters import JsonOption, complete_preset
 from provider_pipeline.cli.provider_apply import print_done
 from provider_pipeline.cli.provider_input import (
+    HeadersOption,
     KeyEnvOption,
     KeyHeaderOption,
     NewHostsOption,
@@ -76,9 +77,7 @@ def add(
             "headers.",
         ),
     ] = None,
-    header: Annotated[
-        list[str] | None, typer.Option(help="A further header without secrets, as NAME=VALUE; may be repeated.")
-    ] = None,
+    header: HeadersOption = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(help="How far a listing may stray, as NAME=NUMBER (see docs/rules.md); may be repeated."),
