@@ -25,7 +25,7 @@ from provider_pipeline.cli.provider_input import (
     is_interactive,
     threshold_of,
 )
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, ModelSyncerError, RuleValidationError
 
 _WITHOUT_URL = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
 
@@ -213,6 +213,13 @@ def _register(wanted: list[presets.registration.RequestedProvider], new_hosts: l
         plan = presets.registration.plan_providers(session, wanted, environ=os.environ)
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         session.commit()
+        if plan.without_rule and all(each.missing is None for each in plan.providers):
+            try:
+                plan = presets.registration.write_first_rules(session, plan, client=listing.client.ListingClient())
+                session.commit()
+            except (ModelSyncerError, RuleValidationError) as error:
+                session.rollback()
+                note(f"no rule could be written yet, run this command again when it answers: {error}")
     if as_json:
         emit_json([each.to_json() for each in plan.providers])
     else:

@@ -20,6 +20,7 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.auth.credentials import TokenCache
 from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.presets.library import preset_sample, presets
 from provider_pipeline.presets.model import FileEndpoint, ProviderFile
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
@@ -28,7 +29,7 @@ from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
-from provider_pipeline.sync.repair.generate import store_sample
+from provider_pipeline.sync.repair.generate import ListingPlace, fetch_sample, generate_rule, store_sample
 
 _STATED_ORIGIN: Final = "stated"
 
@@ -106,11 +107,7 @@ def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | N
     page = preset_sample(provider.slug) if sample is None else sample
     if page is None:
         return None
-    rule = ExtractionRule.parse(RuleGenerator().analyze_sample(page))
-    written = rule.endpoints[0]
-    return rule.model_copy(
-        update={"endpoints": tuple(written.model_copy(update=_stated(each)) for each in provider.endpoints)}
-    )
+    return _with_stated_endpoints(ExtractionRule.parse(RuleGenerator().analyze_sample(page)), provider)
 
 
 def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> ExtractionRule:
@@ -134,7 +131,7 @@ def _stated(endpoint: FileEndpoint) -> dict[str, Any]:
     pagination = endpoint.pagination.model_dump(mode="json", exclude_none=True)
     return {
         "path": endpoint.path,
-        "pagination": None if pagination["type"] == "none" else pagination,
+        "pagination": None if pagination == {"type": "none"} else pagination,
         "detail": endpoint.detail,
     }
 
@@ -213,6 +210,11 @@ class Plan:
         return tuple((each.slug, host) for each in self.providers for host in each.new_hosts)
 
     @property
+    def without_rule(self) -> tuple[RequestedProvider, ...]:
+        """The providers that could not be synced, for want of a rule."""
+        return tuple(each.requested for each in self.providers if each.requested and each.enabled and not each.has_rule)
+
+    @property
     def changes_anything(self) -> bool:
         """Whether applying it would write anything."""
         return any(each.action in ("add", "change", "disable") for each in self.providers)
@@ -260,6 +262,31 @@ def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ())
             catalog.providers.set_enabled(session, each.slug, False)
         elif each.requested is not None and each.action in ("add", "change"):
             _register(session, each, each.requested)
+
+
+def write_first_rules(session: Session, plan: Plan, *, client: ListingClient) -> Plan:
+    """Fetch the first page of each registered provider that has no rule, and activate a rule written from it.
+
+    The rule has the endpoints that the file states. Commits nothing.
+
+    Returns:
+        The plan, with these providers ready.
+
+    Raises:
+        ProviderPipelineError: A page cannot be fetched, or no valid rule can be written from it; the caller must roll
+            back.
+    """
+    ready = set()
+    for requested in plan.without_rule:
+        file = requested.file
+        places = [ListingPlace(each.path, each.detail) for each in file.endpoints]
+        samples, sample_id = fetch_sample(session, file.slug, places, client=client)
+        written = generate_rule(session, file.slug, samples, sample_id=sample_id, activate=True).rule
+        rule = _with_stated_endpoints(written, file)
+        if rule.digest != written.digest:
+            _store_stated(session, catalog.providers.get(session, file.slug).id, rule)
+        ready.add(file.slug)
+    return Plan(tuple(replace(each, has_rule=each.has_rule or each.slug in ready) for each in plan.providers))
 
 
 def _planned(session: Session, requested: RequestedProvider, environ: Mapping[str, str]) -> PlannedProvider:
@@ -341,21 +368,24 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
     rule = planned.rule
     if rule is None:
         return
-    is_first = provider.active_rule_version is None
-    sample_id = None
-    if is_first:
-        content = json.dumps(requested.sample).encode()
-        sample_id = store_sample(session, file.slug, content, url=f"sample:{file.slug}")
+    if provider.active_rule_version is not None:
+        _store_stated(session, provider.id, rule)
+        return
+    content = json.dumps(requested.sample).encode()
     store_rule(
         session,
         provider.id,
         rule,
-        origin=SAMPLE_ORIGIN if is_first else _STATED_ORIGIN,
+        origin=SAMPLE_ORIGIN,
         activate=True,
-        sample_id=sample_id,
-        author="generator" if is_first else "person",
-        reason="written from a sample, before the first listing" if is_first else "the provider's file says so",
+        sample_id=store_sample(session, file.slug, content, url=f"sample:{file.slug}"),
+        reason="written from a sample, before the first listing",
     )
+
+
+def _store_stated(session: Session, provider_id: int, rule: ExtractionRule) -> None:
+    reason = "the provider's file says so"
+    store_rule(session, provider_id, rule, origin=_STATED_ORIGIN, activate=True, author="person", reason=reason)
 
 
 def _policy(file: ProviderFile) -> dict[str, Any]:
