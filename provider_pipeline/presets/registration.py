@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NoReturn
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
@@ -70,6 +71,25 @@ def with_slug(requested: RequestedProvider, slug: str) -> RequestedProvider:
         raise ConfigurationError(
             f"{slug!r} cannot be a slug", hint="expected lower-case letters and digits, joined by '-', '_' or '.'"
         ) from error
+
+
+def at_base_url(file: ProviderFile, base_url: str, overrides: Mapping[str, Any]) -> ProviderFile:
+    """A preset's file for the same kind of API at another address; `overrides` replace its fields.
+
+    Raises:
+        ConfigurationError: The result is not a valid provider file.
+    """
+    document = file.model_dump(mode="json", exclude_unset=True) | {"base_url": base_url, **overrides}
+    kept = json.dumps([document.get(part) for part in ("auth", "endpoints")])
+    document["variables"] = {
+        name: variable for name, variable in document.get("variables", {}).items() if f"{{{name}}}" in kept
+    }
+    try:
+        return ProviderFile.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(f"{file.slug}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def presets_with_keys(environ: Mapping[str, str]) -> tuple[list[RequestedProvider], list[ConfigurationError]]:
