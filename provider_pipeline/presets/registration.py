@@ -127,7 +127,11 @@ def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | N
     page = preset_sample(provider.slug) if sample is None else sample
     if page is None:
         return None
-    return _with_stated_endpoints(ExtractionRule.parse(RuleGenerator().analyze_sample(page)), provider)
+    rule = ExtractionRule.parse(RuleGenerator().analyze_sample(page))
+    if rule.endpoints[0].pagination == {"type": "none"}:
+        single = rule.endpoints[0].model_copy(update={"pagination": None})
+        rule = rule.model_copy(update={"endpoints": (single,)})
+    return _with_stated_endpoints(rule, provider)
 
 
 def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> ExtractionRule:
