@@ -10,7 +10,7 @@ from typing import Any, Final
 from provider_pipeline.rules.generation.shape import Column, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
-from provider_pipeline.rules.values import BadValueError, read_modalities
+from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
 
 _MAX_PREDICATES: Final = 40
 _MAX_TEXTS: Final = 400
@@ -151,7 +151,7 @@ def _nested_text(column: Column) -> Iterator[Statement]:
 
 def _listing(text: str, values: Mapping[str, Iterable[str]]) -> list[str]:
     """The capabilities whose tokens include the text."""
-    token = squashed(text)
+    token = squashed(enum_word(text))
     return [capability for capability, tokens in values.items() if token in tokens]
 
 
@@ -178,7 +178,7 @@ def _list(column: Column) -> Iterator[Statement]:
         for capability, tokens in signals[kind]["values"].items():
             if key in signals[kind].get("loose", ()) and capability not in signals[kind]["loose_capabilities"]:
                 continue
-            held = [text for text in texts if squashed(text) in tokens]
+            held = [text for text in texts if squashed(enum_word(text)) in tokens]
             for text in held:
                 yield capability, f"contains({path}, {literal(text)})", True
             # Lists of parameters and endpoints are complete, so what they lack is denied; lists of features are not.
@@ -202,7 +202,7 @@ def _tasks(column: Column) -> Iterator[Statement]:
         return
     listed = column.share(list) > 0.9
     for text in _texts(column):
-        token = squashed(text)
+        token = squashed(enum_word(text))
         for entry in signals["values"].values():
             if token in entry["tokens"]:
                 predicate = f"contains({path}, {literal(text)})" if listed else f"{path} == {literal(text)}"
@@ -255,4 +255,6 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str]
         for name in _named_modalities([text]):
             by_name.setdefault(name, text)
     upper = all(text.isupper() for text in by_name.values()) and bool(by_name)
-    return expression, lambda modality: by_name.get(modality, modality.upper() if upper else modality)
+    prefixes = {text.removesuffix(enum_word(text)) for text in by_name.values()}
+    prefix = prefixes.pop() if len(prefixes) == 1 else ""
+    return expression, lambda modality: by_name.get(modality, prefix + modality.upper() if upper else modality)
