@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from provider_pipeline.cli.console import emit_json, note, say
 from provider_pipeline.cli.parameters import JsonOption, complete_preset
 from provider_pipeline.cli.provider_apply import print_done
 from provider_pipeline.cli.provider_input import (
+    HeadersOption,
     KeyEnvOption,
     KeyHeaderOption,
     NewHostsOption,
@@ -24,7 +25,7 @@ from provider_pipeline.cli.provider_input import (
     is_interactive,
     threshold_of,
 )
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, ModelSyncerError, RuleValidationError
 
 _WITHOUT_URL = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
 
@@ -35,8 +36,8 @@ def add(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="A preset; or, with --base-url, the slug of your own provider. At a terminal, leave it out to choose "
-            "a preset from a list.",
+            help="A preset; or, with --base-url, the slug of your own provider, or a preset to keep all but its "
+            "address. At a terminal, leave it out to choose a preset from a list.",
             autocompletion=complete_preset,
         ),
     ] = None,
@@ -58,7 +59,8 @@ def add(
     base_url: Annotated[
         str | None,
         typer.Option(
-            help="Address of its API, such as https://api.acme.example; the options below go only with this one."
+            help="Address of its API, such as https://api.acme.example; the options below go only with this one. With "
+            "a preset, the same kind of API at another address."
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Its name; default: the slug.")] = None,
@@ -76,9 +78,7 @@ def add(
             "headers.",
         ),
     ] = None,
-    header: Annotated[
-        list[str] | None, typer.Option(help="A further header without secrets, as NAME=VALUE; may be repeated.")
-    ] = None,
+    header: HeadersOption = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(help="How far a listing may stray, as NAME=NUMBER (see docs/rules.md); may be repeated."),
@@ -120,22 +120,47 @@ def add(
         wanted = _wanted(preset, file, settings or [], new_slug, from_environment=from_environment)
         _register(wanted, new_hosts or [], as_json=as_json)
         return
-    if preset is None or new_slug or settings:
-        raise typer.BadParameter("--base-url goes with a slug, and without --as and --set")
-    slug = preset
+    if preset is None:
+        raise typer.BadParameter("--base-url goes with a preset, or with the slug of your own provider")
+    known = presets.library.presets().get(preset)
+    if known is None and (new_slug or settings):
+        raise typer.BadParameter(f"--as and --set go with a preset, and {preset!r} is none")
+    slug = new_slug or preset
     thresholds = dict(threshold_of(each) for each in threshold or [])
     sync.config.parse_thresholds(slug, thresholds)
-    if auth is None:
+    document: dict[str, Any] | None
+    if known is not None and auth is None and not (key_header or key_query):
+        document = _auth_of_preset(known, key_env, key_file, header or [])
+    elif auth is None:
         document = auth_of_options(key_env, key_file, key_header, key_query, header or [])
     elif key_env or key_file or key_header or key_query or header:
         raise typer.BadParameter("give --auth, or the options about keys and headers, not both")
     else:
         document = auth_of_json(auth)
-    auth_config = listing.auth.kinds.AuthConfig.parse(document, slug=slug)
     limits = {"requests_per_second": requests_per_second, "deadline": deadline}
     options = {"allow_private": allow_private, "allow_http": allow_http, **limits}
     given = {setting: value for setting, value in options.items() if value is not None}
     policy = listing.policy.RequestPolicy.parse(given, slug=slug).model_dump(mode="json", exclude_defaults=True)
+    keep = timedelta(days=keep_days) if keep_days else None
+    if known is not None:
+        overrides: dict[str, Any] = {
+            **({"name": name} if name else {}),
+            **({"auth": document, "works_without_key": False} if document is not None else {}),
+            **({"request": known.request.model_dump(mode="json", exclude_defaults=True) | given} if given else {}),
+            **({"thresholds": known.thresholds | thresholds} if thresholds else {}),
+            **({"check_every": f"{every_minutes}m"} if every_minutes else {}),
+        }
+        moved = presets.registration.at_base_url(known, base_url, overrides)
+        there = presets.registration.requested_provider(moved, os.environ, dict(map(_setting, settings or [])))
+        _register(
+            [presets.registration.with_slug(there, slug)],
+            new_hosts or [],
+            as_json=as_json,
+            raw_keep_count=keep_responses,
+            raw_keep_for=keep,
+        )
+        return
+    auth_config = listing.auth.kinds.AuthConfig.parse(document or {}, slug=slug)
     with catalog.database.open_catalog() as database, database.session() as session:
         sync.key_hosts.refuse_new_hosts(slug, sync.key_hosts.new_hosts(session, base_url, auth_config), new_hosts or [])
         provider = catalog.providers.add(
@@ -148,7 +173,7 @@ def add(
             check_every=timedelta(minutes=every_minutes) if every_minutes else None,
             thresholds=thresholds or None,
             raw_keep_count=keep_responses,
-            raw_keep_for=timedelta(days=keep_days) if keep_days else None,
+            raw_keep_for=keep,
         )
         sync.config.listing_source(provider, [listing.source.ListingEndpoint()])  # raises if no sync could use it
         session.commit()
@@ -158,6 +183,21 @@ def add(
         emit_json([{"provider": slug, "next": step}])
     else:
         say(f"{slug}: added{f'; next: {step}' if step else ''}")
+
+
+def _auth_of_preset(
+    preset: presets.model.ProviderFile, key_env: str | None, key_file: str | None, headers: list[str]
+) -> dict[str, Any] | None:
+    """A preset's way to authorise with another key or further headers; None to leave it as it is."""
+    given = auth_of_options(key_env, key_file, None, None, headers)
+    place = {part: given[part] for part in ("env", "file") if part in given}
+    if not place and "headers" not in given:
+        return None
+    kept = {part: value for part, value in preset.auth.items() if not place or part not in ("env", "file")}
+    if kept["type"] == "none" and place:
+        kept["type"] = given["type"]
+    more = {"headers": kept.get("headers", {}) | given["headers"]} if "headers" in given else {}
+    return kept | place | more
 
 
 def _refuse_options(ctx: typer.Context) -> None:
@@ -209,11 +249,36 @@ def _by_keys() -> list[presets.registration.RequestedProvider]:
     return wanted
 
 
-def _register(wanted: list[presets.registration.RequestedProvider], new_hosts: list[str], *, as_json: bool) -> None:
+def _register(
+    wanted: list[presets.registration.RequestedProvider],
+    new_hosts: list[str],
+    *,
+    as_json: bool,
+    raw_keep_count: int | None = None,
+    raw_keep_for: timedelta | None = None,
+) -> None:
     with catalog.database.open_catalog() as database, database.session() as session:
         plan = presets.registration.plan_providers(session, wanted, environ=os.environ)
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
+        for each in wanted if raw_keep_count or raw_keep_for else ():
+            stored = catalog.providers.get(session, each.file.slug)
+            catalog.providers.add(
+                session,
+                slug=stored.slug,
+                name=stored.name,
+                base_url=stored.base_url,
+                auth_config=stored.auth_config,
+                raw_keep_count=raw_keep_count,
+                raw_keep_for=raw_keep_for,
+            )
         session.commit()
+        if plan.without_rule and all(each.missing is None for each in plan.providers):
+            try:
+                plan = presets.registration.write_first_rules(session, plan, client=listing.client.ListingClient())
+                session.commit()
+            except (ModelSyncerError, RuleValidationError) as error:
+                session.rollback()
+                note(f"no rule could be written yet, run this command again when it answers: {error}")
     if as_json:
         emit_json([each.to_json() for each in plan.providers])
     else:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from provider_pipeline import catalog, presets, sync
+from provider_pipeline import catalog, listing, presets, sync
 from provider_pipeline.cli.console import draw, emit_json, fail, note, say, table
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.cli.provider_input import NewHostsOption, is_interactive
@@ -34,8 +34,9 @@ def apply(
 ) -> None:
     """Register or change providers so that they match a folder of files; shows the plan first.
 
-    All of the plan is done, or nothing; doing it again changes nothing. Without --yes, and without a terminal to ask
-    at, the plan is only shown, with exit code 2 if it holds a change. The same happens, even with --yes, if a key would
+    All of the plan is done, or nothing; doing it again changes nothing. A provider without a rule gets one from its
+    first page, which is fetched; if that fails, nothing is done. Without --yes, and without a terminal to ask at, the
+    plan is only shown, with exit code 2 if something is to be done. The same happens, even with --yes, if a key would
     go to another host than before, unless --new-host names that host.
     """
     wanted = [
@@ -46,15 +47,15 @@ def apply(
         plan = _plan(database, wanted, prune=prune)
         if not as_json:
             draw(plan_table(plan))
-        named = _confirmed_hosts(plan, new_hosts or [], yes=yes) if plan.changes_anything else []
-        if plan.changes_anything and named is not None and _agreed(yes=yes):
-            _carry_out(database, wanted, plan, prune=prune, new_hosts=named)
+        pending = plan.changes_anything or bool(plan.without_rule)
+        named = _confirmed_hosts(plan, new_hosts or [], yes=yes) if pending else []
+        done = not pending
+        if pending and named is not None and _agreed(yes=yes):
+            plan = _carry_out(database, wanted, plan, prune=prune, new_hosts=named)
             done = True
-        else:
-            done = not plan.changes_anything
     if as_json:
         emit_json({"applied": done, "providers": [each.to_json() for each in plan.providers]})
-    elif not plan.changes_anything:
+    elif not pending:
         note("nothing to change")
         print_needs(plan)
     elif done:
@@ -95,7 +96,7 @@ def _carry_out(
     *,
     prune: bool,
     new_hosts: list[str],
-) -> None:
+) -> presets.registration.Plan:
     with database.session() as session:
         plan = presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
         if plan != shown:
@@ -103,7 +104,9 @@ def _carry_out(
                 "the catalogue has changed since the plan was made; nothing was done", hint="run the command again"
             )
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
+        ready = presets.registration.write_first_rules(session, plan, client=listing.client.ListingClient())
         session.commit()
+    return ready
 
 
 def plan_table(plan: presets.registration.Plan) -> Table:

@@ -13,7 +13,13 @@ from provider_pipeline import catalog, listing, presets, rules
 from provider_pipeline.cli.console import draw, emit_json, fail, models_table, note, say_lines, stderr, table
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.cli.provider_apply import print_done
-from provider_pipeline.cli.provider_input import KeyEnvOption, KeyHeaderOption, NewHostsOption, auth_of_options
+from provider_pipeline.cli.provider_input import (
+    HeadersOption,
+    KeyEnvOption,
+    KeyHeaderOption,
+    NewHostsOption,
+    auth_of_options,
+)
 from provider_pipeline.errors import ConfigurationError
 
 _SHOWN_MODELS = 10
@@ -30,17 +36,19 @@ def detect(
         bool, typer.Option("--allow-http", help="Allow plain http to a public address: the key can be read on the way.")
     ] = False,
     slug: Annotated[str | None, typer.Option("--as", metavar="SLUG", help="Its slug; default: from its host.")] = None,
+    header: HeadersOption = None,
     add: Annotated[bool, typer.Option("--add", help="Register what was found.")] = False,
     new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find a listing of models at an address, and write the provider file and the rule for it.
 
-    At most three requests a second go to that host, until one is answered with a listing. The provider file goes to
-    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or the rule that
-    was added needs review.
+    The address of a listing is believed: it is read whatever its models are called. Below any other address, the usual
+    paths are requested, at most three a second, and the listing that states most is chosen. The provider file goes to
+    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or
+    the rule that was added needs review.
     """
-    auth = auth_of_options(key_env, None, key_header, None, [])
+    auth = auth_of_options(key_env, None, key_header, None, header or [])
     detection = presets.detection.detect(
         url,
         auth=auth,
@@ -81,11 +89,14 @@ def _added(found: presets.detection.DetectedApi, new_hosts: list[str]) -> preset
 def _print(found: presets.detection.DetectedApi, plan: presets.registration.Plan | None) -> None:
     say_lines(presets.library.provider_file_text(found.file))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
-    draw(
-        table("generated rule", ("decision", "choice"), _decisions(found)),
-        models_table(title, [dict(row) for row in found.rows[:_SHOWN_MODELS]]),
-        console=stderr(),
-    )
+    if found.rule is None:
+        note(f"no rule yet, its list is empty; taken for a listing because {'; '.join(found.likeness.reasons)}")
+    else:
+        draw(
+            table("generated rule", ("decision", "choice"), _decisions(found.rule, found.likeness)),
+            models_table(title, [dict(row) for row in found.rows[:_SHOWN_MODELS]]),
+            console=stderr(),
+        )
     if found.preset is not None:
         note(f"this is the preset {found.preset}: provider-pipeline providers add {found.preset}")
     if plan is not None:
@@ -94,18 +105,18 @@ def _print(found: presets.detection.DetectedApi, plan: presets.registration.Plan
         note("to register it, give --add; or save the file: provider-pipeline providers add --file FILE")
 
 
-def _decisions(found: presets.detection.DetectedApi) -> Iterator[tuple[str, Any]]:
-    summary = rules.generation.explain.explain_rule(found.rule)["summary"]
-    endpoint = found.rule.endpoints[0]
+def _decisions(rule: rules.document.ExtractionRule, likeness: presets.detection.Likeness) -> Iterator[tuple[str, Any]]:
+    summary = rules.generation.explain.explain_rule(rule)["summary"]
+    endpoint = rule.endpoints[0]
     kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]
     yield "kind of API", f"{kind} ({sure:.0%}: {'; '.join(summary['provider_kind_evidence'])})" if kind else None
-    yield "why it lists models", "; ".join(found.likeness.reasons)
+    yield "why it lists models", "; ".join(likeness.reasons)
     yield "selector", endpoint.selector
     for name, expression in endpoint.fields.items():
         unit = endpoint.units.get(name)
         yield name, f"{expression} ({unit if isinstance(unit, str) else json.dumps(unit)})" if unit else expression
     yield "pagination", json.dumps(summary["pagination"])
-    yield "capabilities", ", ".join(rule.capability for rule in found.rule.capability_rules)
+    yield "capabilities", ", ".join(each.capability for each in rule.capability_rules)
     yield "confidence", f"{summary['confidence']:.0%}"
 
 
@@ -119,13 +130,16 @@ def _document(detection: presets.detection.Detection, plan: presets.registration
     }
     if found is None:
         return document
-    stored = found.rule.to_stored()
+    rule, written = found.rule, None
+    if rule is not None:
+        stored = rule.to_stored()
+        written = {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config}
     return document | {
-        "kind": (found.rule.metadata.get("provider_kind") or {}).get("kind"),
+        "kind": (rule.metadata.get("provider_kind") or {}).get("kind") if rule is not None else None,
         "file": found.file.model_dump(mode="json", exclude_unset=True),
         "preset": found.preset,
-        "rule": {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config},
-        "confidence": found.rule.confidence,
+        "rule": written,
+        "confidence": rule.confidence if rule is not None else None,
         "models": len(found.rows),
         "first_models": list(found.rows[:_SHOWN_MODELS]),
         "added": [each.to_json() for each in plan.providers] if plan is not None else [],

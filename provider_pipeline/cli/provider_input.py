@@ -19,6 +19,14 @@ KeyEnvOption = Annotated[
 KeyHeaderOption = Annotated[
     str | None, typer.Option(help="Header that carries the key; default: Authorization: Bearer.")
 ]
+HeadersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        metavar="NAME=VALUE",
+        help="A further header, stored as it is; may be repeated. A secret is refused: use --key-header and --key-env.",
+    ),
+]
 NewHostsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -70,7 +78,8 @@ def auth_of_json(text: str) -> dict[str, Any]:
 def _header(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name:
-        raise typer.BadParameter(f"expected --header NAME=VALUE, got {text!r}")
+        # Not quoted: it may be a key, given by mistake.
+        raise typer.BadParameter("expected --header NAME=VALUE")
     return name, value
 
 

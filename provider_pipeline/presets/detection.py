@@ -1,11 +1,12 @@
 """Find the model API at an address by requesting the usual listing paths, and describe it as a provider file.
 
-Few requests, one after another, all to the origin named; without a listing of models nothing is found.
+Few requests, one after another, all to the origin named. A listing that was named itself is believed; one at a usual
+path must look like a listing of models, and the richest is chosen.
 """
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -32,12 +33,15 @@ from provider_pipeline.rules.generation.shape import snake
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.validator import RuleValidator
 
-MAX_REQUESTS: Final = 24
+MAX_REQUESTS: Final = 32
 REQUESTS_PER_SECOND: Final = 3.0
 PROBE_LIMITS: Final = FetchLimits(retries=0, connect_timeout=5, read_timeout=10, deadline=20)
 """Tighter than a sync's: most paths asked for do not exist."""
 
 _TOO_MANY_REQUESTS: Final = 429
+_ABSENT: Final = frozenset({404, 405, 410, 501})
+"""Statuses of a path that does not exist."""
+_UNNAMED: Final = "gateway"
 _NOT_IN_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -48,6 +52,25 @@ class Probe:
     url: str
     outcome: str
     error: ListingError | None = field(default=None, repr=False)
+
+    @property
+    def is_about_the_key(self) -> bool:
+        """Whether it was refused for its key: by status, or by an error whose message speaks of keys."""
+        error = self.error
+        if error is None or error.stage == "authorised":
+            return error is not None
+        words = _table()["key"]["words"]
+        return self.is_telling_refusal and any(word in self.outcome.lower() for word in words)
+
+    @property
+    def is_telling_refusal(self) -> bool:
+        """Whether the path exists, and the server would not or could not answer."""
+        return isinstance(self.error, ListingRefusedError) and self.error.status not in _ABSENT
+
+    @property
+    def is_at_root(self) -> bool:
+        """Whether it asked for the host's start page."""
+        return urlsplit(self.url).path in ("", "/")
 
 
 @dataclass(frozen=True)
@@ -69,19 +92,37 @@ class DetectedApi:
 
     Attributes:
         file: A provider file for it.
-        rule: The rule generated from the sample.
+        rule: The rule generated from the sample; None for an empty listing.
         likeness: Why it was taken for a listing of models.
-        sample: The listing's first page.
+        sample: The listing's first page; None for an empty listing.
         rows: What the rule extracts from it.
         preset: The slug of the preset for the same host, if any.
     """
 
     file: ProviderFile
-    rule: ExtractionRule
+    rule: ExtractionRule | None
     likeness: Likeness
     sample: Any = field(repr=False)
     rows: Sequence[Mapping[str, Any]] = field(repr=False)
     preset: str | None
+
+    @property
+    def facts(self) -> float:
+        """How many facts the listing states about a model, on average."""
+        names = _table()["fields"]["names"]
+        stated = sum(
+            sum(row.get(name) is not None for name in names)
+            + sum(source == "evidence" for source in row["capability_sources"].values())
+            for row in self.rows
+        )
+        return float(stated / max(len(self.rows), 1))
+
+    def is_richer_than(self, other: "DetectedApi") -> bool:
+        """Whether it states more about the models of another listing, and leaves out hardly any of them."""
+        if not other.rows:
+            return bool(self.rows)
+        ids, others = ({row["model_id"] for row in each.rows} for each in (self, other))
+        return self.facts > other.facts and len(ids & others) >= float(_table()["least_covered"]) * len(others)
 
 
 @dataclass(frozen=True)
@@ -123,7 +164,11 @@ def detect(
     slow = allowed.model_copy(update={"requests_per_second": requests_per_second, "concurrency": 1})
     known = AuthConfig.parse(auth, slug="auth")
     probes: list[Probe] = []
-    for base_url, path in urls_to_probe(url):
+    found: DetectedApi | None = None
+    for place, (base_url, path) in enumerate(urls_to_probe(url)):
+        if found is not None and found.file.base_url != base_url:
+            continue  # The listings compared are those of one API.
+        given = place == 0 and bool(path) and _names_more_than_a_host(url)
         name = urlsplit(base_url).hostname or ""
         source = ListingSource(
             slug=name, base_url=base_url, auth=known, endpoints=(ListingEndpoint(path=path),), policy=slow
@@ -134,17 +179,19 @@ def detect(
         except ListingError as error:
             probe = Probe(shown, error.message.removeprefix(f"{name}: "), error)
         else:
-            outcome = _examined(document, source, auth, allowed, named=slug)
+            outcome = _examined(document, source, auth, allowed, named=slug, given=given)
             if isinstance(outcome, DetectedApi):
-                probes.append(Probe(shown, f"{len(outcome.rows)} models"))
-                on_probe(probes[-1])
-                return Detection(tuple(probes), outcome)
-            probe = Probe(shown, f"GET {shown} answered JSON, but {outcome}")
+                probe = Probe(shown, f"GET {shown}: {len(outcome.rows)} models")
+                found = outcome if found is None or outcome.is_richer_than(found) else found
+            else:
+                probe = Probe(shown, f"GET {shown} answered JSON, but {outcome}")
         probes.append(probe)
         on_probe(probe)
-        if _stops_probing(probe.error):
+        if (given and found is not None) or _stops_probing(probe.error):
             break
-    return Detection(tuple(probes), None, *_verdict(url, probes, has_key=known.type != "none"))
+    if found is not None:
+        return Detection(tuple(probes), found)
+    return Detection(tuple(probes), None, *_verdict(url, probes, known))
 
 
 def urls_to_probe(url: str) -> list[tuple[str, str]]:
@@ -159,7 +206,8 @@ def urls_to_probe(url: str) -> list[tuple[str, str]]:
     usual: list[str] = _table()["paths"]
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     query = f"?{parts.query}" if parts.query else ""
-    places = [(origin, path + query)] if path or query else []
+    # As it was given: some servers tell /list from /list/.
+    places = [(origin, parts.path + query)] if path or query else []
     if path and not query:
         # An address that ends with /v1 is not followed by another /v1.
         places += [(origin + path, each) for each in usual if not path.endswith(f"/{each.split('/')[1]}")]
@@ -169,6 +217,11 @@ def urls_to_probe(url: str) -> list[tuple[str, str]]:
     for base, below in places:
         unique.setdefault(base + below, (base, below))
     return list(unique.values())[:MAX_REQUESTS]
+
+
+def _names_more_than_a_host(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.path.rstrip("/") or parts.query)
 
 
 def slug_of(base_url: str) -> str:
@@ -189,16 +242,23 @@ def preset_at(base_url: str) -> str | None:
     return next((each.slug for each in presets().values() if urlsplit(each.base_url).netloc.lower() == host), None)
 
 
-def model_likeness(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]]) -> Likeness:
-    """Weigh the signs that an answer lists models, given the rule generated for it and the rows that it extracts."""
+def model_likeness(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]], *, path: str = "") -> Likeness:
+    """Weigh the signs that an answer at a path lists models, given its generated rule and the rows that it extracts."""
     if not rows:
         return Likeness(0.0, ("the rule extracts no row from it",))
-    signs = [sign for sign in _signs(sample, rule, rows) if sign[0]]
-    return Likeness(round(sum(weight for weight, _ in signs), 3), tuple(reason for _, reason in signs))
+    return _weighed(_signs(sample, rule, rows, path))
 
 
-def _signs(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, str]]:
+def _weighed(signs: Iterable[tuple[float, str]]) -> Likeness:
+    known = [sign for sign in signs if sign[0]]
+    return Likeness(round(sum(weight for weight, _ in known), 3), tuple(reason for _, reason in known))
+
+
+def _signs(
+    sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]], path: str
+) -> Iterator[tuple[float, str]]:
     table = _table()
+    yield from _signs_around(path, re.split(r"[.\[()]", rule.endpoints[0].selector))
     kind = rule.metadata.get("provider_kind") or {}
     if kind.get("kind") and kind["confidence"] >= table["kind"]["least_confidence"]:
         yield table["kind"]["weight"], f"it has the marks of {kind['title']}"
@@ -207,9 +267,6 @@ def _signs(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]])
     endpoint = rule.endpoints[0]
     fields = [name for name in table["fields"]["names"] if name in endpoint.fields]
     yield table["fields"]["weight"] * len(fields), f"its items state {', '.join(fields)}"
-    words = {snake(part) for part in re.split(r"[.\[()]", endpoint.selector)}
-    if words & set(table["container"]["words"]):
-        yield table["container"]["weight"], "the list's key speaks of models"
     if any("evidence" in row["capability_sources"].values() for row in rows):
         yield table["evidence"]["weight"], "its items state what models can do"
     items = compile_expression(endpoint.selector)(sample)
@@ -220,26 +277,88 @@ def _signs(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]])
                 yield table[sign]["weight"], f"its items have {key!r}"
 
 
+def _signs_around(path: str, keys: Iterable[str]) -> Iterator[tuple[float, str]]:
+    """The signs in a listing's path, and in the keys that lead to its list."""
+    table = _table()
+    if set(re.split(r"[/?]", path)) & set(table["path"]["words"]):
+        yield table["path"]["weight"], "its path speaks of models"
+    if {snake(key) for key in keys} & set(table["container"]["words"]):
+        yield table["container"]["weight"], "the list's key speaks of models"
+
+
+def _signs_of_an_empty_one(document: Any, path: str) -> Iterator[tuple[float, str]]:
+    yield from _signs_around(path, document)
+    envelope = _table()["envelope"]
+    if isinstance(document, dict) and document.get(envelope["key"]) == envelope["value"]:
+        yield envelope["weight"], "it has the envelope of an OpenAI-compatible listing"
+
+
 def _examined(
-    document: Any, source: ListingSource, auth: Mapping[str, Any], policy: RequestPolicy, *, named: str | None
+    document: Any,
+    source: ListingSource,
+    auth: Mapping[str, Any],
+    policy: RequestPolicy,
+    *,
+    named: str | None,
+    given: bool,
 ) -> DetectedApi | str:
-    """The API, or why the document is not a listing of models."""
+    """The API, or why the document is not a listing of models.
+
+    A listing at an address that was `given` needs no sign of models, and may be empty.
+    """
+    path = source.endpoints[0].path
+    if _is_empty(document):
+        likeness = _weighed(_signs_of_an_empty_one(document, path))
+        if not likeness.is_enough and not given:
+            return "its list is empty: it has no list of objects with ids"
+        file = _provider_file(source, auth, policy, slug=named or slug_of(source.base_url) or _UNNAMED)
+        return DetectedApi(file, None, _believed(likeness), None, (), preset_at(source.base_url))
     analysis = RuleGenerator().analyze_sample(document)
     rule = ExtractionRule.parse(analysis)
     if any(issue["severity"] == "error" for issue in analysis["issues"]):
         return "it has no list of objects with ids"
     result = RuleValidator().validate_rule(rule, document)
-    likeness = model_likeness(document, rule, result["extracted_models"])
-    if not likeness.is_enough or not result["valid"]:
+    rows = tuple(result["extracted_models"])
+    likeness = model_likeness(document, rule, rows, path=path)
+    if not likeness.is_enough and not given:
         return f"its list is not one of models ({'; '.join(likeness.reasons) or 'no sign of models'})"
+    if not result["valid"] or not rows:
+        errors = [issue["message"] for issue in result["issues"] if issue["severity"] == "error"]
+        return f"no valid rule can be written for its list ({'; '.join(errors[:2]) or 'it names no models'})"
     kind = (rule.metadata.get("provider_kind") or {}).get("kind")
-    slug = named or slug_of(source.base_url) or kind or "gateway"
+    slug = named or slug_of(source.base_url) or kind or _UNNAMED
+    file = _provider_file(source, auth, policy, slug=slug, pagination=rule.endpoints[0].pagination)
+    return DetectedApi(file, rule, _believed(likeness), document, rows, preset_at(source.base_url))
+
+
+def _believed(likeness: Likeness) -> Likeness:
+    """The likeness of a listing that was accepted: one without enough signs is at the address that was given."""
+    given = () if likeness.is_enough else ("it is the address that was given",)
+    return Likeness(likeness.weight, (*given, *likeness.reasons))
+
+
+def _is_empty(document: Any) -> bool:
+    """Whether it is an empty list, alone or as the only container of an object."""
+    if isinstance(document, dict):
+        containers = [value for value in document.values() if isinstance(value, (list, dict))]
+        return len(containers) == 1 and containers[0] == []
+    return bool(document == [])
+
+
+def _provider_file(
+    source: ListingSource,
+    auth: Mapping[str, Any],
+    policy: RequestPolicy,
+    *,
+    slug: str,
+    pagination: Mapping[str, Any] | None = None,
+) -> ProviderFile:
     endpoint: dict[str, Any] = {"path": source.endpoints[0].path}
-    if rule.endpoints[0].pagination not in (None, {"type": "none"}):
-        endpoint["pagination"] = rule.endpoints[0].pagination
+    if pagination not in (None, {"type": "none"}):
+        endpoint["pagination"] = pagination
     request = policy.model_dump(mode="json", exclude_defaults=True)
     # Only fields that are set: the file is written as YAML without the others.
-    file = ProviderFile.model_validate(
+    return ProviderFile.model_validate(
         {
             "slug": slug,
             "name": slug.replace("-", " ").title(),
@@ -251,8 +370,6 @@ def _examined(
             **({"works_without_key": True} if source.auth.type == "none" else {}),
         }
     )
-    rows = tuple(result["extracted_models"])
-    return DetectedApi(file, rule, likeness, document, rows, preset_at(source.base_url))
 
 
 def _stops_probing(error: ListingError | None) -> bool:
@@ -262,27 +379,33 @@ def _stops_probing(error: ListingError | None) -> bool:
     return isinstance(error, ListingUnreachableError)
 
 
-def _verdict(url: str, probes: Sequence[Probe], *, has_key: bool) -> tuple[str, str | None]:
+def _verdict(url: str, probes: Sequence[Probe], auth: AuthConfig) -> tuple[str, str | None]:
     """Why there is no model API, by the most telling probe, and what to do."""
     telling = next(_most_telling_first(probes))
     others = len(probes) - 1
     more = f"; nor at {others} other path{'' if others == 1 else 's'}" if others else ""
     reason = f"no model API found at {redacted_url(url)}: {telling.outcome}{more}"
-    error = telling.error
-    if error is None:
-        return reason, "if its models are listed at another path, give that URL"
-    if error.stage != "authorised":
-        return reason, error.hint
-    if has_key:
-        return reason, f"{error.hint}; a key that goes into another header needs --key-header NAME"
-    return reason, "give the variable that holds its key with --key-env NAME"
+    if telling.error is None:
+        return reason, "if that is its listing, or its models are listed at another path, give that URL"
+    key = "give the variable that holds its key with --key-env NAME"
+    if auth.places:
+        names = ", ".join(place.name for place in auth.places)
+        key = f"check the key in {names}; a key that goes into another header needs --key-header NAME"
+    if telling.is_about_the_key:
+        return reason, key
+    if telling.is_telling_refusal:
+        return reason, f"{telling.error.hint}; some gateways refuse a missing or wrong key like this: {key}"
+    return reason, telling.error.hint
 
 
 def _most_telling_first(probes: Sequence[Probe]) -> Iterator[Probe]:
+    # A host's start page says least: a gateway has one whatever its listing answers.
+    paths = [each for each in probes if not each.is_at_root]
     yield from (each for each in probes if isinstance(each.error, ListingUnreachableError))
-    yield from (each for each in probes if each.error is not None and each.error.stage == "authorised")
-    yield from (each for each in probes if each.error is None)
-    yield from (each for each in probes if isinstance(each.error, ListingUnreadableError))
+    yield from (each for each in probes if each.is_about_the_key)
+    yield from (each for each in paths if each.error is None)
+    yield from (each for each in paths if each.is_telling_refusal or isinstance(each.error, ListingUnreadableError))
+    yield from (each for each in probes if each.error is None or isinstance(each.error, ListingUnreadableError))
     yield from probes
 
 

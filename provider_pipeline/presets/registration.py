@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NoReturn
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
@@ -20,6 +21,7 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.auth.credentials import TokenCache
 from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.presets.library import preset_sample, presets
 from provider_pipeline.presets.model import FileEndpoint, ProviderFile
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
@@ -28,7 +30,7 @@ from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
-from provider_pipeline.sync.repair.generate import store_sample
+from provider_pipeline.sync.repair.generate import ListingPlace, fetch_sample, generate_rule, store_sample
 
 _STATED_ORIGIN: Final = "stated"
 
@@ -71,6 +73,25 @@ def with_slug(requested: RequestedProvider, slug: str) -> RequestedProvider:
         ) from error
 
 
+def at_base_url(file: ProviderFile, base_url: str, overrides: Mapping[str, Any]) -> ProviderFile:
+    """A preset's file for the same kind of API at another address; `overrides` replace its fields.
+
+    Raises:
+        ConfigurationError: The result is not a valid provider file.
+    """
+    document = file.model_dump(mode="json", exclude_unset=True) | {"base_url": base_url, **overrides}
+    kept = json.dumps([document.get(part) for part in ("auth", "endpoints")])
+    document["variables"] = {
+        name: variable for name, variable in document.get("variables", {}).items() if f"{{{name}}}" in kept
+    }
+    try:
+        return ProviderFile.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(f"{file.slug}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
 def presets_with_keys(environ: Mapping[str, str]) -> tuple[list[RequestedProvider], list[ConfigurationError]]:
     """The presets whose key is in the environment, and an error for each that lacks the value of a placeholder."""
     requested, incomplete = [], []
@@ -107,10 +128,10 @@ def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | N
     if page is None:
         return None
     rule = ExtractionRule.parse(RuleGenerator().analyze_sample(page))
-    written = rule.endpoints[0]
-    return rule.model_copy(
-        update={"endpoints": tuple(written.model_copy(update=_stated(each)) for each in provider.endpoints)}
-    )
+    if rule.endpoints[0].pagination == {"type": "none"}:
+        single = rule.endpoints[0].model_copy(update={"pagination": None})
+        rule = rule.model_copy(update={"endpoints": (single,)})
+    return _with_stated_endpoints(rule, provider)
 
 
 def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> ExtractionRule:
@@ -220,6 +241,11 @@ class Plan:
         return tuple((each.slug, host) for each in self.providers for host in each.new_hosts)
 
     @property
+    def without_rule(self) -> tuple[RequestedProvider, ...]:
+        """The providers that could not be synced, for want of a rule."""
+        return tuple(each.requested for each in self.providers if each.requested and each.enabled and not each.has_rule)
+
+    @property
     def changes_anything(self) -> bool:
         """Whether applying it would write anything."""
         return any(each.action in ("add", "change", "disable") for each in self.providers)
@@ -267,6 +293,31 @@ def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ())
             catalog.providers.set_enabled(session, each.slug, False)
         elif each.requested is not None and each.action in ("add", "change"):
             _register(session, each, each.requested)
+
+
+def write_first_rules(session: Session, plan: Plan, *, client: ListingClient) -> Plan:
+    """Fetch the first page of each registered provider that has no rule, and activate a rule written from it.
+
+    The rule has the endpoints that the file states. Commits nothing.
+
+    Returns:
+        The plan, with these providers ready.
+
+    Raises:
+        ProviderPipelineError: A page cannot be fetched, or no valid rule can be written from it; the caller must roll
+            back.
+    """
+    ready = set()
+    for requested in plan.without_rule:
+        file = requested.file
+        places = [ListingPlace(each.path, each.detail) for each in file.endpoints]
+        samples, sample_id = fetch_sample(session, file.slug, places, client=client)
+        written = generate_rule(session, file.slug, samples, sample_id=sample_id, activate=True).rule
+        rule = _with_stated_endpoints(written, file)
+        if rule.digest != written.digest:
+            _store_stated(session, catalog.providers.get(session, file.slug).id, rule)
+        ready.add(file.slug)
+    return Plan(tuple(replace(each, has_rule=each.has_rule or each.slug in ready) for each in plan.providers))
 
 
 def _planned(session: Session, requested: RequestedProvider, environ: Mapping[str, str]) -> PlannedProvider:
@@ -351,24 +402,27 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
     rule = planned.rule
     if rule is None:
         return
-    is_first = provider.active_rule_version is None
-    sample_id = None
-    if is_first:
-        content = json.dumps(requested.sample).encode()
-        sample_id = store_sample(session, file.slug, content, url=f"sample:{file.slug}")
+    if provider.active_rule_version is not None:
+        _store_stated(session, provider.id, rule)
+        return
+    content = json.dumps(requested.sample).encode()
     version = store_rule(
         session,
         provider.id,
         rule,
-        origin=SAMPLE_ORIGIN if is_first else _STATED_ORIGIN,
+        origin=SAMPLE_ORIGIN,
         activate=not planned.needs_review,
-        sample_id=sample_id,
-        author="generator" if is_first else "person",
-        reason="written from a sample, before the first listing" if is_first else "the provider's file says so",
+        sample_id=store_sample(session, file.slug, content, url=f"sample:{file.slug}"),
+        reason="written from a sample, before the first listing",
     )
     if planned.needs_review:
         doubt = next((each["message"] for each in rule.issues if each["type"] == "ambiguous"), "of low confidence")
         catalog.rule_decisions.set_status(session, provider.id, version, "needs_review", reason=doubt)
+
+
+def _store_stated(session: Session, provider_id: int, rule: ExtractionRule) -> None:
+    reason = "the provider's file says so"
+    store_rule(session, provider_id, rule, origin=_STATED_ORIGIN, activate=True, author="person", reason=reason)
 
 
 def _policy(file: ProviderFile) -> dict[str, Any]:

@@ -339,6 +339,12 @@ class ExtractionRule(BaseModel):
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See `pydantic.BaseModel.model_copy`; the copy does not keep the original's cached digest."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("digest", None)
+        return copy
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the stored form without its provenance."""

@@ -267,8 +267,23 @@ def _modalities() -> Mapping[str, str]:
     return {name: name for name in synonyms.values()} | synonyms
 
 
+@functools.cache
+def _enum_prefixes() -> tuple[str, ...]:
+    """The longest first."""
+    return tuple(sorted(read_table("modalities.toml")["enum_prefixes"], key=len, reverse=True))
+
+
+def enum_word(text: str) -> str:
+    """The word in an enum value, such as IMAGE in MODALITY_IMAGE; any other text as it is."""
+    if text.isupper():
+        for prefix in _enum_prefixes():
+            if text.startswith(prefix):
+                return text[len(prefix) :]
+    return text
+
+
 def _modality(text: str) -> str:
-    name = text.strip().lower()
+    name = enum_word(text.strip()).lower()
     check_storable(name)
     return "" if has_controls(name) else _modalities().get(name, name)
 

@@ -100,6 +100,36 @@ def test_a_key_goes_to_another_host_only_with_new_host(run: CommandLine, tmp_pat
     ]
 
 
+def test_a_preset_at_another_address_keeps_its_authentication_paths_and_rule(run: CommandLine, httpserver: HTTPServer):
+    preset = find_preset("litellm")
+    sample = preset_sample("litellm")
+    httpserver.expect_request("/model/info", headers={"Authorization": "Bearer sk-own"}).respond_with_json(sample)
+    there = ("--base-url", httpserver.url_for("").rstrip("/"))
+    added = run("providers", "add", "litellm", *there, LITELLM_MASTER_KEY="sk-own")
+    assert (added.code, added.out) == (0, "litellm: added; next: provider-pipeline sync litellm\n"), added.err
+    (synced,) = run("sync", "litellm", "--json", LITELLM_MASTER_KEY="sk-own").json
+    assert (synced["status"], synced["models"]) == ("synced", len(preset.sample_rows)), synced["reason"]
+
+    own = ("--as", "litellm-eu", "--key-env", "EU_KEY", "--header", "X-Team=search", "--keep-responses", "3")
+    added = run("providers", "add", "litellm", *there, *own, "--threshold", "min_models=2")
+    assert added.code == 0, added.err
+    shown = run("providers", "show", "litellm-eu", "--json").json
+    assert shown["auth"] == {"type": "bearer", "env": "EU_KEY", "headers": {"X-Team": "search"}}
+    assert (shown["requests"], shown["thresholds"]) == ({"allow_private": True}, {"min_models": 2})
+    (synced,) = run("sync", "litellm-eu", "--json", EU_KEY="sk-own").json
+    assert synced["status"] == "synced", synced["reason"]
+
+
+def test_a_preset_at_another_address_needs_no_value_for_its_old_one_and_moves_no_key_unasked(run: CommandLine):
+    azure = run("providers", "add", "azure", "--base-url", "https://models.acme.example", "--json")
+    assert azure.code == 0, azure.err
+    assert azure.json[0]["changes"]["base_url"]["new"] == "https://models.acme.example"
+    assert run("providers", "add", "openai").code == 0
+    moved = run("providers", "add", "openai", "--base-url", "https://evil.example", "--as", "mine")
+    assert (moved.code, "--new-host evil.example" in moved.err) == (1, True)
+    assert run("providers", "add", "acme", "--base-url", "https://a.example", "--as", "other").code == 2
+
+
 @pytest.mark.parametrize(
     "header", ["X-PAT=ghp_R7tY9zB4cD6fG1hJ0kNVq3nX8mK2pL5wA1b2", "X-Session=Vq3nX8mK2pL5wR7tY9zB4cD6"]
 )

@@ -72,3 +72,26 @@ def test_what_is_none_is_said_to_be_none_and_nothing_is_added(run: CommandLine, 
     private = run("providers", "detect", fleet.server.url_for(""))
     assert (private.code, "--allow-private" in private.err) == (1, True)
     assert run("providers", "list", "--json").json == []
+
+
+def test_further_headers_are_sent_and_kept_and_a_secret_in_one_is_refused(run: CommandLine, fleet: Fleet):
+    fleet.server.expect_request("/v1/models", headers={"X-Team": "search"}).respond_with_json(listing(*CHAT_MODELS))
+    url = fleet.server.url_for("/v1/models")
+    found = run("providers", "detect", url, "--allow-private", "--header", "X-Team=search", "--as", "acme")
+    assert found.code == 0, found.err
+    assert yaml.safe_load(found.out)["auth"] == {"type": "none", "headers": {"X-Team": "search"}}
+    for header in ("X-Team=Vq3nX8mK2pL5wR7tY9zB4cD6", "Authorization=Bearer one-two", "sk-hunter2hunter2hunter2"):
+        refused = run("providers", "detect", url, "--allow-private", "--header", header)
+        assert refused.code in (1, 2)
+        assert header.rpartition("=")[2] not in refused.out + refused.err
+
+
+def test_an_empty_listing_that_was_given_is_registered_without_a_rule(run: CommandLine, fleet: Fleet):
+    fleet.server.expect_request("/v1/models").respond_with_json({"object": "list", "data": []})
+    given = ("providers", "detect", fleet.server.url_for("/v1/models"), "--allow-private", "--as", "acme")
+    found = run(*given, "--json").json
+    assert (found["found"], found["models"], found["rule"]) == (True, 0, None)
+    added = run(*given, "--add")
+    assert added.code == 0, added.err
+    assert "no rule yet" in added.err
+    assert "next: provider-pipeline rules generate acme --endpoint '/v1/models'" in added.out

@@ -149,6 +149,7 @@ PAGE = "<!doctype html><html><head><title>{}</title></head><body></body></html>"
 def test_anything_but_a_model_api_is_refused_in_one_line(
     httpserver: HTTPServer, body: str, kind: str, status: int, said: str
 ):
+    httpserver.no_handler_status_code = 404
     httpserver.expect_request("/").respond_with_data(body, status=status, content_type=kind)
     httpserver.expect_request("/v1/models").respond_with_data(body, status=status, content_type=kind)
     found = detected(httpserver.url_for("").rstrip("/"))
@@ -156,6 +157,121 @@ def test_anything_but_a_model_api_is_refused_in_one_line(
     assert said in found.reason
     assert "\n" not in found.reason
     assert found.reason.startswith("no model API found at http://localhost")
+
+
+PRIVATE = ("fraud-detector", "support-bot")
+ROUTES = {
+    "endpoints": [{"name": name, "endpoint_type": "llm/v1/chat", "limit": None} for name in PRIVATE],
+    "next_page_token": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/api/2.0/endpoints/", ROUTES),
+        ("/v1/models", {"models": [*PRIVATE]}),
+        ("/llm/catalogue", [{"id": name, "owner": "risk"} for name in PRIVATE]),
+        ("/deployments?state=ready", {"items": [{"name": name, "replicas": 2} for name in PRIVATE]}),
+    ],
+)
+def test_a_listing_that_was_given_is_read_whatever_its_models_are_called(
+    httpserver: HTTPServer, path: str, document: Any
+):
+    served(httpserver, path.partition("?")[0], document)
+    found = detected(httpserver.url_for("").rstrip("/") + path).found
+    assert found is not None
+    assert {row["model_id"] for row in found.rows} == set(PRIVATE)
+    assert [each.path for each in found.file.endpoints] == [path]
+
+
+def test_private_names_are_found_below_a_host_if_path_and_key_speak_of_models(httpserver: HTTPServer):
+    httpserver.no_handler_status_code = 404
+    served(httpserver, "/v1/models", {"models": [*PRIVATE]})
+    found = detected(httpserver.url_for("")).found
+    assert found is not None
+    assert {row["model_id"] for row in found.rows} == set(PRIVATE)
+
+
+@pytest.mark.parametrize(
+    ("path", "document"), [("/v1/models", {"object": "list", "data": []}), ("/api/tags", {"models": []}), ("/all", [])]
+)
+def test_an_empty_listing_that_was_given_makes_a_file_without_a_rule(httpserver: HTTPServer, path: str, document: Any):
+    served(httpserver, path, document)
+    found = detected(httpserver.url_for(path)).found
+    assert found is not None
+    assert (found.rule, found.sample, [*found.rows]) == (None, None, [])
+    assert [each.path for each in found.file.endpoints] == [path]
+
+
+def test_an_empty_listing_below_a_host_needs_two_signs_and_yields_to_one_with_models(httpserver: HTTPServer):
+    httpserver.no_handler_status_code = 404
+    served(httpserver, "/v1/models", {"object": "list", "data": []})
+    empty = detected(httpserver.url_for("")).found
+    assert empty is not None
+    assert empty.rule is None
+    served(httpserver, "/api/models", listing(*CHAT_MODELS))
+    full = detected(httpserver.url_for("")).found
+    assert full is not None
+    assert full.file.endpoints[0].path == "/api/models"
+    httpserver.clear()
+    httpserver.no_handler_status_code = 404
+    served(httpserver, "/v1/models", {"data": []})
+    assert "its list is empty" in detected(httpserver.url_for("")).reason
+
+
+BARE = {"object": "list", "data": [{"id": name, "object": "model"} for name in CHAT_MODELS]}
+
+
+def test_the_listing_that_states_most_about_the_same_models_is_chosen(httpserver: HTTPServer):
+    httpserver.no_handler_status_code = 404
+    served(httpserver, "/v1/models", BARE)
+    served(httpserver, "/model/info", listing(*CHAT_MODELS))
+    found = detected(httpserver.url_for(""))
+    assert found.found is not None
+    assert found.found.file.endpoints[0].path == "/model/info"
+    assert [probe.outcome.rpartition(": ")[2] for probe in found.probes if probe.error is None] == [
+        f"{len(CHAT_MODELS)} models"
+    ] * 2
+
+
+def test_a_richer_listing_of_only_some_models_is_not_chosen(httpserver: HTTPServer):
+    httpserver.no_handler_status_code = 404
+    served(httpserver, "/v1/models", BARE)
+    served(httpserver, "/model/info", listing(*CHAT_MODELS[:1]))
+    found = detected(httpserver.url_for("")).found
+    assert found is not None
+    assert found.file.endpoints[0].path == "/v1/models"
+
+
+def test_a_web_page_at_the_usual_path_is_passed_over(httpserver: HTTPServer):
+    for path in ("/", "/v1/models"):
+        httpserver.expect_request(path).respond_with_data(PAGE.format("Chat"), content_type="text/html")
+    served(httpserver, "/api/models", listing(*CHAT_MODELS))
+    found = detected(httpserver.url_for("")).found
+    assert found is not None
+    assert found.file.endpoints[0].path == "/api/models"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "with_key"),
+    [
+        (500, "Internal Server Error", False),
+        (400, '{"error": {"message": "No connected db."}}', True),
+        (400, '{"type": "InvalidKeyException", "message": "Token Authentication failed."}', False),
+        (503, '{"detail": "starting"}', True),
+    ],
+)
+def test_an_error_at_a_listing_path_is_the_reason_and_not_the_page_at_the_root(
+    httpserver: HTTPServer, status: int, body: str, with_key: bool
+):
+    httpserver.no_handler_status_code = 404
+    httpserver.expect_request("/").respond_with_data(PAGE.format("Swagger UI"), content_type="text/html")
+    httpserver.expect_request("/v1/models").respond_with_data(body, status=status)
+    auth = {"type": "bearer", "env": "ACME_API_KEY"} if with_key else {"type": "none"}
+    found = detected(httpserver.url_for(""), auth)
+    assert f"/v1/models answered {status}" in found.reason
+    assert ("check the key in ACME_API_KEY" if with_key else "--key-env NAME") in (found.hint or "")
 
 
 def test_a_redirect_to_a_login_on_another_host_is_not_followed(httpserver: HTTPServer):
@@ -180,10 +296,10 @@ def test_if_a_key_is_required_the_hint_says_how_to_give_one(httpserver: HTTPServ
         detected(httpserver.url_for(""), {"type": "bearer", "env": "NO_KEY"})
 
 
-def test_probing_stops_at_the_first_listing_and_when_nothing_answers(httpserver: HTTPServer):
+def test_probing_stops_at_a_listing_that_was_given_and_when_nothing_answers(httpserver: HTTPServer):
     served(httpserver, "/models", listing(*CHAT_MODELS))
-    found = detected(httpserver.url_for(""))
-    assert len(found.probes) == len(httpserver.log) == 2
+    found = detected(httpserver.url_for("/models"))
+    assert len(found.probes) == len(httpserver.log) == 1
     dead = detected("http://127.0.0.1:9")
     assert len(dead.probes) == 1
     assert "the connection was refused" in dead.reason

@@ -16,6 +16,7 @@ from provider_pipeline.presets.registration import (
     Plan,
     RequestedProvider,
     apply_plan,
+    first_rule,
     plan_providers,
     presets_with_keys,
     requested_provider,
@@ -125,6 +126,23 @@ def test_stated_parts_of_endpoints_change_the_rule_and_omitted_ones_do_not(
     assert new == [{"path": "/v2/models", "pagination": token}]
     assert stored(database).active_rule_version == 2
     assert actions(applied(database, folder_of(tmp_path, ACME.replace("/v1/", "/v2/")))) == {"acme": "unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("", {"type": "none", "total": "total"}),
+        ("    pagination: {type: none, total: meta.count}\n", {"type": "none", "total": "meta.count"}),
+        ("    pagination: {type: none}\n", None),
+    ],
+)
+def test_a_first_rule_keeps_the_total_of_the_file_or_else_of_the_sample(
+    tmp_path: Path, stated: str, expected: dict[str, Any] | None
+):
+    (file,) = load_provider_folder(folder_of(tmp_path, ACME + stated))
+    rule = first_rule(file, listing(*CHAT_MODELS) | {"total": len(CHAT_MODELS), "meta": {"count": len(CHAT_MODELS)}})
+    assert rule is not None
+    assert rule.endpoints[0].pagination == expected
 
 
 def test_a_provider_without_a_file_is_listed_and_disabled_only_on_request(

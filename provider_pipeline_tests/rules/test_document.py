@@ -26,6 +26,14 @@ def test_the_digest_ignores_provenance_and_covers_everything_else():
     assert ExtractionRule.parse({**analysis, "jmespath_rule": "items[*]"}).digest != digest
 
 
+def test_a_changed_copy_of_a_rule_has_a_digest_of_its_own():
+    rule = ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH))
+    digest = rule.digest
+    moved = rule.endpoints[0].model_copy(update={"path": "/elsewhere"})
+    assert rule.model_copy(update={"endpoints": (moved,)}).digest != digest
+    assert rule.model_copy().digest == digest
+
+
 def test_several_endpoints_are_kept_in_both_forms():
     stored = {
         "model_list_config": {

@@ -10,7 +10,7 @@ from provider_pipeline.rules.document import PREDICATE_KINDS
 from provider_pipeline.rules.generation.shape import Column, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
-from provider_pipeline.rules.values import BadValueError, read_modalities
+from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
 
 _MAX_PREDICATES: Final = 40
 _MAX_TEXTS: Final = 400
@@ -201,7 +201,7 @@ def _nested_text(column: Column) -> Iterator[Statement]:
 
 def _listing(text: str, values: Mapping[str, Iterable[str]]) -> list[str]:
     """The capabilities whose tokens include the text."""
-    token = squashed(text)
+    token = squashed(enum_word(text))
     return [capability for capability, tokens in values.items() if token in tokens]
 
 
@@ -233,7 +233,7 @@ def _list(column: Column, denied: Mapping[str, list[str]]) -> Iterator[Statement
         for capability, tokens in signals[kind]["values"].items():
             if key in signals[kind].get("loose", ()) and capability not in signals[kind]["loose_capabilities"]:
                 continue
-            held = [text for text in texts if squashed(text) in tokens]
+            held = [text for text in texts if squashed(enum_word(text)) in tokens]
             unless = _unless(denied.get(capability, ())) if kind == "parameters" else ""
             for text in held:
                 yield capability, f"contains({path}, {literal(text)}){unless}", _WEAK if all_weak else _STATES
@@ -264,7 +264,7 @@ def _tasks(column: Column) -> Iterator[Statement]:
     listed, medium = column.share(list) > 0.9, key in signals["medium_keys"]
     others = {*signals["other"]["tokens"], *_unknown_tasks(column)}
     for text in _texts(column):
-        token = squashed(text)
+        token = squashed(enum_word(text))
         predicate = f"contains({path}, {literal(text)})" if listed else f"{path} == {literal(text)}"
         weak = medium or token in signals["medium_tokens"]
         for entry in signals["values"].values():
@@ -284,7 +284,7 @@ def _unknown_tasks(column: Column) -> set[str]:
     """The tasks that are unknown in a column that otherwise names known tasks of several kinds."""
     signals = read_table("signals.toml")["task"]
     kinds = {token: name for name, entry in signals["values"].items() for token in entry["tokens"]}
-    tokens = [squashed(value) for value in column.values if isinstance(value, str)]
+    tokens = [squashed(enum_word(value)) for value in column.values if isinstance(value, str)]
     known = [kinds[token] for token in tokens if token in kinds]
     if _key(column) not in signals["task_keys"] or len(set(known)) < 2 or 2 * len(known) < len(tokens):
         return set()
@@ -333,4 +333,6 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str]
         for name in _named_modalities([text]):
             by_name.setdefault(name, text)
     upper = all(text.isupper() for text in by_name.values()) and bool(by_name)
-    return expression, lambda modality: by_name.get(modality, modality.upper() if upper else modality), by_name
+    prefixes = {text.removesuffix(enum_word(text)) for text in by_name.values()}
+    prefix = prefixes.pop() if len(prefixes) == 1 else ""
+    return expression, lambda modality: by_name.get(modality, prefix + modality.upper() if upper else modality), by_name

@@ -19,7 +19,7 @@ from provider_pipeline.rules.ids import family_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import path_expression, quote_key
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import BadValueError, number, read_limit
+from provider_pipeline.rules.values import BadValueError, enum_word, number, read_limit
 
 _FIELD_ORDER: Final = ("id", "name", *list(FIELD_COLUMNS)[3:])
 
@@ -320,7 +320,7 @@ def _is_modalities(value: Any, known: set[str]) -> bool:
         value = list(value) if all(isinstance(held, bool) for held in value.values()) else None
     if not isinstance(value, list):
         return False
-    return all(isinstance(entry, str) and squashed(entry) in known for entry in value)
+    return all(isinstance(entry, str) and squashed(enum_word(entry)) in known for entry in value)
 
 
 def _arrow_modalities(shape: Shape) -> dict[str, str]:
