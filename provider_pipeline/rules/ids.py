@@ -126,7 +126,7 @@ def is_opaque(model_id: str) -> bool:
 def _without_path(name: str, tables: Mapping[str, Any]) -> str:
     name = name.replace("\\", "/")
     if _LOCAL.match(name):
-        name = name.rstrip("/").rsplit("/", 1)[1]
+        name = name.rstrip("/").rpartition("/")[2]
     prefix = tables["prefix"].match(name)
     if prefix:
         name = name[prefix.end() :]

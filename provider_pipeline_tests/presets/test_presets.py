@@ -65,7 +65,7 @@ def test_the_first_rule_extracts_the_stated_rows_from_the_sample(slug: str):
     rule = first_rule(preset)
     assert rule is not None
     assert [endpoint.path for endpoint in rule.endpoints] == [endpoint.path for endpoint in preset.endpoints]
-    assert not [issue for issue in rule.issues if issue["severity"] != "info"]
+    assert not [issue for issue in rule.issues if issue["severity"] != "info" and issue["type"] != "unread_fields"]
     result = RuleValidator().validate_rule(rule.to_analysis(), sample)
     assert result["valid"], result["issues"]
     assert_rows(result["extracted_models"], preset)
