@@ -324,17 +324,20 @@ def test_an_unknown_slug_and_a_missing_rule_have_their_own_errors(fleet: Fleet):
         sync(fleet, "new")
 
 
-def test_a_model_whose_item_is_rejected_keeps_its_last_good_row_and_is_not_missing(fleet: Fleet):
+def test_a_model_keeps_its_row_without_a_limit_that_cannot_be_true(fleet: Fleet):
     many = listing(*(f"gpt-4.1-tune-{number}" for number in range(60)))
     fleet.add("acme", many)
     sync(fleet, "acme")
     before = fleet.rows("acme")
     many["data"][7]["context_length"] = -5
     fleet.serve("acme", many)
-    for _ in range(4):
-        result = sync(fleet, "acme")
-        assert (result["models_rejected"], result["models_missing"], result["models_removed"]) == (1, 0, 0)
-    assert fleet.rows("acme") == before
+    result = sync(fleet, "acme")
+    assert (result["models_rejected"], result["models_missing"], result["models_updated"]) == (0, 0, 1)
+    assert "negative_limit" in {issue["type"] for issue in result["issues"]}
+    after = fleet.rows("acme")
+    changed = [model_id for model_id in before if before[model_id] != after[model_id]]
+    assert changed == ["gpt-4.1-tune-7"]
+    assert after["gpt-4.1-tune-7"][1:] == ("active", None)
 
 
 def test_an_unknown_threshold_is_named_and_a_known_one_is_used(fleet: Fleet):

@@ -176,7 +176,6 @@ ACCEPTED: Final = (
         "Lists the key as a model.",
         sends(answer(encoded(whole(data=[*whole()["data"], item(KEY)])))),
         "synced",
-        rows=(*MODELS, "***"),
     ),
     Behaviour(
         "key-in-base64",

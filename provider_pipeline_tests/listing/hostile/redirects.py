@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
-from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError, ListingUnreadableError
+from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError, RuleValidationError
 from provider_pipeline_tests.listing.hostile.behaviour import KEY, QUERY, Behaviour, encoded, items, well_behaved
 from provider_pipeline_tests.listing.hostile.server import Conversation, Script, answer
 
@@ -166,7 +166,7 @@ NEXT_PAGES: Final = (
         "next-url-elsewhere",
         "Names a next page on another port, in the body.",
         _goes_on_elsewhere(),
-        ListingUnreadableError,
+        RuleValidationError,
         "on another host, which is not followed",
         pagination={"type": "next_url", "token": "next"},
     ),
@@ -174,7 +174,7 @@ NEXT_PAGES: Final = (
         "link-header-elsewhere",
         "Names a next page on another port, in the Link header.",
         _goes_on_elsewhere(link=True),
-        ListingUnreadableError,
+        RuleValidationError,
         "on another host, which is not followed",
         pagination={"type": "link_header"},
     ),
@@ -182,7 +182,7 @@ NEXT_PAGES: Final = (
         "link-header-unexpected",
         "Names a next page on another port, in the Link header of a listing of one page.",
         _goes_on_elsewhere(link=True),
-        ListingUnreadableError,
-        "on another host, which is not followed",
+        RuleValidationError,
+        "next in the answer says that there is more than the 1 read",
     ),
 )
