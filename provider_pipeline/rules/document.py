@@ -16,6 +16,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from provider_pipeline.errors import InvalidRuleError
@@ -85,7 +86,7 @@ class Patterns(BaseModel):
     @property
     def predicates(self) -> tuple[str, ...]:
         """The predicates of every kind."""
-        return (*self.evidence, *self.counter_evidence, *self.unsure_evidence, *self.weak_evidence)
+        return tuple(text for kind in PREDICATE_KINDS for text in getattr(self, kind))
 
     @field_validator("lookup_table", mode="before")
     @classmethod
@@ -151,6 +152,16 @@ class Expectation(BaseModel):
     duplicate_share: float = Field(0.0, ge=0, le=1)
     violations_share: float = Field(0.0, ge=0, le=1)
     set_aside_share: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unreadable(cls, document: Any) -> Any:
+        # Stored rules of earlier builds name the columns with unreadable values, which are now always set aside.
+        return (
+            {key: document[key] for key in document if key != "unreadable"}
+            if isinstance(document, Mapping)
+            else document
+        )
 
 
 class Detail(BaseModel):

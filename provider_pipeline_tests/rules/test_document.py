@@ -157,3 +157,18 @@ def test_every_error_is_one_printable_line():
             ExtractionRule.parse(document)
         assert len(caught.value.message.splitlines()) == 1
         assert caught.value.message.encode("utf-8")
+
+
+def test_a_stored_rule_of_an_earlier_build_that_names_unreadable_columns_is_still_read():
+    stored = {
+        "model_list_config": {
+            "endpoint": "/v1/models",
+            "selector": "data[*]",
+            "fields": {"id": "id", "input_price": "price"},
+            "expect": {"id_type": "string", "unreadable": ["input_price"]},
+        },
+        "endpoints_config": {},
+    }
+    rule = ExtractionRule.parse(stored)
+    assert rule.endpoints[0].expect.id_type == "string"
+    assert "unreadable" not in str(rule.to_stored())
