@@ -278,7 +278,7 @@ def _register(
                 session.commit()
             except (ModelSyncerError, RuleValidationError) as error:
                 session.rollback()
-                note(f"no rule could be written yet, run this command again when it answers: {error}")
+                note(f"it has no rule yet: {error}")
     if as_json:
         emit_json([each.to_json() for each in plan.providers])
     else:

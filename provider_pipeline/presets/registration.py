@@ -17,6 +17,7 @@ from provider_pipeline.errors import (
     ConfigurationError,
     MissingCredentialError,
     RuleMissingError,
+    RuleValidationError,
     UnknownProviderError,
 )
 from provider_pipeline.listing.auth.credentials import TokenCache
@@ -30,7 +31,13 @@ from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
-from provider_pipeline.sync.repair.generate import ListingPlace, fetch_sample, generate_rule, store_sample
+from provider_pipeline.sync.repair.generate import (
+    GeneratedRule,
+    ListingPlace,
+    fetch_sample,
+    generate_rule,
+    store_sample,
+)
 
 _STATED_ORIGIN: Final = "stated"
 
@@ -312,12 +319,25 @@ def write_first_rules(session: Session, plan: Plan, *, client: ListingClient) ->
         file = requested.file
         places = [ListingPlace(each.path, each.detail) for each in file.endpoints]
         samples, sample_id = fetch_sample(session, file.slug, places, client=client)
-        written = generate_rule(session, file.slug, samples, sample_id=sample_id, activate=True).rule
-        rule = _with_stated_endpoints(written, file)
-        if rule.digest != written.digest:
+        generated = generate_rule(session, file.slug, samples, sample_id=sample_id, activate=True)
+        rule = _with_stated_endpoints(generated.rule, file)
+        is_stated = rule.digest != generated.rule.digest
+        if generated.analysis["confidence"] < CONFIDENT or not (generated.fits or is_stated):
+            raise _not_certain(file.slug, generated)
+        if is_stated:
             _store_stated(session, catalog.providers.get(session, file.slug).id, rule)
         ready.add(file.slug)
     return Plan(tuple(replace(each, has_rule=each.has_rule or each.slug in ready) for each in plan.providers))
+
+
+def _not_certain(slug: str, generated: GeneratedRule) -> RuleValidationError:
+    """The error for a first rule that a person must look at: a doubtful list or id, or a part of the listing."""
+    issues = [each for each in generated.analysis["issues"] if each["severity"] != "info"]
+    return RuleValidationError(
+        f"{slug}: its rule needs a person's review: {issues[0]['message'] if issues else generated.reason}",
+        issues,
+        hint=f"see it with: provider-pipeline rules generate {slug}, once it is added with: providers add --file",
+    )
 
 
 def _planned(session: Session, requested: RequestedProvider, environ: Mapping[str, str]) -> PlannedProvider:

@@ -106,6 +106,27 @@ def test_a_provider_that_could_not_be_synced_is_not_applied(
         assert run("providers", "list", "--json").json == []
 
 
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ({"data": [{"id": f"file-{n}", "object": "file", "bytes": n} for n in range(9)]}, "are models"),
+        ({"data": listing(*CHAT_MODELS)["data"], "has_more": True}, "has_more says that there is more"),
+    ],
+)
+def test_a_first_rule_that_needs_review_is_not_applied(
+    run: CommandLine, httpserver: HTTPServer, tmp_path: Path, page: dict, reason: str
+):
+    httpserver.expect_request("/v1/models").respond_with_json(page)
+    text = ACME + "request: {allow_private: true}\n"
+    (tmp_path / "acme.yaml").write_text(text.replace(HOST, httpserver.url_for("").rstrip("/")))
+    refused = run("providers", "apply", str(tmp_path), "--yes", ACME_API_KEY="sk")
+    assert (refused.code, reason in refused.err) == (1, True), refused.err
+    assert run("providers", "list", "--json").json == []
+    added = run("providers", "add", "--file", str(tmp_path / "acme.yaml"), ACME_API_KEY="sk")
+    assert (added.code, reason in added.err) == (0, True), added.err
+    assert run("sync", "acme", ACME_API_KEY="sk").code == 1
+
+
 def test_a_provider_registered_without_a_rule_gets_one_when_it_is_applied_again(
     run: CommandLine, tmp_path: Path, here: str
 ):
