@@ -24,7 +24,7 @@ must succeed.
     |       |-- ListingUnreachableError the server did not answer
     |       |-- ListingRefusedError     the server answered with an error status
     |       `-- ListingUnreadableError  the server answered with something that is not a JSON listing
-    |           `-- ListingPartialError its listing goes on in a way that its rule cannot follow
+    |           `-- ListingPartialError     its listing goes on in a way that its rule cannot follow
     |-- RuleJudgingError                the process that tried out a proposed rule died or gave up
     `-- RuleValidationError             the listing was fetched, and the rule does not fit it
 """

@@ -45,8 +45,8 @@ def detect(
 
     The address of a listing is believed: it is read whatever its models are called. Below any other address, the usual
     paths are requested, at most three a second, and the listing that states most is chosen. The provider file goes to
-    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or
-    the rule that was added needs review.
+    standard output, ready to be saved; all else to standard error. Exit code 1: no listing was found, or the rule
+    that was added needs review.
     """
     auth = auth_of_options(key_env, None, key_header, None, header or [])
     detection = presets.detection.detect(

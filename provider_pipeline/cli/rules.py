@@ -106,8 +106,7 @@ def generate(
             f"{slug}: rule version {generated.version} needs review",
             hint=f"activate it with: provider-pipeline rules activate {slug} {generated.version} --reason WHY",
         )
-        raise typer.Exit(1)
-    if not generated.fits:
+    if generated.needs_review or not generated.fits:
         raise typer.Exit(1)
 
 

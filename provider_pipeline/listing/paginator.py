@@ -29,6 +29,7 @@ from provider_pipeline.rules.pagination import (
     Pagination,
     parameter_names,
 )
+from provider_pipeline.rules.values import is_integer
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _search(expression: str, page: PageInfo) -> Any:
 
 
 def _is_token(value: Any) -> bool:
-    return (isinstance(value, str) and bool(value)) or (isinstance(value, int) and not isinstance(value, bool))
+    return (isinstance(value, str) and bool(value)) or is_integer(value)
 
 
 def _truth(value: Any) -> bool:
@@ -210,7 +211,7 @@ def _truth(value: Any) -> bool:
 def _whole(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.strip().isdecimal() and len(value) < 16:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if is_integer(value) and value >= 0 else None
 
 
 KnownPageLookup = Callable[[int, int, str], KnownPage | None]

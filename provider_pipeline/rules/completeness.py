@@ -14,6 +14,7 @@ from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import leading_keys, path_expression
 from provider_pipeline.rules.pagination import can_follow, parse_pagination
+from provider_pipeline.rules.values import is_integer
 
 Fields = dict[str, list[tuple[Path, Any]]]
 """Scalar fields of the answer by snake_case key, each with its path."""
@@ -38,15 +39,6 @@ class PagesRead:
         self._pages[endpoint] += 1
         self._items[endpoint] += count
         self._last[endpoint] = answer
-
-    def says_empty(self, endpoint: int, answer: Any) -> bool:
-        """Whether the answer has null where the rule expects the list."""
-        keys = self._listings[endpoint]
-        for key in keys:
-            if not isinstance(answer, dict) or key not in answer:
-                return False
-            answer = answer[key]
-        return bool(keys) and answer is None
 
     def issues(self) -> Iterator[dict[str, Any]]:
         """An error for each endpoint whose last page says that there is more, which its rule cannot ask for."""
@@ -208,8 +200,3 @@ def whole_number(fields: Fields, keys: list[str]) -> tuple[str, int, str] | None
             if is_integer(value):
                 return path_expression(path), value, path[-1]
     return None
-
-
-def is_integer(value: Any) -> bool:
-    """Whether a value is a whole number; `true` is not."""
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -8,8 +8,7 @@ from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.jmespath_compiler import plain_path
-from provider_pipeline.rules.language import Closure, Compiled, compiled, parse_expression
+from provider_pipeline.rules.language import Closure, Compiled, compiled, leading_keys
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.rows import NUMERIC, ROW_COLUMNS, meaning_of, meta_hash, sized_digest
@@ -91,7 +90,7 @@ class ItemReader:
         self._work = work or Work(LISTING_STEPS)
         self._items = 0
         self._selector = compiled(endpoint.selector)
-        self._list_path = plain_path(parse_expression(endpoint.selector.removesuffix("[*]") or "@"))
+        self._list_keys = leading_keys(endpoint.selector)
         self._fields = fields
         self._cost = sum(each.cost for each in fields.values()) + capabilities.cost
         self._with_details = endpoint.detail is not None
@@ -149,7 +148,7 @@ class ItemReader:
                 f"expressions more than {_LISTING_LIMIT}"
             ) from error
         if not isinstance(found, list):
-            return [] if found is None and _is_null_at(document, self._list_path) else None
+            return [] if _is_null_at(document, self._list_keys) else None
         count = len(found)
         if count > FEW_ITEMS and not selector.chooses and not has_elements(document, count // ITEMS_PER_ELEMENT):
             raise RuleTooCostlyError(
@@ -245,14 +244,13 @@ class ItemReader:
         return base if isinstance(base, str) and 0 < len(base) <= MAX_ID_LENGTH else model_id
 
 
-def _is_null_at(document: Any, path: tuple[str, ...] | None) -> bool:
-    """Whether the document has the list's place, but null there: how some servers write an empty list."""
-    if not path:
-        return False
-    *around, last = path
-    for key in around:
-        document = document.get(key) if isinstance(document, dict) else None
-    return isinstance(document, dict) and document.get(last, ...) is None
+def _is_null_at(document: Any, keys: tuple[str, ...]) -> bool:
+    """Whether the document has null in the list's place: how some servers write an empty list."""
+    for key in keys:
+        if not isinstance(document, dict) or key not in document:
+            return False
+        document = document[key]
+    return bool(keys) and document is None
 
 
 def _present(fields: Mapping[str, Compiled], *columns: str) -> list[tuple[str, Closure]]:
@@ -280,8 +278,8 @@ def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, 
     return row
 
 
-def merged_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Merge the rows that one endpoint lists under one id, whatever their order.
+def merged_records(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """Merge the rows that one page lists under one id, whatever their order; also the numbers on which they disagree.
 
     The fullest record comes first, the others fill its gaps. Numbers on which records disagree are unknown. A model
     takes and gives what any of its records says, and a capability that one record states beats the silence or the
@@ -291,8 +289,8 @@ def merged_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     row = dict(first)
     for later in others:
         row = merged_row(row, later)
-    for column in contradictory_columns(records):
-        row[column] = None
+    disputed = [column for column in NUMERIC if len({record[column] for record in records} - {None}) > 1]
+    row |= dict.fromkeys(disputed)
     for column in ("input_modalities", "output_modalities"):
         stated = [record[column] for record in (first, *others) if record[column]]
         row[column] = list(dict.fromkeys(each for modalities in stated for each in modalities)) if stated else None
@@ -302,12 +300,7 @@ def merged_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for record in records
         )
     row["meta_hash"] = meta_hash(row)
-    return row
-
-
-def contradictory_columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The limits and prices on which the rows of one id disagree."""
-    return [column for column in NUMERIC if len({record[column] for record in records} - {None}) > 1]
+    return row, disputed
 
 
 def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:

@@ -13,7 +13,6 @@ from provider_pipeline.rules.extraction import (
     NO_MODEL,
     ItemReader,
     Rejected,
-    contradictory_columns,
     merged_records,
     merged_row,
 )
@@ -122,15 +121,13 @@ class ListingJudge:
 
     def _judged(self, document: Any, endpoint: int) -> list[dict[str, Any]]:
         reader = self._readers[endpoint]
-        items, answer = reader.items(document), reader.answer(document)
-        if items is None and self._pages_read.says_empty(endpoint, answer):
-            items = []
+        items = reader.items(document)
         if items is None:
             self._unmatched.append((self._rule.endpoints[endpoint].selector, described(document)))
             return []
         self._items += len(items)
         self._items_of[endpoint] += len(items)
-        self._pages_read.add(endpoint, answer, len(items))
+        self._pages_read.add(endpoint, reader.answer(document), len(items))
         rows: dict[str, dict[str, Any]] = {}
         repeats: dict[str, list[dict[str, Any]]] = {}
         seen = self._seen[endpoint]
@@ -154,9 +151,8 @@ class ListingJudge:
             seen[model_id] = _numbers_of(row)
             rows[model_id] = row
         for model_id, records in repeats.items():
-            if contradictory_columns(records):
-                self._contradictory += len(records) - 1
-            rows[model_id] = merged_records(records)
+            rows[model_id], disputed = merged_records(records)
+            self._contradictory += len(records) - 1 if disputed else 0
         if self._kept is not None:
             return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
@@ -344,7 +340,8 @@ class ListingJudge:
         yield issue(
             "duplicate_ids",
             "error" if share > allowed else "warning" if self._contradictory else "info",
-            f"{repeated}, {self._contradictory} of them with another price or limit, which is left unknown"
+            f"{repeated}, {self._contradictory} of them with another price or limit: unknown if on the same page, "
+            "else as first listed"
             if self._contradictory
             else f"{repeated}; the records of each id agree, and were merged",
             expected=f"at most {allowed:.0%} repeated with other prices or limits, or in the place of known models",

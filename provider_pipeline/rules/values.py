@@ -171,7 +171,7 @@ def read_id(value: Any, id_type: str) -> str:
         if not value.isprintable() or value != value.strip():
             raise BadValueError("unstorable_id", "the id is blank, padded, or holds characters that cannot be stored")
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and id_type == "integer":
+    if is_integer(value) and id_type == "integer":
         if abs(value) >= 2**63:
             raise BadValueError("id_form", "the id is an integer of more than 64 bits")
         return str(value)
@@ -357,6 +357,11 @@ def json_type(value: Any) -> str:
     if isinstance(value, str):
         return "string"
     return "array" if isinstance(value, list) else "object"
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is a whole number; `true` is not."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def described(document: Any) -> str:

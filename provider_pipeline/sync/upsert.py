@@ -1,4 +1,4 @@
-"""Prepares accepted rows for the table: applies overrides, keeps rows of rejected items, measures coverage."""
+"""Prepares accepted rows for the table: applies overrides, measures coverage."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

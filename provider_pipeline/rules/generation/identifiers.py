@@ -10,6 +10,7 @@ from provider_pipeline.rules.generation.shape import Column, Shape, snake, words
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_opaque
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import quote_key
+from provider_pipeline.rules.values import is_integer
 
 _UNKNOWN_KEY_WEIGHT: Final = 0.15
 _DEPTH_DECAY: Final = 0.85
@@ -106,7 +107,7 @@ def _choice(
 def _may_be_id(value: Any) -> bool:
     if isinstance(value, str):
         return 0 < len(value) <= MAX_ID_LENGTH
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return is_integer(value) and bool(0 <= value < 2**63)
 
 
 def _form(texts: tuple[str, ...]) -> float:

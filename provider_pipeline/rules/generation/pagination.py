@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from provider_pipeline.rules.completeness import (
     Fields,
-    is_integer,
     larger_total,
     next_addresses,
     page_fields,
@@ -23,6 +22,7 @@ from provider_pipeline.rules.generation.shape import Path, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, path_expression
 from provider_pipeline.rules.pagination import LinkHeaderPagination, NextUrlPagination, NoPagination, Pagination
+from provider_pipeline.rules.values import is_integer
 
 _MIN_COUNTED: Final = 2
 """From this many items on, a number equal to their count is no coincidence."""

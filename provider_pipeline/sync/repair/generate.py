@@ -147,7 +147,7 @@ class GeneratedRule:
     analysis: Mapping[str, Any]
     models: int
     raw_response_id: int | None
-    fits: bool = True
+    fits: bool
     gates: tuple[Gate, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""What is append-only cannot be emptied by TRUNCATE either."""
+"""Weak evidence is a source of capabilities."""
 
 from provider_pipeline.catalog.migrations import run_sql
 
