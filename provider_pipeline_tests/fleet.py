@@ -58,6 +58,15 @@ class Fleet:
     def add(self, slug: str, sample: Any | None = None, *, auth: dict[str, Any] | None = None) -> None:
         """Registers a provider with the rule of `sample`, and serves the sample."""
         sample = listing(*CHAT_MODELS) if sample is None else sample
+        self.register(slug, auth=auth)
+        with self.database.session() as session:
+            sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
+            generate_rule(session, slug, [EndpointSample(sample, "/v1/models")], sample_id=sample_id)
+            session.commit()
+        self.serve(slug, sample)
+
+    def register(self, slug: str, *, auth: dict[str, Any] | None = None, **policy: Any) -> None:
+        """Registers a provider, or changes it, without a rule; `policy` is of its requests."""
         with self.database.session() as session:
             catalog.providers.add(
                 session,
@@ -65,12 +74,9 @@ class Fleet:
                 name=slug,
                 base_url=self.server.url_for(f"/{slug}"),
                 auth_config=auth or {"type": "none"},
-                request_config={"allow_private": True},
+                request_config={"allow_private": True, **policy},
             )
-            sample_id = store_sample(session, slug, json.dumps(sample).encode(), url="sample:test")
-            generate_rule(session, slug, [EndpointSample(sample, "/v1/models")], sample_id=sample_id)
             session.commit()
-        self.serve(slug, sample)
 
     def serve(self, slug: str, document: Any, *, at: str = "/v1/models") -> None:
         """Answers the provider's endpoint with this JSON from now on."""

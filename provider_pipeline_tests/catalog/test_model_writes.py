@@ -2,13 +2,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import models, rule_decisions
+from provider_pipeline.catalog import models
 from provider_pipeline.catalog.model_writes import ModelChange
 from provider_pipeline.catalog.models import previous_rows
 from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import (
     FULL,
     NOON,
+    add_rule,
     counts,
     hours_later,
     model,
@@ -235,17 +236,7 @@ def test_two_writes_in_one_transaction_do_not_mix(session, provider):
 
 def test_the_rows_remember_the_rule_version_that_last_wrote_them(session, provider, write):
     write([model("a"), model("b")])
-    rule_decisions.add_version(
-        session,
-        provider.id,
-        model_list_config={"selector": "models"},
-        endpoints_config={},
-        metadata={},
-        digest="2" * 64,
-        sample_id=None,
-        origin="generated",
-        activate=True,
-    )
+    add_rule(session, provider, "2", activate=True)
     write_models(session, provider.id, [model("a"), model("b", family="x")], rule_version=2, now=hours_later(1))
     session.commit()
     assert [row["rule_version"] for row in models.load(session, provider.id)] == [1, 2]

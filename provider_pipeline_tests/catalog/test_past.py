@@ -3,9 +3,16 @@
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import rule_decisions
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
-from provider_pipeline_tests.catalog.builders import counts, hours_later, model, register, removes_after, write_models
+from provider_pipeline_tests.catalog.builders import (
+    add_rule,
+    counts,
+    hours_later,
+    model,
+    register,
+    removes_after,
+    write_models,
+)
 
 COLUMNS = ", ".join(("slug", "id", "provider_id", *SHOWN_COLUMNS))
 
@@ -17,20 +24,6 @@ def _now(session) -> list:
 def _as_of(session, moment, slug=None) -> list:
     query = text(f"SELECT {COLUMNS} FROM provider_models_as_of(:moment, :slug) ORDER BY id")
     return session.execute(query, {"moment": moment, "slug": slug}).all()
-
-
-def _second_rule(session, provider) -> None:
-    rule_decisions.add_version(
-        session,
-        provider.id,
-        model_list_config={"selector": "models"},
-        endpoints_config={},
-        metadata={},
-        digest="2" * 64,
-        sample_id=None,
-        origin="generated",
-        activate=True,
-    )
 
 
 VALUES = st.fixed_dictionaries(
@@ -61,7 +54,7 @@ STEP = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=2, max_size=8), misses=st.integers(1, 2))
 def test_the_table_as_of_each_listing_is_the_table_that_followed_it(session, provider, steps, misses):
-    _second_rule(session, provider)
+    add_rule(session, provider, "2", activate=True)
     removes_after(session, provider, misses=misses, hours=0)
     snapshots = []
     for hour, step in enumerate(steps):

@@ -15,6 +15,9 @@ from unittest.mock import patch
 import pytest
 
 from provider_pipeline.cli import main
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline_tests.fleet import Fleet
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,18 @@ def run(database_url: str, tmp_path: Path) -> CommandLine:
     )
 
 
-ACME = """\
-slug: acme
-name: Acme
-base_url: https://api.acme.example
-auth: {type: bearer, env: ACME_API_KEY}
-endpoints:
-  - path: /v1/models
-"""
+@pytest.fixture
+def acme(fleet: Fleet) -> Fleet:
+    """A provider that was synced."""
+    fleet.add("acme")
+    sync_acme(fleet)
+    return fleet
+
+
+def sync_acme(fleet: Fleet) -> None:
+    """Syncs it once more."""
+    with fleet.database.session() as session:
+        assert attempt_sync(session, "acme", client=ListingClient()).status == "synced"
 
 
 def at_a_terminal(run: CommandLine, *arguments: str, types: str) -> str:

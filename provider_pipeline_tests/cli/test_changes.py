@@ -2,32 +2,16 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from provider_pipeline import catalog
 from provider_pipeline.catalog.notifications import MAX_ATTEMPTS, pause_after
-from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import enqueue_notification
-from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.cli.conftest import CommandLine, sync_acme
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
-
-
-@pytest.fixture
-def acme(fleet: Fleet) -> Fleet:
-    fleet.add("acme")
-    _sync(fleet)
-    return fleet
-
-
-def _sync(fleet: Fleet) -> None:
-    with fleet.database.session() as session:
-        assert attempt_sync(session, "acme", client=ListingClient()).status == "synced"
 
 
 def test_changes_are_listed_with_their_cause_and_can_be_filtered(run: CommandLine, acme: Fleet):
     acme.serve("acme", listing(*CHAT_MODELS[:4], context_length=200_000))
-    _sync(acme)
+    sync_acme(acme)
     kinds = [change["kind"] for change in run("changes", "--json").json]
     assert sorted(kinds) == ["added"] * 5 + ["missing"] + ["updated"] * 4
     (missing,) = run("changes", "--kind", "missing", "--provider", "acme", "--since", "1h", "--json").json

@@ -4,28 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.provider import attempt_sync
-from provider_pipeline_tests.cli.conftest import CommandLine
+from provider_pipeline_tests.cli.conftest import CommandLine, sync_acme
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
-
-
-@pytest.fixture
-def acme(fleet: Fleet) -> Fleet:
-    fleet.add("acme")
-    _sync(fleet)
-    return fleet
-
-
-def _sync(fleet: Fleet) -> None:
-    with fleet.database.session() as session:
-        assert attempt_sync(session, "acme", client=ListingClient()).status == "synced"
 
 
 def test_models_are_listed_as_they_are_and_as_they_were(run: CommandLine, acme: Fleet):
     then = datetime.now(UTC).isoformat()
     acme.serve("acme", listing(*CHAT_MODELS[:4], context_length=200_000))
-    _sync(acme)
+    sync_acme(acme)
     now = run("models", "list", "acme", "--json").json
     assert {(model["status"], model["context_length"]) for model in now} == {("active", 200_000), ("missing", 128_000)}
     before = run("models", "list", "--as-of", then, "--json").json
@@ -42,7 +28,7 @@ def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: Comman
     assert run(*set_, "context_length", "64000", "--reason", "measured", "--until", "2d", "--by", "7").code == 0
     assert run(*set_, "capabilities.vision", "false", "--reason", "tried").code == 0
     assert run(*set_, "family", "my own", "--reason", "named").code == 0
-    _sync(acme)
+    sync_acme(acme)
     (model,) = [each for each in run("models", "list", "acme", "--json").json if each["model_id"] == "gpt-4o"]
     assert (model["context_length"], model["capabilities"]["vision"], model["family"]) == (64_000, False, "my own")
     listed = run("overrides", "list", "acme", "--json").json
@@ -59,7 +45,7 @@ def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: Comman
     assert run("overrides", "remove", "acme", "gpt-4o", "context_length").code == 0
     again = run("overrides", "remove", "acme", "gpt-4o", "context_length")
     assert (again.code, "no override of context_length" in again.err) == (2, True)
-    _sync(acme)
+    sync_acme(acme)
     assert acme.rows("acme")["gpt-4o"][2] == 128_000
 
 

@@ -9,8 +9,8 @@ import yaml
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline.presets.library import find_preset, preset_sample
-from provider_pipeline_tests.cli.conftest import ACME, CommandLine, at_a_terminal
-from provider_pipeline_tests.presets.vendor import Vendor
+from provider_pipeline_tests.cli.conftest import CommandLine, at_a_terminal
+from provider_pipeline_tests.presets.vendor import ACME, Vendor
 
 
 @pytest.mark.parametrize("slug", ["openai", "anthropic", "gemini"])

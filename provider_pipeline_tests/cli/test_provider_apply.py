@@ -7,8 +7,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from provider_pipeline_tests.cli.conftest import ACME, CommandLine, at_a_terminal
+from provider_pipeline_tests.cli.conftest import CommandLine, at_a_terminal
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
+from provider_pipeline_tests.presets.vendor import ACME
 
 FILE = ACME + "request: {allow_private: true}\n"
 """A provider file whose base URL is to be replaced by a server's."""

@@ -9,16 +9,8 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.presets.library import load_provider_file, load_provider_folder
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.registration import first_rule
-from provider_pipeline_tests.presets.vendor import source_of
+from provider_pipeline_tests.presets.vendor import ACME, source_of
 
-ACME = """\
-slug: acme
-name: Acme
-base_url: https://api.acme.example
-auth: {type: bearer, env: ACME_API_KEY}
-endpoints:
-  - path: /v1/models
-"""
 REGIONAL = """\
 slug: acme
 name: Acme

@@ -23,15 +23,8 @@ from provider_pipeline.presets.registration import (
     with_slug,
 )
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
+from provider_pipeline_tests.presets.vendor import ACME
 
-ACME = """\
-slug: acme
-name: Acme
-base_url: https://api.acme.example
-auth: {type: bearer, env: ACME_API_KEY}
-endpoints:
-  - path: /v1/models
-"""
 KEYS = {"ACME_API_KEY": "sk-acme", "ZETA_API_KEY": "sk-zeta"}
 
 

@@ -17,6 +17,16 @@ from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline_tests.presets import keys
 
+ACME = """\
+slug: acme
+name: Acme
+base_url: https://api.acme.example
+auth: {type: bearer, env: ACME_API_KEY}
+endpoints:
+  - path: /v1/models
+"""
+"""A provider file."""
+
 
 def source_of(file: ProviderFile) -> ListingSource:
     """What the listing client fetches for a file without variables."""

@@ -179,3 +179,20 @@ ALL = {
     "unit_by_row": UNIT_BY_ROW,
     "errors_first": ERRORS_FIRST,
 }
+
+# A row with every listed column.
+ROW = {
+    "model_id": "m",
+    "display_name": None,
+    "family": None,
+    "context_length": 10,
+    "max_output_tokens": None,
+    "input_modalities": None,
+    "output_modalities": None,
+    "input_price": 1.0,
+    "output_price": 2.0,
+    "capabilities": {"chat": True, "vision": False},
+    "capability_sources": {"chat": "regex", "vision": "evidence"},
+    "metadata_json": {"owned_by": "acme"},
+    "meta_hash": "x",
+}

@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.overriding import apply_override, combined_override, listed_values, override_fields
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline_tests.rules.samples import ROW
 
 FIELDS = {
     "family": st.none() | st.sampled_from(["x", "y"]),
@@ -43,23 +44,6 @@ def test_a_row_without_a_value_lists_none():
         "metadata_json.owner": None,
         "family": None,
     }
-
-
-ROW = {
-    "model_id": "m",
-    "display_name": None,
-    "family": None,
-    "context_length": 10,
-    "max_output_tokens": None,
-    "input_modalities": None,
-    "output_modalities": None,
-    "input_price": 1.0,
-    "output_price": 2.0,
-    "capabilities": {"chat": True, "vision": False},
-    "capability_sources": {"chat": "regex", "vision": "evidence"},
-    "metadata_json": {"owned_by": "acme"},
-    "meta_hash": "x",
-}
 
 
 def test_an_override_replaces_columns_merges_capabilities_and_changes_the_hash():

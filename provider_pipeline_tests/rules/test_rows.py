@@ -5,22 +5,7 @@ from provider_pipeline.rules.overriding import apply_override
 from provider_pipeline.rules.rows import Profile, ProfileBuilder, meta_hash
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
-
-ROW = {
-    "model_id": "m",
-    "display_name": None,
-    "family": None,
-    "context_length": 10,
-    "max_output_tokens": None,
-    "input_modalities": None,
-    "output_modalities": None,
-    "input_price": 1.0,
-    "output_price": 2.0,
-    "capabilities": {"chat": True, "vision": False},
-    "capability_sources": {"chat": "regex", "vision": "evidence"},
-    "metadata_json": {"owned_by": "acme"},
-    "meta_hash": "x",
-}
+from provider_pipeline_tests.rules.samples import ROW
 
 
 def test_the_hash_ignores_provenance_and_key_order_and_covers_meaningful_columns():

@@ -46,19 +46,6 @@ def learn(fleet: Fleet, *places: ListingPlace, slug: str = "acme") -> GeneratedR
     return generated
 
 
-def register(fleet: Fleet, slug: str = "acme") -> None:
-    with fleet.database.session() as session:
-        catalog.providers.add(
-            session,
-            slug=slug,
-            name=slug,
-            base_url=fleet.server.url_for(f"/{slug}"),
-            auth_config={"type": "none"},
-            request_config={"allow_private": True},
-        )
-        session.commit()
-
-
 def sync(fleet: Fleet, slug: str = "acme") -> dict[str, Any]:
     with fleet.database.session() as session:
         return ModelSyncer(session, client=ListingClient(PATIENCE)).sync_provider_models(slug)
@@ -75,7 +62,7 @@ def table(fleet: Fleet) -> dict[str, Any]:
 @pytest.fixture
 def two(fleet: Fleet) -> Fleet:
     """A provider with two endpoints and its rule."""
-    register(fleet)
+    fleet.register("acme")
     fleet.serve("acme", NAMES)
     fleet.serve("acme", PRICES, at="/v1/priced-models")
     learned = learn(fleet, *TWO)
@@ -150,7 +137,7 @@ def test_the_rule_of_several_endpoints_is_learnt_again_without_naming_them(two: 
 
 
 def test_a_provider_of_one_endpoint_gets_a_second_one_when_that_fills_more(fleet: Fleet):
-    register(fleet)
+    fleet.register("acme")
     fleet.serve("acme", NAMES)
     learn(fleet, TWO[0])
     sync(fleet)
@@ -162,7 +149,7 @@ def test_a_provider_of_one_endpoint_gets_a_second_one_when_that_fills_more(fleet
 
 
 def test_a_stored_response_from_before_the_second_endpoint_asks_for_a_new_sample(fleet: Fleet):
-    register(fleet)
+    fleet.register("acme")
     fleet.serve("acme", NAMES)
     learn(fleet, TWO[0])
     sync(fleet)
@@ -186,7 +173,7 @@ def one(model_id: str, context_length: int = 8192) -> dict[str, Any]:
 @pytest.fixture
 def detailed(fleet: Fleet) -> Fleet:
     """A provider whose list has only ids, with a rule that reads each model's details."""
-    register(fleet)
+    fleet.register("acme")
     fleet.serve("acme", {"object": "list", "data": [{"id": model_id} for model_id in IDS]})
     for model_id in IDS:
         fleet.serve("acme", one(model_id), at=f"/v1/models/{model_id}")
@@ -258,7 +245,7 @@ def test_the_stored_response_read_again_gives_the_same_rows(kind: str, request: 
 
 
 def test_a_detail_whose_shape_moved_blocks_the_listing_and_its_rule_is_renewed(fleet: Fleet):
-    register(fleet)
+    fleet.register("acme")
     ids = [f"gpt-4.1-tune-{number}" for number in range(8)]
     fleet.serve("acme", {"data": [{"id": model_id} for model_id in ids]})
     for model_id in ids:

@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 
-from provider_pipeline import catalog
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.config import active_source
@@ -15,19 +14,6 @@ from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 HASTY = {"allow_private": True, "deadline": 0.3}
-
-
-def ask_for(fleet: Fleet, slug: str, policy: dict[str, object]) -> None:
-    with fleet.database.session() as session:
-        catalog.providers.add(
-            session,
-            slug=slug,
-            name=slug,
-            base_url=fleet.server.url_for(f"/{slug}"),
-            auth_config={"type": "none"},
-            request_config=policy,
-        )
-        session.commit()
 
 
 @pytest.mark.parametrize("max_weight", [100, 5, 0])
@@ -59,7 +45,7 @@ def test_judging_a_new_or_changed_listing_counts_towards_its_deadline(fleet: Fle
     rows = fleet.rows("known")
     for slug in ("new", "known"):
         fleet.serve(slug, many)
-        ask_for(fleet, slug, HASTY)
+        fleet.register(slug, deadline=0.3)
         with fleet.database.session() as session:
             outcome = attempt_sync(session, slug, client=ListingClient())
         assert outcome.status == "failed"

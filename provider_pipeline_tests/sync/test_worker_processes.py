@@ -162,13 +162,19 @@ def test_a_worker_that_is_killed_leaves_nothing_half_written_and_another_takes_o
     assert events(blocked) == REPAIRED
 
 
-def test_workers_killed_while_judging_leave_no_sandbox_and_spare_a_third_worker(blocked: Fleet):
-    (task,) = blocked.tasks("acme")
-    with blocked.database.session() as session:
+def propose(fleet: Fleet) -> int:
+    """Proposes a rule for the open task; its version."""
+    (task,) = fleet.tasks("acme")
+    with fleet.database.session() as session:
         proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
         version = store_rule(session, task.provider_id, ExtractionRule.parse(proposal), origin="proposed")
         catalog.task_claims.propose(session, task.id, version)
         session.commit()
+    return version
+
+
+def test_workers_killed_while_judging_leave_no_sandbox_and_spare_a_third_worker(blocked: Fleet):
+    propose(blocked)
     for _ in range(2):
         with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as killed:
             eventually(blocked, WAITING_FOR_ANOTHER, 1)
@@ -186,12 +192,7 @@ def test_workers_killed_while_judging_leave_no_sandbox_and_spare_a_third_worker(
 
 
 def test_an_interrupted_worker_releases_the_task_with_its_proposal(blocked: Fleet):
-    (task,) = blocked.tasks("acme")
-    with blocked.database.session() as session:
-        proposal = {"jmespath_rule": "result.models[*]", "fields": {"id": "model"}, "capability_rules": []}
-        version = store_rule(session, task.provider_id, ExtractionRule.parse(proposal), origin="proposed")
-        catalog.task_claims.propose(session, task.id, version)
-        session.commit()
+    version = propose(blocked)
     with held(blocked, "LOCK TABLE provider_model IN ACCESS EXCLUSIVE MODE"), worker(blocked) as interrupted:
         eventually(blocked, WAITING_FOR_ANOTHER, 1)
         (judge,) = judges(interrupted.pid)
