@@ -119,6 +119,8 @@ def print_done(plan: presets.registration.Plan) -> None:
     for each in plan.providers:
         if each.action in _DONE:
             say(f"{each.slug}: {_done(each)}")
+            if each.action == "add" and each.requested is not None and each.requested.file.note:
+                note(f"{each.slug}: {each.requested.file.note}")
     print_needs(plan)
 
 

@@ -104,13 +104,20 @@ class FileEndpoint(BaseModel):
 
 
 class Source(BaseModel):
-    """The page that states facts of the file, and when it was looked up."""
+    """What states facts of the file, and when it was looked up: a page, or an SDK whose request was recorded."""
 
     model_config = _MODEL
 
     facts: Annotated[tuple[str, ...], Field(min_length=1)]
-    url: Link
+    url: Link | None = None
+    sdk: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+ [0-9][0-9A-Za-z.]*$", max_length=100)] | None = None
     looked_up: date
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.url is None) == (self.sdk is None):
+            raise ValueError("expected either 'url' or 'sdk', such as 'openai 3.57.0'")
+        return self
 
 
 class ProviderFile(BaseModel):
@@ -135,6 +142,7 @@ class ProviderFile(BaseModel):
     works_without_key: bool = False
     key_page: Link | None = None
     docs: Link | None = None
+    note: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     sources: tuple[Source, ...] = ()
     sample_rows: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
 

@@ -40,6 +40,13 @@ def test_a_preset_needs_only_its_name_and_says_what_is_missing(run: CommandLine)
     assert (unknown.code, "did you mean openai?" in unknown.err, "--base-url" in unknown.err) == (1, True, True)
 
 
+def test_a_preset_says_what_its_listing_leaves_out(run: CommandLine):
+    note = find_preset("deepgram").note
+    assert note
+    assert f"deepgram: {note}" in " ".join(run("providers", "add", "deepgram").err.split())
+    assert note not in " ".join(run("providers", "add", "deepgram").err.split())
+
+
 def test_a_presets_placeholders_are_set_and_its_slug_can_be_changed(run: CommandLine):
     refused = run("providers", "add", "azure")
     assert (refused.code, "azure needs a value for resource" in refused.err) == (1, True)

@@ -66,6 +66,15 @@ def test_all_settings_of_a_provider_can_be_in_its_file(tmp_path: Path):
     assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme
 
 
+@pytest.mark.parametrize("stated", ["", "    url: https://a.example\n    sdk: acme 1.0\n", "    sdk: acme\n"])
+def test_a_source_is_a_page_or_an_sdk_with_its_version(tmp_path: Path, stated: str):
+    sources = "sources:\n  - facts: [auth]\n" + stated + "    looked_up: 2026-11-30\n"
+    with pytest.raises(ConfigurationError, match=r"sdk"):
+        load_provider_file(written(tmp_path, ACME + sources))
+    by_sdk = sources.replace(stated, "") + "    sdk: acme-sdk 1.0rc1\n"
+    assert load_provider_file(written(tmp_path, ACME + by_sdk)).without_source == ("base_url", "endpoints")
+
+
 def test_the_first_rule_has_the_endpoints_of_the_file(tmp_path: Path):
     acme = load_provider_file(
         written(

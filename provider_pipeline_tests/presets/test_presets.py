@@ -1,6 +1,5 @@
 """Each shipped preset: its facts, its sample, and a sync of the sample over HTTP."""
 
-import json
 import re
 from datetime import date
 from typing import Any
@@ -16,10 +15,14 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.library import find_preset, preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.registration import first_rule
-from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.presets.registration import (
+    RequestedProvider,
+    apply_plan,
+    at_base_url,
+    first_rule,
+    plan_providers,
+)
 from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 from provider_pipeline_tests.presets.vendor import Vendor, source_of
 
 SLUGS = tuple(presets())
@@ -42,7 +45,7 @@ def test_many_providers_ship_with_the_package():
 def test_a_preset_names_a_source_for_each_fact(slug: str):
     preset = find_preset(slug)
     assert preset.without_source == ()
-    assert all(source.looked_up <= date(2026, 11, 30) for source in preset.sources)
+    assert all(date(2026, 11, 1) <= source.looked_up <= date(2026, 11, 30) for source in preset.sources)
     assert bool(preset.sample_rows) == (slug in WITH_SAMPLE)
 
 
@@ -79,20 +82,11 @@ def test_a_preset_is_registered_and_synced_over_http(
     vendor = Vendor(preset, sample, httpserver.url_for(f"/{slug}"))
     httpserver.expect_request(re.compile(f"/{re.escape(slug)}/.*")).respond_with_handler(vendor.answer)
     with shared_database.session() as session:
-        catalog.providers.add(
-            session,
-            slug=slug,
-            name=preset.name,
-            base_url=vendor.base_url,
-            auth_config=preset.auth,
-            request_config={"allow_private": True},
-        )
-        sample_id = store_sample(session, slug, json.dumps(sample).encode(), url=f"sample:{slug}")
-        generated = generate_rule(
-            session, slug, [EndpointSample(sample, preset.endpoints[0].path)], sample_id=sample_id
-        )
+        here = at_base_url(preset, vendor.base_url, {"request": {"allow_private": True}, "works_without_key": False})
+        plan = plan_providers(session, [RequestedProvider(here, sample)], environ=vendor.environ())
+        apply_plan(session, plan)
         session.commit()
-        assert generated.activated
+        assert [each.next_step for each in plan.providers] == [None]
         client = ListingClient(FetchLimits(retries=0), environ=vendor.environ())
         result = ModelSyncer(session, client=client).sync_provider_models(slug)
         assert (result["success"], vendor.refused) == (True, [])

@@ -1,5 +1,7 @@
 """A server that behaves as a preset describes: its authorisation, pagination and the models of its sample.
 
+The sample's models are dealt out to the preset's endpoints.
+
 It is written from the preset's facts alone and shares no code with the client.
 """
 
@@ -60,20 +62,27 @@ class Vendor:
     def answer(self, request: Request) -> Response:
         if request.base_url == self.origin + keys.TOKEN_PATH:
             return keys.token(request, self.origin)
-        endpoint = self.preset.endpoints[0]
-        path, _, query = endpoint.path.partition("?")
+        paths = [urlsplit(self.base_url).path + each.path.partition("?")[0] for each in self.preset.endpoints]
+        place = paths.index(request.path) if request.path in paths else None
+        endpoint = self.preset.endpoints[place or 0]
+        query = endpoint.path.partition("?")[2]
         expected = dict(parse_qsl(query, keep_blank_values=True))
         for problem in (
-            self._wrong_path(request, path),
+            f"path {request.path}, expected one of {paths}" if place is None else None,
             keys.refusal(self.preset.auth, request),
             next((f"no {name}" for name, value in expected.items() if request.args.get(name) != value), None),
         ):
             if problem:
                 self.refused.append(problem)
                 return Response(json.dumps({"error": {"message": problem}}), status=401 if "key" in problem else 400)
+        sample, count = copy.deepcopy(self.sample), len(self.preset.sample_rows)
+        if len(paths) > 1:
+            models = _items(sample, count)
+            models[:] = models[place :: len(paths)]
+            count = len(models)
         first, second, asked = _pages(
-            self.sample,
-            len(self.preset.sample_rows),
+            sample,
+            count,
             endpoint.pagination.model_dump(exclude_none=True),
             request.base_url + (f"?{query}" if query else ""),
         )
@@ -82,10 +91,6 @@ class Vendor:
             self.refused.append(f"page {further} asked for, expected {asked}")
             return Response("{}", status=400)
         return Response(json.dumps(second if further else first), content_type="application/json")
-
-    def _wrong_path(self, request: Request, path: str) -> str | None:
-        wanted = urlsplit(self.base_url).path + path
-        return None if request.path == wanted else f"path {request.path}, expected {wanted}"
 
 
 def _pages(sample: Any, count: int, pagination: Mapping[str, Any], url: str) -> tuple[Any, Any, dict[str, str]]:

@@ -47,7 +47,7 @@ def test_a_prefixed_modality_that_comes_later_is_not_denied():
     ("text", "word"),
     [
         ("MODALITY_IMAGE", "IMAGE"),
-        ("TASK_TYPE_CHAT", "CHAT"),
+        ("TASK_TYPE_CHAT", "TASK_TYPE_CHAT"),
         ("modality_image", "modality_image"),
         ("FEATURE", "FEATURE"),
         ("IMAGE", "IMAGE"),
