@@ -308,15 +308,28 @@ def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
     return sum(value is not None for value in row.values()), str(row["meta_hash"])
 
 
-def latest_versions(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """The last version of each row that a `ListingJudge` returned, given its verdict's `superseded`."""
-    if not superseded:
-        yield from rows
-        return
+def settled_rows(
+    rows: Iterable[dict[str, Any]],
+    superseded: Mapping[str, int],
+    disputed: Mapping[str, frozenset[str]],
+    left_out: frozenset[str],
+) -> Iterator[dict[str, Any]]:
+    """The last version of each row that a `ListingJudge` returned, without what its verdict takes back.
+
+    Args:
+        rows: The rows.
+        superseded: How many versions of a model's row came before the last.
+        disputed: Columns of a model that are unknown.
+        left_out: Fields of `metadata_json` that are no facts about models.
+    """
     remaining = dict(superseded)
     for row in rows:
-        earlier = remaining.get(row["model_id"], 0)
-        if earlier:
-            remaining[row["model_id"]] = earlier - 1
+        model_id = row["model_id"]
+        if remaining.get(model_id):
+            remaining[model_id] -= 1
+        elif model_id in disputed or not left_out.isdisjoint(row["metadata_json"]):
+            metadata = {name: value for name, value in row["metadata_json"].items() if name not in left_out}
+            settled = {**row, **dict.fromkeys(disputed.get(model_id, ())), "metadata_json": metadata}
+            yield {**settled, "meta_hash": meta_hash(settled)}
         else:
             yield row

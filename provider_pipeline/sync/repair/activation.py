@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.places import place_changes, with_places_of
+from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
-from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate
+from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -93,7 +93,7 @@ def try_activate(
     # Gathering the evidence takes seconds, in which a person may have activated another rule.
     catalog.rule_versions.require_active(session, provider_id, None if active is None else active.version)
     run = evidence.failing
-    if active is not None and candidate.rule.digest == active.digest:
+    if active is not None and (candidate.rule.digest == active.digest or _only_asks_otherwise(candidate, active, run)):
         status: Decision = "kept" if run.candidate.valid else "needs_review"
         reason = f"rule version {active.version} is what a new rule would be" + (
             "" if run.candidate.valid else f", and does not fit: {run.candidate.reason}"
@@ -139,6 +139,20 @@ def try_activate(
         )
     fits = run.active is not None and run.active.valid
     return ActivationResult("needs_review", reason, version, fits, gates, evidence)
+
+
+def _only_asks_otherwise(
+    candidate: CandidateRule, active: catalog.rule_versions.StoredRuleVersion, run: ShadowRun
+) -> bool:
+    """Whether our generator only writes anew how to ask for pages that the active rule reads well: nothing to gain."""
+    rule = readable_rule(active)
+    return (
+        rule is not None
+        and candidate.version is None
+        and run.active is not None
+        and run.active.valid
+        and without_asking_hints(rule).digest == without_asking_hints(candidate.rule).digest
+    )
 
 
 def _evidence(
