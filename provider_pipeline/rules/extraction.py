@@ -128,10 +128,7 @@ class ItemReader:
         found, details = self._selected(document.get("listing")), document["details"]
         if found is None:
             return None
-        return [
-            {**item, "detail": details.get(self._id_or_none(item))} if isinstance(item, dict) else item
-            for item in found
-        ]
+        return [{**item, "detail": details.get(self.id_of(item))} if isinstance(item, dict) else item for item in found]
 
     def answer(self, document: Any) -> Any:
         """The page as sent, without details."""
@@ -163,7 +160,12 @@ class ItemReader:
             raise RuleTooCostlyError(f"the rule has too many fields and predicates for {count:,} models on a page")
         return found
 
-    def _id_or_none(self, item: dict[str, Any]) -> str | None:
+    def id_of(self, item: Any) -> str | None:
+        """The id of an item; None if it cannot be read.
+
+        Raises:
+            RuleTooCostlyError: It takes too many steps.
+        """
         try:
             return read_id(self._id(item, self._work), self._id_type)
         except BadValueError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,9 @@ from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProvid
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
+
+_IS_BETTER: Final = "is_better_than_the_active_rule"
+"""The gate that applies only where the active rule reads the response too."""
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -76,13 +79,15 @@ def try_activate(
     origin: str,
     task_id: int | None = None,
     activate: bool | None = None,
+    only_better: bool = False,
     created_by_id: int | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> ActivationResult:
     """Runs a candidate beside the active rule, stores it, and activates it if it passes every gate.
 
-    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; `between` is
-    called as in `evaluate_candidate`.
+    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; with
+    `only_better`, a candidate that is no better than a rule that fits is dropped instead of put before a person;
+    `between` is called as in `evaluate_candidate`.
 
     Raises:
         RuleJudgingError: The candidate is a proposal, and its judging failed; nothing was written.
@@ -102,6 +107,8 @@ def try_activate(
     gates = judge_candidate(evidence)
     failed = [gate for gate in gates if not gate.passed]
     reason = _reason(failed, candidate) if activate is None else "as asked"
+    if only_better and active is not None and any(gate.name == _IS_BETTER for gate in failed):
+        return ActivationResult("kept", reason, active.version, True, (), evidence)
     version = candidate.version or store_rule(
         session,
         provider_id,
