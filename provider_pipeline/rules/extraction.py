@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model, is_other_object
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled, leading_keys
 from provider_pipeline.rules.matching import CompiledCapabilities
@@ -188,8 +188,8 @@ class ItemReader:
         try:
             value = self._id(item, work)
             row["model_id"] = model_id = read_id(value, self._id_type)
-            if is_no_model(model_id, is_key=self._id_is_key):
-                return Rejected(NO_MODEL, column, "a routing pattern or a specimen", model_id)
+            if is_no_model(model_id, is_key=self._id_is_key) or is_other_object(item):
+                return Rejected(NO_MODEL, column, "a routing pattern, a specimen or another object", model_id)
             for column, get, read in self._columns:
                 if (value := get(item, work)) is not None:
                     try:

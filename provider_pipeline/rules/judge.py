@@ -383,7 +383,7 @@ class ListingJudge:
             yield issue(
                 NO_MODEL,
                 "info",
-                f"{len(self._no_models)} items are routing patterns or specimens, not models; they give no row",
+                f"{len(self._no_models)} items are routing patterns, specimens or agents, not models; they give no row",
                 expected="names of models",
                 actual=len(self._no_models),
                 sample=sorted(self._no_models)[:SAMPLE_SIZE],

@@ -262,6 +262,12 @@ def test_routing_patterns_and_specimens_are_no_models(name):
     assert (result["extracted_models"], types(result, "info")) == (ROWS, ["not_a_model"])
 
 
+def test_agents_in_a_list_of_models_are_no_models():
+    result = judged({"data": [*samples.RICH["data"], {"id": "acme/writer", "object": "agent"}]})
+    assert result["valid"]
+    assert (result["extracted_models"], types(result, "info")) == (ROWS, ["not_a_model"])
+
+
 def test_a_default_is_no_model_only_where_it_is_a_key():
     item = {"object": "model", "owned_by": "me"}
     keyed = {"jmespath_rule": "with_keys(@)", "fields": {"id": "_key"}, "capability_rules": []}
