@@ -189,6 +189,7 @@ class ListingJudge:
                 self._items,
                 self._allowed(self._thresholds.max_set_aside_share, "set_aside_share"),
                 self._allowed(self._thresholds.max_rejected_share, "rejected_share"),
+                statistics.filled_before(),
             ),
             *self._duplicate_issues(distinct_ids_hold=statistics.distinct_ids_hold(profile.count)),
             *self._no_model_issues(),

@@ -1,7 +1,7 @@
 """Values that are left out of rows whose models are kept, and the issues that count them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
@@ -40,10 +40,13 @@ class SetAsideValues:
         """The largest share of a column's values that was set aside."""
         return max((count / among for count, among in self._columns(profile, items).values() if count), default=0.0)
 
-    def issues(self, profile: Profile, items: int, allowed: float, few: float) -> Iterable[dict[str, Any]]:
+    def issues(
+        self, profile: Profile, items: int, allowed: float, few: float, before: Collection[str]
+    ) -> Iterable[dict[str, Any]]:
         """One issue per column and reason: an error where more than the `allowed` share of a column's values failed.
 
-        A single value, or values of no more than the share `few` of the items, only warn.
+        A single value, or values of no more than the share `few` of the items, only warn. The only model's value
+        does more if the column is in `before`, filled by earlier listings: then the listing has changed.
         """
         columns = self._columns(profile, items)
         for (column, reason, detail), count in sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))[
@@ -53,7 +56,7 @@ class SetAsideValues:
             if reason == NO_LIMIT:
                 yield _no_limits(column, count, self._first[column, reason, detail])
                 continue
-            held = total / among > allowed and total > max(1, few * items)
+            held = total / among > allowed and (total > max(1, few * items) or (total == items and column in before))
             yield issue(
                 reason,
                 "error" if held else "warning",

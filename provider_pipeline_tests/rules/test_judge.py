@@ -208,6 +208,12 @@ def test_limits_of_minus_one_are_counted_and_others_below_zero_hold_the_listing(
     ]
 
 
+def test_the_only_model_s_value_that_turns_odd_holds_the_listing():
+    good = {"data": samples.RICH["data"][:1]}
+    odd = {"data": [{**good["data"][0], "context_length": -7}]}
+    assert types(judged(odd, previous=judged(good)["extracted_models"])) == ["negative_limit"]
+
+
 @pytest.mark.parametrize(("field", "column", "value", "reason"), ODD_VALUES)
 def test_one_odd_value_of_a_server_with_one_model_holds_nothing(field, column, value, reason):
     result = judged({"data": [{**copy.deepcopy(samples.RICH["data"][0]), field: value}]})
