@@ -61,7 +61,7 @@ def claim(
     token_id: int | None = None,
     retries: Retries = DEFAULT_RETRIES,
 ) -> Task | None:
-    """Claim the oldest task that is due or whose claim expired; None if there is none. Commit at once.
+    """Claim the oldest task that is due or whose claim expired, failures first; None if there is none. Commit at once.
 
     Two workers never get the same task. A task whose worker vanished on the last attempt becomes FAILED.
 
@@ -83,7 +83,7 @@ def claim(
                 and_(agent_task.c.status == "RUNNING", agent_task.c.claimed_until <= now),
             )
         )
-        .order_by(agent_task.c.id)
+        .order_by(tasks.IS_GROWTH, agent_task.c.id)
         .limit(1)
         .with_for_update(of=agent_task, skip_locked=True)
     )

@@ -23,9 +23,12 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import agent_task, provider
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
+from provider_pipeline.rules.issues import SHAPE_GREW
 
 OPEN_STATUSES = ("PENDING", "RUNNING", "NEEDS_REVIEW")
 FINISHED_STATUSES = ("SUCCEEDED", "FAILED", "CANCELLED")
+IS_GROWTH = func.coalesce(agent_task.c.config["issues"].contains([{"type": SHAPE_GREW}]), False)
+"""Whether a task asks for more than the active rule reads; such tasks are less urgent than failures."""
 UNCLAIMED: Mapping[str, Any] = {"claimed_by": None, "claimed_until": None, "claimed_token_id": None}
 
 
@@ -69,6 +72,11 @@ class Task:
         if isinstance(judging, dict) and judging["version"] == self.proposed_version:
             return int(judging["times"])
         return 0
+
+    @property
+    def is_growth(self) -> bool:
+        """Whether it asks for more than the active rule reads, which reads its listing well."""
+        return any(issue.get("type") == SHAPE_GREW for issue in self.config.get("issues", ()))
 
     @property
     def first_error(self) -> str | None:
@@ -136,6 +144,22 @@ def open_rule_gen_task(
             return TaskRef(task_id, created=False)
         # The open task was finished between the two statements.
     raise CatalogError("the RULE_GEN task keeps changing", hint="try again")
+
+
+def was_asked(session: Session, provider_id: int, issues: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether there ever was a task for this kind of failure, or one of the provider waits for a worker."""
+    return bool(
+        session.scalar(
+            select(func.count())
+            .where(agent_task.c.provider_id == provider_id)
+            .where(
+                or_(
+                    agent_task.c.signature == failure_signature(issues),
+                    agent_task.c.status.in_(("PENDING", "RUNNING")),
+                )
+            )
+        )
+    )
 
 
 def _ask_again(session: Session, task_id: int, raw_response_id: int | None, issues: list[dict[str, Any]]) -> None:
@@ -234,10 +258,13 @@ def set_status(session: Session, task_id: int, status: str, result: Mapping[str,
 
 
 def cancel_open(session: Session, provider_id: int, reason: str) -> list[int]:
-    """Cancel a provider's open tasks and return their keys; workers lose their claims."""
+    """Cancel a provider's open tasks and return their keys; workers lose their claims.
+
+    Tasks about what an accepted listing has gained stay: it is still there.
+    """
     cancelled = session.scalars(
         update(agent_task)
-        .where(agent_task.c.provider_id == provider_id, agent_task.c.status.in_(OPEN_STATUSES))
+        .where(agent_task.c.provider_id == provider_id, agent_task.c.status.in_(OPEN_STATUSES), ~IS_GROWTH)
         .values(status="CANCELLED", finished_at=func.now(), result={"reason": reason}, **UNCLAIMED)
         .returning(agent_task.c.id)
     )

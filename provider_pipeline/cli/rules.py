@@ -182,7 +182,7 @@ def explain(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a rule chose and why, with the alternatives it rejected."""
+    """Show what a rule chose and why, with the alternatives it rejected. Exit code 1: the file has no listing."""
     if Path(target).is_file():
         rule = rules.generation.generator.RuleGenerator().analyze_sample(read_json(Path(target)))
     else:
@@ -193,6 +193,8 @@ def explain(
         emit_json(explained)
     else:
         draw(*explanation(target, explained))
+    if any(each["type"] == "no_listing_found" for each in explained["issues"]):
+        raise typer.Exit(1)
 
 
 @app.command()

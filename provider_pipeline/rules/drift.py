@@ -4,9 +4,11 @@ A provider that renames a key or moves its list keeps the values: what vanished 
 what appeared.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from statistics import median
 from typing import Any, Final, Literal
 
@@ -28,6 +30,7 @@ _SAME_VALUES: Final = 0.6
 _MIN_FILL: Final = 0.05
 """Paths in a smaller share of the items are ignored."""
 _HALF: Final = 0.5
+_NUMBER: Final = re.compile(r"\s*[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?\s*")
 _MIN_FACTOR: Final = 50
 """Values are rescaled if their median moved by at least this factor."""
 
@@ -392,12 +395,18 @@ def _agrees(column: Column, known: Mapping[int, Any]) -> bool:
 def _same(value: Any, other: Any) -> bool:
     if isinstance(value, bool) or isinstance(other, bool):
         return value is other
-    if isinstance(value, (int, float, str)) and isinstance(other, (int, float, str)) and type(value) is not type(other):
-        try:
-            return float(value) == float(other)
-        except (ValueError, OverflowError):
-            return False
+    if isinstance(value, str) != isinstance(other, str):
+        # Exact: as doubles, different whole numbers beyond 2**53 are equal.
+        mine, theirs = _decimal(value), _decimal(other)
+        return mine is not None and mine == theirs
     return bool(value == other)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    """The number in a JSON number, or in a text that is a literal of one; None for anything else."""
+    if not isinstance(value, (int, float, str)) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
+        return None
+    return Decimal(value if isinstance(value, int) else str(value))
 
 
 def _extended(endpoint: Endpoint, active: Endpoint, fields: Mapping[str, str]) -> Endpoint:

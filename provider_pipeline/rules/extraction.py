@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model, is_other_object
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled, leading_keys
 from provider_pipeline.rules.matching import CompiledCapabilities
@@ -128,10 +128,7 @@ class ItemReader:
         found, details = self._selected(document.get("listing")), document["details"]
         if found is None:
             return None
-        return [
-            {**item, "detail": details.get(self._id_or_none(item))} if isinstance(item, dict) else item
-            for item in found
-        ]
+        return [{**item, "detail": details.get(self.id_of(item))} if isinstance(item, dict) else item for item in found]
 
     def answer(self, document: Any) -> Any:
         """The page as sent, without details."""
@@ -163,7 +160,12 @@ class ItemReader:
             raise RuleTooCostlyError(f"the rule has too many fields and predicates for {count:,} models on a page")
         return found
 
-    def _id_or_none(self, item: dict[str, Any]) -> str | None:
+    def id_of(self, item: Any) -> str | None:
+        """The id of an item; None if it cannot be read.
+
+        Raises:
+            RuleTooCostlyError: It takes too many steps.
+        """
         try:
             return read_id(self._id(item, self._work), self._id_type)
         except BadValueError:
@@ -186,8 +188,8 @@ class ItemReader:
         try:
             value = self._id(item, work)
             row["model_id"] = model_id = read_id(value, self._id_type)
-            if is_no_model(model_id, is_key=self._id_is_key):
-                return Rejected(NO_MODEL, column, "a routing pattern or a specimen", model_id)
+            if is_no_model(model_id, is_key=self._id_is_key) or is_other_object(item):
+                return Rejected(NO_MODEL, column, "a routing pattern, a specimen or another object", model_id)
             for column, get, read in self._columns:
                 if (value := get(item, work)) is not None:
                     try:
@@ -308,15 +310,28 @@ def _completeness(row: Mapping[str, Any]) -> tuple[int, str]:
     return sum(value is not None for value in row.values()), str(row["meta_hash"])
 
 
-def latest_versions(rows: Iterable[dict[str, Any]], superseded: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """The last version of each row that a `ListingJudge` returned, given its verdict's `superseded`."""
-    if not superseded:
-        yield from rows
-        return
+def settled_rows(
+    rows: Iterable[dict[str, Any]],
+    superseded: Mapping[str, int],
+    disputed: Mapping[str, frozenset[str]],
+    left_out: frozenset[str],
+) -> Iterator[dict[str, Any]]:
+    """The last version of each row that a `ListingJudge` returned, without what its verdict takes back.
+
+    Args:
+        rows: The rows.
+        superseded: How many versions of a model's row came before the last.
+        disputed: Columns of a model that are unknown.
+        left_out: Fields of `metadata_json` that are no facts about models.
+    """
     remaining = dict(superseded)
     for row in rows:
-        earlier = remaining.get(row["model_id"], 0)
-        if earlier:
-            remaining[row["model_id"]] = earlier - 1
+        model_id = row["model_id"]
+        if remaining.get(model_id):
+            remaining[model_id] -= 1
+        elif model_id in disputed or not left_out.isdisjoint(row["metadata_json"]):
+            metadata = {name: value for name, value in row["metadata_json"].items() if name not in left_out}
+            settled = {**row, **dict.fromkeys(disputed.get(model_id, ())), "metadata_json": metadata}
+            yield {**settled, "meta_hash": meta_hash(settled)}
         else:
             yield row

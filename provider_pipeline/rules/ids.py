@@ -113,6 +113,12 @@ def is_no_model(model_id: str, *, is_key: bool = False) -> bool:
     return name in table["specimens"] or (is_key and name in table["keys"])
 
 
+def is_other_object(item: Mapping[str, Any]) -> bool:
+    """Whether an item says that it is something else than a model, such as an agent (`"object": "agent"`)."""
+    kind = item.get("object")
+    return isinstance(kind, str) and kind in read_table("ids.toml")["not_models"]["objects"]
+
+
 def encodable(text: str) -> str:
     """The text with lone surrogates replaced, as RE2 reads UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -43,6 +43,8 @@ Severity = Literal["error", "warning", "info"]
 SAMPLE_SIZE: Final = 5
 REGENERATE: Final = "The listing's shape has probably changed: regenerate the rule from a fresh sample."
 """What an operator should do when a rule no longer fits."""
+SHAPE_GREW: Final = "shape_grew"
+"""Type of the issue that asks for a rule for what an accepted listing has gained."""
 _TEXT_SIZE: Final = 120
 
 

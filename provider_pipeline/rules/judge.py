@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
@@ -15,11 +16,13 @@ from provider_pipeline.rules.extraction import (
     Rejected,
     merged_records,
     merged_row,
+    settled_rows,
 )
 from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.request_times import RequestTimes
 from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
 from provider_pipeline.rules.set_aside import SetAsideValues
 from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
@@ -42,7 +45,9 @@ class Verdict:
         rejected: The first `REJECTED_SAMPLE` rejected items, each with reason, field, detail and value.
         rejected_count: All of them.
         superseded: For ids that `add_page` returned several times, because a later endpoint lists them too: how many
-            versions came before the last. `latest_versions` drops those.
+            versions came before the last. `settled` drops those.
+        disputed: For ids that several pages list: the numbers on which these disagree.
+        request_times: Fields of `metadata_json` that hold the time of the request.
     """
 
     valid: bool
@@ -50,7 +55,13 @@ class Verdict:
     rejected: tuple[dict[str, Any], ...]
     rejected_count: int
     profile: Profile
-    superseded: Mapping[str, int]
+    superseded: Mapping[str, int] = field(repr=False)
+    disputed: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    request_times: frozenset[str] = frozenset()
+
+    def settled(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows of `add_page` as the whole listing leaves them: one per model, without values it disproved."""
+        return settled_rows(rows, self.superseded, self.disputed, self.request_times)
 
 
 class ListingJudge:
@@ -64,6 +75,7 @@ class ListingJudge:
         thresholds: The documented defaults if None.
         history: The accepted listings to compare with, if any.
         accepted: Names in `guards.GUARDS` whose findings a person has accepted: they warn instead of blocking.
+        fetched_at: When the listing was fetched, to recognise fields that hold that time; None to keep them.
         watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
     """
 
@@ -74,6 +86,7 @@ class ListingJudge:
         thresholds: Thresholds | None = None,
         history: History | None = None,
         accepted: Collection[str] = (),
+        fetched_at: datetime | None = None,
         watch: Callable[[], None] = lambda: None,
     ) -> None:
         self._watch = watch
@@ -100,6 +113,8 @@ class ListingJudge:
         self._items_of: Counter[int] = Counter()
         self._duplicates: Counter[str] = Counter()
         self._contradictory = 0
+        self._disputed: dict[str, frozenset[str]] = {}
+        self._request_times = RequestTimes(fetched_at)
         self._no_models: list[str] = []
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._rejected: list[dict[str, Any]] = []
@@ -146,16 +161,17 @@ class ListingJudge:
                 if model_id in rows:
                     repeats.setdefault(model_id, [rows[model_id]]).append(row)
                 else:
-                    self._contradictory += _contradicts_numbers(seen[model_id], _numbers_of(row))
+                    self._dispute(model_id, endpoint, row)
                 continue
             seen[model_id] = _numbers_of(row)
             rows[model_id] = row
         for model_id, records in repeats.items():
             rows[model_id], disputed = merged_records(records)
             self._contradictory += len(records) - 1 if disputed else 0
-        if self._kept is not None:
-            return [self._joined(row, self._kept) for row in rows.values()]
         accepted = list(rows.values())
+        self._request_times.add(accepted)
+        if self._kept is not None:
+            return [self._joined(row, self._kept) for row in accepted]
         self._statistics.add(accepted)
         return accepted
 
@@ -173,9 +189,11 @@ class ListingJudge:
                 self._items,
                 self._allowed(self._thresholds.max_set_aside_share, "set_aside_share"),
                 self._allowed(self._thresholds.max_rejected_share, "rejected_share"),
+                statistics.filled_before(),
             ),
             *self._duplicate_issues(distinct_ids_hold=statistics.distinct_ids_hold(profile.count)),
             *self._no_model_issues(),
+            *self._request_times.issues(),
             *statistics.invariant_issues(
                 profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
             ),
@@ -192,6 +210,8 @@ class ListingJudge:
             rejected_count=self._reasons.total(),
             profile=profile,
             superseded=dict(self._superseded),
+            disputed=dict(self._disputed),
+            request_times=self._request_times.fields(),
         )
 
     def shares(self) -> dict[str, float]:
@@ -212,6 +232,14 @@ class ListingJudge:
         for start in range(0, len(items), _BATCH):
             self._watch()
             yield items[start : start + _BATCH]
+
+    def _dispute(self, model_id: str, endpoint: int, row: Mapping[str, Any]) -> None:
+        """Note the numbers on which a row disagrees with an earlier page, whose row has been handed out."""
+        disputed = _disagreeing(self._seen[endpoint][model_id], _numbers_of(row))
+        self._contradictory += bool(disputed)
+        # An earlier endpoint's values win, whatever the later one's pages say.
+        if disputed and not any(model_id in seen for seen in self._seen[:endpoint]):
+            self._disputed[model_id] = self._disputed.get(model_id, frozenset()) | disputed
 
     def _joined(self, row: dict[str, Any], kept: dict[str, dict[str, Any]]) -> dict[str, Any]:
         known = kept.get(row["model_id"])
@@ -340,8 +368,7 @@ class ListingJudge:
         yield issue(
             "duplicate_ids",
             "error" if share > allowed else "warning" if self._contradictory else "info",
-            f"{repeated}, {self._contradictory} of them with another price or limit: unknown if on the same page, "
-            "else as first listed"
+            f"{repeated}, {self._contradictory} of them with another price or limit, which is therefore unknown"
             if self._contradictory
             else f"{repeated}; the records of each id agree, and were merged",
             expected=f"at most {allowed:.0%} repeated with other prices or limits, or in the place of known models",
@@ -357,7 +384,7 @@ class ListingJudge:
             yield issue(
                 NO_MODEL,
                 "info",
-                f"{len(self._no_models)} items are routing patterns or specimens, not models; they give no row",
+                f"{len(self._no_models)} items are routing patterns, specimens or agents, not models; they give no row",
                 expected="names of models",
                 actual=len(self._no_models),
                 sample=sorted(self._no_models)[:SAMPLE_SIZE],
@@ -369,7 +396,9 @@ def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[column] for column in NUMERIC)
 
 
-def _contradicts_numbers(first: Sequence[Any], second: Sequence[Any]) -> bool:
-    return any(
-        mine is not None and theirs is not None and mine != theirs for mine, theirs in zip(first, second, strict=True)
+def _disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:
+    return frozenset(
+        column
+        for column, mine, theirs in zip(NUMERIC, first, second, strict=True)
+        if mine is not None and theirs is not None and mine != theirs
     )

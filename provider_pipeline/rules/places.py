@@ -66,6 +66,18 @@ def with_places_of(rule: ExtractionRule, active: ExtractionRule) -> ExtractionRu
     return rule.model_copy(update={"endpoints": tuple(_completed(rule, active))})
 
 
+def without_asking_hints(rule: ExtractionRule) -> ExtractionRule:
+    """The rule without what its pagination says for servers that answer otherwise: `also` and `whole`."""
+
+    def plain(endpoint: Endpoint) -> Endpoint:
+        if endpoint.pagination is None:
+            return endpoint
+        kept = {key: value for key, value in endpoint.pagination.items() if key not in ("also", "whole")}
+        return endpoint.model_copy(update={"pagination": kept})
+
+    return rule.model_copy(update={"endpoints": tuple(map(plain, rule.endpoints))})
+
+
 def _completed(rule: ExtractionRule, active: ExtractionRule) -> Iterator[Endpoint]:
     known = {endpoint.path: endpoint for endpoint in active.endpoints}
     in_step = len(rule.endpoints) == len(active.endpoints)

@@ -1,11 +1,12 @@
 """Values that are left out of rows whose models are kept, and the issues that count them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.rows import FILLED, Profile
+from provider_pipeline.rules.values import NO_LIMIT
 
 _MAX_ISSUES: Final = 20
 
@@ -37,19 +38,25 @@ class SetAsideValues:
 
     def largest_share(self, profile: Profile, items: int) -> float:
         """The largest share of a column's values that was set aside."""
-        return max((count / among for count, among in self._columns(profile, items).values()), default=0.0)
+        return max((count / among for count, among in self._columns(profile, items).values() if count), default=0.0)
 
-    def issues(self, profile: Profile, items: int, allowed: float, few: float) -> Iterable[dict[str, Any]]:
+    def issues(
+        self, profile: Profile, items: int, allowed: float, few: float, before: Collection[str]
+    ) -> Iterable[dict[str, Any]]:
         """One issue per column and reason: an error where more than the `allowed` share of a column's values failed.
 
-        A single value, or values of no more than the share `few` of the items, only warn, unless every item has one.
+        A single value, or values of no more than the share `few` of the items, only warn. The only model's value
+        does more if the column is in `before`, filled by earlier listings: then the listing has changed.
         """
         columns = self._columns(profile, items)
         for (column, reason, detail), count in sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))[
             :_MAX_ISSUES
         ]:
             total, among = columns[column]
-            held = total / among > allowed and (total > max(1, few * items) or total == items)
+            if reason == NO_LIMIT:
+                yield _no_limits(column, count, self._first[column, reason, detail])
+                continue
+            held = total / among > allowed and (total > max(1, few * items) or (total == items and column in before))
             yield issue(
                 reason,
                 "error" if held else "warning",
@@ -63,9 +70,22 @@ class SetAsideValues:
     def _columns(self, profile: Profile, items: int) -> dict[str, tuple[int, int]]:
         """The values set aside and all values, by column; of metadata, the items stand for all values."""
         totals = Counter[str]()
-        for (column, _, _), count in self._counts.items():
-            totals[column] += count
+        for (column, reason, _), count in self._counts.items():
+            totals[column] += 0 if reason == NO_LIMIT else count
         return {
             column: (count, count + profile.filled.get(column, 0) if column in FILLED else items)
             for column, count in totals.items()
         }
+
+
+def _no_limits(column: str, count: int, sample: list[str]) -> dict[str, Any]:
+    """So many listings write 0 or -1 where there is no limit that they hold nothing, however many there are."""
+    return issue(
+        NO_LIMIT,
+        "info",
+        f"{count} values of {column} are 0 or -1, which states no limit: unknown",
+        expected="a number of tokens, or nothing",
+        actual=count,
+        sample=sample,
+        recovery="None needed.",
+    )

@@ -60,6 +60,10 @@ class ListingStatistics:
         least = self._thresholds.min_count_ratio
         return all(count >= least * comparison.baseline.profile.count for comparison in self._comparisons)
 
+    def filled_before(self) -> set[str]:
+        """The columns that earlier listings filled."""
+        return {name for comparison in self._comparisons for name in comparison.baseline.profile.filled}
+
     def violations_share(self, count: int) -> float:
         """The largest share of models that break one invariant; `count` is the number of models."""
         return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))

@@ -5,7 +5,6 @@ from typing import Any
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
@@ -46,7 +45,7 @@ class RuleValidator:
             )
         rows = [row for index in range(len(parsed.endpoints)) for row in judge.add_page(sample, endpoint=index)]
         verdict = judge.verdict()
-        return _result(verdict.valid, list(latest_versions(rows, verdict.superseded)), list(verdict.issues))
+        return _result(verdict.valid, list(verdict.settled(rows)), list(verdict.issues))
 
 
 def _result(valid: bool, rows: list[dict[str, Any]], issues: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -114,6 +116,21 @@ def decimal_number(literal: str) -> float | None:
     return found
 
 
+def moment(value: Any) -> float | None:
+    """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    try:
+        found = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError:
+        try:
+            found = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+    return None if found.time() == time() else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+
+
 def _written_number(text: str) -> float | None:
     literal = text.strip().lstrip("$")
     # Python's own literals allow underscores, and digits of any script.
@@ -146,7 +163,9 @@ _MAX_LIMIT_DIGITS: Final = 19
 _TOKENS = re.compile(r"\s*(?:tokens?|context)$", re.IGNORECASE)
 _SCALES: Final = {"k": 1_000, "m": 1_000_000}
 _NO_PRICE: Final = -1
-_NO_LIMIT: Final = (0, -1)
+_UNLIMITED: Final = (0, -1)
+NO_LIMIT: Final = "no_limit"
+"""Reason of a limit that is left out although nothing is wrong with it."""
 _SEPARATORS = re.compile(r"[,+/|;\s]+")
 
 
@@ -188,7 +207,7 @@ def read_text(value: Any) -> str | None:
 
 
 def read_limit(value: Any, largest: int) -> int | None:
-    """A limit in tokens. Zero and -1 mean no limit; "128K" and "128K tokens" are 128,000."""
+    """A limit in tokens; "128K" and "128K tokens" are 128,000. Zero and -1, for no limit, are `NO_LIMIT`."""
     if value is None:
         return None
     if type(value) is int:
@@ -196,11 +215,13 @@ def read_limit(value: Any, largest: int) -> int | None:
     elif isinstance(value, float) and value.is_integer():
         found = int(value)
     elif isinstance(value, str):
+        if not value.strip():
+            return None
         found = _written_limit(value)
     else:
         raise BadValueError("not_a_limit", f"the limit is a JSON {json_type(value)}; expected a whole number of tokens")
-    if found in _NO_LIMIT:
-        return None
+    if found in _UNLIMITED:
+        raise BadValueError(NO_LIMIT, "0 and -1 state no limit")
     if found < 0:
         raise BadValueError("negative_limit", "the limit is negative")
     if found > largest:
@@ -209,10 +230,8 @@ def read_limit(value: Any, largest: int) -> int | None:
 
 
 def _written_limit(value: str) -> int:
-    """The number of tokens in a text; 0 if it is blank."""
+    """The number of tokens in a text."""
     text = _TOKENS.sub("", value.strip()[:64].replace(",", ""))
-    if not text:
-        return 0
     if len(text) <= _MAX_LIMIT_DIGITS and _INTEGER.fullmatch(text):
         return int(text)
     if scaled := _SCALED.fullmatch(text):

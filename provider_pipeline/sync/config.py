@@ -71,9 +71,9 @@ def active_judge(
     Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
     """
     if state.profile is None:
-        return ListingJudge(rule, thresholds=thresholds, watch=watch)
+        return ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
     history = StoredHistory(session, provider.id, state, window_days=thresholds.window_days, now=now)
-    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted, watch=watch)
+    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted, fetched_at=now, watch=watch)
 
 
 class StoredHistory:

@@ -18,7 +18,6 @@ from provider_pipeline.errors import (
     ProviderPipelineError,
 )
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.events import MODELS_CHANGED
@@ -221,7 +220,14 @@ def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> Ac
     is_new_rule = state.rule_version not in (None, plan.version)
     if is_new_rule and state.raw_response_id is not None:
         rows = spools.enter_context(closing(row_spool()))
-        previous = replay_previous(session, state.raw_response_id, listing.rule, listing.thresholds, rows)
+        previous = replay_previous(
+            session,
+            state.raw_response_id,
+            listing.rule,
+            listing.thresholds,
+            rows,
+            request_times=listing.verdict.request_times,
+        )
     return AcceptedListing(
         plan.provider.id,
         listing.rows,
@@ -234,9 +240,17 @@ def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> Ac
 
 
 def replay_previous(
-    session: Session, raw_response_id: int, rule: ExtractionRule, thresholds: Thresholds, rows: Spool[list[Row]]
+    session: Session,
+    raw_response_id: int,
+    rule: ExtractionRule,
+    thresholds: Thresholds,
+    rows: Spool[list[Row]],
+    *,
+    request_times: frozenset[str] = frozenset(),
 ) -> Iterator[Row] | None:
     """Applies a new rule to the last accepted listing, to attribute changes to the rule or to the provider.
+
+    Fields in `request_times` are left out, as they were from the new listing.
 
     Returns:
         A row per model, held in `rows`; None if the new rule does not fit the old listing.
@@ -247,7 +261,9 @@ def replay_previous(
         verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
     except ListingUnreadableError:
         return None
-    return latest_versions(chain.from_iterable(rows), verdict.superseded) if verdict.valid else None
+    if not verdict.valid:
+        return None
+    return replace(verdict, request_times=request_times).settled(chain.from_iterable(rows))
 
 
 def _with_counts(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:

@@ -20,6 +20,7 @@ from provider_pipeline.sync.extract import extract_listing
 from provider_pipeline.sync.load import Loaded, WriteMode, load_listings
 from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
 from provider_pipeline.sync.plan import prepare
+from provider_pipeline.sync.repair.growth import follow_growth, has_grown
 from provider_pipeline.sync.repair.trials import run_trials
 from provider_pipeline.sync.repair.worker import improve_rule, open_task_for
 
@@ -101,7 +102,7 @@ def attempt_sync(
                 raise plan
             with closing(extract_listing(session, plan, client)) as listing:
                 loaded = load_listings(session, [listing], locks=locks, keep=keep, clock=clock)[0]
-            run_follow_ups(session, [loaded], now=clock())
+                run_follow_ups(session, [loaded], now=clock())
         finally:
             # Releasing the lock takes a second connection. Behind a pooler whose connections are all held by such
             # transactions, waiting for it inside one would never end.
@@ -110,9 +111,9 @@ def attempt_sync(
 
 
 def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> None:
-    """After the commit: runs rule trials on the listings, and improves the rule after a provider's first sync.
+    """After the commit: runs rule trials on the listings, and improves the rules of first and of grown listings.
 
-    Commits. Failures are logged: the syncs themselves have succeeded.
+    Commits; the listings must not have been closed. Failures are logged: the syncs themselves have succeeded.
     """
     stored = [each for each in loaded if each.outcome.raw_response_id is not None and not each.outcome.dry_run]
     try:
@@ -124,10 +125,14 @@ def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> 
             is_first = plan.state.last_success_at is None and outcome.last_success_at is not None
             if is_first and plan.active.origin == SAMPLE_ORIGIN:
                 improve_rule(session, outcome.slug)
+            elif has_grown(each):
+                follow_growth(session, each, now=now)
     except (ProviderPipelineError, SQLAlchemyError):
         session.rollback()
         names = ", ".join(each.slug for each in stored)
-        _LOG.exception("%s: synced, but not every rule on trial has read the listing", names)
+        _LOG.exception(
+            "%s: synced, but not every rule on trial has read the listing, or a better rule was not looked for", names
+        )
 
 
 class ModelSyncer:

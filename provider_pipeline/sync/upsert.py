@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import Verdict
 from provider_pipeline.rules.overriding import apply_override, listed_values, override_fields
 from provider_pipeline.sync.extract import Row
@@ -91,7 +90,7 @@ class _Upload:
     def listed_models(self) -> catalog.model_writes.ListedModels:
         """The accepted rows, with overrides."""
         listing = self.listing
-        listed = latest_versions(chain.from_iterable(listing.rows), listing.verdict.superseded)
+        listed = listing.verdict.settled(chain.from_iterable(listing.rows))
         if self.overrides:
             listed = self._recording(listed)
         return catalog.model_writes.ListedModels(

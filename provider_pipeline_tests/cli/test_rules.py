@@ -104,6 +104,15 @@ def add(fleet: Fleet) -> None:
         session.commit()
 
 
+def test_explaining_a_file_without_a_listing_fails(run: CommandLine, tmp_path: Path):
+    file = tmp_path / "sample.json"
+    file.write_text('{"error": "not found"}')
+    for flags in ((), ("--json",)):
+        explained = run("rules", "explain", str(file), *flags)
+        assert explained.code == 1
+        assert "holds no list of objects with an id" in explained.out
+
+
 def test_a_rule_for_several_endpoints_is_generated_synced_and_explained(run: CommandLine, fleet: Fleet):
     add(fleet)
     fleet.serve("acme", listing(*CHAT_MODELS))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.drift import MAX_DIFFERENCES, describe_drift, with_inherited_fields
+from provider_pipeline.rules.drift import MAX_DIFFERENCES, _same, describe_drift, with_inherited_fields
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing, moved
 
@@ -170,6 +170,25 @@ def test_a_number_written_as_text_is_the_same_number():
     assert inherited(with_renamed(lambda item, context: item.update(zork=str(context))))[1] == {
         "context_length": "zork"
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "same"),
+    [
+        (2**53 + 1, str(2**53 + 1), True),
+        (2**53 + 1, str(2**53), False),
+        (0.1, "0.1", True),
+        (0.1, "0.10", True),
+        (0.1, "0.1000000000000000055", False),
+        (1000, "1e3", True),
+        (1000, "1_000", False),
+        (1, True, False),
+        (10**400, "1e400", True),
+        (5, "five", False),
+    ],
+)
+def test_a_number_and_a_text_are_compared_exactly(value, written, same):
+    assert _same(value, written) is _same(written, value) is same
 
 
 def test_a_price_keeps_the_unit_that_its_values_had():

@@ -8,7 +8,6 @@ from hypothesis import given, strategies as st
 from provider_pipeline import RuleValidator
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
@@ -41,7 +40,7 @@ def judged(pages: list[tuple[int, list[Any]]], **options: Any):
     judge = ListingJudge(TWO, **options)
     rows = [row for number, items in pages for row in judge.add_page({"data": items}, endpoint=number)]
     verdict = judge.verdict()
-    return list(latest_versions(rows, verdict.superseded)), verdict
+    return list(verdict.settled(rows)), verdict
 
 
 def test_a_model_of_two_endpoints_is_one_row_of_the_first_ones_values_with_its_gaps_filled():

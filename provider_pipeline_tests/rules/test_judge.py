@@ -192,8 +192,34 @@ def test_too_many_bad_rows_make_the_listing_invalid():
 
 @pytest.mark.parametrize("none", [None, 0, -1, "0", ""])
 def test_a_limit_of_zero_or_minus_one_means_no_limit(none):
-    rows = judged(changed(lambda _, item: item.update(context_length=none)))["extracted_models"]
-    assert {row["context_length"] for row in rows} == {None}
+    result = judged(changed(lambda _, item: item.update(context_length=none)))
+    assert result["valid"]
+    assert {row["context_length"] for row in result["extracted_models"]} == {None}
+    assert types(result, "info") == ([] if none in (None, "") else ["no_limit"])
+
+
+def test_limits_of_minus_one_are_counted_and_others_below_zero_hold_the_listing():
+    result = judged(changed(lambda n, item: item.update(context_length=-1) if n < 15 else None))
+    assert result["valid"]
+    (noted,) = [issue for issue in result["issues"] if issue["type"] == "no_limit"]
+    assert noted["message"].startswith("15 values of context_length are 0 or -1")
+    assert types(judged(changed(lambda n, item: item.update(context_length=-7) if n < 15 else None))) == [
+        "negative_limit"
+    ]
+
+
+def test_the_only_model_s_value_that_turns_odd_holds_the_listing():
+    good = {"data": samples.RICH["data"][:1]}
+    odd = {"data": [{**good["data"][0], "context_length": -7}]}
+    assert types(judged(odd, previous=judged(good)["extracted_models"])) == ["negative_limit"]
+
+
+@pytest.mark.parametrize(("field", "column", "value", "reason"), ODD_VALUES)
+def test_one_odd_value_of_a_server_with_one_model_holds_nothing(field, column, value, reason):
+    result = judged({"data": [{**copy.deepcopy(samples.RICH["data"][0]), field: value}]})
+    assert result["valid"]
+    assert reason in types(result, "warning")
+    assert result["extracted_models"][0][column] is None
 
 
 def test_a_price_of_minus_one_means_no_price_and_zero_is_free():
@@ -242,6 +268,12 @@ def test_routing_patterns_and_specimens_are_no_models(name):
     assert (result["extracted_models"], types(result, "info")) == (ROWS, ["not_a_model"])
 
 
+def test_agents_in_a_list_of_models_are_no_models():
+    result = judged({"data": [*samples.RICH["data"], {"id": "acme/writer", "object": "agent"}]})
+    assert result["valid"]
+    assert (result["extracted_models"], types(result, "info")) == (ROWS, ["not_a_model"])
+
+
 def test_a_default_is_no_model_only_where_it_is_a_key():
     item = {"object": "model", "owned_by": "me"}
     keyed = {"jmespath_rule": "with_keys(@)", "fields": {"id": "_key"}, "capability_rules": []}
@@ -266,6 +298,33 @@ def test_pages_are_judged_together_and_repeats_across_pages_are_seen():
     assert paged.add_page(first) + paged.add_page(second) == rows
     assert paged.verdict().profile == whole.verdict().profile
     assert [issue["type"] for issue in paged.verdict().issues] == ["duplicate_ids"]
+
+
+def test_a_price_on_which_the_pages_disagree_is_unknown_in_any_order():
+    other = copy.deepcopy(samples.RICH["data"][0])
+    other["pricing"]["prompt"] = "0.000123"
+    for pages in ([samples.RICH, {"data": [other]}], [{"data": [other]}, samples.RICH]):
+        judge = ListingJudge(ExtractionRule.parse(RICH_RULE))
+        rows = [row for page in pages for row in judge.add_page(page)]
+        verdict = judge.verdict()
+        (row,) = [row for row in verdict.settled(rows) if row["model_id"] == other["id"]]
+        assert (row["input_price"], row["output_price"]) == (None, ROWS[0]["output_price"])
+        assert row["meta_hash"] == meta_hash(row)
+        assert [issue["severity"] for issue in verdict.issues] == ["warning"]
+
+
+def test_where_a_later_endpoint_s_pages_disagree_the_first_endpoint_s_price_stays():
+    endpoint = {"selector": "data[*]", "fields": {"id": "id", "context_length": "size"}}
+    rule = ExtractionRule.parse(
+        {"model_list_config": {"endpoint": [{**endpoint, "endpoint": "/a"}, {**endpoint, "endpoint": "/b"}]}}
+    )
+    judge = ListingJudge(rule)
+    rows = [
+        row
+        for place, size in ((0, 1000), (1, 2000), (1, 3000))
+        for row in judge.add_page({"data": [{"id": "m", "size": size}]}, endpoint=place)
+    ]
+    assert [row["context_length"] for row in judge.verdict().settled(rows)] == [1000]
 
 
 def test_an_error_of_the_watch_ends_the_judgement():

@@ -22,15 +22,18 @@ from provider_pipeline.rules.work import Work
         ("1.5M", 1_500_000),
         ("32,768", 32_768),
         (None, None),
-        (0, None),
         (" ", None),
-        ("0K", None),
-        ("-1", None),
         ("0.001M tokens", 1000),
     ],
 )
 def test_a_limit_is_read_however_it_is_written(value, limit):
     assert read_limit(value, 10**8) == limit
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0, "0", "0K", "-1"])
+def test_zero_and_minus_one_state_no_limit(value):
+    with pytest.raises(BadValueError, match="no limit"):
+        read_limit(value, 10**8)
 
 
 @pytest.mark.parametrize(

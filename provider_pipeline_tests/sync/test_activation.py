@@ -11,6 +11,7 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 from provider_pipeline.sync.repair.review import approve_task, propose_rule
 from provider_pipeline.sync.repair.worker import Repair, answer_tasks, improve_rule
@@ -40,6 +41,25 @@ def sync(fleet: Fleet) -> dict:
 def asked(server: HTTPServer) -> set[str]:
     """The requests that the provider received, with or without its key."""
     return {request.environ["REQUEST_URI"] for request, _ in server.log}
+
+
+def test_a_rule_that_only_asks_otherwise_for_pages_that_are_read_waits_for_nobody(fleet: Fleet):
+    page = {**listing(*CHAT_MODELS), "has_more": False, "last_id": CHAT_MODELS[-1]}
+    fleet.add("acme", page)
+    sync(fleet)
+    with fleet.database.session() as session:
+        provider = catalog.providers.get(session, "acme")
+        active = stored_rule(catalog.rule_versions.active(session, provider.id))
+        pagination = active.endpoints[0].pagination
+        assert pagination is not None
+        other = {**pagination, "also": ["starting_after"]}
+        endpoints = (active.endpoints[0].model_copy(update={"pagination": other}),)
+        rule = active.model_copy(update={"endpoints": endpoints})
+        version = store_rule(session, provider.id, rule, origin="manual", activate=True)
+        session.commit()
+        repair = improve_rule(session, "acme")
+        assert (repair.status, repair.version, repair.fits) == ("kept", version, True)
+        assert len(catalog.rule_versions.list_rule_versions(session, provider.id)) == 2
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.rules.document import Detail
-from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.sync.config import StoredResponse, stored_rule
 from provider_pipeline.sync.repair.generate import (
@@ -238,7 +237,7 @@ def test_the_stored_response_read_again_gives_the_same_rows(kind: str, request: 
         ]
     verdict = judge.verdict()
     assert verdict.valid
-    rows = latest_versions(read, verdict.superseded)
+    rows = verdict.settled(read)
     assert {row["model_id"]: row["meta_hash"] for row in rows} == {
         model_id: row["meta_hash"] for model_id, row in table(fleet).items()
     }

@@ -1,6 +1,8 @@
 """ModelSyncer, against real HTTP and a real PostgreSQL."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -71,6 +73,29 @@ def test_only_the_changed_row_is_written(fleet: Fleet):
     ]
     after = fleet.rows("acme")
     assert {model for model in before if before[model] != after[model]} == {"gpt-4o"}
+
+
+def test_the_time_of_the_request_in_every_model_is_no_change(fleet: Fleet):
+    """The rule was written from a sample in which the times differed, so they looked like facts."""
+
+    def at(*moments: datetime) -> dict[str, Any]:
+        listed = listing(*CHAT_MODELS)
+        for model, moment in zip(listed["data"], moments, strict=True):
+            model["created_at"] = moment.isoformat()
+        return listed
+
+    fleet.add("acme", at(*(datetime(2025, month, 3, 4, 5, tzinfo=UTC) for month in range(1, 6))))
+    sync(fleet, "acme")
+    now = datetime.now(UTC)
+    fleet.serve("acme", at(*[now] * 5))
+    result = sync(fleet, "acme")
+    assert [change["changed"]["metadata_json"][1] for change in result["changes"]] == [{"owned_by": "acme"}] * 5
+    assert "request_time" in [issue["type"] for issue in result["issues"]]
+    before = fleet.rows("acme")
+    fleet.serve("acme", at(*[now + timedelta(seconds=5)] * 5))
+    result = sync(fleet, "acme")
+    assert (result["models_updated"], result["models_unchanged"]) == (0, 5)
+    assert fleet.rows("acme") == before
 
 
 def test_a_dry_run_reports_changes_and_makes_none(fleet: Fleet):

@@ -3,13 +3,13 @@
 The vocabulary (keys and values of booleans, features, parameters, tasks, modalities) is data (`data/signals.toml`).
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.rules.document import PREDICATE_KINDS
 from provider_pipeline.rules.generation.shape import Column, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal, path_expression, quote_key
+from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key
 from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
 
 _MAX_PREDICATES: Final = 40
@@ -63,21 +63,22 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     modalities = {fields.get("input_modalities"), fields.get("output_modalities")}
     booleans = [column for column in shape.columns.values() if column.share(bool) > 0.9 or _boolean_spelling(column)]
     stated = [statement for column in booleans for statement in _boolean(column)]
+    never_chat = _never_chat(shape)
     denied: dict[str, list[str]] = {}
     for capability, predicate, kind in stated:
         if kind == _DENIES:
             denied.setdefault(capability, []).append(predicate)
     for capability, predicate, kind in stated:
         # What takes images without chatting about them is no vision model: it edits or embeds them.
-        unless = _unless(denied.get("chat", ())) if capability == "vision" and kind == _STATES else ""
-        yield capability, predicate + unless, kind
+        contrary = {"vision": denied.get("chat", ()), "chat": never_chat}.get(capability, ())
+        yield capability, predicate + (_unless(contrary) if kind == _STATES else ""), kind
     for column in shape.columns.values():
         if column.expression in modalities:
             continue
         if column.share((dict, bool)) > 0.9:
             yield from _object(column, shape)
         elif column.share(list) > 0.9:
-            yield from _list(column, denied)
+            yield from _list(column, denied, never_chat)
             yield from _tasks(column)
         elif column.share(str) > 0.9:
             yield from _tasks(column)
@@ -217,8 +218,26 @@ def _comma_list(column: Column) -> Iterator[Statement]:
             yield capability, f"contains(split({column.expression}, ','), {literal(part)})", _STATES
 
 
-def _list(column: Column, denied: Mapping[str, list[str]]) -> Iterator[Statement]:
-    """A list of features, parameters or endpoints; `denied` holds what booleans deny, and parameters don't override."""
+def _never_chat(shape: Shape) -> list[str]:
+    """The predicates of items whose one task rules out chat; a feature `chat`, which some give to all, is weaker."""
+    found = [
+        (capability, predicate)
+        for column in shape.columns.values()
+        if column.share(str) > 0.9
+        for capability, predicate, kind in _tasks(column)
+        if kind == _STATES
+    ]
+    return list(dict.fromkeys(predicate for capability, predicate in found if capability in ("embedding", "rerank")))
+
+
+def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[str]) -> Iterator[Statement]:
+    """A list of features, parameters or endpoints.
+
+    Args:
+        column: The list.
+        denied: What booleans deny, which parameters don't override.
+        never_chat: Predicates of items that don't chat, whatever their features.
+    """
     signals = read_table("signals.toml")
     key, path = _key(column), column.expression
     texts = _texts(column)
@@ -235,6 +254,9 @@ def _list(column: Column, denied: Mapping[str, list[str]]) -> Iterator[Statement
                 continue
             held = [text for text in texts if squashed(enum_word(text)) in tokens]
             unless = _unless(denied.get(capability, ())) if kind == "parameters" else ""
+            if kind == "features" and capability == "chat":
+                unless = _unless(never_chat)
+                yield from _other_purposes(path, texts, held)
             for text in held:
                 yield capability, f"contains({path}, {literal(text)}){unless}", _WEAK if all_weak else _STATES
             # A list of endpoints is complete, if it is the model's own; lists of features and parameters often are not.
@@ -244,6 +266,19 @@ def _list(column: Column, denied: Mapping[str, list[str]]) -> Iterator[Statement
             if kind == "endpoints" and held and not all_weak and capability in ("chat", "embedding", "rerank"):
                 unsure = [text for text in texts if squashed(text) in weak.get(capability, ())]
                 yield capability, _lacking(path, [*held, *unsure]), _DENIES
+
+
+def _other_purposes(path: str, texts: Sequence[str], chat: Sequence[str]) -> Iterator[Statement]:
+    """Where features name chat for some models, one that has another purpose is no chat model by its name alone."""
+    features = read_table("signals.toml")["features"]
+    others = [
+        text
+        for text in texts
+        if text not in chat and set(_listing(text, features["values"])) & set(features["purposes"])
+    ]
+    if chat and others:
+        named = " || ".join(f"contains({path}, {literal(text)})" for text in others)
+        yield "chat", f"({named}) && {_lacking(path, chat)}", _UNSURE
 
 
 def _lacking(path: str, texts: Iterable[str]) -> str:
@@ -319,13 +354,26 @@ def _named_modalities(value: Any) -> list[str]:
         return []
 
 
+def _modalities_by(shape: Shape, expression: str) -> set[str]:
+    """The modalities that an expression which is no plain path, such as a part of a text, finds in the sample."""
+    read = compiled(expression)
+    named: set[str] = set()
+    for path in read.paths:
+        for text in _texts(shape.columns.get(path, Column(path))):
+            item: Any = text
+            for key in reversed(path):
+                item = {key: item}
+            named.update(_named_modalities(compile_expression(expression)(item)))
+    return named
+
+
 def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str], str], Container[str]] | None:
     """A modality path, how the listing spells a modality there, and the modalities that it names."""
     if expression is None:
         return None
     column = shape.column_at(expression)
     if column is None:
-        return expression, lambda modality: modality, ("image", "audio", "video")
+        return expression, lambda modality: modality, _modalities_by(shape, expression)
     if column.share((list, str)) < 0.9:
         return None
     by_name: dict[str, str] = {}

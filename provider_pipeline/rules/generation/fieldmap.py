@@ -7,8 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
@@ -19,7 +17,7 @@ from provider_pipeline.rules.ids import family_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import path_expression, quote_key
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import BadValueError, enum_word, number, read_limit
+from provider_pipeline.rules.values import NO_LIMIT, BadValueError, enum_word, moment, number, read_limit
 
 _FIELD_ORDER: Final = ("id", "name", *list(FIELD_COLUMNS)[3:])
 
@@ -265,9 +263,9 @@ def _served_first(found: list[FieldChoice]) -> list[FieldChoice]:
 def _is_limit(value: Any) -> bool:
     try:
         found = read_limit(value, _MAX_TOKENS)
-    except BadValueError:
-        return False
-    return found is not None or value in (0, -1, "", "0")
+    except BadValueError as error:
+        return error.reason == NO_LIMIT
+    return found is not None or value == ""
 
 
 def _output_choice(found: list[FieldChoice], context: FieldChoice | None) -> FieldChoice | None:
@@ -389,7 +387,7 @@ def _junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return f
         return "zero"
     if common in known and times >= _COMMON_SHARE * len(column.values):
         return f"the constant of {known[common]}"
-    moments = [moment for value in column.values if (moment := _moment(value)) is not None]
+    moments = [found for value in column.values if (found := moment(value)) is not None]
     if len(column.values) == 1:
         has_time = moments or type(column.values[0]) in (int, float)
         return "a single model: a date cannot be told from the time of the request" if has_time else None
@@ -406,18 +404,3 @@ def _junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return f
         if scale == 1000:
             return "milliseconds"
     return None
-
-
-def _moment(value: Any) -> float | None:
-    """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
-    try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-    return None if moment.time() == time() else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.places import place_changes, with_places_of
+from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
-from provider_pipeline.sync.repair.shadow import Evidence, evaluate_candidate
+from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
+
+_IS_BETTER: Final = "is_better_than_the_active_rule"
+"""The gate that applies only where the active rule reads the response too."""
 
 Decision = Literal["activated", "kept", "needs_review"]
 
@@ -76,13 +79,15 @@ def try_activate(
     origin: str,
     task_id: int | None = None,
     activate: bool | None = None,
+    only_better: bool = False,
     created_by_id: int | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> ActivationResult:
     """Runs a candidate beside the active rule, stores it, and activates it if it passes every gate.
 
-    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; `between` is
-    called as in `evaluate_candidate`.
+    `response` is the one that the candidate was written for; `activate` True or False overrules the gates; with
+    `only_better`, a candidate that is no better than a rule that fits is dropped instead of put before a person;
+    `between` is called as in `evaluate_candidate`.
 
     Raises:
         RuleJudgingError: The candidate is a proposal, and its judging failed; nothing was written.
@@ -93,7 +98,7 @@ def try_activate(
     # Gathering the evidence takes seconds, in which a person may have activated another rule.
     catalog.rule_versions.require_active(session, provider_id, None if active is None else active.version)
     run = evidence.failing
-    if active is not None and candidate.rule.digest == active.digest:
+    if active is not None and (candidate.rule.digest == active.digest or _only_asks_otherwise(candidate, active, run)):
         status: Decision = "kept" if run.candidate.valid else "needs_review"
         reason = f"rule version {active.version} is what a new rule would be" + (
             "" if run.candidate.valid else f", and does not fit: {run.candidate.reason}"
@@ -102,6 +107,8 @@ def try_activate(
     gates = judge_candidate(evidence)
     failed = [gate for gate in gates if not gate.passed]
     reason = _reason(failed, candidate) if activate is None else "as asked"
+    if only_better and active is not None and any(gate.name == _IS_BETTER for gate in failed):
+        return ActivationResult("kept", reason, active.version, True, (), evidence)
     version = candidate.version or store_rule(
         session,
         provider_id,
@@ -139,6 +146,20 @@ def try_activate(
         )
     fits = run.active is not None and run.active.valid
     return ActivationResult("needs_review", reason, version, fits, gates, evidence)
+
+
+def _only_asks_otherwise(
+    candidate: CandidateRule, active: catalog.rule_versions.StoredRuleVersion, run: ShadowRun
+) -> bool:
+    """Whether our generator only writes anew how to ask for pages that the active rule reads well: nothing to gain."""
+    rule = readable_rule(active)
+    return (
+        rule is not None
+        and candidate.version is None
+        and run.active is not None
+        and run.active.valid
+        and without_asking_hints(rule).digest == without_asking_hints(candidate.rule).digest
+    )
 
 
 def _evidence(

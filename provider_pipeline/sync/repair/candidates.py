@@ -18,7 +18,7 @@ from provider_pipeline.sync.config import Page, Response, StoredResponse, first_
 from provider_pipeline.sync.outcome import blocking_reason
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
 
-_MAX_COMPARED_PAGES: Final = 20
+MAX_COMPARED_PAGES: Final = 20
 """Pages of each endpoint whose structure is compared."""
 
 
@@ -167,6 +167,6 @@ def differences_between(active: ExtractionRule, good: Response, response: Respon
 def _page_pairs(active: ExtractionRule, good: Response, response: Response) -> Iterable[tuple[list[Any], list[Any]]]:
     """The first pages of each endpoint, in both responses."""
     return (
-        (first_pages(good, position, _MAX_COMPARED_PAGES), first_pages(response, position, _MAX_COMPARED_PAGES))
+        (first_pages(good, position, MAX_COMPARED_PAGES), first_pages(response, position, MAX_COMPARED_PAGES))
         for position in range(len(active.endpoints))
     )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from provider_pipeline.rules.comparison import Comparison, RowComparer
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.overriding import apply_override
 
@@ -254,7 +253,7 @@ class _Reader:
 
     def kept(self) -> list[dict[str, Any]]:
         """The kept rows, one per model."""
-        return list(latest_versions(self._rows, self._judge.verdict().superseded))
+        return list(self._judge.verdict().settled(self._rows))
 
     def result(self) -> RuleResult:
         """The result; an endpoint with pages but no rows means another shape of response, which counts as no models."""

@@ -286,6 +286,7 @@ def _repair(
         response,
         origin="regenerated",
         task_id=None if task is None else task.id,
+        only_better=task is not None and task.is_growth and task.proposed_version is None,
         between=between,
     )
     status, reason = result.status, result.reason

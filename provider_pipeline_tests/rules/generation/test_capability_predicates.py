@@ -186,3 +186,33 @@ def test_lists_of_features_state_and_a_medium_among_them_states_weakly(item, exp
         assert "audio_input" not in states
     else:
         assert states == expected
+
+
+@pytest.mark.parametrize("chat", [["chat"], {"chat": True}], ids=["a feature", "a boolean"])
+def test_a_task_that_rules_out_chat_wins_over_a_feature_that_all_models_have(chat):
+    tasks = {"acme-ranker": "rerank", "acme-vectors": "embedding", "acme-talk": "chat"}
+    states = states_of(*({"id": name, "mode": task, "capabilities": chat} for name, task in tasks.items()))
+    assert {name: each.get("chat") for name, each in states.items()} == {
+        "acme-ranker": False,
+        "acme-vectors": False,
+        "acme-talk": True,
+    }
+
+
+def test_a_model_whose_features_name_another_purpose_is_no_chat_model_by_its_name():
+    features = {"gpt-4o-edits": ["autocomplete"], "gpt-4o": ["chat"], "gpt-4.1": ["vision"], "gpt-4.1-mini": []}
+    states = states_of(*({"id": name, "capabilities": named} for name, named in features.items()))
+    assert {name: each.get("chat") for name, each in states.items()} == {
+        "gpt-4o-edits": None,
+        "gpt-4o": True,
+        "gpt-4.1": True,
+        "gpt-4.1-mini": True,
+    }
+
+
+@pytest.mark.parametrize(("other", "vision"), [("text->text", None), ("text+image->text", False)])
+def test_an_arrow_without_an_image_denies_vision_only_where_other_arrows_name_images(other, vision):
+    arrows = {"gpt-4o": "text->text", "gpt-4.1": other, "gpt-4.1-mini": "text->text"}
+    states = states_of(*({"id": name, "architecture": {"modality": arrow}} for name, arrow in arrows.items()))
+    assert states["gpt-4o"].get("vision") is vision
+    assert "image_generation" not in states["gpt-4o"]

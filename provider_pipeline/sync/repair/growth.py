@@ -1,0 +1,48 @@
+"""Offers a better rule for a listing that has grown, by a task that is answered at once."""
+
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+from sqlalchemy.orm import Session
+
+from provider_pipeline import catalog
+from provider_pipeline.rules.growth import growth
+from provider_pipeline.sync.config import StoredResponse, first_pages
+from provider_pipeline.sync.extract import parse_pages
+from provider_pipeline.sync.load import Loaded
+from provider_pipeline.sync.repair.candidates import MAX_COMPARED_PAGES
+from provider_pipeline.sync.repair.worker import LEASE, answer_task, worker_name
+
+
+def follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
+    """Has a new rule tried if an accepted listing holds something that the one before did not, and that nobody reads.
+
+    Commits. The listing must not have been closed. There is one task for each addition, ever, and none
+    while another task of the provider waits for a worker.
+    """
+    rule, last = loaded.listing.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
+    issues = []
+    for position in range(len(rule.endpoints)):
+        stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_COMPARED_PAGES)
+        after = [document for _, document in parse_pages(stored)]
+        before = partial(first_pages, last, position, MAX_COMPARED_PAGES)
+        issues += [each.issue() for each in growth(rule, before, after, endpoint=position)]
+    if not issues or catalog.tasks.was_asked(session, loaded.provider_id, issues):
+        return
+    task = catalog.tasks.open_rule_gen_task(
+        session, loaded.provider_id, raw_response_id=loaded.outcome.raw_response_id, issues=issues
+    )
+    worker = worker_name()
+    claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=LEASE, task_id=task.id)
+    session.commit()
+    if claimed is not None:
+        answer_task(session, claimed, worker=worker)
+
+
+def has_grown(loaded: Loaded) -> bool:
+    """Whether a listing may have grown: it was accepted, is new, and was compared with an earlier one."""
+    outcome = loaded.outcome
+    return (
+        loaded.written is not None and outcome.listing_changed and loaded.listing.plan.state.raw_response_id is not None
+    )
