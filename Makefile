@@ -35,6 +35,8 @@ demo-ui: $(APP)
 dev: $(APP)
 	@exec $(BIN)/provider-pipeline dev $(ARGS)
 
+# Compiled code is kept whatever the environment says: else each worker and each process that a test starts compiles anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: install
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

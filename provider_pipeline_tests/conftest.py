@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +67,14 @@ def working_folder() -> Iterator[Path]:
     """A folder on fast storage with a short path, which another user can be given; removed afterwards."""
     with _working_folder() as folder:
         yield folder
+
+
+@pytest.fixture
+def one_day() -> None:
+    """The test begins and ends on the same day in UTC: it waits if that day ends within a minute."""
+    now = datetime.now(UTC)
+    if (now + timedelta(minutes=1)).date() > now.date():
+        time.sleep(61)
 
 
 @pytest.fixture

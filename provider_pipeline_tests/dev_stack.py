@@ -75,6 +75,12 @@ def graphql(port: int, query: str, **variables) -> dict:
         return json.load(answer)["data"]
 
 
+def away_from_the_hour() -> None:
+    """Waits if the hourly schedule could fire before a test has switched it off."""
+    if (until_the_hour := 3600 - time.time() % 3600) < 120:
+        time.sleep(until_the_hour)
+
+
 def eventually(question, *, seconds: int = 300):
     """The first answer that is true, asked for until then."""
     deadline = time.monotonic() + seconds

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from provider_pipeline_tests.browser import chromium
 from provider_pipeline_tests.dev_stack import (
     LAUNCH,
     REPOSITORY,
+    away_from_the_hour,
     dev,
     eventually,
     finished_runs,
@@ -141,8 +141,7 @@ def ui(home: Path, tmp_path: Path) -> Iterator[Ui]:
     main = "from provider_pipeline.cli import main; main()"
     command = [sys.executable, "-c", main, "dev", "--port", str(port)]
     extra = {"PROVIDER_PIPELINE_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    if (until_the_hour := 3600 - time.time() % 3600) < 120:
-        time.sleep(until_the_hour)  # or the schedule fires before it can be switched off
+    away_from_the_hour()
     with dev(command, home=home, log=log, **extra) as process:
         eventually(lambda: only_people_launch(port))
         eventually(lambda: {"acme", "deepseek"} <= set(partitions_of(port)))
@@ -160,6 +159,7 @@ def ui(home: Path, tmp_path: Path) -> Iterator[Ui]:
 def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(ui: Ui):
     ui.launches(SYNC, "acme")
     assert ui.waits_for(SYNC, 1) == ["SUCCESS"]
+    today = datetime.now(UTC).date().isoformat()  # of the changes: the digest is asked for minutes later
     ui.open("/assets/provider_model?view=partitions&partition=acme")
     ui.sees("Materialized", exact=True)
     for told in ("acme/acme-large-2", "acme-reason-1", "+20.0%"):
@@ -192,7 +192,6 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
     ui.sees(re.compile(r"deepseek: the selector"))
     ui.keeps("fleet-run")
 
-    today = datetime.now(UTC).date().isoformat()
     tags = [{"key": "dagster/partition", "value": today}]
     run = {"selector": {**REPOSITORY, "pipelineName": DIGEST}, "mode": "default", "executionMetadata": {"tags": tags}}
     assert graphql(ui.port, LAUNCH, run=run)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"

@@ -8,9 +8,9 @@ import gc
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import dagster as dg
@@ -22,7 +22,9 @@ from werkzeug import Request, Response
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.patterns import PatternSet, parse_pattern
 from provider_pipeline.sync.extract import extract_listing
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.load import load_listings
@@ -87,16 +89,21 @@ def calls_of_judging(predicates: int, models: int) -> int:
         }
     )
     page = [{"id": f"model-{number}", "tags": ["other"]} for number in range(models)]
-    judge, count = ListingJudge(rule), Counter[str]()
-    before = sys.getprofile()
+    judge = ListingJudge(rule)
+    return calls(lambda: judge.add_page(page)).total()
+
+
+def calls(action: Callable[[], object]) -> Counter[CodeType]:
+    """How often each Python function is called in an action."""
+    count, before = Counter[CodeType](), sys.getprofile()
     gc.disable()  # what earlier tests left behind would call its finalizers here
-    sys.setprofile(lambda _frame, kind, _argument: count.update((kind,)))
+    sys.setprofile(lambda frame, kind, _argument: count.update((frame.f_code,) if kind == "call" else ()))
     try:
-        judge.add_page(page)
+        action()
     finally:
         sys.setprofile(before)
         gc.enable()
-    return count["call"]
+    return count
 
 
 def sync(fleet: Fleet, slug: str = "acme") -> None:
@@ -228,6 +235,13 @@ def test_what_a_rule_asks_of_models_that_say_the_same_is_asked_once():
     calls_of_judging(1, 100)  # names that are met for the first time are looked at closer
     more = calls_of_judging(101, 100) - calls_of_judging(1, 100)
     assert more == 4 * 100  # once for each of the hundred predicates more, and not for each of the hundred models
+
+
+def test_another_rule_is_written_without_compiling_the_shipped_patterns_again():
+    RuleGenerator().analyze_sample(listing("gpt-4o", "acme-small-2"))
+    count = calls(lambda: RuleGenerator().analyze_sample(listing(*MODELS)))
+    assert count[PatternSet.__init__.__code__] == 0
+    assert count[parse_pattern.__code__] == 0
 
 
 def test_no_byte_of_a_listing_is_parsed_that_the_server_says_has_not_changed(acme: Fleet):

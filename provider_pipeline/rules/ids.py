@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -184,7 +184,8 @@ def families() -> tuple[Family, ...]:
     return tuple(found)
 
 
-def capability_patterns() -> dict[str, list[str]]:
+@functools.cache
+def capability_patterns() -> Mapping[str, Sequence[str]]:
     """All shipped knowledge of names as a rule's ordered patterns: the families, then the learnt patterns."""
     patterns = family_patterns()
     for entry in read_table("learnt.toml").get("pattern", ()):

@@ -20,6 +20,7 @@ from provider_pipeline_tests.database_contents import contents
 from provider_pipeline_tests.dev_stack import (
     LAUNCH,
     LOCATIONS,
+    away_from_the_hour,
     dev,
     environment,
     eventually,
@@ -28,6 +29,7 @@ from provider_pipeline_tests.dev_stack import (
     graphql,
     partitions_of,
     processes_of,
+    stop_schedule,
 )
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 from provider_pipeline_tests.locked import ROOT, entries, needed_by, requirement
@@ -194,10 +196,12 @@ def test_dev_from_a_wheel_repairs_the_changed_provider_takes_launches_and_ends_e
     log = tmp_path / "dev.log"
     command = [wheel_environment / "bin" / "provider-pipeline", "dev", "--demo", "--port", str(port)]
     monkeypatch.chdir(tmp_path)  # not a checkout
+    away_from_the_hour()
     with dev(command, home=clone, log=log, PROVIDER_PIPELINE_HOME=str(clone / ".home")) as process:
         (entry,) = eventually(lambda: graphql(port, LOCATIONS)["workspaceOrError"]["locationEntries"])
         assert entry["name"] == "provider_pipeline"
         assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+        eventually(lambda: stop_schedule(port, "hourly_sync_schedule"))  # its run would hold what is launched below
         assert eventually(lambda: finished_runs(port, "regenerate_provider_rules_job")) == ["SUCCESS"], log.read_text()
 
         selector = {

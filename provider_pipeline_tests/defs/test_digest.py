@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, catalog
@@ -19,6 +20,7 @@ def digest_of(fleet: Fleet, instance: dg.DagsterInstance, day: datetime) -> dict
     return dict(event.materialization.metadata)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_day_is_summed_up_for_people_and_for_programs(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme", listing(*CHAT_MODELS))
     assert run_fleet(definitions(fleet.database.url), instance).success
@@ -32,6 +34,7 @@ def test_a_day_is_summed_up_for_people_and_for_programs(fleet: Fleet, instance: 
     assert today["told"].value is False  # the day has not ended
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_day_that_has_ended_is_sent_once_and_an_empty_one_never(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme", listing(*CHAT_MODELS))
     with fleet.database.session() as session:
@@ -47,6 +50,7 @@ def test_a_day_that_has_ended_is_sent_once_and_an_empty_one_never(fleet: Fleet, 
     assert kinds.count("daily_digest") == 1
 
 
+@pytest.mark.usefixtures("one_day")
 def test_the_days_begin_with_the_catalogues_first_one(fleet: Fleet):
     today = datetime.now(UTC).date()
     with fleet.database.session() as session:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 
 from provider_pipeline.definitions import defs
 from provider_pipeline.defs.resources import CatalogResource
@@ -41,6 +42,7 @@ def digest_tick(fleet: Fleet, instance: dg.DagsterInstance, at: datetime):
     return DIGEST(context)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_the_digest_of_the_day_before_is_requested_even_if_no_sensor_has_added_its_partition(
     fleet: Fleet, instance: dg.DagsterInstance
 ):
@@ -51,6 +53,7 @@ def test_the_digest_of_the_day_before_is_requested_even_if_no_sensor_has_added_i
     assert instance.get_dynamic_partitions("catalog_days") == [today]
 
 
+@pytest.mark.usefixtures("one_day")
 def test_no_digest_is_requested_for_a_day_before_the_catalogues_first_one(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("acme")
     tick = digest_tick(fleet, instance, datetime.now(UTC))

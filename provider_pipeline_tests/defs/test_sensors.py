@@ -49,6 +49,7 @@ def test_partitions_follow_the_providers_but_not_under_a_run(wanted, existing, i
     assert (changes.add, changes.delete) == (add, delete)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_enabled_providers_get_partitions_and_disabled_ones_lose_theirs(fleet: Fleet, instance: dg.DagsterInstance):
     fleet.add("one")
     fleet.add("two")

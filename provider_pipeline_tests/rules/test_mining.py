@@ -1,12 +1,15 @@
 import dataclasses
 import random
 
+import pytest
+
 from provider_pipeline.rules.ids import capability_patterns, family_patterns
 from provider_pipeline.rules.matching import CapabilityMatcher, capability_names
 from provider_pipeline.rules.mining import (
     LEARNT_FILE,
     MIN_VENDORS,
     Fact,
+    Learnt,
     contradicted_facts,
     learn_shipped,
     learnt_text,
@@ -60,25 +63,31 @@ def test_a_proposal_works_as_a_rule_s_pattern():
     assert CapabilityMatcher().match_capabilities("new/thing-chat-large", rules) == []
 
 
-SHIPPED = shipped_facts()
+@pytest.fixture(scope="module")
+def facts() -> tuple[Fact, ...]:
+    """The facts that are shipped."""
+    return tuple(shipped_facts())
 
 
-LEARNT = learn_shipped(SHIPPED)
+@pytest.fixture(scope="module")
+def learnt(facts: tuple[Fact, ...]) -> Learnt:
+    """What they teach: learnt when the first test asks, not by every worker that collects this file."""
+    return learn_shipped(facts)
 
 
-def test_learning_again_gives_exactly_the_shipped_file():
-    assert learnt_text(LEARNT) == LEARNT_FILE.read_text(encoding="utf-8")
+def test_learning_again_gives_exactly_the_shipped_file(learnt: Learnt):
+    assert learnt_text(learnt) == LEARNT_FILE.read_text(encoding="utf-8")
 
 
-def test_the_order_of_the_facts_does_not_change_the_shipped_file():
-    shuffled = list(SHIPPED)
+def test_the_order_of_the_facts_does_not_change_the_shipped_file(facts: tuple[Fact, ...], learnt: Learnt):
+    shuffled = list(facts)
     random.Random(7).shuffle(shuffled)
-    assert learnt_text(learn_shipped(shuffled)) == learnt_text(LEARNT)
+    assert learnt_text(learn_shipped(shuffled)) == learnt_text(learnt)
 
 
-def test_no_family_contradicts_a_fact_and_no_capabilities_exclude_each_other():
-    assert LEARNT.contradictions == ()
-    assert LEARNT.overlaps == ()
+def test_no_family_contradicts_a_fact_and_no_capabilities_exclude_each_other(learnt: Learnt):
+    assert learnt.contradictions == ()
+    assert learnt.overlaps == ()
 
 
 def test_a_family_that_contradicts_a_fact_is_reported():
@@ -91,25 +100,25 @@ def test_facts_that_contradict_each_other_or_name_no_capability_are_reported():
     assert contradicted_facts(odd) == ["quux: two facts about chat", "quux: flying is no known capability"]
 
 
-def test_the_facts_are_many_and_of_many_vendors_and_capabilities():
-    assert LEARNT.facts >= 600
-    assert LEARNT.vendors >= 40
-    assert {fact.capability for fact in SHIPPED} == set(capability_names())
+def test_the_facts_are_many_and_of_many_vendors_and_capabilities(facts: tuple[Fact, ...], learnt: Learnt):
+    assert learnt.facts >= 600
+    assert learnt.vendors >= 40
+    assert {fact.capability for fact in facts} == set(capability_names())
 
 
-def test_every_learnt_pattern_is_right_and_of_several_vendors():
-    assert LEARNT.proposals
-    for proposal in LEARNT.proposals:
+def test_every_learnt_pattern_is_right_and_of_several_vendors(learnt: Learnt):
+    assert learnt.proposals
+    for proposal in learnt.proposals:
         assert proposal.precision == 1.0
         assert proposal.providers >= MIN_VENDORS
 
 
-def test_the_families_decide_first_and_the_learnt_patterns_after_them():
+def test_the_families_decide_first_and_the_learnt_patterns_after_them(learnt: Learnt):
     families, known = family_patterns(), capability_patterns()
     for capability, patterns in known.items():
         assert patterns[: len(families[capability])] == families[capability]
-        learnt = [one.as_rule_pattern() for one in LEARNT.proposals if one.capability == capability]
-        assert patterns[len(families[capability]) :] == learnt
+        after = [one.as_rule_pattern() for one in learnt.proposals if one.capability == capability]
+        assert patterns[len(families[capability]) :] == after
 
 
 def test_words_in_names_of_every_kind_teach_nothing():
@@ -128,13 +137,13 @@ def test_words_in_names_of_every_kind_teach_nothing():
     assert learn_shipped([*noise, *some[:2]]).proposals == ()
 
 
-def test_learnt_patterns_decide_a_name_that_no_family_knows():
+def test_learnt_patterns_decide_a_name_that_no_family_knows(learnt: Learnt):
     patterns = {
-        "vision": {"patterns": {"regex": [one.pattern for one in LEARNT.proposals if one.capability == "vision"]}}
+        "vision": {"patterns": {"regex": [one.pattern for one in learnt.proposals if one.capability == "vision"]}}
     }
     assert CapabilityMatcher().match_capabilities("acme/quux-vl-9b", patterns) == ["vision"]
 
 
-def test_a_proposal_says_all_about_itself():
-    fields = {field.name for field in dataclasses.fields(LEARNT.proposals[0])}
+def test_a_proposal_says_all_about_itself(learnt: Learnt):
+    fields = {field.name for field in dataclasses.fields(learnt.proposals[0])}
     assert {"support", "providers", "held_back", "precision", "examples"} <= fields

@@ -1,5 +1,6 @@
 """A provider's capability rules: the predicates of all its endpoints, the known name patterns, and a report on both."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -140,18 +141,23 @@ def _models(listing: ListCandidate) -> list[tuple[str, Any]]:
 
 def _matching_patterns(rules: list[dict[str, Any]], ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many of each capability's patterns match anything in the sample."""
-    texts = {
-        rule["capability"]: [parse_pattern(text)[1] for text in rule["patterns"].get("regex", ())] for rule in rules
-    }
-    patterns = sorted({pattern for listed in texts.values() for pattern in listed})
-    matcher = PatternSet(patterns)
+    listed = {rule["capability"]: rule["patterns"].get("regex", ()) for rule in rules}
+    matcher, positions = _compiled(tuple(text for texts in listed.values() for text in texts))
     names = {normalise_id(model_id) for model_id in ids} - {""}
-    used = {patterns[position] for name in names for position in matcher.matches(name)}
+    used = {position for name in names for position in matcher.matches(name)}
     return {
-        capability: {"known": len(listed), "matching": sum(pattern in used for pattern in listed)}
-        for capability, listed in texts.items()
-        if listed
+        capability: {"known": len(texts), "matching": sum(positions[text] in used for text in texts)}
+        for capability, texts in listed.items()
+        if texts
     }
+
+
+@functools.lru_cache(maxsize=2)  # every rule has the shipped patterns, some with ".*" for chat
+def _compiled(texts: tuple[str, ...]) -> tuple[PatternSet, Mapping[str, int]]:
+    """The patterns as one set, and the position of each text's pattern in it."""
+    patterns: dict[str, int] = {}
+    positions = {text: patterns.setdefault(parse_pattern(text)[1], len(patterns)) for text in texts}
+    return PatternSet(list(patterns)), positions
 
 
 def _issues(contradicted: list[str], overlapping: list[str], total: int) -> list[dict[str, Any]]:
