@@ -305,7 +305,7 @@ def price_columns(prices: Prices) -> dict[str, float | None]:
 def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     """A row's amounts by component, to compare it with its earlier versions.
 
-    Amounts that are not in USD per million tokens have unit and currency in their name: they are compared with their like.
+    Amounts in other units or currencies carry these in their names, so that they are only compared with their like.
     """
     found: dict[str, float] = {}
     for component, price in (row.get("prices") or {}).items():

@@ -151,7 +151,10 @@ def converted(value: float, factor: float) -> float:
 
 def _known(name: Any) -> None:
     if not isinstance(name, str) or name not in unit_scales():
-        raise InvalidRuleError(f"unknown unit {name!r}; known units: {', '.join(sorted(unit_scales()))}")
+        raise InvalidRuleError(
+            f"unknown unit {name!r}; expected one of docs/rules.md, such as usd_per_token, usd_per_million_tokens, "
+            "usd_per_image, usd_per_second, usd_per_request"
+        )
 
 
 MAX_TEXT: Final = 20_000
