@@ -107,6 +107,7 @@ def row(provider: int, n: int) -> dict[str, Any]:
         "input_price": round((n % 97) * 0.05, 4),
         "output_price": round((n % 89) * 0.2, 4),
         "capabilities": {"chat": True, "vision": n % 5 == 0, **({"rerank": True} if n % 500 == 3 else {})},
+        "prices": {},
         "capability_sources": {"chat": "regex", "vision": "evidence"},
         "metadata_json": {"owned_by": "acme"},
         "meta_hash": f"{provider * 100_000 + n:064x}",

@@ -240,7 +240,7 @@ def _array_of(values: tuple[str, ...]) -> str:
 
 
 _AS_TEXT: Mapping[str, Callable[[Any], str | None]] = {
-    **dict.fromkeys(("capabilities", "capability_sources", "metadata_json"), _document),
+    **dict.fromkeys(("capabilities", "capability_sources", "metadata_json", "prices"), _document),
     **dict.fromkeys(("input_modalities", "output_modalities"), _array),
 }
 _TEXTS = [(name, _AS_TEXT.get(name)) for name in ROW_COLUMNS]

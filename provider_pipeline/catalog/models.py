@@ -57,6 +57,7 @@ def _selves(row: RowMapping) -> tuple[Once, Once]:
         return UNKNOWN, UNKNOWN
     set_by_people = row["overridden_fields"]
     last = {name: None if name in set_by_people else row[name] for name in MOVING_COLUMNS}
+    last["prices"] = {name: price for name, price in row["prices"].items() if f"prices.{name}" not in set_by_people}
     then = {"status": row["status"], **last, **(row["was"] or {})}
     status = then.pop("status")
     is_from_before = row["is_from_before"]

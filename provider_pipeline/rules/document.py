@@ -34,6 +34,7 @@ from provider_pipeline.rules.limits import (
 )
 from provider_pipeline.rules.pagination import Expression, NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
+from provider_pipeline.rules.prices import PRICE_FIELD, parse_currency
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.values import Unit, parse_unit
 
@@ -42,11 +43,12 @@ _ANALYSIS_KEYS: Final = {
     "fields": "fields",
     "units": "units",
     "pagination": "pagination",
+    "currency": "currency",
     "detail": "detail",
     "expect": "expect",
 }
 _PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
-_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
+_STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "currency", "pagination", "detail", "expect")
 MAX_DEPTH: Final = 100
 """Nesting of a rule's provenance; deeper, it could not be serialized again."""
 
@@ -57,6 +59,8 @@ PREDICATE_KINDS: Final = ("evidence", "counter_evidence", "unsure_evidence", "we
 
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+FieldName = Annotated[str, Field(min_length=1, max_length=100, pattern=rf"^(?:[a-z][a-z0-9_]{{0,63}}|{PRICE_FIELD})$")]
+"""A column, a key of `metadata_json`, `currency`, or a price: `price.cache_read`, `price.input.above_200000`."""
 ID_PLACEHOLDER: Final = "{id}"
 DEFAULT_ID: Final = "id || model_id || modelId || name || model || slug"
 
@@ -205,10 +209,11 @@ class Endpoint(BaseModel):
 
     path: EndpointPath | None = None
     selector: Expression
-    fields: dict[Name, Expression] = Field(
+    fields: dict[FieldName, Expression] = Field(
         default_factory=lambda: {"id": DEFAULT_ID, "name": "name"}, max_length=MAX_FIELDS
     )
-    units: dict[Name, Unit] = Field(default_factory=dict, max_length=MAX_FIELDS)
+    units: dict[FieldName, Unit] = Field(default_factory=dict, max_length=MAX_FIELDS)
+    currency: str | None = None
     pagination: dict[str, Any] | None = None
     detail: Detail | None = None
     expect: Expectation = Expectation()
@@ -227,6 +232,14 @@ class Endpoint(BaseModel):
             return units
         try:
             return {name: parse_unit(unit) for name, unit in units.items()}
+        except InvalidRuleError as error:
+            raise ValueError(error.message) from error
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, currency: str | None) -> str | None:
+        try:
+            return None if currency is None else parse_currency(currency)
         except InvalidRuleError as error:
             raise ValueError(error.message) from error
 

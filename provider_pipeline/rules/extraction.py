@@ -5,13 +5,23 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import RuleTooCostlyError
+from provider_pipeline.rules.dates import read_date
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model, is_other_object
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled, leading_keys
-from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
-from provider_pipeline.rules.rows import NUMERIC, ROW_COLUMNS, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
+from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.prices import (
+    CURRENCY_FIELD,
+    PriceReader,
+    disputed_prices,
+    merged_prices,
+    plausible_prices,
+    price_columns,
+    price_field,
+)
+from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.set_aside import SetAside
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
@@ -21,9 +31,7 @@ from provider_pipeline.rules.values import (
     read_limit,
     read_metadata,
     read_modalities,
-    read_price,
     read_text,
-    unit_factor,
 )
 from provider_pipeline.rules.work import (
     FEW_ITEMS,
@@ -40,7 +48,7 @@ from provider_pipeline.rules.work import (
     json_bytes,
 )
 
-_JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash"})
+_JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash", "prices"})
 NO_MODEL: Final = "not_a_model"
 """Reason of an item that is listed among models but is a routing pattern or a specimen: it is no fault."""
 _SOURCES: Final = ("evidence", "lookup_table", "regex", "weak_evidence")
@@ -49,7 +57,16 @@ FIELD_COLUMNS: Final[Mapping[str, str]] = {
     "id": "model_id",
     "name": "display_name",
     **{
-        name: name for name in ("display_name", *LIMIT_COLUMNS, "input_modalities", "output_modalities", *PRICE_COLUMNS)
+        name: name
+        for name in (
+            "display_name",
+            *LIMIT_COLUMNS,
+            "input_modalities",
+            "output_modalities",
+            *PRICE_COLUMNS,
+            *DATE_COLUMNS,
+            "successor_model_id",
+        )
     },
 }
 """A rule's fields that are columns of a row; every other field goes to `metadata_json` under its own name."""
@@ -105,13 +122,15 @@ class ItemReader:
             "display_name": read_text,
             **dict.fromkeys(LIMIT_COLUMNS, limit),
             **dict.fromkeys(("input_modalities", "output_modalities"), read_modalities),
+            **dict.fromkeys(DATE_COLUMNS, read_date),
+            "successor_model_id": read_text,
         }
         self._columns = [(column, get, readers[column]) for column, get in _present(fields, *readers)]
-        self._read_price = partial(read_price, largest=thresholds.max_price)
-        self._prices = [
-            (column, get, unit_factor(endpoint.units.get(column))) for column, get in _present(fields, *PRICE_COLUMNS)
-        ]
-        self._metadata = _present(fields, *(name for name in fields if name not in set(FIELD_COLUMNS.values())))
+        self._prices = PriceReader(fields, endpoint.units, currency=endpoint.currency, largest=thresholds.max_price)
+        columns = {*FIELD_COLUMNS.values(), CURRENCY_FIELD}
+        self._metadata = _present(
+            fields, *(name for name in fields if name not in columns and price_field(name) is None)
+        )
 
     def items(self, document: Any) -> list[Any] | None:
         """The items that the selector finds on a page; None if it finds no list.
@@ -195,19 +214,15 @@ class ItemReader:
                     try:
                         row[column] = read(value)
                     except BadValueError as error:
-                        self._set_aside(error, column, value, model_id)
-            for column, get, factor in self._prices:
-                if (value := get(item, work)) is not None and (usd := factor(item, work)) is not None:
-                    try:
-                        row[column] = self._read_price(value, usd)
-                    except BadValueError as error:
-                        self._set_aside(error, column, value, model_id)
+                        self._set_aside(model_id, error, column, value)
+            column = "prices"
+            prices = self._prices.read(item, work, partial(self._set_aside, model_id))
             for column, get in self._metadata:
                 if (value := get(item, work)) is not None:
                     try:
                         kept = read_metadata(value, work)
                     except BadValueError as error:
-                        self._set_aside(error, column, value, model_id)
+                        self._set_aside(model_id, error, column, value)
                     else:
                         if kept is not None:
                             metadata[column] = kept
@@ -215,6 +230,10 @@ class ItemReader:
             name = model_id if self._base_model is None else self._name_to_match(item, model_id)
             row["family"] = family_of(name)
             row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name, work)
+            if prices:
+                prices = plausible_prices(prices, row, purpose_names(), partial(self._set_aside, model_id))
+                row.update(price_columns(prices))
+            row["prices"] = prices
         except BadValueError as error:
             return Rejected(error.reason, column, error.detail, value)
         except WorkExceededError as error:
@@ -228,7 +247,7 @@ class ItemReader:
             )
         return row
 
-    def _set_aside(self, error: BadValueError, column: str, value: Any, model_id: str) -> None:
+    def _set_aside(self, model_id: str, error: BadValueError, column: str, value: Any) -> None:
         self._on_set_aside(SetAside(error.reason, column, error.detail, value, model_id))
 
     def _too_costly(self, column: str, error: WorkExceededError) -> RuleTooCostlyError:
@@ -276,6 +295,8 @@ def merged_row(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, 
     row["capabilities"] = dict(sorted(decided.items()))
     row["capability_sources"] = dict(sorted(sources.items()))
     row["metadata_json"] = {**later["metadata_json"], **first["metadata_json"]}
+    row["prices"] = merged_prices(first["prices"], later["prices"])
+    row |= price_columns(row["prices"])
     row["meta_hash"] = meta_hash(row)
     return row
 
@@ -291,8 +312,12 @@ def merged_records(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any]
     row = dict(first)
     for later in others:
         row = merged_row(row, later)
-    disputed = [column for column in NUMERIC if len({record[column] for record in records} - {None}) > 1]
+    disputed = [column for column in LIMIT_COLUMNS if len({record[column] for record in records} - {None}) > 1]
     row |= dict.fromkeys(disputed)
+    if components := disputed_prices(records):
+        row["prices"] = {name: price for name, price in row["prices"].items() if name not in components}
+        row |= price_columns(row["prices"])
+        disputed += sorted(components)
     for column in ("input_modalities", "output_modalities"):
         stated = [record[column] for record in (first, *others) if record[column]]
         row[column] = list(dict.fromkeys(each for modalities in stated for each in modalities)) if stated else None

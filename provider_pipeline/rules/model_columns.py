@@ -28,7 +28,7 @@ class ModelColumn:
     """
 
     name: str
-    type: Literal["ARRAY", "BIGINT", "DATETIME", "INTEGER", "JSONB", "NUMERIC", "TEXT"]
+    type: Literal["ARRAY", "BIGINT", "DATE", "DATETIME", "INTEGER", "JSONB", "NUMERIC", "TEXT"]
     comment: str
     nullable: bool = False
     unique: bool = False
@@ -45,6 +45,7 @@ _fact = partial(ModelColumn, listed=True, compared=True, overridable=True)
 _optional = partial(_fact, nullable=True)
 _limit = partial(_optional, type="BIGINT", unit="tokens")
 _price = partial(_optional, type="NUMERIC", unit="usd_per_million_tokens")
+_date = partial(_optional, type="DATE")
 
 PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn("id", "BIGINT", "Surrogate key.", unique=True, shown=False),
@@ -53,11 +54,24 @@ PROVIDER_MODEL_COLUMNS: Final = (
     _optional("display_name", "TEXT", "Name for people; NULL if the listing has none."),
     _optional("family", "TEXT", "Model family; NULL if unknown."),
     _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context"),
+    _limit("max_input_tokens", comment="Longest prompt, in tokens, where the provider states it; NULL if unknown."),
     _limit("max_output_tokens", comment="Longest answer, in tokens; NULL if unknown.", heading="max output"),
     _optional("input_modalities", "ARRAY", "What the model accepts, sorted; NULL if unknown."),
     _optional("output_modalities", "ARRAY", "What the model produces, sorted; NULL if unknown."),
     _price("input_price", comment="USD per 1,000,000 input tokens; NULL if unknown.", heading="USD/M in"),
     _price("output_price", comment="USD per 1,000,000 output tokens; NULL if unknown.", heading="USD/M out"),
+    _fact(
+        "prices",
+        "JSONB",
+        "Price component (input, output, cache_read, image, request ...) to amount, unit, currency, and tiers by "
+        "prompt size; an unknown price is absent.",
+        default="'{}'::jsonb",
+    ),
+    _date("released_on", comment="When the model was released; a month counts as its first day. NULL if unknown."),
+    _date("deprecated_on", comment="From when on the provider advises against using the model; NULL if unknown."),
+    _date("retires_on", comment="First day on which the model is no longer served; NULL if unknown."),
+    _date("knowledge_cutoff", comment="End of the training data; a month counts as its first day. NULL if unknown."),
+    _optional("successor_model_id", "TEXT", "The id of the model that the provider advises instead; NULL if unknown."),
     _fact(
         "capabilities",
         "JSONB",
@@ -126,5 +140,6 @@ LIMIT_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if
 PRICE_COLUMNS: Final = tuple(
     column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "usd_per_million_tokens"
 )
+DATE_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.type == "DATE")
 SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)
 HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLUMNS if column.heading is not None}

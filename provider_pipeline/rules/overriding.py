@@ -1,6 +1,7 @@
 """Manual overrides: the fields that people may set, and applying them to a row. `catalog` stores them.
 
-A field is a column, or one key of a column that is merged key by key: `capabilities.vision`, `metadata_json.owner`.
+A field is a column, or one key of a column that is merged key by key: `capabilities.vision`, `prices.cache_read`,
+`metadata_json.owner`.
 """
 
 import json
@@ -10,22 +11,27 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.dates import read_date
+from provider_pipeline.rules.model_columns import PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.prices import checked_price, component_of, price_columns, usd_per_million_tokens
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline.rules.values import BadValueError, check_storable
 
 _OVERRIDABLE: Final = {column.name: column for column in PROVIDER_MODEL_COLUMNS if column.overridable}
 OVERRIDABLE: Final = tuple(_OVERRIDABLE)
-_MERGED: Final = ("capabilities", "metadata_json")
-_CAPABILITY: Final = re.compile("[a-z][a-z0-9_]{0,63}")
+_MERGED: Final = ("capabilities", "metadata_json", "prices")
+_NAME: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 _MAX_TOKENS: Final = 2**53
 
 
 def override_fields(override: Mapping[str, Any]) -> list[str]:
-    """The fields an override sets, sorted."""
-    fields: list[str] = []
+    """The fields an override sets, sorted; a price that is also a column under both names."""
+    fields: set[str] = set()
     for column, value in override.items():
-        fields += [f"{column}.{key}" for key in value or {}] if column in _MERGED else [column]
+        fields.update([f"{column}.{key}" for key in value or {}] if column in _MERGED else [column])
+    for column in PRICE_COLUMNS:
+        if not fields.isdisjoint(same := {column, f"prices.{component_of(column)}"}):
+            fields |= same
     return sorted(fields)
 
 
@@ -34,8 +40,8 @@ def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
 
     Args:
         row: A documented row.
-        override: Columns of `OVERRIDABLE`. `capabilities` and `metadata_json` are merged key by key, the rest replaces
-            the row's values. A capability set to None becomes unknown again.
+        override: Columns of `OVERRIDABLE`. `capabilities`, `prices` and `metadata_json` are merged key by key, the
+            rest replaces the row's values. A capability or price set to None becomes unknown again.
 
     Raises:
         InvalidRuleError: The override names another column.
@@ -57,14 +63,28 @@ def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
                     capabilities[capability], sources[capability] = state, "override"
         elif column == "metadata_json":
             changed[column] = {**(row.get(column) or {}), **(value or {})}
+        elif column == "prices" or column in PRICE_COLUMNS:
+            continue  # below, as they must agree
         elif column.endswith("_modalities") and value is not None:
             changed[column] = sorted({str(modality) for modality in value})
         else:
             changed[column] = value
+    changed["prices"] = prices = _overridden_prices(row.get("prices") or {}, override)
+    changed |= price_columns(prices)
     changed["capabilities"] = dict(sorted(capabilities.items()))
     changed["capability_sources"] = dict(sorted(sources.items()))
     changed["meta_hash"] = meta_hash(changed)
     return changed
+
+
+def _overridden_prices(prices: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(prices)
+    values = {component_of(column): override[column] for column in PRICE_COLUMNS if column in override}
+    for component, value in {**values, **(override.get("prices") or {})}.items():
+        found.pop(component, None)
+        if value is not None:
+            found[component] = usd_per_million_tokens(value) if isinstance(value, (int, float)) else value
+    return dict(sorted(found.items()))
 
 
 def combined_override(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +117,7 @@ def checked_value(field: str, value: Any) -> Any:
     """The value as a row holds it.
 
     Args:
-        field: A column, `capabilities.NAME` or `metadata_json.NAME`.
+        field: A column, `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`.
         value: JSON; None means unknown, whatever the listing says.
 
     Raises:
@@ -107,14 +127,17 @@ def checked_value(field: str, value: Any) -> Any:
     if column not in OVERRIDABLE or bool(key) != (column in _MERGED):
         names = [f"{name}.NAME" if name in _MERGED else name for name in OVERRIDABLE]
         raise InvalidRuleError(f"no field {field!r} that can be overridden", hint=f"one of {', '.join(names)}")
-    if column == "capabilities" and not _CAPABILITY.fullmatch(key):
-        raise InvalidRuleError(f"{key!r} is not the name of a capability")
+    if column in ("capabilities", "prices") and not _NAME.fullmatch(key):
+        what = "capability" if column == "capabilities" else "price component"
+        raise InvalidRuleError(f"{key!r} is not the name of a {what}")
     try:
         check_storable(json.dumps([field, value], allow_nan=False, ensure_ascii=False).replace("\\u0000", "\0"))
     except (BadValueError, TypeError, ValueError) as error:
         raise InvalidRuleError(f"the value of {field} cannot be stored: {error}") from error
     if value is None or column == "metadata_json":
         return value
+    if column == "prices":
+        return checked_price(key, value)
     described = _OVERRIDABLE[column]
     is_valid, expected = _CHECKS[described.unit or described.type]
     if not is_valid(value):
@@ -134,10 +157,18 @@ def _is_price(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < math.inf
 
 
+def _is_date(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and read_date(value) == value
+    except BadValueError:
+        return False
+
+
 _CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "TEXT": (lambda value: isinstance(value, str) and bool(value.strip()), "a text"),
     "tokens": (_is_limit, "a whole number of tokens above zero"),
     "ARRAY": (_is_texts, "a list of texts"),
     "usd_per_million_tokens": (_is_price, "a price in USD per million tokens"),
+    "DATE": (_is_date, "a date as YYYY-MM-DD"),
     "JSONB": (lambda value: isinstance(value, bool), "true or false"),
 }

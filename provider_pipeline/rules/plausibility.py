@@ -11,10 +11,11 @@ from provider_pipeline.rules.guards import remedy
 from provider_pipeline.rules.history import Baseline, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.prices import amounts_of
 from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
-MOVING_COLUMNS: Final = (*PRICE_COLUMNS, *LIMIT_COLUMNS)
+MOVING_COLUMNS: Final = (*PRICE_COLUMNS, "prices", *LIMIT_COLUMNS)
 """Columns compared between a row and its earlier versions."""
 _UP: Final = 1
 _DOWN: Final = 2
@@ -47,8 +48,8 @@ class BaselineComparison:
         self.baseline = baseline
         self._thresholds = thresholds
         self._stayed = self._new = 0
-        self._prices = _Moves(PRICE_COLUMNS, self._price_jumped)
-        self._limits = _Moves(LIMIT_COLUMNS, self._limit_shrank)
+        self._prices = _Moves(amounts_of, self._price_jumped)
+        self._limits = _Moves(_limits_of, self._limit_shrank)
 
     def add(self, row: Mapping[str, Any], once: Once) -> None:
         """Count one row, given its model at the baseline."""
@@ -132,7 +133,7 @@ class BaselineComparison:
 class _Moves:
     """Moves of one kind of value."""
 
-    columns: tuple[str, ...]
+    values_of: Callable[[Mapping[str, Any]], Mapping[str, float | None]]
     has_jumped: Callable[[float, float], bool]
     compared: int = 0
     jumped: int = 0
@@ -144,17 +145,17 @@ class _Moves:
     def add(self, row: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
         """Count one model; `before` is None if nothing moved."""
         if before is None:
-            self.compared += any(row[column] is not None for column in self.columns)
+            self.compared += any(value is not None for value in self.values_of(row).values())
             return
         comparable, ways, jump = False, 0, None
-        for column in self.columns:
-            old, new = before.get(column), row.get(column)
-            if old is None or new is None:
+        now = self.values_of(row)
+        for column, then in self.values_of(before).items():
+            if then is None or (value := now.get(column)) is None:
                 continue
             comparable = True
+            old, new = float(then), float(value)
             if old == new:
                 continue
-            old, new = float(old), float(new)
             way = _UP if new > old else _DOWN
             ways |= way
             if old and new:
@@ -168,6 +169,10 @@ class _Moves:
             self.jumped += 1
             if len(self.sample) < SAMPLE_SIZE:
                 self.sample.append(f"{row.get('model_id')}: {jump}")
+
+
+def _limits_of(row: Mapping[str, Any]) -> Mapping[str, float | None]:
+    return {column: row.get(column) for column in LIMIT_COLUMNS}
 
 
 _MANY_VALUES: Final = 5
@@ -263,7 +268,7 @@ class _Guard:
     def fields(self) -> Iterable[dict[str, Any]]:
         if min(self._current.count, self._previous.count) < self._thresholds.min_models_compared:
             return
-        for column in FILLED:
+        for column in dict.fromkeys((*FILLED, *self._previous.filled)):
             before, now = self._previous.fill_rate(column), self._current.fill_rate(column)
             least = before * (1 - self._thresholds.max_fill_drop)
             if before >= 0.2 and now < least:

@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
 
 ROW_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.listed)
 MEANINGFUL_COLUMNS: Final = tuple(sorted(column.name for column in PROVIDER_MODEL_COLUMNS if column.compared))
@@ -57,8 +57,9 @@ def meta_hash(row: Mapping[str, Any]) -> str:
 
 DISTINCT_CAP: Final = 16
 NUMERIC: Final = (*LIMIT_COLUMNS, *PRICE_COLUMNS)
-_TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities")
+_TEXTUAL: Final = ("display_name", "input_modalities", "output_modalities", *DATE_COLUMNS)
 FILLED: Final = (*_TEXTUAL, *NUMERIC)
+_PRICED_BY_COLUMN: Final = ("input", "output")
 _EMPTY_ROW: Final[Mapping[str, Any]] = dict.fromkeys(ROW_COLUMNS)
 
 
@@ -69,7 +70,7 @@ class Profile(BaseModel):
         count: Rows.
         listed: Models listed once the listing was accepted: the rows, and known models whose items were rejected.
         with_slash: Ids with an owner before a slash.
-        filled: Rows with a value, by column.
+        filled: Rows with a value, by column; of prices other than input and output, by the rule's field.
         distinct: Different numbers, up to `DISTINCT_CAP`, by column.
         capabilities: Rows with the capability, by name.
         covered: Rows with any capability.
@@ -136,6 +137,10 @@ class ProfileBuilder:
                     break
                 if type(value) is int or type(value) is float:
                     distinct.add(value)
+        priced = Counter(component for row in rows for component in row["prices"] or ())
+        for component, count in priced.items():
+            if component not in _PRICED_BY_COLUMN:
+                self._fill(f"price.{component}", count)
         held = [row["capabilities"] or {} for row in rows]
         self._combinations.update([(tuple(capabilities), tuple(capabilities.values())) for capabilities in held])
 

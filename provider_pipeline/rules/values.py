@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +22,7 @@ from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT
 class UnitByRow(BaseModel):
     """A unit that each row names itself: `by` is read from the model object and looked up in `values`.
 
-    A row whose unit is not in `values` has no token price.
+    A row whose unit is not in `values` has no price.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,13 +40,30 @@ _PRICE_TEXT = re.compile(
 _IS_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
 
 Unit = str | UnitByRow
-Factor = Callable[[Any, Work], float | None]
+
+
+class Scale(NamedTuple):
+    """What turns a listed amount into a stored one: a factor, and the unit in which amounts are then."""
+
+    factor: float
+    per: str
+
+
+ScaleOf = Callable[[Any, Work], Scale | None]
+
+
+@functools.cache
+def unit_scales() -> Mapping[str, Scale]:
+    """The known units."""
+    return {
+        name: Scale(float(entry["factor"]), entry["per"]) for name, entry in read_table("units.toml")["unit"].items()
+    }
 
 
 @functools.cache
 def unit_factors() -> Mapping[str, float]:
-    """Factors to USD per million tokens, by unit."""
-    return {name: float(entry["factor"]) for name, entry in read_table("units.toml")["unit"].items()}
+    """Factors to USD per million tokens, by unit of token prices."""
+    return {name: scale.factor for name, scale in unit_scales().items() if scale.per == "million_tokens"}
 
 
 def parse_unit(document: Any) -> Unit:
@@ -72,20 +89,20 @@ def parse_unit(document: Any) -> Unit:
     return UnitByRow(by=document["by"], values={str(key): str(name) for key, name in document["values"].items()})
 
 
-def unit_factor(unit: Unit | None) -> Factor:
-    """A function from a raw model object to the factor of its prices; None for no token price."""
+def unit_scale(unit: Unit | None) -> ScaleOf:
+    """A function from a raw model object to the scale of its prices; None for no price."""
     if isinstance(unit, UnitByRow):
         named = compiled(unit.by)
-        factors = {text: unit_factors()[name] for text, name in unit.values.items()}
+        scales = {text: unit_scales()[name] for text, name in unit.values.items()}
 
-        def by_row(item: Any, work: Work) -> float | None:
+        def by_row(item: Any, work: Work) -> Scale | None:
             work.spend(named.cost)
             text = named.evaluate(item, work)
-            return factors.get(text) if isinstance(text, str) else None
+            return scales.get(text) if isinstance(text, str) else None
 
         return by_row
-    factor = unit_factors()[unit or "usd_per_million_tokens"]
-    return lambda _item, _work: factor
+    scale = unit_scales()[unit or "usd_per_million_tokens"]
+    return lambda _item, _work: scale
 
 
 def number(value: Any) -> float | None:
@@ -145,13 +162,16 @@ def _written_number(text: str) -> float | None:
 
 @functools.lru_cache(maxsize=4096)
 def converted(value: float, factor: float) -> float:
-    """The price in USD per million tokens, rounded to ten digits, without a negative zero."""
+    """The amount in its stored unit, rounded to ten digits, without a negative zero."""
     return float(f"{value * factor:.10g}") + 0.0
 
 
 def _known(name: Any) -> None:
-    if not isinstance(name, str) or name not in unit_factors():
-        raise InvalidRuleError(f"unknown unit {name!r}; known units: {', '.join(sorted(unit_factors()))}")
+    if not isinstance(name, str) or name not in unit_scales():
+        raise InvalidRuleError(
+            f"unknown unit {name!r}; expected one of docs/rules.md, such as usd_per_token, usd_per_million_tokens, "
+            "usd_per_image, usd_per_second, usd_per_request"
+        )
 
 
 MAX_TEXT: Final = 20_000
@@ -242,7 +262,7 @@ def _written_limit(value: str) -> int:
 
 
 def read_price(value: Any, factor: float, largest: float) -> float | None:
-    """A price in USD per million tokens. Zero is free; -1 means no fixed price."""
+    """An amount in its stored unit, at most `largest`. Zero is free; -1 means no fixed price."""
     if value is None or value == "":
         return None
     amount = number(value)
@@ -256,7 +276,9 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
     if price == 0 and amount != 0:
         raise BadValueError("not_a_price", "the price is so small that it would be stored as zero, which means free")
     if not price <= largest:
-        raise BadValueError("implausible_price", f"the price is above {largest:g} USD per million tokens")
+        raise BadValueError(
+            "implausible_price", f"the price is above {largest:g}, the most that is plausible for its unit"
+        )
     return price
 
 

@@ -17,6 +17,7 @@ from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.notifications import News
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.sync_state import AcceptedSync, FailedSync
+from provider_pipeline.rules.prices import usd_per_million_tokens
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -24,11 +25,27 @@ FULL = {
     "display_name": "GPT-4o",
     "family": "gpt",
     "context_length": 128_000,
+    "max_input_tokens": 111_616,
     "max_output_tokens": 16_384,
     "input_modalities": ["image", "text"],
     "output_modalities": ["text"],
     "input_price": 0.1 + 0.2,  # a float with 17 digits
     "output_price": 1e-07,
+    "prices": {
+        "cache_read": {"amount": 1e-08, "unit": "million_tokens", "currency": "USD"},
+        "input": {"amount": 0.1 + 0.2, "unit": "million_tokens", "currency": "USD"},
+        "output": {
+            "amount": 1e-07,
+            "unit": "million_tokens",
+            "currency": "USD",
+            "tiers": [{"above": 200_000, "amount": 2e-07}],
+        },
+    },
+    "released_on": "2024-05-13",
+    "deprecated_on": "2026-01-31",
+    "retires_on": "2026-07-31",
+    "knowledge_cutoff": "2023-10-01",
+    "successor_model_id": "gpt-5",
     "capabilities": {"chat": True, "embedding": False},
     "capability_sources": {"chat": "evidence", "embedding": "regex"},
     "metadata_json": {"owned_by": "openai", "note": 'quotes " and \\ and \t tab and { braces } and ünï'},
@@ -43,6 +60,11 @@ def hours_later(hours: int) -> datetime:
 def model(model_id: str, **columns) -> dict:
     row = {
         **dict.fromkeys(name for name in ROW_COLUMNS if name not in {"model_id", "meta_hash"}),
+        "prices": {
+            component: usd_per_million_tokens(columns[f"{component}_price"])
+            for component in ("input", "output")
+            if columns.get(f"{component}_price") is not None
+        },
         "capabilities": {},
         "capability_sources": {},
         "metadata_json": {},

@@ -123,7 +123,7 @@ def test_one_odd_value_is_set_aside_and_its_model_stays(field, column, value, re
     assert issue["message"].startswith(f"1 of {count} values of {column} were set aside: ")
     assert issue["sample"][0].startswith("m-3: ")
     changed_columns = {name for name in whole[3] if whole[3][name] != result["extracted_models"][3][name]}
-    assert {column} <= changed_columns <= {column, "output_price", "meta_hash"}
+    assert {column} <= changed_columns <= {column, "output_price", "prices", "meta_hash"}
     assert result["extracted_models"][3][column] is None
     assert result["extracted_models"][:3] == whole[:3]
     json.dumps(result, allow_nan=False)

@@ -84,7 +84,7 @@ arrived AS MATERIALIZED (
             bool_and(CASE
                 WHEN old.overridden_fields || new.overridden_fields = '{{}}' THEN false
                 WHEN field = 'overridden_fields' THEN true
-                WHEN field IN ('capabilities', 'capability_sources', 'metadata_json') THEN NOT EXISTS (
+                WHEN field IN ('capabilities', 'capability_sources', 'metadata_json', 'prices') THEN NOT EXISTS (
                     SELECT
                     FROM jsonb_object_keys(was || is_now) AS entry
                     WHERE was -> entry IS DISTINCT FROM is_now -> entry

@@ -5,6 +5,7 @@ SELECT
     old.status,
     old.overridden_fields,
     {old_prices},
+    old.prices,
     {old_limits},
     coalesce(old.first_seen_at < CAST(:since AS timestamptz), false) AS is_from_before,
     earlier.was

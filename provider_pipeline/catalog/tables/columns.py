@@ -1,13 +1,29 @@
 """The metadata of all tables, and column types they share."""
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, MetaData, Text, text
+from sqlalchemy import BigInteger, Column, Date, DateTime, Dialect, Identity, MetaData, Text, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
 EMPTY_OBJECT = text("'{}'::jsonb")
+
+
+class IsoDate(TypeDecorator[str]):
+    """A date that rows hold as `YYYY-MM-DD`, the form in which listings are read and JSON is written."""
+
+    impl = Date
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> date | None:
+        """To the driver's date."""
+        return None if value is None else date.fromisoformat(value)
+
+    def process_result_value(self, value: date | None, _dialect: Dialect) -> str | None:
+        """From the driver's date."""
+        return None if value is None else value.isoformat()
 
 
 def id_column() -> Column[int]:

@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 from provider_pipeline.catalog.tables.columns import (
     EMPTY_OBJECT,
+    IsoDate,
     id_column,
     json_column,
     metadata,
@@ -36,6 +37,7 @@ from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelC
 _TYPES: Mapping[str, TypeEngine[Any]] = {
     "ARRAY": ARRAY(Text),
     "BIGINT": BigInteger(),
+    "DATE": IsoDate(),
     "DATETIME": DateTime(timezone=True),
     "INTEGER": Integer(),
     "JSONB": JSONB(none_as_null=True),

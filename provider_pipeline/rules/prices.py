@@ -1,0 +1,334 @@
+"""Prices of a model: what a rule reads of them, and which of those can be true.
+
+A row's `prices` map a component (`input`, `cache_read`, `image` ...) to its amount, unit, currency, and tiers by prompt
+size. Components, units and currencies are data: `data/prices.toml`, `data/units.toml`.
+"""
+
+import functools
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import Closure, Compiled
+from provider_pipeline.rules.values import (
+    BadValueError,
+    Scale,
+    Unit,
+    json_type,
+    number,
+    read_price,
+    unit_scale,
+    unit_scales,
+)
+from provider_pipeline.rules.work import Work
+
+USD: Final = "USD"
+TOKENS: Final = "million_tokens"
+PRICE_FIELD: Final = r"price\.[a-z][a-z0-9_]{0,63}(?:\.(?:tiers|above_[1-9][0-9]{0,9}))?"
+"""A field of a rule that reads a price, besides `input_price` and `output_price`."""
+CURRENCY_FIELD: Final = "currency"
+"""The field of a rule that reads the currency of a model's prices."""
+_FIELD = re.compile(r"price\.(\w+)(?:\.(?:(tiers)|above_(\d+)))?")
+_COLUMNS: Final = {"input": "input_price", "output": "output_price"}
+_MAX_TIERS: Final = 20
+
+Price = dict[str, Any]
+"""`amount`, `unit`, `currency`, and `tiers` if there are any: a list of `above` (tokens of the prompt) and `amount`."""
+Prices = dict[str, Price]
+OnSetAside = Callable[[BadValueError, str, Any], None]
+
+
+class PriceField(NamedTuple):
+    """What a field of a rule reads: a component's price, its price above a prompt size, or a list of its tiers."""
+
+    component: str
+    above: int | None = None
+    is_tiers: bool = False
+
+
+def price_field(name: str) -> PriceField | None:
+    """The price that a rule's field reads; None for a field that is no price.
+
+    Example:
+        >>> price_field("price.input.above_200000")
+        PriceField(component='input', above=200000, is_tiers=False)
+    """
+    for component, column in _COLUMNS.items():
+        if name == column:
+            return PriceField(component)
+    found = _FIELD.fullmatch(name)
+    if found is None:
+        return None
+    return PriceField(found[1], int(found[3]) if found[3] else None, found[2] is not None)
+
+
+def component_of(column: str) -> str:
+    """The component of a price column."""
+    return next(component for component, name in _COLUMNS.items() if name == column)
+
+
+def field_name(component: str) -> str:
+    """The rule's field for a component's price."""
+    return _COLUMNS.get(component) or f"price.{component}"
+
+
+@functools.cache
+def _currencies() -> Mapping[str, str]:
+    table = read_table("prices.toml")
+    written: dict[str, str] = table["currency"]
+    return {code.lower(): code for code in table["known_currency"]} | written
+
+
+def currency_code(text: str) -> str | None:
+    """The ISO 4217 code in a listing's text; None if it is no known currency."""
+    return _currencies().get(text.strip().lower())
+
+
+def parse_currency(document: Any) -> str:
+    """A currency as people write it in a rule or a provider file.
+
+    Raises:
+        InvalidRuleError: It is not a known currency.
+    """
+    code = currency_code(document) if isinstance(document, str) else None
+    if code is None:
+        known = ", ".join(sorted(read_table("prices.toml")["known_currency"]))
+        raise InvalidRuleError(f"unknown currency {document!r}; known are the ISO 4217 codes {known}")
+    return code
+
+
+@functools.cache
+def _largest(per: str, currency: str, per_million_tokens: float) -> float:
+    worth = float(read_table("prices.toml")["known_currency"].get(currency, 1))
+    return worth * (per_million_tokens if per == TOKENS else float(read_table("units.toml")["largest"][per]))
+
+
+class _Reading(NamedTuple):
+    name: str
+    field: PriceField
+    get: Closure
+    scale: Callable[[Any, Work], Scale | None]
+
+
+class PriceReader:
+    """The price fields of one endpoint of a rule, compiled.
+
+    Args:
+        fields: The compiled fields of the rule, by name.
+        units: Units by field; a tier without one has its component's.
+        currency: The currency of prices whose currency the listing does not state.
+        largest: The largest plausible price in USD per million tokens.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Compiled], units: Mapping[str, Unit], *, currency: str | None, largest: float
+    ) -> None:
+        readings = []
+        for name, compiled in fields.items():
+            if (field := price_field(name)) is not None:
+                unit = units.get(name) or units.get(field_name(field.component))
+                readings.append(_Reading(name, field, compiled.evaluate, unit_scale(unit)))
+        # Base prices before their tiers.
+        self._readings = sorted(readings, key=lambda each: (each.field.component, each.field.above or 0, each.name))
+        self._currency = currency or USD
+        self._stated = fields[CURRENCY_FIELD].evaluate if CURRENCY_FIELD in fields else None
+        self._largest = largest
+
+    def read(self, item: Any, work: Work, set_aside: OnSetAside) -> Prices:
+        """The prices of an item, by component; values that cannot be read go to `set_aside`."""
+        found: Prices = {}
+        currency: str | None = None
+        for name, field, get, scale in self._readings:
+            if (value := get(item, work)) is None or (per := scale(item, work)) is None:
+                continue
+            try:
+                if currency is None:
+                    currency = self._currency_of(item, work)
+                largest = _largest(per.per, currency, self._largest)
+                if field.is_tiers:
+                    tiers = _read_tiers(value, per.factor, largest)
+                else:
+                    amount = read_price(value, per.factor, largest)
+                    if amount is None:
+                        continue
+                    if field.above is None:
+                        found[field.component] = {"amount": amount, "unit": per.per, "currency": currency}
+                        continue
+                    tiers = [{"above": field.above, "amount": amount}]
+                base = found.get(field.component)
+                if base is not None and base["unit"] == per.per and tiers:
+                    base["tiers"] = sorted([*base.get("tiers", ()), *tiers], key=lambda tier: int(tier["above"]))
+            except BadValueError as error:
+                set_aside(error, name, value)
+        return found
+
+    def _currency_of(self, item: Any, work: Work) -> str:
+        stated = self._stated(item, work) if self._stated is not None else None
+        if stated is None or stated == "":
+            return self._currency
+        code = currency_code(stated) if isinstance(stated, str) else None
+        if code is None:
+            raise BadValueError("unknown_currency", "the currency of the price is not known")
+        return code
+
+
+def _read_tiers(value: Any, factor: float, largest: float) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > _MAX_TIERS:
+        raise BadValueError(
+            "not_tiers", f"the tiers are a JSON {json_type(value)}; expected a list of at most {_MAX_TIERS}"
+        )
+    found: dict[int, float] = {}
+    for entry in value:
+        above = number(entry.get("above")) if isinstance(entry, dict) else None
+        if above is None or above < 0 or not above.is_integer():
+            raise BadValueError("not_tiers", "a tier without the prompt size above which it holds")
+        amount = read_price(entry.get("amount"), factor, largest)
+        if above > 0 and amount is not None:
+            found[int(above)] = amount
+    return [{"above": above, "amount": amount} for above, amount in sorted(found.items())]
+
+
+class _Free(NamedTuple):
+    purposes: frozenset[str]
+    modalities: frozenset[str]
+    writes: frozenset[str]
+
+
+@functools.cache
+def _free() -> _Free:
+    table = read_table("prices.toml")["free"]
+    return _Free(*(frozenset(table[name]) for name in _Free._fields))
+
+
+@functools.cache
+def _ratios() -> Sequence[tuple[str, str, float]]:
+    return [(name, each["of"], float(each["most"])) for name, each in read_table("prices.toml")["ratio"].items()]
+
+
+def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[str], set_aside: OnSetAside) -> Prices:
+    """The prices that can be true of a model, sorted by component.
+
+    Zero means free only where text tokens are billed; elsewhere listings write it for "does not apply", which is left
+    out. A price that contradicts another one of the model goes to `set_aside`.
+
+    Args:
+        prices: As read.
+        row: The model's row with its capabilities and modalities.
+        purposes: The capabilities that say what a model is for.
+        set_aside: Called with the error, the rule's field and the value.
+    """
+    if 0 in [price["amount"] for price in prices.values()]:
+        prices = _without_false_zeros(prices, row, purposes, set_aside)
+    for component, other, most in _ratios():
+        if (price := prices.get(component)) is None or (base := prices.get(other)) is None:
+            continue
+        if price["unit"] == base["unit"] and price["amount"] > most * base["amount"]:
+            detail = f"the price is more than {most:g} times that of {other}"
+            set_aside(BadValueError("implausible_price", detail), field_name(component), price["amount"])
+            prices = {name: each for name, each in prices.items() if name != component}
+    return dict(sorted(prices.items()))
+
+
+def _without_false_zeros(
+    prices: Prices, row: Mapping[str, Any], purposes: Iterable[str], set_aside: OnSetAside
+) -> Prices:
+    held = {name for name in purposes if row["capabilities"].get(name)}
+    free = _free()
+    outputs = row["output_modalities"]
+    is_text = bool(held & free.purposes) if held else outputs is None or not free.modalities.isdisjoint(outputs)
+    kept: Prices = {}
+    for component, price in prices.items():
+        if price["amount"] == 0:
+            if price["unit"] != TOKENS or not is_text:
+                continue
+            side = "output" if component in ("output", "reasoning") or component.startswith("output_") else "input"
+            if component not in _COLUMNS and prices.get(side, price)["amount"] != 0:
+                continue
+            if component == "output" and held & free.writes and prices.get("input", price)["amount"] != 0:
+                error = BadValueError("implausible_price", "an output price of 0 beside an input price")
+                set_aside(error, field_name(component), 0)
+                continue
+        kept[component] = price
+    return kept
+
+
+def usd_per_million_tokens(amount: float) -> Price:
+    """A price per million tokens in USD."""
+    return {"amount": amount, "unit": TOKENS, "currency": USD}
+
+
+def checked_price(component: str, value: Any) -> Price:
+    """A price that a person states, as a row holds it.
+
+    Args:
+        component: What is charged for.
+        value: An amount in USD and in the component's usual unit, or an object with `amount` and, where they differ
+            from that, `unit` and `currency`, and optionally `tiers`: a list of `above` and `amount`.
+
+    Raises:
+        InvalidRuleError: It is not a price.
+    """
+    usual = read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS)
+    document = value if isinstance(value, Mapping) else {"amount": value}
+    unit, currency = document.get("unit", usual), parse_currency(document.get("currency", USD))
+    if unit not in (known := {scale.per for scale in unit_scales().values()}):
+        raise InvalidRuleError(f"prices.{component}: unknown unit {unit!r}; known are {', '.join(sorted(known))}")
+    if others := sorted(set(document) - {"amount", "unit", "currency", "tiers"}):
+        raise InvalidRuleError(
+            f"prices.{component}: unknown key {others[0]!r}; known are amount, unit, currency, tiers"
+        )
+    if type(document.get("amount")) not in (int, float):
+        raise InvalidRuleError(f"prices.{component}: the amount must be a number, got {document.get('amount')!r}")
+    try:
+        amount = read_price(document["amount"], 1, math.inf)
+        tiers = _read_tiers(document.get("tiers", []), 1, math.inf)
+    except BadValueError as error:
+        raise InvalidRuleError(f"prices.{component}: {error.detail}") from error
+    if amount is None:
+        raise InvalidRuleError(f"prices.{component}: an amount of -1 is no price; use null for unknown")
+    return {"amount": amount, "unit": unit, "currency": currency, **({"tiers": tiers} if tiers else {})}
+
+
+def price_columns(prices: Prices) -> dict[str, float | None]:
+    """`input_price` and `output_price`: what `prices` says of them in USD per million tokens."""
+    return {
+        column: price["amount"]
+        if (price := prices.get(component)) is not None and price["unit"] == TOKENS and price["currency"] == USD
+        else None
+        for component, column in _COLUMNS.items()
+    }
+
+
+def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """A row's amounts by component, to compare it with its earlier versions.
+
+    Amounts in other units or currencies carry these in their names, so that they are only compared with their like.
+    """
+    found: dict[str, float] = {}
+    for component, price in (row.get("prices") or {}).items():
+        per, currency = price["unit"], price["currency"]
+        usual = per == TOKENS and currency == USD
+        found[component if usual else f"{component} in {currency} per {per}"] = price["amount"]
+    for component, column in _COLUMNS.items():
+        if (amount := row.get(column)) is not None:
+            found.setdefault(component, float(amount))
+    return found
+
+
+def merged_prices(first: Prices, later: Prices) -> Prices:
+    """The first record's prices, with components that it lacks from the later one."""
+    return dict(sorted({**later, **first}.items())) if later else first
+
+
+def disputed_prices(records: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The components on which records of one model disagree."""
+    seen: Prices = {}
+    return {
+        component
+        for record in records
+        for component, price in record["prices"].items()
+        if seen.setdefault(component, price) != price
+    }
