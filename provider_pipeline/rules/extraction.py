@@ -20,6 +20,7 @@ from provider_pipeline.rules.prices import (
     plausible_prices,
     price_columns,
     price_field,
+    undisputed_prices,
 )
 from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.set_aside import SetAside
@@ -356,7 +357,9 @@ def settled_rows(
             remaining[model_id] -= 1
         elif model_id in disputed or not left_out.isdisjoint(row["metadata_json"]):
             metadata = {name: value for name, value in row["metadata_json"].items() if name not in left_out}
-            settled = {**row, **dict.fromkeys(disputed.get(model_id, ())), "metadata_json": metadata}
+            columns = disputed.get(model_id, frozenset())
+            prices = undisputed_prices(row["prices"], columns)
+            settled = {**row, **dict.fromkeys(columns), "metadata_json": metadata, "prices": prices}
             yield {**settled, "meta_hash": meta_hash(settled)}
         else:
             yield row

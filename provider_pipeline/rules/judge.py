@@ -22,6 +22,7 @@ from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.prices import hash_of_further_prices
 from provider_pipeline.rules.request_times import RequestTimes
 from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
 from provider_pipeline.rules.set_aside import SetAsideValues
@@ -392,13 +393,17 @@ class ListingJudge:
             )
 
 
+_DISPUTABLE: Final = (*NUMERIC, "prices")
+
+
 def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[column] for column in NUMERIC)
+    """The values of `_DISPUTABLE`; of prices other than input and output, a hash: a model takes little memory."""
+    return (*(row[column] for column in NUMERIC), hash_of_further_prices(row["prices"]))
 
 
 def _disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:
     return frozenset(
         column
-        for column, mine, theirs in zip(NUMERIC, first, second, strict=True)
+        for column, mine, theirs in zip(_DISPUTABLE, first, second, strict=True)
         if mine is not None and theirs is not None and mine != theirs
     )

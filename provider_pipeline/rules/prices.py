@@ -7,7 +7,7 @@ size. Components, units and currencies are data: `data/prices.toml`, `data/units
 import functools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.errors import InvalidRuleError
@@ -239,6 +239,8 @@ def _without_false_zeros(
     free = _free()
     outputs = row["output_modalities"]
     is_text = bool(held & free.purposes) if held else outputs is None or not free.modalities.isdisjoint(outputs)
+    if not held & free.writes and any(price["unit"] != TOKENS and price["amount"] for price in prices.values()):
+        is_text = False  # a reranker that is billed by the request
     kept: Prices = {}
     for component, price in prices.items():
         if price["amount"] == 0:
@@ -321,6 +323,17 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
 def merged_prices(first: Prices, later: Prices) -> Prices:
     """The first record's prices, with components that it lacks from the later one."""
     return dict(sorted({**later, **first}.items())) if later else first
+
+
+def hash_of_further_prices(prices: Prices) -> int | None:
+    """Stands for the prices other than input and output; None if there are none."""
+    further = [(component, str(price)) for component, price in prices.items() if component not in _COLUMNS]
+    return hash(tuple(further)) if further else None
+
+
+def undisputed_prices(prices: Prices, disputed: Container[str]) -> Prices:
+    """The prices without those in disputed columns; `prices` stands for all but input and output."""
+    return {name: price for name, price in prices.items() if _COLUMNS.get(name, "prices") not in disputed}
 
 
 def disputed_prices(records: Iterable[Mapping[str, Any]]) -> set[str]:

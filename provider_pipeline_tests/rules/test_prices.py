@@ -6,6 +6,7 @@ from provider_pipeline import RuleValidator
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import merged_records
+from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.prices import PriceField, amounts_of, checked_price, currency_code, price_field
 from provider_pipeline_tests.rules.samples import ROW
 
@@ -89,6 +90,8 @@ def test_minus_one_and_blanks_are_unknown_prices(value):
         ({"id": "chat-1", "p": {"in": 2, "out": 4, "cached": 0, "write": 0}}, {"input", "output"}),
         ({"id": "picture-1", "out": ["image"], "p": {"in": 0, "out": 0, "image": 0.04}}, {"image"}),
         ({"id": "vectors-1", "out": ["embedding"], "p": {"in": 0.1, "out": 0}}, {"input", "output"}),
+        ({"id": "ranker-1", "p": {"in": 0, "out": 0, "request": 0.002}}, {"request"}),
+        ({"id": "chat-1", "p": {"in": 0, "out": 0, "request": 0.002}}, {"input", "output", "request"}),
         ({"id": "unknown-1", "p": {"in": 0, "out": 0}}, {"input", "output"}),
     ],
 )
@@ -248,3 +251,20 @@ def test_a_persons_price_is_in_the_components_usual_unit_unless_it_says_otherwis
 def test_a_persons_price_that_is_no_price_is_refused(value):
     with pytest.raises(InvalidRuleError, match=r"prices\.input|currency"):
         checked_price("input", value)
+
+
+def test_a_price_on_which_two_pages_disagree_is_unknown_and_the_others_stay():
+    fields = {"id": "id", "input_price": "p.in", "output_price": "p.out", "price.cache_read": "p.cached"}
+    judge = ListingJudge(ExtractionRule.parse({"jmespath_rule": "[*]", "fields": fields, "capability_rules": CHAT}))
+    pages = [
+        [{"id": f"chat-{n}", "p": {"in": 2, "out": 3, "cached": 1}} for n in range(9)],
+        [
+            {"id": "chat-0", "p": {"in": 5, "out": 3, "cached": 1}},
+            {"id": "chat-1", "p": {"in": 2, "out": 3, "cached": 2}},
+        ],
+    ]
+    rows = [row for page in pages for row in judge.add_page(page)]
+    first, second, third, *_ = judge.verdict().settled(rows)
+    assert (set(first["prices"]), first["input_price"]) == ({"output", "cache_read"}, None)
+    assert (set(second["prices"]), second["input_price"]) == ({"input", "output"}, 2)
+    assert set(third["prices"]) == {"input", "output", "cache_read"}
