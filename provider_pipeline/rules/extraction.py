@@ -259,11 +259,15 @@ class ItemReader:
         )
 
     def _name_to_match(self, item: Any, model_id: str) -> str:
-        """The model's id, or its base model's name if no pattern knows the id."""
-        if self._base_model is None or self._capabilities.of_name(model_id):
+        """The model's id; or its base model's name, if the id names no family and the base's name says all it says."""
+        if self._base_model is None or family_of(model_id) is not None:
             return model_id
         base = self._base_model(item, self._work)
-        return base if isinstance(base, str) and 0 < len(base) <= MAX_ID_LENGTH else model_id
+        if not isinstance(base, str) or not 0 < len(base) <= MAX_ID_LENGTH:
+            return model_id
+        # A fine-tuned `acme-reranker` is no chat model, whatever it was made from.
+        said, of_base = self._capabilities.of_name(model_id), self._capabilities.of_name(base)
+        return base if all(of_base.get(name) == decision for name, decision in said.items()) else model_id
 
 
 def _is_null_at(document: Any, keys: tuple[str, ...]) -> bool:
@@ -307,7 +311,7 @@ def merged_records(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any]
 
     The fullest record comes first, the others fill its gaps. Numbers on which records disagree are unknown. A model
     takes and gives what any of its records says, and a capability that one record states beats the silence or the
-    denial of another with the same kind of source.
+    denial of another with the same kind of source. Deployments of different families behind one name have none.
     """
     first, *others = sorted(records, key=_completeness, reverse=True)
     row = dict(first)
@@ -319,6 +323,8 @@ def merged_records(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any]
         row["prices"] = {name: price for name, price in row["prices"].items() if name not in components}
         row |= price_columns(row["prices"])
         disputed += sorted(components)
+    if len({record["family"] for record in records} - {None}) > 1:
+        row["family"] = None
     for column in ("input_modalities", "output_modalities"):
         stated = [record[column] for record in (first, *others) if record[column]]
         row[column] = list(dict.fromkeys(each for modalities in stated for each in modalities)) if stated else None

@@ -78,6 +78,12 @@ def _is_named(name: str) -> bool:
     return bool(name and _named()[0].matches(name))
 
 
+def is_known_name(model_id: str) -> bool:
+    """Whether a shipped family or kind of name covers a model id."""
+    name = normalise_id(model_id)
+    return bool(name and _shipped().matches(name))
+
+
 @functools.cache
 def _shipped() -> PatternSet:
     return PatternSet([pattern for family in families() for pattern in family.match])

@@ -110,6 +110,13 @@ def test_metadata_that_a_third_model_shares_are_no_rename(write):
     assert "renamed" not in counts(write([model("b", **TELLING), model("c", **TELLING)], hour=1))
 
 
+def test_metadata_that_a_server_states_of_all_its_models_are_no_rename(write):
+    same = {name: value for name, value in TELLING.items() if name != "family"}
+    third = model("gpt-4o", family="gpt-4o", capabilities={"vision": True}, **same)
+    write([model("claude-sonnet", family="claude", **same), third])
+    assert "renamed" not in counts(write([model("claude-opus", family="claude", **same), third], hour=1))
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [(["A.b", "A_b"], ["a-b"]), (["A.b"], ["a-b", "a_b"]), (["A.b", "A_b"], ["a-b", "a:b"])]
 )

@@ -1,6 +1,7 @@
 """A model API is detected by its listing, and nothing else is taken for one."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -251,6 +252,19 @@ def test_a_web_page_at_the_usual_path_is_passed_over(httpserver: HTTPServer):
     found = detected(httpserver.url_for("")).found
     assert found is not None
     assert found.file.endpoints[0].path == "/api/models"
+
+
+def test_a_listing_by_provider_is_found_though_every_other_path_is_a_web_page(httpserver: HTTPServer):
+    models = {
+        name: {"id": name, "name": name, "limit": {"context": 8192, "output": 1024}}
+        for name in ("gpt-4o", "claude-sonnet-4-5")
+    }
+    served(httpserver, "/config/providers", {"providers": [{"id": "acme", "key": "k", "models": models}]})
+    httpserver.expect_request(re.compile(".*")).respond_with_data(PAGE.format("Code"), content_type="text/html")
+    found = detected(httpserver.url_for("")).found
+    assert found is not None
+    assert found.file.endpoints[0].path == "/config/providers"
+    assert len(found.rows) == len(models)
 
 
 @pytest.mark.parametrize(

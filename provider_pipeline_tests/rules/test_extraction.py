@@ -224,6 +224,30 @@ def test_an_invalid_detail_is_refused_in_one_line(detail: dict[str, Any]):
         ExtractionRule.parse({"jmespath_rule": "data[*]", "capability_rules": [], "detail": detail})
 
 
+@pytest.mark.parametrize(
+    ("name", "base", "family", "capability"),
+    [
+        pytest.param("house-chat", "gpt-4o-mini", "gpt-4o", "vision", id="the id says less than the base model's name"),
+        pytest.param("house-reranker", "qwen3-8b", None, "rerank", id="the id says otherwise"),
+        pytest.param("house-chat", "own-model", None, "chat", id="the base model is unknown"),
+    ],
+)
+def test_the_base_model_speaks_for_an_id_that_does_not_contradict_it(name, base, family, capability):
+    listing = {"data": [{"id": name, "model": base}]}
+    rule = RuleGenerator().analyze_sample(listing) | {"fields": {"id": "id", "base_model": "model"}}
+    (row,) = RuleValidator().validate_rule(rule, listing)["extracted_models"]
+    assert row["family"] == family
+    assert row["capabilities"][capability] is True
+    assert row["capabilities"].get("chat") is (capability != "rerank")
+
+
+def test_deployments_of_several_families_behind_one_name_have_no_family():
+    listing = {"data": [{"id": "mixed", "model": "gpt-4.1"}, {"id": "mixed", "model": "claude-sonnet-4-5"}]}
+    rule = RuleGenerator().analyze_sample(listing) | {"fields": {"id": "id", "base_model": "model"}}
+    (row,) = RuleValidator().validate_rule(rule, listing)["extracted_models"]
+    assert row["family"] is None
+
+
 def test_what_one_record_of_an_id_states_beats_the_silence_and_the_denial_of_another():
     rule = RuleGenerator().analyze_sample(
         {

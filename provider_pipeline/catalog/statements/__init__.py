@@ -35,8 +35,9 @@ _LISTS: Final[Mapping[str, Composed]] = {
     "new_staged": _listed(_STAGED_COLUMNS, "new"),
     "values": _listed(_VALUE_COLUMNS),
     "new_values": _listed(_VALUE_COLUMNS, "new"),
-    # What a renamed model keeps, and those of it that count as known when they are there.
+    # What a renamed model keeps; of it, what does not follow from its id; and what counts as known when it is there.
     "traits": _listed(column.name for column in _TRAITS),
+    "stated_traits": _listed(column.name for column in _TRAITS if column.name not in {"family", "capabilities"}),
     "known_traits": _listed(column.name for column in _TRAITS if column.nullable and column.name != "family"),
     # Each column with its value in the table, in the listing, and in the listing before as the same rule reads it.
     "listed_values": SQL(", ").join(

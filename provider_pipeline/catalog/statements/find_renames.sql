@@ -33,6 +33,7 @@ described AS MATERIALIZED (
         model_id,
         translate(lower(model_id), '_. :', '----') AS name,
         hash_record_extended(ROW({traits}), 0) AS likeness,
+        hash_record_extended(ROW({stated_traits}), 0) AS stated,
         -- A family and at least three more values; what many models share proves nothing.
         family IS NOT NULL AND 3 <= (SELECT count(*) FROM jsonb_object_keys(metadata_json)) + num_nonnulls(
             {known_traits}
@@ -41,18 +42,18 @@ described AS MATERIALIZED (
 ),
 -- Reasons to take two ids for one model; the lowest rank wins.
 reason AS (
-    SELECT 1 AS rank, name AS key, likeness, side, provider_id, model_id, 0 AS prefixed
+    SELECT 1 AS rank, name AS key, stated, side, provider_id, model_id, 0 AS prefixed
     FROM described
     UNION ALL
     -- A vendor's prefix was added or dropped, and nothing else changed.
     SELECT
-        2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), likeness, side, provider_id, model_id,
+        2, concat(regexp_replace(name, '^.*/', ''), ' ', likeness), stated, side, provider_id, model_id,
         CAST(strpos(name, '/') > 0 AS integer)
     FROM described
     UNION ALL
     -- A new id for the same metadata. Ids with different numbers are different versions or sizes.
     SELECT
-        3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), likeness, side, provider_id, model_id,
+        3, concat(regexp_replace(model_id, '[^0-9]+', ' ', 'g'), ' ', likeness), stated, side, provider_id, model_id,
         0
     FROM described
     WHERE telling
@@ -61,7 +62,7 @@ pair AS MATERIALIZED (
     SELECT
         provider_id,
         rank,
-        min(likeness) AS likeness,
+        min(stated) AS stated,
         min(model_id) FILTER (WHERE side = 'new') AS new_id,
         min(model_id) FILTER (WHERE side = 'old') AS old_id
     FROM reason
@@ -70,19 +71,19 @@ pair AS MATERIALIZED (
         AND count(*) FILTER (WHERE side = 'old') = 1
         AND (rank <> 2 OR sum(prefixed) = 1)
 ),
--- Metadata shared with a third listed model is no reason.
+-- Metadata shared with a third listed model is no reason, whatever their names say: a server may state the same of all.
 alone AS (
     SELECT provider_id, min(new_id) AS new_id, min(old_id) AS old_id
     FROM (
-        SELECT provider_id, likeness, new_id, old_id, 0 AS listed
+        SELECT provider_id, stated, new_id, old_id, 0 AS listed
         FROM pair
         WHERE rank = 3
         UNION ALL
-        SELECT provider_id, hash_record_extended(ROW({traits}), 0), NULL, NULL, 1
+        SELECT provider_id, hash_record_extended(ROW({stated_traits}), 0), NULL, NULL, 1
         FROM pg_temp.listing_row
         WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
     ) AS compared
-    GROUP BY provider_id, likeness
+    GROUP BY provider_id, stated
     HAVING count(new_id) = 1 AND sum(listed) = 1
 ),
 ranked AS (

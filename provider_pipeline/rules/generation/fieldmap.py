@@ -13,7 +13,7 @@ from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.generation.identifiers import IdChoice
 from provider_pipeline.rules.generation.prices import PriceChoice, foreign_currency, price_choices
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, squashed, words_of
-from provider_pipeline.rules.ids import family_of
+from provider_pipeline.rules.ids import is_known_name
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import path_expression, quote_key
 from provider_pipeline.rules.thresholds import Thresholds
@@ -348,11 +348,11 @@ def _is_metadata(value: Any) -> bool:
 
 
 def _base_model(shape: Shape, identity: IdChoice) -> str | None:
-    """The field that names a known family for most items whose id does not; None if the ids suffice."""
+    """The field with a known name for most items whose id has none; None if the ids suffice."""
     own = shape.column_at(identity.expression)
     if own is None:
         return None
-    unnamed = {owner for owner, text in list(own.by_owner.items())[:_BASE_MODEL_SAMPLE] if family_of(str(text)) is None}
+    unnamed = {owner for owner, text in list(own.by_owner.items())[:_BASE_MODEL_SAMPLE] if not is_known_name(str(text))}
     if not unnamed:
         return None
     found = []
@@ -360,7 +360,7 @@ def _base_model(shape: Shape, identity: IdChoice) -> str | None:
         if column is own or not _may_be_base_model(column):
             continue
         texts = [str(value) for owner, value in column.by_owner.items() if owner in unnamed]
-        known = sum(family_of(text) is not None for text in texts) / len(texts) if texts else 0.0
+        known = sum(map(is_known_name, texts)) / len(texts) if texts else 0.0
         if known >= _BASE_MODEL_MIN_KNOWN:
             found.append((known, -len(column.path), column.expression))
     return max(found)[2] if found else None

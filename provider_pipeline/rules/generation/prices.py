@@ -26,6 +26,7 @@ _FRACTIONS: Final = {
     "million": ("cents_per_million_tokens", "cents_per_100_million_tokens", "micro_usd_per_million_tokens"),
 }
 """Units of whole numbers whose scale is named: integers are used to avoid fractions of a dollar."""
+_ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
 _SCALE_WORDS: Final = (
     ("million", ({"million"}, {"1m"}, {"mtok"}, {"per", "m"}, {"m", "tokens"}, {"1000000"}, {"mtokens"}, {"millions"})),
     ("thousand", ({"thousand"}, {"1k"}, {"per", "k"}, {"k", "tokens"}, {"1000"}, {"ktok"}, {"ktokens"})),
@@ -137,7 +138,8 @@ def _infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[U
             return by_row, f"the text at {named.expression}"
         if all(_counts_no_tokens(text) for text in named.values):
             return None, f"the text at {named.expression} speaks of no tokens"
-    return _one_unit(columns)
+    unit, why = _one_unit(columns)
+    return (unit, why) if unit or _positive(columns) else (_only_zero(column.expression), why)
 
 
 def _one_unit(columns: list[Column]) -> tuple[str | None, str]:
@@ -151,9 +153,14 @@ def _one_unit(columns: list[Column]) -> tuple[str | None, str]:
         if unit is not None:
             return unit, why
     if not amounts:
-        return "usd_per_million_tokens", "no price above zero"
+        return None, "no price above zero"
     unit = _unit_by_magnitude(amounts, _BY_MAGNITUDE)
     return unit, "the magnitude of the prices" if unit else "no plausible unit"
+
+
+def _only_zero(expression: str) -> UnitByRow:
+    """The unit of prices that are all zero: a later price above zero is unknown, not off by a million."""
+    return UnitByRow(by=f"to_string({expression})", values=dict.fromkeys(_ZEROS, "usd_per_million_tokens"))
 
 
 def _beside(column: Column, shape: Shape, kind: str, levels: int) -> Column | None:

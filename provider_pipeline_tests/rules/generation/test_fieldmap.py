@@ -262,6 +262,17 @@ def test_where_ids_are_arbitrary_the_base_model_gives_the_capabilities():
     assert rows["prod-main"]["capabilities"]["chat"] is True
 
 
+def test_models_of_every_task_count_as_known_base_models():
+    behind = {"find": "acme/text-embedding-3-small", "hear": "acme/whisper-1", "sort": "cohere/rerank-v3.5"}
+    sample = {"data": [{"model_name": name, "params": {"model": base}} for name, base in behind.items()]}
+    analysis = RuleGenerator().analyze_sample(sample)
+    assert analysis["fields"]["base_model"] == "params.model"
+    rows = {row["model_id"]: row for row in RuleValidator().validate_rule(analysis, sample)["extracted_models"]}
+    assert rows["find"]["capabilities"]["embedding"] is True
+    assert rows["hear"]["capabilities"]["audio_transcription"] is True
+    assert rows["sort"]["capabilities"]["rerank"] is True
+
+
 def test_where_ids_name_known_models_there_is_no_base_model():
     sample = {"data": [{"id": "gpt-4o", "model": "whisper-1"}, {"id": "claude-3-haiku", "model": "whisper-1"}]}
     assert "base_model" not in RuleGenerator().analyze_sample(sample)["fields"]

@@ -100,3 +100,14 @@ def test_a_currency_beside_the_listing_applies_to_all_of_it():
     models = [{"id": n, "price_input": i, "price_output": o} for n, (i, o) in PRICES.items()]
     assert prices_of({"currency": "USD", "models": models}) == PRICES
     assert set(prices_of({"currency": "EUR", "models": models}).values()) == {(None, None)}
+
+
+@pytest.mark.parametrize("zero", ["0", 0, 0.0])
+def test_a_price_is_unknown_while_only_zeros_were_seen_and_nothing_names_its_unit(zero):
+    def listing(price):
+        return {"data": [{"id": f"acme-{n}", "pricing": {"prompt": price, "completion": price}} for n in range(3)]}
+
+    rule = RuleGenerator().analyze_sample(listing(zero))
+    for price, expected in ((zero, 0.0), ("0.0000025", None)):
+        for row in RuleValidator().validate_rule(rule, listing(price))["extracted_models"]:
+            assert (row["input_price"], row["output_price"]) == (expected, expected)
