@@ -181,6 +181,8 @@ class _Fleet:
         with ExitStack() as on_error:
             on_error.callback(self._locks.release, taken)
             with self._sessions() as session:
+                if self._keep != "nothing" and catalog.pattern_sets.note_shipped(session):
+                    session.commit()
                 plans = prepare(session, slugs, accept=self._accept, now=utc_now())
             on_error.pop_all()
         self._locks.release(slug for slug in taken if not isinstance(plans[slug], SyncPlan))
