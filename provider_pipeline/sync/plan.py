@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.pattern_sets import PatternSet
+from provider_pipeline.rules.pattern_sets import PatternSet, shipped
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.sync.config import parse_active_rule
 from provider_pipeline.sync.outcome import AcceptedGuards
@@ -66,9 +66,11 @@ class SyncPlan:
 
 
 def prepare(
-    session: Session, slugs: Iterable[str], *, accept: AcceptedGuards | None, now: datetime
+    session: Session, slugs: Iterable[str], *, accept: AcceptedGuards | None, now: datetime, may_write: bool = False
 ) -> dict[str, SyncPlan | ProviderPipelineError]:
     """Plans the syncs of providers whose sync locks are held.
+
+    If it may write, and this package's patterns are new to the catalogue, it stores them as a candidate and commits.
 
     Returns:
         By slug, a plan or why there is none: an `UnknownProviderError` or a `RuleMissingError`.
@@ -76,6 +78,9 @@ def prepare(
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
     patterns = catalog.pattern_sets.active(session)
+    if may_write and patterns.digest != shipped().digest and catalog.pattern_sets.note_shipped(session):
+        session.commit()
+        patterns = catalog.pattern_sets.active(session)
     return {slug: _plan(session, slug, known.get(slug), patterns, accept, now) for slug in wanted}
 
 
