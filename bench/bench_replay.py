@@ -78,7 +78,7 @@ def add_versions(database: Database, providers: list[Provider]) -> dict[str, int
     with database.session() as session:
         for provider in providers:
             provider_id = catalog.providers.get(session, provider.slug).id
-            stored = stored_rule(catalog.rule_versions.active(session, provider_id)).to_stored()
+            stored = stored_rule(session, catalog.rule_versions.active(session, provider_id)).to_stored()
             fields = {name: text for name, text in stored.model_list_config["fields"].items() if name != "created"}
             document = {
                 "model_list_config": {**stored.model_list_config, "fields": {**fields, "kind": "type"}},

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog import providers
 from provider_pipeline.catalog.tables import provider, rule_version, rule_version_event
 from provider_pipeline.errors import RuleMissingError, RuleReplacedError
+
+Version = TypeVar("Version", int, str)
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def previous_active_version(session: Session, provider_id: int) -> int | None:
     return version_before(activated, set(rejected))
 
 
-def version_before(activated: Iterable[int], rejected: Set[int]) -> int | None:
+def version_before(activated: Iterable[Version], rejected: Set[Version]) -> Version | None:
     """The version to roll back to.
 
     Works like an editor's undo: rolling back twice goes back two steps instead of returning to the start.
@@ -206,7 +208,7 @@ def version_before(activated: Iterable[int], rejected: Set[int]) -> int | None:
         activated: Versions in the order in which they became active; the last one is active now.
         rejected: Versions to skip.
     """
-    path: list[int] = []
+    path: list[Version] = []
     for version in activated:
         if version in path:
             del path[path.index(version) + 1 :]

@@ -49,6 +49,7 @@ class SyncState:
     raw_response_id: int | None = None
     content: str | None = None
     rule_version: int | None = None
+    pattern_set: str | None = None
     last_result: dict[str, Any] = field(default_factory=dict)
     window: list[dict[str, Any]] = field(default_factory=list)
 
@@ -125,6 +126,7 @@ class AcceptedSync:
         basis: Fingerprint of everything but the listing that determines its rows; None to judge a repeat anew.
         window_days: For how many days later listings are compared with the accepted ones.
         begins_window: Whether to forget the accepted listings before this one.
+        pattern_set: Digest of the pattern set that was active when the listing was read.
     """
 
     provider_id: int
@@ -136,6 +138,7 @@ class AcceptedSync:
     basis: str | None = None
     window_days: float = 0
     begins_window: bool = False
+    pattern_set: str | None = None
 
 
 @dataclass(frozen=True)
@@ -241,17 +244,17 @@ def _failure() -> Insert:
 
 @dataclass(frozen=True)
 class ActiveRule:
-    """A provider's active rule without its capability patterns, which many providers share.
+    """A provider's active rule.
 
     Attributes:
         model_list_config: Endpoint, selector, fields, units and pagination, as JSON text; equal for equal rules.
-        endpoints_digest: Digest of the capability patterns and evidence, to look up with `endpoints_configs`.
+        endpoints_config: Capability patterns and evidence, likewise.
     """
 
     version: int
     origin: str
     model_list_config: str
-    endpoints_digest: str
+    endpoints_config: str
 
 
 @dataclass(frozen=True)
@@ -279,12 +282,6 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], {})) for row in rows}
 
 
-def endpoints_configs(session: Session, digests: Iterable[str]) -> dict[str, str]:
-    """Capability patterns and evidence as JSON text by `ActiveRule.endpoints_digest`; unknown digests are left out."""
-    found = session.execute(statement("read_endpoints_configs"), {"digests": list(digests)})
-    return {row.endpoints_digest: row.endpoints_config for row in found}
-
-
 def _target(row: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> SyncTarget:
     def part(prefix: str) -> dict[str, Any]:
         return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
@@ -305,8 +302,8 @@ def _targets() -> Select[Any]:
         provider_model.c.provider_id == provider.c.id, provider_model.c.status == "missing"
     )
     trial = select(rule_trial.c.id).where(rule_trial.c.provider_id == provider.c.id, rule_trial.c.status == "running")
-    as_text = rule_version.c.model_list_config.cast(Text).label("model_list_config")
-    rule = [as_text if name == as_text.name else rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
+    columns = [rule_version.c[name] for name in ActiveRule.__dataclass_fields__]
+    rule = [column.cast(Text).label(column.key) if column.key.endswith("_config") else column for column in columns]
     return (
         select(
             *(column.label(f"provider.{column.key}") for column in PROVIDER_COLUMNS),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from provider_pipeline import catalog
-from provider_pipeline.cli import api, changes, demo, dev, models, providers, raw, rules, sync, tasks
+from provider_pipeline.cli import api, changes, demo, dev, models, patterns, providers, raw, rules, sync, tasks
 from provider_pipeline.cli.console import emit_json, fail, say
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
@@ -26,6 +26,7 @@ database_app = typer.Typer(help="The database schema.", no_args_is_help=True)
 
 app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
+app.add_typer(patterns.app, name="patterns")
 app.add_typer(raw.app, name="raw")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(models.app, name="models")

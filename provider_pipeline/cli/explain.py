@@ -10,12 +10,13 @@ from rich.text import Text
 from provider_pipeline.cli.console import table
 
 _SHOWN_PREDICATES = 3
-_LABELS = {
+LABELS = {
     "evidence": "",
     "counter_evidence": "not if ",
     "unsure_evidence": "unsure if ",
     "weak_evidence": "weakly if ",
 }
+"""What is put before a predicate of each kind."""
 
 
 def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -97,7 +98,7 @@ def _capabilities(explained: Mapping[str, Any]) -> Table:
     rows = (
         (
             *(each[name] for name in names),
-            _predicates([label + text for kind, label in _LABELS.items() for text in each[kind]]),
+            _predicates([label + text for kind, label in LABELS.items() for text in each[kind]]),
         )
         for each in explained["capabilities"]
     )

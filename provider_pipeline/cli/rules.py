@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,15 +12,16 @@ import typer
 from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli import rule_versions
 from provider_pipeline.cli.console import draw, emit_json, fail, note, print_verdict, say, table
-from provider_pipeline.cli.explain import explanation
+from provider_pipeline.cli.explain import LABELS, explanation
 from provider_pipeline.cli.parameters import JsonOption, SlugArgument, complete_slug, read_json
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-_RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "detail", "expect")
-_MAX_PATTERNS_LENGTH = 400
+_RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "detail", "pattern_set")
+_LINE = 54
+"""Characters of a part that fit into a line of a terminal of 80."""
 _DEFAULT_PATH = "/v1/models"
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
@@ -156,20 +157,35 @@ def _store_samples(
 
 
 @app.command()
-def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
-    """Show a provider's active rule."""
+def show(
+    slug: SlugArgument,
+    full: Annotated[bool, typer.Option("--full", help="Cut nothing, and show where the rule came from.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a provider's active rule, each part in a line."""
     with catalog.database.open_catalog() as database, database.session() as session:
         stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
+    config, capabilities = stored.model_list_config, stored.endpoints_config
     if as_json:
-        emit_json({"version": stored.version, **_stored(stored)})
+        emit_json({"version": stored.version, "model_list_config": config, "endpoints_config": capabilities})
         return
-    config = {name: stored.model_list_config[name] for name in _RULE_PARTS if name in stored.model_list_config}
-    parts = ((name, json.dumps(value, ensure_ascii=False)) for name, value in config.items())
-    patterns = ((name, json.dumps(value, ensure_ascii=False)) for name, value in stored.endpoints_config.items())
-    draw(
-        table(f"{slug}: rule version {stored.version}", ("part", "rule"), parts),
-        table("capabilities", ("capability", "patterns"), ((name, _shortened(text)) for name, text in patterns)),
-    )
+    parts = config if full else {name: config[name] for name in _RULE_PARTS if config.get(name)}
+    lines = {name: _compact(value) for name, value in parts.items()}
+    lines |= {name: _patterns_line(each["patterns"]) for name, each in capabilities.items()}
+    rows = ((name, text if full else _shortened(text)) for name, text in lines.items())
+    draw(table(f"{slug}: rule version {stored.version}", ("part", "rule"), rows))
+    if not full and any(len(text) > _LINE for text in lines.values()):
+        note(f"longer lines are cut; the whole rule: provider-pipeline rules show {slug} --full")
+
+
+def _compact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _patterns_line(patterns: Mapping[str, Any]) -> str:
+    predicates = [label + text for kind, label in LABELS.items() for text in patterns.get(kind, ())]
+    tables = [f"table {_compact(patterns['lookup_table'])}"] if patterns.get("lookup_table") else []
+    return "; ".join([*predicates, *tables, *patterns.get("regex", ())])
 
 
 @app.command()
@@ -184,10 +200,12 @@ def explain(
 ) -> None:
     """Show what a rule chose and why, with the alternatives it rejected. Exit code 1: the file has no listing."""
     if Path(target).is_file():
-        rule = rules.generation.generator.RuleGenerator().analyze_sample(read_json(Path(target)))
+        rule = rules.document.ExtractionRule.parse(
+            rules.generation.generator.RuleGenerator().analyze_sample(read_json(Path(target)))
+        )
     else:
         with catalog.database.open_catalog() as database, database.session() as session:
-            rule = _stored(catalog.rule_versions.active(session, catalog.providers.get(session, target).id))
+            rule = _active_rule(session, target)
     explained = rules.generation.explain.explain_rule(rule)
     if as_json:
         emit_json(explained)
@@ -262,8 +280,8 @@ def check(
 ) -> None:
     """Try a provider's active rule on a response, writing nothing. Exit code 1 if it does not fit."""
     with catalog.database.open_catalog() as database, database.session() as session:
-        stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
-    result = rules.validator.RuleValidator().validate_rule(_stored(stored), read_json(file))
+        rule = _active_rule(session, slug)
+    result = rules.validator.RuleValidator().validate_rule(rule, read_json(file))
     if as_json:
         emit_json(result)
     else:
@@ -272,12 +290,13 @@ def check(
     raise typer.Exit(0 if result["valid"] else 1)
 
 
+def _active_rule(session: Session, slug: str) -> rules.document.ExtractionRule:
+    provider_id = catalog.providers.get(session, slug).id
+    return sync.config.stored_rule(session, catalog.rule_versions.active(session, provider_id))
+
+
 def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_PATTERNS_LENGTH else f"{text[:_MAX_PATTERNS_LENGTH]} ... (complete with --json)"
-
-
-def _stored(stored: catalog.rule_versions.StoredRuleVersion) -> dict[str, Any]:
-    return {"model_list_config": stored.model_list_config, "endpoints_config": stored.endpoints_config}
+    return text if len(text) <= _LINE else f"{text[: _LINE - 3]}..."
 
 
 def _document(generated: sync.repair.generate.GeneratedRule) -> dict[str, Any]:

@@ -465,6 +465,6 @@ def _stored(session: Session, slug: str) -> catalog.providers.Provider | None:
 
 def _active_rule(session: Session, provider_id: int) -> ExtractionRule | None:
     try:
-        return stored_rule(catalog.rule_versions.active(session, provider_id))
+        return stored_rule(session, catalog.rule_versions.active(session, provider_id))
     except RuleMissingError:
         return None

@@ -47,11 +47,11 @@ class RuleDifference:
 
 
 def rule_differences(old: ExtractionRule, new: ExtractionRule) -> list[RuleDifference]:
-    """The differences part by part, provenance aside.
+    """The differences part by part, apart from provenance and the patterns shown from a pattern set.
 
     Endpoints are matched by path; if each rule has only one, those are compared whatever their paths.
     """
-    return [*_endpoints(old, new), *_capabilities(old, new)]
+    return [*_endpoints(old, new), *_pattern_sets(old, new), *_capabilities(old, new)]
 
 
 def difference_lines(differences: Sequence[RuleDifference]) -> list[str]:
@@ -97,11 +97,14 @@ def _label(key: tuple[str | None, int]) -> str:
     return f"{path or 'the base URL'}{f' ({repeated + 1})' if repeated else ''}"
 
 
+def _pattern_sets(old: ExtractionRule, new: ExtractionRule) -> Iterator[RuleDifference]:
+    before, after = (_ABSENT if rule.pattern_set is None else rule.pattern_set for rule in (old, new))
+    if before is not after:
+        yield from _values("pattern_set", before, after)
+
+
 def _capabilities(old: ExtractionRule, new: ExtractionRule) -> Iterator[RuleDifference]:
-    before, after = (
-        {each.capability: each.patterns.model_dump(mode="json", exclude_unset=True) for each in rule.capability_rules}
-        for rule in (old, new)
-    )
+    before, after = old.own_capabilities(), new.own_capabilities()
     for name in sorted(before.keys() | after.keys()):
         part = f"capabilities.{name}"
         if name in before and name in after:

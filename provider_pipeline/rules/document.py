@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -34,6 +35,7 @@ from provider_pipeline.rules.limits import (
 )
 from provider_pipeline.rules.pagination import Expression, NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
+from provider_pipeline.rules.pattern_sets import PatternSet, SetName, shipped
 from provider_pipeline.rules.prices import PRICE_FIELD, parse_currency
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.values import Unit, parse_unit
@@ -47,6 +49,7 @@ _ANALYSIS_KEYS: Final = {
     "detail": "detail",
     "expect": "expect",
 }
+_PATTERN_SET: Final = "pattern_set"
 _PROVENANCE: Final = ("metadata", "evidence", "confidence", "issues")
 _STORED_ENDPOINT: Final = ("endpoint", "selector", "fields", "units", "currency", "pagination", "detail", "expect")
 MAX_DEPTH: Final = 100
@@ -272,12 +275,19 @@ class StoredRule(NamedTuple):
 
 
 class ExtractionRule(BaseModel):
-    """An extraction rule: endpoints with their field maps, capability rules, and provenance."""
+    """An extraction rule: endpoints with their field maps, capability rules, and provenance.
+
+    Attributes:
+        pattern_set: The pattern set that decides about names after the rule's own patterns, if any.
+        shared_patterns: The content that the name stands for where the rule was read; no part of the document.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
     endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=MAX_ENDPOINTS)
     capability_rules: CapabilityRules = ()
+    pattern_set: SetName | None = None
+    shared_patterns: InstanceOf[PatternSet] | None = Field(None, exclude=True, repr=False)
     metadata: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, Any] = Field(default_factory=dict)
     confidence: float | None = None
@@ -304,12 +314,15 @@ class ExtractionRule(BaseModel):
         raise ValueError(f"nested too deeply; at most {MAX_DEPTH} levels are read")
 
     @classmethod
-    def parse(cls, document: "Mapping[str, Any] | ExtractionRule") -> "ExtractionRule":
+    def parse(
+        cls, document: "Mapping[str, Any] | ExtractionRule", *, patterns: PatternSet | None = None
+    ) -> "ExtractionRule":
         """The rule in a document.
 
         Args:
             document: What `RuleGenerator.analyze_sample` returns, or
                 `{"model_list_config": {...}, "endpoints_config": {...}}`.
+            patterns: The content of the pattern set that the rule names, if it names one; by default this package's.
 
         Raises:
             InvalidRuleError: One line naming the part that is wrong, and why.
@@ -318,20 +331,14 @@ class ExtractionRule(BaseModel):
             return document
         if not isinstance(document, Mapping):
             raise InvalidRuleError(f"expected a rule document, got {type(document).__name__}")
-        return cls._validated(stored_parts(document) if "model_list_config" in document else _analysis_parts(document))
+        parts = stored_parts(document) if "model_list_config" in document else _analysis_parts(document)
+        return cls._validated(parts, patterns)
 
     @classmethod
-    def parse_stored(
-        cls, model_list_config: Mapping[str, Any], capability_rules: tuple[CapabilityRule, ...]
-    ) -> "ExtractionRule":
-        """As `parse`, from a stored document and capability rules that are parsed already."""
-        parts = stored_parts({"model_list_config": model_list_config})
-        return cls._validated({**parts, "capability_rules": capability_rules})
-
-    @classmethod
-    def _validated(cls, parts: Mapping[str, Any]) -> "ExtractionRule":
+    def _validated(cls, parts: Mapping[str, Any], patterns: PatternSet | None) -> "ExtractionRule":
+        named = parts.get("pattern_set") is not None
         try:
-            return cls.model_validate(parts)
+            return cls.model_validate({**parts, "shared_patterns": (patterns or shipped()) if named else None})
         except ValidationError as error:
             raise InvalidRuleError(first_reason(error, "rule")) from error
         except RecursionError as error:
@@ -348,6 +355,7 @@ class ExtractionRule(BaseModel):
             document |= {key: dumped[name] for name, key in _ANALYSIS_KEYS.items() if name in dumped}
         else:
             document["endpoints"] = [_dump(endpoint) for endpoint in self.endpoints]
+        document |= self._named_set()
         document["capability_rules"] = [_dump(rule) for rule in self.capability_rules]
         return document | _provenance(self)
 
@@ -355,10 +363,23 @@ class ExtractionRule(BaseModel):
         """The rule as stored in the database."""
         listed = [_stored_endpoint(endpoint) for endpoint in self.endpoints]
         config: dict[str, Any] = dict(listed[0]) if len(listed) == 1 else {"endpoint": listed}
-        config |= _provenance(self)
+        config |= self._named_set() | _provenance(self)
         return StoredRule(
             config, {rule.capability: {"patterns": _dump(rule.patterns)} for rule in self.capability_rules}
         )
+
+    def _named_set(self) -> dict[str, Any]:
+        return {} if self.pattern_set is None else {"pattern_set": self.pattern_set}
+
+    def own_capabilities(self) -> dict[str, dict[str, Any]]:
+        """Each capability's patterns as a document, without those that are shown from the pattern set."""
+        found = {rule.capability: _dump(rule.patterns) for rule in self.capability_rules}
+        if self.shared_patterns is None:
+            return found
+        for capability, patterns in found.items():
+            if own := self.shared_patterns.own(capability, patterns.pop("regex", ())):
+                patterns["regex"] = list(own)
+        return {capability: patterns for capability, patterns in found.items() if patterns}
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -371,13 +392,14 @@ class ExtractionRule(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the stored form without its provenance."""
-        config, capabilities = self.to_stored()
+        """SHA-256 of the stored form, without its provenance and the patterns that it shows from its pattern set."""
+        config, _ = self.to_stored()
+        capabilities = {name: {"patterns": patterns} for name, patterns in self.own_capabilities().items()}
         return digest_of([{key: config[key] for key in config if key not in _PROVENANCE}, capabilities])
 
 
 def _analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"jmespath_rule", "endpoints", "capability_rules", *_ANALYSIS_KEYS.values(), *_PROVENANCE}
+    known = {"jmespath_rule", "endpoints", "capability_rules", _PATTERN_SET, *_ANALYSIS_KEYS.values(), *_PROVENANCE}
     _no_others(document, known)
     if "endpoints" in document:
         endpoints = document["endpoints"]
@@ -389,7 +411,7 @@ def _analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "endpoints": endpoints,
         "capability_rules": _merged_capability_rules(document.get("capability_rules", [])),
-        **{key: document[key] for key in _PROVENANCE if key in document},
+        **{key: document[key] for key in (_PATTERN_SET, *_PROVENANCE) if key in document},
     }
 
 
@@ -399,13 +421,13 @@ def stored_parts(document: Mapping[str, Any]) -> dict[str, Any]:
     config = document["model_list_config"]
     if not isinstance(config, Mapping):
         raise InvalidRuleError(f"model_list_config: expected an object, got {type(config).__name__}")
-    _no_others(config, {*_STORED_ENDPOINT, *_PROVENANCE})
+    _no_others(config, {*_STORED_ENDPOINT, _PATTERN_SET, *_PROVENANCE})
     listed = config.get("endpoint")
     if not isinstance(listed, list):
         listed = [{key: config[key] for key in _STORED_ENDPOINT if key in config}]
     if not all(isinstance(entry, Mapping) for entry in listed):
         raise InvalidRuleError("model_list_config: every entry of endpoint must be an object")
-    provenance = {key: config[key] for key in _PROVENANCE if key in config}
+    provenance = {key: config[key] for key in (_PATTERN_SET, *_PROVENANCE) if key in config}
     if "metadata" in document and "metadata" not in provenance:
         provenance["metadata"] = document["metadata"]
     return {

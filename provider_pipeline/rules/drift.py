@@ -91,7 +91,7 @@ def describe_drift(
 
 def _drift(rule: ExtractionRule, before: Sequence[Any], after: Sequence[Any], endpoint: int) -> tuple[Difference, ...]:
     read = rule.endpoints[endpoint]
-    select = ItemReader(read, CompiledCapabilities(rule.capability_rules), Thresholds.model_validate({})).items
+    select = ItemReader(read, CompiledCapabilities.of(rule), Thresholds.model_validate({})).items
     old_items, new_items = _items(select, before), _items(select, after)
     found: list[Difference] = []
     id_path = read.fields["id"]
@@ -350,7 +350,7 @@ def _with_inherited_fields(
 def _items_by_id(rule: ExtractionRule, position: int, pages: Pages) -> dict[str, Any]:
     """The items of an endpoint by id."""
     endpoint = rule.endpoints[position]
-    reader = ItemReader(endpoint, CompiledCapabilities(rule.capability_rules), Thresholds.model_validate({}))
+    reader = ItemReader(endpoint, CompiledCapabilities.of(rule), Thresholds.model_validate({}))
     read_id = getter_within(endpoint.fields["id"], Work())
     return {
         str(model_id): item

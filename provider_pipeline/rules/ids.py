@@ -9,7 +9,7 @@ from typing import Any, Final
 import re2
 
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.patterns import PatternSet
+from provider_pipeline.rules.patterns import RegexSet
 
 MAX_ID_LENGTH: Final = 512
 _RUNS = re.compile(r"[\s_]+")
@@ -35,11 +35,11 @@ def _tables() -> dict[str, Any]:
 
 
 @functools.cache
-def _steps() -> PatternSet:
+def _steps() -> RegexSet:
     """The patterns of all steps of `normalise_id` in one set: most names match none, and need no step."""
     tables = _tables()
     starts = [f"(?:{tables[step].pattern})(?s:.*)" for step in ("dotted", "carrier")]
-    return PatternSet([*starts, tables["opaque"].pattern, tables["suffix"].pattern])
+    return RegexSet([*starts, tables["opaque"].pattern, tables["suffix"].pattern])
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -85,8 +85,8 @@ def is_known_name(model_id: str) -> bool:
 
 
 @functools.cache
-def _shipped() -> PatternSet:
-    return PatternSet([pattern for family in families() for pattern in family.match])
+def _shipped() -> RegexSet:
+    return RegexSet([pattern for family in families() for pattern in family.match])
 
 
 def _bare(name: str, tables: Mapping[str, Any]) -> str:
@@ -210,9 +210,9 @@ def family_patterns() -> dict[str, list[str]]:
 
 
 @functools.cache
-def _named() -> tuple[PatternSet, tuple[tuple[str, str], ...]]:
+def _named() -> tuple[RegexSet, tuple[tuple[str, str], ...]]:
     pairs = tuple((pattern, family.name) for family in families() if family.name for pattern in family.match)
-    return PatternSet([pattern for pattern, _ in pairs]), pairs
+    return RegexSet([pattern for pattern, _ in pairs]), pairs
 
 
 @functools.lru_cache(maxsize=65_536)

@@ -93,7 +93,7 @@ class ListingJudge:
         self._watch = watch
         self._thresholds = thresholds or Thresholds.model_validate({})
         self._rule = rule
-        capabilities = CompiledCapabilities(rule.capability_rules)
+        capabilities = CompiledCapabilities.of(rule)
         work = Work(LISTING_STEPS)
         self._set_aside = SetAsideValues()
         self._readers = [

@@ -4,14 +4,15 @@ import functools
 import marshal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from provider_pipeline.rules.document import PREDICATE_KINDS, CapabilityRule, parse_capability_rules
+from provider_pipeline.rules.document import PREDICATE_KINDS, CapabilityRule, ExtractionRule, parse_capability_rules
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
-from provider_pipeline.rules.patterns import PatternSet, parse_pattern
+from provider_pipeline.rules.pattern_sets import PatternSet
+from provider_pipeline.rules.patterns import RegexSet, parse_pattern
 from provider_pipeline.rules.work import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 
 
@@ -55,7 +56,7 @@ _PREDICATE_STEPS: Final = 3
 _LOOKUP_STEPS: Final = 4
 """Per capability, as the lookup tables are searched for each model."""
 _SET_MEMORY: Final = 64 << 20
-"""Bytes of all cached pattern sets: about a dozen like the shipped one."""
+"""Bytes of all compiled name patterns that are cached: about a dozen like the shipped set."""
 _MARSHAL_VERSION: Final = 2
 """Encodes values and their types only: true differs from 1, and 1 from 1.0."""
 
@@ -89,19 +90,19 @@ PricedDecisions = tuple[NameDecisions, int]
 
 
 class NamePatterns:
-    """The name patterns of all capabilities of a rule. Caches what it decided about each id."""
+    """Name patterns by capability, compiled. Caches what it decided about each id."""
 
-    def __init__(self, ordered: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    def __init__(self, patterns: Mapping[str, Sequence[str]]) -> None:
         self._votes: list[list[tuple[int, str, bool | None]]] = []
         positions: dict[str, int] = {}
-        for capability, texts in ordered:
+        for capability, texts in patterns.items():
             for order, text in enumerate(texts):
                 has, pattern = parse_pattern(text)
                 position = positions.setdefault(pattern, len(positions))
                 if position == len(self._votes):
                     self._votes.append([])
                 self._votes[position].append((order, capability, has))
-        self._patterns = PatternSet(list(positions))
+        self._patterns = RegexSet(list(positions))
         self._by_name: dict[str, PricedDecisions] = {}
         self._by_matches: dict[tuple[int, ...], PricedDecisions] = {}
         self._shared: dict[tuple[tuple[str, Decision], ...], NameDecisions] = {}
@@ -131,6 +132,14 @@ class NamePatterns:
             if len(self._by_name) < _MAX_CACHED_NAMES:
                 self._by_name[model_id] = decided
         return decided
+
+    def matching(self, model_id: str) -> Mapping[str, Sequence[int]]:
+        """The places in each capability's patterns that match the id; the first one decides."""
+        found: dict[str, list[int]] = {}
+        for position in self._matches(model_id):
+            for order, capability, _ in self._votes[position]:
+                found.setdefault(capability, []).append(order)
+        return {capability: sorted(set(orders)) for capability, orders in found.items()}
 
     def _decisions(self, positions: tuple[int, ...]) -> NameDecisions:
         decisions = self._first_matches(positions)
@@ -165,17 +174,23 @@ class NamePatterns:
         return tuple((name, (has, "regex")) for name, (_, has) in sorted(first.items()) if has is not None)
 
 
-_NAME_PATTERNS: Final = SizedCache[tuple[tuple[str, tuple[str, ...]], ...], NamePatterns](_SET_MEMORY)
+_OwnPatterns = tuple[tuple[str, tuple[str, ...]], ...]
+
+_NAME_PATTERNS: Final = SizedCache[tuple[str | None, _OwnPatterns], NamePatterns](_SET_MEMORY)
 _GETTERS: Final = SizedCache[tuple[str, ...], tuple[Getter, ...]](_MAX_CACHED_PARTS)
 
 
-def _name_patterns(ordered: tuple[tuple[str, tuple[str, ...]], ...]) -> NamePatterns:
-    # Rules written by one version of the generator share their patterns, and so the compiled form.
-    patterns = _NAME_PATTERNS.get(ordered)
-    if patterns is None:
-        patterns = NamePatterns(ordered)
-        _NAME_PATTERNS.put(ordered, patterns, patterns.memory)
-    return patterns
+def name_patterns(shared: PatternSet | None, own: _OwnPatterns = ()) -> NamePatterns:
+    """A provider's own patterns before those of a set, compiled once for all rules that agree in them."""
+    key = (None if shared is None else shared.digest, own)
+    compiled_patterns = _NAME_PATTERNS.get(key)
+    if compiled_patterns is None:
+        patterns = dict(own)
+        for capability, listed in () if shared is None else shared.patterns.items():
+            patterns[capability] = (*patterns.get(capability, ()), *listed)
+        compiled_patterns = NamePatterns(patterns)
+        _NAME_PATTERNS.put(key, compiled_patterns, compiled_patterns.memory)
+    return compiled_patterns
 
 
 def _getters_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
@@ -193,11 +208,20 @@ def _getters_read(predicates: tuple[str, ...]) -> tuple[Getter, ...] | None:
 class CompiledCapabilities:
     """Capability rules, compiled.
 
+    Args:
+        rules: The rules.
+        shared: The set that decides where the rules' own patterns do not; those of it in the rules change nothing.
+
     Attributes:
         cost: Fixed steps per model, which the caller must spend.
     """
 
-    def __init__(self, rules: Sequence[CapabilityRule]) -> None:
+    @classmethod
+    def of(cls, rule: ExtractionRule) -> Self:
+        """The capability rules of a rule, with the pattern set that it names."""
+        return cls(rule.capability_rules, rule.shared_patterns)
+
+    def __init__(self, rules: Sequence[CapabilityRule], shared: PatternSet | None = None) -> None:
         self._predicates: list[tuple[str, tuple[tuple[tuple[Compiled, ...], Decision | None], ...]]] = []
         self._lookup: dict[str, dict[str, Decision]] = {}
         for rule in rules:
@@ -216,7 +240,14 @@ class CompiledCapabilities:
         self._predicates_cost = sum(_PREDICATE_STEPS + each.cost for each in predicates)
         self.cost = len(self._read or ())
         self._evidence_cache: dict[bytes, EvidenceStates] = {}
-        self._names = _name_patterns(tuple((rule.capability, rule.patterns.regex) for rule in rules))
+        own = (
+            (
+                rule.capability,
+                rule.patterns.regex if shared is None else shared.own(rule.capability, rule.patterns.regex),
+            )
+            for rule in rules
+        )
+        self._names = name_patterns(shared, tuple((capability, listed) for capability, listed in own if listed))
         self._column_cache: dict[tuple[NameDecisions, EvidenceStates], Columns] = {}
         self._cache_room = _MAX_CACHED_PARTS
 

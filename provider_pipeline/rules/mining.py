@@ -225,7 +225,7 @@ def shipped_facts() -> tuple[Fact, ...]:
 
 def contradicted_facts(facts: Iterable[Fact]) -> list[str]:
     """Facts that contradict the families or each other, or name an unknown capability, as text."""
-    families = _judge(family_patterns())
+    families = NamePatterns(family_patterns())
     found = []
     said: dict[tuple[str, str], bool] = {}
     for fact in facts:
@@ -249,7 +249,7 @@ def learn_shipped(facts: Iterable[Fact]) -> Learnt:
     together = {name: list(patterns) for name, patterns in families.items()}
     for one in proposals:
         together.setdefault(one.capability, []).append(one.as_rule_pattern())
-    alone, both = _judge(families), _judge(together)
+    alone, both = NamePatterns(families), NamePatterns(together)
     total = Counter(fact.capability for fact in known)
     decided = Counter(fact.capability for fact in known if fact.capability in alone.decide(fact.model_id).decisions)
     states = {
@@ -284,7 +284,3 @@ def _entry(proposal: Proposal) -> str:
     }
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
     return "\n".join(["[[pattern]]", *lines, ""])
-
-
-def _judge(patterns: Mapping[str, list[str]]) -> NamePatterns:
-    return NamePatterns([(capability, tuple(texts)) for capability, texts in sorted(patterns.items())])

@@ -14,7 +14,7 @@ from provider_pipeline.rules.work import SizedCache
 
 MAX_PATTERN_LENGTH: Final = 2_000
 MAX_PROGRAM: Final = 40_000
-"""RE2 instructions of all distinct patterns of a rule; the shipped ones make about half of that."""
+"""RE2 instructions of all distinct patterns of a rule; the shipped set makes about half of that."""
 MAX_UNICODE_CLASSES: Final = 100
 """Unicode classes in all distinct patterns of a rule: RE2 needs half a millisecond to parse one."""
 _MAX_MEMORY: Final = 4 << 20
@@ -97,7 +97,7 @@ def parse_pattern(text: str) -> tuple[bool | None, str]:
     return True, text
 
 
-class PatternSet:
+class RegexSet:
     """Many patterns, matched against a whole text in one pass.
 
     Attributes:

@@ -16,10 +16,11 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
-from provider_pipeline.rules.document import CapabilityRule, ExtractionRule, parse_capability_rules
+from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.work import SizedCache
@@ -133,10 +134,11 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
         ) from error
 
 
-def stored_rule(version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:
-    """The rule of a stored version."""
+def stored_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:
+    """The rule of a stored version, with the active content of the pattern set that it names."""
     return ExtractionRule.parse(
-        {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config}
+        {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config},
+        patterns=catalog.pattern_sets.active(session),
     )
 
 
@@ -159,6 +161,8 @@ def store_rule(
     `origin` is what produced the rule, in a word, and the default of `reason`; `author` is generator, person or agent;
     `metadata` defaults to the rule's own; `sample_id` is the stored response it was written from.
     """
+    if rule.pattern_set is not None:
+        catalog.pattern_sets.note_shipped(session)
     stored = rule.to_stored()
     return catalog.rule_decisions.add_version(
         session,
@@ -177,49 +181,24 @@ def store_rule(
     )
 
 
-_MAX_CACHED_CAPABILITIES: Final = 16_000_000
-"""Characters of JSON whose capability rules are cached; one rule's are some hundred thousand."""
-_MAX_CACHED_RULES: Final = 1_000_000
-"""Characters of JSON whose other parts of rules are cached; one rule's are about a thousand."""
+_MAX_CACHED_RULES: Final = 4_000_000
+"""Characters of JSON whose rules are cached; one rule's are about three thousand."""
 
-_CAPABILITIES: Final = SizedCache[str, tuple[CapabilityRule, ...]](_MAX_CACHED_CAPABILITIES)
-_RULES: Final = SizedCache[tuple[str, str], ExtractionRule](_MAX_CACHED_RULES)
+_RULES: Final = SizedCache[tuple[str, str, PatternSet], ExtractionRule](_MAX_CACHED_RULES)
 
 
-class CapabilityTexts:
-    """Cache of stored capability rules as JSON text, which many providers' rules share."""
-
-    def __init__(self) -> None:
-        self._known: Mapping[str, str] = {}
-
-    def read(self, session: Session, digests: Iterable[str]) -> Mapping[str, str]:
-        """JSON text by digest, with at least these digests."""
-        known = self._known
-        missing = {digest for digest in digests if digest not in known}
-        if missing:
-            found = catalog.sync_state.endpoints_configs(session, missing)
-            # The dict is replaced, never changed, so that threads can share it without a lock.
-            kept = {**known, **found}
-            self._known = kept if sum(map(len, kept.values())) <= _MAX_CACHED_CAPABILITIES else found
-            known = kept
-        return known
-
-
-def parse_active_rule(model_list_config: str, endpoints_config: str) -> ExtractionRule:
-    """The rule of two stored JSON columns, parsed once for all providers that share them.
+def parse_active_rule(active: catalog.sync_state.ActiveRule, patterns: PatternSet) -> ExtractionRule:
+    """The provider's active rule, parsed once for all syncs and for all providers that share it.
 
     Raises:
         InvalidRuleError: It cannot be compiled.
     """
-    key = model_list_config, endpoints_config
+    key = active.model_list_config, active.endpoints_config, patterns
     rule = _RULES.get(key)
     if rule is None:
-        capabilities = _CAPABILITIES.get(endpoints_config)
-        if capabilities is None:
-            capabilities = parse_capability_rules(orjson.loads(endpoints_config))
-            _CAPABILITIES.put(endpoints_config, capabilities, len(endpoints_config))
-        rule = ExtractionRule.parse_stored(json.loads(model_list_config), capabilities)
-        _RULES.put(key, rule, len(model_list_config))
+        stored = {name: orjson.loads(getattr(active, name)) for name in ("model_list_config", "endpoints_config")}
+        rule = ExtractionRule.parse(stored, patterns=patterns)
+        _RULES.put(key, rule, len(active.model_list_config) + len(active.endpoints_config))
     return rule
 
 

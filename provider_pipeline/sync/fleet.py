@@ -181,7 +181,7 @@ class _Fleet:
         with ExitStack() as on_error:
             on_error.callback(self._locks.release, taken)
             with self._sessions() as session:
-                plans = prepare(session, slugs, accept=self._accept, now=utc_now())
+                plans = prepare(session, slugs, accept=self._accept, now=utc_now(), may_write=self._keep != "nothing")
             on_error.pop_all()
         self._locks.release(slug for slug in taken if not isinstance(plans[slug], SyncPlan))
         return plans | {slug: error for slug, error in refused.items() if isinstance(plans[slug], SyncPlan)}

@@ -161,7 +161,7 @@ def check_provider(
         active = catalog.rule_versions.active(session, provider.id)
         check.rule_version = active.version
         session.rollback()
-        _fetch(session, check, stored_rule(active), client, clock())
+        _fetch(session, check, stored_rule(session, active), client, clock())
     except (ConfigurationError, ModelSyncerError) as error:
         check.error = error
     session.rollback()

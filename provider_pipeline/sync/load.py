@@ -217,7 +217,10 @@ def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> Ac
     if listing.verdict is None:
         raise AssertionError("only a valid listing is written")
     state, previous = plan.state, None
-    is_new_rule = state.rule_version not in (None, plan.version)
+    is_new_rule = state.rule_version not in (None, plan.version) or state.pattern_set not in (
+        None,
+        plan.patterns.digest,
+    )
     if is_new_rule and state.raw_response_id is not None:
         rows = spools.enter_context(closing(row_spool()))
         previous = replay_previous(
@@ -302,10 +305,11 @@ def _accepted_sync(loaded: Loaded) -> catalog.sync_state.AcceptedSync:
         profile=listing.verdict.profile.model_copy(update={"listed": written.result.listed}).to_json(),
         raw_response_id=loaded.outcome.raw_response_id,
         validators=listing.fetch.validators,
-        basis=fingerprint(plan.provider, plan.version, written.overrides),
+        basis=fingerprint(plan.provider, plan.version, plan.patterns, written.overrides),
         window_days=listing.thresholds.window_days,
         # A listing that a person vouched for is the new baseline of later comparisons.
         begins_window=plan.accept is not None,
+        pattern_set=plan.patterns.digest,
     )
 
 

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.pattern_sets import PatternSet, shipped
 from provider_pipeline.rules.rows import content_digest
-from provider_pipeline.sync.config import CapabilityTexts, parse_active_rule
+from provider_pipeline.sync.config import parse_active_rule
 from provider_pipeline.sync.outcome import AcceptedGuards
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _SUFFIXES: Final = frozenset({".py", ".sql", ".toml"})
-_CAPABILITIES: Final = CapabilityTexts()
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SyncPlan:
     Attributes:
         provider: The provider.
         active: Its active rule, as stored.
-        capabilities: That rule's capability rules, as JSON text.
+        patterns: The active pattern set.
         state: The state after its latest sync.
         skip_unchanged: Whether the listing need not be validated if it equals the last accepted one.
         on_trial: Whether a rule version is on trial.
@@ -39,7 +39,7 @@ class SyncPlan:
 
     provider: catalog.providers.Provider
     active: catalog.sync_state.ActiveRule = field(repr=False)
-    capabilities: str = field(repr=False)
+    patterns: PatternSet
     state: catalog.sync_state.SyncState = field(repr=False)
     skip_unchanged: bool
     on_trial: bool
@@ -62,29 +62,33 @@ class SyncPlan:
         Raises:
             InvalidRuleError: It cannot be compiled.
         """
-        return parse_active_rule(self.active.model_list_config, self.capabilities)
+        return parse_active_rule(self.active, self.patterns)
 
 
 def prepare(
-    session: Session, slugs: Iterable[str], *, accept: AcceptedGuards | None, now: datetime
+    session: Session, slugs: Iterable[str], *, accept: AcceptedGuards | None, now: datetime, may_write: bool = False
 ) -> dict[str, SyncPlan | ProviderPipelineError]:
     """Plans the syncs of providers whose sync locks are held.
+
+    If it may write, and this package's patterns are new to the catalogue, it stores them as a candidate and commits.
 
     Returns:
         By slug, a plan or why there is none: an `UnknownProviderError` or a `RuleMissingError`.
     """
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
-    rules = [target.rule for target in known.values() if target.rule is not None]
-    capabilities = _CAPABILITIES.read(session, [rule.endpoints_digest for rule in rules])
-    return {slug: _plan(session, slug, known.get(slug), capabilities, accept, now) for slug in wanted}
+    patterns = catalog.pattern_sets.active(session)
+    if may_write and patterns.digest != shipped().digest and catalog.pattern_sets.note_shipped(session):
+        session.commit()
+        patterns = catalog.pattern_sets.active(session)
+    return {slug: _plan(session, slug, known.get(slug), patterns, accept, now) for slug in wanted}
 
 
 def _plan(
     session: Session,
     slug: str,
     known: catalog.sync_state.SyncTarget | None,
-    capabilities: Mapping[str, str],
+    patterns: PatternSet,
     accept: AcceptedGuards | None,
     now: datetime,
 ) -> SyncPlan | ProviderPipelineError:
@@ -97,18 +101,19 @@ def _plan(
         accept is None
         and state.consecutive_failures == 0
         and state.content is not None
-        and state.basis == fingerprint(known.provider, known.rule.version, known.overrides)
+        and state.basis == fingerprint(known.provider, known.rule.version, patterns, known.overrides)
         and not known.any_missing  # each further listing without a model counts towards its removal
     )
-    text = capabilities[known.rule.endpoints_digest]
-    return SyncPlan(known.provider, known.rule, text, state, skip_unchanged, known.on_trial, now, accept)
+    return SyncPlan(known.provider, known.rule, patterns, state, skip_unchanged, known.on_trial, now, accept)
 
 
-def fingerprint(provider: catalog.providers.Provider, rule_version: int, overrides: Mapping[str, Any]) -> str:
+def fingerprint(
+    provider: catalog.providers.Provider, rule_version: int, patterns: PatternSet, overrides: Mapping[str, Any]
+) -> str:
     """Digest of everything but the listing that determines a sync's rows and verdict: the cache key of a skip."""
     # Address and credentials belong to it: another account may see another listing.
     settings = [provider.thresholds, provider.base_url, provider.auth_config, provider.request_config]
-    return content_digest([_code_digest(), rule_version, dict(overrides), *settings])
+    return content_digest([_code_digest(), rule_version, patterns.digest, dict(overrides), *settings])
 
 
 @functools.cache

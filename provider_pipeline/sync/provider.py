@@ -96,7 +96,7 @@ def attempt_sync(
     session.rollback()
     with relaxed_gc(), catalog.sync_locks.sync_lock(session, provider) as locks:
         try:
-            plan = prepare(session, [slug], accept=accept, now=clock())[slug]
+            plan = prepare(session, [slug], accept=accept, now=clock(), may_write=keep != "nothing")[slug]
             session.rollback()
             if isinstance(plan, ProviderPipelineError):
                 raise plan

@@ -60,7 +60,7 @@ def replay_response(session: Session, raw_response_id: int, *, version: int | No
         if version is None
         else catalog.rule_versions.get(session, provider.id, version)
     )
-    rule = stored_rule(stored)
+    rule = stored_rule(session, stored)
     judge = ListingJudge(rule, thresholds=parse_thresholds(slug, provider.thresholds))
     pages = (
         page

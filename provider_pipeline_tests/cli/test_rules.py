@@ -163,3 +163,14 @@ def test_options_of_generate_that_conflict_are_usage_errors(
     result = run("rules", "generate", "--from", str(tmp_path / "sample.json"), *arguments)
     assert (result.code, named in result.err) == (2, True)
     assert "Traceback" not in result.err
+
+
+def test_a_typical_rule_is_shown_on_one_screen_and_in_full_when_asked(run: CommandLine, fleet: Fleet):
+    fleet.add("acme", listing(*CHAT_MODELS, "text-embedding-3-small", "whisper-1"))
+    shown = run("rules", "show", "acme", COLUMNS="80").out.splitlines()
+    assert len(shown) <= 24
+    assert max(map(len, shown)) <= 80
+    assert any("pattern_set" in line and "shipped" in line for line in shown)
+    full = run("rules", "show", "acme", "--full", COLUMNS="200").out
+    assert "pricing.completion" in full
+    assert "sample_model_count" in full

@@ -25,7 +25,7 @@ def act(database: catalog.database.Database, slug: str, action: Action) -> None:
                 (task,) = catalog.tasks.list_tasks(session, slug=slug, status="NEEDS_REVIEW")
                 approve_task(session, task.id, reason="the unit is in their documentation", created_by_id=OPERATOR)
             case "activate_worse_rule":
-                rule = stored_rule(catalog.rule_versions.active(session, provider_id))
+                rule = stored_rule(session, catalog.rule_versions.active(session, provider_id))
                 worse = _with_swapped_prices(rule.to_stored().model_list_config)
                 document = {"model_list_config": worse, "endpoints_config": rule.to_stored().endpoints_config}
                 version = store_for_trial(session, provider_id, document, reason="looks right to me")

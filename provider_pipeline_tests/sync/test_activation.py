@@ -27,7 +27,10 @@ def rule(*endpoints: dict) -> dict:
     """The right rule for the moved listing, with these endpoints."""
     capabilities = {each["capability"]: {"patterns": each["patterns"]} for each in GOOD["capability_rules"]}
     return {
-        "model_list_config": {"endpoint": [{**READING, **endpoint} for endpoint in endpoints]},
+        "model_list_config": {
+            "endpoint": [{**READING, **endpoint} for endpoint in endpoints],
+            "pattern_set": GOOD["pattern_set"],
+        },
         "endpoints_config": capabilities,
     }
 

@@ -107,7 +107,7 @@ def test_one_endpoint_that_moved_blocks_the_listing_and_its_rule_alone_is_renewe
     with two.database.session() as session:
         (generated,) = answer_tasks(session, "acme")
         assert (generated.activated, generated.models, len(generated.rule.endpoints)) == (True, 3, 2)
-        old = stored_rule(catalog.rule_versions.get(session, catalog.providers.get(session, "acme").id, 1))
+        old = stored_rule(session, catalog.rule_versions.get(session, catalog.providers.get(session, "acme").id, 1))
     assert generated.rule.endpoints[0] == old.endpoints[0]
     assert [endpoint.selector for endpoint in generated.rule.endpoints] == ["data[*]", "result.entries[*]"]
 
@@ -228,7 +228,7 @@ def test_the_stored_response_read_again_gives_the_same_rows(kind: str, request: 
     fleet.server.clear()
     with fleet.database.session() as session:
         judge = ListingJudge(
-            stored_rule(catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id))
+            stored_rule(session, catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id))
         )
         read = [
             row

@@ -43,7 +43,7 @@ def tried(session, material_type=StoredProviderData):
     active = catalog.rule_versions.active(session, provider.id)
     newest, _ = catalog.raw_responses.recent_ids(session, provider.id, limit=2)
     material = material_type(session, provider.id, active.sample_id)
-    return material, ExtractionRule.parse(BETTER), stored_rule(active), StoredResponse(session, newest)
+    return material, ExtractionRule.parse(BETTER), stored_rule(session, active), StoredResponse(session, newest)
 
 
 def test_a_sandbox_gathers_the_same_evidence_as_this_process(session):
@@ -61,7 +61,7 @@ def test_before_the_first_sync_a_sandbox_compares_with_the_rules_sample(fleet: F
         active = catalog.rule_versions.active(session, provider.id)
         material = StoredProviderData(session, provider.id, active.sample_id)
         response = StoredResponse(session, active.sample_id)
-        arguments = (material, ExtractionRule.parse(BETTER), stored_rule(active), response)
+        arguments = (material, ExtractionRule.parse(BETTER), stored_rule(session, active), response)
         here = evaluate_candidate(*arguments)
         assert evaluate_in_sandbox(*arguments) == here
         assert here.known == 5

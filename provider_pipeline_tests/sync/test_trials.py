@@ -117,7 +117,11 @@ def test_an_invalid_rule_is_not_put_on_trial(fleet: Fleet):
 
 
 def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
-    knows_only_chat = {**GOOD, "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}]}
+    knows_only_chat = {
+        **GOOD,
+        "pattern_set": None,
+        "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}],
+    }
     trial = on_trial(fleet, knows_only_chat, until_syncs=1, policy="promote")
     sync(fleet, listing(*CHAT_MODELS))
     report, active = state(fleet, trial)
@@ -127,7 +131,11 @@ def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
 
 def test_a_rule_that_alone_reads_the_listing_is_compared_with_known_models(fleet: Fleet):
     rule = RuleGenerator().analyze_sample(moved(*CHAT_MODELS))
-    knows_only_chat = {**rule, "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}]}
+    knows_only_chat = {
+        **rule,
+        "pattern_set": None,
+        "capability_rules": [{"capability": "chat", "patterns": {"regex": [".*"]}}],
+    }
     trial = on_trial(fleet, knows_only_chat, until_syncs=1, policy="promote")
     fleet.serve("acme", moved(*CHAT_MODELS))
     with fleet.database.session() as session, pytest.raises(RuleValidationError):

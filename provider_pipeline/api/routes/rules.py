@@ -36,7 +36,7 @@ def list_rules(context: Reader, slug: Slug) -> Any:
 @routes.get("/providers/{slug}/rules/diff", response_model=RuleDiffResponse)
 def diff_rules(context: Reader, slug: Slug, before: _Compared, after: _Compared) -> Any:
     """The differences between two rule versions."""
-    old, new = (stored_rule(_version(context, slug, version)) for version in (before, after))
+    old, new = (stored_rule(context.session, _version(context, slug, version)) for version in (before, after))
     differences = rule_differences(old, new)
     return {
         "provider": slug,
@@ -69,7 +69,7 @@ def show_rule(context: Reader, slug: Slug, version: _Version) -> Any:
 @routes.get("/providers/{slug}/rules/{version}/explain")
 def explain(context: Reader, slug: Slug, version: _Version) -> Json:
     """What a rule version chose, why, and what it rejected."""
-    return explain_rule(stored_rule(_version(context, slug, version)))
+    return explain_rule(stored_rule(context.session, _version(context, slug, version)))
 
 
 @routes.post("/providers/{slug}/rules/{version}/activate", response_model=ActiveRuleResponse)

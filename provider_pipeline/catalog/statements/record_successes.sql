@@ -4,7 +4,7 @@ WITH said AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(CAST(:accepted AS jsonb)) AS entry (
         provider_id bigint, validators jsonb, basis text, profile jsonb, raw_response_id bigint, rule_version integer,
-        result jsonb, window_days float8, begins_window boolean
+        pattern_set text, result jsonb, window_days float8, begins_window boolean
     )
 ),
 forgotten AS (
@@ -31,9 +31,10 @@ kept AS (
         )
 )
 INSERT INTO provider_sync AS old (
-    provider_id, last_checked_at, last_success_at, validators, basis, profile, raw_response_id, rule_version, last_result
+    provider_id, last_checked_at, last_success_at, validators, basis, profile, raw_response_id, rule_version, pattern_set,
+    last_result
 )
-SELECT provider_id, :now, :now, validators, basis, profile, raw_response_id, rule_version, result
+SELECT provider_id, :now, :now, validators, basis, profile, raw_response_id, rule_version, pattern_set, result
 FROM said
 ORDER BY provider_id
 ON CONFLICT (provider_id) DO UPDATE
@@ -47,4 +48,5 @@ SET last_checked_at = greatest(old.last_checked_at, excluded.last_checked_at),
     profile = coalesce(excluded.profile, old.profile),
     raw_response_id = excluded.raw_response_id,
     rule_version = excluded.rule_version,
+    pattern_set = excluded.pattern_set,
     last_result = excluded.last_result

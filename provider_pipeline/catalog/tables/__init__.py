@@ -22,6 +22,8 @@ from provider_pipeline.catalog.tables.providers import (
 from provider_pipeline.catalog.tables.rules import (
     agent_task,
     notification,
+    pattern_set,
+    pattern_set_event,
     rule_trial,
     rule_trial_result,
     rule_version,
@@ -37,6 +39,8 @@ __all__ = [
     "key_destination",
     "metadata",
     "notification",
+    "pattern_set",
+    "pattern_set_event",
     "provider",
     "provider_metadata",
     "provider_model",

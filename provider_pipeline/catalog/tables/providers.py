@@ -127,6 +127,7 @@ provider_sync = Table(
     json_column("profile", nullable=True),
     Column("raw_response_id", BigInteger, ForeignKey("raw_response.id")),
     Column("rule_version", Integer),
+    text_column("pattern_set", nullable=True),
     json_column("last_result", server_default=EMPTY_OBJECT),
     ForeignKeyConstraint(
         ["provider_id", "rule_version"],

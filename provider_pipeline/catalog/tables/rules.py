@@ -1,4 +1,4 @@
-"""Tables of rule versions, their events and trials, of RULE_GEN tasks, and the outbox."""
+"""Tables of rule versions, their events and trials, of pattern sets, of RULE_GEN tasks, and the outbox."""
 
 from sqlalchemy import (
     BigInteger,
@@ -40,15 +40,6 @@ rule_version = Table(
     text_column("author", server_default=text("'generator'::text")),
     Column("created_by_id", BigInteger),
     text_column("status", server_default=text("'candidate'::text")),
-    Column(
-        "endpoints_digest",
-        Text,
-        Computed(
-            "(to_hex(jsonb_hash_extended(endpoints_config, 0)) || to_hex(jsonb_hash_extended(endpoints_config, 1)))",
-            persisted=True,
-        ),
-        nullable=False,
-    ),
     UniqueConstraint("provider_id", "digest", name="rule_version_digest_key"),
     ForeignKeyConstraint(
         ["provider_id", "parent_version"],
@@ -56,8 +47,34 @@ rule_version = Table(
         name="rule_version_parent_fkey",
     ),
     Index("rule_version_sample_id_idx", "sample_id"),
-    Index("rule_version_endpoints_digest_idx", "endpoints_digest"),
     Index("rule_version_one_active_idx", "provider_id", unique=True, postgresql_where=text("status = 'active'")),
+)
+
+pattern_set = Table(
+    "pattern_set",
+    metadata,
+    text_column("digest", primary_key=True),
+    text_column("name"),
+    json_column("patterns"),
+    text_column("package_version"),
+    text_column("status", server_default=text("'candidate'::text")),
+    stamped_column("created_at"),
+    time_column("activated_at", nullable=True),
+    json_column("report", nullable=True),
+    Index("pattern_set_one_active_idx", "name", unique=True, postgresql_where=text("status = 'active'")),
+)
+
+pattern_set_event = Table(
+    "pattern_set_event",
+    metadata,
+    id_column(),
+    Column("digest", Text, ForeignKey("pattern_set.digest"), nullable=False),
+    text_column("status"),
+    text_column("reason"),
+    json_column("report", nullable=True),
+    Column("created_by_id", BigInteger),
+    stamped_column("created_at"),
+    Index("pattern_set_event_digest_idx", "digest"),
 )
 
 rule_version_event = Table(

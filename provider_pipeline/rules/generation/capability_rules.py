@@ -1,23 +1,27 @@
 """A provider's capability rules: the predicates of all its endpoints, the known name patterns, and a report on both."""
 
-import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.document import PREDICATE_KINDS, CapabilityRule, Patterns
+from provider_pipeline.rules.document import PREDICATE_KINDS, parse_capability_rules
 from provider_pipeline.rules.generation.capability_predicates import Predicates
 from provider_pipeline.rules.generation.list_detection import ListCandidate
-from provider_pipeline.rules.ids import capability_patterns, normalise_id
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.language import compile_expression, is_true, literal
 from provider_pipeline.rules.limits import MAX_PREDICATES
-from provider_pipeline.rules.matching import CompiledCapabilities, contradicts
-from provider_pipeline.rules.patterns import PatternSet, parse_pattern
+from provider_pipeline.rules.matching import CompiledCapabilities, contradicts, name_patterns
+from provider_pipeline.rules.pattern_sets import PatternSet
+from provider_pipeline.rules.patterns import parse_pattern
 
 _MAX_CHECKED_ITEMS: Final = 2_000
 _MAX_MODELS: Final = 20_000
 _MAX_NAMES: Final = 1_000
+ALWAYS: Final = "`true`"
+"""The predicate by which every model of a text-only listing is a chat model, unless more is known about it."""
+_SHOWN_PATTERNS: Final = 6
+"""Of one capability."""
 
 
 @dataclass(frozen=True)
@@ -78,49 +82,69 @@ def _misleads(predicate: str, capability: str, other: EndpointPredicates, kind: 
 
 
 def capability_rules(
-    listings: Sequence[ListCandidate], predicates: Mapping[str, Predicates], *, only_text: bool
+    listings: Sequence[ListCandidate], predicates: Mapping[str, Predicates], patterns: PatternSet, *, only_text: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
     """The rule's capability part, a report on how it fits the sample, and its issues.
 
-    Every rule carries all known patterns: the next listing may have models of families that this sample lacks.
+    Of the pattern set, the rule shows only what matters for the sample; the set itself also knows the names of models
+    that later listings bring.
 
     Args:
         listings: The chosen list of each endpoint.
         predicates: What the metadata says.
+        patterns: The pattern set that the rule names.
         only_text: Whether nearly every model takes and gives text; then a model of unknown name is a chat model.
     """
-    patterns = capability_patterns()
+    models = [model for listing in listings for model in _models(listing)]
+    shown = _shown_patterns(patterns, [model_id for model_id, _ in models[:_MAX_NAMES]])
+    if only_text:
+        chat = predicates.get("chat", {})
+        predicates = {**predicates, "chat": {**chat, "weak_evidence": [*chat.get("weak_evidence", ()), ALWAYS]}}
     rules = []
-    for capability in sorted({*patterns, *predicates}):
+    for capability in sorted({*shown, *predicates}):
         known = predicates.get(capability, {})
         entry: dict[str, Any] = {kind: known[kind] for kind in PREDICATE_KINDS if known.get(kind)}
-        if patterns.get(capability):
-            entry["regex"] = [*patterns[capability], *([".*"] if capability == "chat" and only_text else [])]
+        if capability in shown:
+            entry["regex"] = shown[capability]
         rules.append({"capability": capability, "patterns": entry})
-    report, issues = _report(rules, listings)
+    report, issues = _report(CompiledCapabilities(parse_capability_rules(rules), patterns), models)
     return rules, report, issues
 
 
+def _shown_patterns(patterns: PatternSet, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Of each capability, the patterns of the set that give it to most of these ids, and by themselves to no other."""
+    compiled = name_patterns(patterns)
+    matching: dict[str, Counter[tuple[int, ...]]] = {}
+    for model_id in ids:
+        for capability, places in compiled.matching(model_id).items():
+            matching.setdefault(capability, Counter())[tuple(places)] += 1
+    shown = {}
+    for capability in sorted(matching):
+        listed = patterns.patterns[capability]
+        deciding = Counter[int]()
+        for places, count in matching[capability].items():
+            deciding[places[0]] += count
+        stating = {place for place in deciding if parse_pattern(listed[place])[0]}
+        most = set(sorted(stating, key=lambda place: (-deciding[place], place))[:_SHOWN_PATTERNS])
+        # What denies a capability is shown where a later pattern would state it.
+        denying = {places[0] for places in matching[capability] if not most.isdisjoint(places)} - stating
+        if most:
+            shown[capability] = [listed[place] for place in sorted(most | denying)]
+    return shown
+
+
 def _report(
-    rules: list[dict[str, Any]], listings: Sequence[ListCandidate]
+    compiled: CompiledCapabilities, models: Sequence[tuple[str, Any]]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Coverage, decisions and matching patterns over the sample; contradictions and overlaps as issues."""
-    compiled = CompiledCapabilities(
-        [
-            CapabilityRule(capability=rule["capability"], patterns=Patterns.model_validate(rule["patterns"]))
-            for rule in rules
-        ]
-    )
-    models = [model for listing in listings for model in _models(listing)]
-    counts: dict[str, dict[str, int]] = {}
+    """Coverage and decisions over the sample; contradictions and overlaps as issues."""
+    counts: dict[str, Counter[str]] = {}
     covered, contradicted, overlapping = 0, [], []
     for model_id, item in models:
         by_name = compiled.of_name(model_id)
         decisions = compiled.of_item(item, model_id)
         covered += any(has for has, _ in decisions.values())
         for capability, (has, source) in decisions.items():
-            entry = counts.setdefault(capability, {"evidence": 0, "regex": 0, "weak_evidence": 0, "denied": 0})
-            entry[source if has else "denied"] += 1
+            counts.setdefault(capability, Counter())[source if has else "denied"] += 1
             named = by_name.get(capability)
             if source == "evidence" and named is not None and named[0] is not has:
                 contradicted.append(f"{model_id}: {capability}")
@@ -128,8 +152,7 @@ def _report(
             overlapping.append(model_id)
     report = {
         "coverage": round(covered / len(models), 4) if models else 0.0,
-        "by_capability": {capability: counts[capability] for capability in sorted(counts)},
-        "patterns": _matching_patterns(rules, [model_id for model_id, _ in models[:_MAX_NAMES]]),
+        "by_capability": {capability: dict(sorted(counts[capability].items())) for capability in sorted(counts)},
     }
     return report, _issues(contradicted, overlapping, len(models))
 
@@ -137,27 +160,6 @@ def _report(
 def _models(listing: ListCandidate) -> list[tuple[str, Any]]:
     read_id = compile_expression(listing.ids[0].expression)
     return [(str(read_id(item)), item) for item in listing.items[:_MAX_MODELS] if read_id(item) is not None]
-
-
-def _matching_patterns(rules: list[dict[str, Any]], ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many of each capability's patterns match anything in the sample."""
-    listed = {rule["capability"]: rule["patterns"].get("regex", ()) for rule in rules}
-    matcher, positions = _compiled(tuple(text for texts in listed.values() for text in texts))
-    names = {normalise_id(model_id) for model_id in ids} - {""}
-    used = {position for name in names for position in matcher.matches(name)}
-    return {
-        capability: {"known": len(texts), "matching": sum(positions[text] in used for text in texts)}
-        for capability, texts in listed.items()
-        if texts
-    }
-
-
-@functools.lru_cache(maxsize=2)  # every rule has the shipped patterns, some with ".*" for chat
-def _compiled(texts: tuple[str, ...]) -> tuple[PatternSet, Mapping[str, int]]:
-    """The patterns as one set, and the position of each text's pattern in it."""
-    patterns: dict[str, int] = {}
-    positions = {text: patterns.setdefault(parse_pattern(text)[1], len(patterns)) for text in texts}
-    return PatternSet(list(patterns)), positions
 
 
 def _issues(contradicted: list[str], overlapping: list[str], total: int) -> list[dict[str, Any]]:

@@ -90,7 +90,6 @@ def _capability(entry: Any, report: Mapping[str, Any]) -> dict[str, Any]:
         "capability": entry.capability,
         **{kind: list(getattr(entry.patterns, kind)) for kind in PREDICATE_KINDS},
         "patterns": len(entry.patterns.regex),
-        "patterns_matching": report.get("patterns", {}).get(entry.capability, {}).get("matching"),
         "lookup_entries": len(entry.patterns.lookup_table),
         "models_by_evidence": counts.get("evidence", 0),
         "models_by_name": counts.get("regex", 0),

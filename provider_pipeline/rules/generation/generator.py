@@ -28,6 +28,7 @@ from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, path_expression
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.pattern_sets import SHIPPED, PatternSet, shipped
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
@@ -38,10 +39,18 @@ _CERTAIN_SCORE: Final = 0.75
 _RIVAL_DOUBT: Final = 0.51
 _NO_SIGN: Final = 0.45
 _SHOWN_CANDIDATES: Final = 8
+_SHOWN_IDS: Final = 4
 
 
 class RuleGenerator:
-    """Writes extraction rules. Stateless and deterministic: the same sample always gives the same rule."""
+    """Writes extraction rules. Deterministic: the same sample and pattern set always give the same rule.
+
+    Args:
+        patterns: The pattern set that the rules name; by default this package's.
+    """
+
+    def __init__(self, patterns: PatternSet | None = None) -> None:
+        self._patterns = patterns or shipped()
 
     def analyze_sample(self, sample: Any) -> dict[str, Any]:
         """The rule for a provider, from one answer of its listing endpoint.
@@ -50,8 +59,9 @@ class RuleGenerator:
             sample: Parsed JSON of any shape.
 
         Returns:
-            A rule document: `jmespath_rule`, `fields`, `units`, `pagination`, `expect`, `capability_rules`, and how it
-            came to be: `metadata`, `evidence`, `confidence` and `issues`. A sample without a listing gives a rule that
+            A rule document: `jmespath_rule`, `fields`, `units`, `pagination`, `expect`, `pattern_set`,
+            `capability_rules` (with the patterns of the set that matter most for the sample), and how it came to be:
+            `metadata`, `evidence`, `confidence` and `issues`. A sample without a listing gives a rule that
             matches nothing, with confidence 0 and an issue of type `no_listing_found`.
         """
         return self.analyze_endpoints([EndpointSample(sample)])
@@ -72,7 +82,7 @@ class RuleGenerator:
             if not found:
                 return _no_listing(sample)
             drafts.append(_drafted(sample, found))
-        return _document(drafts)
+        return _document(drafts, self._patterns)
 
 
 @dataclass(frozen=True)
@@ -176,7 +186,7 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
             "candidates": [candidate.summary() for candidate in found[:_SHOWN_CANDIDATES]],
             "ids": [
                 {"expression": choice.expression, "score": choice.score, "reasons": choice.reasons}
-                for choice in chosen.ids
+                for choice in chosen.ids[:_SHOWN_IDS]
             ],
             "fields": chosen_fields.alternatives,
             "junk": chosen_fields.junk,
@@ -281,23 +291,27 @@ def _unclear_pages(field: str) -> dict[str, Any]:
     )
 
 
-def _document(drafts: Sequence[_Draft]) -> dict[str, Any]:
+def _document(drafts: Sequence[_Draft], patterns: PatternSet) -> dict[str, Any]:
     """The rule of all endpoints."""
     predicates, labelled = joined_predicates([draft.predicates for draft in drafts])
     drafts = [_labelled(draft) if place in labelled else draft for place, draft in enumerate(drafts)]
     # A model of unknown name is a chat model only if every endpoint lists text models.
     rules, coverage, capability_issues = capability_rules(
-        [draft.listing for draft in drafts], predicates, only_text=all(draft.only_text for draft in drafts)
+        [draft.listing for draft in drafts], predicates, patterns, only_text=all(draft.only_text for draft in drafts)
     )
     written, calibration_issues, model_ids = [], [], set[str]()
     for draft in drafts:
-        expect, issues, ids = _calibrated({**draft.parts, "capability_rules": rules}, draft.sample.document)
+        rule = ExtractionRule.parse(
+            {**draft.parts, "pattern_set": SHIPPED, "capability_rules": rules}, patterns=patterns
+        )
+        expect, issues, ids = _calibrated(draft.parts["expect"], rule, draft.sample.document)
         written.append({**draft.parts, "expect": expect})
         calibration_issues += _naming_endpoint(issues, draft, drafts)
         model_ids.update(ids)
     best = max(drafts, key=lambda draft: float(draft.kind["confidence"]))
     return {
         **_written(written),
+        "pattern_set": SHIPPED,
         "capability_rules": rules,
         "metadata": {
             "sample_model_count": len(model_ids),
@@ -325,13 +339,14 @@ def _labelled(draft: _Draft) -> _Draft:
     return replace(draft, listing=replace(draft.listing, items=items), parts={**draft.parts, "jmespath_rule": selector})
 
 
-def _calibrated(draft: Mapping[str, Any], sample: Any) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+def _calibrated(
+    expect: dict[str, Any], rule: ExtractionRule, sample: Any
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """What a draft's `expect` should say about its own sample, issues with the sample, and the ids of its models."""
-    expect: dict[str, Any] = dict(draft["expect"])
-    judge = ListingJudge(ExtractionRule.parse(draft))
+    judge = ListingJudge(rule)
     rows = judge.add_page(sample)
     shares = judge.shares()
-    expect |= {name: round(share, 4) for name, share in shares.items() if share > 0}
+    expect = expect | {name: round(share, 4) for name, share in shares.items() if share > 0}
     rejected = shares["rejected_share"]
     issues = []
     if rejected > 0.2:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         candidates as candidates,
         generate as generate,
         judge_process as judge_process,
+        pattern_trial as pattern_trial,
         promotion as promotion,
         report as report,
         review as review,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData
@@ -52,10 +53,10 @@ def active_version(session: Session, provider_id: int) -> catalog.rule_versions.
         return None
 
 
-def readable_rule(version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
+def readable_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
     """The rule of a version; None without a version, or if this build refuses a rule that an older one stored."""
     try:
-        return None if version is None else stored_rule(version)
+        return None if version is None else stored_rule(session, version)
     except InvalidRuleError:
         return None
 
@@ -66,7 +67,8 @@ def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, 
     Raises:
         InvalidRuleError: It cannot be understood.
     """
-    rule, active = ExtractionRule.parse(document), readable_rule(active_version(session, provider_id))
+    rule = ExtractionRule.parse(document, patterns=catalog.pattern_sets.active(session))
+    active = readable_rule(session, active_version(session, provider_id))
     return rule if active is None else with_places_of(rule, active)
 
 
@@ -98,7 +100,9 @@ def try_activate(
     # Gathering the evidence takes seconds, in which a person may have activated another rule.
     catalog.rule_versions.require_active(session, provider_id, None if active is None else active.version)
     run = evidence.failing
-    if active is not None and (candidate.rule.digest == active.digest or _only_asks_otherwise(candidate, active, run)):
+    if active is not None and (
+        candidate.rule.digest == active.digest or _only_asks_otherwise(candidate, readable_rule(session, active), run)
+    ):
         status: Decision = "kept" if run.candidate.valid else "needs_review"
         reason = f"rule version {active.version} is what a new rule would be" + (
             "" if run.candidate.valid else f", and does not fit: {run.candidate.reason}"
@@ -148,11 +152,8 @@ def try_activate(
     return ActivationResult("needs_review", reason, version, fits, gates, evidence)
 
 
-def _only_asks_otherwise(
-    candidate: CandidateRule, active: catalog.rule_versions.StoredRuleVersion, run: ShadowRun
-) -> bool:
+def _only_asks_otherwise(candidate: CandidateRule, rule: ExtractionRule | None, run: ShadowRun) -> bool:
     """Whether our generator only writes anew how to ask for pages that the active rule reads well: nothing to gain."""
-    rule = readable_rule(active)
     return (
         rule is not None
         and candidate.version is None
@@ -172,15 +173,34 @@ def _evidence(
 ) -> Evidence:
     """The evidence on a candidate; one from outside runs in a sandbox."""
     data = StoredProviderData(session, provider_id, None if active is None else active.sample_id)
-    present, rule = readable_rule(active), candidate.rule
+    present, rule = readable_rule(session, active), candidate.rule
     doubt = candidate.doubt if active is not None or candidate.is_unsure else None
     if candidate.version is not None and isinstance(response, StoredResponse):
         evidence = evaluate_in_sandbox(data, rule, present, response, doubt=doubt, between=between)
     else:
         evidence = evaluate_candidate(data, rule, present, response, doubt=doubt, between=between)
+    evidence = replace(evidence, only_shorter=present is not None and _is_only_shorter(present, rule))
     if candidate.places_agreed:
         return evidence
     return replace(evidence, elsewhere=tuple(place_changes(present, rule, generated=candidate.version is None)))
+
+
+def _is_only_shorter(active: ExtractionRule, candidate: ExtractionRule) -> bool:
+    """Whether the candidate names a pattern set instead of carrying patterns, and all else is the same."""
+    if active.pattern_set is not None or candidate.pattern_set is None:
+        return False
+    return _without_names(active).digest == _without_names(candidate).digest
+
+
+def _without_names(rule: ExtractionRule) -> ExtractionRule:
+    """The rule without name patterns, and without the predicate that stands for a last pattern of all names."""
+    rules = []
+    for each in rule.capability_rules:
+        weak = tuple(text for text in each.patterns.weak_evidence if text != ALWAYS)
+        patterns = each.patterns.model_copy(update={"regex": (), "weak_evidence": weak})
+        if patterns.predicates or patterns.lookup_table:
+            rules.append(each.model_copy(update={"patterns": patterns}))
+    return rule.model_copy(update={"capability_rules": tuple(rules), "pattern_set": None, "shared_patterns": None})
 
 
 def _reason(failed: list[Gate], candidate: CandidateRule) -> str:

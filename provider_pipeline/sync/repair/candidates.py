@@ -86,13 +86,16 @@ def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.T
     if task is None or task.proposed_version is None:
         return None
     version = catalog.rule_versions.get(session, provider_id, task.proposed_version)
-    return CandidateRule(stored_rule(version), version.metadata, version=version.version)
+    return CandidateRule(stored_rule(session, version), version.metadata, version=version.version)
 
 
-def generated_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: bool = False) -> CandidateRule:
-    """A rule that the generator writes from the first page of each endpoint.
+def generated_candidate(
+    session: Session, slug: str, samples: Sequence[EndpointSample], *, whole: bool = False
+) -> CandidateRule:
+    """A rule that the generator writes from the first page of each endpoint, with the active pattern set.
 
     Args:
+        session: Only reads.
         slug: The provider, for errors.
         samples: The pages.
         whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
@@ -100,9 +103,10 @@ def generated_candidate(slug: str, samples: Sequence[EndpointSample], *, whole: 
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
     """
-    analysis = RuleGenerator().analyze_endpoints(samples)
+    patterns = catalog.pattern_sets.active(session)
+    analysis = RuleGenerator(patterns).analyze_endpoints(samples)
     refuse_errors(slug, analysis["issues"])
-    rule = ExtractionRule.parse(analysis)
+    rule = ExtractionRule.parse(analysis, patterns=patterns)
     if whole:
         page = {"type": "none", "whole": True}
         endpoints = tuple(endpoint.model_copy(update={"pagination": page}) for endpoint in rule.endpoints)

@@ -43,7 +43,7 @@ def active_places(session: Session, slug: str) -> tuple[ListingPlace, ...]:
     active = active_version(session, catalog.providers.get(session, slug).id)
     if active is None:
         return ()
-    rule = readable_rule(active)
+    rule = readable_rule(session, active)
     if rule is None:
         endpoints = stored_parts({"model_list_config": active.model_list_config})["endpoints"]
         return tuple(ListingPlace(endpoint.get("path") or "") for endpoint in endpoints)
@@ -179,7 +179,7 @@ def generate_rule(
     """
     provider = catalog.providers.get(session, slug)
     # See `samples`: a person has chosen the endpoints.
-    candidate = replace(generated_candidate(slug, samples, whole=whole), places_agreed=True)
+    candidate = replace(generated_candidate(session, slug, samples, whole=whole), places_agreed=True)
     judge = ListingJudge(candidate.rule)
     for position, sample in enumerate(samples):
         judge.add_page(sample.document, endpoint=position)

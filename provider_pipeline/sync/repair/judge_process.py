@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.sync.repair.shadow import Row, evaluate_candidate, run_shadow
 
 MEMORY: Final = 512 << 20
@@ -150,8 +151,9 @@ def main() -> None:
 
 def _result(data: RemoteProviderData) -> dict[str, Any]:
     task = data.ask("task")
-    candidate = ExtractionRule.parse(task["candidate"])
-    active = None if task["active"] is None else ExtractionRule.parse(task["active"])
+    patterns = PatternSet.from_json(task["patterns"])
+    candidate = ExtractionRule.parse(task["candidate"], patterns=patterns)
+    active = None if task["active"] is None else ExtractionRule.parse(task["active"], patterns=patterns)
     response = RemoteResponse(data, task["response"])
     if task["kind"] == "shadow":
         return {"shadow": run_shadow(active, candidate, response, raw_response_id=response.id).to_json()}

@@ -126,7 +126,8 @@ def _gates(evidence: Evidence, bounds: GateBounds) -> Iterator[Gate]:
         "the candidate reads the response, and its rows are valid",
         f"{failing.candidate.models} models" if failing.candidate.valid else failing.candidate.reason or "it does not",
     )
-    if failing.active is not None and failing.active.valid:
+    # A rule that is only shorter is better by that; the other gates see to it that its rows are as good.
+    if failing.active is not None and failing.active.valid and not evidence.only_shorter:
         yield _improves(evidence)
     if evidence.known:
         yield _keeps_known_ids(evidence, bounds)

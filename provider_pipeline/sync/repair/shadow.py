@@ -111,6 +111,8 @@ class Evidence:
         catalogue: The catalogue's rows compared with the candidate's on the failing response; None without any known.
         catalogue_now: The same for the active rule.
         doubt: Why the candidate may be a wrong guess.
+        only_shorter: The candidate names the pattern set where the active rule carries patterns, and agrees with it in
+            all else.
     """
 
     failing: ShadowRun
@@ -123,6 +125,7 @@ class Evidence:
     catalogue: Comparison | None = None
     catalogue_now: Comparison | None = None
     doubt: str | None = None
+    only_shorter: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as plain JSON."""

@@ -66,8 +66,8 @@ def report_trial(session: Session, trial: catalog.trials.RuleTrial) -> TrialRepo
     """A trial's findings so far."""
     found = [result.scores for result in catalog.trials.trial_results(session, trial.id)]
     shadows = tuple(ShadowRun.from_json(scores) for scores in found if "candidate" in scores)
-    candidate = readable_rule(catalog.rule_versions.get(session, trial.provider_id, trial.version))
-    active = readable_rule(active_version(session, trial.provider_id))
+    candidate = readable_rule(session, catalog.rule_versions.get(session, trial.provider_id, trial.version))
+    active = readable_rule(session, active_version(session, trial.provider_id))
     if candidate is None:
         return TrialReport(trial, shadows, judge_trial(shadows, elsewhere=["cannot be read any more"]))
     missed = () if active is None else unpaged(active, candidate)
@@ -102,9 +102,9 @@ def _scores(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: 
         if result.raw_response_id == raw_response_id:
             return result.scores
     try:
-        candidate = stored_rule(catalog.rule_versions.get(session, trial.provider_id, trial.version))
+        candidate = stored_rule(session, catalog.rule_versions.get(session, trial.provider_id, trial.version))
         active = catalog.rule_versions.active(session, trial.provider_id)
-        present = stored_rule(active)
+        present = stored_rule(session, active)
     except InvalidRuleError as error:
         return {"error": str(error)}
     data = StoredProviderData(session, trial.provider_id, active.sample_id)
@@ -138,8 +138,8 @@ def _concluded(session: Session, trial: catalog.trials.RuleTrial, raw_response_i
 
 def _known_model_gates(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: int) -> tuple[Gate, ...]:
     """The gates on known models: they also cover listings that the active rule could not read."""
-    candidate = stored_rule(catalog.rule_versions.get(session, trial.provider_id, trial.version))
+    candidate = stored_rule(session, catalog.rule_versions.get(session, trial.provider_id, trial.version))
     active = catalog.rule_versions.active(session, trial.provider_id)
     response = StoredResponse(session, raw_response_id)
     data = StoredProviderData(session, trial.provider_id, active.sample_id)
-    return judge_known_models(evaluate_in_sandbox(data, candidate, stored_rule(active), response))
+    return judge_known_models(evaluate_in_sandbox(data, candidate, stored_rule(session, active), response))

@@ -264,12 +264,12 @@ def _repair(
     provider = catalog.providers.get(session, slug)
     response = StoredResponse(session, _newest_response(session, provider.id, task))
     active = active_version(session, provider.id)
-    rule = readable_rule(active)
+    rule = readable_rule(session, active)
     good = None if active is None or rule is None else last_good_response(session, provider.id, active)
     differences = () if rule is None or good is None else differences_between(rule, good, response)
     try:
         candidate = proposed_candidate(session, provider.id, task) or generated_candidate(
-            slug, stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")])
+            session, slug, stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")])
         )
     except RuleValidationError as error:
         reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"

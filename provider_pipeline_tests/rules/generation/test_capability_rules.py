@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline_tests.rules import samples
@@ -18,11 +19,11 @@ def capabilities(rule: Any, document: Any, endpoint: int) -> dict[str, dict[str,
 
 
 def without_default(rule: dict[str, Any]) -> dict[str, Any]:
-    """The rule without the pattern by which every model of a text-only listing is a chat model."""
+    """The rule without the predicate by which every model of a text-only listing is a chat model."""
     for entry in rule["capability_rules"]:
         patterns = entry["patterns"]
-        if "regex" in patterns:
-            patterns["regex"] = [text for text in patterns["regex"] if text != ".*"]
+        if "weak_evidence" in patterns:
+            patterns["weak_evidence"] = [text for text in patterns["weak_evidence"] if text != ALWAYS]
     return rule
 
 
@@ -52,4 +53,12 @@ def test_a_predicate_that_misleads_about_another_endpoint_is_bound_to_its_own_by
 def test_a_model_of_unknown_name_is_a_chat_model_only_if_every_endpoint_lists_text_models(second: Any, chat: bool):
     rule = generated(("/v1/models", with_modalities("text")), ("/v2/models", second))
     (patterns,) = [entry["patterns"] for entry in rule["capability_rules"] if entry["capability"] == "chat"]
-    assert (".*" in patterns["regex"]) is chat
+    assert (ALWAYS in patterns.get("weak_evidence", ())) is chat
+
+
+def test_a_text_only_listing_does_not_make_an_embedder_of_known_name_a_chat_model():
+    document = with_modalities("text")
+    document["data"].append({**document["data"][0], "id": "acme-embed-2"})
+    found = capabilities(RuleGenerator().analyze_sample(document), document, 0)
+    assert found["acme-embed-2"]["embedding"]
+    assert not found["acme-embed-2"].get("chat")

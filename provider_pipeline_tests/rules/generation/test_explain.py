@@ -13,7 +13,7 @@ def test_the_explanation_marks_the_chosen_and_keeps_the_rejected():
     assert explained["summary"]["models"] == 3
     embedding = next(entry for entry in explained["capabilities"] if entry["capability"] == "embedding")
     assert embedding["models_by_name"] == 1
-    assert 0 < embedding["patterns_matching"] < embedding["patterns"]
+    assert embedding["patterns"] == 1
 
 
 def test_a_hand_written_rule_can_be_explained():
