@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         models as models,
         notifications as notifications,
         pgserver_wheel as pgserver_wheel,
+        prices as prices,
         providers as providers,
         raw_responses as raw_responses,
         rule_decisions as rule_decisions,

@@ -20,6 +20,7 @@ from rich.text import Text
 from provider_pipeline import catalog, sync
 from provider_pipeline.rules.issues import escaped, has_controls
 from provider_pipeline.rules.model_columns import HEADINGS
+from provider_pipeline.rules.price_changes import is_price, percent, price_text
 
 STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red", "skipped": "cyan"}
 MODEL_NUMBERS = tuple(HEADINGS.values())
@@ -110,10 +111,14 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
-    """One text per changed column of a model; for an object column, one per key that differs."""
+    """One text per changed column or price of a model; for an object column, one per key that differs."""
     parts = []
     for name, (old, new) in changed.items():
-        if isinstance(old, dict) and isinstance(new, dict):
+        if is_price(name):
+            difference = percent(old, new)
+            moved = "" if difference is None else f" ({difference:+.1f}%)"
+            parts.append(f"{name}: {price_text(old)} -> {price_text(new)}{moved}")
+        elif isinstance(old, dict) and isinstance(new, dict):
             keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
             parts += [f"{name}.{key}: {_value_text(old.get(key))} -> {_value_text(new.get(key))}" for key in keys]
         else:

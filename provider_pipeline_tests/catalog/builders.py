@@ -17,6 +17,7 @@ from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.notifications import News
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.sync_state import AcceptedSync, FailedSync
+from provider_pipeline.rules.prices import usd_per_million_tokens
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -46,6 +47,11 @@ def model(model_id: str, **columns) -> dict:
         "capabilities": {},
         "capability_sources": {},
         "metadata_json": {},
+        "prices": {
+            component: usd_per_million_tokens(columns[f"{component}_price"])
+            for component in ("input", "output")
+            if columns.get(f"{component}_price") is not None
+        },
         **columns,
     }
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()

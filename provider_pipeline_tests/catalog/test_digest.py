@@ -54,7 +54,7 @@ def test_what_a_rule_or_a_person_changed_is_not_taken_for_the_providers_change(s
     write([model("a", **PRICED), model("b", **PRICED)])
     dearer = PRICED | {"input_price": 3}
     write([model("a", **dearer), model("b", **PRICED)], hour=1, cause="rule")
-    write([model("a", **dearer), model("b", **dearer)], hour=2, overridden={"b": ["input_price"]})
+    write([model("a", **dearer), model("b", **dearer)], hour=2, overridden={"b": ["input_price", "prices.input"]})
     digest = change_digest(session, hours_later(1), hours_later(3))
     assert {name: count for name, count in digest.counts().items() if count} == {"by_rule": 1, "by_override": 1}
     assert [each.model for each in (*digest.by_rule.entries, *digest.by_override.entries)] == ["a", "b"]
