@@ -93,7 +93,7 @@ class MigrationMissingError(CatalogError):
 
 
 class NoSuchEntryError(CatalogError):
-    """No task, trial or stored response has the given number."""
+    """There is no such task, trial, stored response or model."""
 
 
 class TaskClaimLostError(CatalogError):

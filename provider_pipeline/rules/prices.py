@@ -260,6 +260,11 @@ def usd_per_million_tokens(amount: float) -> Price:
     return {"amount": amount, "unit": TOKENS, "currency": USD}
 
 
+def usual_unit(component: str) -> str:
+    """The unit in which a component is usually billed."""
+    return str(read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS))
+
+
 def checked_price(component: str, value: Any) -> Price:
     """A price that a person states, as a row holds it.
 
@@ -271,7 +276,7 @@ def checked_price(component: str, value: Any) -> Price:
     Raises:
         InvalidRuleError: It is not a price.
     """
-    usual = read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS)
+    usual = usual_unit(component)
     document = value if isinstance(value, Mapping) else {"amount": value}
     unit, currency = document.get("unit", usual), parse_currency(document.get("currency", USD))
     if unit not in (known := {scale.per for scale in unit_scales().values()}):
