@@ -17,10 +17,9 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from provider_pipeline import catalog, sync
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.rules.issues import escaped, has_controls
 from provider_pipeline.rules.model_columns import HEADINGS
-from provider_pipeline.rules.price_changes import is_price, percent, price_text
 
 STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red", "skipped": "cyan"}
 MODEL_NUMBERS = tuple(HEADINGS.values())
@@ -114,10 +113,11 @@ def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
     """One text per changed column or price of a model; for an object column, one per key that differs."""
     parts = []
     for name, (old, new) in changed.items():
-        if is_price(name):
-            difference = percent(old, new)
+        if rules.price_changes.is_price(name):
+            difference = rules.price_changes.percent(old, new)
             moved = "" if difference is None else f" ({difference:+.1f}%)"
-            parts.append(f"{name}: {price_text(old)} -> {price_text(new)}{moved}")
+            before, after = map(rules.price_changes.price_text, (old, new))
+            parts.append(f"{name}: {before} -> {after}{moved}")
         elif isinstance(old, dict) and isinstance(new, dict):
             keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
             parts += [f"{name}.{key}: {_value_text(old.get(key))} -> {_value_text(new.get(key))}" for key in keys]

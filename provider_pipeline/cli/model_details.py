@@ -10,10 +10,9 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.table import Table
 
-from provider_pipeline import catalog, sync
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.cli.console import change_texts, number, table
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
-from provider_pipeline.rules.price_changes import amount_text
 
 _MAX_VALUE: Final = 300
 _UNITS: Final = {
@@ -81,7 +80,13 @@ def _facts(title: str, found: sync.model_details.ModelDetails) -> Table:
 
 def _prices(found: sync.model_details.ModelDetails) -> Table:
     rows = (
-        (_part(each), amount_text(each.amount), _unit(each), source.source, ", ".join(source.read_from) or None)
+        (
+            _part(each),
+            rules.price_changes.amount_text(each.amount),
+            _unit(each),
+            source.source,
+            ", ".join(source.read_from) or None,
+        )
         for each in found.prices
         for source in (found.sources[f"prices.{each.component}"],)
     )
@@ -91,7 +96,7 @@ def _prices(found: sync.model_details.ModelDetails) -> Table:
 def _price_history(spans: list[catalog.prices.PriceSpan]) -> Table:
     rows = (
         (
-            *(_part(each), amount_text(each.amount), _unit(each)),
+            *(_part(each), rules.price_changes.amount_text(each.amount), _unit(each)),
             *(_moment(each.valid_from), _moment(each.valid_to), each.cause),
         )
         for each in spans
@@ -120,7 +125,7 @@ def _value(value: Any) -> str | None:
     elif isinstance(value, list) and all(isinstance(each, str) for each in value):
         text = ", ".join(value)
     elif isinstance(value, Mapping) and "amount" in value:
-        text = f"{amount_text(value['amount'])} {value['currency']} / {_UNITS.get(value['unit'], value['unit'])}"
+        text = rules.price_changes.price_text(value)
     else:
         text = json.dumps(value, ensure_ascii=False)
     return text if text is None or len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"

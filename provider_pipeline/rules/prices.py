@@ -310,7 +310,8 @@ def price_columns(prices: Prices) -> dict[str, float | None]:
 def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     """A row's amounts by component, to compare it with its earlier versions.
 
-    Amounts in other units or currencies carry these in their names, so that they are only compared with their like.
+    Amounts in other units or currencies carry these in their names, so that they are only compared with their like. Of
+    a version from before rows had `prices`, the two columns are right.
     """
     found: dict[str, float] = {}
     for component, price in (row.get("prices") or {}).items():
@@ -319,7 +320,7 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
         found[component if usual else f"{component} in {currency} per {per}"] = price["amount"]
     for component, column in _COLUMNS.items():
         if (amount := row.get(column)) is not None:
-            found.setdefault(component, float(amount))
+            found[component] = float(amount)
     return found
 
 

@@ -8,9 +8,10 @@ from provider_pipeline.catalog import model_overrides
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.history import list_changes, list_models
 from provider_pipeline.catalog.migrations import upgrade
+from provider_pipeline.catalog.models import earlier_selves
 from provider_pipeline.catalog.prices import list_prices, price_history
 from provider_pipeline.rules.overriding import apply_override, override_fields
-from provider_pipeline.rules.prices import price_columns, usd_per_million_tokens
+from provider_pipeline.rules.prices import amounts_of, price_columns, usd_per_million_tokens
 from provider_pipeline_tests.catalog.builders import (
     NOON,
     counts,
@@ -256,3 +257,8 @@ def test_the_first_sync_after_the_upgrade_records_no_change(released):
     )
     assert (result.total_changes, result.changes, counts(result)) == (0, (), {"unchanged": 3})
     assert list_changes(released, since=hours_later(2)) == []
+
+
+def test_a_listing_is_compared_with_prices_from_before_the_upgrade(released):
+    now, then = earlier_selves(released, 1, {"kept": "1" * 64}, since=NOON)["kept"]
+    assert (amounts_of(now.values)["input"], amounts_of(then.values)["input"]) == (2, 1.5)
