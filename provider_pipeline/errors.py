@@ -13,7 +13,7 @@ must succeed.
     |   |   |-- DatabaseReadOnlyError   it accepts no writes
     |   |   `-- DatabaseFullError       its disk is full
     |   |-- MigrationMissingError       the schema is older or newer than this code
-    |   |-- NoSuchEntryError            no task, trial or stored response with that number
+    |   |-- NoSuchEntryError            no such task, trial, stored response or model
     |   `-- TaskClaimLostError          the caller does not hold the claim on a task, or no longer
     |-- ModelSyncerError                a provider could not be synced; its rows are unchanged
     |   |-- UnknownProviderError        no provider with that slug
@@ -93,7 +93,7 @@ class MigrationMissingError(CatalogError):
 
 
 class NoSuchEntryError(CatalogError):
-    """No task, trial or stored response has the given number."""
+    """There is no such task, trial, stored response or model."""
 
 
 class TaskClaimLostError(CatalogError):

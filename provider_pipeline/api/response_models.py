@@ -1,7 +1,7 @@
 """What clients get, as OpenAPI shows it. What the values mean is in the comments on the tables."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -48,6 +48,7 @@ class ProviderResponse(ResponseModel):
 _TYPES: Mapping[str, Any] = {
     "ARRAY": list[str],
     "BIGINT": int,
+    "DATE": date,
     "DATETIME": datetime,
     "INTEGER": int,
     "JSONB": Json,
@@ -80,6 +81,37 @@ else:
         **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
         last_seen_at=(datetime | None, Field(description="Null for past moments: it is not kept.")),
     )
+
+
+class PriceResponse(ResponseModel):
+    """A price of a model: a component, or one of its tiers."""
+
+    component: str
+    above: int = Field(description="The prompt size in tokens above which it holds; 0 below the first tier.")
+    amount: float
+    unit: str = Field(description="million_tokens, thousand_requests, million_characters, image, second or page.")
+    currency: str = Field(description="ISO 4217; nothing is converted.")
+
+
+class CurrentPriceResponse(PriceResponse):
+    """A price of a model now."""
+
+    is_overridden: bool = Field(description="Whether people set it.")
+
+
+class PriceSpanResponse(PriceResponse):
+    """A price of a model while it stayed the same."""
+
+    valid_from: datetime
+    valid_to: datetime | None = Field(description="Null while it holds.")
+    cause: str = Field(description="Why it is this one: provider, rule or override.")
+
+
+class FactSourceResponse(ResponseModel):
+    """Where a fact comes from."""
+
+    source: str = Field(description="override, listing, evidence, lookup_table, regex or weak_evidence.")
+    read_from: list[str] = Field(description="The fields of the listing's items that the row's rule version reads.")
 
 
 class ModelPage(ResponseModel):
@@ -224,7 +256,11 @@ class ChangeResponse(ResponseModel):
     provider: str
     model_id: str
     kind: str
-    changed: dict[str, Any]
+    changed: dict[str, Any] = Field(
+        description="Old and new value by column. Prices are by component and tier: input_price and output_price in "
+        "USD per million tokens, others as prices.COMPONENT or prices.COMPONENT.above_TOKENS with amount, unit and "
+        "currency."
+    )
     cause: str
     rule_version: int
     raw_response_id: int | None
@@ -252,6 +288,19 @@ class OverrideResponse(ResponseModel):
     expires_at: datetime | None
     listed_value: Any
     listed_at: datetime | None
+
+
+class ModelDetailsResponse(ResponseModel):
+    """A model with all that is known of it."""
+
+    model: ModelResponse
+    sources: dict[str, FactSourceResponse] = Field(
+        description="By known fact: a column, or a key of one, such as prices.cache_read or capabilities.vision."
+    )
+    prices: list[CurrentPriceResponse]
+    price_history: list[PriceSpanResponse]
+    overrides: list[OverrideResponse]
+    changes: list[ChangeResponse] = Field(description="The latest 100, newest first.")
 
 
 class RawResponseInfo(ResponseModel):

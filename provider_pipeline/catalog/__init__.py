@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         notifications as notifications,
         pattern_sets as pattern_sets,
         pgserver_wheel as pgserver_wheel,
+        prices as prices,
         providers as providers,
         raw_responses as raw_responses,
         rule_decisions as rule_decisions,

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import RecordedChange, stream_changes
 from provider_pipeline.catalog.tasks import Task, list_tasks
-from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
+from provider_pipeline.rules.price_changes import amount_text, as_price, is_price, percent, unit_text
 
 _MAX_ENTRIES = 50
+_USUAL_UNIT = "USD per million tokens"
 
 E = TypeVar("E", bound="Entry")
 
@@ -33,12 +35,18 @@ class Renamed(Entry):
 
 @dataclass(frozen=True)
 class Move:
-    """A number that changed; `percent` is None if the old value is unknown or zero, or the new one is unknown."""
+    """A number that changed; `percent` is None if the old value is unknown or zero, or the new one is unknown.
+
+    Attributes:
+        field: A column, or a price as `rules.price_changes` names it, such as `prices.cache_read`.
+        unit: Such as `tokens` or `USD per million tokens`.
+    """
 
     field: str
     old: float | None
     new: float | None
     percent: float | None
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class ChangeDigest:
 
     Attributes:
         restored: Models that were missing or removed and are listed again.
-        repriced: Models whose prices changed, in USD per million tokens.
+        repriced: Models whose prices changed, by component and tier.
         limits: Models whose context or output limits changed.
         by_rule: Models that a new rule reads differently; not counted above.
         by_override: Models with a value that people set or removed; not counted above.
@@ -178,7 +186,7 @@ _HEADINGS: Mapping[str, str] = {
     "removed": "Removed",
     "renamed": "Renamed",
     "restored": "Back again",
-    "repriced": "Repriced, USD per million tokens",
+    "repriced": "Repriced, in USD per million tokens unless stated",
     "limits": "Other limits, in tokens",
     "recapabilitied": "Other capabilities",
     "by_rule": "Read differently by another rule",
@@ -210,10 +218,11 @@ def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
         yield change.kind, Entry(slug, model)
     if change.kind == "renamed":
         yield "renamed", Renamed(slug, model, was=changed["model_id"][0])
-    for name, columns in (("repriced", PRICE_COLUMNS), ("limits", LIMIT_COLUMNS)):
-        moves = tuple(move_of(field, *changed[field]) for field in columns if field in changed)
+    prices = [move for field, pair in changed.items() if is_price(field) for move in _price_moves(field, *pair)]
+    limits = [_limit_move(field, *changed[field]) for field in LIMIT_COLUMNS if field in changed]
+    for name, moves in (("repriced", prices), ("limits", limits)):
         if moves:
-            yield name, Moved(slug, model, moves)
+            yield name, Moved(slug, model, tuple(moves))
     before, after = changed.get("capabilities", ({}, {}))
     old, new = _held(before), _held(after)
     if old != new:
@@ -224,10 +233,19 @@ def _held(capabilities: Mapping[str, bool]) -> set[str]:
     return {name for name, has in capabilities.items() if has}
 
 
-def move_of(field: str, old: float | None, new: float | None) -> Move:
-    """A changed number and the change in percent."""
-    percent = (new - old) / old * 100 if old and new is not None else None
-    return Move(field, old, new, percent)
+def _limit_move(field: str, old: float | None, new: float | None) -> Move:
+    return Move(field, old, new, (new - old) / old * 100 if old and new is not None else None, "tokens")
+
+
+def _price_moves(field: str, old: Any, new: Any) -> list[Move]:
+    """The change of a price; one per unit if it is in another unit or currency now."""
+    before, after = (
+        {} if value is None else {unit_text(as_price(value)): as_price(value)["amount"]} for value in (old, new)
+    )
+    return [
+        Move(field, before.get(unit), after.get(unit), percent(old, new), unit)
+        for unit in dict.fromkeys([*before, *after])
+    ]
 
 
 def _tasks(tasks: Iterable[Task], belongs: Callable[[Task], bool]) -> tuple[TaskEntry, ...]:
@@ -256,12 +274,22 @@ def _line(entry: Entry | TaskEntry) -> str:
 
 
 def _moved(move: Move) -> str:
-    name, (old, new) = move.field.replace("_", " "), (_number(move.old), _number(move.new))
-    return f"{name} {old} → {new}" + (f" ({move.percent:+.1f}%)" if move.percent is not None else "")
+    said = f"{_label(move.field)} {_number(move.old)} → {_number(move.new)}"
+    if move.unit not in (_USUAL_UNIT, "tokens"):
+        said += f" {move.unit}"
+    return said + (f" ({move.percent:+.1f}%)" if move.percent is not None else "")
+
+
+def _label(field: str) -> str:
+    component, _, above = field.removeprefix("prices.").partition(".above_")
+    label = component.replace("_", " ")
+    if field.startswith("prices."):
+        label += " price"
+    return _plain(label) + (f" above {int(above):,} tokens" if above else "")
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
+    return "unknown" if value is None else amount_text(value)
 
 
 def _code(text: str) -> str:

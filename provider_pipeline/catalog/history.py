@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
+from sqlalchemy import DateTime, RowMapping, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
+from provider_pipeline.rules.price_changes import Pair, flat_changes
 
 
 def models_at(moment: datetime | None, slug: str | None) -> Any:
@@ -33,13 +34,17 @@ def models_at(moment: datetime | None, slug: str | None) -> Any:
 
 @dataclass(frozen=True)
 class RecordedChange:
-    """A row of `provider_model_change`; its columns are explained by the table's comments."""
+    """A row of `provider_model_change`; its columns are explained by the table's comments.
+
+    Attributes:
+        changed: Old and new values, with prices by component and tier: see `rules.price_changes.flat_changes`.
+    """
 
     id: int
     slug: str
     model_id: str
     kind: str
-    changed: dict[str, list[Any]]
+    changed: dict[str, Pair]
     cause: Cause
     rule_version: int
     raw_response_id: int | None
@@ -50,6 +55,7 @@ def list_models(
     session: Session,
     *,
     slug: str | None = None,
+    model_id: str | None = None,
     as_of: datetime | None = None,
     status: str | None = None,
     capability: str | None = None,
@@ -66,6 +72,8 @@ def list_models(
     query = select(*(source.c[name] for name in shown)).order_by(source.c.slug, source.c.model_id.collate("C"))
     if slug is not None:
         query = query.where(source.c.slug == slug)
+    if model_id is not None:
+        query = query.where(source.c.model_id == model_id)
     if status is not None:
         query = query.where(source.c.status == status)
     if capability is not None:
@@ -79,6 +87,7 @@ def list_changes(
     since: datetime | None = None,
     until: datetime | None = None,
     slug: str | None = None,
+    model_id: str | None = None,
     kind: str | None = None,
     cause: str | None = None,
     before: tuple[datetime, int] | None = None,
@@ -97,10 +106,11 @@ def list_changes(
     query = _changes(since=since, until=until).order_by(change.changed_at.desc(), change.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(change.changed_at, change.id) < tuple_(*map(literal, before)))
-    for given, compared in ((slug, provider.c.slug), (kind, change.kind), (cause, change.cause)):
+    wanted = ((slug, provider.c.slug), (model_id, change.model_id), (kind, change.kind), (cause, change.cause))
+    for given, compared in wanted:
         if given is not None:
             query = query.where(compared == given)
-    return [RecordedChange(**row) for row in session.execute(query).mappings()]
+    return [_recorded(row) for row in session.execute(query).mappings()]
 
 
 def stream_changes(session: Session, *, since: datetime, until: datetime) -> Iterator[RecordedChange]:
@@ -116,7 +126,11 @@ def stream_changes(session: Session, *, since: datetime, until: datetime) -> Ite
         .order_by(provider.c.slug, change.model_id.collate("C"), change.id)
     )
     for row in session.execute(query, execution_options={"yield_per": 1000}).mappings():
-        yield RecordedChange(**row)
+        yield _recorded(row)
+
+
+def _recorded(row: RowMapping) -> RecordedChange:
+    return RecordedChange(**{**row, "changed": flat_changes(row["changed"])})
 
 
 def _changes(*, since: datetime | None, until: datetime | None) -> Select[Any]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.history import models_at
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
+from provider_pipeline.rules.prices import USD, usual_unit
 
 Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
@@ -47,6 +48,9 @@ class ModelQuery:
         min_context: In tokens; models with an unknown window are left out.
         max_input_price: In USD per million tokens; models with an unknown price are left out.
         max_output_price: As `max_input_price`.
+        priced: Components that all have a known price.
+        max_prices: Components with the largest amount in USD per their usual unit, below the first tier; models with an
+            unknown price, or one in another unit or currency, are left out.
         order: Models without a value come last in either direction.
     """
 
@@ -59,6 +63,8 @@ class ModelQuery:
     min_context: int | None = None
     max_input_price: float | None = None
     max_output_price: float | None = None
+    priced: tuple[str, ...] = ()
+    max_prices: tuple[tuple[str, float], ...] = ()
     order: Order = "model_id"
     descending: bool = False
 
@@ -127,6 +133,11 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
     for most, price in ((query.max_input_price, model.input_price), (query.max_output_price, model.output_price)):
         if most is not None:
             conditions.append(price <= most)
+    conditions += [model.prices.has_key(component) for component in query.priced]
+    for component, largest in query.max_prices:
+        price = model.prices[component]
+        usual = {component: {"unit": usual_unit(component), "currency": USD}}
+        conditions.append(and_(model.prices.contains(cast(usual, JSONB)), price["amount"].as_float() <= largest))
     for given, compared in ((query.family, model.family), (query.status, model.status)):
         if given is not None:
             conditions.append(compared == given)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
+from provider_pipeline.rules.price_changes import Pair, flat_changes
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _MAX_CHANGES = 50
@@ -42,12 +43,13 @@ class ModelChange:
 
     Attributes:
         kind: added, renamed, updated, missing, removed or restored.
-        changed: Old and new value by column, `model_id` included if renamed; empty for an added model.
+        changed: Old and new value by column, `model_id` included if renamed; empty for an added model. Prices are by
+            component and tier: see `rules.price_changes.flat_changes`.
     """
 
     model_id: str
     kind: str
-    changed: dict[str, list[Any]]
+    changed: dict[str, Pair]
     cause: Cause = "provider"
 
 
@@ -181,7 +183,9 @@ def _result(applied: Row[Any], listed: int) -> WriteResult:
         missing=totals.get("missing", 0),
         removed=totals.get("removed", 0),
         restored=totals.get("restored", 0),
-        changes=tuple(ModelChange(**change) for change in applied.first_changes),
+        changes=tuple(
+            ModelChange(**{**change, "changed": flat_changes(change["changed"])}) for change in applied.first_changes
+        ),
         total_changes=applied.changes,
     )
 

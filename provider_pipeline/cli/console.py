@@ -17,7 +17,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from provider_pipeline import catalog, sync
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.rules.issues import escaped, has_controls
 from provider_pipeline.rules.model_columns import HEADINGS
 
@@ -110,10 +110,15 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
-    """One text per changed column of a model; for an object column, one per key that differs."""
+    """One text per changed column or price of a model; for an object column, one per key that differs."""
     parts = []
     for name, (old, new) in changed.items():
-        if isinstance(old, dict) and isinstance(new, dict):
+        if rules.price_changes.is_price(name):
+            difference = rules.price_changes.percent(old, new)
+            moved = "" if difference is None else f" ({difference:+.1f}%)"
+            before, after = map(rules.price_changes.price_text, (old, new))
+            parts.append(f"{name}: {before} -> {after}{moved}")
+        elif isinstance(old, dict) and isinstance(new, dict):
             keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
             parts += [f"{name}.{key}: {_value_text(old.get(key))} -> {_value_text(new.get(key))}" for key in keys]
         else:

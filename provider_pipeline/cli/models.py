@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.cli.console import (
     MODEL_NUMBERS,
     draw,
@@ -21,12 +21,14 @@ from provider_pipeline.cli.console import (
     say,
     table,
 )
+from provider_pipeline.cli.model_details import details
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
     ByOption,
     JsonOption,
     OptionalSlugArgument,
     ReasonOption,
+    SlugArgument,
     optional_moment,
 )
 
@@ -75,6 +77,22 @@ def list_models(
     shown = [position for position, name in enumerate(_COLUMNS) if name not in left_out]
     rows = ([cells[position] for position in shown] for cells in map(_model_cells, found))
     draw(table(title, [_COLUMNS[position] for position in shown], rows, right=MODEL_NUMBERS))
+
+
+@app.command("show")
+def show_model(
+    slug: SlugArgument,
+    model: Annotated[str, typer.Argument(help="The model's id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show a model: every fact with its source, its prices and their history, and what changed."""
+    with catalog.database.open_catalog() as database, database.session() as session:
+        provider = catalog.providers.get(session, slug)
+        found = sync.model_details.model_details(session, provider, model)
+    if as_json:
+        emit_json(asdict(found) | {"sample": provider.is_sample})
+        return
+    draw(*details(f"{marked(slug, sample=provider.is_sample)}: {model}", found))
 
 
 def _model_cells(model: dict[str, Any]) -> tuple[Any, ...]:

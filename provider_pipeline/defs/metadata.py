@@ -25,7 +25,6 @@ MAX_ROWS: Final = 50
 MAX_VALUE: Final = 80
 MAX_LINE: Final = 500
 
-_PRICES = frozenset({"input_price", "output_price"})
 # Fields that need no row in the table of changes: the kind of the change says it already.
 _IMPLIED_FIELDS = frozenset({"model_id", "status", "capability_sources", "overridden_fields"})
 
@@ -252,8 +251,8 @@ def changes_markdown(outcome: sync.outcome.SyncOutcome) -> dg.MarkdownMetadataVa
     rows = [row for change in outcome.changes for row in _value_rows(change)]
     if rows:
         lines += ["| model | field | before | after | difference |", "|---|---|---|---|---|", *rows[:MAX_ROWS]]
-        if any(_PRICES & change.changed.keys() for change in outcome.changes):
-            lines += ["", "Prices in USD per million tokens."]
+        if any(rules.price_changes.is_price(name) for change in outcome.changes for name in change.changed):
+            lines += ["", "Prices in USD per million tokens unless stated."]
     hidden = max(0, len(rows) - MAX_ROWS)
     unseen = outcome.total_changes - len(outcome.changes)
     if hidden or unseen:
@@ -302,8 +301,14 @@ def _value_rows(change: catalog.model_writes.ModelChange) -> Iterator[str]:
     for field, (old, new) in change.changed.items():
         if field in _IMPLIED_FIELDS:
             continue
+        if rules.price_changes.is_price(field):
+            before, after = map(rules.price_changes.price_text, (old, new))
+            percent = rules.price_changes.percent(old, new)
+            difference = "" if percent is None else f"{percent:+.1f}%"
+            yield f"| {model} | {field} | {before} | {after} | {difference} |"
+            continue
         for name, before, after in _parts(field, old, new):
-            yield f"| {model} | {name} | {_value(before)} | {_value(after)} | {_difference(field, before, after)} |"
+            yield f"| {model} | {name} | {_value(before)} | {_value(after)} |  |"
 
 
 def _parts(field: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -314,13 +319,6 @@ def _parts(field: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):
             yield f"{field}.{one_line(key)}", old.get(key), new.get(key)
-
-
-def _difference(field: str, old: Any, new: Any) -> str:
-    if field not in _PRICES:
-        return ""
-    percent = catalog.digest.move_of(field, old, new).percent
-    return "" if percent is None else f"{percent:+.1f}%"
 
 
 def _value(value: Any) -> str:

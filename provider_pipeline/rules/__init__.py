@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         patterns as patterns,
         places as places,
         plausibility as plausibility,
+        price_changes as price_changes,
         rows as rows,
         thresholds as thresholds,
         validator as validator,

@@ -3,13 +3,15 @@
 Everything that can change a column's value is a source of it: fields tested by a condition count too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.language import parse_expression, path_expression
+from provider_pipeline.rules.model_columns import PRICE_COLUMNS
+from provider_pipeline.rules.prices import CURRENCY_FIELD, PriceField, field_name, price_field
 from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
 from provider_pipeline.rules.values import UnitByRow
 
@@ -33,36 +35,59 @@ def item_paths(expression: str) -> frozenset[str]:
     return frozenset(path_expression(path) for path in result.paths | reader.looked_at)
 
 
-def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
-    """The columns that the rule fills, each with its sorted item fields.
+def fact_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
+    """The facts that the rule reads, each with its sorted item fields.
 
-    With several endpoints, a field is prefixed with its endpoint's path: `/v1/models: id`.
+    A fact is a column, or one key of a column as overrides name it: `prices.cache_read`, `capabilities.vision`,
+    `metadata_json.owner`. With several endpoints, a field is prefixed with its endpoint's path: `/v1/models: id`.
     """
     found: dict[str, set[str]] = {}
-    evidence = {text for each in rule.capability_rules for text in each.patterns.predicates}
-    by_name = any(each.patterns.regex or each.patterns.lookup_table for each in rule.capability_rules)
     for endpoint in rule.endpoints:
         prefix = f"{endpoint.path}: " if len(rule.endpoints) > 1 else ""
-        for column, paths in _endpoint_sources(endpoint, evidence, by_name=by_name).items():
-            found.setdefault(column, set()).update(prefix + path for path in paths)
+        for fact, paths in _endpoint_sources(endpoint, rule).items():
+            found.setdefault(fact, set()).update(prefix + path for path in paths)
+    return {fact: tuple(sorted(paths)) for fact, paths in found.items() if paths}
+
+
+def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
+    """The columns that the rule fills, each with its sorted item fields, named as in `fact_sources`."""
+    found: dict[str, set[str]] = {}
+    for fact, paths in fact_sources(rule).items():
+        column, _, key = fact.partition(".")
+        for name in ("capabilities", "capability_sources") if column == "capabilities" and key else (column,):
+            found.setdefault(name, set()).update(paths)
     found["meta_hash"] = set().union(*(paths for column, paths in found.items() if column in MEANINGFUL_COLUMNS))
     return {column: tuple(sorted(paths)) for column, paths in found.items() if paths}
 
 
-def _endpoint_sources(endpoint: Endpoint, evidence: set[str], *, by_name: bool) -> dict[str, frozenset[str]]:
+def _endpoint_sources(endpoint: Endpoint, rule: ExtractionRule) -> dict[str, frozenset[str]]:
     fields = {name: item_paths(expression) for name, expression in endpoint.fields.items()}
     for name, unit in endpoint.units.items():
         if isinstance(unit, UnitByRow) and name in fields:
             fields[name] |= item_paths(unit.by)
-    found: dict[str, frozenset[str]] = {"metadata_json": frozenset()}
+    currency = fields.pop(CURRENCY_FIELD, frozenset())
+    found: dict[str, frozenset[str]] = {}
     for name, paths in fields.items():
-        column = FIELD_COLUMNS.get(name, "metadata_json")
-        found[column] = found.get(column, frozenset()) | paths
+        for fact in _facts(name):
+            found[fact] = found.get(fact, frozenset()) | paths | (currency if price_field(name) else frozenset())
     telling = fields["id"] | fields.get("base_model", frozenset())
     found["family"] = telling
-    looked_at = frozenset[str]().union(*map(item_paths, evidence))
-    found["capabilities"] = found["capability_sources"] = looked_at | (telling if by_name else frozenset())
+    for each in rule.capability_rules:
+        looked_at = frozenset[str]().union(*map(item_paths, each.patterns.predicates))
+        by_name = each.patterns.regex or each.patterns.lookup_table
+        found[f"capabilities.{each.capability}"] = looked_at | (telling if by_name else frozenset())
     return found
+
+
+def _facts(name: str) -> Iterator[str]:
+    """The facts that a field of a rule is read into."""
+    price = price_field(name)
+    if price is None:
+        yield FIELD_COLUMNS.get(name) or f"metadata_json.{name}"
+        return
+    yield f"prices.{price.component}"
+    if price == PriceField(price.component) and field_name(price.component) in PRICE_COLUMNS:
+        yield field_name(price.component)
 
 
 @dataclass(frozen=True)

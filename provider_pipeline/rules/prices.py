@@ -262,6 +262,11 @@ def usd_per_million_tokens(amount: float) -> Price:
     return {"amount": amount, "unit": TOKENS, "currency": USD}
 
 
+def usual_unit(component: str) -> str:
+    """The unit in which a component is usually billed."""
+    return str(read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS))
+
+
 def checked_price(component: str, value: Any) -> Price:
     """A price that a person states, as a row holds it.
 
@@ -273,7 +278,7 @@ def checked_price(component: str, value: Any) -> Price:
     Raises:
         InvalidRuleError: It is not a price.
     """
-    usual = read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS)
+    usual = usual_unit(component)
     document = value if isinstance(value, Mapping) else {"amount": value}
     unit, currency = document.get("unit", usual), parse_currency(document.get("currency", USD))
     if unit not in (known := {scale.per for scale in unit_scales().values()}):
@@ -307,7 +312,8 @@ def price_columns(prices: Prices) -> dict[str, float | None]:
 def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     """A row's amounts by component, to compare it with its earlier versions.
 
-    Amounts in other units or currencies carry these in their names, so that they are only compared with their like.
+    Amounts in other units or currencies carry these in their names, so that they are only compared with their like. Of
+    a version from before rows had `prices`, the two columns are right.
     """
     found: dict[str, float] = {}
     for component, price in (row.get("prices") or {}).items():
@@ -316,7 +322,7 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
         found[component if usual else f"{component} in {currency} per {per}"] = price["amount"]
     for component, column in _COLUMNS.items():
         if (amount := row.get(column)) is not None:
-            found.setdefault(component, float(amount))
+            found[component] = float(amount)
     return found
 
 

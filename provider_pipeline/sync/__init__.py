@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         health as health,
         key_hosts as key_hosts,
         load as load,
+        model_details as model_details,
         outcome as outcome,
         plan as plan,
         provider as provider,

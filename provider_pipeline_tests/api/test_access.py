@@ -17,6 +17,7 @@ NEEDS = {
         ("GET", "/api/providers", None),
         ("GET", "/api/providers/acme", None),
         ("GET", "/api/providers/acme/models", None),
+        ("GET", "/api/providers/acme/models/gpt-4.1", None),
         ("GET", "/api/models", None),
         ("GET", "/api/providers/acme/rules", None),
         ("GET", "/api/providers/acme/rules/1", None),

@@ -14,6 +14,7 @@ from provider_pipeline.api.settings import ApiSettings
 from provider_pipeline_tests.api.conftest import Client, problem
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, record_success, register, write_models
 
+USD = {"unit": "million_tokens", "currency": "USD"}
 ROWS = {
     "acme": [
         model(
@@ -22,6 +23,11 @@ ROWS = {
             context_length=1_000_000,
             input_price=3.0,
             output_price=15.000000000000000001,
+            prices={
+                "input": {**USD, "amount": 3.0, "tiers": [{"above": 200_000, "amount": 6.0}]},
+                "output": {**USD, "amount": 15.0},
+                "cache_read": {**USD, "amount": 0.3},
+            },
             input_modalities=["image", "text"],
             output_modalities=["text"],
             capabilities={"chat": True, "vision": True, "tools": False},
@@ -45,6 +51,12 @@ ROWS = {
             capabilities={"image_generation": True},
             input_price=3,
             output_price=3,
+            prices={
+                "image": {"amount": 0.04, "unit": "image", "currency": "USD"},
+                "input": {**USD, "amount": 3},
+                "output": {**USD, "amount": 3},
+                "cache_read": {"amount": 0.1, "unit": "million_tokens", "currency": "EUR"},
+            },
         ),
         model("zeta", context_length=32_000, capabilities={"chat": True, "vision": True}),
     ],
@@ -83,6 +95,12 @@ def ids(client: Client, query: str, path: str = "/api/models") -> list[str]:
         ("capability=vision&min_context=200000", ["chat-big"]),
         ("capability=vision&capability=chat", ["chat-big", "zeta"]),
         ("capability=tools", []),
+        ("priced=cache_read", ["chat-big", "painter"]),
+        ("priced=cache_read&priced=image", ["painter"]),
+        ("max_price=cache_read:0.3", ["chat-big"]),
+        ("max_price=cache_read:0.29", []),
+        ("max_price=image:0.04", ["painter"]),
+        ("max_price=image:0.04&max_price=input:2.9", []),
         ("capability=nothing_has_it", []),
         ("family=acme-chat", ["chat-big", "chat/small"]),
         ("min_context=32000", ["chat-big", "chat/small", "zeta"]),
@@ -219,3 +237,15 @@ def test_random_cursors_are_refused(client: Client):
     for _ in range(200):
         cursor = base64.urlsafe_b64encode(random_bytes.randbytes(random_bytes.randrange(1, 60))).decode().rstrip("=")
         assert client.get("/api/models", params={"cursor": cursor}).status_code == 400
+
+
+def test_a_models_prices_are_listed_by_component_with_unit_currency_and_tiers(client):
+    (model,) = client.get("/api/models?priced=image").json()["models"]
+    assert model["prices"]["image"] == {"amount": 0.04, "unit": "image", "currency": "USD"}
+    (big,) = client.get("/api/models?max_price=cache_read:1").json()["models"]
+    assert big["prices"]["input"]["tiers"] == [{"above": 200_000, "amount": 6.0}]
+
+
+@pytest.mark.parametrize("query", ["max_price=image", "max_price=image:cheap", "max_price=:1", "priced=A B"])
+def test_a_filter_by_price_that_cannot_be_read_is_refused(client, query: str):
+    problem(client.get(f"/api/models?{query}"), 422, "invalid-request")

@@ -54,7 +54,7 @@ def test_what_a_rule_or_a_person_changed_is_not_taken_for_the_providers_change(s
     write([model("a", **PRICED), model("b", **PRICED)])
     dearer = PRICED | {"input_price": 3}
     write([model("a", **dearer), model("b", **PRICED)], hour=1, cause="rule")
-    write([model("a", **dearer), model("b", **dearer)], hour=2, overridden={"b": ["input_price"]})
+    write([model("a", **dearer), model("b", **dearer)], hour=2, overridden={"b": ["input_price", "prices.input"]})
     digest = change_digest(session, hours_later(1), hours_later(3))
     assert {name: count for name, count in digest.counts().items() if count} == {"by_rule": 1, "by_override": 1}
     assert [each.model for each in (*digest.by_rule.entries, *digest.by_override.entries)] == ["a", "b"]
@@ -102,6 +102,34 @@ def test_a_digest_is_drawn_as_markdown_that_no_models_name_can_break(session, pr
     assert "- openai: `kept`, context length 128,000 → 200,000 (+56.2%)" in drawn
     assert "- openai: `kept`, gained vision, lost chat" in drawn
     assert "## Blocked" not in drawn
+
+
+def test_each_price_that_moved_is_in_it_with_its_unit(session, provider, write):
+    usd, image = ({"unit": unit, "currency": "USD"} for unit in ("million_tokens", "image"))
+    old = {
+        "input": {**usd, "amount": 2, "tiers": [{"above": 200_000, "amount": 4}]},
+        "image": {**image, "amount": 0.04},
+    }
+    new = {
+        "input": {**usd, "amount": 2, "tiers": [{"above": 200_000, "amount": 5}]},
+        "image": {**image, "amount": 0.05, "currency": "EUR"},
+        "cache_read": {**usd, "amount": 1.25e-8},
+    }
+    write([model("a", input_price=2, prices=old)])
+    write([model("a", input_price=2, prices=new)], hour=1)
+    digest = change_digest(session, hours_later(1), hours_later(2))
+    assert (
+        "- openai: `a`, cache read price unknown → 0.0000000125, image price 0.04 → unknown USD per image, "
+        "image price unknown → 0.05 EUR per image, input price above 200,000 tokens 4 → 5 (+25.0%)"
+    ) in digest_markdown(digest)
+    (entry,) = digest.to_json()["repriced"]["entries"]
+    assert entry["moves"][-1] == {
+        "field": "prices.input.above_200000",
+        "old": 4,
+        "new": 5,
+        "percent": 25.0,
+        "unit": "USD per million tokens",
+    }
 
 
 def test_of_many_changes_the_first_are_named_and_the_rest_counted(session, provider, write):

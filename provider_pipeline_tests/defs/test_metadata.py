@@ -36,14 +36,23 @@ def test_a_changed_price_is_shown_before_and_after_with_the_difference_in_percen
     text = shown(change, updated=1)
     assert "**1 updated**" in text
     assert "USD per million tokens" in text
-    assert "| `gpt-4o` | input_price | 2.5 | 3.0 | +20.0% |" in text
+    assert "| `gpt-4o` | input_price | 2.5 | 3 | +20.0% |" in text
 
 
 def test_a_price_that_was_unknown_or_free_has_no_percentage():
     change = ModelChange("gpt-4o", "updated", {"input_price": [None, 3.0], "output_price": [0, 1]})
     rows = shown(change, updated=1).splitlines()
-    assert "| `gpt-4o` | input_price | unknown | 3.0 |  |" in rows
+    assert "| `gpt-4o` | input_price | unknown | 3 |  |" in rows
     assert "| `gpt-4o` | output_price | 0 | 1 |  |" in rows
+
+
+def test_each_price_that_changed_is_a_row_with_its_unit():
+    image = {"amount": 0.05, "unit": "image", "currency": "EUR"}
+    read = {"amount": 1.25e-8, "unit": "million_tokens", "currency": "USD"}
+    change = {"prices.cache_read": [read, {**read, "amount": 2.5e-8}], "prices.image": [None, image]}
+    rows = shown(ModelChange("gpt-4o", "updated", change), updated=1).splitlines()
+    assert "| `gpt-4o` | prices.cache_read | 0.0000000125 | 0.000000025 | +100.0% |" in rows
+    assert "| `gpt-4o` | prices.image | unknown | 0.05 EUR per image |  |" in rows
 
 
 def test_models_that_were_added_renamed_or_went_missing_are_named():

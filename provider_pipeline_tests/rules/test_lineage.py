@@ -4,7 +4,7 @@ import pytest
 
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.lineage import column_sources, item_paths
+from provider_pipeline.rules.lineage import column_sources, fact_sources, item_paths
 from provider_pipeline_tests.rules import samples
 
 
@@ -89,3 +89,39 @@ def test_fields_of_several_endpoints_are_named_with_their_endpoint():
     )
     assert sources["model_id"] == ("/chat: id", "/embed: name")
     assert sources["context_length"] == ("/chat: window",)
+
+
+def test_each_price_has_the_fields_it_is_read_from_its_tiers_and_currency_included():
+    fields = {
+        "id": "id",
+        "owner": "owned_by",
+        "input_price": "price.in",
+        "price.input.above_200000": "price.in_long",
+        "price.cache_read": "price.cached",
+        "currency": "price.currency",
+    }
+    read = rule({"fields": fields, "units": {"price.cache_read": "usd_per_token", "input_price": "usd_per_token"}})
+    facts = fact_sources(read)
+    assert facts["prices.input"] == ("price.currency", "price.in", "price.in_long")
+    assert facts["input_price"] == ("price.currency", "price.in")
+    assert facts["prices.cache_read"] == ("price.cached", "price.currency")
+    assert facts["metadata_json.owner"] == ("owned_by",)
+    assert "currency" not in facts
+    columns = column_sources(read)
+    assert columns["prices"] == ("price.cached", "price.currency", "price.in", "price.in_long")
+    assert columns["metadata_json"] == ("owned_by",)
+
+
+def test_each_capability_has_the_fields_that_its_own_patterns_look_at():
+    read = ExtractionRule.parse(
+        {
+            "model_list_config": {"endpoint": "/v1/models", "selector": "data[*]", "fields": {"id": "id"}},
+            "endpoints_config": {
+                "vision": {"patterns": {"evidence": ["sees"]}},
+                "chat": {"patterns": {"regex": ["gpt-.*"], "evidence": ["kind == 'chat'"]}},
+            },
+        }
+    )
+    facts = fact_sources(read)
+    assert (facts["capabilities.vision"], facts["capabilities.chat"]) == (("sees",), ("id", "kind"))
+    assert column_sources(read)["capability_sources"] == ("id", "kind", "sees")

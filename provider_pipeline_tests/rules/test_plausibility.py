@@ -194,3 +194,46 @@ def test_a_blocking_issue_says_how_to_accept_it(now: list[Item], guard: str):
     assert [issue for issue in held if issue["type"] in GUARDS[guard]]
     for issue in held:
         assert any(f"--accept {name} " in issue["recovery"] for name in GUARDS if issue["type"] in GUARDS[name])
+
+
+PRICED_RULE = {
+    "model_list_config": {
+        "endpoint": "/v1/models",
+        "selector": "data[*]",
+        "fields": {
+            "id": "id",
+            "input_price": "in",
+            "price.input.above_200000": "long",
+            "price.cache_read": "cached",
+            "price.image": "image",
+        },
+        "units": {
+            "input_price": "usd_per_million_tokens",
+            "price.cache_read": "usd_per_million_tokens",
+            "price.image": "usd_per_image",
+        },
+    },
+    "endpoints_config": {},
+}
+
+
+def priced(**changes: float) -> list[Item]:
+    prices = {"in": 400.0, "long": 500.0, "cached": 0.2, "image": 0.04, **changes}
+    return [{"id": f"model-{number}", **prices} for number in range(20)]
+
+
+@pytest.mark.parametrize("change", [{"cached": 20}, {"image": 4}, {"in": 4}])
+def test_prices_of_any_component_that_all_jump_are_held(change: dict[str, float]):
+    validator = RuleValidator()
+    before = validator.validate_rule(PRICED_RULE, {"data": priced()})["extracted_models"]
+    assert before[0]["prices"].keys() == {"input", "cache_read", "image"}
+    judged_now = validator.validate_rule(PRICED_RULE, {"data": priced(**change)}, previous=before)
+    assert "prices_jumped" in [each["type"] for each in judged_now["issues"] if each["severity"] == "error"]
+
+
+def test_a_tier_that_jumps_is_a_change_like_any_other():
+    validator = RuleValidator()
+    before = validator.validate_rule(PRICED_RULE, {"data": priced()})["extracted_models"]
+    judged_now = validator.validate_rule(PRICED_RULE, {"data": priced(long=5)}, previous=before)
+    assert judged_now["valid"]
+    assert judged_now["extracted_models"][0]["prices"]["input"]["tiers"] == [{"above": 200_000, "amount": 5.0}]

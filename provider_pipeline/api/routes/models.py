@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import Header, Query, Response
+from fastapi import Header, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.api.access import Reader, RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
 from provider_pipeline.api.request_models import Slug
-from provider_pipeline.api.response_models import ModelPage, ModelStatus
+from provider_pipeline.api.response_models import ModelDetailsResponse, ModelPage, ModelStatus, stored_fields
 from provider_pipeline.api.routing import router
 
 routes = router("models")
@@ -18,6 +18,8 @@ routes = router("models")
 _Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 _Capability = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
 _Price = Annotated[float | None, Field(ge=0, le=10**12, allow_inf_nan=False, description="USD per 1,000,000 tokens.")]
+_Component = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+_MaxPrice = Annotated[str, Field(max_length=100, pattern=r"^[a-z][a-z0-9_]{0,63}:[0-9]{1,12}(\.[0-9]{1,20})?$")]
 _MAY_BE_UNCHANGED: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Changes whenever the models may have."}}},
     304: {"description": "Nothing changed since the ETag."},
@@ -37,6 +39,17 @@ class ModelFilters(BaseModel):
     modality: _Word | None = Field(default=None, description="As input or output.")
     max_input_price: _Price = None
     max_output_price: _Price = None
+    priced: list[_Component] = Field(
+        default=[],
+        max_length=20,
+        description="Models with a known price of this component; if repeated, of all of them.",
+    )
+    max_price: list[_MaxPrice] = Field(
+        default=[],
+        max_length=20,
+        description="COMPONENT:AMOUNT, such as image:0.05: at most that much in USD per the component's usual unit "
+        "(million_tokens unless it is billed by something else), below the first tier.",
+    )
     status: ModelStatus | Literal["all"] = "active"
     as_of: AwareDatetime | None = Field(default=None, description="The models as they were at this moment.")
     sort: Literal[
@@ -69,12 +82,25 @@ class ModelFilters(BaseModel):
             min_context=self.min_context,
             max_input_price=self.max_input_price,
             max_output_price=self.max_output_price,
+            priced=tuple(sorted(set(self.priced))),
+            max_prices=tuple(sorted(_component_and_amount(each) for each in self.max_price)),
             order=order,
             descending=self.sort.startswith("-"),
         )
 
 
+def _component_and_amount(text: str) -> tuple[str, float]:
+    component, _, amount = text.partition(":")
+    return component, float(amount)
+
+
 _Filters = Annotated[ModelFilters, Query()]
+_ModelId = Annotated[
+    str,
+    Path(
+        description="The model's id; slashes and colons can stand as they are.", max_length=512, pattern=r"^[^\x00]+$"
+    ),
+]
 _IfNoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", max_length=4000, description="One or several ETags.")
 ]
@@ -84,6 +110,21 @@ _IfNoneMatch = Annotated[
 def list_models(context: Reader, slug: Slug, filters: _Filters, known_etags: _IfNoneMatch = None) -> Response:
     """A provider's models."""
     return _page(context, filters, context.provider(slug), known_etags)
+
+
+@routes.get("/providers/{slug}/models/{model_id:path}", response_model=ModelDetailsResponse)
+def show_model(context: Reader, slug: Slug, model_id: _ModelId) -> Any:
+    """A model: every fact with its source, prices with their history, overrides and changes."""
+    provider = context.provider(slug)
+    found = sync.model_details.model_details(context.session, provider, model_id)
+    return {
+        "model": {**found.model, "provider": slug, "sample": provider.is_sample},
+        "sources": found.sources,
+        "prices": found.prices,
+        "price_history": found.price_history,
+        "overrides": [stored_fields(each) for each in found.overrides],
+        "changes": [stored_fields(each) for each in found.changes],
+    }
 
 
 @routes.get("/models", response_model=ModelPage, responses=_MAY_BE_UNCHANGED)
