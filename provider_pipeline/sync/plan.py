@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.sync.config import CapabilityTexts, parse_active_rule
 from provider_pipeline.sync.outcome import AcceptedGuards
@@ -104,11 +105,11 @@ def _plan(
     return SyncPlan(known.provider, known.rule, text, state, skip_unchanged, known.on_trial, now, accept)
 
 
-def fingerprint(provider: catalog.providers.Provider, rule_version: int, overrides: Mapping[str, Any]) -> str:
+def fingerprint(provider: catalog.providers.Provider, rule_version: int, overrides: OverrideSet) -> str:
     """Digest of everything but the listing that determines a sync's rows and verdict: the cache key of a skip."""
     # Address and credentials belong to it: another account may see another listing.
     settings = [provider.thresholds, provider.base_url, provider.auth_config, provider.request_config]
-    return content_digest([_code_digest(), rule_version, dict(overrides), *settings])
+    return content_digest([_code_digest(), rule_version, overrides.document(), *settings])
 
 
 @functools.cache

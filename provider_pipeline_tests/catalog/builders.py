@@ -46,6 +46,7 @@ def model(model_id: str, **columns) -> dict:
         "capabilities": {},
         "capability_sources": {},
         "metadata_json": {},
+        "prices": {},
         **columns,
     }
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()

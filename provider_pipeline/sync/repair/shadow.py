@@ -14,7 +14,7 @@ from provider_pipeline.rules.comparison import Comparison, RowComparer
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import latest_versions
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.overriding import apply_override
+from provider_pipeline.rules.override_set import OverrideSet
 
 if TYPE_CHECKING:
     from provider_pipeline.sync.config import Page, Response
@@ -34,8 +34,8 @@ class ProviderData(Protocol):
     def known_rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
         """Rows as last accepted, by id; unknown ids are left out."""
 
-    def overrides(self) -> Mapping[str, Row]:
-        """Values that people have set, by model id."""
+    def overrides(self) -> OverrideSet:
+        """Values that people have set."""
 
     def sample_pages(self) -> Iterable[Page]:
         """The sample that the active rule was written from; empty if it is not stored."""
@@ -301,8 +301,8 @@ class _KnownModels:
         self.unseen.difference_update(row["model_id"] for row in after)
 
     def _as_written(self, row: Row) -> Row:
-        override = self._overrides.get(row["model_id"])
-        return row if override is None else apply_override(row, override)
+        override = self._overrides.of(row["model_id"])
+        return row if override is None else override.apply(row)[0]
 
 
 def unpaged(active: ExtractionRule, candidate: ExtractionRule) -> tuple[str, ...]:
