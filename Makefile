@@ -41,7 +41,8 @@ test: install
 # LiteLLM and genai-prices judge our prices; what they depend on stays out of the environment of users and tests.
 PEERS := .venv-peers
 test-peers: $(PEERS)/.installed
-	$(PEERS)/bin/python -m pytest --confcutdir provider_pipeline_tests/peers provider_pipeline_tests/peers $(ARGS)
+	$(PEERS)/bin/python -m pytest --confcutdir provider_pipeline_tests/peers --override-ini filterwarnings=default \
+		provider_pipeline_tests/peers $(ARGS)
 
 $(PEERS)/.installed: pyproject.toml requirements.lock requirements-peers.lock
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none"; exit 1; }
