@@ -1,7 +1,7 @@
 """What clients get, as OpenAPI shows it. What the values mean is in the comments on the tables."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -48,6 +48,7 @@ class ProviderResponse(ResponseModel):
 _TYPES: Mapping[str, Any] = {
     "ARRAY": list[str],
     "BIGINT": int,
+    "DATE": date,
     "DATETIME": datetime,
     "INTEGER": int,
     "JSONB": Json,

@@ -25,11 +25,13 @@ from provider_pipeline.cli.parameters import (
     optional_moment,
     read_json,
 )
+from provider_pipeline.rules.override_set import PERSON
 
 app = typer.Typer(help="Values that win over whatever a listing says.", no_args_is_help=True)
 
 _STYLES = {"set": "green", "changed": "yellow", "removed": "red"}
 _SHOWN = 50
+_UNSAID = {"source": PERSON}
 
 _FieldArgument = Annotated[
     str,
@@ -86,7 +88,10 @@ def list_overrides(
         return
     now = datetime.now(UTC)
     columns = ("provider", "model", "field", "value", "listed", "from", "until", "source", "reason", "by")
-    draw(table("overrides", columns, (_override_cells(each, now) for each in found)))
+    rows = [_override_cells(each, now) for each in found]
+    # A column that says nothing in any row only takes width from the others.
+    shown = [at for at, name in enumerate(columns) if any(row[at] not in (None, _UNSAID.get(name)) for row in rows)]
+    draw(table("overrides", [columns[at] for at in shown], ([row[at] for at in shown] for row in rows)))
 
 
 @app.command()
