@@ -63,8 +63,8 @@ def read_yaml(content: bytes, name: str, *, max_bytes: int) -> YamlDocument:
         raise ConfigurationError(f"{name}: {str(error).splitlines()[0]}", hint="expected YAML") from error
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """A safe loader that also refuses duplicate keys."""
+class _PlainLoader(yaml.CSafeLoader):
+    """A safe loader that also refuses duplicate keys; in C, as a file may hold 10,000 overrides."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -81,7 +81,7 @@ class _PlainLoader(yaml.SafeLoader):
 def _check_events(text: str) -> None:
     """Refuse aliases (they multiply) and deep nesting before a tree is built."""
     depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    for event in yaml.parse(text, yaml.CSafeLoader):
         problem = ""
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
@@ -89,7 +89,7 @@ def _check_events(text: str) -> None:
         elif depth > MAX_DEPTH:
             problem = f"more than {MAX_DEPTH} levels deep"
         if problem:
-            mark = event.start_mark if isinstance(event.start_mark, yaml.Mark) else None
+            mark: Any = event.start_mark  # libyaml has a class of its own for it
             raise yaml.composer.ComposerError(None, None, problem, mark)
 
 
