@@ -8,7 +8,7 @@ JOBS ?= 3
 APP := .venv/.installed
 TOOLS := .venv/.installed-tools
 
-.PHONY: install demo demo-ui dev test check bench patterns lock clean
+.PHONY: install demo demo-ui dev test test-peers check bench patterns lock clean
 
 install: $(APP) $(TOOLS)
 
@@ -40,6 +40,18 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: install
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# LiteLLM and genai-prices judge our prices; what they depend on stays out of the environment of users and tests.
+PEERS := .venv-peers
+test-peers: $(PEERS)/.installed
+	$(PEERS)/bin/python -m pytest --confcutdir provider_pipeline_tests/peers --override-ini filterwarnings=default \
+		provider_pipeline_tests/peers $(ARGS)
+
+$(PEERS)/.installed: pyproject.toml requirements.lock requirements-peers.lock
+	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11 to 3.13 on the PATH, found none"; exit 1; }
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-peers.lock
+	@touch $@
+
 check: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -65,7 +77,8 @@ lock:
 	$(LOCK) $(ARGS) pyproject.toml --extra all --group build --output-file requirements.lock
 	$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+	$(LOCK) $(ARGS) --group peers --output-file requirements-peers.lock
 	rm -rf .lock
 
 clean:
-	rm -rf .venv .lock .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .lock .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

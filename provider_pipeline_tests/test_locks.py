@@ -12,7 +12,12 @@ from packaging.utils import canonicalize_name
 
 from provider_pipeline_tests.locked import ROOT, entries, requirement
 
-LOCK, DEV, BENCH = LOCKS = "requirements.lock", "requirements-dev.lock", "requirements-bench.lock"
+LOCK, DEV, BENCH, PEERS = LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-bench.lock",
+    "requirements-peers.lock",
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
 EXTRAS = {name: wanted for name, wanted in PROJECT["project"]["optional-dependencies"].items() if name != "all"}
@@ -21,6 +26,7 @@ WANTED = {
     LOCK: [*PROJECT["project"]["dependencies"], *(each for wanted in EXTRAS.values() for each in wanted), *BUILD],
     DEV: GROUPS["dev"],
     BENCH: GROUPS["bench"],
+    PEERS: GROUPS["peers"],
 }
 
 
@@ -66,7 +72,7 @@ def test_the_extra_all_names_every_other_extra():
 
 @pytest.mark.parametrize(
     ("target", "locks"),
-    [("demo", [LOCK]), ("dev", [LOCK]), ("install", [LOCK, DEV]), ("test", [LOCK, DEV]), ("bench", [*LOCKS])],
+    [("demo", [LOCK]), ("dev", [LOCK]), ("install", [LOCK, DEV]), ("test", [LOCK, DEV]), ("bench", [LOCK, DEV, BENCH])],
 )
 def test_nothing_but_this_package_is_installed_without_a_hash(tmp_path: Path, target: str, locks: list[str]):
     for name in ("Makefile", "pyproject.toml", *LOCKS):  # where nothing is installed yet
@@ -80,3 +86,17 @@ def test_nothing_but_this_package_is_installed_without_a_hash(tmp_path: Path, ta
     checked = [each for each in installs if each != own]
     assert [each.split()[-1] for each in checked] == locks
     assert all("--require-hashes" in each for each in checked)
+
+
+def test_the_peers_are_installed_by_hash_into_an_environment_without_this_package():
+    told = subprocess.run(
+        ["make", "--dry-run", "--always-make", "test-peers", "PYTHON=python3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (install,) = [line.partition("pip install ")[2] for line in told.splitlines() if "pip install" in line]
+    assert {"--no-deps", "--require-hashes", PEERS} <= set(install.split())
+    assert {"litellm", "genai-prices"} <= {name for name, _ in pins(PEERS)}
+    assert not {"litellm", "genai-prices"} & {name for name, _ in pins(LOCK) | pins(DEV)}

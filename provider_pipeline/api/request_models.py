@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from provider_pipeline.overrides.entries import OverrideEntry
 from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.sync.repair.worker import is_own_worker
 
@@ -135,7 +136,17 @@ class OverrideRequest(RequestModel):
     """A value that wins over whatever the provider lists."""
 
     model_id: ModelId
-    field: Name = Field(description="A column such as context_length, or capabilities.NAME or metadata_json.NAME.")
+    field: Name = Field(
+        description="A column such as context_length; capabilities.NAME, prices.NAME or metadata_json.NAME."
+    )
     value: Any = Field(description="Null means that nothing is known.")
     reason: Reason
     expires_at: AwareDatetime | None = None
+
+
+class OverrideSetRequest(RequestModel):
+    """All overrides of a set, as in a file of them; see docs/overrides.md."""
+
+    set: Name = Field(description="The set's name; what it stated before is known by it.")
+    prune: bool = Field(default=False, description="Remove what the set stated before and no longer does.")
+    overrides: list[OverrideEntry]

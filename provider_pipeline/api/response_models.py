@@ -288,6 +288,33 @@ class OverrideResponse(ResponseModel):
     expires_at: datetime | None
     listed_value: Any
     listed_at: datetime | None
+    source: str = Field(description="person, or the set that states it.")
+    match: str = Field(description="What model_id is: model, glob or re2.")
+    fills_gaps: bool
+    valid_from: datetime | None
+    source_url: str | None
+
+
+class OverrideChangeResponse(ResponseModel):
+    """An override that a set adds, changes or removes."""
+
+    provider: str
+    action: Literal["set", "changed", "removed"]
+    model_id: str
+    match: str
+    field: str
+    valid_from: datetime | None
+    was: Any
+    value: Any
+
+
+class OverrideSetResponse(ResponseModel):
+    """What applying a set changed."""
+
+    set: str
+    applied: bool
+    unchanged: int
+    changes: list[OverrideChangeResponse]
 
 
 class ModelDetailsResponse(ResponseModel):

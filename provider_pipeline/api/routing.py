@@ -54,7 +54,7 @@ def costs(*, slow: SlowKind | None = None, large_body: bool = False) -> Callable
 
     Args:
         slow: Which limit on concurrent requests it counts towards.
-        large_body: Whether its body holds a sample or a rule.
+        large_body: Whether its body holds a sample, a rule or a set of overrides.
     """
 
     def marked(endpoint: _E) -> _E:

@@ -15,7 +15,7 @@ class ApiSettings:
     Attributes:
         needs_token: Whether requests need a token.
         dagster_url: Dagster's webserver, for syncs launched there; None if there is none.
-        most_bytes: Largest body with a sample or a rule.
+        most_bytes: Largest body with a sample, a rule or a set of overrides.
         requests_per_second: Average rate per token, or per address without a known token.
         burst: Requests at once, after a pause.
         syncs_at_once: Concurrent syncs, here or launched in Dagster.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         model_writes as model_writes,
         models as models,
         notifications as notifications,
+        override_sets as override_sets,
         pattern_sets as pattern_sets,
         pgserver_wheel as pgserver_wheel,
         prices as prices,

@@ -1,10 +1,10 @@
-"""`provider_model_override`: values that people set for single fields of a model, in place of the listing's."""
+"""`provider_model_override`: values that people set for fields of models; whole sets: `override_sets`."""
 
 import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, or_, select
@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
-from provider_pipeline.rules.overriding import checked_value, combined_override
+from provider_pipeline.catalog.tables.models import OVERRIDE_SINCE
+from provider_pipeline.rules.override_set import PERSON, Match, OverrideSet, StatedValue
+from provider_pipeline.rules.overriding import checked_value
 
 
 @dataclass(frozen=True)
@@ -32,35 +34,49 @@ class Override:
     expires_at: datetime | None
     listed_value: Any
     listed_at: datetime | None
+    source: str
+    match: Match
+    fills_gaps: bool
+    valid_from: datetime | None
+    source_url: str | None
 
 
-def overrides(session: Session, provider_id: int, now: datetime) -> dict[str, dict[str, Any]]:
-    """A provider's current overrides by model id, as `rules.overriding.apply_override` takes them."""
-    return by_provider(session, [provider_id], now).get(provider_id, {})
+def overrides(session: Session, provider_id: int, now: datetime) -> OverrideSet:
+    """A provider's current overrides."""
+    return by_provider(session, [provider_id], now).get(provider_id, OverrideSet())
 
 
-def by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, dict[str, dict[str, Any]]]:
+def by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, OverrideSet]:
     """The same for many providers; only those with overrides are included."""
-    values: dict[int, dict[str, dict[str, Any]]] = {}
+    found: dict[int, list[StatedValue]] = {}
     for row in session.execute(_values(), {"provider_ids": list(provider_ids), "now": now}):
-        fields = values.setdefault(row.provider_id, {}).setdefault(row.model_id, {})
-        fields[row.field] = row.override_value
-    return {
-        provider_id: {model_id: combined_override(fields) for model_id, fields in models.items()}
-        for provider_id, models in values.items()
-    }
+        since = "" if row.valid_from is None else row.valid_from.astimezone(UTC).isoformat()
+        stated = StatedValue(row.match, row.model_id, row.field, row.override_value, row.source, row.fills_gaps, since)
+        found.setdefault(row.provider_id, []).append(stated)
+    return {provider_id: OverrideSet(tuple(stated)) for provider_id, stated in found.items()}
+
+
+_SET_ORDER = (
+    provider_model_override.c.source.collate("C"),
+    provider_model_override.c.match,
+    provider_model_override.c.valid_from.nulls_first(),
+)
 
 
 @functools.cache
 def _values() -> Select[Any]:
     table = provider_model_override.c
     return (
-        select(table.provider_id, table.model_id, table.field, table.override_value)
+        select(
+            *(table.provider_id, table.match, table.model_id, table.field, table.override_value),
+            *(table.source, table.fills_gaps, table.valid_from),
+        )
         .where(
             is_one_of_providers(table.provider_id),
+            or_(table.valid_from.is_(None), table.valid_from <= bindparam("now")),
             or_(table.expires_at.is_(None), table.expires_at > bindparam("now")),
         )
-        .order_by(table.provider_id, table.model_id.collate("C"), table.field.collate("C"))
+        .order_by(table.provider_id, table.model_id.collate("C"), table.field.collate("C"), *_SET_ORDER)
     )
 
 
@@ -75,7 +91,7 @@ def list_overrides(session: Session, *, slug: str | None = None, model_id: str |
 def caught_up(session: Session, slug: str | None = None) -> list[Override]:
     """Overrides that are no longer needed: the provider now lists the same value."""
     table = provider_model_override.c
-    query = _overrides(slug).where(table.listed_value == table.override_value)
+    query = _overrides(slug).where(table.listed_value == table.override_value, ~table.fills_gaps)
     return [Override(**row) for row in session.execute(query).mappings()]
 
 
@@ -90,13 +106,13 @@ def put(
     created_by_id: int | None = None,
     expires_at: datetime | None = None,
 ) -> None:
-    """Set a field's value, whatever the listing says; replaces an earlier override.
+    """Set a field's value, whatever the listing and any set say; replaces an earlier single override.
 
     Takes effect with the provider's next sync. Setting the same value again touches no row.
 
     Args:
         model_id: The model; it need not be listed yet.
-        field: A column, or `capabilities.NAME` or `metadata_json.NAME`.
+        field: A column, or `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`.
         value: None marks it as unknown.
         reason: Why the listing is not right about it.
         expires_at: When the listing counts again; None for never.
@@ -114,7 +130,7 @@ def put(
     new, old = adding.excluded, provider_model_override.c
     session.execute(
         adding.on_conflict_do_update(
-            index_elements=["provider_id", "model_id", "field"],
+            index_elements=["provider_id", "model_id", "field", "source", "match", OVERRIDE_SINCE],
             set_={**{name: new[name] for name in said}, "updated_at": func.now()},
             where=or_(*(old[name].is_distinct_from(new[name]) for name in said)),
         )
@@ -122,11 +138,16 @@ def put(
 
 
 def remove(session: Session, provider_id: int, model_id: str, field: str) -> bool:
-    """Remove an override from the next sync on; returns whether there was one."""
+    """Remove a single override from the next sync on; returns whether there was one. Those of sets stay."""
     table = provider_model_override
     removed = session.scalar(
         delete(table)
-        .where(table.c.provider_id == provider_id, table.c.model_id == model_id, table.c.field == field)
+        .where(
+            table.c.provider_id == provider_id,
+            table.c.model_id == model_id,
+            table.c.field == field,
+            table.c.source == PERSON,
+        )
         .returning(table.c.field)
     )
     return removed is not None
@@ -157,4 +178,4 @@ def _overrides(slug: str | None) -> Select[Any]:
     query = select(provider.c.slug, *columns).join(provider, provider.c.id == table.provider_id)
     if slug is not None:
         query = query.where(provider.c.slug == slug)
-    return query.order_by(provider.c.slug, table.model_id.collate("C"), table.field.collate("C"))
+    return query.order_by(provider.c.slug, table.model_id.collate("C"), table.field.collate("C"), *_SET_ORDER)

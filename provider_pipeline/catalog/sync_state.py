@@ -25,6 +25,7 @@ from provider_pipeline.catalog.tables import (
     rule_trial,
     rule_version,
 )
+from provider_pipeline.rules.override_set import OverrideSet
 
 _MAX_MESSAGE = 1000
 
@@ -262,7 +263,7 @@ class SyncTarget:
     """What a sync of a provider starts from.
 
     Attributes:
-        overrides: Current overrides by model id.
+        overrides: Current overrides.
         any_missing: Whether a model is missing: left out of the last accepted listing but not removed yet.
         on_trial: Whether a rule version is on trial.
     """
@@ -270,7 +271,7 @@ class SyncTarget:
     provider: Provider
     rule: ActiveRule | None
     state: SyncState
-    overrides: Mapping[str, Mapping[str, Any]]
+    overrides: OverrideSet
     any_missing: bool
     on_trial: bool
 
@@ -279,10 +280,10 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
     """What the syncs of these providers start from, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings()]
     overrides = model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
-    return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], {})) for row in rows}
+    return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], OverrideSet())) for row in rows}
 
 
-def _target(row: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> SyncTarget:
+def _target(row: Mapping[str, Any], overrides: OverrideSet) -> SyncTarget:
     def part(prefix: str) -> dict[str, Any]:
         return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
 

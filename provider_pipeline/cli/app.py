@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from provider_pipeline import catalog
-from provider_pipeline.cli import api, changes, demo, dev, models, patterns, providers, raw, rules, sync, tasks
+from provider_pipeline.cli import (
+    api,
+    changes,
+    demo,
+    dev,
+    models,
+    overrides,
+    patterns,
+    providers,
+    raw,
+    rules,
+    sync,
+    tasks,
+)
 from provider_pipeline.cli.console import emit_json, fail, say
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
@@ -30,7 +43,7 @@ app.add_typer(patterns.app, name="patterns")
 app.add_typer(raw.app, name="raw")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(models.app, name="models")
-app.add_typer(models.overrides_app, name="overrides")
+app.add_typer(overrides.app, name="overrides")
 app.add_typer(api.tokens_app, name="tokens")
 app.add_typer(database_app, name="db")
 app.command("sync")(sync.sync_providers)

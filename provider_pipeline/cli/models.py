@@ -1,10 +1,8 @@
-"""`provider-pipeline models` and `overrides`: the table, now or at a past moment, and values that people set."""
+"""`provider-pipeline models`: the table, now or at a past moment."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -18,29 +16,22 @@ from provider_pipeline.cli.console import (
     marked,
     model_cells,
     note,
-    say,
     table,
 )
 from provider_pipeline.cli.model_details import details
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
-    ByOption,
     JsonOption,
     OptionalSlugArgument,
-    ReasonOption,
     SlugArgument,
     optional_moment,
 )
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
-overrides_app = typer.Typer(help="Values that win over whatever a listing says.", no_args_is_help=True)
 
 _STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
 _COLUMNS = ("provider", "model", "status", "family", *MODEL_NUMBERS, "capabilities", "set by people")
 
-_FieldArgument = Annotated[
-    str, typer.Argument(help="A column such as context_length, or capabilities.NAME or metadata_json.NAME.")
-]
 ModelStatus = Literal["active", "missing", "removed"]
 
 
@@ -104,92 +95,4 @@ def _model_cells(model: dict[str, Any]) -> tuple[Any, ...]:
         model["family"],
         *model_cells(model),
         " ".join(model["overridden_fields"]),
-    )
-
-
-@overrides_app.command("set")
-def set_override(
-    slug: str,
-    model: str,
-    field: _FieldArgument,
-    value: Annotated[str, typer.Argument(help="Its value, as JSON or plain text; null means unknown.")],
-    reason: ReasonOption,
-    until: Annotated[str | None, typer.Option(help=f"When the listing counts again: {TIME_HELP}.")] = None,
-    by: ByOption = None,
-) -> None:
-    """Set a field of a model, whatever the provider lists; the next sync writes it."""
-    end = optional_moment(until, direction="ahead")
-    if end is not None and end <= datetime.now(UTC):
-        raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
-    with catalog.database.open_catalog() as database, database.session() as session:
-        provider = catalog.providers.get(session, slug)
-        catalog.model_overrides.put(
-            session, provider.id, model, field, _value(value), reason=reason, created_by_id=by, expires_at=end
-        )
-        session.commit()
-    say(f"{slug}: {field} of {model} is set; it shows after: provider-pipeline sync {slug}")
-
-
-@overrides_app.command("list")
-def list_overrides(
-    slug: OptionalSlugArgument = None,
-    caught_up: Annotated[
-        bool, typer.Option("--caught-up", help="Only those whose value the provider now lists itself; they can go.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """List the overrides, who set them and why, beside what the provider lists."""
-    with catalog.database.open_catalog() as database, database.session() as session:
-        if slug is not None:
-            catalog.providers.get(session, slug)
-        found = (
-            catalog.model_overrides.caught_up(session, slug)
-            if caught_up
-            else catalog.model_overrides.list_overrides(session, slug=slug)
-        )
-    if as_json:
-        emit_json([asdict(each) for each in found])
-        return
-    if not found:
-        note("no such override")
-        return
-    now = datetime.now(UTC)
-    columns = ("provider", "model", "field", "value", "listed", "until", "reason", "by")
-    draw(table("overrides", columns, (_override_cells(each, now) for each in found)))
-
-
-@overrides_app.command()
-def remove(slug: str, model: str, field: _FieldArgument) -> None:
-    """Remove an override: the listing counts again from the next sync on."""
-    with catalog.database.open_catalog() as database, database.session() as session:
-        provider = catalog.providers.get(session, slug)
-        removed = catalog.model_overrides.remove(session, provider.id, model, field)
-        session.commit()
-    if not removed:
-        raise typer.BadParameter(f"{slug} has no override of {field} for {model}")
-    say(f"{slug}: {field} of {model} is as listed again, after: provider-pipeline sync {slug}")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def _override_cells(override: catalog.model_overrides.Override, now: datetime) -> tuple[Any, ...]:
-    if override.listed_at is None:
-        listed = Text("not seen yet", style="dim")
-    elif override.listed_value == override.override_value:
-        listed = Text("the same", style="green")
-    else:
-        listed = Text(json.dumps(override.listed_value, ensure_ascii=False))
-    until = Text("-")
-    if override.expires_at is not None:
-        ended = override.expires_at <= now
-        until = Text(override.expires_at.isoformat(sep=" ", timespec="minutes"), style="red" if ended else "")
-    value = json.dumps(override.override_value, ensure_ascii=False)
-    return (
-        *(override.slug, override.model_id, override.field, value),
-        *(listed, until, override.reason, override.created_by_id),
     )

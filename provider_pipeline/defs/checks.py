@@ -135,7 +135,8 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
                 "actual": f"{len(outcome.caught_up)} overrides: {', '.join(outcome.caught_up[:MAX_ISSUES])}"
                 if outcome.caught_up
                 else "none",
-                "recovery": f"remove them: provider-pipeline overrides remove {outcome.slug} MODEL FIELD",
+                "recovery": f"remove them: provider-pipeline overrides remove {outcome.slug} MODEL FIELD; "
+                "those of a set, in its file",
             },
         )
     yield freshness(outcome.slug, outcome.last_success_at, now, failures=outcome.consecutive_failures)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         library as library,
         model as model,
         registration as registration,
+        yaml_documents as yaml_documents,
     )
 else:
     __getattr__ = lazy_submodules(__name__)

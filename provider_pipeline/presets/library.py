@@ -2,8 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,9 +13,9 @@ from pydantic import ValidationError
 
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.presets.model import ProviderFile
+from provider_pipeline.presets.yaml_documents import read_yaml
 
 MAX_BYTES: Final = 256 * 1024
-MAX_DEPTH: Final = 20
 
 _DATA: Final = resources.files(__package__) / "data"
 _SAMPLES: Final = resources.files(__package__) / "samples"
@@ -133,7 +132,7 @@ def _shipped(slug: str) -> ProviderFile:
 
 
 def _parsed(content: bytes, name: str) -> ProviderFile:
-    document = _read_yaml(content, name)
+    document = read_yaml(content, name, max_bytes=MAX_BYTES)
     if not isinstance(document.data, dict):
         raise ConfigurationError(
             f"{name}: expected the fields of a provider file, got {type(document.data).__name__}",
@@ -157,89 +156,3 @@ _HINTS: Final = {
     "extra_forbidden": f"the fields are {', '.join(ProviderFile.model_fields)}",
     "missing": "a provider file needs slug, name, base_url and endpoints",
 }
-
-
-@dataclass(frozen=True)
-class _YamlDocument:
-    """A file's data, and the tree it was read from."""
-
-    data: Any
-    node: yaml.Node | None
-
-    def line_of(self, path: Sequence[str | int]) -> int:
-        """The line, from 1, of the field at a path, or of the deepest part of the path that exists."""
-        node, line = self.node, 1
-        for step in path:
-            entry = _entry(node, step)
-            if entry is None:
-                break
-            line, node = entry
-        return line
-
-
-def _read_yaml(content: bytes, name: str) -> _YamlDocument:
-    """Read one YAML document of plain data and bounded size.
-
-    A file may come from another repository: it must neither build objects nor grow when it is read.
-    """
-    if len(content) > MAX_BYTES:
-        raise ConfigurationError(
-            f"{name}: {len(content):,} bytes, and a provider file may have {MAX_BYTES:,}",
-            hint="one file describes one provider",
-        )
-    try:
-        text = content.decode("utf-8-sig")
-        _check_events(text)
-        loader = _PlainLoader(text)
-        node = loader.get_single_node()
-        return _YamlDocument(None if node is None else loader.construct_document(node), node)
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{name}: it is not UTF-8 text", hint="save it as UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f":{mark.line + 1}" if mark is not None else ""
-        raise ConfigurationError(f"{name}{where}: {error.problem or 'not YAML'}", hint="expected YAML") from error
-    except (yaml.YAMLError, ValueError) as error:
-        # ValueError: a well-formed but invalid number or date, such as 2026-02-30.
-        raise ConfigurationError(f"{name}: {str(error).splitlines()[0]}", hint="expected YAML") from error
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """A safe loader that also refuses duplicate keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key, _ in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else None
-            if name is None:
-                raise yaml.constructor.ConstructorError(None, None, "a key that is not text", key.start_mark)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _check_events(text: str) -> None:
-    """Refuse aliases (they multiply) and deep nesting before a tree is built."""
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        problem = ""
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            problem = "aliases (*name) are not supported"
-        elif depth > MAX_DEPTH:
-            problem = f"more than {MAX_DEPTH} levels deep"
-        if problem:
-            mark = event.start_mark if isinstance(event.start_mark, yaml.Mark) else None
-            raise yaml.composer.ComposerError(None, None, problem, mark)
-
-
-def _entry(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        value = node.value[step]
-        return value.start_mark.line + 1, value
-    return None

@@ -65,7 +65,7 @@ def model_details(session: Session, provider: catalog.providers.Provider, model_
             f"{slug} has no model {model_id!r}", hint=f"list them with: provider-pipeline models list {slug}"
         )
     (model,) = found
-    rule = stored_rule(catalog.rule_versions.get(session, provider.id, model["rule_version"]))
+    rule = stored_rule(session, catalog.rule_versions.get(session, provider.id, model["rule_version"]))
     return ModelDetails(
         model=model,
         sources=_sources(model, fact_sources(rule)),

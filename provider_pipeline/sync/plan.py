@@ -2,17 +2,18 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.pattern_sets import PatternSet, shipped
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.sync.config import parse_active_rule
@@ -108,12 +109,12 @@ def _plan(
 
 
 def fingerprint(
-    provider: catalog.providers.Provider, rule_version: int, patterns: PatternSet, overrides: Mapping[str, Any]
+    provider: catalog.providers.Provider, rule_version: int, patterns: PatternSet, overrides: OverrideSet
 ) -> str:
     """Digest of everything but the listing that determines a sync's rows and verdict: the cache key of a skip."""
     # Address and credentials belong to it: another account may see another listing.
     settings = [provider.thresholds, provider.base_url, provider.auth_config, provider.request_config]
-    return content_digest([_code_digest(), rule_version, patterns.digest, dict(overrides), *settings])
+    return content_digest([_code_digest(), rule_version, patterns.digest, overrides.document(), *settings])
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Prepares accepted rows for the table: applies overrides, measures coverage."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.judge import Verdict
-from provider_pipeline.rules.overriding import apply_override, listed_values, override_fields
+from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.overriding import listed_values, override_fields
 from provider_pipeline.sync.extract import Row
-
-Overrides = Mapping[str, Mapping[str, Any]]
 
 _BATCH_SIZE: Final = 1_000
 
@@ -53,13 +52,13 @@ class Written:
 
     result: catalog.model_writes.WriteResult
     capability_coverage: float | None
-    overrides: Overrides
+    overrides: OverrideSet
 
 
 def write_listings(session: Session, listings: Sequence[AcceptedListing], *, now: datetime) -> list[Written]:
     """Makes the tables of models agree with listings of different providers, in the session's transaction."""
     overrides = catalog.model_overrides.by_provider(session, [listing.provider_id for listing in listings], now)
-    uploads = [_Upload(listing, overrides.get(listing.provider_id, {})) for listing in listings]
+    uploads = [_Upload(listing, overrides.get(listing.provider_id, OverrideSet())) for listing in listings]
     results = catalog.model_writes.write(session, [each.listed_models() for each in uploads], now=now)
     catalog.model_overrides.note_listed_values(
         session, {each.listing.provider_id: each.listed_values for each in uploads}, now=now
@@ -72,15 +71,15 @@ class _Upload:
 
     Args:
         listing: The listing.
-        overrides: Overrides by model id.
+        overrides: The provider's overrides.
     """
 
-    def __init__(self, listing: AcceptedListing, overrides: Overrides) -> None:
+    def __init__(self, listing: AcceptedListing, overrides: OverrideSet) -> None:
         self.listing = listing
         self.overrides = overrides
         self.listed_values: dict[str, dict[str, Any]] = {}
         self._count = self._covered = 0
-        self._overridden = {model_id: override_fields(values) for model_id, values in overrides.items()}
+        self._overridden: dict[str, list[str]] = {}
 
     @property
     def coverage(self) -> float | None:
@@ -91,11 +90,9 @@ class _Upload:
         """The accepted rows, with overrides."""
         listing = self.listing
         listed = listing.verdict.settled(chain.from_iterable(listing.rows))
-        if self.overrides:
-            listed = self._recording(listed)
         return catalog.model_writes.ListedModels(
             provider_id=listing.provider_id,
-            rows=self._counting(self._with_overrides(listed)),
+            rows=self._counting(self._recording(listed) if self.overrides else listed),
             rule_version=listing.rule_version,
             raw_response_id=listing.raw_response_id,
             cause=listing.cause,
@@ -104,19 +101,21 @@ class _Upload:
         )
 
     def _recording(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Passes rows through and records what the listing says of overridden fields."""
+        """Applies overrides, and records the fields they set and what the listing says of those."""
         for row in rows:
-            override = self.overrides.get(row["model_id"])
-            if override is not None:
-                self.listed_values[row["model_id"]] = listed_values(row, override_fields(override))
-            yield row
+            if (override := self.overrides.of(row["model_id"])) is None:
+                yield row
+                continue
+            changed, self._overridden[row["model_id"]] = override.apply(row)
+            if override.values:
+                self.listed_values[row["model_id"]] = listed_values(row, override_fields(override.values))
+            yield changed
 
     def _with_overrides(self, rows: Iterable[Row]) -> Iterable[Row]:
         if not self.overrides:
             return rows
         return (
-            row if (override := self.overrides.get(row["model_id"])) is None else apply_override(row, override)
-            for row in rows
+            row if (override := self.overrides.of(row["model_id"])) is None else override.apply(row)[0] for row in rows
         )
 
     def _counting(self, rows: Iterable[Row]) -> Iterator[Row]:

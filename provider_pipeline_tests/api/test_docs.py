@@ -68,7 +68,7 @@ def test_the_documented_limits_are_the_real_ones():
         f"{chosen.requests_per_second} a second, {chosen.burst} at once",
         f"| {chosen.syncs_at_once} at once | 429 | `--syncs-at-once`, {MAX_SYNCS_AT_ONCE} at most |",
         f"| {chosen.computations_at_once} at once |",
-        f"{SMALL_BODY // 2**10} KiB; with a sample or a rule {chosen.most_bytes // 2**20} MiB",
+        f"{SMALL_BODY // 2**10} KiB; with a sample, a rule or a set of overrides {chosen.most_bytes // 2**20} MiB",
         f"| {chosen.body_seconds} s in all | 408 |",
         f"| {MAX_HEAD // 2**10} KiB, {MAX_HEADERS} headers | 400 |",
         f"| {chosen.head_seconds} s from when the connection is free |",

@@ -20,3 +20,24 @@ def test_an_override_is_set_listed_and_removed_with_the_token_as_author(synced: 
     where = "/api/providers/acme/overrides?model_id=gpt-4o&field=context_length"
     assert synced("DELETE", where).status_code == 204
     problem(synced("DELETE", where), 404, "no-override")
+
+
+def test_a_set_is_applied_whole_with_its_patterns_and_pruned(synced: Api):
+    entry = {"provider": "acme", "reason": "their page", "field": "prices.cache_read", "value": 1.25}
+    body = {"set": "team", "overrides": [{**entry, "pattern": "gpt-4o*"}, {**entry, "model": "gpt-4o", "value": 1}]}
+    planned = synced("PUT", "/api/overrides?dry_run=true", json=body).json()
+    assert (planned["applied"], [each["action"] for each in planned["changes"]]) == (False, ["set", "set"])
+    assert synced.get("/api/overrides") == []
+    done = synced("PUT", "/api/overrides", json=body).json()
+    assert {**done, "applied": False} == planned
+    assert synced("PUT", "/api/overrides", json=body).json()["unchanged"] == 2
+    pruned = synced("PUT", "/api/overrides", json={"set": "team", "prune": True, "overrides": []}).json()
+    assert [each["action"] for each in pruned["changes"]] == ["removed", "removed"]
+
+
+def test_a_wrong_entry_of_a_set_is_named_by_its_position_and_applies_nothing(synced: Api):
+    entry = {"provider": "acme", "model": "gpt-4o", "reason": "x", "field": "family", "value": "x"}
+    body = {"set": "team", "overrides": [entry, {**entry, "field": "colour"}]}
+    refused = problem(synced("PUT", "/api/overrides", json=body), 422, "configuration")
+    assert refused["detail"].startswith("overrides[1]: no field 'colour'")
+    assert synced.get("/api/overrides") == []

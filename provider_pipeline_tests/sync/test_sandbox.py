@@ -12,6 +12,7 @@ from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import CatalogError, RuleJudgingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.override_set import OverrideSet, StatedValue
 from provider_pipeline.sync.config import StoredResponse, stored_rule
 from provider_pipeline.sync.repair.candidates import StoredProviderData
 from provider_pipeline.sync.repair.judge_process import MEMORY
@@ -135,7 +136,7 @@ def test_a_rule_that_takes_too_much_memory_ends_only_its_own_process(session):
     @dataclass(frozen=True)
     class Filling(StoredProviderData):
         def overrides(self):
-            return {"gpt-4o": [{}] * 10_000_000}
+            return OverrideSet((StatedValue("model", "gpt-4o", "family", [{}] * 10_000_000),))
 
     with pytest.raises(RuleJudgingError, match="judging it takes more than 512 MiB of memory"):
         evaluate_in_sandbox(*tried(session, Filling))

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
+from provider_pipeline.catalog.override_sets import StatedOverride
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import NOON, hours_later
@@ -112,3 +113,49 @@ def test_a_listing_is_not_compared_with_overridden_values(acme: Fleet):
         acme.serve("acme", listing(*models))
         statuses.append(_sync(acme, hours_later(hour)).status)
     assert statuses == ["synced"] * 3
+
+
+def _apply(fleet: Fleet, *values, **options) -> None:
+    with fleet.database.session() as session:
+        provider_id = catalog.providers.get(session, "acme").id
+        stated = [
+            StatedOverride(
+                provider_id, "gpt-4*", "glob", "context_length", value, "listed", valid_from=since, **options
+            )
+            for value, since in values
+        ]
+        catalog.override_sets.apply_set(session, "team", stated)
+        session.commit()
+
+
+def _windows(fleet: Fleet) -> list[int]:
+    return [fleet.rows("acme")[model_id][2] for model_id in ("gpt-4o", "gpt-4.1")]
+
+
+def test_a_pattern_takes_effect_on_its_date_though_the_listing_is_the_same_and_holds_for_new_models(acme: Fleet):
+    _apply(acme, (64_000, None), (32_000, hours_later(3)))
+    causes = []
+    for hour in (1, 2, 3, 4):
+        outcome = _sync(acme, hours_later(hour))
+        causes.append(sorted({(change.cause, change.changed["context_length"][1]) for change in outcome.changes}))
+    assert causes == [[("override", 64_000)], [], [("override", 32_000)], []]
+    acme.serve("acme", listing(*CHAT_MODELS, "gpt-4o-new"))
+    _sync(acme, hours_later(5))
+    assert acme.rows("acme")["gpt-4o-new"][2] == 32_000
+
+
+def test_a_value_that_fills_gaps_gives_way_as_soon_as_the_listing_says_it(acme: Fleet):
+    silent = listing(*CHAT_MODELS)
+    for model in silent["data"]:
+        if model["id"] == "gpt-4o":
+            model.pop("context_length")
+    acme.serve("acme", silent)
+    _apply(acme, (64_000, None), fills_gaps=True)
+    _sync(acme, hours_later(1))
+    assert _windows(acme) == [64_000, 128_000]
+    acme.serve("acme", listing(*CHAT_MODELS))
+    _sync(acme, hours_later(2))
+    assert _windows(acme) == [128_000, 128_000]
+    with acme.database.session() as session:
+        rows = catalog.models.load(session, catalog.providers.get(session, "acme").id)
+    assert {tuple(row["overridden_fields"]) for row in rows} == {()}

@@ -1,16 +1,17 @@
-"""Overrides: single fields of models whose values people set, whatever the provider lists."""
+"""Overrides: fields of models whose values people set, whatever the provider lists; one by one or in sets."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, overrides
 from provider_pipeline.api.access import Admin, Reader
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import ModelId, OfProvider, OverrideRequest, Slug
-from provider_pipeline.api.response_models import OverrideResponse, stored_fields
-from provider_pipeline.api.routing import router
+from provider_pipeline.api.request_models import DryRun, ModelId, OfProvider, OverrideRequest, OverrideSetRequest, Slug
+from provider_pipeline.api.response_models import OverrideResponse, OverrideSetResponse, stored_fields
+from provider_pipeline.api.routing import costs, router
+from provider_pipeline.rules.override_set import PERSON
 
 routes = router("overrides")
 
@@ -27,6 +28,25 @@ def list_overrides(context: Reader, provider: OfProvider = None, model_id: _OfMo
         stored_fields(each)
         for each in catalog.model_overrides.list_overrides(context.session, slug=provider, model_id=model_id)
     ]
+
+
+@routes.put("/overrides", response_model=OverrideSetResponse)
+@costs(large_body=True)
+def apply_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun = False) -> Any:
+    """Applies a set of overrides, all of it or nothing. They take effect with the next syncs."""
+    placed = ((f"overrides[{position}]", entry) for position, entry in enumerate(body.overrides))
+    stated = overrides.entries.stated_overrides(context.session, placed)
+    changes = catalog.override_sets.apply_set(
+        context.session, body.set, stated, prune=body.prune, created_by_id=context.created_by_id
+    )
+    if not dry_run:
+        context.session.commit()
+    return {
+        "set": body.set,
+        "applied": not dry_run,
+        "unchanged": len(stated) - sum(each.action != "removed" for each in changes),
+        "changes": [stored_fields(each) for each in changes],
+    }
 
 
 @routes.put("/providers/{slug}/overrides", response_model=OverrideResponse)
@@ -46,7 +66,7 @@ def set_override(context: Admin, slug: Slug, body: OverrideRequest) -> Any:
     )
     context.session.commit()
     found = catalog.model_overrides.list_overrides(context.session, slug=slug, model_id=body.model_id)
-    return stored_fields(next(each for each in found if each.field == body.field))
+    return stored_fields(next(each for each in found if (each.field, each.source) == (body.field, PERSON)))
 
 
 @routes.delete("/providers/{slug}/overrides", status_code=204, response_class=Response)

@@ -12,4 +12,5 @@ FROM (
 WHERE override.provider_id = said.provider_id
     AND override.model_id = said.model_id
     AND override.field = said.field
+    AND override.match = 'model'
     AND override.listed_value IS DISTINCT FROM said.value

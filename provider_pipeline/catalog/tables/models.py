@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -96,12 +97,15 @@ provider_model_change = Table(
     Index("provider_model_change_provider_idx", "provider_id", "changed_at"),
 )
 
+OVERRIDE_SINCE = text("COALESCE(valid_from, '-infinity'::timestamptz)")
+"""When an override begins, as its table's key has it: without a date, always."""
+
 provider_model_override = Table(
     "provider_model_override",
     metadata,
-    Column("provider_id", BigInteger, ForeignKey("provider.id"), primary_key=True),
-    text_column("model_id", primary_key=True),
-    text_column("field", primary_key=True),
+    Column("provider_id", BigInteger, ForeignKey("provider.id"), nullable=False),
+    text_column("model_id"),
+    text_column("field"),
     # None is stored as JSON null: known to be unknown.
     Column("override_value", JSONB(none_as_null=False), nullable=False),
     text_column("reason"),
@@ -111,4 +115,16 @@ provider_model_override = Table(
     time_column("expires_at", nullable=True),
     Column("listed_value", JSONB(none_as_null=False)),
     time_column("listed_at", nullable=True),
+    id_column(),
+    text_column("source", server_default=text("'person'::text")),
+    text_column("match", server_default=text("'model'::text")),
+    Column("fills_gaps", Boolean, nullable=False, server_default=text("false")),
+    time_column("valid_from", nullable=True),
+    text_column("source_url", nullable=True),
+    Index(
+        "provider_model_override_key",
+        *("provider_id", "model_id", "field", "source", "match", OVERRIDE_SINCE),
+        unique=True,
+    ),
+    Index("provider_model_override_source_idx", "source"),
 )

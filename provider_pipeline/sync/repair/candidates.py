@@ -14,6 +14,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference, describe_drift, with_inherited_fields
 from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
@@ -44,7 +45,7 @@ class StoredProviderData:
         """See `ProviderData`."""
         return catalog.models.previous_rows(self.session, self.provider_id, ids)
 
-    def overrides(self) -> Mapping[str, Row]:
+    def overrides(self) -> OverrideSet:
         """See `ProviderData`."""
         return catalog.model_overrides.overrides(self.session, self.provider_id, datetime.now(UTC))
 

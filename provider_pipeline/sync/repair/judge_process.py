@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.sync.repair.shadow import Row, evaluate_candidate, run_shadow
 
@@ -109,10 +110,9 @@ class RemoteProviderData:
         found: Mapping[str, Row] = self.ask("known_rows", ids=list(ids))
         return found
 
-    def overrides(self) -> Mapping[str, Row]:
+    def overrides(self) -> OverrideSet:
         """See `ProviderData`."""
-        found: Mapping[str, Row] = self.ask("overrides")
-        return found
+        return OverrideSet.parse(self.ask("overrides"))
 
     def sample_pages(self) -> Iterable[tuple[int, Any]]:
         """See `ProviderData`."""

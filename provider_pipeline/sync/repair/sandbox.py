@@ -140,7 +140,7 @@ class _Sandbox:
                 case {"ask": "known_rows", "ids": ids}:
                     write_json(answers, self._data.known_rows(ids))
                 case {"ask": "overrides"}:
-                    write_json(answers, self._data.overrides())
+                    write_json(answers, self._data.overrides().document())
                 case {"ask": "stored_responses"}:
                     write_json(answers, [each.id for each in self._data.stored_responses()])
                 case {"ask": "sample_pages"}:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from provider_pipeline.rules.comparison import Comparison, RowComparer
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.overriding import apply_override
+from provider_pipeline.rules.override_set import OverrideSet
 
 if TYPE_CHECKING:
     from provider_pipeline.sync.config import Page, Response
@@ -33,8 +33,8 @@ class ProviderData(Protocol):
     def known_rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
         """Rows as last accepted, by id; unknown ids are left out."""
 
-    def overrides(self) -> Mapping[str, Row]:
-        """Values that people have set, by model id."""
+    def overrides(self) -> OverrideSet:
+        """Values that people have set."""
 
     def sample_pages(self) -> Iterable[Page]:
         """The sample that the active rule was written from; empty if it is not stored."""
@@ -303,8 +303,8 @@ class _KnownModels:
         self.unseen.difference_update(row["model_id"] for row in after)
 
     def _as_written(self, row: Row) -> Row:
-        override = self._overrides.get(row["model_id"])
-        return row if override is None else apply_override(row, override)
+        override = self._overrides.of(row["model_id"])
+        return row if override is None else override.apply(row)[0]
 
 
 def unpaged(active: ExtractionRule, candidate: ExtractionRule) -> tuple[str, ...]:
