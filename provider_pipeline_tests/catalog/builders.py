@@ -68,11 +68,6 @@ def model(model_id: str, **columns) -> dict:
         "capabilities": {},
         "capability_sources": {},
         "metadata_json": {},
-        "prices": {
-            component: usd_per_million_tokens(columns[f"{component}_price"])
-            for component in ("input", "output")
-            if columns.get(f"{component}_price") is not None
-        },
         **columns,
     }
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
