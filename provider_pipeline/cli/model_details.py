@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from provider_pipeline import catalog, rules, sync
 from provider_pipeline.cli.console import change_texts, number, table
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 
-_MAX_VALUE: Final = 300
+_MAX_VALUE: Final = 200
 _UNITS: Final = {
     "million_tokens": "M tokens",
     "million_characters": "M characters",
@@ -90,7 +90,7 @@ def _prices(found: sync.model_details.ModelDetails) -> Table:
         for each in found.prices
         for source in (found.sources[f"prices.{each.component}"],)
     )
-    return table("prices", ("component", "amount", "unit", "source", "read from"), rows, right=("amount",))
+    return _money_table("prices", ("component", "amount", "unit", "source", "read from"), rows)
 
 
 def _price_history(spans: list[catalog.prices.PriceSpan]) -> Table:
@@ -102,11 +102,17 @@ def _price_history(spans: list[catalog.prices.PriceSpan]) -> Table:
         for each in spans
     )
     columns = ("component", "amount", "unit", "from (UTC)", "until", "cause")
-    return table("price history", columns, rows, right=("amount",))
+    return _money_table("price history", columns, rows)
+
+
+def _money_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    drawn = table(title, columns, rows, right=("amount",))
+    drawn.columns[columns.index("amount")].no_wrap = True  # half a number would be read as a number
+    return drawn
 
 
 def _part(price: catalog.prices.ModelPrice | catalog.prices.PriceSpan) -> str:
-    return price.component + (f", prompts above {price.above:,}" if price.above else "")
+    return price.component + (f" above {price.above:,}" if price.above else "")
 
 
 def _unit(price: catalog.prices.ModelPrice | catalog.prices.PriceSpan) -> str:

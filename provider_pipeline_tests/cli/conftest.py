@@ -104,12 +104,12 @@ def sync_acme(fleet: Fleet) -> None:
         assert attempt_sync(session, "acme", client=ListingClient()).status == "synced"
 
 
-def at_a_terminal(run: CommandLine, *arguments: str, types: str) -> str:
+def at_a_terminal(run: CommandLine, *arguments: str, types: str, columns: int = 200) -> str:
     """What a command shows at a terminal where this is typed."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [Path(sys.executable).with_name("provider-pipeline"), *arguments],
-        env={**run.environment, "TERM": "dumb", "COLUMNS": "200"},
+        env={**run.environment, "TERM": "dumb", "COLUMNS": str(columns)},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

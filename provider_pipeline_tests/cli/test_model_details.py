@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, write_models
-from provider_pipeline_tests.cli.conftest import CommandLine, sync_acme
+from provider_pipeline_tests.cli.conftest import CommandLine, at_a_terminal, sync_acme
 from provider_pipeline_tests.fleet import Fleet, listing
 
 USD = {"unit": "million_tokens", "currency": "USD"}
@@ -29,15 +29,21 @@ def test_a_model_is_shown_with_its_facts_prices_history_and_changes(run: Command
     assert ["cache_read", "0.0000000125", "USD / M tokens", "listing", "-"] in rows
     assert ["image", "0.04", "EUR / image", "listing", "-"] in rows
     assert ["input", "2.5", "USD / M tokens", "2026-11-01 12:00", "2026-11-01 13:00", "provider"] in rows
-    assert ["input, prompts above 200,000", "5", "USD / M tokens", *rows_end(rows)] in rows
+    assert ["input above 200,000", "5", "USD / M tokens", "2026-11-01 12:00", "2026-11-01 13:00", "provider"] in rows
     assert "input_price: 2.5 -> 3 (+20.0%)" in shown.out
     assert "prices.cache_read: unknown -> 0.0000000125" in shown.out
     assert "prices.input.above_200000: 5 -> unknown" in shown.out
 
 
-def rows_end(rows: list[list[str]]) -> list[str]:
-    """The rest of the ended tier's row."""
-    return next(row[3:] for row in rows if row and row[0].startswith("input, prompts"))
+def test_an_amount_stays_whole_on_a_narrow_terminal(run: CommandLine, fleet: Fleet):
+    with fleet.database.session() as session:
+        provider = register(session, "acme")
+        cached = {"cache_read": {**USD, "amount": 1.25e-8}}
+        write_models(session, provider.id, [_priced(**cached)], rule_version=1, now=NOON)
+        session.commit()
+    shown = at_a_terminal(run, "models", "show", "acme", "vendor/gpt-5:free", types="", columns=80)
+    assert shown.count(" 0.0000000125 ") == 2
+    assert max(len(line) for line in shown.splitlines()) <= 80
 
 
 def test_each_fact_has_the_path_that_its_rule_reads_also_as_json(run: CommandLine, fleet: Fleet):
