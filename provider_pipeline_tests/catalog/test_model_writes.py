@@ -175,7 +175,7 @@ def test_an_empty_listing_cannot_replace_active_models(session, provider, write)
 def test_a_value_no_model_can_have_is_refused_by_the_database(session, provider, write, columns, reason):
     write([model("a")])
     with pytest.raises(Exception, match=reason):
-        write([model("a"), model("b", **columns)], hour=1)
+        write([model("a"), model("b", **{"prices": {}, **columns})], hour=1)
     session.rollback()
     assert [row["model_id"] for row in models.load(session, provider.id)] == ["a"]
 
