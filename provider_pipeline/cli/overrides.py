@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from provider_pipeline import catalog, overrides
-from provider_pipeline.catalog.override_sets import OverrideChange
+from provider_pipeline import catalog, overrides, rules
 from provider_pipeline.cli.console import draw, emit_json, note, say, table
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
@@ -25,13 +24,11 @@ from provider_pipeline.cli.parameters import (
     optional_moment,
     read_json,
 )
-from provider_pipeline.rules.override_set import PERSON
 
 app = typer.Typer(help="Values that win over whatever a listing says.", no_args_is_help=True)
 
 _STYLES = {"set": "green", "changed": "yellow", "removed": "red"}
 _SHOWN = 50
-_UNSAID = {"source": PERSON}
 
 _FieldArgument = Annotated[
     str,
@@ -89,8 +86,9 @@ def list_overrides(
     now = datetime.now(UTC)
     columns = ("provider", "model", "field", "value", "listed", "from", "until", "source", "reason", "by")
     rows = [_override_cells(each, now) for each in found]
+    unsaid = {"source": rules.override_set.PERSON}
     # A column that says nothing in any row only takes width from the others.
-    shown = [at for at, name in enumerate(columns) if any(row[at] not in (None, _UNSAID.get(name)) for row in rows)]
+    shown = [at for at, name in enumerate(columns) if any(row[at] not in (None, unsaid.get(name)) for row in rows)]
     draw(table("overrides", [columns[at] for at in shown], ([row[at] for at in shown] for row in rows)))
 
 
@@ -155,7 +153,7 @@ def import_peer(
 
 def _print_changes(
     name: str,
-    changes: Sequence[OverrideChange],
+    changes: Sequence[catalog.override_sets.OverrideChange],
     stated: int,
     *,
     dry_run: bool,
@@ -181,7 +179,7 @@ def _print_changes(
         note("it shows after the providers' next syncs: provider-pipeline sync --all")
 
 
-def _change_cells(change: OverrideChange) -> tuple[Any, ...]:
+def _change_cells(change: catalog.override_sets.OverrideChange) -> tuple[Any, ...]:
     model = change.model_id if change.match != "re2" else f"re:{change.model_id}"
     since = "" if change.valid_from is None else f" from {change.valid_from.date().isoformat()}"
     was = None if change.action == "set" else _short(change.was)

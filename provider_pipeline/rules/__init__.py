@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         mining as mining,
         mining_limits as mining_limits,
         model_columns as model_columns,
+        override_set as override_set,
         overriding as overriding,
         pagination as pagination,
         paths as paths,
