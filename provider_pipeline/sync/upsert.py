@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -13,8 +13,6 @@ from provider_pipeline.rules.judge import Verdict
 from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.overriding import listed_values, override_fields
 from provider_pipeline.sync.extract import Row
-
-_BATCH_SIZE: Final = 1_000
 
 
 @dataclass(frozen=True)
