@@ -11,7 +11,6 @@ from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.language import parse_expression, path_expression
 from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
-from provider_pipeline.rules.values import UnitByRow
 
 Path = tuple[str, ...]
 
@@ -52,8 +51,8 @@ def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
 def _endpoint_sources(endpoint: Endpoint, evidence: set[str], *, by_name: bool) -> dict[str, frozenset[str]]:
     fields = {name: item_paths(expression) for name, expression in endpoint.fields.items()}
     for name, unit in endpoint.units.items():
-        if isinstance(unit, UnitByRow) and name in fields:
-            fields[name] |= item_paths(unit.by)
+        if not isinstance(unit, str) and name in fields:
+            fields[name] |= item_paths(unit.reads)
     found: dict[str, frozenset[str]] = {"metadata_json": frozenset()}
     for name, paths in fields.items():
         column = FIELD_COLUMNS.get(name, "metadata_json")
