@@ -217,7 +217,7 @@ def rule_markdown(rule: rules.document.ExtractionRule) -> dg.MarkdownMetadataVal
         lines += ["| field | read from | unit |", "|---|---|---|"]
         for name, expression in endpoint.fields.items():
             unit = endpoint.units.get(name)
-            said = "" if unit is None else unit if isinstance(unit, str) else f"as the item says: {_code(unit.by)}"
+            said = "" if unit is None else unit if isinstance(unit, str) else f"as the item says: {_code(unit.reads)}"
             lines.append(f"| {name} | {_code(expression)} | {said} |")
         lines.append("")
     if rule.capability_rules:

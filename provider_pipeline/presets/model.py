@@ -28,6 +28,7 @@ from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
+from provider_pipeline.rules.prices import parse_currency
 from provider_pipeline.rules.thresholds import Thresholds
 
 FACTS: Final = ("base_url", "endpoints", "auth")
@@ -80,6 +81,13 @@ def _pagination(document: Any) -> Any:
         return parse_pagination(document)
     except InvalidRuleError as error:
         raise ValueError(error.message.removeprefix("pagination: ")) from error
+
+
+def _currency(code: str) -> str:
+    try:
+        return parse_currency(code)
+    except InvalidRuleError as error:
+        raise ValueError(error.message) from error
 
 
 class Variable(BaseModel):
@@ -137,6 +145,7 @@ class ProviderFile(BaseModel):
     base_url: Annotated[str, Field(min_length=1, max_length=2_000)]
     auth: dict[str, Any] = Field(default_factory=lambda: {"type": "none"})
     endpoints: Annotated[tuple[FileEndpoint, ...], Field(min_length=1, max_length=32)]
+    currency: Annotated[str, AfterValidator(_currency)] | None = None
     check_every: Duration | None = None
     thresholds: dict[str, float] = Field(default_factory=dict)
     works_without_key: bool = False

@@ -144,7 +144,7 @@ def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | N
 def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> ExtractionRule:
     """The rule with the endpoints that the file states, keeping what the file leaves out.
 
-    An endpoint new to the rule is read like its first one.
+    An endpoint new to the rule is read like its first one. A currency that an item names beats the file's.
     """
     endpoints = []
     for place, stated in enumerate(provider.endpoints):
@@ -154,6 +154,8 @@ def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> Extr
             del update["pagination"]
         if "detail" not in stated.model_fields_set:
             del update["detail"]
+        if provider.currency is not None and provider.currency != known.currency:
+            update["currency"] = provider.currency
         endpoints.append(known.model_copy(update=update))
     return rule.model_copy(update={"endpoints": tuple(endpoints)})
 
@@ -402,7 +404,7 @@ def _changes(
 def _endpoints(rule: ExtractionRule) -> list[dict[str, Any]]:
     """The parts of a rule's endpoints that a provider file can state."""
     return [
-        each.model_dump(mode="json", include={"path", "pagination", "detail"}, exclude_none=True)
+        each.model_dump(mode="json", include={"path", "pagination", "detail", "currency"}, exclude_none=True)
         for each in rule.endpoints
     ]
 

@@ -14,7 +14,6 @@ from provider_pipeline.rules.generation.unread import unread_fields
 from provider_pipeline.rules.issues import SHAPE_GREW, issue
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import UnitByRow
 
 _MIN_FILL: Final = 0.05
 """A field of fewer items is not a shape of its own."""
@@ -105,11 +104,12 @@ def _growth(
 
 def _unread(rule: ExtractionRule, read: Endpoint, shape: Shape) -> list[tuple[Column, str]]:
     """The columns of enough items that matter and that no part of the rule reads, each with what it speaks of."""
-    expressions = [*read.fields.values(), *(unit.by for unit in read.units.values() if isinstance(unit, UnitByRow))]
+    expressions = [*read.fields.values(), *(unit.reads for unit in read.units.values() if not isinstance(unit, str))]
     for each in rule.capability_rules:
         expressions += [text for kind in PREDICATE_KINDS for text in getattr(each.patterns, kind)]
     columns = {column.expression: column for column in shape.columns.values()}
-    found = [(columns[one.expression], one.kind) for one in unread_fields(shape, expressions, ())]
+    unread = unread_fields(shape, {}, expressions, ())
+    found = [(columns[one.expression], one.kind) for one in unread if one.expression in columns]
     least = max(min(_MIN_ITEMS, shape.count), _MIN_FILL * shape.count)
     return [(column, kind) for column, kind in found if len(column.values) >= least]
 

@@ -198,6 +198,7 @@ class ListingJudge:
             *statistics.invariant_issues(
                 profile.count, self._allowed(self._thresholds.max_violations_share, "violations_share")
             ),
+            *statistics.currency_issues(),
         ]
         ids = self._seen[0].keys() if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
         found += statistics.history_issues(profile, ids)

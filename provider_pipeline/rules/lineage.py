@@ -13,7 +13,6 @@ from provider_pipeline.rules.language import parse_expression, path_expression
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS
 from provider_pipeline.rules.prices import CURRENCY_FIELD, PriceField, field_name, price_field
 from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
-from provider_pipeline.rules.values import UnitByRow
 
 Path = tuple[str, ...]
 
@@ -63,8 +62,8 @@ def column_sources(rule: ExtractionRule) -> dict[str, tuple[str, ...]]:
 def _endpoint_sources(endpoint: Endpoint, rule: ExtractionRule) -> dict[str, frozenset[str]]:
     fields = {name: item_paths(expression) for name, expression in endpoint.fields.items()}
     for name, unit in endpoint.units.items():
-        if isinstance(unit, UnitByRow) and name in fields:
-            fields[name] |= item_paths(unit.by)
+        if not isinstance(unit, str) and name in fields:
+            fields[name] |= item_paths(unit.reads)
     currency = fields.pop(CURRENCY_FIELD, frozenset())
     found: dict[str, frozenset[str]] = {}
     for name, paths in fields.items():

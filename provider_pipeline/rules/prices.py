@@ -26,6 +26,8 @@ from provider_pipeline.rules.values import (
 from provider_pipeline.rules.work import Work
 
 USD: Final = "USD"
+OTHER_CURRENCY: Final = "other_currency"
+"""Type of the issue about prices in another currency."""
 TOKENS: Final = "million_tokens"
 PRICE_FIELD: Final = r"price\.[a-z][a-z0-9_]{0,63}(?:\.(?:tiers|above_[1-9][0-9]{0,9}))?"
 """A field of a rule that reads a price, besides `input_price` and `output_price`."""
@@ -187,7 +189,8 @@ def _read_tiers(value: Any, factor: float, largest: float) -> list[dict[str, Any
             raise BadValueError("not_tiers", "a tier without the prompt size above which it holds")
         amount = read_price(entry.get("amount"), factor, largest)
         if above > 0 and amount is not None:
-            found[int(above)] = amount
+            # A range that begins at 200,001 tokens is what others call "above 200,000".
+            found[int(above) - (above % 1_000 == 1)] = amount
     return [{"above": above, "amount": amount} for above, amount in sorted(found.items())]
 
 
@@ -204,6 +207,12 @@ def _free() -> _Free:
 
 
 @functools.cache
+def _needs() -> Mapping[str, Sequence[str]]:
+    components = read_table("prices.toml")["component"]
+    return {name: entry["needs"] for name, entry in components.items() if "needs" in entry}
+
+
+@functools.cache
 def _ratios() -> Sequence[tuple[str, str, float]]:
     return [(name, each["of"], float(each["most"])) for name, each in read_table("prices.toml")["ratio"].items()]
 
@@ -212,7 +221,8 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
     """The prices that can be true of a model, sorted by component.
 
     Zero means free only where text tokens are billed; elsewhere listings write it for "does not apply", which is left
-    out. A price that contradicts another one of the model goes to `set_aside`.
+    out, and so is the price of a second of a medium that the model does not handle. A price that contradicts another
+    one of the model goes to `set_aside`.
 
     Args:
         prices: As read.
@@ -220,6 +230,9 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
         purposes: The capabilities that say what a model is for.
         set_aside: Called with the error, the rule's field and the value.
     """
+    for component in _needs().keys() & prices.keys():
+        if not any(_handles(row, medium) for medium in _needs()[component]):
+            prices = {name: each for name, each in prices.items() if name != component}
     if 0 in [price["amount"] for price in prices.values()]:
         prices = _without_false_zeros(prices, row, purposes, set_aside)
     for component, other, most in _ratios():
@@ -232,6 +245,19 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
     return dict(sorted(prices.items()))
 
 
+def _handles(row: Mapping[str, Any], medium: str) -> bool:
+    """Whether a model is known to take or give a medium."""
+    held = row["capabilities"]
+    names = (name for name, has in held.items() if has)
+    return any(medium in (row[side] or ()) for side in ("input_modalities", "output_modalities")) or any(
+        name.startswith(f"{medium}_") or (medium == "audio" and name == "text_to_speech") for name in names
+    )
+
+
+def _is_billed_otherwise(price: Price) -> bool:
+    return bool(price["unit"] != TOKENS and price["amount"] > 0)
+
+
 def _without_false_zeros(
     prices: Prices, row: Mapping[str, Any], purposes: Iterable[str], set_aside: OnSetAside
 ) -> Prices:
@@ -239,8 +265,8 @@ def _without_false_zeros(
     free = _free()
     outputs = row["output_modalities"]
     is_text = bool(held & free.purposes) if held else outputs is None or not free.modalities.isdisjoint(outputs)
-    if not held & free.writes and any(price["unit"] != TOKENS and price["amount"] for price in prices.values()):
-        is_text = False  # a reranker that is billed by the request
+    # A reranker priced by the request is not free because its tokens are.
+    is_text = is_text and (bool(held & free.writes) or not any(map(_is_billed_otherwise, prices.values())))
     kept: Prices = {}
     for component, price in prices.items():
         if price["amount"] == 0:

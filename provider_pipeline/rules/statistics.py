@@ -7,6 +7,7 @@ from provider_pipeline.rules.history import SAME, History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.matching import contradicts
 from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
+from provider_pipeline.rules.prices import OTHER_CURRENCY, USD
 from provider_pipeline.rules.rows import Profile, ProfileBuilder
 from provider_pipeline.rules.thresholds import Thresholds
 
@@ -39,6 +40,7 @@ class ListingStatistics:
         self._over_context = _Offenders()
         self._both_limits = 0
         self._contradictions = _Offenders()
+        self._currencies: dict[str, _Offenders] = {}
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Count some rows, each model once."""
@@ -104,6 +106,19 @@ class ListingStatistics:
                     recovery="Check the fields and the capability patterns in the rule.",
                 )
 
+    def currency_issues(self) -> Iterable[dict[str, Any]]:
+        """The models whose prices are in another currency than USD."""
+        for currency, models in sorted(self._currencies.items()):
+            yield issue(
+                OTHER_CURRENCY,
+                "info",
+                f"the prices of {models.count} models are kept in {currency}; input_price and output_price stay empty",
+                expected="prices in USD; nothing is converted",
+                actual=currency,
+                sample=models.first,
+                recovery="None needed. Prices in USD can be stated as overrides.",
+            )
+
     def _check_invariants(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             output = row["max_output_tokens"]
@@ -113,6 +128,8 @@ class ListingStatistics:
                     self._over_context.add(row["model_id"])
             if contradicts(row["capabilities"]):
                 self._contradictions.add(row["model_id"])
+            for currency in {price["currency"] for price in (row["prices"] or {}).values()} - {USD}:
+                self._currencies.setdefault(currency, _Offenders()).add(row["model_id"])
 
 
 def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

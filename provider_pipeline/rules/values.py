@@ -30,6 +30,25 @@ class UnitByRow(BaseModel):
     by: Annotated[str, Field(min_length=1)]
     values: dict[str, str]
 
+    @property
+    def reads(self) -> str:
+        """The expression on the model object."""
+        return self.by
+
+
+class UnitTimes(BaseModel):
+    """The unit of a price listed as a multiple of another amount, which `times` reads from the model object."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    times: Annotated[str, Field(min_length=1)]
+    unit: str
+
+    @property
+    def reads(self) -> str:
+        """The expression on the model object."""
+        return self.times
+
 
 _PRICE_TEXT = re.compile(
     r"(?:usd|us\$|\$)?\s*([0-9]{1,9}(?:,[0-9]{3})*(?:\.[0-9]{1,15})?)\s*(?:usd|\$)?"
@@ -39,7 +58,7 @@ _PRICE_TEXT = re.compile(
 """A price such as `$0.59 / 1M tokens`."""
 _IS_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
 
-Unit = str | UnitByRow
+Unit = str | UnitByRow | UnitTimes
 
 
 class Scale(NamedTuple):
@@ -72,17 +91,21 @@ def parse_unit(document: Any) -> Unit:
     Raises:
         InvalidRuleError: The unit is unknown, or the expression that chooses it does not compile.
     """
-    if isinstance(document, UnitByRow):
+    if isinstance(document, BaseModel):
         document = document.model_dump()
     if isinstance(document, str):
         _known(document)
         return document
+    if isinstance(document, Mapping) and set(document) == {"times", "unit"}:
+        compiled(document["times"])
+        _known(document["unit"])
+        return UnitTimes(times=document["times"], unit=document["unit"])
     if (
         not isinstance(document, Mapping)
         or set(document) != {"by", "values"}
         or not isinstance(document["values"], Mapping)
     ):
-        raise InvalidRuleError("a unit is a name, or an object with 'by' and 'values'")
+        raise InvalidRuleError("a unit is a name, or an object with 'by' and 'values', or with 'times' and 'unit'")
     compiled(document["by"])
     for name in document["values"].values():
         _known(name)
@@ -101,6 +124,15 @@ def unit_scale(unit: Unit | None) -> ScaleOf:
             return scales.get(text) if isinstance(text, str) else None
 
         return by_row
+    if isinstance(unit, UnitTimes):
+        amount, base = compiled(unit.times), unit_scales()[unit.unit]
+
+        def multiplied(item: Any, work: Work) -> Scale | None:
+            work.spend(amount.cost)
+            factor = number(amount.evaluate(item, work))
+            return None if factor is None or factor < 0 else base._replace(factor=base.factor * factor)
+
+        return multiplied
     scale = unit_scales()[unit or "usd_per_million_tokens"]
     return lambda _item, _work: scale
 

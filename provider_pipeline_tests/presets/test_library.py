@@ -155,6 +155,7 @@ def test_a_missing_unknown_or_dangerous_value_is_named(tmp_path: Path):
             ACME + "request:\n  allow_privat: true\n",
             "acme.yaml:8: request.allow_privat: ",
         ),
+        "a currency that is unknown": (ACME + "currency: TAO\n", "acme.yaml:7: currency: unknown currency 'TAO'"),
         "a time without unit": (ACME + "check_every: 90\n", "acme.yaml:7: check_every: expected a text such as 30m"),
         "a time in words": (ACME + "check_every: hourly\n", "acme.yaml:7: check_every: expected a number of minutes"),
         "an undeclared placeholder": (

@@ -22,6 +22,10 @@ from provider_pipeline.presets.registration import (
     requested_provider,
     with_slug,
 )
+from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.validator import RuleValidator
+from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 from provider_pipeline_tests.presets.vendor import ACME
 
@@ -136,6 +140,41 @@ def test_a_first_rule_keeps_the_total_of_the_file_or_else_of_the_sample(
     rule = first_rule(file, listing(*CHAT_MODELS) | {"total": len(CHAT_MODELS), "meta": {"count": len(CHAT_MODELS)}})
     assert rule is not None
     assert rule.endpoints[0].pagination == expected
+
+
+def test_prices_are_in_the_currency_of_the_file_until_a_file_states_another(
+    database: catalog.database.Database, tmp_path: Path
+):
+    def currencies() -> list[str | None]:
+        with database.session() as session:
+            rule = stored_rule(catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id))
+            return [endpoint.currency for endpoint in rule.endpoints]
+
+    folder = folder_of(tmp_path, ACME + "currency: rmb\n")
+    sample = listing(*CHAT_MODELS)
+    with database.session() as session:
+        requested = RequestedProvider(load_provider_folder(folder)[0], sample)
+        apply_plan(session, plan_providers(session, [requested], environ=KEYS))
+        session.commit()
+    assert currencies() == ["CNY"]
+    assert actions(planned(database, folder)) == {"acme": "unchanged"}
+    assert actions(planned(database, folder_of(tmp_path, ACME))) == {"acme": "unchanged"}
+    with database.session() as session:
+        generate_rule(session, "acme", [EndpointSample(sample, "/v1/models")], activate=True)
+        session.commit()
+    assert currencies() == ["CNY"]
+    applied(database, folder_of(tmp_path, ACME + "currency: EUR\n"))
+    assert currencies() == ["EUR"]
+
+
+def test_a_currency_that_an_item_names_beats_that_of_the_file(tmp_path: Path):
+    (file,) = load_provider_folder(folder_of(tmp_path, ACME + "currency: CNY\n"))
+    sample = listing(*CHAT_MODELS)
+    sample["data"][0]["pricing"]["currency"] = "USD"
+    rule = first_rule(file, sample)
+    assert rule is not None
+    rows = RuleValidator().validate_rule(rule, sample)["extracted_models"]
+    assert [row["prices"]["input"]["currency"] for row in rows] == ["USD", *["CNY"] * (len(CHAT_MODELS) - 1)]
 
 
 def test_a_provider_without_a_file_is_listed_and_disabled_only_on_request(

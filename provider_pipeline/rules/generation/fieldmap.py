@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.generation.identifiers import IdChoice
-from provider_pipeline.rules.generation.prices import PriceChoice, foreign_currency, price_choices
+from provider_pipeline.rules.generation.price_choices import ListingPrices, PriceChoice
+from provider_pipeline.rules.generation.prices import find_prices
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, squashed, words_of
 from provider_pipeline.rules.ids import is_known_name
 from provider_pipeline.rules.knowledge import read_table
@@ -74,6 +75,7 @@ class FieldMap:
     units: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, list[Any]] = field(default_factory=dict)
     junk: dict[str, str] = field(default_factory=dict)
+    prices: ListingPrices = field(default_factory=ListingPrices)
 
     def ordered_fields(self) -> dict[str, str]:
         """The fields in the order in which rules are written."""
@@ -105,11 +107,11 @@ def field_map(shape: Shape, identity: IdChoice, answer: Any, listing: Path) -> F
         found.take(side, _with_fallbacks(chosen, sides), sides)
     for side, expression in _arrow_modalities(shape).items():
         found.fields.setdefault(side, expression)
-    prices_by_side = {} if foreign_currency(answer, listing) else price_choices(shape)
-    for side, prices in prices_by_side.items():
-        found.take(side, prices[0] if prices else None, prices)
-        if prices:
-            found.units[side] = prices[0].written_unit
+    found.prices = find_prices(shape, answer, listing)
+    for price, choices in found.prices.choices.items():
+        found.take(price, choices[0], choices)
+        found.units[price] = choices[0].written_unit
+    found.fields |= found.prices.fields()
     base = _base_model(shape, identity)
     if base is not None:
         found.fields["base_model"] = base

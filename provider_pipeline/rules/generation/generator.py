@@ -19,16 +19,16 @@ from provider_pipeline.rules.generation.capability_rules import (
 from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, candidates, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination
-from provider_pipeline.rules.generation.prices import foreign_currency
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
 from provider_pipeline.rules.generation.shape import words_of
-from provider_pipeline.rules.generation.unread import other_currencies, unread_fields, unread_issue
+from provider_pipeline.rules.generation.unread import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, path_expression
-from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
 from provider_pipeline.rules.pattern_sets import SHIPPED, PatternSet, shipped
+from provider_pipeline.rules.prices import price_field
 from provider_pipeline.rules.values import json_type
 
 GENERATOR_VERSION: Final = 1
@@ -146,10 +146,12 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     chosen_fields = field_map(listing.shape, listing.ids[0], answer, listing.path)
     fields, units = chosen_fields.fields, chosen_fields.units
     predicates = capability_evidence(listing.shape, fields)
-    read = [*fields.values(), *(unit["by"] for unit in units.values() if isinstance(unit, dict))]
+    read = [*fields.values(), *(unit.get("by") or unit["times"] for unit in units.values() if isinstance(unit, dict))]
     read += [text for each in predicates.values() for texts in each.values() for text in texts]
     known = [each["expression"] for name in fields for each in chosen_fields.alternatives.get(name, ())]
-    unread = unread_fields(listing.shape, read, [*chosen_fields.junk, *known])
+    prices = chosen_fields.prices
+    known += [choice.source for choices in prices.choices.values() for choice in choices]
+    unread = unread_fields(listing.shape, prices.listed, read, [*chosen_fields.junk, *known])
     listed = path_expression(chosen.path)
     pagination, pagination_from = infer_pagination(
         answer,
@@ -162,9 +164,7 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     confidence, issues = _confidence(chosen, found, is_of_models=_is_of_models(listing, fields, predicates))
     if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path, path=sample.path)):
         issues.append(_unclear_pages(field))
-    foreign = foreign_currency(answer, listing.path)
-    currencies = [foreign] if foreign else other_currencies(listing.shape)
-    issues += unread_issue(unread, currencies, priced=not fields.keys().isdisjoint(PRICE_COLUMNS))
+    issues += unread_issue(unread, priced=bool(prices.choices)) + currency_issue(prices)
     parts: dict[str, Any] = {} if sample.path is None else {"endpoint": sample.path}
     parts |= {
         "jmespath_rule": chosen.selector,
@@ -172,6 +172,8 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
         "units": {name: units[name] for name in sorted(units)},
         "pagination": pagination,
     }
+    if prices.currency is not None and prices.choices:
+        parts["currency"] = prices.currency
     if sample.detail is not None:
         parts["detail"] = sample.detail.model_dump()
     return _Draft(
@@ -211,10 +213,8 @@ def _is_of_models(listing: ListCandidate, fields: Mapping[str, str], predicates:
         listing.ids[0].reasons["known"] >= signs["known_ids"]
         or bool(words & set(signs["words"]))
         or bool(predicates)
-        or any(
-            name in fields
-            for name in (*LIMIT_COLUMNS, *PRICE_COLUMNS, "input_modalities", "output_modalities", "base_model")
-        )
+        or any(name in fields for name in (*LIMIT_COLUMNS, "input_modalities", "output_modalities", "base_model"))
+        or any(price_field(name) is not None for name in fields)
         or any(column is not None and "model" in column.values for column in kinds)
     )
 

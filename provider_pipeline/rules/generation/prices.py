@@ -1,255 +1,326 @@
-"""Find price fields and infer their units."""
+"""Find the prices of a listing's items: what each is charged for, its unit, its tiers and its currency.
+
+Prices that stand together are read together: they share scale and currency unless their own words say otherwise. In
+doubt a price is not read, because a price wrong by a factor is worse than none.
+"""
 
 import math
-import re
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, squashed, words_of
+from provider_pipeline.rules.generation.price_choices import ListingPrices, MainPrices, PriceChoice, Priced
+from provider_pipeline.rules.generation.price_images import split_expression
+from provider_pipeline.rules.generation.price_lists import ListedPrices, listed_prices
+from provider_pipeline.rules.generation.price_units import (
+    beside,
+    counted_unit,
+    is_plausible,
+    median,
+    own_token_unit,
+    token_unit,
+)
+from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, means_of, price_name
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors
+from provider_pipeline.rules.language import path_expression, quote_key
+from provider_pipeline.rules.prices import TOKENS, USD, currency_code, field_name
+from provider_pipeline.rules.values import Unit, UnitTimes, number, unit_scales
 
-_NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
-_TYPICAL: Final = 0.6
-"""A middling price of a million tokens, in USD."""
-_PLAUSIBLE: Final = (0.0005, 600.0)
-_BY_MAGNITUDE: Final = (
-    "usd_per_token",
-    "usd_per_thousand_tokens",
-    "usd_per_million_tokens",
-    "cents_per_100_million_tokens",
-)
-_FRACTIONS: Final = {
-    "token": ("cents_per_token", "micro_usd_per_token", "nano_usd_per_token"),
-    "thousand": ("cents_per_thousand_tokens", "milli_usd_per_thousand_tokens", "micro_usd_per_thousand_tokens"),
-    "million": ("cents_per_million_tokens", "cents_per_100_million_tokens", "micro_usd_per_million_tokens"),
-}
-"""Units of whole numbers whose scale is named: integers are used to avoid fractions of a dollar."""
-_ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
-_SCALE_WORDS: Final = (
-    ("million", ({"million"}, {"1m"}, {"mtok"}, {"per", "m"}, {"m", "tokens"}, {"1000000"}, {"mtokens"}, {"millions"})),
-    ("thousand", ({"thousand"}, {"1k"}, {"per", "k"}, {"k", "tokens"}, {"1000"}, {"ktok"}, {"ktokens"})),
-    ("token", ({"per", "token"},)),
-)
+_MIN_NUMBERS: Final = 0.7
+_MAX_ALTERNATIVES: Final = 6
+_MAX_TIERS: Final = 24
+_SIDES: Final = ("input", "output")
 
 
-@dataclass(frozen=True)
-class PriceChoice:
-    """A path that could be a token price; `why` says what its unit was inferred from."""
-
-    expression: str
-    score: float
-    fill: float
-    unit: Unit
-    why: str
-
-    @property
-    def written_unit(self) -> Any:
-        """The unit as a rule document has it."""
-        return self.unit.model_dump() if isinstance(self.unit, UnitByRow) else self.unit
-
-    def summary(self) -> dict[str, Any]:
-        """The choice as evidence in a rule."""
-        return {
-            "expression": self.expression,
-            "score": round(self.score, 4),
-            "fill": round(self.fill, 4),
-            "unit": self.written_unit,
-            "unit_from": self.why,
-        }
-
-
-def price_choices(shape: Shape) -> dict[str, list[PriceChoice]]:
-    """The paths that could be the input and the output price, the best first; both sides share one unit."""
-    sides: dict[str, list[tuple[float, Column]]] = {"input_price": [], "output_price": []}
-    for column in shape.columns.values():
-        for side, scored in sides.items():
-            score = _score(column, shape, side)
-            if score > 0:
-                scored.append((score, column))
-    found: dict[str, list[PriceChoice]] = {}
-    for side, scored in sides.items():
-        scored.sort(key=lambda entry: (-entry[0], entry[1].path))
-        other = sides["output_price" if side == "input_price" else "input_price"]
-        found[side] = []
-        for score, column in scored[:6]:
-            partners = [theirs for _, theirs in other if theirs.path[:-1] == column.path[:-1]]
-            unit, why = _infer_unit(column, partners, shape)
-            if unit is not None:
-                found[side].append(PriceChoice(column.expression, score, shape.fill(column), unit, why))
+def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
+    """The prices of a listing's items; the answer around the listing may name their currency."""
+    lists = listed_prices(shape)
+    columns = {path: column for path, column in shape.columns.items() if not column.lookup} | lists.columns
+    priced = list(_priced(columns, shape))
+    around = _currency_around(answer, listing)
+    found = ListingPrices(currency=around and currency_code(around), listed=lists.columns)
+    if around and found.currency != USD:
+        found.others = [around]
+    if around and found.currency is None:
+        return found
+    priced, coin = _in_one_currency(priced)
+    main = _main_group(priced, columns, shape, coin or found.currency)
+    if main is not None:
+        found.choices |= main.choices
+    _add_currency(found, main, priced, columns, coin)
+    if found.others and found.currency is None and found.stated_currency is None:
+        return ListingPrices(others=found.others, listed=lists.columns)
+    for component in read_table("prices.toml")["component"]:
+        if component not in _SIDES and (choice := _component(component, priced, columns, shape, main)) is not None:
+            found.choices[field_name(component)] = [choice]
+    _add_tiers(found, priced, lists, main)
+    if main is None:
+        found.choices |= {name: [choice] for name, choice in _ratios(shape)}
+    if not found.choices:
+        found.stated_currency = None
     return found
 
 
-def foreign_currency(sample: Any, listing: Path) -> str | None:
-    """The currency other than USD that an answer names beside or around its listing, if any."""
+def _priced(columns: Mapping[Path, Column], shape: Shape) -> Iterator[Priced]:
+    table = read_table("fields.toml")["price"]
+    contradicting = {
+        meaning for entry in read_table("prices.toml")["component"].values() for meaning in _contradicting(entry)
+    }
+    for column in columns.values():
+        if not (set(table["money"]) & set(column.words) or _has_scale(column.words, table["scales"])):
+            continue
+        name = price_name(column.path)
+        if not name.components and name.meaning not in contradicting:
+            continue
+        numbers = sum(number(value) is not None for value in column.values)
+        if not numbers or numbers < _MIN_NUMBERS * len(column.values):
+            continue
+        score = math.sqrt(shape.fill(column)) * 0.9 ** (len(column.path) - 1) * 0.8**name.unknown
+        yield Priced(column, name, score)
+
+
+def _contradicting(entry: Mapping[str, Any]) -> set[frozenset[str]]:
+    """The meanings beside which a component's own name is ambiguous."""
+    return {frozenset(text.split()) for text in entry.get("not_beside", ())}
+
+
+def _has_scale(words: tuple[str, ...], scales: Iterable[str]) -> bool:
+    return "per" in words and not set(words).isdisjoint(scales)
+
+
+def _in_one_currency(priced: list[Priced]) -> tuple[list[Priced], str | None]:
+    """The prices of one currency, where names tell several apart (`usd`, `cny`): USD if there is one."""
+    named = {one.name.currency for one in priced if one.name.currency}
+    if not named or USD in named:
+        return [one for one in priced if one.name.currency in (None, USD)], None
+    plain = [one for one in priced if one.name.currency is None and not set(one.name.components).isdisjoint(_SIDES)]
+    if plain or len(named) > 1:
+        return [one for one in priced if one.name.currency is None], None
+    return priced, named.pop()
+
+
+def _main_group(
+    priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
+) -> MainPrices | None:
+    """The best pair of input and output price whose unit is certain; None if two are as good and differ."""
+    groups: dict[Path, dict[str, list[Priced]]] = {}
+    for one in priced:
+        for side in set(one.name.components[:1]).intersection(_SIDES):
+            if one.name.above is None:
+                groups.setdefault(one.group, {}).setdefault(side, []).append(one)
+    found: list[tuple[float, int, Path, MainPrices]] = []
+    for group, held in sorted(groups.items()):
+        sides = {side: min(each, key=lambda one: (-one.score, one.column.path)) for side, each in held.items()}
+        main = _group(group, sides, columns, shape, currency)
+        if main is not None:
+            total = sum(one.score for one in main.sides.values())
+            found.append((-total, next(iter(main.sides.values())).name.around, group, main))
+    if not found:
+        return None
+    found.sort(key=lambda one: one[:3])
+    best = found[0][-1]
+    if any(each[:2] == found[0][:2] and _differ(each[-1], best) for each in found[1:]):
+        return None
+    choices = {
+        name: [*own, *(choice for *_, other in found[1:_MAX_ALTERNATIVES] for choice in other.choices.get(name, ()))]
+        for name, own in best.choices.items()
+    }
+    return replace(best, choices=choices)
+
+
+def _group(
+    group: Path, sides: dict[str, Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
+) -> MainPrices | None:
+    """One group with its unit, which is inferred for both sides together; None if it is not certain."""
+    named = {side: beside(one.column, columns, "unit_keys", levels=2) for side, one in sides.items()}
+    first, *others = (side for side in _SIDES if side in sides)
+    stated = beside(sides[first].column, columns, "currency_keys", levels=len(sides[first].column.path))
+    codes = {currency_code(text) for text in stated.values} - {None} if stated is not None else set[str | None]()
+    currency = codes.pop() if len(codes) == 1 else currency
+    unit, why = token_unit([sides[side].column for side in (first, *others)], named[first], currency)
+    if unit is None:
+        return None
+    units: dict[str, Unit] = {first: unit}
+    for side in others:
+        if (own := own_token_unit(sides[side].column, named[side], unit, sides[first].column)) is not None:
+            units[side] = own
+    texts = {side: sides[side].column.expression for side in units}
+    return MainPrices(
+        group,
+        unit,
+        {side: sides[side] for side in units},
+        {
+            field_name(side): [
+                PriceChoice(text, sides[side].score, shape.fill(sides[side].column), units[side], why, text)
+            ]
+            for side, text in texts.items()
+        },
+    )
+
+
+def _differ(first: MainPrices, second: MainPrices) -> bool:
+    return any(
+        first.sides[side].amounts != second.sides[side].amounts for side in first.sides.keys() & second.sides.keys()
+    )
+
+
+def _component(
+    component: str, priced: list[Priced], columns: dict[Path, Column], shape: Shape, main: MainPrices | None
+) -> PriceChoice | None:
+    """The best price of a component other than input and output, if its unit is certain."""
+    entry = read_table("prices.toml")["component"][component]
+    meanings = means_of(component)
+    if any(one.name.meaning in _contradicting(entry) for one in priced):
+        return None
+    candidates = [
+        one for one in priced if component in one.name.components and one.name.above is None and not one.name.unknown
+    ]
+    candidates.sort(key=lambda one: (meanings.index(one.name.meaning), -one.score, one.column.path))
+    for one in candidates:
+        related = main is not None and _are_related(one.group, main.group)
+        if not one.amounts:
+            continue  # zero for every model: a placeholder
+        named = beside(one.column, columns, "unit_keys", levels=2 if one.column.lookup else 1)
+        shared = main.unit if main is not None and related else None
+        if entry["unit"] == TOKENS:
+            if _counts_something_else(one, named):
+                continue
+            unit = own_token_unit(one.column, named, shared, main.first if main is not None and related else None)
+        elif _may_count(one, entry["unit"], named, main if related else None):
+            unit = counted_unit(one.column, entry["unit"], named, shared)
+        else:
+            continue
+        expression = split_expression(component, one, main if related else None, is_named=named is not None)
+        if unit is None or expression is None or not _fits(one, unit, main, entry, expression):
+            continue
+        why = "the words, and the prices beside it"
+        return PriceChoice(expression, one.score, shape.fill(one.column), unit, why, one.column.expression)
+    return None
+
+
+def _are_related(first: Path, second: Path) -> bool:
+    length = min(len(first), len(second))
+    return first[:length] == second[:length]
+
+
+def _counts_something_else(one: Priced, named: Column | None) -> bool:
+    if named is not None:
+        return False
+    return counted_of(one.name.words) is not None
+
+
+def _may_count(one: Priced, per: str, named: Column | None, main: MainPrices | None) -> bool:
+    """Whether a price counts images, requests ... one by one; names such as `image` leave it open."""
+    if is_per_token(one.name.words) and per != "thousand_requests":
+        return False
+    if named is not None or per != "image" or counted_of(one.name.words) is not None:
+        return True
+    return main is not None and "input" in main.sides
+
+
+def _fits(one: Priced, unit: Unit, main: MainPrices | None, entry: Mapping[str, Any], expression: str) -> bool:
+    """Whether the amounts can be true in the unit, beside the input price of the same models."""
+    if not isinstance(unit, str):
+        return True
+    amounts = one.amounts
+    inputs = main.sides["input"].amounts if main is not None and "input" in main.sides else {}
+    if expression != one.column.expression:
+        same = entry["unit"] == TOKENS
+        amounts = {owner: each for owner, each in amounts.items() if (each == inputs.get(owner)) is same}
+    low, high = entry.get("plausible", (0, math.inf))
+    if not is_plausible([*amounts.values()], unit):
+        return False
+    if not low <= median([*amounts.values()]) * unit_scales()[unit].factor <= high:
+        return False
+    bounds = entry.get("ratio")
+    if bounds is None or main is None or not isinstance(main.unit, str):
+        return True
+    factor = unit_scales()[unit].factor / unit_scales()[main.unit].factor
+    ratios = [amount * factor / inputs[owner] for owner, amount in amounts.items() if owner in inputs]
+    return not ratios or bool(bounds[0] <= median(ratios) <= bounds[1])
+
+
+def _add_tiers(found: ListingPrices, priced: list[Priced], lists: ListedPrices, main: MainPrices | None) -> None:
+    """Prices above a prompt size, of components whose base price is read."""
+    if main is None:
+        return
+    for column in sorted(lists.tiers.values(), key=lambda one: one.path):
+        component = next(iter(price_name(column.path).components), None)
+        name = field_name(component) if component else ""
+        if component and name in found.choices and _are_related(column.path[: len(main.group)], main.group):
+            found.tiers.setdefault(f"price.{component}.tiers", column.expression)
+    for one in sorted(priced, key=lambda one: (-one.score, one.column.path)):
+        component = next(iter(one.name.components), None)
+        if one.name.above is None or component is None or one.name.unknown or not one.amounts:
+            continue
+        choices = found.choices.get(field_name(component))
+        listed = f"price.{component}.tiers" in found.tiers
+        if choices and not listed and len(found.tiers) < _MAX_TIERS and _is_tier_of(one, choices[0], main):
+            found.tiers.setdefault(f"price.{component}.above_{one.name.above}", one.column.expression)
+
+
+def _is_tier_of(one: Priced, base: PriceChoice, main: MainPrices) -> bool:
+    """Whether the price is in its component's unit, which a tier shares."""
+    if not _are_related(one.group, main.group):
+        return False
+    return own_token_unit(one.column, None, base.unit, main.first) == base.unit
+
+
+def _add_currency(
+    found: ListingPrices, main: MainPrices | None, priced: list[Priced], columns: dict[Path, Column], coin: str | None
+) -> None:
+    """Where the currency is named: nearest to the prices, else around the listing, else by the prices' own names."""
+    first = next(iter(main.sides.values()), None) if main is not None else next(iter(priced), None)
+    stated = beside(first.column, columns, "currency_keys", levels=len(first.column.path)) if first else None
+    if stated is None:
+        if found.currency is None and coin:
+            found.currency, found.others = coin, [coin]
+        return
+    texts = sorted({text.strip() for text in stated.values if text.strip()})
+    found.others = [text for text in texts if currency_code(text) != USD]
+    if any(currency_code(text) for text in texts):
+        found.stated_currency = stated.expression
+    elif texts:
+        found.choices.clear()
+
+
+def _ratios(shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
+    """Prices that a listing writes as ratios, by field."""
+    table = read_table("prices.toml")["ratios"]
+    base = next((column for column in shape.columns.values() if column.leaf == table["base"]), None)
+    if base is None or base.lookup or base.share((int, float)) < 1:
+        return
+    beside_it = {column.leaf: column for path, column in shape.columns.items() if path[:-1] == base.path[:-1]}
+
+    def where(column: Column, kind: int) -> str:
+        node, name = path_expression(column.path[:-1]), quote_key(column.path[-1])
+        told = beside_it.get(table["kind"])
+        wanted = f"[?{quote_key(told.path[-1])} == `{kind}`]" if told is not None else "[]"
+        return f"([{node}]{wanted}.{name} | [0])"
+
+    def choice(column: Column, kind: int, unit: Unit) -> PriceChoice:
+        return PriceChoice(where(column, kind), 1.0, shape.fill(column), unit, "known ratios", column.expression)
+
+    ratio = where(base, table["by_tokens"])
+    yield field_name("input"), choice(base, table["by_tokens"], table["unit"])
+    for component, name in table["times"].items():
+        if name in beside_it:
+            times = UnitTimes(times=ratio, unit=table["unit"])
+            yield field_name(component), choice(beside_it[name], table["by_tokens"], times)
+    if table["request"] in beside_it and table["kind"] in beside_it:
+        yield field_name("request"), choice(beside_it[table["request"]], table["by_request"], table["request_unit"])
+
+
+def _currency_around(sample: Any, listing: Path) -> str | None:
+    """The currency that an answer names beside or around its listing, if any, as it writes it."""
     table = read_table("fields.toml")["price"]
     node = sample
     for key in (*listing, None):
         if not isinstance(node, dict):
             return None
         for name, value in node.items():
-            if snake(name) in table["currency_keys"] and isinstance(value, str):
-                return None if value.strip().lower() in table["usd"] else value
+            if snake(name) in table["currency_keys"] and isinstance(value, str) and value.strip():
+                return value.strip()
         node = node.get(key)
     return None
-
-
-def _score(column: Column, shape: Shape, side: str) -> float:
-    words = column.words
-    table = read_table("fields.toml")["price"]
-    wanted = set(table["input" if side == "input_price" else "output"])
-    unwanted = set(table["output" if side == "input_price" else "input"]) - set(table["neutral"])
-    money = set(words) & set(table["money"]) or ("per" in words and set(words) & set(table["scales"]))
-    if not money or not set(words) & wanted:
-        return 0
-    if set(words) & (set(table["others"]) | unwanted):
-        return 0
-    numbers = [amount for value in column.values if (amount := number(value)) is not None]
-    if len(numbers) < 0.7 * len(column.values) or not numbers:
-        return 0
-    extra = sum(word not in wanted and word not in table["neutral"] for word in words)
-    return math.sqrt(shape.fill(column)) * 0.9 ** (len(column.path) - 1) * 0.8**extra
-
-
-def _infer_unit(column: Column, partners: list[Column], shape: Shape) -> tuple[Unit | None, str]:
-    """The unit of a price: named in each row or by the words of the path, or guessed from the magnitude.
-
-    The partners are prices of the other direction beside it. The unit is None if these are not token prices in USD; the
-    text says what it was inferred from.
-    """
-    columns = [column, *partners[:1]]
-    currency = _beside(column, shape, "currency_keys", levels=len(column.path))
-    if currency is not None:
-        known = set(read_table("fields.toml")["price"]["usd"])
-        usd = {text for text in currency.values if text.strip().lower() in known}
-        if not usd:
-            return None, f"the currency at {currency.expression} is not USD"
-        if any(text not in usd for text in currency.values):
-            unit, why = _one_unit([_rows_where(one, currency, usd) for one in columns])
-            if unit is None:
-                return None, why
-            values = dict.fromkeys(sorted(usd), unit)
-            return UnitByRow(by=currency.expression, values=values), f"{why}, where {currency.expression} is USD"
-    named = _beside(column, shape, "unit_keys", levels=2)
-    if named is not None:
-        by_row = _unit_by_row(columns, named)
-        if by_row is not None:
-            return by_row, f"the text at {named.expression}"
-        if all(_counts_no_tokens(text) for text in named.values):
-            return None, f"the text at {named.expression} speaks of no tokens"
-    unit, why = _one_unit(columns)
-    return (unit, why) if unit or _positive(columns) else (_only_zero(column.expression), why)
-
-
-def _one_unit(columns: list[Column]) -> tuple[str | None, str]:
-    amounts = _positive(columns)
-    for words, why in (
-        (columns[0].words, "the words in the path"),
-        (_value_words(columns[0]), "the words of the values"),
-    ):
-        scale = _scale_of(words)
-        unit = _unit_of_scale(scale, words, amounts) if scale else None
-        if unit is not None:
-            return unit, why
-    if not amounts:
-        return None, "no price above zero"
-    unit = _unit_by_magnitude(amounts, _BY_MAGNITUDE)
-    return unit, "the magnitude of the prices" if unit else "no plausible unit"
-
-
-def _only_zero(expression: str) -> UnitByRow:
-    """The unit of prices that are all zero: a later price above zero is unknown, not off by a million."""
-    return UnitByRow(by=f"to_string({expression})", values=dict.fromkeys(_ZEROS, "usd_per_million_tokens"))
-
-
-def _beside(column: Column, shape: Shape, kind: str, levels: int) -> Column | None:
-    """The texts that name the prices' unit or currency, in the same object or in one around it."""
-    keys = set(read_table("fields.toml")["price"][kind])
-    around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
-    for parent in around:
-        for other in shape.columns.values():
-            if other.path[:-1] == parent and other.leaf in keys and other.share(str) > 0.9:
-                texts = {owner: text for owner, text in other.by_owner.items() if isinstance(text, str)}
-                return Column(other.path, [*texts.values()], [*texts], other.lookup)
-    return None
-
-
-def _rows_where(column: Column, texts: Column, wanted: Container[str]) -> Column:
-    """The column's values in those rows whose text is a wanted one."""
-    held = texts.by_owner
-    rows = {owner: value for owner, value in column.by_owner.items() if held.get(owner) in wanted}
-    return Column(column.path, [*rows.values()], [*rows])
-
-
-def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
-    values: dict[str, str] = {}
-    for text in sorted({text for text in named.values if text}):
-        rows = [_rows_where(one, named, {text}) for one in columns]
-        unit = _unit_by_text(text, _positive(rows), columns[0].words)
-        if unit is not None:
-            values[text] = unit
-    return UnitByRow(by=named.expression, values=values) if values else None
-
-
-def _counts_no_tokens(text: str) -> bool:
-    plain = squashed(text)
-    return any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"])
-
-
-def _unit_by_text(text: str, amounts: list[float], words: tuple[str, ...]) -> str | None:
-    if _counts_no_tokens(text):
-        return None
-    plain = squashed(text)
-    unit = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
-    if unit is None and (scale := _scale_of(words_of(text))):
-        unit = _unit_name("usd", scale)
-    if unit is not None and {"pennies", "cents"} & {*words, *words_of(text)}:
-        unit = unit.replace("usd_", "cents_")
-    if unit in unit_factors() and (not amounts or _is_plausible(amounts, str(unit))):
-        return unit
-    if unit is None and "token" not in plain:
-        return None
-    return _unit_by_magnitude(amounts, _BY_MAGNITUDE) if amounts else unit
-
-
-def _scale_of(words: tuple[str, ...]) -> str | None:
-    held = set(words)
-    return next((name for name, rows in _SCALE_WORDS if any(needed <= held for needed in rows)), None)
-
-
-def _unit_name(money: str, scale: str) -> str:
-    return f"{money}_per_token" if scale == "token" else f"{money}_per_{scale}_tokens"
-
-
-def _unit_of_scale(scale: str, words: tuple[str, ...], amounts: list[float]) -> str | None:
-    unit = _unit_name("cents" if {"pennies", "cents", "cent"} & set(words) else "usd", scale)
-    if not amounts or _is_plausible(amounts, unit):
-        return unit
-    whole = all(amount == int(amount) for amount in amounts)
-    return _unit_by_magnitude(amounts, _FRACTIONS[scale]) if whole else None
-
-
-def _value_words(column: Column) -> tuple[str, ...]:
-    """The words after the number in prices written as texts, if all have the same."""
-    found = {words_of(_NUMBER.sub("", value, count=1)) for value in column.values if isinstance(value, str)}
-    return found.pop() if len(found) == 1 else ()
-
-
-def _positive(columns: list[Column]) -> list[float]:
-    return [amount for one in columns for value in one.values if (amount := number(value)) is not None and amount > 0]
-
-
-def _is_plausible(amounts: list[float], unit: str) -> bool:
-    return _PLAUSIBLE[0] <= _median(amounts) * unit_factors()[unit] <= _PLAUSIBLE[1]
-
-
-def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | None:
-    median = _median(amounts)
-    unit = min(units, key=lambda name: abs(math.log10(median * unit_factors()[name] / _TYPICAL)))
-    return unit if _is_plausible(amounts, unit) else None
-
-
-def _median(amounts: list[float]) -> float:
-    ordered = sorted(amounts)
-    return ordered[len(ordered) // 2]

@@ -192,7 +192,6 @@ def _named_entries(elements: list[Any], path: Path, base: str, nesting: int = 0)
             elif not isinstance(value, (list, dict, type(None))):
                 yield here, lookup, value
         else:
-            yield from _prices(entry, label, here, chosen)
             for key, value in entry.items():
                 if isinstance(value, dict):
                     yield from _values_inside(value, (*here, key), f"{chosen}.{quote_key(key)}")
@@ -215,15 +214,3 @@ def _label(entries: list[dict[str, Any]]) -> str | None:
         if named and len(set(texts)) == len(texts):
             return str(key)
     return None
-
-
-def _prices(entry: dict[str, Any], label: str, path: Path, chosen: str) -> Iterator[Entry]:
-    """The amounts of an entry about money, with the texts that name their unit and currency."""
-    table = read_table("fields.toml")["price"]
-    money, texts = set(table["money"]), {*table["unit_keys"], *table["currency_keys"]}
-    is_price = bool(money & {word for key in path for word in words_of(key)})
-    for key, value in entry.items():
-        explains = snake(key) in texts and isinstance(value, str)
-        amount = key != label and number(value) is not None and (is_price or bool(money & set(words_of(key))))
-        if explains or amount:
-            yield (*path, key), f"({chosen}.{quote_key(key)} | [0])", value

@@ -1,17 +1,22 @@
 """Fields of a sample that speak of prices, limits, dates or capabilities, and that the rule does not read."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, words_of
+from provider_pipeline.rules.generation.price_choices import ListingPrices
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compiled
+from provider_pipeline.rules.language import compiled, path_expression, quote_key
+from provider_pipeline.rules.prices import OTHER_CURRENCY, currency_code
 from provider_pipeline.rules.values import number
 
 _MAX_FIELDS: Final = 50
 _MAX_NAMED: Final = 6
+_MAX_AMOUNT: Final = 80
+_AMOUNT: Final = re.compile(r"[$€£¥￥]\s*\d|\d\s*(?:usd|eur|gbp|cny|rmb|元)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,14 @@ class UnreadField:
         return f"speaks of a {self.kind}; no field or predicate reads it"
 
 
-def unread_fields(shape: Shape, expressions: Iterable[str], left_out: Iterable[str]) -> list[UnreadField]:
+def unread_fields(
+    shape: Shape, listed: Mapping[Path, Column], expressions: Iterable[str], left_out: Iterable[str]
+) -> list[UnreadField]:
     """The fields of the items that no expression reads, prices first.
 
     Args:
         shape: The sample's items.
+        listed: Prices in lists of the items.
         expressions: The rule's fields, units and predicates.
         left_out: Fields that were left out for a reason.
     """
@@ -40,53 +48,63 @@ def unread_fields(shape: Shape, expressions: Iterable[str], left_out: Iterable[s
     whole = " ".join(texts)
     kinds: Mapping[str, Sequence[str]] = read_table("fields.toml")["unread"]["kinds"]
     found = []
-    for column in shape.columns.values():
+    for column in (*shape.columns.values(), *listed.values()):
         kind = _kind(column, kinds)
         if kind is None or any(column.path[: len(path)] == path for path in read if path):
             continue
         if column.lookup is None or column.lookup not in whole:
             found.append(UnreadField(column.expression, kind))
+    for column in shape.nested.values():
+        expression = f"{path_expression(column.path[:-1])}[].{quote_key(column.path[-1])}"
+        base = path_expression(column.path[:-1])
+        if _kind(column, kinds) == "price" and column.path[:-1] not in read and f"{base}[" not in whole:
+            found.append(UnreadField(expression, "price"))
     order = list(kinds)
     return sorted(found, key=lambda one: (order.index(one.kind), one.expression))[:_MAX_FIELDS]
 
 
-def other_currencies(shape: Shape) -> list[str]:
-    """The currencies other than USD that the items name for their prices."""
-    table = read_table("fields.toml")["price"]
-    named = {
-        text.strip()
-        for column in shape.columns.values()
-        if column.leaf in table["currency_keys"]
-        for text in column.values
-        if isinstance(text, str)
-    }
-    return sorted(text for text in named if text and text.lower() not in table["usd"])
-
-
-def unread_issue(found: Sequence[UnreadField], currencies: Sequence[str], *, priced: bool) -> list[dict[str, Any]]:
-    """The issue that names them; a warning if prices are in another currency, or none is read though there are some.
+def unread_issue(found: Sequence[UnreadField], *, priced: bool) -> list[dict[str, Any]]:
+    """The issue that names the fields; a warning if no price is read though there are some.
 
     Args:
         found: The fields.
-        currencies: The currencies other than USD that the answer names.
         priced: Whether the rule reads any price.
     """
-    if not found and not currencies:
+    if not found:
         return []
     prices = sum(one.kind == "price" for one in found)
     unread = [one.expression for one in found[:_MAX_NAMED]]
     if len(found) > _MAX_NAMED:
         unread.append(f"{len(found) - _MAX_NAMED} more")
-    parts = [f"prices in {', '.join(currencies)}"] if currencies else []
     return [
         issue(
             "unread_fields",
-            "warning" if currencies or (prices and not priced) else "info",
-            f"the rule does not read {', '.join([*parts, *unread])}",
-            expected="fields that speak of prices in USD, limits, dates or capabilities to be read",
+            "warning" if prices and not priced else "info",
+            f"the rule does not read {', '.join(unread)}",
+            expected="fields that speak of prices, limits, dates or capabilities to be read",
             actual=f"{len(found)} unread, {prices} of them about prices",
             sample=[f"{one.expression}: {one.kind}" for one in found],
             recovery="Look at these fields in the sample, and add those that matter to the rule's fields by hand.",
+        )
+    ]
+
+
+def currency_issue(prices: ListingPrices) -> list[dict[str, Any]]:
+    """The issue that names the currencies other than USD in which a listing has prices."""
+    if not prices.others:
+        return []
+    kept = [text for text in prices.others if prices.choices and currency_code(text)]
+    left = [text for text in prices.others if text not in kept]
+    parts = [f"prices in {', '.join(kept)} are kept so, and input_price and output_price stay empty"] if kept else []
+    parts += [f"prices in {', '.join(left)} are not read"] if left else []
+    return [
+        issue(
+            OTHER_CURRENCY,
+            "warning",
+            "; ".join(parts),
+            expected="prices in USD; nothing is converted",
+            actual=", ".join(prices.others),
+            recovery="Look at `prices` for amounts in their own currency, or state prices in USD as overrides.",
         )
     ]
 
@@ -109,7 +127,12 @@ def _kind(column: Column, kinds: Mapping[str, Sequence[str]]) -> str | None:
 
 def _fits(kind: str, values: Sequence[Any]) -> bool:
     if kind in ("price", "limit"):
-        return any(number(value) not in (None, 0) for value in values)
+        return any(number(value) not in (None, 0) or _is_amount(value) for value in values)
     if kind == "date":
         return any(isinstance(value, str) or number(value) for value in values)
     return any(isinstance(value, (bool, list)) for value in values)
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether a text is an amount of money that is not read as a number, such as one in yuan."""
+    return isinstance(value, str) and len(value) <= _MAX_AMOUNT and _AMOUNT.search(value) is not None

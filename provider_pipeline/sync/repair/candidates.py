@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -145,6 +146,16 @@ def with_active_paging(candidate: CandidateRule, active: ExtractionRule, respons
     for position, ours in enumerate(active.endpoints[: len(endpoints)]):
         if ours.is_called_whole or (pages[position] > 1 and not endpoints[position].is_paged):
             endpoints[position] = endpoints[position].model_copy(update={"pagination": ours.pagination})
+    return replace(candidate, rule=candidate.rule.model_copy(update={"endpoints": tuple(endpoints)}))
+
+
+def with_active_currency(candidate: CandidateRule, active: ExtractionRule) -> CandidateRule:
+    """The candidate in the currency of the active rule, where the sample names none: a person may have stated it."""
+    currencies = [endpoint.currency for endpoint in active.endpoints]
+    endpoints = [
+        endpoint if endpoint.currency or currency is None else endpoint.model_copy(update={"currency": currency})
+        for endpoint, currency in zip_longest(candidate.rule.endpoints, currencies[: len(candidate.rule.endpoints)])
+    ]
     return replace(candidate, rule=candidate.rule.model_copy(update={"endpoints": tuple(endpoints)}))
 
 

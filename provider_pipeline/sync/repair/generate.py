@@ -18,7 +18,7 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
 from provider_pipeline.sync.repair.activation import active_version, readable_rule, try_activate
-from provider_pipeline.sync.repair.candidates import generated_candidate, refuse_errors
+from provider_pipeline.sync.repair.candidates import generated_candidate, refuse_errors, with_active_currency
 from provider_pipeline.sync.repair.promotion import Gate
 
 _MAX_SAMPLE_DETAILS = 5
@@ -180,6 +180,8 @@ def generate_rule(
     provider = catalog.providers.get(session, slug)
     # See `samples`: a person has chosen the endpoints.
     candidate = replace(generated_candidate(session, slug, samples, whole=whole), places_agreed=True)
+    if (active := readable_rule(session, active_version(session, provider.id))) is not None:
+        candidate = with_active_currency(candidate, active)
     judge = ListingJudge(candidate.rule)
     for position, sample in enumerate(samples):
         judge.add_page(sample.document, endpoint=position)

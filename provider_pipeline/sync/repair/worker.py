@@ -41,6 +41,7 @@ from provider_pipeline.sync.repair.candidates import (
     generated_candidate,
     last_good_response,
     proposed_candidate,
+    with_active_currency,
     with_active_paging,
     with_moved_fields,
 )
@@ -276,7 +277,7 @@ def _repair(
         reason = _prefaced(preface, reason)
         return _described(slug, task, response.id, differences, rule, None, None, "needs_review", reason)
     if candidate.version is None and rule is not None:
-        candidate = with_active_paging(candidate, rule, response)
+        candidate = with_active_currency(with_active_paging(candidate, rule, response), rule)
     if candidate.version is None and rule is not None and good is not None:
         candidate = with_moved_fields(candidate, rule, good, response)
     result = try_activate(

@@ -2,6 +2,7 @@
 
 from provider_pipeline.rules.generation.explain import explain_rule
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.validator import RuleValidator
 
 
 def unread(items, **around):
@@ -32,18 +33,43 @@ def test_fields_about_money_limits_dates_and_capabilities_are_named_prices_first
 
 
 def test_prices_of_which_none_is_read_are_a_warning():
-    ((severity, message),), _ = unread(models(fee_schedule={"per_image": 0.02}))
-    assert (severity, message) == ("warning", "the rule does not read fee_schedule.per_image")
+    ((severity, message),), _ = unread(models(fee_schedule={"per_tile": 0.02}))
+    assert (severity, message) == ("warning", "the rule does not read fee_schedule.per_tile")
 
 
-def test_prices_in_another_currency_are_a_warning_that_names_it():
-    item = {"pricing": {"currency": "EUR", "prompt": 0.5, "completion": 2.0}}
-    ((severity, message),), _ = unread(models(**item))
-    assert severity == "warning"
-    assert message.startswith("the rule does not read prices in EUR")
-    ((severity, message),), _ = unread(models(**PRICED), currency="CNY")
-    assert severity == "warning"
-    assert message.startswith("the rule does not read prices in CNY")
+def test_prices_in_lists_that_cannot_be_told_apart_are_named():
+    entries = [{"since": "2026-01-01", "input": 1, "output": 2}, {"since": "2027-01-01", "input": 2, "output": 4}]
+    ((severity, message),), _ = unread(models(prices=entries))
+    assert (severity, message) == ("warning", "the rule does not read prices[].input, prices[].output")
+
+
+def currencies(items, **around):
+    rule = RuleGenerator().analyze_sample({"data": items, **around})
+    result = RuleValidator().validate_rule(rule, {"data": items, **around})
+    return [
+        (issue["severity"], issue["message"])
+        for issue in (*rule["issues"], *result["issues"])
+        if issue["type"] == "other_currency"
+    ]
+
+
+def test_prices_in_another_currency_are_a_warning_of_the_rule_and_noted_in_the_verdict():
+    pricing = {"prompt": 0.5, "completion": 2.0}
+    for found in (
+        currencies(models(pricing=pricing | {"currency": "EUR"})),
+        currencies(models(pricing=pricing), currency="EUR"),
+        currencies(models(pricing={"prompt_eur": 0.5, "completion_eur": 2.0})),
+    ):
+        assert found == [
+            ("warning", "prices in EUR are kept so, and input_price and output_price stay empty"),
+            ("info", "the prices of 3 models are kept in EUR; input_price and output_price stay empty"),
+        ]
+    assert currencies(models(pricing=pricing | {"currency": "USD"})) == []
+
+
+def test_prices_in_an_unknown_currency_are_not_read_and_the_rule_says_so():
+    item = {"pricing": {"currency": "credits", "prompt": 0.5, "completion": 2.0}}
+    assert currencies(models(**item)) == [("warning", "prices in credits are not read")]
 
 
 def test_empty_and_zero_values_and_other_spellings_of_what_is_read_are_not_named():

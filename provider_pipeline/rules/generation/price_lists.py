@@ -1,0 +1,269 @@
+"""Prices that an item lists as entries: told apart by texts, by prompt size, or nested in other lists."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from provider_pipeline.rules.generation.price_words import counts_no_tokens, price_name
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, words_of
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import literal, quote_key
+from provider_pipeline.rules.values import number
+
+_MAX_ENTRIES: Final = 40
+_MAX_TEXTS: Final = 40
+_MAX_LABEL: Final = 80
+_MAX_NESTING: Final = 3
+
+
+class _Listed(NamedTuple):
+    """One item's list: the item's position, and the objects in the list."""
+
+    owner: int
+    entries: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ListedPrices:
+    """What lists of prices hold.
+
+    Args:
+        columns: Amounts, and the texts that name their unit and currency, by path; a path includes the labels' texts.
+        tiers: Lists of `above` and `amount` by path: what an expression of a rule gives for `price.COMPONENT.tiers`.
+    """
+
+    columns: dict[Path, Column] = field(default_factory=dict)
+    tiers: dict[Path, Column] = field(default_factory=dict)
+
+    def add(self, path: Path, lookup: str, owner: int, value: Any) -> None:
+        """Add one item's value."""
+        _append(self.columns, path, lookup, owner, value)
+
+
+def _append(columns: dict[Path, Column], path: Path, lookup: str, owner: int, value: Any) -> None:
+    column = columns.setdefault(path, Column(path, lookup=lookup))
+    if column.lookup == lookup and owner not in column.owners[-1:]:
+        column.values.append(value)
+        column.owners.append(owner)
+
+
+def listed_prices(shape: Shape) -> ListedPrices:
+    """The prices in all lists of the items."""
+    found = ListedPrices()
+    for path, column in shape.columns.items():
+        base = column.expression
+        lists = list(_lists(zip(column.owners, column.values, strict=True)))
+        if lists:
+            _read(path, base, lists, found, 0)
+    return found
+
+
+def _lists(values: Iterable[tuple[int, Any]]) -> Iterator[_Listed]:
+    for owner, value in values:
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield _Listed(owner, [entry for entry in value[:_MAX_ENTRIES] if isinstance(entry, dict)])
+
+
+def _is_about_money(path: Path) -> bool:
+    money = read_table("fields.toml")["price"]["money"]
+    return any(word in money for key in path for word in words_of(key))
+
+
+def _read(path: Path, base: str, lists: list[_Listed], found: ListedPrices, nesting: int) -> None:
+    if nesting >= _MAX_NESTING:
+        return
+    lists, base = _in_force(lists, base)
+    if not lists or _read_tiers(path, base, lists, found):
+        return
+    labels = _labels(lists)
+    if not labels:
+        if _is_about_money(path) and all(len(entries) == 1 for _, entries in lists):
+            # One price now may become several later, such as one for each date: then none is known to hold.
+            _read_single(path, f"([{base}][?length(@) == `1`] | [0])[0]", lists, found)
+        return
+    nested: dict[tuple[Path, str], list[_Listed]] = {}
+    for owner, entries in lists:
+        for entry in entries:
+            # What counts images or seconds is another price than what counts tokens, whatever else its labels say.
+            units = [key for key, value in entry.items() if key not in labels and _is_other_unit(key, value)]
+            keys = [*labels, *units]
+            texts = tuple(str(entry[key]) for key in keys)
+            wanted = " && ".join(f"{quote_key(key)} == {literal(entry[key])}" for key in keys)
+            chosen = f"({base}[?{wanted}] | [0])"
+            _read_entry((*path, *texts), chosen, entry, labels, owner, found, nested)
+    for (inner, lookup), inner_lists in nested.items():
+        _read(inner, lookup, inner_lists, found, nesting + 1)
+
+
+def _read_entry(
+    path: Path,
+    chosen: str,
+    entry: Mapping[str, Any],
+    labels: Sequence[str],
+    owner: int,
+    found: ListedPrices,
+    nested: dict[tuple[Path, str], list[_Listed]],
+) -> None:
+    table = read_table("fields.toml")["price"]
+    explaining = {*table["unit_keys"], *table["currency_keys"]}
+    for key, value in entry.items():
+        here, lookup = (*path, key), f"{chosen}.{quote_key(key)}"
+        if isinstance(value, list):
+            for one in _lists([(owner, value)]):
+                nested.setdefault((here if key != "value" else path, lookup), []).append(one)
+        elif isinstance(value, dict):
+            for inner, amount in value.items():
+                if number(amount) is not None and _is_about_money((*here, inner)):
+                    found.add((*here, inner), f"{lookup}.{quote_key(inner)}", owner, amount)
+        elif (isinstance(value, str) and snake(key) in explaining) or (
+            key not in labels and number(value) is not None and _is_about_money(here)
+        ):
+            found.add(here, lookup, owner, value)
+
+
+def _read_single(path: Path, chosen: str, lists: list[_Listed], found: ListedPrices) -> None:
+    nested: dict[tuple[Path, str], list[_Listed]] = {}
+    for owner, entries in lists:
+        _read_entry(path, chosen, entries[0], (), owner, found, nested)
+
+
+def _in_force(lists: list[_Listed], base: str) -> tuple[list[_Listed], str]:
+    """The entries that a boolean marks as the present ones, if there is such a mark; else all."""
+    keys = read_table("prices.toml")["current"]["keys"]
+    entries = [entry for each in lists for entry in each.entries]
+    for key in keys:
+        if entries and all(isinstance(entry.get(key), bool) for entry in entries):
+            kept = [_Listed(owner, [entry for entry in held if entry[key]]) for owner, held in lists]
+            return [each for each in kept if each.entries], f"{base}[?{quote_key(key)}]"
+    return lists, base
+
+
+def _labels(lists: list[_Listed]) -> list[str]:
+    """The keys whose texts tell the entries of every item apart; empty if none do.
+
+    Units are labels only where the entries cannot be told apart without them: else a rule reads them from each row.
+    """
+    entries = [entry for each in lists for entry in each.entries]
+    table = read_table("fields.toml")["price"]
+    named = [key for key in entries[0] if all(_is_label(entry.get(key)) for entry in entries)]
+    units = [key for key in named if snake(key) in table["unit_keys"] and isinstance(entries[0][key], str)]
+    telling = [
+        key for key in named if key not in units and snake(key) not in table["currency_keys"] and _tells(key, lists)
+    ]
+    counted = any(snake(key) in table["count_keys"] and number(value) for key, value in entries[0].items())
+    if (not telling and not units) or (counted and not any(snake(key) in table["count_keys"] for key in named)):
+        return []  # of an unknown number of units, for one
+    for labels in (telling, [*telling, *units]):
+        if labels and all(
+            len({tuple(entry[label] for label in labels) for entry in held}) == len(held) for _, held in lists
+        ):
+            return labels
+    return []
+
+
+def _is_other_unit(key: str, value: Any) -> bool:
+    is_unit = isinstance(value, str) and snake(key) in read_table("fields.toml")["price"]["unit_keys"]
+    return is_unit and counts_no_tokens(value)
+
+
+def _is_label(value: Any) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= _MAX_LABEL and number(value) is None
+    return type(value) is int and value in (1, 1_000, 1_000_000, 1_000_000_000)
+
+
+def _tells(key: str, lists: list[_Listed]) -> bool:
+    """Whether the values under a key are few and speak of prices, as kinds of a price do and names of models do not."""
+    entries = [entry[key] for each in lists for entry in each.entries]
+    if not all(isinstance(entry, str) for entry in entries):
+        # A count of units, such as 1,000,000 under "per"; the same for all in a list that has no other.
+        return snake(key) in read_table("fields.toml")["price"]["count_keys"]
+    held = [{entry[key] for entry in each.entries} for each in lists]
+    texts = set().union(*held)
+    if len(texts) > _MAX_TEXTS:
+        return False
+    if len(lists) > 1 and sum(map(len, held)) == len(texts) and len(texts) > len(lists):
+        return False
+    modalities = read_table("fields.toml")["modality"]["values"]
+    return any(
+        price_name((text,)).meaning or text in modalities or snake(text) in ("price", "pricing", "standard")
+        for text in texts
+    )
+
+
+def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
+    """Read a list with an entry for each range of prompt sizes; whether it is one."""
+    entries = [entry for each in lists for entry in each.entries]
+    start = _size_key(entries, "from")
+    if start is None:
+        return False
+    place, read = start
+    used = {place.partition(".")[0], *((end[0].partition(".")[0],) if (end := _size_key(entries, "to")) else ())}
+    table = read_table("fields.toml")["price"]
+    keys = list(dict.fromkeys(key for entry in entries for key in entry))
+    amounts = [
+        key
+        for key in keys
+        if key not in used
+        and _is_about_money((*path, key))
+        and _is_price_key(path, key)
+        and any(number(entry.get(key)) is not None for entry in entries)
+    ]
+    if not amounts:
+        return False
+    texts = {*table["unit_keys"], *table["currency_keys"]}
+    # A key that only some entries have is a condition, such as the hours of the day in which they hold.
+    conditions = [
+        key
+        for key in keys
+        if key not in amounts
+        and key not in used
+        and snake(key) not in texts
+        and not all(_is_true(entry.get(key)) for entry in entries)
+    ]
+    free = "".join(f" && !{quote_key(key)}" for key in conditions)
+    size = ".".join(quote_key(part) for part in place.split("."))
+    for key in amounts:
+        own, name = (*path, key), quote_key(key)
+        tiers = f"{base}[?{size}{free}].{{above: {size}, amount: {name}}}"
+        first = f"({base}[?(!{size} || {size} == `0`){free}] | [0]).{name}"
+        for owner, held in lists:
+            plain = [entry for entry in held if not any(_is_true(entry.get(one)) for one in conditions)]
+            sized = [(read(entry), entry.get(key)) for entry in plain]
+            above = [{"above": at, "amount": amount} for at, amount in sized if at]
+            if above:
+                _append(found.tiers, own, tiers, owner, above)
+            base_amounts = [amount for at, amount in sized if not at and amount is not None]
+            if base_amounts:
+                _append(found.columns, own, first, owner, base_amounts[0])
+    return True
+
+
+def _is_price_key(path: Path, key: str) -> bool:
+    name = price_name((*path, key))
+    return bool(name.components) and "condition" not in name.meaning
+
+
+def _is_true(value: Any) -> bool:
+    return value is not None and value is not False and value not in ("", [], {})
+
+
+def _size_key(entries: list[dict[str, Any]], kind: str) -> tuple[str, Any] | None:
+    """The key, or the dotted path, at which entries hold a prompt size, and a function that reads it."""
+    table = read_table("prices.toml")["tiers"]
+    for key in dict.fromkeys(key for entry in entries for key in entry):
+        if snake(key) in table[kind] and _are_sizes([entry.get(key) for entry in entries]):
+            return key, lambda entry, key=key: number(entry.get(key))
+        if snake(key) in table["inside"]:
+            held = [entry[key] if isinstance(entry.get(key), dict) else {} for entry in entries]
+            for inner in dict.fromkeys(inner for each in held for inner in each):
+                if snake(inner) in table[kind] and _are_sizes([each.get(inner) for each in held]):
+                    return f"{key}.{inner}", lambda entry, key=key, inner=inner: number(
+                        (entry.get(key) or {}).get(inner)
+                    )
+    return None
+
+
+def _are_sizes(values: list[Any]) -> bool:
+    sizes = [value for value in values if value is not None]
+    return bool(sizes) and all(type(size) is int and (size == 0 or size >= 1_000) for size in sizes) and any(sizes)

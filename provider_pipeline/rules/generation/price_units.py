@@ -1,0 +1,297 @@
+"""Infer the units of prices: from texts beside them, from the words of their names, or from their magnitude."""
+
+import math
+import re
+from collections.abc import Container, Iterable, Sequence
+from typing import Final
+
+from provider_pipeline.rules.generation.price_words import (
+    counted_of,
+    counts_no_tokens,
+    is_per_token,
+    money_of,
+    price_name,
+    scale_of,
+    time_of,
+)
+from provider_pipeline.rules.generation.shape import Column, Path, squashed, words_of
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.prices import TOKENS, USD
+from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors, unit_scales
+
+_NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
+_TYPICAL: Final = 0.6
+"""A middling price of a million tokens, in USD."""
+_PLAUSIBLE: Final = (0.0005, 600.0)
+_LIKELY: Final = (0.005, 120.0)
+"""Middling prices of a million tokens where nothing but the magnitude tells the unit."""
+_POSSIBLE: Final = (0.004, 700.0)
+"""Prices of a million tokens, from the lowest to the highest."""
+_DEAR: Final = 60.0
+_SEVERAL: Final = 6
+"""From this many prices on, the middling one is a likely one, or the unit is not what it seems."""
+_BY_MAGNITUDE: Final = ("usd_per_token", "usd_per_thousand_tokens", "usd_per_million_tokens")
+_HUNDRED_MILLIONS: Final = "cents_per_100_million_tokens"
+_FRACTIONS: Final = {
+    "token": ("cents_per_token", "micro_usd_per_token", "nano_usd_per_token"),
+    "thousand": ("cents_per_thousand_tokens", "milli_usd_per_thousand_tokens", "micro_usd_per_thousand_tokens"),
+    "million": ("cents_per_million_tokens", "cents_per_100_million_tokens", "micro_usd_per_million_tokens"),
+    "billion": (),
+}
+"""Units of whole numbers whose scale is named: integers are used to avoid fractions of a dollar."""
+_MIN_WHOLE: Final = 100
+_ONLY_OF_A_TOKEN: Final = 1e-5
+"""Below this, in USD, an amount is that of a token: for a thousand tokens or an image it would be next to nothing."""
+
+Columns = Iterable[Column]
+
+
+def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) -> Column | None:
+    """The texts that name the prices' unit or currency, in the same object or in one around it.
+
+    A unit may also be a whole number of tokens (`"per": 1000`), which a rule reads as a text.
+    """
+    table = read_table("fields.toml")["price"]
+    around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
+    for parent in around:
+        for other in columns.values():
+            if other.path[:-1] != parent:
+                continue
+            if other.leaf in table[kind] and other.share(str) > 0.9:
+                texts = {owner: text for owner, text in other.by_owner.items() if isinstance(text, str)}
+                return Column(other.path, [*texts.values()], [*texts], other.lookup)
+            if kind == "unit_keys" and other.leaf in table["count_keys"] and other.share(int) == 1:
+                lookup = f"to_string({other.expression})"
+                return Column(other.path, [str(value) for value in other.values], other.owners, lookup)
+    return None
+
+
+def token_unit(columns: list[Column], named: Column | None, currency: str | None) -> tuple[Unit | None, str]:
+    """The unit of token prices, and what it was inferred from.
+
+    Args:
+        columns: The input price, and the output price beside it if there is one, which is judged with it.
+        named: The texts that name the unit.
+        currency: The currency of the prices, if it is known.
+    """
+    if (worth := currency_worth(currency)) != 1:
+        columns = [_divided(column, worth) for column in columns]
+    if named is not None:
+        by_row = _unit_by_row(columns, named)
+        if by_row is not None:
+            return by_row, f"the text at {named.expression}"
+        if all(counts_no_tokens(text) for text in named.values):
+            return None, f"the text at {named.expression} speaks of no tokens"
+    amounts = positive(columns)
+    for words, why in (
+        (columns[0].words, "the words in the path"),
+        (_value_words(columns[0]), "the words of the values"),
+    ):
+        scale = scale_of(words)
+        unit = _unit_of_scale(scale, words, amounts) if scale else None
+        if scale:
+            return unit, why
+    if not amounts:
+        return "usd_per_million_tokens", "no price above zero"
+    # One side alone tells too little: embeddings at 0.02 per million look like images at 0.02 each. So small an amount
+    # that it can only be that of a token is an exception.
+    paired = len(columns) > 1 and all(positive([column]) for column in columns)
+    is_certain = paired or max(amounts) < _ONLY_OF_A_TOKEN
+    return (_likely_unit(amounts, columns[0].words) if is_certain else None), "the magnitude of the prices"
+
+
+def currency_worth(currency: str | None) -> float:
+    """About how much of a currency is worth a dollar, to judge what is plausible; nothing is converted."""
+    most = float(read_table("prices.toml")["known_currency"].get(currency or USD, 1))
+    return 1.0 if most == 1 else 0.7 * most
+
+
+def _divided(column: Column, worth: float) -> Column:
+    amounts = [value if (amount := number(value)) is None else amount / worth for value in column.values]
+    return Column(column.path, amounts, column.owners, column.lookup)
+
+
+def own_token_unit(column: Column, named: Column | None, shared: Unit | None, like: Column | None) -> Unit | None:
+    """The unit of another token price: as its own texts or words say, else that of the price beside it.
+
+    Args:
+        column: The price.
+        named: The texts that name its unit.
+        shared: The unit of the price beside it.
+        like: The price beside it.
+    """
+    if named is not None:
+        by_row = _unit_by_row([column], named)
+        if by_row is not None or all(counts_no_tokens(text) for text in named.values):
+            return by_row
+    words = price_name(column.path).words
+    scale, money = scale_of(words), money_of(words)
+    if scale is None:
+        return shared if money is None else _with_money(shared, money)
+    if money is None and like is not None and scale == scale_of(like.words):
+        return shared
+    unit = _known(f"{money or 'usd'}_per_{_scale_name(scale)}")
+    amounts = positive([column])
+    return unit if unit is not None and (not amounts or is_plausible(amounts, unit)) else None
+
+
+def _with_money(shared: Unit | None, money: str) -> str | None:
+    return _known(f"{money}_per_{_scale_part(shared)}") if isinstance(shared, str) else None
+
+
+def counted_unit(column: Column, per: str, named: Column | None, shared: Unit | None) -> Unit | None:
+    """The unit of a price that counts images, seconds, requests ...: one of them each, unless its words say otherwise.
+
+    Amounts are in the money of the token prices beside them: an item has one money.
+    """
+    name = price_name(column.path)
+    if named is not None:
+        values = {
+            text: unit
+            for text in sorted({text for text in named.values if isinstance(text, str)})
+            if (unit := _counted_by_text(text, name.words, per)) is not None
+        }
+        return UnitByRow(by=named.expression, values=values) if values else None
+    return _counted(per, name.words, money_of(column.words) or _money_part(shared), shared)
+
+
+def _counted_by_text(text: str, words: Sequence[str], per: str) -> str | None:
+    plain, money = squashed(text), money_of([*words, *words_of(text)])
+    for name, entry in read_table("units.toml")["unit"].items():
+        if plain in entry["text"] and entry["per"] == per:
+            return name if money is None else _known(name.replace("usd_", f"{money}_", 1))
+    if counted_of(words_of(text)) and not is_per_token(words_of(text)):
+        return _counted(per, words_of(text), money or "usd", None)
+    return None
+
+
+def _counted(per: str, words: Sequence[str], money: str, shared: Unit | None) -> str | None:
+    one, many = {
+        "image": ("image", "images"),
+        "second": (time_of(words), None),
+        "million_characters": ("character", "characters"),
+        "thousand_requests": ("request", "requests"),
+        "page": ("page", "pages"),
+    }[per]
+    scale = scale_of([word for word in words if word not in ("tokens", "mtok")])
+    if scale in ("thousand", "million"):
+        return _known(f"{money}_per_{scale}_{many}")
+    if shared == _HUNDRED_MILLIONS and money_of(words) is None:
+        return _known(f"cents_per_100_million_{many}")
+    return _known(f"{money}_per_{one}")
+
+
+def _known(name: str) -> str | None:
+    return name if name in unit_scales() else None
+
+
+def _money_part(unit: Unit | None) -> str:
+    names = {unit} if isinstance(unit, str) else {*unit.values.values()} if isinstance(unit, UnitByRow) else set[str]()
+    moneys = {name.partition("_per_")[0] for name in names}
+    return moneys.pop() if len(moneys) == 1 else "usd"
+
+
+def _scale_part(unit: str) -> str:
+    return unit.partition("_per_")[2]
+
+
+def _scale_name(scale: str) -> str:
+    return "token" if scale == "token" else f"{scale}_tokens"
+
+
+def rows_where(column: Column, texts: Column, wanted: Container[str]) -> Column:
+    """The column's values in those rows whose text is a wanted one."""
+    held = texts.by_owner
+    rows = {owner: value for owner, value in column.by_owner.items() if held.get(owner) in wanted}
+    return Column(column.path, [*rows.values()], [*rows])
+
+
+def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
+    values: dict[str, str] = {}
+    for text in sorted({text for text in named.values if text}):
+        rows = [rows_where(one, named, {text}) for one in columns]
+        unit = _unit_by_text(text, positive(rows), columns[0].words)
+        if unit is not None:
+            values[text] = unit
+    return UnitByRow(by=named.expression, values=values) if values else None
+
+
+def _unit_by_text(text: str, amounts: list[float], words: Sequence[str]) -> str | None:
+    if counts_no_tokens(text):
+        return None
+    plain = squashed(text)
+    unit = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
+    if unit is None and (scale := scale_of(words_of(text))):
+        unit = f"usd_per_{_scale_name(scale)}"
+    if unit is not None and (money := money_of([*words, *words_of(text)])):
+        unit = unit.replace("usd_", f"{money}_", 1)
+    if unit in unit_factors() and (not amounts or is_plausible(amounts, str(unit))):
+        return unit
+    if unit is None and "token" not in plain:
+        return None
+    return _unit_by_magnitude(amounts, _BY_MAGNITUDE) if amounts else unit
+
+
+def _unit_of_scale(scale: str, words: Sequence[str], amounts: list[float]) -> str | None:
+    money = money_of(words)
+    unit = _known(f"{money or 'usd'}_per_{_scale_name(scale)}")
+    if unit is not None and (not amounts or is_plausible(amounts, unit)):
+        return unit
+    if money is not None or any(amount != int(amount) for amount in amounts):
+        return None
+    # Fractions are only a hundred times apart: all amounts must be prices in one of them, and in no other.
+    low, high = _POSSIBLE
+    fitting = [
+        name
+        for name in _FRACTIONS[scale]
+        if low <= min(amounts) * unit_factors()[name]
+        and max(amounts) * unit_factors()[name] <= high
+        and median(amounts) * unit_factors()[name] <= _DEAR
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _value_words(column: Column) -> tuple[str, ...]:
+    """The words after the number in prices written as texts, if all have the same."""
+    found = {words_of(_NUMBER.sub("", value, count=1)) for value in column.values if isinstance(value, str)}
+    return found.pop() if len(found) == 1 else ()
+
+
+def positive(columns: Columns) -> list[float]:
+    """All amounts above zero."""
+    return [amount for one in columns for value in one.values if (amount := number(value)) is not None and amount > 0]
+
+
+def is_plausible(amounts: list[float], unit: str) -> bool:
+    """Whether the middling amount can be true in a unit."""
+    scale = unit_scales()[unit]
+    middle = median(amounts) * scale.factor
+    if scale.per != TOKENS:
+        low, high = read_table("prices.toml")["plausible"][scale.per]
+    else:
+        low, high = _PLAUSIBLE if len(amounts) < _SEVERAL else (_PLAUSIBLE[0], _LIKELY[1])
+    return bool(low <= middle <= high)
+
+
+def _likely_unit(amounts: list[float], words: Sequence[str]) -> str | None:
+    """The unit by magnitude alone: thousands of tokens are not guessed where a name speaks of a token."""
+    if min(amounts) >= _MIN_WHOLE and all(amount == int(amount) for amount in amounts):
+        units: tuple[str, ...] = (_HUNDRED_MILLIONS,)
+    else:
+        units = tuple(unit for unit in _BY_MAGNITUDE if "token" not in words or unit != "usd_per_thousand_tokens")
+    unit = _unit_by_magnitude(amounts, units)
+    return unit if unit and _LIKELY[0] <= median(amounts) * unit_factors()[unit] <= _LIKELY[1] else None
+
+
+def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | None:
+    if not units:
+        return None
+    middle = median(amounts)
+    unit = min(units, key=lambda name: abs(math.log10(middle * unit_factors()[name] / _TYPICAL)))
+    return unit if is_plausible(amounts, unit) else None
+
+
+def median(amounts: list[float]) -> float:
+    """The middling amount."""
+    ordered = sorted(amounts)
+    return ordered[len(ordered) // 2]

@@ -1,0 +1,196 @@
+"""What the name of a price says: what is charged for, from which prompt size, in which money and scale.
+
+The words are data (`data/prices.toml`).
+"""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from provider_pipeline.rules.generation.shape import Path, squashed, words_of
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.prices import currency_code
+
+_SIZE = re.compile(r"(\d+)([km]?)")
+_SIZES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
+_SMALLEST_SIZE: Final = 1_000
+_TIER_WORDS: Final = ("above", "over", "exceeding", "beyond")
+_BASE_WORDS: Final = ("below", "under", "upto")
+_LONGEST_PHRASE: Final = 2
+_CURRENCY_LETTERS: Final = 3
+_UNKNOWN: Final = "?"
+_NEUTRAL: Final = "neutral"
+_MONEY: Final = {
+    **dict.fromkeys(("pennies", "cents", "cent"), "cents"),
+    **dict.fromkeys(("micro", "microusd", "microdollars"), "micro_usd"),
+    **dict.fromkeys(("nano", "nanousd", "nanodollars"), "nano_usd"),
+    **dict.fromkeys(("milli", "mills"), "milli_usd"),
+}
+_SCALES: Final = (
+    ("million", ("million", "millions", "1m", "per1m", "mtok", "mtokens", "1000000", "per m", "m tokens")),
+    ("thousand", ("thousand", "1k", "per1k", "ktok", "ktokens", "1000", "per k", "k tokens")),
+    ("billion", ("billion", "btok")),
+    ("token", ("per token", "token 1")),
+)
+_COUNTED: Final = ("image", "time", "character", "request", "page")
+
+
+class PriceName(NamedTuple):
+    """What a path says of the price at it.
+
+    Attributes:
+        meaning: The concepts, without those of scale and money.
+        components: What it could be the price of, the likeliest first.
+        own: Where in the path the price's own name begins; what is before it is around all prices of the model.
+        above: The prompt size above which it holds.
+        currency: The ISO 4217 code in the name.
+        unknown: How many words of the own name are not known.
+        around: How many words before it are not known.
+        words: The words of the own name.
+    """
+
+    meaning: frozenset[str]
+    components: tuple[str, ...]
+    own: int
+    above: int | None
+    currency: str | None
+    unknown: int
+    around: int
+    words: tuple[str, ...]
+
+    @property
+    def money(self) -> str | None:
+        """The money of the amounts, such as `cents`, if the name says it."""
+        return money_of(self.words)
+
+
+@functools.cache
+def _concepts() -> Mapping[str, str]:
+    table: Mapping[str, Sequence[str]] = read_table("prices.toml")["concept"]
+    return {phrase: name for name, phrases in table.items() for phrase in phrases}
+
+
+@functools.cache
+def _components() -> Mapping[frozenset[str], tuple[str, ...]]:
+    """Components by meaning; of several, the one that names it earlier comes first."""
+    found: dict[frozenset[str], list[tuple[int, str]]] = {}
+    for component, entry in read_table("prices.toml")["component"].items():
+        for place, meaning in enumerate(entry["means"]):
+            found.setdefault(frozenset(meaning.split()), []).append((place, component))
+    return {meaning: tuple(name for _, name in sorted(each, key=lambda one: one[0])) for meaning, each in found.items()}
+
+
+def means_of(component: str) -> list[frozenset[str]]:
+    """The meanings of a component, the best first."""
+    return [frozenset(text.split()) for text in read_table("prices.toml")["component"][component]["means"]]
+
+
+@functools.lru_cache(maxsize=4096)
+def price_name(path: Path) -> PriceName:
+    """What a path says of the price at it."""
+    meaning: set[str] = set()
+    above: int | None = None
+    currency: str | None = None
+    own, unknown, around, words = len(path) - 1, 0, 0, list[str]()
+    for place, key in enumerate(path):
+        rest, size = _without_size(words_of(key))
+        above = size or above
+        found = _found(rest)
+        telling = [concept for concept in found if concept not in (_NEUTRAL, _UNKNOWN)]
+        if (telling or size is not None) and own == len(path) - 1:
+            own = place
+        named = _currency_in(rest) if place >= own or len(rest) == 1 or _is_about_money(rest) else None
+        currency = named or currency
+        if place >= own:
+            unknown += found.count(_UNKNOWN) - (named not in (None, "USD"))
+            words += rest
+        else:
+            around += found.count(_UNKNOWN)
+        meaning.update(telling)
+    return PriceName(
+        frozenset(meaning),
+        _components().get(frozenset(meaning), ()),
+        own,
+        above,
+        currency,
+        unknown,
+        around,
+        tuple(words),
+    )
+
+
+def _currency_in(words: Sequence[str]) -> str | None:
+    codes = (currency_code(word) for word in words if len(word) == _CURRENCY_LETTERS or not word.isascii())
+    return next((code for code in codes if code), None)
+
+
+def _is_about_money(words: Sequence[str]) -> bool:
+    return not set(read_table("fields.toml")["price"]["money"]).isdisjoint(words)
+
+
+def _without_size(words: tuple[str, ...]) -> tuple[list[str], int | None]:
+    """The words without those of a prompt size (`above_200k_tokens`), and the size; 0 for prices below it."""
+    for place, word in enumerate(words[:-1]):
+        size = _SIZE.fullmatch(words[place + 1]) if word in (*_TIER_WORDS, *_BASE_WORDS) else None
+        if size is not None and (tokens := int(size[1]) * _SIZES[size[2]]) >= _SMALLEST_SIZE:
+            rest = [*words[:place], *words[place + 2 :]]
+            if place < len(rest) and rest[place] == "tokens":
+                del rest[place]
+            return rest, tokens if word in _TIER_WORDS else 0
+    return [*words], None
+
+
+def _found(words: Sequence[str]) -> list[str]:
+    """The concepts of a key's words; `?` for an unknown word."""
+    concepts, found, place = _concepts(), list[str](), 0
+    while place < len(words):
+        for size in range(_LONGEST_PHRASE, 0, -1):
+            phrase = " ".join(words[place : place + size])
+            if len(words) >= place + size and phrase in concepts:
+                found.append(concepts[phrase])
+                place += size
+                break
+        else:
+            found.append(_UNKNOWN)
+            place += 1
+    return found
+
+
+def money_of(words: Sequence[str]) -> str | None:
+    """The money that words name, such as `cents`."""
+    return next((_MONEY[word] for word in words if word in _MONEY), None)
+
+
+def scale_of(words: Sequence[str]) -> str | None:
+    """How many tokens a price is for, by its words."""
+    held = set(words)
+    return next((name for name, rows in _SCALES if any(held.issuperset(row.split()) for row in rows)), None)
+
+
+def counted_of(words: Sequence[str]) -> str | None:
+    """What is counted instead of tokens, if words say it: `per_image`, `price_per_audio_second`."""
+    if "per" in words:
+        words = words[words.index("per") + 1 :]
+    elif "1" not in words and "each" not in words:
+        return None
+    concepts = _concepts()
+    found = (concepts.get(word) for word in words)
+    return None if is_per_token(words) else next((concept for concept in found if concept in _COUNTED), None)
+
+
+def time_of(words: Sequence[str]) -> str:
+    """The length of time that a price is for."""
+    found = [word.removesuffix("s") for word in words]
+    return next((name for name in ("minute", "hour") if name in found), "second")
+
+
+def is_per_token(words: Sequence[str]) -> bool:
+    """Whether words name tokens as what is counted."""
+    return not {"token", "tokens", "mtok", "ktok"}.isdisjoint(words)
+
+
+def counts_no_tokens(text: str) -> bool:
+    """Whether a unit's text speaks of images, seconds, requests ..., not of tokens."""
+    plain = squashed(text)
+    return any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"])

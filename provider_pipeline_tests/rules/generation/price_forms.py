@@ -1,0 +1,472 @@
+"""Forms in which listings write prices, each with what the generated rule reads of it; writes docs/prices.md.
+
+Run `python -m provider_pipeline_tests.rules.generation.price_forms > docs/prices.md`.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.validator import RuleValidator
+
+COMMAND: Final = "python -m provider_pipeline_tests.rules.generation.price_forms > docs/prices.md"
+
+_HEAD: Final = """# Prices
+
+`prices` of a model maps what is charged for (a component) to its amount, unit, currency, and tiers by prompt size.
+Amounts are kept in the currency of the listing; nothing is converted. `input_price` and `output_price` are those of
+`input` and `output` in USD per million tokens, below the first tier, and empty in any other currency.
+
+{components}
+
+Words, units and currencies are data: `prices.toml` and `units.toml` in `provider_pipeline/rules/data/`. A rule may
+read other components too: `price.COMPONENT`, with `price.COMPONENT.above_200000` or `price.COMPONENT.tiers` for its
+tiers.
+
+## How a generated rule finds them
+
+- **What is charged for** is in the words of the path and of the labels in lists. A name with a word for a condition
+  (`flex`, `priority`, `min`, `discount`) or a unit that is not kept (pixels, steps) is no price of the model.
+- **The unit** is inferred for the input and the output price together: from the text beside them, else from their
+  words, else from their magnitude. Prices beside them share it, and the currency, unless their own words differ.
+  Images, seconds, requests are priced by the one unless words say otherwise.
+- **In doubt there is no price**: a magnitude with one side only, amounts that could not be true beside the input
+  price, one price without direction, entries by date of which none is marked as the present one. The rule's issue
+  `unread_fields` names what was not read.
+- **The currency** is the one named nearest to the price, else around the models, else by the price's name, else by
+  `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not
+  USD. An unknown currency (credits, tokens of a chain) gives no price.
+- **Zero** is free where text tokens are billed. Elsewhere it means "does not apply", and a price that is zero for
+  every model is a placeholder.
+
+## Forms
+
+Each line is a test. Prices are per million tokens in USD unless said otherwise.
+
+{forms}
+
+This page is generated from the tests' table: `{command}`.
+"""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form.
+
+    Attributes:
+        name: What is special about it.
+        item: What a model's item says, besides its id.
+        prices: The prices that are right, in `written`'s words; empty if none may be read.
+        around: What the answer says around its models.
+        model: The model's id.
+    """
+
+    name: str
+    item: dict[str, Any]
+    prices: str
+    around: dict[str, Any] = field(default_factory=dict)
+    model: str = "gpt-4o"
+
+    @property
+    def sample(self) -> dict[str, Any]:
+        """An answer with two models that say the same."""
+        return {**self.around, "data": [{"id": self.model, **self.item}, {"id": f"{self.model}-2", **self.item}]}
+
+    def read(self) -> str:
+        """What the generated rule reads of it."""
+        result = RuleValidator().validate_rule(RuleGenerator().analyze_sample(self.sample), self.sample)
+        assert result["valid"], result["issues"]
+        first, second = (row["prices"] for row in result["extracted_models"])
+        assert first == second
+        return written(first)
+
+
+def written(prices: dict[str, Any]) -> str:
+    """Prices in a line: `input 1.25 (above 200,000: 2.5), image 0.04 per image`; per million tokens if not said."""
+    parts = []
+    for component, price in prices.items():
+        unit = "" if price["unit"] == "million_tokens" else f" per {price['unit'].replace('_', ' ')}"
+        currency = "" if price["currency"] == "USD" else f" {price['currency']}"
+        tiers = ", ".join(f"above {tier['above']:,}: {tier['amount']:.10g}" for tier in price.get("tiers", ()))
+        parts.append(f"{component} {price['amount']:.10g}{currency}{unit}{f' ({tiers})' if tiers else ''}")
+    return ", ".join(parts)
+
+
+def _pair(label: str, unit: dict[str, Any], amount: str = "price") -> list[dict[str, Any]]:
+    return [{label: "input", amount: 2.5, **unit}, {label: "output", amount: 10, **unit}]
+
+
+_PLAIN: Final = "input 2.5, output 10"
+_CACHED: Final = "cache_read 0.25, input 2.5, output 10"
+_TIERED: Final = "input 2.5 (above 200,000: 5), output 10 (above 200,000: 15)"
+
+FORMS: Final = (
+    Form("per token, as texts", {"pricing": {"prompt": "0.0000025", "completion": "0.00001"}}, _PLAIN),
+    Form("per million, by magnitude", {"pricing": {"input": 2.5, "output": 10}}, _PLAIN),
+    Form("per thousand, by magnitude", {"pricing": {"input": 0.0025, "output": 0.01}}, _PLAIN),
+    Form("per thousand, by words", {"cost": {"input_per_1k_tokens": 0.0025, "output_per_1k_tokens": 0.01}}, _PLAIN),
+    Form("per million, in camel case", {"inputPricePerMillion": 2.5, "outputPricePerMillion": 10}, _PLAIN),
+    Form("cents per million", {"input_cents_per_million": 250, "output_cents_per_million": 1000}, _PLAIN),
+    Form("cents per token", {"input_cents_per_token": 0.00025, "output_cents_per_token": 0.001}, _PLAIN),
+    Form("micro-dollars per million", {"input_price_per_m": 2_500_000, "output_price_per_m": 10_000_000}, _PLAIN),
+    Form("nano-dollars per token", {"input_cost_per_token": 2500, "output_cost_per_token": 10_000}, _PLAIN),
+    Form("texts with unit", {"price": {"input": "$2.50 / 1M tokens", "output": "$10 / 1M tokens"}}, _PLAIN),
+    Form("a unit beside the amounts", {"pricing": {"input": 2.5, "output": 10, "unit": "per_1m_tokens"}}, _PLAIN),
+    Form("a number of tokens", {"pricing": {"input": 0.0025, "output": 0.01, "per": 1000}}, _PLAIN),
+    Form("a list of odd numbers of tokens", {"rates": _pair("name", {"per": 500_000}, "rate")}, ""),
+    Form(
+        "an aggregator's map",
+        {
+            "pricing": {
+                "prompt": "0.0000025",
+                "completion": "0.00001",
+                "input_cache_read": "0.00000025",
+                "input_cache_write": "0.000003125",
+                "input_cache_write_1h": "0.000005",
+                "internal_reasoning": "0.00001",
+                "image": "0.003613",
+                "audio": "0.00004",
+                "audio_output": "0.00008",
+                "request": "0",
+                "web_search": "0.01",
+            }
+        },
+        "cache_read 0.25, cache_write 3.125, cache_write_1h 5, image 0.003613 per image, input 2.5, input_audio 40, "
+        "output 10, output_audio 80, reasoning 10, web_search 10 per thousand requests",
+    ),
+    Form(
+        "the same, the price of an image token",
+        {"pricing": {"prompt": "0.0000025", "completion": "0.00001", "image": "0.0000025", "image_output": "0.00004"}},
+        "input 2.5, input_image 2.5, output 10, output_image 40",
+    ),
+    Form(
+        "the same, overrides by prompt size and by hour",
+        {
+            "pricing": {
+                "prompt": "0.0000025",
+                "completion": "0.00001",
+                "overrides": [
+                    {"min_prompt_tokens": 200000, "prompt": "0.000005", "completion": "0.000015"},
+                    {"utc_start": "16:00", "utc_end": "00:00", "prompt": "0.000001"},
+                ],
+            }
+        },
+        _TIERED,
+    ),
+    Form(
+        "flat names with tiers and batches",
+        {
+            "input_cost_per_token": 2.5e-6,
+            "output_cost_per_token": 1e-5,
+            "cache_read_input_token_cost": 2.5e-7,
+            "cache_creation_input_token_cost": 3.125e-6,
+            "cache_creation_input_token_cost_above_1hr": 5e-6,
+            "input_cost_per_token_above_200k_tokens": 5e-6,
+            "output_cost_per_token_above_200k_tokens": 1.5e-5,
+            "input_cost_per_token_batches": 1.25e-6,
+            "output_cost_per_token_batches": 5e-6,
+            "input_cost_per_token_priority": 5e-6,
+        },
+        "cache_read 0.25, cache_write 3.125, cache_write_1h 5, input 2.5 (above 200,000: 5), input_batch 1.25, "
+        "output 10 (above 200,000: 15), output_batch 5",
+    ),
+    Form(
+        "flat names of other kinds of token",
+        {
+            "input_cost_per_token": 2.5e-6,
+            "output_cost_per_token": 1e-5,
+            "input_cost_per_audio_token": 4e-5,
+            "output_cost_per_audio_token": 8e-5,
+            "input_cost_per_image_token": 5e-6,
+            "output_cost_per_reasoning_token": 1e-5,
+            "search_context_cost_per_query": {
+                "search_context_size_low": 0.03,
+                "search_context_size_medium": 0.035,
+                "search_context_size_high": 0.05,
+            },
+        },
+        "input 2.5, input_audio 40, input_image 5, output 10, output_audio 80, reasoning 10, "
+        "web_search 35 per thousand requests",
+    ),
+    Form("per image", {"output_cost_per_image": 0.04}, "image 0.04 per image", model="dall-e-3"),
+    Form("per pixel", {"input_cost_per_pixel": 1.9e-08}, "", model="dall-e-2"),
+    Form("per second", {"input_cost_per_second": 0.0001}, "audio_second 0.0001 per second", model="whisper-1"),
+    Form(
+        "per second of video", {"output_cost_per_video_per_second": 0.1}, "video_second 0.1 per second", model="sora-2"
+    ),
+    Form("per minute", {"price_per_minute": 0.006}, "audio_second 0.0001 per second", model="whisper-1"),
+    Form("per character", {"input_cost_per_character": 1.5e-5}, "characters 15 per million characters", model="tts-1"),
+    Form("per request", {"input_cost_per_request": 0.002}, "request 2 per thousand requests", model="rerank-v3.5"),
+    Form("per page", {"ocr_cost_per_page": 0.001}, "page 0.001 per page", model="mistral-ocr"),
+    Form(
+        "context tiers, listed and named",
+        {
+            "cost": {
+                "input": 2.5,
+                "output": 10,
+                "reasoning": 10,
+                "cache_read": 0.25,
+                "input_audio": 5,
+                "tiers": [{"input": 5, "output": 15, "tier": {"type": "context", "size": 200000}}],
+                "context_over_200k": {"input": 5, "output": 15},
+            }
+        },
+        "cache_read 0.25, input 2.5 (above 200,000: 5), input_audio 5, output 10 (above 200,000: 15), reasoning 10",
+    ),
+    Form(
+        "context tiers by name only",
+        {"cost": {"input": 2.5, "output": 10, "context_over_200k": {"input": 5, "output": 15}}},
+        _TIERED,
+    ),
+    Form(
+        "tiers for each price",
+        {
+            "pricing": {
+                "input": "0.0000025",
+                "output": "0.00001",
+                "input_tiers": [{"cost": "0.0000025", "min": 0, "max": 200001}, {"cost": "0.000005", "min": 200001}],
+                "output_tiers": [{"cost": "0.00001", "min": 0, "max": 200001}, {"cost": "0.000015", "min": 200001}],
+            }
+        },
+        _TIERED,
+    ),
+    Form(
+        "one entry for each tier",
+        {"prices": [{"from": 0, "to": 200000, "input": 2.5, "output": 10}, {"from": 200000, "input": 5, "output": 15}]},
+        _TIERED,
+    ),
+    Form("a list by type", {"pricing": _pair("type", {})}, _PLAIN),
+    Form("a list with units", {"rates": _pair("name", {"unit": "tokens", "per": 1_000_000}, "rate")}, _PLAIN),
+    Form(
+        "a list of units by origin",
+        {
+            "pricing": {
+                "units": [
+                    {"name": "token", "content": "text", "origin": "provided", "price": 2.5, "per": 1000000},
+                    {"name": "token", "content": "text", "origin": "generated", "price": 10, "per": 1000000},
+                    {"name": "token", "content": "text", "origin": "cached", "price": 0.25, "per": 1000000},
+                    {"name": "image", "content": "image", "origin": "generated", "price": 0.04, "per": 1},
+                ]
+            }
+        },
+        "cache_read 0.25, image 0.04 per image, input 2.5, output 10",
+    ),
+    Form(
+        "components in micro-dollars",
+        {
+            "price_table": {
+                "components": [
+                    {"mode": "input", "unit": "per_1m_tokens", "price_micro_usd": 2500000},
+                    {"mode": "output", "unit": "per_1m_tokens", "price_micro_usd": 10000000},
+                    {"mode": "image", "unit": "per_image", "price_micro_usd": 40000},
+                ]
+            }
+        },
+        "image 0.04 per image, input 2.5, output 10",
+    ),
+    Form(
+        "the unit as the label",
+        {
+            "price": [
+                {"unit": "per M input tokens", "price": 2.5, "currency": "USD"},
+                {"unit": "per M output tokens", "price": 10, "currency": "USD"},
+                {"unit": "per M cached input tokens", "price": 0.25, "currency": "USD"},
+            ]
+        },
+        "cache_read 0.25, input 2.5, output 10",
+    ),
+    Form(
+        "a table by condition",
+        {
+            "pricing": [
+                {"service_tier": "default", "type": "input", "price": 2.5},
+                {"service_tier": "default", "type": "output", "price": 10},
+                {"service_tier": "flex", "type": "input", "price": 1.25},
+                {"service_tier": "batch", "type": "input", "price": 1.25},
+            ]
+        },
+        "input 2.5, input_batch 1.25, output 10",
+    ),
+    Form(
+        "objects by condition",
+        {
+            "pricing": {
+                "standard": {"input": 2.5, "output": 10, "cached_input": 0.25},
+                "batch": {"input": 1.25, "output": 5},
+                "priority": {"input": 5, "output": 20},
+            }
+        },
+        "cache_read 0.25, input 2.5, input_batch 1.25, output 10, output_batch 5",
+    ),
+    Form(
+        "inside modalities",
+        {
+            "input_modalities": [
+                {
+                    "type": "text",
+                    "pricing": [
+                        {"type": "prompt", "unit": "token", "cost_usd": "0.0000025"},
+                        {"type": "cached_prompt", "unit": "token", "cost_usd": "0.00000025"},
+                    ],
+                }
+            ],
+            "output_modalities": [
+                {"type": "text", "pricing": [{"type": "completion", "unit": "token", "cost_usd": "0.00001"}]}
+            ],
+        },
+        "cache_read 0.25, input 2.5, output 10",
+    ),
+    Form(
+        "whole numbers, 100 million tokens in cents",
+        {
+            "prompt_text_token_price": 25000,
+            "cached_prompt_text_token_price": 2500,
+            "prompt_image_token_price": 25000,
+            "completion_text_token_price": 100000,
+            "search_price": 250000000,
+        },
+        "cache_read 0.25, input 2.5, input_image 2.5, output 10, web_search 25 per thousand requests",
+    ),
+    Form(
+        "ratios to 2 USD per million",
+        {
+            "quota_type": 0,
+            "model_ratio": 1.25,
+            "model_price": 0,
+            "completion_ratio": 4,
+            "cache_ratio": 0.1,
+        },
+        "cache_read 0.25, input 2.5, output 10",
+    ),
+    Form(
+        "ratios, priced by the request",
+        {"quota_type": 1, "model_ratio": 0, "model_price": 0.04, "completion_ratio": 0},
+        "request 40 per thousand requests",
+        model="dall-e-3",
+    ),
+    Form(
+        "named ranges",
+        {
+            "input_price_below_200k": 2.5,
+            "output_price_below_200k": 10,
+            "input_price_above_200k": 5,
+            "output_price_above_200k": 15,
+        },
+        _TIERED,
+    ),
+    Form("cache hits and misses", {"price": {"input_cache_hit": 0.25, "input_cache_miss": 2.5, "output": 10}}, _CACHED),
+    Form(
+        "bases with tiers",
+        {
+            "prices": {
+                "input_mtok": {"base": 2.5, "tiers": [{"start": 200000, "price": 5}]},
+                "output_mtok": {"base": 10, "tiers": [{"start": 200000, "price": 15}]},
+            }
+        },
+        _TIERED,
+    ),
+    Form(
+        "by medium",
+        {"pricing": {"text": {"input": 2.5, "output": 10}, "audio": {"input": 40, "output": 80}}},
+        "input 2.5, input_audio 40, output 10, output_audio 80",
+    ),
+    Form(
+        "regions beside a price for all",
+        {"pricing": {"eu": {"input": 3, "output": 12}, "global": {"input": 2.5, "output": 10}}},
+        _PLAIN,
+    ),
+    Form(
+        "regions only",
+        {"pricing": {"eu": {"input": 3, "output": 12}, "us": {"input": 2.5, "output": 10}}},
+        "",
+    ),
+    Form(
+        "whole numbers that fit two units",
+        {"input_price_per_m": 100_000, "output_price_per_m": 500_000},
+        "",
+    ),
+    Form(
+        "the entry in force",
+        {
+            "prices": [
+                {"current": True, "effective_from": "2026-01-01", "input": 2.5, "output": 10},
+                {"current": False, "effective_from": "2026-12-24", "input": 5, "output": 20},
+            ]
+        },
+        _PLAIN,
+    ),
+    Form("no entry in force", {"prices": [{"active": False, "input": 2.5, "output": 10}]}, ""),
+    Form(
+        "entries by date, none marked",
+        {"prices": [{"from_date": "2026-01-01", "input": 2.5, "output": 10}, {"from_date": "2026-12-24", "input": 5}]},
+        "",
+    ),
+    Form(
+        "a currency in the item",
+        {"pricing": {"currency": "EUR", "input": 2.5, "output": 10}},
+        "input 2.5 EUR, output 10 EUR",
+    ),
+    Form("a currency in the name", {"input_price_eur": 2.5, "output_price_eur": 10}, "input 2.5 EUR, output 10 EUR"),
+    Form(
+        "a currency around the models",
+        {"pricing": {"input": 18, "output": 72}},
+        "input 18 CNY, output 72 CNY",
+        around={"currency": "CNY"},
+    ),
+    Form(
+        "currencies side by side",
+        {"price": {"input": {"usd": 2.5, "cny": 18}, "output": {"usd": 10, "cny": 72}}},
+        _PLAIN,
+    ),
+    Form("an unknown currency", {"pricing": {"currency": "credits", "input": 2.5, "output": 10}}, ""),
+    Form("no direction", {"price": 2.5}, ""),
+    Form("one side only, its unit unsaid", {"pricing": {"input": 2.5}}, ""),
+    Form(
+        "one side only, so small that it is a token's",
+        {"pricing": {"prompt": "0.00000002"}},
+        "input 0.02",
+        model="bge-m3",
+    ),
+    Form(
+        "cached prices in two directions",
+        {"cost_per_1m_in": 2.5, "cost_per_1m_out": 10, "cost_per_1m_in_cached": 3.125, "cost_per_1m_out_cached": 0.25},
+        _PLAIN,
+    ),
+    Form(
+        "several hosts of one model",
+        {
+            "context_length": 8192,
+            "providers": [
+                {"provider": "acme", "pricing": {"input": 2.5, "output": 10}},
+                {"provider": "zeta", "pricing": {"input": 3, "output": 12}},
+            ],
+        },
+        "",
+    ),
+    Form("placeholders of zero", {"pricing": {"input": 2.5, "output": 10, "cache_read": 0, "request": 0}}, _PLAIN),
+    Form("no fixed price", {"pricing": {"prompt": "-1", "completion": "-1"}}, ""),
+)
+
+
+def _components() -> str:
+    rows = [
+        f"| `{name}` | {entry['unit'].replace('_', ' ')} |"
+        for name, entry in read_table("prices.toml")["component"].items()
+    ]
+    return "\n".join(["| component | usual unit |", "|---|---|", *rows])
+
+
+def page() -> str:
+    """The page docs/prices.md."""
+    rows = [
+        f"| {form.name} | `{json.dumps({**form.around, **form.item})}` | {form.prices or 'none'} |" for form in FORMS
+    ]
+    forms = "\n".join(["| form | what an item says | prices read |", "|---|---|---|", *rows])
+    return _HEAD.format(components=_components(), forms=forms, command=COMMAND)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
