@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Final
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier, Literal
 from sqlalchemy import TextClause, text
 
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
@@ -47,6 +47,7 @@ _LISTS: Final[Mapping[str, Composed]] = {
         for name in ROW_COLUMNS
         if name not in {"model_id", "meta_hash"}
     ),
+    "price_columns": SQL(", ").join(map(Literal, PRICE_COLUMNS)),
     "old_limits": _listed(LIMIT_COLUMNS, "old"),
     "old_prices": SQL(", ").join(
         SQL("CAST({} AS float8) AS {}").format(Identifier("old", name), Identifier(name)) for name in PRICE_COLUMNS

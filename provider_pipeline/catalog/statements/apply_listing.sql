@@ -79,7 +79,7 @@ arrived AS MATERIALIZED (
                 jsonb_object_agg(field, jsonb_build_array(was, is_now)) FILTER (
                     WHERE again.model_id IS NOT NULL AND was_already IS NOT DISTINCT FROM is_now
                         -- A change of prices has all of them, so that none is in two changes.
-                        AND (field NOT IN ('input_price', 'output_price') OR again.prices = new.prices)
+                        AND (field NOT IN ({price_columns}) OR again.prices = new.prices)
                 ),
                 '{{}}'
             ) AS of_rule,

@@ -30,6 +30,7 @@ _POSSIBLE: Final = (0.004, 700.0)
 _DEAR: Final = 60.0
 _SEVERAL: Final = 6
 """From this many prices on, the middling one is a likely one, or the unit is not what it seems."""
+_ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
 _BY_MAGNITUDE: Final = ("usd_per_token", "usd_per_thousand_tokens", "usd_per_million_tokens")
 _HUNDRED_MILLIONS: Final = "cents_per_100_million_tokens"
 _FRACTIONS: Final = {
@@ -92,12 +93,17 @@ def token_unit(columns: list[Column], named: Column | None, currency: str | None
         if scale:
             return unit, why
     if not amounts:
-        return "usd_per_million_tokens", "no price above zero"
+        return _only_zero(columns[0].expression), "no price above zero"
     # One side alone tells too little: embeddings at 0.02 per million look like images at 0.02 each. So small an amount
     # that it can only be that of a token is an exception.
     paired = len(columns) > 1 and all(positive([column]) for column in columns)
     is_certain = paired or max(amounts) < _ONLY_OF_A_TOKEN
     return (_likely_unit(amounts, columns[0].words) if is_certain else None), "the magnitude of the prices"
+
+
+def _only_zero(expression: str) -> UnitByRow:
+    """The unit of prices that are all zero: a later price above zero is unknown, not off by a million."""
+    return UnitByRow(by=f"to_string({expression})", values=dict.fromkeys(_ZEROS, "usd_per_million_tokens"))
 
 
 def currency_worth(currency: str | None) -> float:
