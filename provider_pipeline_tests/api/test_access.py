@@ -49,6 +49,7 @@ NEEDS = {
         ("POST", "/api/tasks/1/reject", WHY),
         ("POST", "/api/tasks/1/retry", WHY),
         ("POST", "/api/tasks/1/cancel", WHY),
+        ("PUT", "/api/overrides?dry_run=true", {"set": "s", "overrides": []}),
         ("PUT", "/api/providers/acme/overrides", {"model_id": "m", "field": "family", "value": "f", **WHY}),
         ("DELETE", "/api/providers/acme/overrides?model_id=m&field=family", None),
     ],

@@ -10,7 +10,6 @@ from provider_pipeline.catalog.history import list_changes, list_models
 from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline.catalog.models import earlier_selves
 from provider_pipeline.catalog.prices import list_prices, price_history
-from provider_pipeline.rules.overriding import apply_override, override_fields
 from provider_pipeline.rules.prices import amounts_of, price_columns, usd_per_million_tokens
 from provider_pipeline_tests.catalog.builders import (
     NOON,
@@ -246,15 +245,13 @@ def test_an_older_catalogues_price_changes_are_in_the_history(released):
 def test_the_first_sync_after_the_upgrade_records_no_change(released):
     overrides = model_overrides.overrides(released, 1, hours_later(2))
     listed = {"kept": {"input": usd(2), "output": usd(8)}, "set": {"input": usd(4)}, "unpriced": {}}
-    rows = [apply_override(priced(name, **prices), overrides.get(name, {})) for name, prices in listed.items()]
-    result = write_models(
-        released,
-        1,
-        rows,
-        rule_version=1,
-        now=hours_later(2),
-        overridden={name: override_fields(values) for name, values in overrides.items()},
-    )
+    rows, overridden = [], {}
+    for name, prices in listed.items():
+        row = priced(name, **prices)
+        if (override := overrides.of(name)) is not None:
+            row, overridden[name] = override.apply(row)
+        rows.append(row)
+    result = write_models(released, 1, rows, rule_version=1, now=hours_later(2), overridden=overridden)
     assert (result.total_changes, result.changes, counts(result)) == (0, (), {"unchanged": 3})
     assert list_changes(released, since=hours_later(2)) == []
 

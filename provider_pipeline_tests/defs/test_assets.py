@@ -422,6 +422,6 @@ def test_a_write_says_which_field_of_the_response_each_column_comes_from(fleet: 
     lineage = metadata[TABLE]["dagster/column_lineage"].value.deps_by_column
     assert lineage["input_price"] == [dg.TableColumnDep(RAW, "pricing.prompt")]
     columns = {each.name: each.description for each in metadata[RAW]["dagster/column_schema"].value.columns}
-    assert columns["pricing.prompt"] == "Read into input_price."
+    assert columns["pricing.prompt"] == "Read into input_price, prices."
     assert {dep.column_name for deps in lineage.values() for dep in deps} == columns.keys()
     assert lineage.keys() <= {column.name for column in tables.provider_model.columns}

@@ -52,7 +52,7 @@ def test_a_rule_that_only_asks_otherwise_for_pages_that_are_read_waits_for_nobod
     sync(fleet)
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
-        active = stored_rule(catalog.rule_versions.active(session, provider.id))
+        active = stored_rule(session, catalog.rule_versions.active(session, provider.id))
         pagination = active.endpoints[0].pagination
         assert pagination is not None
         other = {**pagination, "also": ["starting_after"]}

@@ -440,8 +440,8 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
                 person.commit()
             yield 0, shape
 
-    candidate = generated_candidate("acme", [EndpointSample(shape, "/v1/models")])
     with fleet.database.session() as session, pytest.raises(RuleReplacedError, match="rule version 2 became active"):
+        candidate = generated_candidate(session, "acme", [EndpointSample(shape, "/v1/models")])
         try_activate(session, provider_id, candidate, Read(), origin="regenerated")
     assert active_version(fleet) == written
 
