@@ -1,7 +1,7 @@
 """What clients get, as OpenAPI shows it. What the values mean is in the comments on the tables."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -48,6 +48,7 @@ class ProviderResponse(ResponseModel):
 _TYPES: Mapping[str, Any] = {
     "ARRAY": list[str],
     "BIGINT": int,
+    "DATE": date,
     "DATETIME": datetime,
     "INTEGER": int,
     "JSONB": Json,
@@ -79,6 +80,10 @@ else:
         sample=(bool, Field(description="Whether its provider is one of the demo's samples.")),
         **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
         last_seen_at=(datetime | None, Field(description="Null for past moments: it is not kept.")),
+        successor_is_listed=(
+            bool | None,
+            Field(description="Whether the provider itself lists the successor now; null without a successor."),
+        ),
     )
 
 

@@ -233,7 +233,7 @@ def provider_freshness_sensor(
     name="webhook_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends what happened to the webhook, signed, once per event.",
+    description="Sends what happened, and which models end soon, to the webhook, signed, once per event.",
     metadata=documented(OPERATIONS),
 )
 def webhook_sensor(
@@ -241,12 +241,17 @@ def webhook_sensor(
 ) -> dg.SkipReason:
     """Requests no run. A failed delivery is retried at a later tick; an unusable setting fails the tick."""
     receiver = webhook.webhook()
+    now = datetime.now(UTC)
+    hour = now.strftime("%Y-%m-%dT%H")
     with provider_database.open() as database:
+        if context.cursor != hour:  # days pass without any sync
+            with database.session() as session:
+                sync.events.retiring_models(session, now=now)
+                session.commit()
+            context.update_cursor(hour)
         deliveries = [] if receiver is None else sync.webhook.deliver_due(database.session, receiver)
         with database.session() as session:
-            catalog.notifications.forget(
-                session, before=datetime.now(UTC) - KEEP_NOTIFICATIONS, waiting_too=receiver is None
-            )
+            catalog.notifications.forget(session, before=now - KEEP_NOTIFICATIONS, waiting_too=receiver is None)
             session.commit()
     for delivery in deliveries:
         context.log.info(

@@ -307,6 +307,22 @@ def test_the_webhook_sensor_sends_what_happened_once(
     assert "0 of 0" in tick(webhook_sensor, fleet, instance).skip_message
 
 
+def test_the_webhook_sensor_enqueues_once_which_models_end_soon(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme", listing(*CHAT_MODELS[:3]))
+    run_fleet(definitions(fleet.database.url), instance)
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider_model SET retires_on = current_date + 20 WHERE model_id = 'gpt-4o'"))
+        session.commit()
+    for _ in range(2):
+        tick(webhook_sensor, fleet, instance)
+        assert [each.kind for each in notifications_of(fleet)] == ["model_retiring", "models_changed"]
+
+
+def notifications_of(fleet: Fleet) -> list[catalog.notifications.Notification]:
+    with fleet.database.session() as session:
+        return catalog.notifications.find(session)
+
+
 def test_a_webhook_that_cannot_be_used_fails_the_tick(
     fleet: Fleet, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):

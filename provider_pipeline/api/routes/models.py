@@ -1,5 +1,6 @@
 """Models: of one provider or of all, now or at a past moment."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -37,6 +38,7 @@ class ModelFilters(BaseModel):
     modality: _Word | None = Field(default=None, description="As input or output.")
     max_input_price: _Price = None
     max_output_price: _Price = None
+    retires_before: date | None = Field(default=None, description="Models that are known to end before this day.")
     status: ModelStatus | Literal["all"] = "active"
     as_of: AwareDatetime | None = Field(default=None, description="The models as they were at this moment.")
     sort: Literal[
@@ -69,6 +71,7 @@ class ModelFilters(BaseModel):
             min_context=self.min_context,
             max_input_price=self.max_input_price,
             max_output_price=self.max_output_price,
+            retires_before=self.retires_before,
             order=order,
             descending=self.sort.startswith("-"),
         )
