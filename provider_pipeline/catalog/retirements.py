@@ -1,8 +1,8 @@
 """Models whose end is near: listed now, by the dates that their providers state."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -49,3 +49,14 @@ def retirements(
     if slugs is not None:
         query = query.where(provider.c.slug.in_(slugs))
     return [Retirement(**row) for row in session.execute(query).mappings()]
+
+
+def within_notice(session: Session, notice_days: Mapping[str, int], *, today: date) -> dict[str, tuple[str, ...]]:
+    """What ends within each provider's own number of days, as `model on day`, by slug; ends that are past as well."""
+    found: dict[str, list[str]] = {slug: [] for slug in notice_days}
+    if notice_days:
+        until = today + timedelta(days=max(notice_days.values()))
+        for end in retirements(session, until=until, slugs=notice_days):
+            if date.fromisoformat(end.retires_on) <= today + timedelta(days=notice_days[end.slug]):
+                found[end.slug].append(f"{end.model_id} on {end.retires_on}")
+    return {slug: tuple(ends) for slug, ends in found.items()}

@@ -1,12 +1,15 @@
 """Notices of models whose end is near."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, catalog
+from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.events import MODEL_RETIRING, retiring_models
+from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -73,3 +76,23 @@ def test_a_notice_says_which_model_ends_when_and_what_follows(acme: Fleet):
         "successor_model_id": None,
     }
     assert notice.event_key.isascii()
+
+
+def synced(fleet: Fleet, notice_days: int) -> tuple[str, ...] | None:
+    with fleet.database.session() as session:
+        thresholds = json.dumps({"retirement_notice_days": notice_days})
+        session.execute(text("UPDATE provider SET thresholds = CAST(:given AS jsonb)"), {"given": thresholds})
+        session.commit()
+        outcome = attempt_sync(session, "acme", client=ListingClient())
+        assert outcome.status == "synced"
+        return outcome.retiring
+
+
+def test_a_sync_names_the_models_that_end_within_the_providers_notice_though_the_listing_is_the_same(acme: Fleet):
+    day = datetime.now(UTC).date() + timedelta(days=20)
+    assert synced(acme, 0) is None
+    assert synced(acme, 30) == ()
+    ends_on(acme, day.isoformat())
+    assert synced(acme, 30) == (f"gpt-4o on {day}",)
+    assert synced(acme, 5) == ()
+    assert synced(acme, 0) is None
