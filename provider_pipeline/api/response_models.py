@@ -80,6 +80,10 @@ else:
         sample=(bool, Field(description="Whether its provider is one of the demo's samples.")),
         **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
         last_seen_at=(datetime | None, Field(description="Null for past moments: it is not kept.")),
+        successor_is_listed=(
+            bool | None,
+            Field(description="Whether the provider itself lists the successor now; null without a successor."),
+        ),
     )
 
 

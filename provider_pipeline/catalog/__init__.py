@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         prices as prices,
         providers as providers,
         raw_responses as raw_responses,
+        retirements as retirements,
         rule_decisions as rule_decisions,
         rule_versions as rule_versions,
         statements as statements,

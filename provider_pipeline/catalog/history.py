@@ -2,10 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, RowMapping, Select, Text, and_, cast, column, func, literal, or_, select, table, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    table,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.model_writes import Cause
@@ -30,6 +48,21 @@ def models_at(moment: datetime | None, slug: str | None) -> Any:
         return table("provider_model_current", *columns, column("last_seen_at", seen))
     past = func.provider_models_as_of(moment, cast(slug, Text)).table_valued(*columns, name="past")
     return select(past, cast(None, seen).label("last_seen_at")).subquery("past_models")
+
+
+def successor_is_listed(model: Any) -> ColumnElement[bool | None]:
+    """Whether the provider itself lists the successor that it advises now; NULL without a successor.
+
+    Args:
+        model: The columns of `models_at`.
+    """
+    successor = provider_model.alias("successor")
+    is_listed = exists().where(
+        successor.c.provider_id == model.provider_id,
+        successor.c.model_id == model.successor_model_id,
+        successor.c.status == "active",
+    )
+    return case((model.successor_model_id.is_(None), null()), else_=is_listed).label("successor_is_listed")
 
 
 @dataclass(frozen=True)
@@ -59,6 +92,7 @@ def list_models(
     as_of: datetime | None = None,
     status: str | None = None,
     capability: str | None = None,
+    retires_before: date | None = None,
 ) -> list[dict[str, Any]]:
     """Models by provider and id, now or at a past moment.
 
@@ -66,10 +100,12 @@ def list_models(
         as_of: None for now; only then rows have `last_seen_at`.
         status: active, missing or removed.
         capability: Only models known to have it.
+        retires_before: Only models that are known to end before this day.
     """
     source = models_at(as_of, slug)
     shown = ["slug", *SHOWN_COLUMNS, *(["last_seen_at"] if as_of is None else [])]
-    query = select(*(source.c[name] for name in shown)).order_by(source.c.slug, source.c.model_id.collate("C"))
+    columns = [*(source.c[name] for name in shown), successor_is_listed(source.c)]
+    query = select(*columns).order_by(source.c.slug, source.c.model_id.collate("C"))
     if slug is not None:
         query = query.where(source.c.slug == slug)
     if model_id is not None:
@@ -78,6 +114,8 @@ def list_models(
         query = query.where(source.c.status == status)
     if capability is not None:
         query = query.where(source.c.capabilities[capability].as_boolean())
+    if retires_before is not None:
+        query = query.where(source.c.retires_on < retires_before.isoformat())
     return [dict(row) for row in session.execute(query).mappings()]
 
 

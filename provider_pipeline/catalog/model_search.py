@@ -5,14 +5,14 @@ shift nothing. Ties are sorted by provider and model id in the database's own co
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.history import models_at
+from provider_pipeline.catalog.history import models_at, successor_is_listed
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 from provider_pipeline.rules.prices import USD, usual_unit
@@ -20,7 +20,7 @@ from provider_pipeline.rules.prices import USD, usual_unit
 Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
-_SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at")
+_SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at", "successor_is_listed")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class ModelQuery:
         priced: Components that all have a known price.
         max_prices: Components with the largest amount in USD per their usual unit, below the first tier; models with an
             unknown price, or one in another unit or currency, are left out.
+        retires_before: Models that end before this day; those without a known end are left out.
         order: Models without a value come last in either direction.
     """
 
@@ -65,6 +66,7 @@ class ModelQuery:
     max_output_price: float | None = None
     priced: tuple[str, ...] = ()
     max_prices: tuple[tuple[str, float], ...] = ()
+    retires_before: date | None = None
     order: Order = "model_id"
     descending: bool = False
 
@@ -74,7 +76,7 @@ class ModelPage:
     """One page of models.
 
     Attributes:
-        models: `provider`, `SHOWN_COLUMNS`, and `last_seen_at`, which is None for the past.
+        models: `provider`, `SHOWN_COLUMNS`, `last_seen_at`, which is None for the past, and `successor_is_listed`.
         last: The key to continue after; None on the last page.
     """
 
@@ -86,7 +88,7 @@ def search(session: Session, query: ModelQuery, *, limit: int, after: ModelKey |
     """One page of models, starting after the key `after`."""
     source = models_at(query.as_of, None if query.provider is None else query.provider.slug)
     ordered = source.c[query.order]
-    shown = [source.c.slug, *(source.c[name] for name in _SHOWN[1:])]
+    shown = [source.c.slug, *(source.c[name] for name in _SHOWN[1:-1]), successor_is_listed(source.c)]
     value = cast(None if query.order == "model_id" else ordered, Text)
     statement = (
         select(*shown, source.c.provider_id.label("key_provider_id"), value.label("key_value"))
@@ -130,6 +132,8 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
         conditions.append(or_(*(literal(query.modality) == any_(modalities) for modalities in either)))
     if query.min_context is not None:
         conditions.append(model.context_length >= query.min_context)
+    if query.retires_before is not None:
+        conditions.append(model.retires_on < query.retires_before.isoformat())
     for most, price in ((query.max_input_price, model.input_price), (query.max_output_price, model.output_price)):
         if most is not None:
             conditions.append(price <= most)

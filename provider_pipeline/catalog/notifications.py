@@ -147,11 +147,14 @@ def find(session: Session, *, undelivered_only: bool = False, limit: int = 100) 
 def forget(session: Session, *, before: datetime, waiting_too: bool) -> int:
     """Delete notifications created before a time that were delivered or given up; returns their number.
 
+    One about a day (`retires_on` in its payload) stays until that is as long ago: else it would be news again.
+
     Args:
         waiting_too: Also undelivered ones, where no webhook is configured.
     """
     table = notification.c
-    statement = delete(notification).where(table.created_at < before)
+    about = func.coalesce(table.payload["retires_on"].astext, "")
+    statement = delete(notification).where(table.created_at < before, about < before.date().isoformat())
     if not waiting_too:
         statement = statement.where(table.next_attempt_at.is_(None))
     deleted = statement.returning(table.id).cte("deleted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import typer
@@ -30,7 +31,8 @@ from provider_pipeline.cli.parameters import (
 app = typer.Typer(help="The models.", no_args_is_help=True)
 
 _STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
-_COLUMNS = ("provider", "model", "status", "family", *MODEL_NUMBERS, "capabilities", "set by people")
+_ENDS = ("retires on", "successor")
+_COLUMNS = ("provider", "model", "status", "family", *MODEL_NUMBERS, "capabilities", *_ENDS, "set by people")
 
 ModelStatus = Literal["active", "missing", "removed"]
 
@@ -41,14 +43,21 @@ def list_models(
     as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
     status: Annotated[ModelStatus | None, typer.Option(help="Only models of this status.")] = None,
     capability: Annotated[str | None, typer.Option(help="Only models that have this capability.")] = None,
+    ends_within: Annotated[
+        str | None, typer.Option(help="Only models whose end is known and near: a span such as 60d, or the last day.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the models of one provider or of all, as they are or as they were."""
     moment = optional_moment(as_of)
+    last = optional_moment(ends_within, direction="ahead")
+    retires_before = None if last is None else last.date() + timedelta(days=1)
     with catalog.database.open_catalog() as database, database.session() as session:
         if slug is not None:
             catalog.providers.get(session, slug)
-        found = catalog.history.list_models(session, slug=slug, as_of=moment, status=status, capability=capability)
+        found = catalog.history.list_models(
+            session, slug=slug, as_of=moment, status=status, capability=capability, retires_before=retires_before
+        )
         samples = catalog.providers.sample_slugs(session)
     found = [{**model, "sample": model["slug"] in samples} for model in found]
     if as_json:
@@ -65,6 +74,8 @@ def list_models(
     left_out = {"provider"} if slug is not None else set()
     if not any(model["overridden_fields"] for model in found):
         left_out.add("set by people")
+    if ends_within is None:
+        left_out.update(_ENDS)
     shown = [position for position, name in enumerate(_COLUMNS) if name not in left_out]
     rows = ([cells[position] for position in shown] for cells in map(_model_cells, found))
     draw(table(title, [_COLUMNS[position] for position in shown], rows, right=MODEL_NUMBERS))
@@ -94,5 +105,11 @@ def _model_cells(model: dict[str, Any]) -> tuple[Any, ...]:
         Text(status, style=_STYLES[model["status"]]),
         model["family"],
         *model_cells(model),
+        model["retires_on"],
+        model["successor_model_id"] if model["successor_is_listed"] in (None, True) else _unverified(model),
         " ".join(model["overridden_fields"]),
     )
+
+
+def _unverified(model: dict[str, Any]) -> Text:
+    return Text(f"{model['successor_model_id']} (not listed here)", style="dim")

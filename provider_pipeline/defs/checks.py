@@ -83,6 +83,13 @@ OVERRIDES_ARE_NEEDED = _spec(
     "overrides_are_needed", TABLE, "No manual override repeats what the provider's own listing says by now."
 )
 
+NO_MODEL_RETIRES_SOON = _spec(
+    "no_model_retires_soon",
+    TABLE,
+    "No listed model ends within the provider's retirement_notice_days; passes where that is 0, the default.",
+    page="docs/rules.md#dates-and-facts",
+)
+
 CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
     LISTING_WAS_FETCHED,
     RULE_EXTRACTS_MODELS,
@@ -90,6 +97,7 @@ CHECK_SPECS: Sequence[dg.AssetCheckSpec] = (
     CAPABILITIES_ARE_COVERED,
     PROVIDER_IS_FRESH,
     OVERRIDES_ARE_NEEDED,
+    NO_MODEL_RETIRES_SOON,
 )
 
 
@@ -139,6 +147,8 @@ def evaluations(outcome: sync.outcome.SyncOutcome, now: datetime) -> Iterator[dg
                 "those of a set, in its file",
             },
         )
+    if outcome.retiring is not None:
+        yield retirement(outcome.slug, outcome.retiring)
     yield freshness(outcome.slug, outcome.last_success_at, now, failures=outcome.consecutive_failures)
 
 
@@ -190,6 +200,21 @@ def freshness(slug: str, last: datetime | None, now: datetime, *, failures: int)
             "actual": last.isoformat(timespec="seconds") if last else "never synced",
             "consecutive_failures": str(failures),
             "recovery": "look at the provider's other checks; if none ran, check that the schedule and the daemon run",
+        },
+    )
+
+
+def retirement(slug: str, retiring: Sequence[str]) -> dg.AssetCheckEvaluation:
+    """Whether no listed model ends within the provider's notice; like `freshness`, it can change without any run."""
+    return _evaluation(
+        NO_MODEL_RETIRES_SOON,
+        slug,
+        passed=not retiring,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "expected": "no listed model that ends within the provider's notice",
+            "actual": f"{len(retiring)} end: {', '.join(retiring[:MAX_ISSUES])}" if retiring else "none",
+            "recovery": f"move to their successors: provider-pipeline models list {slug} --ends-within 90d",
         },
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from provider_pipeline import catalog, sync
-from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness
+from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, retirement
 from provider_pipeline.defs.digest import missing_days
 from provider_pipeline.defs.events import marked
 from provider_pipeline.defs.jobs import UNFINISHED
@@ -198,7 +198,7 @@ def _request(session: "Session", failure: _Failure) -> dg.RunRequest | None:
     name="provider_freshness_sensor",
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Fails provider_is_fresh for a provider without a recent success, even when no run happens at all.",
+    description="Fails provider_is_fresh and no_model_retires_soon when their time has come, even when no run happens.",
     metadata=documented(OPERATIONS),
 )
 def provider_freshness_sensor(
@@ -206,34 +206,47 @@ def provider_freshness_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Records when a provider goes stale, when its failures make that an error, and when it is fresh again.
 
+    The same for models that end within the provider's notice.
+
     A sync without other news records nothing, so it cannot end the staleness itself.
     """
     cursor = context.cursor or ""
     reported: dict[str, str] = json.loads(cursor) if cursor.startswith("{") else {}
     now = datetime.now(UTC)
     with provider_database.open() as database, database.session() as session:
-        evaluated = {
-            slug: freshness(slug, last.at, now, failures=last.consecutive_failures)
+        evaluated = [
+            freshness(slug, last.at, now, failures=last.consecutive_failures)
             for slug, last in sorted(catalog.sync_state.last_successes(session).items())
+        ]
+        notice = {
+            each.slug: days
+            for each in catalog.providers.list_providers(session)
+            if (days := each.thresholds.get("retirement_notice_days"))
         }
+        retiring = catalog.retirements.within_notice(session, notice, today=now.date())
+        evaluated += [retirement(slug, ends) for slug, ends in retiring.items()]
         samples = catalog.providers.sample_slugs(session)
-    stale = {slug: each.severity.value for slug, each in evaluated.items() if not each.passed}
-    if stale == reported:
-        return dg.SkipReason(f"{len(stale)} stale providers, all reported")
+    failing = {_key(each): f"{each.severity.value} {each.description}" for each in evaluated if not each.passed}
+    if failing == reported:
+        return dg.SkipReason(f"{len(failing)} failing checks, all reported")
     news = [
         event
-        for slug, each in evaluated.items()
-        if stale.get(slug) != reported.get(slug)
-        for event in marked([each], sample=slug in samples)
+        for each in evaluated
+        if failing.get(_key(each)) != reported.get(_key(each))
+        for event in marked([each], sample=each.partition in samples)
     ]
-    return dg.SensorResult(asset_events=news, cursor=json.dumps(stale))
+    return dg.SensorResult(asset_events=news, cursor=json.dumps(failing))
+
+
+def _key(evaluation: dg.AssetCheckEvaluation) -> str:
+    return f"{evaluation.partition} {evaluation.check_name}"
 
 
 @dg.sensor(
     name="webhook_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends what happened to the webhook, signed, once per event.",
+    description="Sends what happened, and which models end soon, to the webhook, signed, once per event.",
     metadata=documented(OPERATIONS),
 )
 def webhook_sensor(
@@ -241,12 +254,17 @@ def webhook_sensor(
 ) -> dg.SkipReason:
     """Requests no run. A failed delivery is retried at a later tick; an unusable setting fails the tick."""
     receiver = webhook.webhook()
+    now = datetime.now(UTC)
+    hour = now.strftime("%Y-%m-%dT%H")
     with provider_database.open() as database:
+        if context.cursor != hour:  # days pass without any sync
+            with database.session() as session:
+                sync.events.retiring_models(session, now=now)
+                session.commit()
+            context.update_cursor(hour)
         deliveries = [] if receiver is None else sync.webhook.deliver_due(database.session, receiver)
         with database.session() as session:
-            catalog.notifications.forget(
-                session, before=datetime.now(UTC) - KEEP_NOTIFICATIONS, waiting_too=receiver is None
-            )
+            catalog.notifications.forget(session, before=now - KEEP_NOTIFICATIONS, waiting_too=receiver is None)
             session.commit()
     for delivery in deliveries:
         context.log.info(

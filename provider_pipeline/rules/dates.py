@@ -1,10 +1,12 @@
 """Reads dates as listings write them: dates, times, months, and seconds or milliseconds since 1970."""
 
+import functools
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.values import BadValueError, json_type
 
 _MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
@@ -16,30 +18,56 @@ _MILLISECONDS: Final = 1e11
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS: Final = range(1990, 2101)
 _MAX_TEXT: Final = 64
+_DAY_KEYS: Final = ("year", "month", "day")
 
 
 def read_date(value: Any) -> str | None:
-    """A date as `YYYY-MM-DD`, in UTC; a month is its first day. None if it is blank or zero.
+    """A date as `YYYY-MM-DD`, in UTC; a month is its first day. None if it is blank, zero, or says that there is none.
 
     Raises:
         BadValueError: It is not a date, or none of a model's.
     """
+    found = read_moment(value)
+    return None if found is None else found.date().isoformat()
+
+
+def read_time(value: Any) -> str | None:
+    """As `read_date`, with the time of day: `2026-03-01T12:00:00Z`. A date without one is its midnight."""
+    found = read_moment(value)
+    return None if found is None else found.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def read_moment(value: Any) -> datetime | None:
+    """The moment that `read_date` and `read_time` write."""
     if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
         return None
-    found = _written(value.strip()) if isinstance(value, str) and len(value) <= _MAX_TEXT else _since_1970(value)
+    if isinstance(value, str):
+        found = _written(value.strip()) if len(value) <= _MAX_TEXT else None
+    elif isinstance(value, dict):
+        found = _of_parts(value)
+    else:
+        found = _since_1970(value)
     if found is None:
         raise BadValueError("not_a_date", f"the date is a JSON {json_type(value)} that is not a date")
+    if found.year in _no_date():
+        return None
     if found.year not in _YEARS:
         raise BadValueError("implausible_date", f"the year is not in {_YEARS.start} to {_YEARS.stop - 1}")
-    return found.isoformat()
+    return found
 
 
-def _written(text: str) -> date | None:
+@functools.cache
+def _no_date() -> frozenset[int]:
+    return frozenset(read_table("dates.toml")["no_date"])
+
+
+@functools.lru_cache(maxsize=4096)
+def _written(text: str) -> datetime | None:
     try:
         if found := _MONTH.fullmatch(text):
-            return date(int(found[1]), int(found[2]), 1)
+            return datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC)
         if found := _DAY.fullmatch(text) or _COMPACT.fullmatch(text):
-            return date(int(found[1]), int(found[2]), int(found[3]))
+            return datetime(int(found[1]), int(found[2]), int(found[3]), tzinfo=UTC)
         if _SECONDS.fullmatch(text):
             return _since_1970(float(text))
         return _moment(text)
@@ -47,28 +75,41 @@ def _written(text: str) -> date | None:
         return None
 
 
-def _since_1970(value: Any) -> date | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def _of_parts(parts: dict[str, Any]) -> datetime | None:
+    """The date of an object such as `{"year": 2026, "month": 3, "day": 1}`, as Google's APIs write it."""
+    if set(parts) != {*_DAY_KEYS} or any(type(number) is not int for number in parts.values()):
         return None
-    seconds = value / 1_000 if abs(value) >= _MILLISECONDS else value
     try:
-        return (_EPOCH + timedelta(seconds=seconds)).date()
+        return datetime(parts["year"], parts["month"], parts["day"], tzinfo=UTC)
     except (OverflowError, ValueError):
         return None
 
 
-def _moment(text: str) -> date | None:
-    """The day, in UTC, of a written time or of a date with the month's name."""
+def _since_1970(value: Any) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    seconds = value / 1_000 if abs(value) >= _MILLISECONDS else value
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    """A written time, or a date with the month's name."""
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         for form in _NAMED_FORMATS:
             try:
-                return datetime.strptime(text, form).date()  # noqa: DTZ007  # a day, not an instant
+                return datetime.strptime(text, form).replace(tzinfo=UTC)
             except ValueError:
                 continue
         try:
             moment = parsedate_to_datetime(text)
         except ValueError:
             return None
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:  # the first or the last hours of the calendar
+        return moment.replace(tzinfo=UTC)

@@ -11,6 +11,7 @@ from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model, i
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled, leading_keys
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
+from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.prices import (
     CURRENCY_FIELD,
@@ -30,7 +31,6 @@ from provider_pipeline.rules.values import (
     json_type,
     read_id,
     read_limit,
-    read_metadata,
     read_modalities,
     read_text,
 )
@@ -129,9 +129,8 @@ class ItemReader:
         self._columns = [(column, get, readers[column]) for column, get in _present(fields, *readers)]
         self._prices = PriceReader(fields, endpoint.units, currency=endpoint.currency, largest=thresholds.max_price)
         columns = {*FIELD_COLUMNS.values(), CURRENCY_FIELD}
-        self._metadata = _present(
-            fields, *(name for name in fields if name not in columns and price_field(name) is None)
-        )
+        facts = (name for name in fields if name not in columns and price_field(name) is None)
+        self._metadata = [(name, get, metadata_reader(name)) for name, get in _present(fields, *facts)]
 
     def items(self, document: Any) -> list[Any] | None:
         """The items that the selector finds on a page; None if it finds no list.
@@ -218,10 +217,10 @@ class ItemReader:
                         self._set_aside(model_id, error, column, value)
             column = "prices"
             prices = self._prices.read(item, work, partial(self._set_aside, model_id))
-            for column, get in self._metadata:
+            for column, get, read_fact in self._metadata:
                 if (value := get(item, work)) is not None:
                     try:
-                        kept = read_metadata(value, work)
+                        kept = read_fact(value, work)
                     except BadValueError as error:
                         self._set_aside(model_id, error, column, value)
                     else:

@@ -23,6 +23,12 @@ def capability_names() -> tuple[str, ...]:
 
 
 @functools.cache
+def nameable_capabilities() -> frozenset[str]:
+    """The capabilities that a model's name can state; the others are stated by listings only."""
+    return frozenset(capability_names()) - set(read_table("capabilities.toml")["by_evidence"])
+
+
+@functools.cache
 def purpose_names() -> frozenset[str]:
     """The capabilities that say what a model is for."""
     return frozenset(read_table("capabilities.toml")["purposes"])

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.ids import family_patterns, normalise_id
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.matching import NamePatterns, capability_names, contradicts
+from provider_pipeline.rules.matching import NamePatterns, capability_names, contradicts, nameable_capabilities
 from provider_pipeline.rules.mining_limits import MIN_PRECISION, MIN_SUPPORT
 
 _HOLD_OUT: Final = 4
@@ -229,7 +229,7 @@ def contradicted_facts(facts: Iterable[Fact]) -> list[str]:
     found = []
     said: dict[tuple[str, str], bool] = {}
     for fact in facts:
-        if fact.capability not in capability_names():
+        if fact.capability not in nameable_capabilities():
             found.append(f"{fact.model_id}: {fact.capability} is no known capability")
         if said.setdefault((fact.model_id, fact.capability), fact.has) is not fact.has:
             found.append(f"{fact.model_id}: two facts about {fact.capability}")

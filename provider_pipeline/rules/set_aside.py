@@ -5,10 +5,13 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.metadata import NOT_OF_TYPE
 from provider_pipeline.rules.rows import FILLED, Profile
 from provider_pipeline.rules.values import NO_LIMIT
 
 _MAX_ISSUES: Final = 20
+_HARMLESS: Final = (NO_LIMIT, NOT_OF_TYPE)
+"""Reasons that never hold a listing."""
 
 
 class SetAside(NamedTuple):
@@ -56,13 +59,17 @@ class SetAsideValues:
             if reason == NO_LIMIT:
                 yield _no_limits(column, count, self._first[column, reason, detail])
                 continue
-            held = total / among > allowed and (total > max(1, few * items) or (total == items and column in before))
+            held = (
+                reason != NOT_OF_TYPE
+                and total / among > allowed
+                and (total > max(1, few * items) or (total == items and column in before))
+            )
             yield issue(
                 reason,
                 "error" if held else "warning",
                 f"{count} of {among} values of {column} were set aside: {detail}",
                 expected=f"at most {allowed:.0%} of the column's values set aside",
-                actual=f"{total / among:.1%}",
+                actual=f"{max(count, total) / among:.1%}",
                 sample=self._first[column, reason, detail],
                 recovery=REGENERATE if held else "The models are kept without these values.",
             )
@@ -71,7 +78,7 @@ class SetAsideValues:
         """The values set aside and all values, by column; of metadata, the items stand for all values."""
         totals = Counter[str]()
         for (column, reason, _), count in self._counts.items():
-            totals[column] += 0 if reason == NO_LIMIT else count
+            totals[column] += 0 if reason in _HARMLESS else count
         return {
             column: (count, count + profile.filled.get(column, 0) if column in FILLED else items)
             for column, count in totals.items()

@@ -53,4 +53,7 @@ class Thresholds(BaseModel):
     max_violations_share: float = Field(
         0.5, ge=0, le=1, description="Models that may break an invariant, such as an output limit above the context."
     )
+    retirement_notice_days: int = Field(
+        0, ge=0, le=3650, description="Days ahead in which a model's end fails no_model_retires_soon; 0 for never."
+    )
     min_coverage: float = Field(0.5, ge=0, le=1, description="Models with a known capability; below, a warning.")

@@ -3,11 +3,13 @@
 Its key is unique for ever, so that an event reported twice is enqueued once. `webhook.py` sends what is enqueued.
 """
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
+from provider_pipeline.rules.rows import digest_of
 
 MODELS_CHANGED = "models_changed"
 """A sync wrote rows."""
@@ -17,6 +19,9 @@ RULE_REPAIRED = "rule_repaired"
 """A task was answered with a rule that is now active."""
 TASK_NEEDS_REVIEW = "task_needs_review"
 """A task was answered, and a person must decide."""
+MODEL_RETIRING = "model_retiring"
+"""A model that is listed has `NOTICE_DAYS` or fewer days left."""
+NOTICE_DAYS: Final = (7, 30, 90)
 DAILY_DIGEST = "daily_digest"
 """The changes of a day."""
 
@@ -29,3 +34,29 @@ def daily_digest(session: Session, digest: catalog.digest.ChangeDigest, *, now: 
             session, [catalog.notifications.News(key, DAILY_DIGEST, digest.to_json())], now=now
         )
     )
+
+
+def retiring_models(session: Session, *, now: datetime) -> int:
+    """Enqueues a notice for each listed model whose end is near, once per date and number of days; returns how many.
+
+    A date that a provider moves gives new notices.
+    """
+    today = now.date()
+    near = catalog.retirements.retirements(session, after=today, until=today + timedelta(days=max(NOTICE_DAYS)))
+    news = []
+    for end in near:
+        days = (date.fromisoformat(end.retires_on) - today).days
+        notice = min(each for each in NOTICE_DAYS if days <= each)
+        # A digest, as the key is sent in a header, and ids hold any character.
+        what = digest_of([end.model_id, end.retires_on])[:16]
+        payload = {
+            "provider": end.slug,
+            "model_id": end.model_id,
+            "retires_on": end.retires_on,
+            "days_left": days,
+            "notice_days": notice,
+            "successor_model_id": end.successor_model_id,
+        }
+        key = f"{MODEL_RETIRING}:{end.slug}:{what}:{notice}"
+        news.append(catalog.notifications.News(key, MODEL_RETIRING, payload, end.provider_id))
+    return len(catalog.notifications.enqueue(session, news, now=now))

@@ -113,6 +113,7 @@ def _load_unchanged(
         for each in loaded
     ]
     recorded = catalog.sync_state.record_repeats(session, syncs, token=locks.token, now=now)
+    loaded = _with_retirements(session, loaded, now)
     session.commit()
     return [each for each in loaded if each.provider_id in recorded]
 
@@ -140,6 +141,7 @@ def _load_rest(
         loaded = _written(session, loaded, now)
     loaded += [Loaded(each, _failed_outcome(each)) for each in ours if each.error is not None]
     loaded = [_finished(each, keep=keep, now=now) for each in loaded]
+    loaded = _with_retirements(session, loaded, now)
     if keep == "all":
         _record(session, loaded, now)
     catalog.raw_responses.prune(session, *(each.provider_id for each in loaded if each.outcome.listing_changed))
@@ -276,6 +278,14 @@ def _with_counts(session: Session, outcome: SyncOutcome, written: Written) -> Sy
         found = catalog.model_overrides.caught_up(session, outcome.slug)
         caught_up = tuple(f"{each.model_id} {each.field}" for each in found)
     return replace(outcome, **counts, capability_coverage=written.capability_coverage, caught_up=caught_up)
+
+
+def _with_retirements(session: Session, loaded: Sequence[Loaded], now: datetime) -> list[Loaded]:
+    """The loaded listings, with the models that end soon where a provider asks for notice."""
+    notice = {each.slug: each.listing.thresholds.retirement_notice_days for each in loaded}
+    synced = {each.slug: notice[each.slug] for each in loaded if each.outcome.status == "synced" and notice[each.slug]}
+    found = catalog.retirements.within_notice(session, synced, today=now.date())
+    return [replace(each, outcome=replace(each.outcome, retiring=found.get(each.slug))) for each in loaded]
 
 
 def _record(session: Session, loaded: Sequence[Loaded], now: datetime) -> None:

@@ -92,6 +92,7 @@ class SyncOutcome:
         capability_coverage: Share of the models with at least one capability known to be true, 0 to 1.
         consecutive_failures: Attempts in a row that did not succeed, this one included.
         min_coverage: The provider's bound for `capability_coverage`.
+        retiring: Listed models that end within the provider's notice, as `model on day`; None without a notice.
         caught_up: Overrides that the listing itself now agrees with, as `model field`; None without overrides.
         seconds: Wall time of the attempt.
         dry_run: Whether everything was rolled back.
@@ -127,6 +128,7 @@ class SyncOutcome:
     consecutive_failures: int = 0
     min_coverage: float = Thresholds.model_fields["min_coverage"].default
     caught_up: tuple[str, ...] | None = None
+    retiring: tuple[str, ...] | None = None
     seconds: float = 0.0
     dry_run: bool = False
 

@@ -1,5 +1,8 @@
+from datetime import date
+
 import pytest
 
+from provider_pipeline.catalog.history import list_models
 from provider_pipeline.catalog.model_search import ModelQuery, models_state, search
 from provider_pipeline_tests.catalog.builders import FULL, NOON, model, record_success
 
@@ -31,6 +34,8 @@ def find(session, write):
         ({"modality": "image"}, ["a", "b"]),
         ({"min_context": 10_000}, ["b"]),
         ({"max_input_price": 1.5}, ["b"]),
+        ({"retires_before": date(2026, 8, 1)}, ["a", "b"]),
+        ({"retires_before": date(2026, 7, 31)}, []),
         ({"status": "missing"}, []),
         ({"order": "input_price"}, ["b", "a", "c"]),
         ({"order": "input_price", "descending": True}, ["a", "b", "c"]),
@@ -59,3 +64,15 @@ def test_the_state_changes_with_every_sync_and_only_then(session, provider, writ
     assert models_state(session, provider) == before
     record_success(session, provider.id, now=NOON, rule_version=1, result={})
     assert models_state(session, provider) != before
+
+
+def test_a_successor_that_the_provider_does_not_list_is_kept_and_marked(session, write):
+    write([model("old", successor_model_id="new"), model("older", successor_model_id="elsewhere"), model("new")])
+    found = {each["model_id"]: each for each in search(session, ModelQuery(), limit=10).models}
+    said = {name: (each["successor_model_id"], each["successor_is_listed"]) for name, each in found.items()}
+    assert said == {"old": ("new", True), "older": ("elsewhere", False), "new": (None, None)}
+    assert {each["model_id"]: each["successor_is_listed"] for each in list_models(session)} == {
+        "old": True,
+        "older": False,
+        "new": None,
+    }

@@ -1,8 +1,9 @@
 """`provider-pipeline models` and `overrides`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from provider_pipeline_tests.cli.conftest import CommandLine, sync_acme
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
@@ -21,6 +22,21 @@ def test_models_are_listed_as_they_are_and_as_they_were(run: CommandLine, acme: 
     assert run("models", "list", "--as-of", "2d", "--json").json == []
     drawn = run("models", "list").out
     assert all(shown in drawn for shown in ("all providers: 5 model(s)", "acme", "gpt-4o", "200,000", "missing"))
+
+
+def test_models_that_end_soon_are_listed_with_their_successors(run: CommandLine, acme: Fleet):
+    day = datetime.now(UTC).date() + timedelta(days=20)
+    with acme.database.session() as session:
+        ends = "UPDATE provider_model SET retires_on = :day, successor_model_id = 'gpt-9' WHERE model_id = 'gpt-4o'"
+        session.execute(text(ends), {"day": day})
+        session.commit()
+    (model,) = run("models", "list", "--ends-within", "20d", "--json").json
+    assert (model["model_id"], model["retires_on"]) == ("gpt-4o", day.isoformat())
+    assert run("models", "list", "--ends-within", "19d", "--json").json == []
+    drawn = run("models", "list", "acme", "--ends-within", day.isoformat()).out
+    assert day.isoformat() in drawn
+    assert "gpt-9" in drawn
+    assert "retires on" not in run("models", "list", "acme").out
 
 
 def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: CommandLine, acme: Fleet):

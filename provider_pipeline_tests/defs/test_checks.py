@@ -44,7 +44,15 @@ def test_a_failed_fetch_says_what_to_do():
 
 
 OUTCOMES = [
-    SyncOutcome("acme", "synced", models=3, capability_coverage=0.5, caught_up=("a family",), last_success_at=NOW),
+    SyncOutcome(
+        "acme",
+        "synced",
+        models=3,
+        capability_coverage=0.5,
+        caught_up=("a",),
+        retiring=("a on 2026-12-01",),
+        last_success_at=NOW,
+    ),
     SyncOutcome("acme", "blocked", issues=({"type": "x", "severity": "error", "message": "m", "recovery": "r"},)),
     SyncOutcome("acme", "failed", reason="down", error=ListingUnreachableError("down", stage="name")),
 ]
@@ -76,3 +84,16 @@ def test_a_check_that_was_not_reached_is_a_warning_with_the_reason():
 
 def test_a_check_without_anything_to_check_passes():
     assert all(each.passed for each in unreached("acme", [], None))
+
+
+@pytest.mark.parametrize(("retiring", "passed"), [((), True), (("a on 2026-12-01",), False)])
+def test_a_models_end_within_the_providers_notice_is_a_warning_that_names_it(retiring: tuple[str, ...], passed: bool):
+    outcome = SyncOutcome("acme", "synced", models=1, retiring=retiring, last_success_at=NOW)
+    (found,) = [each for each in evaluations(outcome, NOW) if each.check_name == "no_model_retires_soon"]
+    assert (found.passed, found.severity) == (passed, dg.AssetCheckSeverity.WARN)
+    assert all(each in found.description for each in retiring)
+
+
+def test_the_check_of_ends_is_off_by_default():
+    names = {each.check_name for each in evaluations(OUTCOMES[1], NOW)}
+    assert "no_model_retires_soon" not in names

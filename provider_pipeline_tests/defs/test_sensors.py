@@ -1,5 +1,6 @@
 """The sensors, on a real Dagster instance and a real catalogue."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -305,6 +306,46 @@ def test_the_webhook_sensor_sends_what_happened_once(
     monkeypatch.setenv("PROVIDER_PIPELINE_WEBHOOK_SECRET", "whsec_" + "a" * 43 + "=")
     assert "1 of 1 notifications were delivered" in tick(webhook_sensor, fleet, instance).skip_message
     assert "0 of 0" in tick(webhook_sensor, fleet, instance).skip_message
+
+
+def test_the_webhook_sensor_enqueues_once_which_models_end_soon(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme", listing(*CHAT_MODELS[:3]))
+    run_fleet(definitions(fleet.database.url), instance)
+    with fleet.database.session() as session:
+        session.execute(text("UPDATE provider_model SET retires_on = current_date + 20 WHERE model_id = 'gpt-4o'"))
+        session.commit()
+    for _ in range(2):
+        tick(webhook_sensor, fleet, instance)
+        assert [each.kind for each in notifications_of(fleet)] == ["model_retiring", "models_changed"]
+
+
+def test_the_end_of_a_model_fails_its_check_without_a_run_and_only_where_notice_is_asked_for(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    fleet.add("acme", listing(*CHAT_MODELS[:3]))
+    run_fleet(definitions(fleet.database.url), instance)
+
+    def ticked(days: int, ends_in: int, cursor: str | None):
+        given = {"days": json.dumps({"retirement_notice_days": days}), "end": ends_in}
+        with fleet.database.session() as session:
+            session.execute(text("UPDATE provider SET thresholds = CAST(:days AS jsonb)"), given)
+            session.execute(text("UPDATE provider_model SET retires_on = current_date + CAST(:end AS integer)"), given)
+            session.commit()
+        result = tick(provider_freshness_sensor, fleet, instance, cursor)
+        events = result.asset_events if isinstance(result, dg.SensorResult) else []
+        return [(each.check_name, each.passed) for each in events], getattr(result, "cursor", None) or cursor
+
+    off, cursor = ticked(0, 20, None)
+    soon, cursor = ticked(30, 20, cursor)
+    again, cursor = ticked(30, 20, cursor)
+    later, cursor = ticked(30, 40, cursor)
+    assert (off, again) == ([], [])
+    assert (soon, later) == ([("no_model_retires_soon", False)], [("no_model_retires_soon", True)])
+
+
+def notifications_of(fleet: Fleet) -> list[catalog.notifications.Notification]:
+    with fleet.database.session() as session:
+        return catalog.notifications.find(session)
 
 
 def test_a_webhook_that_cannot_be_used_fails_the_tick(

@@ -134,12 +134,12 @@ FORMS: dict[str, tuple[Any, dict[str, dict[str, Any]]]] = {
             "last_id": "claude-haiku-2",
         },
         {
-            "claude-opus-9": {"context_length": 200000, "status": "active", "retirement": None, "reasoning": True},
+            "claude-opus-9": {"context_length": 200000, "lifecycle": "active", "retires_on": None, "reasoning": True},
             "claude-haiku-2": {
                 "max_output_tokens": 8192,
-                "status": "deprecated",
-                "deprecation": "2026-08-01T00:00:00Z",
-                "retirement": "2027-02-01T00:00:00Z",
+                "lifecycle": "deprecated",
+                "deprecated_on": "2026-08-01",
+                "retires_on": "2027-02-01",
                 "reasoning": False,
                 "vision": True,
                 "structured_output": False,
@@ -154,7 +154,7 @@ FORMS: dict[str, tuple[Any, dict[str, dict[str, Any]]]] = {
                 {"id": "gpt-4", "object": "model", "created": 2, "owned_by": "openai", "shutdown_date": "2027-03-31"},
             ],
         },
-        {"gpt-5": {"deprecation": None}, "gpt-4": {"deprecation": "2027-03-31", "owned_by": "openai"}},
+        {"gpt-5": {"retires_on": None}, "gpt-4": {"retires_on": "2027-03-31", "owned_by": "openai"}},
     ),
     "together": (
         {

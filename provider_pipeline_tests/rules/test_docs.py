@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from provider_pipeline.rules import language, limits, patterns, work
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.thresholds import Thresholds
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -68,3 +69,17 @@ def test_the_documented_limits_of_a_rules_work_are_those_of_the_code():
         work.KEPT_BYTES >> 20,
         language.MAX_JOINED,
     ]
+
+
+def names_after(marker):
+    _, _, rest = DOCUMENT.partition(f"<!-- {marker} -->\n\n")
+    return re.findall(r"^\| `(\w+)` \| (\S+)", rest.partition("\n\n")[0], re.MULTILINE)
+
+
+def test_the_documented_facts_and_their_types_are_those_of_the_data():
+    keys = read_table("fields.toml")["metadata"]
+    assert names_after("facts") == [(key, entry["type"]) for key, entry in keys.items()]
+
+
+def test_the_documented_capabilities_that_only_evidence_states_are_those_of_the_data():
+    assert [name for name, _ in names_after("by evidence")] == read_table("capabilities.toml")["by_evidence"]

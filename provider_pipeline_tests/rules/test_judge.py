@@ -137,7 +137,7 @@ def test_several_odd_values_of_one_model_are_set_aside_each():
             "name": "name",
             "context_length": "context",
             "input_modalities": "in",
-            "license": "terms",
+            "terms": "terms",
         },
         "capability_rules": [],
     }

@@ -65,7 +65,7 @@ def test_a_row_cannot_be_much_larger_than_its_item():
 
 
 def test_a_large_item_may_have_a_large_row():
-    document = rule(fields={"description": "description", "notes": "notes"})
+    document = rule(fields={"story": "description", "notes": "notes"})
     texts = {"description": "wide " * 3_000, "notes": [{"text": "long " * 900}] * 3}
     found = RuleValidator().validate_rule(document, {"data": [{"id": "a", **texts}, {"id": "b"}]})
     assert found["valid"]

@@ -1,5 +1,6 @@
 """Models: of one provider or of all, now or at a past moment."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -50,6 +51,7 @@ class ModelFilters(BaseModel):
         description="COMPONENT:AMOUNT, such as image:0.05: at most that much in USD per the component's usual unit "
         "(million_tokens unless it is billed by something else), below the first tier.",
     )
+    retires_before: date | None = Field(default=None, description="Models that are known to end before this day.")
     status: ModelStatus | Literal["all"] = "active"
     as_of: AwareDatetime | None = Field(default=None, description="The models as they were at this moment.")
     sort: Literal[
@@ -84,6 +86,7 @@ class ModelFilters(BaseModel):
             max_output_price=self.max_output_price,
             priced=tuple(sorted(set(self.priced))),
             max_prices=tuple(sorted(_component_and_amount(each) for each in self.max_price)),
+            retires_before=self.retires_before,
             order=order,
             descending=self.sort.startswith("-"),
         )

@@ -335,9 +335,18 @@ def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
             predicate = f"contains({path}, {literal(spelt(modality))})"
             yield capability, predicate + (text_out if capability == "vision" else ""), _STATES
             yield capability, f"{path} && !{predicate}", _DENIES if modality in named else _UNSURE
+        column = shape.column_at(path)
+        for text in _texts(column) if column is not None else ():
+            # Unlike `file`, which may be any document.
+            if squashed(enum_word(text)) in read_table("signals.toml")["sides"]["input_media"]["pdf_input"]:
+                yield "pdf_input", f"contains({path}, {literal(text)})", _STATES
     if given:
         path, spelt, named = given
-        for capability, modality in (("image_generation", "image"), ("video_generation", "video")):
+        for capability, modality in (
+            ("image_generation", "image"),
+            ("video_generation", "video"),
+            ("audio_output", "audio"),
+        ):
             predicate = f"contains({path}, {literal(spelt(modality))})"
             yield capability, predicate, _STATES
             yield capability, f"{path} && !{predicate}", _DENIES if modality in named else _UNSURE

@@ -68,7 +68,7 @@ def test_the_parameters_of_an_adapter_say_nothing_about_the_model():
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
-        ({"capabilities": {"output": {"audio": True}}}, {}),
+        ({"capabilities": {"output": {"audio": True}}}, {"audio_output": True}),
         ({"capabilities": {"input": {"audio": True}}}, {"audio_input": True}),
         ({"capabilities": {"input": {"image": True}}}, {"vision": True}),
         ({"capabilities": {"input": {"image": False}}}, {"vision": False}),
@@ -216,3 +216,56 @@ def test_an_arrow_without_an_image_denies_vision_only_where_other_arrows_name_im
     states = states_of(*({"id": name, "architecture": {"modality": arrow}} for name, arrow in arrows.items()))
     assert states["gpt-4o"].get("vision") is vision
     assert "image_generation" not in states["gpt-4o"]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "capability"),
+    [
+        ({"supports_web_search": True}, {"supports_web_search": False}, "web_search"),
+        (
+            {"capabilities": {"web_search": {"supported": True}}},
+            {"capabilities": {"web_search": {"supported": False}}},
+            "web_search",
+        ),
+        ({"supports_prompt_caching": True}, {"supports_prompt_caching": False}, "prompt_caching"),
+        ({"supports_pdf_input": True}, {"supports_pdf_input": False}, "pdf_input"),
+        ({"supports_audio_output": True}, {"supports_audio_output": False}, "audio_output"),
+        ({"supports_parallel_function_calling": True}, {"supports_parallel_function_calling": False}, "parallel_tools"),
+        ({"supports": {"parallel_tool_calls": True}}, {"supports": {"parallel_tool_calls": False}}, "parallel_tools"),
+        ({"supports_computer_use": True}, {"supports_computer_use": False}, "computer_use"),
+        ({"features": ["web-search", "chat"]}, {"features": ["chat"]}, "web_search"),
+        ({"features": ["computer_use", "chat"]}, {"features": ["chat"]}, "computer_use"),
+        (
+            {"supported_parameters": ["tools", "parallel_tool_calls"]},
+            {"supported_parameters": ["tools"]},
+            "parallel_tools",
+        ),
+        ({"input_modalities": ["text", "pdf"]}, {"input_modalities": ["text"]}, "pdf_input"),
+    ],
+)
+def test_abilities_of_a_service_are_stated_by_its_listing(yes, no, capability):
+    states = states_of({"id": "acme-one", **yes}, {"id": "acme-two", **no})
+    assert states["acme-one"][capability] is True
+    assert states["acme-two"].get(capability) in (False, None)
+    assert "text_to_speech" not in states["acme-one"]
+
+
+def test_what_gives_audio_says_so_by_its_modalities():
+    given = {"acme-one": ["text", "audio"], "acme-two": ["text"]}
+    states = states_of(*({"id": name, "output_modalities": listed} for name, listed in given.items()))
+    assert [states[name].get("audio_output") for name in given] == [True, False]
+
+
+def test_a_document_is_no_pdf_and_a_name_states_no_ability_of_a_service():
+    states = states_of(
+        {"id": "gpt-4o-audio-preview", "input_modalities": ["text", "file"]}, {"id": "gpt-4o-search-preview"}
+    )
+    for each in states.values():
+        assert not {
+            "web_search",
+            "prompt_caching",
+            "pdf_input",
+            "audio_output",
+            "parallel_tools",
+            "computer_use",
+        } & set(each)

@@ -24,9 +24,12 @@ def test_a_rule_that_reads_everything_says_nothing():
 
 def test_fields_about_money_limits_dates_and_capabilities_are_named_prices_first():
     (found,), rule = unread(
-        models(**PRICED, priceperimage=0.02, rate_limits={"rpm": 60}, sunset_on="2027-01-01", quirk_features=["a"])
+        models(**PRICED, priceperimage=0.02, max_images=60, last_sunset="2027-01-01", quirk_features=["a"])
     )
-    assert found == ("info", "the rule does not read priceperimage, rate_limits.rpm, sunset_on, quirk_features")
+    assert found == (
+        "info",
+        "the rule does not read priceperimage, max_images, last_sunset, quirk_features",
+    )
     assert {"expression": "priceperimage", "reason": "speaks of a price; no field or predicate reads it"} in (
         explain_rule(rule)["left_out"]
     )

@@ -1,0 +1,149 @@
+"""Choose the fields of a model's dates, lifecycle and further facts."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from provider_pipeline.rules.dates import read_date
+from provider_pipeline.rules.generation.choices import MIN_PLAUSIBLE, FieldChoice, choices
+from provider_pipeline.rules.generation.shape import Column, Shape, words_of
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import literal
+from provider_pipeline.rules.metadata import metadata_reader
+from provider_pipeline.rules.values import BadValueError, moment, number, read_text
+from provider_pipeline.rules.work import PAGE_STEPS, Work, WorkExceededError
+
+_MILLISECONDS: Final = 1e11
+_SECONDS_SPREAD: Final = 5
+_COMMON_SHARE: Final = 0.5
+_NEARLY_ALL: Final = 0.9
+_ENOUGH: Final = 3
+_MAX_DATE_DEPTH: Final = 3
+_MAX_FACT_DEPTH: Final = 2
+_SAMPLED: Final = 2_000
+
+_ZERO: Final = "zero"
+_MOSTLY_ONE: Final = "the same for most models"
+
+Fact = tuple[str, FieldChoice, str | None]
+"""A field, its choice, and why the choice says nothing about the models, if it does not."""
+
+
+def date_choices(shape: Shape) -> Iterator[Fact]:
+    """The dates of a model's life, and the model that follows it."""
+    table = read_table("fields.toml")["dates"]
+    found = {name: _readable(shape, f"dates.{name}", read_date, _MAX_DATE_DEPTH) for name in table}
+    if not found["retires_on"]:
+        found["retires_on"] = [one for one in found["deprecated_on"] if one.column.leaf in table["retires_on"]["alone"]]
+        found["deprecated_on"] = [one for one in found["deprecated_on"] if one not in found["retires_on"]]
+    for name, ranked in found.items():
+        if ranked:
+            reason = _no_date(ranked[0].column, shape, may_repeat=not table[name].get("constant", False))
+            yield name, ranked[0], reason
+    for choice in _readable(shape, "successor_model_id", read_text, _MAX_DATE_DEPTH)[:1]:
+        yield "successor_model_id", choice, None
+
+
+def fact_choices(shape: Shape, taken: set[str]) -> Iterator[Fact]:
+    """Further facts worth keeping, near the top of the item."""
+    for name, entry in read_table("fields.toml")["metadata"].items():
+        if "aliases" not in entry:
+            continue
+        for choice in _readable(shape, f"metadata.{name}", partial(_read_fact, metadata_reader(name))):
+            if choice.expression not in taken:
+                yield name, choice, junk_reason(choice.column) if entry["type"] == "time" else None
+                break
+    lifecycle = _lifecycle(shape)
+    if lifecycle is not None:
+        yield "lifecycle", lifecycle, None
+
+
+def _read_fact(read: Callable[[Any, Work], Any], value: Any) -> Any:
+    return read(value, Work(PAGE_STEPS))
+
+
+def _readable(shape: Shape, name: str, read: Callable[[Any], Any], depth: int = _MAX_FACT_DEPTH) -> list[FieldChoice]:
+    """The paths whose name fits a field, with values that can nearly all be read and say anything, or are zeros."""
+
+    def is_readable(value: Any) -> bool:
+        try:
+            read(value)
+        except (BadValueError, WorkExceededError):
+            return False
+        return True
+
+    return [
+        choice
+        for choice in choices(shape, name, is_readable)
+        if len(choice.column.path) <= depth
+        and choice.plausible >= MIN_PLAUSIBLE
+        and (
+            any(is_readable(value) and read(value) is not None for value in choice.column.values[:_SAMPLED])
+            or junk_reason(choice.column) == _ZERO
+        )
+    ]
+
+
+def _lifecycle(shape: Shape) -> FieldChoice | None:
+    """The provider's word for where a model stands in its life; else what its booleans say."""
+    table = read_table("fields.toml")["lifecycle"]
+    known = set(table["known"])
+    texts = [
+        choice
+        for choice in choices(shape, "lifecycle", lambda value: isinstance(value, str))
+        if choice.plausible >= MIN_PLAUSIBLE and len(choice.column.path) <= _MAX_FACT_DEPTH
+    ]
+    sure = [choice for choice in texts if choice.column.leaf not in table["unsure"]]
+    texts = sure or [one for one in texts if any(known & set(words_of(text)) for text in one.column.values)]
+    flags = [
+        (column, word)
+        for word, keys in table["flags"].items()
+        for column in shape.columns.values()
+        if column.leaf in keys and len(column.path) <= _MAX_FACT_DEPTH and column.share(bool) >= MIN_PLAUSIBLE
+    ]
+    if not texts and not flags:
+        return None
+    parts = [choice.expression for choice in texts[:1]]
+    parts += [f"{column.expression} == `true` && {literal(word)}" for column, word in flags]
+    found = texts[0] if texts else FieldChoice("", 1.0, shape.fill(flags[0][0]), 1.0, flags[0][0])
+    return replace(found, expression=" || ".join([*parts, "`null`"] if flags else parts))
+
+
+def _no_date(column: Column, shape: Shape, *, may_repeat: bool) -> str | None:
+    """Why dates say nothing about the models. Several may share one, such as their end, but not all of them."""
+    reason = junk_reason(column)
+    few = len(column.values) < _ENOUGH or len(column.values) < _NEARLY_ALL * shape.count
+    return None if may_repeat and (reason == _MOSTLY_ONE or (few and reason != _ZERO)) else reason
+
+
+def junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return for each kind of junk reads best
+    """Why creation times say nothing about the models; None if they do.
+
+    A constant is often the time of the request or of the server's start, which one sample cannot show; as a field it
+    would make every model look changed.
+    """
+    amounts = [number(value) for value in column.values]
+    numeric = [amount for amount in amounts if amount is not None]
+    known: dict[str, str] = read_table("fields.toml")["junk"]["constants"]
+    common, times = Counter(map(str, column.values)).most_common(1)[0]
+    if len(numeric) == len(amounts) and not any(numeric):
+        return _ZERO
+    if common in known and times >= _COMMON_SHARE * len(column.values):
+        return f"the constant of {known[common]}"
+    moments = [found for value in column.values if (found := moment(value)) is not None]
+    if len(column.values) == 1:
+        has_time = moments or type(column.values[0]) in (int, float)
+        return "a single model: a date cannot be told from the time of the request" if has_time else None
+    if times == len(column.values):
+        return "constant"
+    if len(column.values) >= 3 and times > _COMMON_SHARE * len(column.values):
+        return _MOSTLY_ONE
+    if len(moments) == len(amounts) and max(moments) - min(moments) <= _SECONDS_SPREAD:
+        return "all within seconds: the time of the request"
+    if len(numeric) == len(amounts):
+        scale = 1000 if max(numeric) > _MILLISECONDS else 1
+        if max(numeric) - min(numeric) <= _SECONDS_SPREAD * scale:
+            return "all within seconds: the time of the request"
+    return None

@@ -1,0 +1,104 @@
+"""Reads the known keys of `metadata_json`, each as its one type (`metadata` in `data/fields.toml`)."""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from provider_pipeline.rules.dates import read_time
+from provider_pipeline.rules.issues import prose
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.values import (
+    MAX_ENTRIES,
+    MAX_TEXT,
+    BadValueError,
+    check_storable,
+    json_type,
+    read_metadata,
+)
+from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, Work
+
+NOT_OF_TYPE: Final = "not_of_type"
+"""Reason of a fact that is left out because it is not of its key's type; no such value ever holds a listing."""
+_COUNT = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*([kmbt]?)", re.IGNORECASE)
+_SCALES: Final = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+_MAX_COUNT: Final = 10**15
+_MAX_COUNT_TEXT: Final = 40
+_BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False}
+
+_Key = Mapping[str, Any]
+
+
+def metadata_reader(name: str) -> Callable[[Any, Work], Any]:
+    """What reads a field that is kept in `metadata_json`; a name that `data/fields.toml` lacks takes any JSON.
+
+    The reader returns None for a blank value, and raises `BadValueError` for one that does not fit the key's type.
+    """
+    key: _Key | None = read_table("fields.toml")["metadata"].get(name)
+    return read_metadata if key is None else functools.partial(_READERS[key["type"]], key)
+
+
+def _text(key: _Key, value: Any, work: Work) -> str | None:
+    if not isinstance(value, str):
+        entries = value if isinstance(value, list) else [value]
+        if not all(isinstance(entry, (str, int, float)) and not isinstance(entry, bool) for entry in entries):
+            raise _not_of_type(value, "a text")
+        value = ", ".join(filter(None, (str(entry).strip() for entry in entries[:MAX_ENTRIES])))
+    work.spend(len(value) // CHARACTERS_PER_STEP)
+    check_storable(value)
+    for prefix in key.get("prefixes", ()):
+        value = value.removeprefix(prefix)
+    text = prose(value.strip())[: key.get("max", MAX_TEXT)].rstrip()
+    return None if text in key.get("blank", ()) else text or None
+
+
+def _texts(_: _Key, value: Any, work: Work) -> list[str] | None:
+    entries = value if isinstance(value, list) else [value]
+    if not all(isinstance(entry, str) for entry in entries):
+        raise _not_of_type(value, "a list of texts")
+    work.spend(LIST_STEPS + min(len(entries), MAX_ENTRIES))
+    found = read_metadata([entry for entry in entries if entry.strip()], work)
+    return found or None
+
+
+def _boolean(_: _Key, value: Any, _work: Work) -> bool | None:
+    if value == "":
+        return None
+    found = value if isinstance(value, bool) else _BOOLEANS.get(value.lower()) if isinstance(value, str) else None
+    if found is None:
+        raise _not_of_type(value, "true or false")
+    return found
+
+
+def _integer(key: _Key, value: Any, _work: Work) -> int | None:
+    """A count; `7B` and `8.0B` are billions. Zero and -1 state none."""
+    if value in ("", 0, -1) and not isinstance(value, bool):
+        return None
+    number: float | None = None
+    if isinstance(value, str) and (written := _COUNT.fullmatch(value.strip()[:_MAX_COUNT_TEXT])):
+        number = float(written[1].replace(",", "")) * _SCALES[written[2].lower()]
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value
+    if number is None or not key.get("min", 1) <= number <= key.get("max", _MAX_COUNT):
+        raise _not_of_type(value, "a count")
+    return round(number)
+
+
+def _time(_: _Key, value: Any, _work: Work) -> str | None:
+    try:
+        return read_time(value)
+    except BadValueError as error:
+        raise BadValueError(NOT_OF_TYPE, error.detail) from error
+
+
+def _not_of_type(value: Any, expected: str) -> BadValueError:
+    return BadValueError(NOT_OF_TYPE, f"the value is a JSON {json_type(value)} that is not {expected}")
+
+
+_READERS: Final[Mapping[str, Callable[[_Key, Any, Work], Any]]] = {
+    "text": _text,
+    "texts": _texts,
+    "boolean": _boolean,
+    "integer": _integer,
+    "time": _time,
+}

@@ -1,0 +1,79 @@
+import pytest
+
+from provider_pipeline import RuleValidator
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.metadata import metadata_reader
+from provider_pipeline.rules.values import BadValueError
+from provider_pipeline.rules.work import Work
+
+
+@pytest.mark.parametrize(
+    ("key", "listed", "kept"),
+    [
+        ("created", 1772323200, "2026-03-01T00:00:00Z"),
+        ("created", 1772323200000, "2026-03-01T00:00:00Z"),
+        ("created", "2026-03-01T01:30:00+01:30", "2026-03-01T00:00:00Z"),
+        ("created", "2026-03-01", "2026-03-01T00:00:00Z"),
+        ("created", 0, None),
+        ("license", " mit ", "mit"),
+        ("license", ["mit", "bsd"], "mit, bsd"),
+        ("license", "", None),
+        ("type", "model", None),
+        ("type", 7, "7"),
+        ("description", "x" * 3000, "x" * 2000),
+        ("hugging_face_id", "https://huggingface.co/acme/one", "acme/one"),
+        ("regions", "eu", ["eu"]),
+        ("regions", ["eu", " ", "us"], ["eu", "us"]),
+        ("regions", [], None),
+        ("open_weights", "true", True),
+        ("open_weights", False, False),
+        ("open_weights", "", None),
+        ("parameter_size", "8.0B", 8_000_000_000),
+        ("parameter_size", "137M", 137_000_000),
+        ("parameter_size", 8030261312, 8030261312),
+        ("dimensions", "1,536", 1536),
+        ("dimensions", 0, None),
+        ("anything else", {"deep": [1]}, {"deep": [1]}),
+    ],
+)
+def test_a_known_key_has_one_type_whatever_a_listing_writes(key, listed, kept):
+    assert metadata_reader(key)(listed, Work()) == kept
+
+
+@pytest.mark.parametrize(
+    ("key", "listed"),
+    [
+        ("created", "last spring"),
+        ("created", True),
+        ("license", {"name": "mit"}),
+        ("license", True),
+        ("regions", [1]),
+        ("open_weights", "partly"),
+        ("open_weights", 1),
+        ("parameter_size", 7),
+        ("parameter_size", "8x7B"),
+        ("dimensions", "1024x1024"),
+        ("dimensions", True),
+        ("dimensions", float("inf")),
+        ("dimensions", 10**30),
+        ("description", "nul\x00"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(key, listed):
+    with pytest.raises(BadValueError):
+        metadata_reader(key)(listed, Work())
+
+
+def test_facts_that_do_not_fit_their_type_are_set_aside_and_never_hold_a_listing():
+    rule = {"jmespath_rule": "[*]", "fields": {"id": "id", "created": "made", "dimensions": "size"}}
+    items = [{"id": f"m{n}", "made": "last spring", "size": 1024} for n in range(30)]
+    result = RuleValidator().validate_rule(rule, items)
+    assert result["valid"]
+    assert {str(row["metadata_json"]) for row in result["extracted_models"]} == {"{'dimensions': 1024}"}
+    (found,) = (issue for issue in result["issues"] if issue["type"] == "not_of_type")
+    assert (found["severity"], found["actual"]) == ("warning", "100.0%")
+
+
+def test_every_known_key_names_a_type_that_there_is():
+    for key in read_table("fields.toml")["metadata"]:
+        assert metadata_reader(key)("", Work()) is None
