@@ -61,7 +61,6 @@ def _no_date() -> frozenset[int]:
     return frozenset(read_table("dates.toml")["no_date"])
 
 
-@functools.lru_cache(maxsize=4096)
 def _written(text: str) -> datetime | None:
     try:
         if found := _MONTH.fullmatch(text):

@@ -62,7 +62,7 @@ def test_a_second_list_of_models_is_read_by_a_new_rule(fleet: Fleet):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"retirement_date": "2026-05-05"}, {"zork": 17}, {"seed": 4}], ids=["a date", "a word", "another word"]
+    "fields", [{"last_sunset": "2026-05-05"}, {"zork": 17}, {"seed": 4}], ids=["a date", "a word", "another word"]
 )
 def test_what_no_rule_would_read_changes_no_rule_and_asks_nobody(fleet: Fleet, fields: dict[str, Any]):
     fleet.add("acme", plain())
