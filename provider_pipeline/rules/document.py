@@ -8,30 +8,22 @@ from functools import cached_property
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     InstanceOf,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.capability_document import CapabilityRules, first_reason, merged_capability_rules
 from provider_pipeline.rules.limits import (
-    MAX_CAPABILITIES,
     MAX_ENDPOINTS,
     MAX_FIELDS,
-    MAX_LOOKUPS,
-    MAX_PATTERNS,
-    MAX_PREDICATES,
     members,
     require_little_text,
-    require_small_patterns,
-    require_small_tables,
 )
 from provider_pipeline.rules.pagination import Expression, NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
@@ -57,96 +49,11 @@ MAX_DEPTH: Final = 100
 
 _NESTS: Final = (dict, list, tuple)
 _MODEL = ConfigDict(frozen=True, extra="forbid")
-PREDICATE_KINDS: Final = ("evidence", "counter_evidence", "unsure_evidence", "weak_evidence")
-"""The lists of predicates in `Patterns`, in order of precedence."""
 
-
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 FieldName = Annotated[str, Field(min_length=1, max_length=100, pattern=rf"^(?:[a-z][a-z0-9_]{{0,63}}|{PRICE_FIELD})$")]
 """A column, a key of `metadata_json`, `currency`, or a price: `price.cache_read`, `price.input.above_200000`."""
 ID_PLACEHOLDER: Final = "{id}"
 DEFAULT_ID: Final = "id || model_id || modelId || name || model || slug"
-
-
-class Patterns(BaseModel):
-    """How a capability is recognised.
-
-    Attributes:
-        regex: RE2 patterns; the first match decides: the model has the capability, with a leading `!` it does not, with
-            a leading `?` it stays unknown.
-        lookup_table: Model id to capabilities.
-        evidence: JMESPath predicates on the raw model object.
-        counter_evidence: The same, denying the capability.
-        unsure_evidence: The same, for models whose name says nothing about the capability: it stays unknown.
-        weak_evidence: The same, stating the capability where nothing stronger decides.
-    """
-
-    model_config = _MODEL
-
-    regex: tuple[str, ...] = Field((), max_length=MAX_PATTERNS)
-    lookup_table: dict[str, tuple[Name, ...]] = Field(default_factory=dict, max_length=MAX_LOOKUPS)
-    evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
-    counter_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
-    unsure_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
-    weak_evidence: tuple[Expression, ...] = Field((), max_length=MAX_PREDICATES)
-
-    @property
-    def predicates(self) -> tuple[str, ...]:
-        """The predicates of every kind."""
-        return tuple(text for kind in PREDICATE_KINDS for text in getattr(self, kind))
-
-    @field_validator("lookup_table", mode="before")
-    @classmethod
-    def _one_or_many(cls, table: Any) -> Any:
-        if isinstance(table, Mapping):
-            return {key: [value] if isinstance(value, str) else value for key, value in table.items()}
-        return table
-
-
-class CapabilityRule(BaseModel):
-    """One capability and its patterns."""
-
-    model_config = _MODEL
-
-    capability: Name
-    patterns: Patterns
-
-
-def _few_predicates(rules: Any) -> Any:
-    """Refuse too much text before any of it is compiled."""
-    found = [rule.get("patterns") for rule in rules if isinstance(rule, Mapping)]
-    texts = [each.get(kind) for each in found if isinstance(each, Mapping) for kind in PREDICATE_KINDS]
-    require_little_text(texts, "the predicates")
-    return rules
-
-
-def _bounded_together(rules: tuple[CapabilityRule, ...]) -> tuple[CapabilityRule, ...]:
-    require_small_patterns(tuple(rule.patterns.regex for rule in rules))
-    require_small_tables([rule.patterns.lookup_table for rule in rules])
-    return rules
-
-
-CapabilityRules = Annotated[
-    tuple[CapabilityRule, ...],
-    Field(max_length=MAX_CAPABILITIES),
-    BeforeValidator(_few_predicates),
-    AfterValidator(_bounded_together),
-]
-_CAPABILITY_RULES: Final[TypeAdapter[tuple[CapabilityRule, ...]]] = TypeAdapter(CapabilityRules)
-
-
-def parse_capability_rules(rules: Any) -> tuple[CapabilityRule, ...]:
-    """Capability rules in either written form.
-
-    Raises:
-        InvalidRuleError: One line naming the part that is wrong, and why.
-    """
-    try:
-        return _CAPABILITY_RULES.validate_python(_merged_capability_rules(rules))
-    except ValidationError as error:
-        raise InvalidRuleError(first_reason(error, "capability_rules")) from error
-    except UnicodeEncodeError as error:
-        raise InvalidRuleError("capability_rules: a text holds half of a surrogate pair") from error
 
 
 class Expectation(BaseModel):
@@ -410,7 +317,7 @@ def _analysis_parts(document: Mapping[str, Any]) -> dict[str, Any]:
         endpoints = [{"selector": document["jmespath_rule"], **endpoint}]
     return {
         "endpoints": endpoints,
-        "capability_rules": _merged_capability_rules(document.get("capability_rules", [])),
+        "capability_rules": merged_capability_rules(document.get("capability_rules", [])),
         **{key: document[key] for key in (_PATTERN_SET, *_PROVENANCE) if key in document},
     }
 
@@ -432,45 +339,9 @@ def stored_parts(document: Mapping[str, Any]) -> dict[str, Any]:
         provenance["metadata"] = document["metadata"]
     return {
         "endpoints": [{("path" if key == "endpoint" else key): entry[key] for key in entry} for entry in listed],
-        "capability_rules": _merged_capability_rules(document.get("endpoints_config") or {}),
+        "capability_rules": merged_capability_rules(document.get("endpoints_config") or {}),
         **provenance,
     }
-
-
-def _merged_capability_rules(rules: Any) -> list[Any]:
-    """Capability rules of either form as a list sorted by capability, with the entries of one capability joined."""
-    if isinstance(rules, Mapping):
-        rules = [
-            {"capability": name, **entry} if isinstance(entry, Mapping) else entry for name, entry in rules.items()
-        ]
-    if not isinstance(rules, (list, tuple)):
-        raise InvalidRuleError(f"capability rules: expected a list or an object, got {type(rules).__name__}")
-    merged: dict[str, dict[str, Any]] = {}
-    for rule in rules:
-        entry = rule.model_dump(mode="json", exclude_unset=True) if isinstance(rule, BaseModel) else rule
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("capability"), str):
-            raise InvalidRuleError("capability rules: every entry must be an object that names its capability")
-        seen = merged.get(entry["capability"])
-        if seen is None:
-            merged[entry["capability"]] = {"patterns": {}, **entry}
-        else:
-            seen["patterns"] = _joined(seen["patterns"], entry.get("patterns"))
-    return [merged[name] for name in sorted(merged)]
-
-
-def _joined(first: Any, second: Any) -> dict[str, Any]:
-    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
-        raise InvalidRuleError("capability rules: patterns must be an object")
-    joined = dict(first)
-    for key, value in second.items():
-        present = joined.get(key)
-        if isinstance(present, Mapping) and isinstance(value, Mapping):
-            joined[key] = {**present, **value}
-        elif isinstance(present, (list, tuple)) and isinstance(value, (list, tuple)):
-            joined[key] = [*present, *value]
-        else:
-            joined[key] = value
-    return joined
 
 
 def _no_others(document: Mapping[str, Any], known: set[str]) -> None:
@@ -490,11 +361,3 @@ def _provenance(rule: ExtractionRule) -> dict[str, Any]:
 
 def _stored_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     return {("endpoint" if key == "path" else key): value for key, value in _dump(endpoint).items()}
-
-
-def first_reason(error: ValidationError, what: str) -> str:
-    """The first error of a document in one printable line; `what` names the document as a whole."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or what
-    text = f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from provider_pipeline.rules.document import PREDICATE_KINDS, CapabilityRule, ExtractionRule, parse_capability_rules
+from provider_pipeline.rules.capability_document import PREDICATE_KINDS, CapabilityRule, parse_capability_rules
+from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.knowledge import read_table

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.document import PREDICATE_KINDS, parse_capability_rules
+from provider_pipeline.rules.capability_document import PREDICATE_KINDS, parse_capability_rules
 from provider_pipeline.rules.generation.capability_predicates import Predicates
 from provider_pipeline.rules.generation.list_detection import ListCandidate
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue

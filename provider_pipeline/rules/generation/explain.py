@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from provider_pipeline.rules.document import PREDICATE_KINDS, Endpoint, ExtractionRule
+from provider_pipeline.rules.capability_document import PREDICATE_KINDS
+from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.generation.capability_rules import labelled_selector
 
 

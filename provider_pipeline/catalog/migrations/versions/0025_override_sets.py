@@ -2,10 +2,10 @@
 
 from provider_pipeline.catalog.migrations import run_sql
 
-revision = "0026"
+revision = "0025"
 down_revision = "0024"
 
 
 def upgrade() -> None:
-    """Run `sql/0026_override_sets.sql`."""
+    """Run `sql/0025_override_sets.sql`."""
     run_sql(revision)
