@@ -127,6 +127,8 @@ def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
 
 
 def _value_text(value: Any) -> str:
+    if value is None:
+        return "unknown"  # as `price_text` says it
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -70,15 +70,13 @@ def list_models(
     title += f": {len(found)} model(s)"
     if moment is not None:
         title += f" as of {moment.isoformat(sep=' ', timespec='seconds')}"
-    # A column with the same value in every row only takes width from the others.
+    # A column that is empty, or has the same value in every row, only takes width from the others.
     left_out = {"provider"} if slug is not None else set()
-    if not any(model["overridden_fields"] for model in found):
-        left_out.add("set by people")
     if ends_within is None:
         left_out.update(_ENDS)
-    shown = [position for position, name in enumerate(_COLUMNS) if name not in left_out]
-    rows = ([cells[position] for position in shown] for cells in map(_model_cells, found))
-    draw(table(title, [_COLUMNS[position] for position in shown], rows, right=MODEL_NUMBERS))
+    cells = dict(zip(_COLUMNS, zip(*map(_model_cells, found), strict=True), strict=True))
+    shown = {name: column for name, column in cells.items() if name not in left_out and any(column)}
+    draw(table(title, list(shown), zip(*shown.values(), strict=True), right=MODEL_NUMBERS))
 
 
 @app.command("show")

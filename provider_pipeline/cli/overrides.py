@@ -173,7 +173,7 @@ def _print_changes(
     if skipped:
         draw(table("left out", ("why", "values"), list(skipped.items()), right=("values",)))
     say(f"{name}: {', '.join(f'{count} {action}' for action, count in totals.items())}")
-    if dry_run:
+    if dry_run and changes:
         note("nothing was done; without --dry-run it is")
     elif changes:
         note("it shows after the providers' next syncs: provider-pipeline sync --all")

@@ -39,6 +39,24 @@ def test_models_that_end_soon_are_listed_with_their_successors(run: CommandLine,
     assert "retires on" not in run("models", "list", "acme").out
 
 
+def test_columns_that_are_empty_for_every_model_leave_their_width_to_the_others(run: CommandLine, acme: Fleet):
+    plain = listing(*CHAT_MODELS)
+    for model in plain["data"]:
+        del model["pricing"]
+    acme.add("plain", plain)
+    assert run("sync", "plain").code == 0
+    priced, unpriced = (run("models", "list", slug).out for slug in ("acme", "plain"))
+    assert ("USD/M in" in priced, "USD/M in" in unpriced, "set by people" in priced) == (True, False, False)
+    assert all(name in unpriced for name in ("model", "status", "family", "context", "capabilities"))
+
+
+def test_a_value_that_was_unknown_is_called_unknown_in_changes(run: CommandLine, acme: Fleet):
+    day = (datetime.now(UTC).date() + timedelta(days=20)).isoformat()
+    assert run("overrides", "set", "acme", "gpt-4o", "retires_on", day, "--reason", "announced").code == 0
+    sync_acme(acme)
+    assert f"retires_on: unknown -> {day}" in run("changes", "--kind", "updated").out
+
+
 def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: CommandLine, acme: Fleet):
     set_ = ("overrides", "set", "acme", "gpt-4o")
     assert run(*set_, "context_length", "64000", "--reason", "measured", "--until", "2d", "--by", "7").code == 0

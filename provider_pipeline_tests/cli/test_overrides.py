@@ -57,6 +57,7 @@ def test_a_set_prices_models_known_and_new_and_is_pruned(run: CommandLine, acme:
     }
     again = run("overrides", "apply", str(team), "--prune")
     assert "team.yaml: 0 set, 0 changed, 0 removed, 3 unchanged" in again.out
+    assert "nothing was done" not in run("overrides", "apply", str(team), "--dry-run").err
     grown = {"data": [*UNPRICED["data"], {**UNPRICED["data"][0], "id": "gpt-4o-new"}]}
     acme.serve("acme", grown)
     assert prices(run)["gpt-4o-new"] == {"input": 2.5, "output": 10}
