@@ -27,6 +27,7 @@ from provider_pipeline.cli.parameters import (
     SlugArgument,
     optional_moment,
 )
+from provider_pipeline.rules.overriding import without_second_names
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
 
@@ -105,7 +106,7 @@ def _model_cells(model: dict[str, Any]) -> tuple[Any, ...]:
         *model_cells(model),
         model["retires_on"],
         model["successor_model_id"] if model["successor_is_listed"] in (None, True) else _unverified(model),
-        " ".join(model["overridden_fields"]),
+        " ".join(without_second_names(model["overridden_fields"])),
     )
 
 

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.overriding import apply_override, combined_override, listed_values, override_fields
+from provider_pipeline.rules.overriding import (
+    apply_override,
+    combined_override,
+    listed_values,
+    override_fields,
+    without_second_names,
+)
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline_tests.rules.samples import ROW
 
@@ -70,3 +76,9 @@ def test_an_override_is_idempotent():
 def test_an_invalid_override_is_refused(override):
     with pytest.raises(InvalidRuleError):
         apply_override(ROW, override)
+
+
+def test_a_price_that_people_set_is_shown_under_one_name():
+    fields = override_fields({"input_price": 1, "prices": {"cache_read": 0.1}})
+    assert fields == ["input_price", "prices.cache_read", "prices.input"]
+    assert without_second_names(fields) == ["input_price", "prices.cache_read"]
