@@ -205,6 +205,6 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
 
     assert ui.waits_for(DIGEST, 1) == ["SUCCESS"]
     ui.open(f"/assets/change_digest?view=partitions&partition={today}")
-    ui.sees(re.compile("Repriced, USD per million tokens: 1"))
+    ui.sees(re.compile("Repriced, in USD per million tokens unless stated: 1"))
     ui.sees(re.compile(r"input price 0\.2 → 0\.24 \(\+20\.0%\)"))
     ui.keeps("change-digest")

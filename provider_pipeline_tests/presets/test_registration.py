@@ -147,7 +147,9 @@ def test_prices_are_in_the_currency_of_the_file_until_a_file_states_another(
 ):
     def currencies() -> list[str | None]:
         with database.session() as session:
-            rule = stored_rule(catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id))
+            rule = stored_rule(
+                session, catalog.rule_versions.active(session, catalog.providers.get(session, "acme").id)
+            )
             return [endpoint.currency for endpoint in rule.endpoints]
 
     folder = folder_of(tmp_path, ACME + "currency: rmb\n")
