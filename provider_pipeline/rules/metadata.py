@@ -16,7 +16,7 @@ from provider_pipeline.rules.values import (
     json_type,
     read_metadata,
 )
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, Work
+from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, Work, WorkExceededError
 
 NOT_OF_TYPE: Final = "not_of_type"
 """Reason of a fact that is left out because it is not of its key's type; no such value ever holds a listing."""
@@ -35,21 +35,37 @@ def metadata_reader(name: str) -> Callable[[Any, Work], Any]:
     The reader returns None for a blank value, and raises `BadValueError` for one that does not fit the key's type.
     """
     key: _Key | None = read_table("fields.toml")["metadata"].get(name)
-    return read_metadata if key is None else functools.partial(_READERS[key["type"]], key)
+    if key is None:
+        return read_metadata
+    return _text_reader(key) if key["type"] == "text" else functools.partial(_READERS[key["type"]], key)
 
 
-def _text(key: _Key, value: Any, work: Work) -> str | None:
-    if not isinstance(value, str):
-        entries = value if isinstance(value, list) else [value]
-        if not all(isinstance(entry, (str, int, float)) and not isinstance(entry, bool) for entry in entries):
-            raise _not_of_type(value, "a text")
-        value = ", ".join(filter(None, (str(entry).strip() for entry in entries[:MAX_ENTRIES])))
-    work.spend(len(value) // CHARACTERS_PER_STEP)
-    check_storable(value)
-    for prefix in key.get("prefixes", ()):
-        value = value.removeprefix(prefix)
-    text = prose(value.strip())[: key.get("max", MAX_TEXT)].rstrip()
-    return None if text in key.get("blank", ()) else text or None
+def _text_reader(key: _Key) -> Callable[[Any, Work], str | None]:
+    longest, blank, prefixes = key.get("max", MAX_TEXT), frozenset(key.get("blank", ())), key.get("prefixes", ())
+
+    def read(value: Any, work: Work) -> str | None:
+        text: str = value if type(value) is str else _joined(value)
+        work.left -= len(text) // CHARACTERS_PER_STEP
+        if work.left < 0:
+            raise WorkExceededError
+        text = text.strip()
+        if not text.isprintable():  # printable texts can be stored, and have no control characters
+            check_storable(text)
+            text = prose(text)
+        for prefix in prefixes:
+            text = text.removeprefix(prefix)
+        if len(text) > longest:
+            text = text[:longest].rstrip()
+        return None if text in blank else text or None
+
+    return read
+
+
+def _joined(value: Any) -> str:
+    entries = value if isinstance(value, list) else [value]
+    if not all(isinstance(entry, (str, int, float)) and not isinstance(entry, bool) for entry in entries):
+        raise _not_of_type(value, "a text")
+    return ", ".join(filter(None, (str(entry).strip() for entry in entries[:MAX_ENTRIES])))
 
 
 def _texts(_: _Key, value: Any, work: Work) -> list[str] | None:
@@ -96,7 +112,6 @@ def _not_of_type(value: Any, expected: str) -> BadValueError:
 
 
 _READERS: Final[Mapping[str, Callable[[_Key, Any, Work], Any]]] = {
-    "text": _text,
     "texts": _texts,
     "boolean": _boolean,
     "integer": _integer,
