@@ -73,8 +73,10 @@ def _texts(_: _Key, value: Any, work: Work) -> list[str] | None:
     if not all(isinstance(entry, str) for entry in entries):
         raise _not_of_type(value, "a list of texts")
     work.spend(LIST_STEPS + min(len(entries), MAX_ENTRIES))
-    found = read_metadata([entry for entry in entries if entry.strip()], work)
-    return found or None
+    kept = [entry for entry in entries if entry.strip()]
+    if not all(map(str.isprintable, kept)):
+        kept = read_metadata(kept, work) or []
+    return [entry[:MAX_TEXT] for entry in kept[:MAX_ENTRIES]] or None
 
 
 def _boolean(_: _Key, value: Any, _work: Work) -> bool | None:

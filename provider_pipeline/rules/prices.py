@@ -359,7 +359,11 @@ def merged_prices(first: Prices, later: Prices) -> Prices:
 
 def hash_of_further_prices(prices: Prices) -> int | None:
     """Stands for the prices other than input and output; None if there are none."""
-    further = [(component, str(price)) for component, price in prices.items() if component not in _COLUMNS]
+    further = [
+        (component, price["amount"], price["unit"], price["currency"], str(price.get("tiers")))
+        for component, price in prices.items()
+        if component not in _COLUMNS
+    ]
     return hash(tuple(further)) if further else None
 
 
