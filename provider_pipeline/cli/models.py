@@ -27,7 +27,7 @@ from provider_pipeline.cli.parameters import (
     SlugArgument,
     optional_moment,
 )
-from provider_pipeline.rules.overriding import without_second_names
+from provider_pipeline.rules.model_columns import without_second_names
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
 

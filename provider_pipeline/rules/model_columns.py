@@ -3,6 +3,7 @@
 A new column is an entry here and a migration in `sql/`; a test proves that the two agree.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -143,3 +144,10 @@ PRICE_COLUMNS: Final = tuple(
 DATE_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.type == "DATE")
 SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)
 HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLUMNS if column.heading is not None}
+
+
+def without_second_names(fields: Iterable[str]) -> list[str]:
+    """Overridden fields to be shown: a price that is also a column once, as the column."""
+    listed = list(fields)
+    second = {f"prices.{column.removesuffix('_price')}" for column in PRICE_COLUMNS if column in listed}
+    return [field for field in listed if field not in second]

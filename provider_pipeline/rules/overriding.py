@@ -7,7 +7,7 @@ A field is a column, or one key of a column that is merged key by key: `capabili
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
@@ -33,12 +33,6 @@ def override_fields(override: Mapping[str, Any]) -> list[str]:
         if not fields.isdisjoint(same := {column, f"prices.{component_of(column)}"}):
             fields |= same
     return sorted(fields)
-
-
-def without_second_names(fields: Sequence[str]) -> list[str]:
-    """The fields of `override_fields`, to be shown: a price that is also a column once, as the column."""
-    second = {f"prices.{component_of(column)}" for column in PRICE_COLUMNS if column in fields}
-    return [field for field in fields if field not in second]
 
 
 def apply_override(row: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

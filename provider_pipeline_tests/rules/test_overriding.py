@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.model_columns import without_second_names
 from provider_pipeline.rules.overriding import (
     apply_override,
     combined_override,
     listed_values,
     override_fields,
-    without_second_names,
 )
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
 from provider_pipeline_tests.rules.samples import ROW
