@@ -41,6 +41,19 @@ def refuses(connection: socket.socket, sent: bytes) -> bytes:
         return b""
 
 
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server has closed a connection that it sent nothing over."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+    finally:
+        connection.setblocking(True)
+
+
 @contextmanager
 def dripping(connections: list[socket.socket], byte: bytes) -> Iterator[None]:
     """Keeps sending a byte over each connection, five times a second."""
@@ -124,7 +137,9 @@ def test_beyond_the_limit_of_connections_the_longest_waiting_ones_are_closed(sha
         for _ in range(20):
             assert httpx.get(f"{api.url}/healthz", timeout=TIMEOUT).status_code == 200
         assert len(psutil.Process(api.process.pid).net_connections("tcp")) <= 513  # and the one that listens
-        assert [refuses(each, b"") for each in waiting[:80]] == [b""] * 80
+        closed = [place for place, each in enumerate(waiting) if is_closed(each)]
+        assert len(closed) >= 80
+        assert max(closed) < 300  # a busy machine accepts some later than they came
         waiting[-1].sendall(WHOLE)
         assert waiting[-1].recv(100).startswith(b"HTTP/1.1 200 ")
 
