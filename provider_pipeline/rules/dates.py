@@ -2,7 +2,7 @@
 
 import functools
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ _DAY = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
 _COMPACT = re.compile(r"(20\d{2})(\d{2})(\d{2})")
 _NAMED_FORMATS: Final = ("%B %Y", "%b %Y", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y")
 _SECONDS = re.compile(r"[0-9]{9,13}(?:\.[0-9]+)?")
-_MILLISECONDS: Final = 1e11
+MILLISECONDS: Final = 1e11
+"""From here on, numbers are milliseconds since 1970, not seconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS: Final = range(1990, 2101)
 _MAX_TEXT: Final = 64
@@ -87,27 +88,40 @@ def _of_parts(parts: dict[str, Any]) -> datetime | None:
 def _since_1970(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    seconds = value / 1_000 if abs(value) >= _MILLISECONDS else value
+    seconds = value / 1_000 if abs(value) >= MILLISECONDS else value
     try:
         return _EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError):
         return None
 
 
+def seconds_of(value: Any) -> float | None:
+    """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
+    found = _iso_or_http(value.strip()) if isinstance(value, str) else None
+    return None if found is None or found.time() == time() else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+
+
+def _iso_or_http(text: str) -> datetime | None:
+    """A written time in the zone in which it is written, if any."""
+    try:
+        return datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError:
+        try:
+            return parsedate_to_datetime(text)
+        except ValueError:
+            return None
+
+
 def _moment(text: str) -> datetime | None:
     """A written time, or a date with the month's name."""
-    try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except ValueError:
+    moment = _iso_or_http(text)
+    if moment is None:
         for form in _NAMED_FORMATS:
             try:
                 return datetime.strptime(text, form).replace(tzinfo=UTC)
             except ValueError:
                 continue
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
+        return None
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:  # the first or the last hours of the calendar

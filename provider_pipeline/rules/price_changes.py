@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS
-from provider_pipeline.rules.prices import TOKENS, USD, Price, Prices, component_of
+from provider_pipeline.rules.prices import Price, Prices, component_of, is_usual, usd_per_million_tokens
 
 Pair = Sequence[Any]
 """An old and a new value; None is unknown."""
@@ -60,14 +60,9 @@ def is_price(name: str) -> bool:
     return name in PRICE_COLUMNS or name.startswith("prices.")
 
 
-def is_usual(price: Price) -> bool:
-    """Whether a price is in USD per million tokens."""
-    return bool(price["unit"] == TOKENS and price["currency"] == USD)
-
-
 def as_price(value: Any) -> Price:
     """A price of `flat_changes` as an object."""
-    return dict(value) if isinstance(value, Mapping) else {"amount": value, "unit": TOKENS, "currency": USD}
+    return dict(value) if isinstance(value, Mapping) else usd_per_million_tokens(value)
 
 
 def percent(old: Any, new: Any) -> float | None:

@@ -288,6 +288,11 @@ def usd_per_million_tokens(amount: float) -> Price:
     return {"amount": amount, "unit": TOKENS, "currency": USD}
 
 
+def is_usual(price: Price) -> bool:
+    """Whether a price is in USD per million tokens."""
+    return bool(price["unit"] == TOKENS and price["currency"] == USD)
+
+
 def usual_unit(component: str) -> str:
     """The unit in which a component is usually billed."""
     return str(read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS))
@@ -328,9 +333,7 @@ def checked_price(component: str, value: Any) -> Price:
 def price_columns(prices: Prices) -> dict[str, float | None]:
     """`input_price` and `output_price`: what `prices` says of them in USD per million tokens."""
     return {
-        column: price["amount"]
-        if (price := prices.get(component)) is not None and price["unit"] == TOKENS and price["currency"] == USD
-        else None
+        column: price["amount"] if (price := prices.get(component)) is not None and is_usual(price) else None
         for component, column in _COLUMNS.items()
     }
 
@@ -343,9 +346,8 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for component, price in (row.get("prices") or {}).items():
-        per, currency = price["unit"], price["currency"]
-        usual = per == TOKENS and currency == USD
-        found[component if usual else f"{component} in {currency} per {per}"] = price["amount"]
+        name = component if is_usual(price) else f"{component} in {price['currency']} per {price['unit']}"
+        found[name] = price["amount"]
     for component, column in _COLUMNS.items():
         if (amount := row.get(column)) is not None:
             found[component] = float(amount)

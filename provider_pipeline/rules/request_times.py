@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from provider_pipeline.rules.dates import MILLISECONDS, seconds_of
 from provider_pipeline.rules.issues import issue
-from provider_pipeline.rules.values import moment, number
+from provider_pipeline.rules.values import number
 
 _NEAR: Final = timedelta(minutes=10).total_seconds()
 """Room for clocks that differ, and for a fetch of many pages."""
@@ -14,7 +15,6 @@ _NEARLY_ALL: Final = 0.95
 _HALF: Final = 0.5
 _FEW: Final = 20
 """Other values after which a field that mostly holds them is not looked at any more."""
-_MILLISECONDS: Final = 1e11
 
 
 class RequestTimes:
@@ -75,7 +75,7 @@ class RequestTimes:
 
     @staticmethod
     def _is_near(value: Any, fetched_at: float) -> bool:
-        seconds = moment(value) if isinstance(value, str) else None
-        if seconds is None and (seconds := number(value)) is not None and abs(seconds) > _MILLISECONDS:
+        seconds = seconds_of(value) if isinstance(value, str) else None
+        if seconds is None and (seconds := number(value)) is not None and abs(seconds) > MILLISECONDS:
             seconds /= 1000
         return seconds is not None and abs(seconds - fetched_at) <= _NEAR

@@ -4,8 +4,6 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time
-from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -163,21 +161,6 @@ def decimal_number(literal: str) -> float | None:
     if not math.isfinite(found) or (found == 0 and _IS_NOT_ZERO.match(literal)):
         return None
     return found
-
-
-def moment(value: Any) -> float | None:
-    """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
-    try:
-        found = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except ValueError:
-        try:
-            found = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-    return None if found.time() == time() else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
 
 
 def _written_number(text: str) -> float | None:

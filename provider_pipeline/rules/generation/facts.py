@@ -6,16 +6,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from provider_pipeline.rules.dates import read_date
+from provider_pipeline.rules.dates import MILLISECONDS, read_date, seconds_of
 from provider_pipeline.rules.generation.choices import MIN_PLAUSIBLE, FieldChoice, choices
 from provider_pipeline.rules.generation.shape import Column, Shape, words_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal
 from provider_pipeline.rules.metadata import metadata_reader
-from provider_pipeline.rules.values import BadValueError, moment, number, read_text
+from provider_pipeline.rules.values import BadValueError, number, read_text
 from provider_pipeline.rules.work import PAGE_STEPS, Work, WorkExceededError
 
-_MILLISECONDS: Final = 1e11
 _SECONDS_SPREAD: Final = 5
 _COMMON_SHARE: Final = 0.5
 _NEARLY_ALL: Final = 0.9
@@ -132,7 +131,7 @@ def junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return fo
         return _ZERO
     if common in known and times >= _COMMON_SHARE * len(column.values):
         return f"the constant of {known[common]}"
-    moments = [found for value in column.values if (found := moment(value)) is not None]
+    moments = [found for value in column.values if (found := seconds_of(value)) is not None]
     if len(column.values) == 1:
         has_time = moments or type(column.values[0]) in (int, float)
         return "a single model: a date cannot be told from the time of the request" if has_time else None
@@ -143,7 +142,7 @@ def junk_reason(column: Column) -> str | None:  # noqa: PLR0911  # one return fo
     if len(moments) == len(amounts) and max(moments) - min(moments) <= _SECONDS_SPREAD:
         return "all within seconds: the time of the request"
     if len(numeric) == len(amounts):
-        scale = 1000 if max(numeric) > _MILLISECONDS else 1
+        scale = 1000 if max(numeric) > MILLISECONDS else 1
         if max(numeric) - min(numeric) <= _SECONDS_SPREAD * scale:
             return "all within seconds: the time of the request"
     return None
