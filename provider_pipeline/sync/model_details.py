@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import NoSuchEntryError
 from provider_pipeline.rules.lineage import fact_sources
-from provider_pipeline.rules.model_columns import PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
-from provider_pipeline.rules.prices import component_of
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.sync.config import stored_rule
 
 MAX_CHANGES: Final = 100
@@ -88,9 +87,7 @@ def _sources(model: Mapping[str, Any], read_from: Mapping[str, tuple[str, ...]])
 
 def _source(model: Mapping[str, Any], fact: str, read_from: Mapping[str, tuple[str, ...]]) -> FactSource:
     column, _, key = fact.partition(".")
-    names = {fact, *(f"prices.{component_of(column)}" for column in PRICE_COLUMNS if fact == column)}
-    names |= {price for price in PRICE_COLUMNS if fact == f"prices.{component_of(price)}"}
-    if not names.isdisjoint(model["overridden_fields"]):
+    if fact in model["overridden_fields"]:  # a price that is also a column is there under both names
         return FactSource("override", ())
     learnt = model["capability_sources"].get(key, "listing") if column == "capabilities" else "listing"
     return FactSource(learnt, read_from.get(fact, ()))

@@ -16,10 +16,10 @@ from provider_pipeline.sync.repair.worker import LEASE, answer_task, worker_name
 
 
 def follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
-    """Has a new rule tried if an accepted listing holds something that the one before did not, and that nobody reads.
+    """Has a new rule tried if an accepted listing has gained something that the rule does not read.
 
-    Commits. The listing must not have been closed. There is one task for each addition, ever, and none
-    while another task of the provider waits for a worker.
+    Commits. The listing must still be open. Each addition is asked about once, and never while another task of the
+    provider is waiting for a worker.
     """
     rule, last = loaded.listing.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
     issues = []
