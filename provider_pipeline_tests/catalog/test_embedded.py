@@ -95,12 +95,10 @@ def _runs(pid: int) -> bool:
     return False
 
 
-def _servers(home: Path) -> list[int]:
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if str(home) in " ".join(process.info["cmdline"] or []) and process.pid != os.getpid()
-    ]
+def _servers(home: Path, program: str = "") -> list[int]:
+    """Process ids of the embedded server in this home and its guards; only those whose command line has `program`."""
+    commands = {process.pid: " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])}
+    return [pid for pid, line in commands.items() if str(home) in line and program in line and pid != os.getpid()]
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -146,15 +144,17 @@ def test_the_number_of_a_dead_server_that_another_process_has_by_now_is_left_alo
     pid = _server_pid(user)
     as_user = pwd.getpwnam("pgserver").pw_uid if os.geteuid() == 0 else None
     with subprocess.Popen(["sleep", "600"], user=as_user) as bystander:
-        os.kill(pid, signal.SIGKILL)
-        _until(lambda: not _runs(pid))
-        pid_file = home / "postgres" / "postmaster.pid"
-        pid_file.write_text("\n".join([str(bystander.pid), *pid_file.read_text().splitlines()[1:]]) + "\n")
-        user.kill()
-        user.wait()
-        _until(lambda: not _guards(home))
-        assert bystander.poll() is None
-        bystander.kill()
+        try:
+            os.kill(pid, signal.SIGKILL)
+            _until(lambda: not _runs(pid))
+            pid_file = home / "postgres" / "postmaster.pid"
+            pid_file.write_text("\n".join([str(bystander.pid), *pid_file.read_text().splitlines()[1:]]) + "\n")
+            user.kill()
+            user.wait()
+            _until(lambda: not _guards(home))
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
 
 
 def test_a_server_that_was_killed_is_started_again_with_its_data(start_user):
@@ -175,7 +175,7 @@ def _kill_server(server: EmbeddedPostgres) -> int:
 
 
 def _guards(home: Path) -> list[int]:
-    return [pid for pid in _servers(home) if "embedded_guard" in " ".join(psutil.Process(pid).cmdline())]
+    return _servers(home, "embedded_guard")
 
 
 def test_a_process_that_goes_on_running_starts_a_dead_server_again_when_it_wants_a_connection(home, monkeypatch):
