@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         retirements as retirements,
         rule_decisions as rule_decisions,
         rule_versions as rule_versions,
+        snapshots as snapshots,
         statements as statements,
         sync_locks as sync_locks,
         sync_state as sync_state,
