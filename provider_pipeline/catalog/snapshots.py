@@ -1,21 +1,24 @@
 """Reads the whole table from one snapshot of the database, row by row, so that a million models fit in memory."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Text, column, select, table
+from sqlalchemy import Text, column, func, select, table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database import Database
 from provider_pipeline.catalog.history import models_at
-from provider_pipeline.catalog.tables import provider_model
+from provider_pipeline.catalog.model_search import models_state
+from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.catalog.tables import provider as provider_table, provider_metadata, provider_model
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
-OFFER_COLUMNS: Final = ("canonical_id", "filled")
+OFFER_COLUMNS: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty", "filled")
 """Columns of the view `model_offer` that rows have when gaps are filled."""
 _BATCH: Final = 1_000
 
@@ -66,5 +69,15 @@ def stream_models(
 
 def _offers() -> Any:
     shown = [column(name, provider_model.c[name].type) for name in ("provider_id", *SHOWN_COLUMNS, "last_seen_at")]
-    own = [column("slug", Text()), column("canonical_id", Text()), column("filled", JSONB)]
+    own = [column(name, JSONB if name == "filled" else Text()) for name in ("slug", *OFFER_COLUMNS)]
     return table("model_offer", *own, *shown)
+
+
+def state(session: Session, provider: Provider | None) -> str:
+    """A cheap digest that changes whenever an export of a provider, or of all, may: with models and with settings."""
+    settings = select(func.max(provider_metadata.c.updated_at), func.max(provider_table.c.updated_at), func.count())
+    settings = settings.join(provider_table, provider_table.c.id == provider_metadata.c.provider_id)
+    if provider is not None:
+        settings = settings.where(provider_table.c.id == provider.id)
+    changed = ":".join(map(str, session.execute(settings).one()))
+    return hashlib.sha256(f"{models_state(session, provider)}:{changed}".encode()).hexdigest()[:32]

@@ -96,6 +96,7 @@ _ALL: Final = (
     Form("llm", "extra-openai-models.yaml", _YAML, "templates", "models of the command line tool llm", "write_llm"),
     Form("aichat", "config.yaml", _YAML, "templates", "aichat's clients", "write_aichat"),
 )
+LISTING: Final = Form("listing", "models.json", _JSON, "listing", "the API's own listing")
 FORMS: Final[Mapping[str, Form]] = {form.name: form for form in _ALL}
 
 

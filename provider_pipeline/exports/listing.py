@@ -1,16 +1,25 @@
 """The live listing of `/v1/models`: OpenAI's form with context, limits, prices and capabilities where known."""
 
-from typing import Any
+from typing import Any, BinaryIO
+
+import orjson
 
 from provider_pipeline.exports import openrouter
 from provider_pipeline.exports.records import ModelRecord, Snapshot
 from provider_pipeline.exports.report import ExportReport
 
 
-def document(snapshot: Snapshot) -> dict[str, Any]:
-    """All models that are offered. OpenAI's four fields are always there; any other is absent while it is unknown."""
-    report = ExportReport("listing")
-    return openrouter.envelope([_model(record, snapshot, report) for record in snapshot.records()])
+def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+    """Writes all models that are offered, one after the other.
+
+    OpenAI's four fields are always there; any other is absent while it is unknown.
+    """
+    out.write(b'{"object":"list","data":[')
+    for record in snapshot.records():
+        out.write(b",\n" if report.models else b"\n")
+        out.write(orjson.dumps(_model(record, snapshot, report)))
+        report.include(record)
+    out.write(b'\n],"links":{"next":null},"total_count":%d}\n' % report.models)
 
 
 def _model(record: ModelRecord, snapshot: Snapshot, report: ExportReport) -> dict[str, Any]:
