@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from provider_pipeline import catalog
 from provider_pipeline.exports import columns
-from provider_pipeline.exports.records import ExportRequest, Snapshot
+from provider_pipeline.exports.records import ExportRequest
+from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.extras import require_extras
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The asset that writes the table into files that other tools read, and the check on what they lack."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,9 @@ class CatalogExportConfig(dg.Config):
     metadata=documented(_PAGE),
     description="The table in the forms that gateways, applications and analyses read.",
 )
-def catalog_export(config: CatalogExportConfig, provider_database: CatalogResource) -> dg.MaterializeResult[None]:
+def catalog_export(
+    config: CatalogExportConfig, provider_database: CatalogResource
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Writes each form into a file of its folder; the one of before stays until the new one is complete."""
     folder = Path(config.folder).expanduser() if config.folder else catalog.database.home() / "exports"
     request = exports.records.ExportRequest(fill=config.fill_canonical)
@@ -65,15 +67,15 @@ def catalog_export(config: CatalogExportConfig, provider_database: CatalogResour
                 reports[form.name] = exports.files.export_file(database, form, request, paths[form.name])
     except ConfigurationError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             "files": markdown(_table(reports, paths)),
             "folder": dg.MetadataValue.path(folder),
             **{f"models/{name}": report.models for name, report in reports.items()},
             **{f"left_out/{name}": len(report.left_out) for name, report in reports.items()},
-        },
-        check_results=[_is_complete(reports, folder)],
+        }
     )
+    yield _is_complete(reports, folder)
 
 
 def _table(reports: Mapping[str, "ExportReport"], paths: Mapping[str, Path]) -> list[str]:

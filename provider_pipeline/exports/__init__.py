@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         openrouter as openrouter,
         records as records,
         report as report,
+        snapshot as snapshot,
         tables as tables,
         templates as templates,
     )

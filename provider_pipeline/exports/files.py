@@ -13,8 +13,9 @@ import orjson
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.exports.forms import Form
-from provider_pipeline.exports.records import ExportRequest, Snapshot
+from provider_pipeline.exports.records import ExportRequest
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 
 
 def export(database: catalog.database.Database, form: Form, request: ExportRequest, out: BinaryIO) -> ExportReport:

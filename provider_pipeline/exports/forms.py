@@ -11,8 +11,9 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.extras import require_extras
 
 if TYPE_CHECKING:
-    from provider_pipeline.exports.records import ExportRequest, Snapshot
+    from provider_pipeline.exports.records import ExportRequest
     from provider_pipeline.exports.report import ExportReport
+    from provider_pipeline.exports.snapshot import Snapshot
 
 _JSON: Final = "application/json"
 _YAML: Final = "application/yaml"

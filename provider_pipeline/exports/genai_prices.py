@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from provider_pipeline import catalog
 from provider_pipeline.exports.amounts import PeerPrice, peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord, Snapshot
+from provider_pipeline.exports.records import ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 PEER: Final = "genai-prices"
-_Span = catalog.prices.PriceSpan
 
 
 def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
@@ -92,7 +92,7 @@ def _written(price: PeerPrice) -> Any:
     return {"base": number(price.amount), "tiers": tiers}
 
 
-def _spans(snapshot: Snapshot, slug: str) -> dict[str, list[_Span]]:
+def _spans(snapshot: Snapshot, slug: str) -> dict[str, list["catalog.prices.PriceSpan"]]:
     spans = catalog.prices.price_history(snapshot.session, slug=slug)
     until = snapshot.request.as_of
     kept = [span for span in spans if until is None or span.valid_from <= until]
@@ -100,7 +100,7 @@ def _spans(snapshot: Snapshot, slug: str) -> dict[str, list[_Span]]:
 
 
 def _history(
-    record: ModelRecord, spans: Iterable[_Span], until: datetime | None, form: str
+    record: ModelRecord, spans: Iterable["catalog.prices.PriceSpan"], until: datetime | None, form: str
 ) -> list[tuple[str, dict[str, Any]]]:
     """The prices by the day from which they held, the oldest first; of a day, those at its end."""
     spans = list(spans)
@@ -115,7 +115,7 @@ def _history(
     return [(day, then) for place, (day, then) in enumerate(days) if place == 0 or then != days[place - 1][1]]
 
 
-def _in_force(spans: Iterable[_Span], moment: datetime) -> dict[str, dict[str, Any]]:
+def _in_force(spans: Iterable["catalog.prices.PriceSpan"], moment: datetime) -> dict[str, dict[str, Any]]:
     """A row's `prices` at a moment."""
     prices: dict[str, dict[str, Any]] = {}
     held = [each for each in spans if each.valid_from <= moment and (each.valid_to is None or moment < each.valid_to)]

@@ -5,8 +5,9 @@ from typing import Any, BinaryIO
 import orjson
 
 from provider_pipeline.exports import openrouter
-from provider_pipeline.exports.records import ModelRecord, Snapshot
+from provider_pipeline.exports.records import ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 
 
 def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:

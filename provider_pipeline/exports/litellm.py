@@ -6,8 +6,9 @@ from typing import Any, BinaryIO, Final
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ModelRecord, Snapshot
+from provider_pipeline.exports.records import ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 PEER: Final = "litellm"

@@ -4,8 +4,9 @@ from typing import Any, BinaryIO, Final
 
 from provider_pipeline.exports.documents import write_yaml
 from provider_pipeline.exports.litellm import PEER, model_entry
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord, Snapshot
+from provider_pipeline.exports.records import ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 _COMPATIBLE: Final = "openai"

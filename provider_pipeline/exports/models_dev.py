@@ -12,8 +12,9 @@ import re2
 from provider_pipeline import presets
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord, Snapshot
+from provider_pipeline.exports.records import ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.knowledge import read_table

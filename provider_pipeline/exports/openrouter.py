@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from provider_pipeline.exports.amounts import decimal_text, peer_prices
 from provider_pipeline.exports.documents import write_json
-from provider_pipeline.exports.records import ModelRecord, Snapshot
+from provider_pipeline.exports.records import ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 PEER: Final = "openrouter"

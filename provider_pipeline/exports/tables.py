@@ -12,8 +12,8 @@ import orjson
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.exports.columns import MODELS, TableColumn
 from provider_pipeline.exports.documents import json_text
-from provider_pipeline.exports.records import Snapshot
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _SHEET_ROWS: Final = 1_048_576

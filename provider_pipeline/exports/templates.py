@@ -6,8 +6,9 @@ from typing import Any, BinaryIO, Final
 
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json, write_yaml
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord, Snapshot
+from provider_pipeline.exports.records import ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.exports.snapshot import Snapshot
 
 _UNKNOWN_ADDRESS: Final = "address of the provider's API unknown: it is not listed at .../models"
 _Model = dict[str, Any]
