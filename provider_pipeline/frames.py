@@ -119,7 +119,10 @@ def _frame(rows: Iterable[Mapping[str, Any]], declared: Sequence[columns.TableCo
         pa.float64(): pd.Float64Dtype(),
         pa.bool_(): pd.BooleanDtype(),
         pa.string(): pd.StringDtype("pyarrow"),
-        pa.list_(pa.string()): pd.ArrowDtype(pa.list_(pa.string())),
     }
     frame: pd.DataFrame = table.to_pandas(types_mapper=types.get, date_as_object=False)
+    for column in declared:
+        if column.kind == "texts":  # pandas cannot read its own list type back from Parquet
+            lists = table.column(column.name).to_pylist()
+            frame[column.name] = pd.Series(lists, index=frame.index, dtype=object)
     return frame

@@ -11,9 +11,8 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.extras import require_extras
 
 if TYPE_CHECKING:
-    from provider_pipeline.exports.records import ExportRequest
+    from provider_pipeline.exports.records import ExportedModels, ExportRequest
     from provider_pipeline.exports.report import ExportReport
-    from provider_pipeline.exports.snapshot import Snapshot
 
 _JSON: Final = "application/json"
 _YAML: Final = "application/yaml"
@@ -53,7 +52,7 @@ class Form:
         if request.base is not None and not self.merges:
             raise ConfigurationError(f"the form {self.name} cannot be merged into a file", hint="leave out --merge")
 
-    def write(self, snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+    def write(self, snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
         """Writes a snapshot's models."""
         module = import_module(f"provider_pipeline.exports.{self.module}")
         getattr(module, self.function)(snapshot, out, report)

@@ -4,21 +4,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
-from provider_pipeline import catalog
 from provider_pipeline.exports.amounts import PeerPrice, peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
+
+if TYPE_CHECKING:
+    from provider_pipeline.catalog.prices import PriceSpan
 
 PEER: Final = "genai-prices"
 
 
-def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes the providers with models that have a known price."""
     providers = []
     for slug, records in groupby(snapshot.records(), key=lambda record: record.provider.slug):
@@ -92,15 +93,14 @@ def _written(price: PeerPrice) -> Any:
     return {"base": number(price.amount), "tiers": tiers}
 
 
-def _spans(snapshot: Snapshot, slug: str) -> dict[str, list["catalog.prices.PriceSpan"]]:
-    spans = catalog.prices.price_history(snapshot.session, slug=slug)
+def _spans(snapshot: ExportedModels, slug: str) -> dict[str, list["PriceSpan"]]:
     until = snapshot.request.as_of
-    kept = [span for span in spans if until is None or span.valid_from <= until]
+    kept = (span for span in snapshot.price_spans(slug) if until is None or span.valid_from <= until)
     return {model: list(each) for model, each in groupby(kept, key=lambda span: span.model_id)}
 
 
 def _history(
-    record: ModelRecord, spans: Iterable["catalog.prices.PriceSpan"], until: datetime | None, form: str
+    record: ModelRecord, spans: Iterable["PriceSpan"], until: datetime | None, form: str
 ) -> list[tuple[str, dict[str, Any]]]:
     """The prices by the day from which they held, the oldest first; of a day, those at its end."""
     spans = list(spans)
@@ -115,7 +115,7 @@ def _history(
     return [(day, then) for place, (day, then) in enumerate(days) if place == 0 or then != days[place - 1][1]]
 
 
-def _in_force(spans: Iterable["catalog.prices.PriceSpan"], moment: datetime) -> dict[str, dict[str, Any]]:
+def _in_force(spans: Iterable["PriceSpan"], moment: datetime) -> dict[str, dict[str, Any]]:
     """A row's `prices` at a moment."""
     prices: dict[str, dict[str, Any]] = {}
     held = [each for each in spans if each.valid_from <= moment and (each.valid_to is None or moment < each.valid_to)]

@@ -5,12 +5,11 @@ from typing import Any, BinaryIO
 import orjson
 
 from provider_pipeline.exports import openrouter
-from provider_pipeline.exports.records import ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 
 
-def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes all models that are offered, one after the other.
 
     OpenAI's four fields are always there; any other is absent while it is unknown.
@@ -23,7 +22,7 @@ def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
     out.write(b'\n],"links":{"next":null},"total_count":%d}\n' % report.models)
 
 
-def _model(record: ModelRecord, snapshot: Snapshot, report: ExportReport) -> dict[str, Any]:
+def _model(record: ModelRecord, snapshot: ExportedModels, report: ExportReport) -> dict[str, Any]:
     limits = {
         # One limit under the names that clients look for.
         "context_length": record.context_length,

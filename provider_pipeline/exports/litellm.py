@@ -6,16 +6,15 @@ from typing import Any, BinaryIO, Final
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 PEER: Final = "litellm"
 _SEARCHES: Final = "search_context_cost_per_query"
 
 
-def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes the map of all models whose purpose is known."""
     base = snapshot.request.base or {}
     if not all(isinstance(entry, Mapping) for entry in base.values()):

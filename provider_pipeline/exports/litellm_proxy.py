@@ -4,16 +4,15 @@ from typing import Any, BinaryIO, Final
 
 from provider_pipeline.exports.documents import write_yaml
 from provider_pipeline.exports.litellm import PEER, model_entry
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 _COMPATIBLE: Final = "openai"
 _HEADING: Final = "config.yaml of a LiteLLM proxy. Keys are read from the environment variables that it names."
 
 
-def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes a deployment for each model whose purpose is known and whose requests can be routed."""
     deployments = []
     for record in snapshot.records():

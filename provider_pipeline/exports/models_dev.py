@@ -12,9 +12,8 @@ import re2
 from provider_pipeline import presets
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.knowledge import read_table
@@ -25,12 +24,12 @@ _OVER_200K: Final = 200_000
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes the providers that have such models."""
     write_json(document(snapshot, report), out)
 
 
-def document(snapshot: Snapshot, report: ExportReport) -> dict[str, Any]:
+def document(snapshot: ExportedModels, report: ExportReport) -> dict[str, Any]:
     """The providers by models.dev's id, each with its models by their ids."""
     today = (snapshot.request.as_of or datetime.now(UTC)).astimezone(UTC).date()
     providers: dict[str, Any] = {}

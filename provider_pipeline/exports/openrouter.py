@@ -7,15 +7,14 @@ from urllib.parse import quote
 
 from provider_pipeline.exports.amounts import decimal_text, peer_prices
 from provider_pipeline.exports.documents import write_json
-from provider_pipeline.exports.records import ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 from provider_pipeline.rules.knowledge import read_table
 
 PEER: Final = "openrouter"
 
 
-def write(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes the models whose modalities and prices of input and output are known."""
     models = []
     for record in snapshot.records():
@@ -54,7 +53,7 @@ def envelope(models: list[dict[str, Any]]) -> dict[str, Any]:
     return {"object": "list", "data": models, "links": {"next": None}, "total_count": len(models)}
 
 
-def exported_id(record: ModelRecord, snapshot: Snapshot) -> str:
+def exported_id(record: ModelRecord, snapshot: ExportedModels) -> str:
     """The model's own id in a listing of one provider, else with the provider in front."""
     return record.model_id if len(snapshot.request.slugs) == 1 else f"{record.provider.slug}/{record.model_id}"
 

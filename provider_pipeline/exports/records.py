@@ -1,11 +1,14 @@
 """What every form is written from: models, and the providers that offer them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from provider_pipeline.rules.knowledge import read_table
+
+if TYPE_CHECKING:
+    from provider_pipeline.catalog.prices import PriceSpan
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,29 @@ def purposes() -> list[str]:
     """The capabilities that say what a model is for, the most general first."""
     found: list[str] = read_table("capabilities.toml")["purposes"]
     return found
+
+
+class ExportedModels(Protocol):
+    """What forms are written from; `snapshot.Snapshot` reads it from the catalogue."""
+
+    @property
+    def request(self) -> ExportRequest:
+        """What is exported."""
+        ...
+
+    @property
+    def providers(self) -> Mapping[str, ExportedProvider]:
+        """The registered providers by slug."""
+        ...
+
+    def rows(self, *, status: str | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of the table, by provider and id; with a status, only models that have it."""
+        ...
+
+    def records(self) -> Iterator[ModelRecord]:
+        """The models that are offered, by provider and id."""
+        ...
+
+    def price_spans(self, slug: str) -> Iterable["PriceSpan"]:
+        """What a provider's models cost when, by model."""
+        ...

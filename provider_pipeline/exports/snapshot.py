@@ -51,6 +51,10 @@ class Snapshot:
         for row in self.rows(status="active"):
             yield ModelRecord(self.providers[row["slug"]], **{name: row[name] for name in _FIELDS if name in row})
 
+    def price_spans(self, slug: str) -> Iterable[catalog.prices.PriceSpan]:
+        """What a provider's models cost when, by model."""
+        return catalog.prices.price_history(self.session, slug=slug)
+
 
 def _provider(stored: catalog.providers.Provider, paths: Iterable[str]) -> ExportedProvider:
     return ExportedProvider(

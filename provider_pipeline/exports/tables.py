@@ -12,8 +12,8 @@ import orjson
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.exports.columns import MODELS, TableColumn
 from provider_pipeline.exports.documents import json_text
+from provider_pipeline.exports.records import ExportedModels
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _SHEET_ROWS: Final = 1_048_576
@@ -22,7 +22,7 @@ _CELL: Final = 32_767
 _WIDTH: Final = 18
 
 
-def write_csv(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_csv(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Comma-separated, UTF-8; lists and objects as JSON, unknown as an empty field."""
     writer = csv.writer(codecs.getwriter("utf-8")(out), lineterminator="\n")
     writer.writerow(each.name for each in MODELS)
@@ -30,14 +30,14 @@ def write_csv(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
         writer.writerow(_harmless(_text(each, row)) for each in MODELS)
 
 
-def write_ndjson(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_ndjson(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """A JSON object per line; unknown is null."""
     for row in _counted(snapshot, report):
         values = {each.name: each.value(row) for each in MODELS}
         out.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS))
 
 
-def write_parquet(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_parquet(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Parquet with one schema whatever the rows hold, so that files can be united."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - an optional package
 
@@ -48,7 +48,7 @@ def write_parquet(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> No
             writer.write_batch(batch, row_group_size=arrow.BATCH_ROWS)
 
 
-def write_xlsx(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_xlsx(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """A workbook of one sheet: texts are texts, never formulas; times are in UTC.
 
     Raises:
@@ -94,7 +94,7 @@ def write_xlsx(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
     book.close()
 
 
-def _counted(snapshot: Snapshot, report: ExportReport) -> Iterator[Mapping[str, Any]]:
+def _counted(snapshot: ExportedModels, report: ExportReport) -> Iterator[Mapping[str, Any]]:
     for row in snapshot.rows():
         report.models += 1
         report.filled.extend((row["slug"], row["model_id"], name) for name in sorted(row.get("filled") or ()))

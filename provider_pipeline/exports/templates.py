@@ -6,16 +6,15 @@ from typing import Any, BinaryIO, Final
 
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json, write_yaml
-from provider_pipeline.exports.records import ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
-from provider_pipeline.exports.snapshot import Snapshot
 
 _UNKNOWN_ADDRESS: Final = "address of the provider's API unknown: it is not listed at .../models"
 _Model = dict[str, Any]
 _LIBRECHAT: Final = {"cache_read": "cacheRead", "cache_write": "cacheWrite"}
 
 
-def write_librechat(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_librechat(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """`librechat.yaml`: a custom endpoint for each provider, with `tokenConfig` for its models."""
 
     def model(record: ModelRecord) -> _Model | str:
@@ -40,7 +39,7 @@ def write_librechat(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> 
     write_yaml(document, out, heading="librechat.yaml: custom endpoints, with prices in USD per million tokens.")
 
 
-def write_continue(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_continue(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Continue's `config.yaml`."""
     roles = {"chat": ["chat", "edit", "apply"], "embedding": ["embed"], "rerank": ["rerank"]}
 
@@ -65,7 +64,7 @@ def write_continue(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> N
     write_yaml(document, out, heading="Continue's config.yaml.")
 
 
-def write_zed(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_zed(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Zed's `settings.json`: `language_models.openai_compatible`."""
 
     def model(record: ModelRecord) -> _Model | str:
@@ -97,7 +96,7 @@ def write_zed(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
     write_json({"language_models": {"openai_compatible": providers}}, out)
 
 
-def write_llm(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_llm(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """`extra-openai-models.yaml` of the command line tool `llm`."""
 
     def model(record: ModelRecord) -> _Model:
@@ -123,7 +122,7 @@ def write_llm(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
     write_yaml(models, out, heading="extra-openai-models.yaml of llm; keys: llm keys set PROVIDER")
 
 
-def write_aichat(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> None:
+def write_aichat(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Aichat's `config.yaml`; a provider's key is in the variable NAME_API_KEY, as aichat reads it."""
     types = {"embedding": "embedding", "rerank": "reranker"}
 
@@ -150,7 +149,7 @@ def write_aichat(snapshot: Snapshot, out: BinaryIO, report: ExportReport) -> Non
 
 
 def _by_provider(
-    snapshot: Snapshot,
+    snapshot: ExportedModels,
     report: ExportReport,
     model: Callable[[ModelRecord], _Model | str],
     purposes: tuple[str, ...] = ("chat",),

@@ -1,6 +1,5 @@
 """The listing that OpenAI's clients read, and exports, over HTTP."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -45,7 +44,6 @@ def test_every_form_is_served(filled: Api):
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"].startswith(form.media_type)
         assert int(answer.headers["x-models"]) + int(answer.headers["x-models-left-out"]) == len(ACME)
-    assert json.loads(answer.text or "null") is None or answer.content
     assert filled.get("/exports/api.json") == filled.get("/exports/models-dev")
 
 
