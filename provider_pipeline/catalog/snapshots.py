@@ -38,6 +38,7 @@ def stream_models(
     as_of: datetime | None = None,
     fill: bool = False,
     status: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Models by provider and id, with `slug`, `provider_id`, `SHOWN_COLUMNS` and `last_seen_at`.
 
@@ -46,6 +47,7 @@ def stream_models(
         as_of: A past moment; None for now.
         fill: Fill unknown limits, modalities and capabilities from the canonical model; rows have `OFFER_COLUMNS` too.
         status: active, missing or removed; None for all.
+        columns: Only these, of those above.
 
     Raises:
         ConfigurationError: Gaps are to be filled at a past moment: only today's canonical models are known.
@@ -56,6 +58,8 @@ def stream_models(
         )
     source: Any = _offers() if fill else models_at(as_of, slugs[0] if len(slugs) == 1 else None)
     names = ["slug", "provider_id", *SHOWN_COLUMNS, "last_seen_at", *(OFFER_COLUMNS if fill else ())]
+    if columns is not None:
+        names = [name for name in names if name in columns]
     query = select(*(source.c[name] for name in names))
     # Byte order, which no server's locale changes: the same rows give the same file.
     query = query.order_by(source.c.slug.collate("C"), source.c.model_id.collate("C"))
@@ -63,8 +67,8 @@ def stream_models(
         query = query.where(source.c.slug.in_(slugs))
     if status is not None:
         query = query.where(source.c.status == status)
-    for row in session.execute(query, execution_options={"yield_per": _BATCH}).mappings():
-        yield dict(row)
+    for row in session.execute(query, execution_options={"yield_per": _BATCH}):
+        yield dict(zip(names, row, strict=True))
 
 
 def _offers() -> Any:

@@ -46,12 +46,15 @@ def peer_prices(record: ModelRecord, peer: str, report: ExportReport) -> Iterato
     Prices in other currencies or units, and of components without a key, go to the report: nothing is converted.
     """
     keys = _keys(peer)
+    known = {}
     for component, price in record.prices.items():
         if problem := _problem(component, price, keys):
             report.omit(record, problem)
+        else:
+            known[component] = price
     for component, key in keys.items():
-        if component in record.prices and not _problem(component, record.prices[component], keys):
-            price = record.prices[component]
+        if component in known:
+            price = known[component]
             tiers = tuple((int(tier["above"]), key.amount(tier["amount"])) for tier in price.get("tiers", ()))
             yield PeerPrice(key.name, component, key.amount(price["amount"]), tiers)
 

@@ -34,4 +34,5 @@ def json_text(value: Any) -> str:
 
 def number(amount: Decimal) -> int | float:
     """An amount as a JSON number, whole where it is."""
-    return int(amount) if amount == amount.to_integral_value() and abs(amount) < 2**53 else float(amount)
+    value = float(amount)
+    return int(value) if value.is_integer() else value

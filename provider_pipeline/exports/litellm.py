@@ -28,7 +28,7 @@ def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None
             continue
         entry = model_entry(record, report)
         key = _key(record, entry, base)
-        models[key] = {**_kept(base.get(key, {}), entry), **entry}
+        models[key] = {**_kept(base[key], entry), **entry} if key in base else entry
         report.include(record)
     write_json(models, out)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from provider_pipeline.rules.knowledge import read_table
@@ -51,7 +52,7 @@ class ExportedProvider:
         return str(named if isinstance(named, str) else named.get(purpose) or named.get("default", self.slug))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelRecord:
     """A model at a provider. Fields without a comment are the columns of `provider_model`.
 
@@ -91,7 +92,7 @@ class ModelRecord:
         prefix = next((each for each in read_table("peers.toml")["id_prefixes"] if self.model_id.startswith(each)), "")
         return self.model_id.removeprefix(prefix)
 
-    @property
+    @cached_property
     def purpose(self) -> str | None:
         """What the model is for: the first of its purposes; None if unknown."""
         return next((each for each in purposes() if self.capabilities.get(each)), None)
@@ -106,9 +107,8 @@ class ModelRecord:
         What is no purpose is an ability of chat models: a model that is known for another purpose lacks it.
         """
         known = self.capabilities.get(capability)
-        is_ability = capability in read_table("peers.toml")["chat_abilities"]
-        if known is None and is_ability and self.purpose not in (None, "chat", "completion"):
-            return False
+        if known is None and self.purpose not in (None, "chat", "completion"):
+            return False if capability in read_table("peers.toml")["chat_abilities"] else None
         return known
 
 

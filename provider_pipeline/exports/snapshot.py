@@ -1,6 +1,6 @@
 """One moment's state of the catalogue, as the forms read it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -41,15 +41,24 @@ class Snapshot:
 
     def rows(self, *, status: str | None = None) -> Iterator[dict[str, Any]]:
         """The rows of the table, by provider and id."""
-        request = self.request
-        return catalog.snapshots.stream_models(
-            self.session, slugs=request.slugs, as_of=request.as_of, fill=request.fill, status=status
-        )
+        return self._stream(status=status)
 
     def records(self) -> Iterator[ModelRecord]:
         """The models that are offered, by provider and id."""
-        for row in self.rows(status="active"):
-            yield ModelRecord(self.providers[row["slug"]], **{name: row[name] for name in _FIELDS if name in row})
+        for row in self._stream(status="active", columns=("slug", *_FIELDS)):
+            provider = self.providers[row.pop("slug")]
+            yield ModelRecord(provider, **row)
+
+    def _stream(self, *, status: str | None, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        request = self.request
+        return catalog.snapshots.stream_models(
+            self.session,
+            slugs=request.slugs,
+            as_of=request.as_of,
+            fill=request.fill,
+            status=status,
+            columns=columns,
+        )
 
     def price_spans(self, slug: str) -> Iterable[catalog.prices.PriceSpan]:
         """What a provider's models cost when, by model."""
