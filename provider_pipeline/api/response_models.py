@@ -347,6 +347,21 @@ class RawResponseInfo(ResponseModel):
     last_fetched_at: datetime
 
 
+class ExportFormInfo(ResponseModel):
+    """A form that can be exported."""
+
+    name: str
+    about: str
+    file_name: str = Field(description="What its tool calls the file.")
+    media_type: str
+
+
+class ExportForms(ResponseModel):
+    """The forms that can be exported."""
+
+    forms: list[ExportFormInfo]
+
+
 class HealthResponse(ResponseModel):
     """The service works."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from provider_pipeline.catalog import (
         acceptances as acceptances,
         api_tokens as api_tokens,
+        canonical as canonical,
         database as database,
         database_errors as database_errors,
         digest as digest,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         retirements as retirements,
         rule_decisions as rule_decisions,
         rule_versions as rule_versions,
+        snapshots as snapshots,
         statements as statements,
         sync_locks as sync_locks,
         sync_state as sync_state,

@@ -155,6 +155,17 @@ def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provi
     return [_provider(row) for row in session.execute(query)]
 
 
+def listing_paths(session: Session) -> dict[str, list[str]]:
+    """The paths that the active rules ask for listings, by slug."""
+    endpoint = provider_metadata.c.model_list_config["endpoint"]
+    query = select(provider_metadata.c.slug, endpoint).where(endpoint.is_not(None))
+    return {
+        slug: [each["endpoint"] for each in stored if each.get("endpoint")] if isinstance(stored, list) else [stored]
+        for slug, stored in session.execute(query)
+        if stored
+    }
+
+
 def is_one_of_providers(column: ColumnElement[int]) -> ColumnElement[bool]:
     """An SQL condition: the column is in the array parameter `provider_ids`."""
     return column == any_(bindparam("provider_ids", type_=ARRAY(BigInteger)))

@@ -13,6 +13,7 @@ from provider_pipeline.cli import (
     changes,
     demo,
     dev,
+    export,
     models,
     overrides,
     patterns,
@@ -49,6 +50,7 @@ app.add_typer(database_app, name="db")
 app.command("sync")(sync.sync_providers)
 app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
+app.command("export")(export.export_models)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)

@@ -66,7 +66,7 @@ def test_the_columns_for_people_are_those_of_the_table():
 )
 def test_a_difference_between_the_sql_files_and_the_tables_is_found(database: Database, drift: str):
     with database.engine.connect() as connection:
-        connection.exec_driver_sql("DROP VIEW provider_model_current")  # it would forbid a change of type
+        connection.exec_driver_sql("DROP VIEW provider_model_current CASCADE")  # it would forbid a change of type
         connection.exec_driver_sql(drift)
         assert _differences(connection)
 

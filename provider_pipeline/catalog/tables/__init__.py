@@ -4,6 +4,7 @@ The modules are loaded together because foreign keys connect them. The columns o
 `provider_pipeline.rules.model_columns`.
 """
 
+from provider_pipeline.catalog.tables.canonical import canonical_model, canonical_model_event, model_identity
 from provider_pipeline.catalog.tables.columns import metadata
 from provider_pipeline.catalog.tables.models import provider_model, provider_model_change, provider_model_override
 from provider_pipeline.catalog.tables.providers import (
@@ -35,9 +36,12 @@ __all__ = [
     "agent_task",
     "api_audit",
     "api_token",
+    "canonical_model",
+    "canonical_model_event",
     "guard_acceptance",
     "key_destination",
     "metadata",
+    "model_identity",
     "notification",
     "pattern_set",
     "pattern_set_event",
