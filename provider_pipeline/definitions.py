@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from provider_pipeline.defs.assets import provider_catalog
+from provider_pipeline.defs.canonical import canonical_model, catalog_outputs_sensor
 from provider_pipeline.defs.digest import change_digest
 from provider_pipeline.defs.exports import catalog_export
 from provider_pipeline.defs.jobs import JOBS
@@ -37,10 +38,13 @@ def build_defs(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # `with_attributes` passes their own `owners` on
         owned_schedules = [each.with_attributes(metadata={**each.metadata, **owner}) for each in schedules]
-        owned_sensors = [each.with_attributes(metadata={**each.metadata, **owner}) for each in SENSORS]
+        owned_sensors = [
+            each.with_attributes(metadata={**each.metadata, **owner}) for each in (*SENSORS, catalog_outputs_sensor)
+        ]
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(owners=list(owners)), [provider_catalog, change_digest, catalog_export]
+            lambda spec: spec.replace_attributes(owners=list(owners)),
+            [provider_catalog, canonical_model, catalog_export, change_digest],
         ),
         jobs=[job.with_metadata({**(job.metadata or {}), **owner}) for job in JOBS],
         schedules=owned_schedules,

@@ -38,6 +38,8 @@ from provider_pipeline.catalog.tables import (
     model_identity,
     provider,
     provider_model,
+    provider_model_change,
+    provider_model_override,
 )
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of, contradicting, identity_digest
 from provider_pipeline.rules.override_set import OverrideSet
@@ -144,6 +146,28 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
             models_removed=report.models_removed + written.removed,
         )
     return replace(report, events=tuple(_events(session, canonical_model_event.c.id == any_(_bigints(events)))))
+
+
+def table_state(session: Session) -> str:
+    """A text that differs once models, overrides or the shipped knowledge do."""
+    newest = session.execute(
+        select(
+            select(func.max(provider_model_change.c.id)).scalar_subquery(),
+            select(func.max(provider_model_override.c.updated_at)).scalar_subquery(),
+            select(func.count()).select_from(provider_model_override).scalar_subquery(),
+        )
+    ).one()
+    return digest_of([identity_digest(), *map(str, newest)])
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Canonical models, offers assigned to one, and offers left apart as ambiguous."""
+    offers = select(
+        func.count(model_identity.c.canonical_id).label("offers"),
+        func.count().filter(model_identity.c.certainty == "ambiguous").label("ambiguous_offers"),
+        select(func.count()).select_from(canonical_model).scalar_subquery().label("models"),
+    )
+    return dict(session.execute(offers.select_from(model_identity)).mappings().one())
 
 
 class _Knowledge:

@@ -59,6 +59,10 @@ def export_models(
         base=None if merge is None else _base(merge),
     )
     with catalog.database.open_catalog() as database:
+        if request.fill and request.as_of is None:
+            with database.session() as session:
+                catalog.canonical.refresh(session)
+                session.commit()
         if output is not None:
             report = exports.files.export_file(database, found, request, output)
         else:
