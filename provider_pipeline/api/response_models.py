@@ -36,6 +36,7 @@ class ProviderResponse(ResponseModel):
     auth: Json
     requests: Json
     thresholds: Json
+    ids: Json = Field(description="Its name at peers: litellm, models_dev, genai_prices, openrouter, otel.")
     check_every_seconds: float | None
     rule_version: int | None
     active_models: int

@@ -72,7 +72,7 @@ def _provider(stored: catalog.providers.Provider, paths: Iterable[str]) -> Expor
         base_url=stored.base_url,
         api_url=_api_url(stored.base_url, paths),
         key_variable=stored.auth_config.get("env"),
-        peer_ids=getattr(stored, "peer_ids", {}),
+        peer_ids=stored.peer_ids,
     )
 
 
