@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         prices as prices,
         providers as providers,
         raw_responses as raw_responses,
+        readers as readers,
         retirements as retirements,
         rule_decisions as rule_decisions,
         rule_versions as rule_versions,
