@@ -38,7 +38,7 @@ def test_the_lineage_leads_from_the_raw_response_to_the_table():
 
 def test_every_asset_has_a_description_an_owner_and_a_page():
     nodes = [GRAPH.get(key) for key in GRAPH.get_all_asset_keys()]
-    assert len(nodes) == 5
+    assert len(nodes) == 6
     for node in nodes:
         for shown in (node.description, node.owners, node.kinds, node.code_version, node.tags.get(STAGE)):
             assert shown, node.key
@@ -59,7 +59,7 @@ def test_every_job_schedule_and_sensor_has_a_description_an_owner_and_a_page():
     repository = defs.get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     listed = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
-    assert len(listed) == 9
+    assert len(listed) == 11
     for each in listed:
         assert each.description, each.name
         assert each.metadata["owner"].value == "team:data-platform", each.name
@@ -86,7 +86,7 @@ def test_owners_and_times_are_the_adopters():
     specs = [spec for assets_def in ours.assets for spec in assets_def.specs]
     assert {tuple(spec.owners) for spec in specs} == {("team:gateway", "ann@example.com")}
     owned = [*ours.jobs, *ours.schedules, *ours.sensors]
-    assert len(owned) == 9
+    assert len(owned) == 11
     assert {each.metadata["owner"].value for each in owned} == {"team:gateway"}
     assert {each.name: each.cron_schedule for each in ours.schedules} == {
         "hourly_sync_schedule": "5 */2 * * *",

@@ -36,10 +36,12 @@ from provider_pipeline.catalog.tables import (
     model_identity,
     provider,
     provider_model,
+    provider_model_change,
 )
 from provider_pipeline.errors import NoSuchEntryError
-from provider_pipeline.rules.identity import canonical_of
+from provider_pipeline.rules.identity import canonical_of, identity_digest
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
+from provider_pipeline.rules.rows import digest_of
 
 _LOCK: Final = 5_309_126_119_420_026
 """Key of the advisory lock: one refresh at a time, until its transaction ends."""
@@ -240,6 +242,53 @@ def offers(session: Session, canonical_id: str) -> list[dict[str, Any]]:
         .order_by(view.c.slug.collate("C"), view.c.model_id.collate("C"))
     )
     return [dict(row) for row in session.execute(query).mappings()]
+
+
+def most_offered(session: Session, limit: int) -> list[CanonicalModel]:
+    """The models that most providers offer."""
+    model = canonical_model.c
+    query = select(*model).order_by(model.providers.desc(), model.id.collate("C")).limit(limit)
+    return [CanonicalModel(**row) for row in session.execute(query).mappings()]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there are.
+
+    Attributes:
+        models: Canonical models with an active offer.
+        offers: Active offers at enabled providers.
+        ambiguous: Of these, offers that contradict the others of their model.
+        unverified: Of these, offers whose model only their own name tells.
+    """
+
+    models: int
+    offers: int
+    ambiguous: int
+    unverified: int
+
+
+def counts(session: Session) -> Counts:
+    """How many models and offers there are, and how certain these are."""
+    identity, count = model_identity.c, func.count()
+    models = select(count).select_from(canonical_model).where(canonical_model.c.offers > 0).scalar_subquery()
+    certainties = (count.filter(identity.certainty == name).label(name) for name in ("ambiguous", "unverified"))
+    query = select(models.label("models"), count.label("offers"), *certainties).where(identity.is_counted)
+    return Counts(**session.execute(query.select_from(model_identity)).mappings().one())
+
+
+def state(session: Session) -> str:
+    """A cheap digest that changes whenever a refresh may have something to do."""
+    enabled = select(provider.c.id).where(provider.c.enabled).order_by(provider.c.id)
+    overrides = model_overrides.canonical_ids(session, datetime.now(UTC))
+    return digest_of(
+        [
+            session.scalar(select(func.max(provider_model_change.c.id))),
+            identity_digest(),
+            list(session.scalars(enabled)),
+            {str(provider_id): each.document() for provider_id, each in overrides.items()},
+        ]
+    )
 
 
 def events(session: Session, *, since: datetime, until: datetime) -> list[CanonicalEvent]:
