@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from provider_pipeline.defs.assets import provider_catalog
-from provider_pipeline.defs.canonical import canonical_model, catalog_outputs_sensor
+from provider_pipeline.defs.canonical import canonical_model
 from provider_pipeline.defs.digest import change_digest
 from provider_pipeline.defs.exports import catalog_export
 from provider_pipeline.defs.jobs import JOBS
@@ -38,9 +38,7 @@ def build_defs(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # `with_attributes` passes their own `owners` on
         owned_schedules = [each.with_attributes(metadata={**each.metadata, **owner}) for each in schedules]
-        owned_sensors = [
-            each.with_attributes(metadata={**each.metadata, **owner}) for each in (*SENSORS, catalog_outputs_sensor)
-        ]
+        owned_sensors = [each.with_attributes(metadata={**each.metadata, **owner}) for each in SENSORS]
     return dg.Definitions(
         assets=dg.map_asset_specs(
             lambda spec: spec.replace_attributes(owners=list(owners)),

@@ -28,7 +28,7 @@ OPERATIONS = "README.md#operations"
 
 
 def stage(name: str) -> dict[str, str]:
-    """The tag for an asset's place in the pipeline: `rule`, `fetch`, `judge`, `write` or `report`."""
+    """The tag for an asset's place in the pipeline: `rule`, `fetch`, `judge`, `write`, `join` or `report`."""
     return {"provider_pipeline/stage": name}
 
 
