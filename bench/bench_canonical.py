@@ -1,4 +1,4 @@
-"""Refreshing the canonical models of the `real` fleet, relative to the sync before it. Run it: make bench
+"""Refreshing the canonical models of the `real` fleet, relative to the sync before it. Run it: make bench.
 
 The first refresh assigns every offer; the others follow a sync without changes and one in which a tenth of the models
 changed.
