@@ -11,7 +11,8 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from provider_pipeline.extras import require_extras
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sqlalchemy.orm import Session
 
 
 def models(
@@ -50,16 +52,14 @@ def offers(*slugs: str, database_url: str | None = None) -> pd.DataFrame:
 
 def prices(*slugs: str, as_of: datetime | None = None, database_url: str | None = None) -> pd.DataFrame:
     """A row per model, price component and tier; see `models`."""
-    require_extras("frames", purpose="a DataFrame")
-    with catalog.database.open_catalog(database_url) as database, catalog.snapshots.snapshot(database) as session:
+    with _snapshot(database_url) as session:
         found = catalog.prices.list_prices(session, as_of=_zoned(as_of))
         return _frame(map(asdict, _narrowed(session, found, slugs)), columns.PRICES)
 
 
 def price_history(*slugs: str, database_url: str | None = None) -> pd.DataFrame:
     """A row per model, price component, tier, and span of time in which the price stayed the same; see `models`."""
-    require_extras("frames", purpose="a DataFrame")
-    with catalog.database.open_catalog(database_url) as database, catalog.snapshots.snapshot(database) as session:
+    with _snapshot(database_url) as session:
         found = catalog.prices.price_history(session)
         return _frame(map(asdict, _narrowed(session, found, slugs)), columns.PRICE_HISTORY)
 
@@ -75,10 +75,16 @@ def changes(
         until: Exclusive.
         database_url: As for `models`.
     """
-    require_extras("frames", purpose="a DataFrame")
-    with catalog.database.open_catalog(database_url) as database, catalog.snapshots.snapshot(database) as session:
+    with _snapshot(database_url) as session:
         found = catalog.history.list_changes(session, since=_zoned(since), until=_zoned(until))
         return _frame(map(asdict, _narrowed(session, found, slugs)), columns.CHANGES)
+
+
+@contextmanager
+def _snapshot(database_url: str | None) -> Iterator[Session]:
+    require_extras("frames", purpose="a DataFrame")
+    with catalog.database.open_catalog(database_url) as database, catalog.snapshots.snapshot(database) as session:
+        yield session
 
 
 def _models(
@@ -88,13 +94,12 @@ def _models(
     fill: bool,
     database_url: str | None,
 ) -> pd.DataFrame:
-    require_extras("frames", purpose="a DataFrame")
     request = ExportRequest(slugs, _zoned(as_of), fill)
-    with catalog.database.open_catalog(database_url) as database, catalog.snapshots.snapshot(database) as session:
+    with _snapshot(database_url) as session:
         return _frame(Snapshot.open(session, request).rows(), declared)
 
 
-def _narrowed(session: Any, found: Iterable[Any], slugs: tuple[str, ...]) -> Iterable[Any]:
+def _narrowed(session: Session, found: Iterable[Any], slugs: tuple[str, ...]) -> Iterable[Any]:
     for slug in slugs:
         catalog.providers.get(session, slug)
     return (each for each in found if each.slug in slugs) if slugs else found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 import typer
 
-from provider_pipeline import catalog, exports
+from provider_pipeline import catalog, exports, sync
 from provider_pipeline.cli.console import emit_json, note, say
 from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, SlugsArgument, optional_moment, read_json
 from provider_pipeline.errors import ConfigurationError
@@ -61,7 +62,7 @@ def export_models(
     with catalog.database.open_catalog() as database:
         if request.fill and request.as_of is None:
             with database.session() as session:
-                catalog.canonical.refresh(session)
+                sync.events.refresh_canonical_models(session, now=datetime.now(UTC))
                 session.commit()
         if output is not None:
             report = exports.files.export_file(database, found, request, output)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from provider_pipeline.exports.amounts import PeerPrice, peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord, by_provider
 from provider_pipeline.exports.report import ExportReport
 from provider_pipeline.rules.knowledge import read_table
 
@@ -22,9 +22,8 @@ PEER: Final = "genai-prices"
 def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes the providers with models that have a known price."""
     providers = []
-    for slug, records in groupby(snapshot.records(), key=lambda record: record.provider.slug):
-        provider = snapshot.providers[slug]
-        spans = _spans(snapshot, slug)
+    for provider, records in by_provider(snapshot):
+        spans = _spans(snapshot, provider.slug)
         models = []
         for record in records:
             prices = _prices(record, report)

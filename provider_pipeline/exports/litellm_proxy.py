@@ -4,7 +4,7 @@ from typing import Any, BinaryIO, Final
 
 from provider_pipeline.exports.documents import write_yaml
 from provider_pipeline.exports.litellm import PEER, model_entry
-from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import UNKNOWN_ADDRESS, ExportedModels, ExportedProvider, ModelRecord
 from provider_pipeline.exports.report import ExportReport
 from provider_pipeline.rules.knowledge import read_table
 
@@ -21,7 +21,7 @@ def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None
             continue
         parameters = _parameters(record)
         if parameters is None:
-            report.leave_out(record, "address of the provider's API unknown: it is not listed at .../models")
+            report.leave_out(record, UNKNOWN_ADDRESS)
             continue
         entry = model_entry(record, report)
         del entry["litellm_provider"]

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from itertools import groupby
 from typing import Any, BinaryIO, Final
 
 import re2
@@ -12,7 +11,13 @@ import re2
 from provider_pipeline import presets
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json
-from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import (
+    UNKNOWN_ADDRESS,
+    ExportedModels,
+    ExportedProvider,
+    ModelRecord,
+    by_provider,
+)
 from provider_pipeline.exports.report import ExportReport
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of
 from provider_pipeline.rules.ids import normalise_id
@@ -33,13 +38,12 @@ def document(snapshot: ExportedModels, report: ExportReport) -> dict[str, Any]:
     """The providers by models.dev's id, each with its models by their ids."""
     today = (snapshot.request.as_of or datetime.now(UTC)).astimezone(UTC).date()
     providers: dict[str, Any] = {}
-    for _, group in groupby(snapshot.records(), key=lambda record: record.provider.slug):
+    for provider, group in by_provider(snapshot):
         records = list(group)
-        provider = records[0].provider
         entry = _provider(provider)
         if entry is None:
             for record in records:
-                report.leave_out(record, "address of the provider's API unknown: it is not listed at .../models")
+                report.leave_out(record, UNKNOWN_ADDRESS)
             continue
         constant = _constant_creation(records)
         models: dict[str, Any] = {}

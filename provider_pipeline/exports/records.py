@@ -4,9 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from provider_pipeline.rules.knowledge import read_table
+
+UNKNOWN_ADDRESS: Final = "address of the provider's API unknown: it is not listed at .../models"
+"""Why a model is left out of a form that needs `ExportedProvider.api_url`."""
 
 if TYPE_CHECKING:
     from provider_pipeline.catalog.prices import PriceSpan
@@ -110,6 +114,12 @@ class ModelRecord:
         if known is None and self.purpose not in (None, "chat", "completion"):
             return False if capability in read_table("peers.toml")["chat_abilities"] else None
         return known
+
+
+def by_provider(models: "ExportedModels") -> Iterator[tuple[ExportedProvider, Iterator[ModelRecord]]]:
+    """The models that are offered, a provider at a time; a provider's are read before the next one's."""
+    for slug, records in groupby(models.records(), key=lambda record: record.provider.slug):
+        yield models.providers[slug], records
 
 
 def purposes() -> list[str]:

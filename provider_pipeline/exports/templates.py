@@ -1,15 +1,19 @@
 """Settings of applications that list the models they can call: chat models with an address, in each tool's words."""
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from typing import Any, BinaryIO, Final
 
 from provider_pipeline.exports.amounts import peer_prices
 from provider_pipeline.exports.documents import number, write_json, write_yaml
-from provider_pipeline.exports.records import ExportedModels, ExportedProvider, ModelRecord
+from provider_pipeline.exports.records import (
+    UNKNOWN_ADDRESS,
+    ExportedModels,
+    ExportedProvider,
+    ModelRecord,
+    by_provider,
+)
 from provider_pipeline.exports.report import ExportReport
 
-_UNKNOWN_ADDRESS: Final = "address of the provider's API unknown: it is not listed at .../models"
 _Model = dict[str, Any]
 _LIBRECHAT: Final = {"cache_read": "cacheRead", "cache_write": "cacheWrite"}
 
@@ -160,18 +164,17 @@ def _by_provider(
         model: A model as the tool has it, or why it cannot be in its settings.
         purposes: What the tool calls models for.
     """
-    for _, group in groupby(snapshot.records(), key=lambda record: record.provider.slug):
+    for provider, records in by_provider(snapshot):
         models: dict[str, _Model] = {}
-        records = list(group)
         for record in records:
             if record.purpose not in purposes:
                 report.leave_out(record, f"not known to be for {' or '.join(purposes)}")
-            elif record.provider.api_url is None:
-                report.leave_out(record, _UNKNOWN_ADDRESS)
+            elif provider.api_url is None:
+                report.leave_out(record, UNKNOWN_ADDRESS)
             elif isinstance(found := model(record), str):
                 report.leave_out(record, found)
             else:
                 models[record.model_id] = found
                 report.include(record)
         if models:
-            yield records[0].provider, models
+            yield provider, models
