@@ -17,13 +17,11 @@ from sqlalchemy import (
     Text,
     any_,
     cast,
-    column,
     exists,
     func,
     literal,
     or_,
     select,
-    table,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
@@ -34,22 +32,19 @@ from provider_pipeline.catalog.tables import (
     canonical_model,
     canonical_model_event,
     model_identity,
+    model_offer,
     provider,
     provider_model,
     provider_model_change,
 )
 from provider_pipeline.errors import NoSuchEntryError
 from provider_pipeline.rules.identity import canonical_of, identity_digest
-from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 from provider_pipeline.rules.rows import digest_of
 
 _LOCK: Final = 5_309_126_119_420_026
 """Key of the advisory lock: one refresh at a time, until its transaction ends."""
 _MODELS_AT_ONCE: Final = 2_000
 _NEAREST: Final = 3
-_OF_IDENTITY: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty")
-OFFER_COLUMNS: Final = ("slug", *_OF_IDENTITY, *SHOWN_COLUMNS, "last_seen_at", "filled", "enabled", "sample")
-"""What `offers` says of each offer: columns of the view `model_offer`, and two of its provider."""
 
 
 @dataclass(frozen=True)
@@ -229,17 +224,15 @@ def offers(session: Session, canonical_id: str) -> list[dict[str, Any]]:
     """The offers of a model by provider and model id: ambiguous, missing and removed ones included.
 
     Returns:
-        `OFFER_COLUMNS` of each, with gaps filled and marked in `filled`.
+        The columns of the view `model_offer`, with gaps filled and marked in `filled`; `enabled` and `sample` of the
+        provider.
     """
-    own = {"enabled": provider.c.enabled, "sample": provider.c.is_sample.label("sample")}
-    names = [name for name in OFFER_COLUMNS if name not in own]
-    types = {name: provider_model.c[name].type for name in names if name in provider_model.c}
-    view = table("model_offer", column("provider_id", BigInteger()), *(column(each, types.get(each)) for each in names))
+    offer = model_offer.c
     query = (
-        select(*(view.c[name] for name in names), *own.values())
-        .join(provider, provider.c.id == view.c.provider_id)
-        .where(view.c.candidate_id == canonical_id)
-        .order_by(view.c.slug.collate("C"), view.c.model_id.collate("C"))
+        select(model_offer, provider.c.enabled, provider.c.is_sample.label("sample"))
+        .join(provider, provider.c.id == offer.provider_id)
+        .where(offer.candidate_id == canonical_id)
+        .order_by(offer.slug.collate("C"), offer.model_id.collate("C"))
     )
     return [dict(row) for row in session.execute(query).mappings()]
 

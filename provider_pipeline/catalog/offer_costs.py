@@ -29,7 +29,7 @@ class Offer:
     """An offer and its cost.
 
     Attributes:
-        row: `canonical.OFFER_COLUMNS`.
+        row: As `canonical.offers` has it.
         cost: The cost of the mix; None if it has none, or the offer is not ranked.
         reason: Why it is not ranked; empty if it is.
         filled: Values that met a need, and that other providers state, not this one.

@@ -6,20 +6,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Text, column, func, select, table
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database import Database
 from provider_pipeline.catalog.history import models_at
 from provider_pipeline.catalog.model_search import models_state
 from provider_pipeline.catalog.providers import Provider
-from provider_pipeline.catalog.tables import provider as provider_table, provider_metadata, provider_model
+from provider_pipeline.catalog.tables import OFFER_COLUMNS, model_offer, provider as provider_table, provider_metadata
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
-OFFER_COLUMNS: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty", "filled")
-"""Columns of the view `model_offer` that rows have when gaps are filled."""
 _BATCH: Final = 1_000
 
 
@@ -56,7 +53,7 @@ def stream_models(
         raise ConfigurationError(
             "canonical models are known for now only", hint="leave out --as-of, or do not fill from canonical models"
         )
-    source: Any = _offers() if fill else models_at(as_of, slugs[0] if len(slugs) == 1 else None)
+    source: Any = model_offer if fill else models_at(as_of, slugs[0] if len(slugs) == 1 else None)
     names = ["slug", "provider_id", *SHOWN_COLUMNS, "last_seen_at", *(OFFER_COLUMNS if fill else ())]
     if columns is not None:
         names = [name for name in names if name in columns]
@@ -69,12 +66,6 @@ def stream_models(
         query = query.where(source.c.status == status)
     for row in session.execute(query, execution_options={"yield_per": _BATCH}):
         yield dict(zip(names, row, strict=True))
-
-
-def _offers() -> Any:
-    shown = [column(name, provider_model.c[name].type) for name in ("provider_id", *SHOWN_COLUMNS, "last_seen_at")]
-    own = [column(name, JSONB if name == "filled" else Text()) for name in ("slug", *OFFER_COLUMNS)]
-    return table("model_offer", *own, *shown)
 
 
 def state(session: Session, provider: Provider | None) -> str:

@@ -1,6 +1,21 @@
-"""Tables of canonical models: which model each offer is, what its offers agree on, and news about it."""
+"""Tables of canonical models: which model each offer is, what its offers agree on, and news; and the view of offers."""
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+from typing import Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    column,
+    table,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from provider_pipeline.catalog.tables.columns import (
     EMPTY_OBJECT,
@@ -11,6 +26,8 @@ from provider_pipeline.catalog.tables.columns import (
     text_column,
     time_column,
 )
+from provider_pipeline.catalog.tables.models import provider_model
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
 model_identity = Table(
     "model_identity",
@@ -65,4 +82,14 @@ canonical_model_event = Table(
     json_column("detail", server_default=EMPTY_OBJECT),
     time_column("happened_at"),
     Index("canonical_model_event_happened_at_idx", "happened_at"),
+)
+
+OFFER_COLUMNS: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty", "filled")
+"""What the view `model_offer` has beyond the columns of `provider_model_current`."""
+
+model_offer = table(
+    "model_offer",
+    column("slug", Text()),
+    *(column(name, provider_model.c[name].type) for name in ("provider_id", *SHOWN_COLUMNS, "last_seen_at")),
+    *(column(name, JSONB() if name == "filled" else Text()) for name in OFFER_COLUMNS),
 )
