@@ -4,7 +4,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import orjson
@@ -83,21 +83,13 @@ def canonical_of(
         text = stated.get(field)
         if not isinstance(text, str) or not 0 < len(text) <= MAX_ID_LENGTH or (found := _of_name(text)) is None:
             continue
-        if named is None or (found.lab and not named.lab and _sizes_agree(found.id, named.id)):
-            own = named or found
-            return Canonical(
-                found.id,
-                found.lab,
-                found.family,
-                found.snapshot or own.snapshot,
-                own.variant,
-                "listing",
-                "stated",
-            )
+        if named is None:
+            return replace(found, source="listing", certainty="stated")
         if found.id == named.id:
-            return Canonical(
-                named.id, named.lab, named.family, named.snapshot or found.snapshot, named.variant, "listing", "stated"
-            )
+            return replace(named, snapshot=named.snapshot or found.snapshot, source="listing", certainty="stated")
+        if found.lab and not named.lab and _sizes_agree(found.id, named.id):
+            snapshot = found.snapshot or named.snapshot
+            return replace(found, snapshot=snapshot, variant=named.variant, source="listing", certainty="stated")
     name = (row or {}).get("display_name")
     if named is None and isinstance(name, str):
         found = _of_name(name)
@@ -107,10 +99,8 @@ def canonical_of(
 
 def _overridden(canonical_id: str, named: Canonical | None) -> Canonical:
     lab, slash, _ = canonical_id.partition("/")
-    snapshot, variant = (named.snapshot, named.variant) if named else (None, None)
-    return Canonical(
-        canonical_id, lab if slash else None, family_of(canonical_id), snapshot, variant, "override", "stated"
-    )
+    own = (named.snapshot, named.variant) if named else (None, None)
+    return Canonical(canonical_id, lab if slash else None, family_of(canonical_id), *own, "override", "stated")
 
 
 def _sizes_agree(one: str, other: str) -> bool:
@@ -132,10 +122,10 @@ def _of_name(model_id: str) -> Canonical | None:
     name, sold = _without_offer_words(name, lab)
     if sold:
         name, lab, is_known = _respelt(name)
-    spellings = _labs().spellings
-    prefixes = [spellings[part] for part in _OWNERS.split(raw)[:-1] if part in spellings]
+    labs = _labs()
+    prefixes = [labs.spellings[part] for part in _OWNERS.split(raw)[:-1] if part in labs.spellings]
     # Gateways put their own or a lab's name before another's model: only a maker of derivatives outdoes the name.
-    if prefixes and (lab is None or prefixes[-1] in _MAKERS_OF_DERIVATIVES):
+    if prefixes and (lab is None or prefixes[-1] in labs.of_derivatives):
         lab = prefixes[-1]
     if lab is None and owner:
         name = "/".join((*owner, name))
@@ -148,9 +138,6 @@ def _of_name(model_id: str) -> Canonical | None:
         "name",
         "known" if is_known else "unverified",
     )
-
-
-_MAKERS_OF_DERIVATIVES: Final = frozenset({"nvidia", "nousresearch", "perplexity"})
 
 
 def _snapshot(raw: str) -> str | None:
@@ -198,18 +185,21 @@ class _Labs:
     names: RegexSet
     owners: tuple[str, ...]
     spellings: Mapping[str, str]
+    of_derivatives: frozenset[str]
 
 
 @functools.cache
 def _labs() -> _Labs:
     labs = read_table("labs.toml")["lab"]
     pairs = [(pattern, lab) for lab, entry in labs.items() for pattern in entry["names"]]
+    of_derivatives = frozenset(lab for lab, entry in labs.items() if entry.get("makes_derivatives"))
     # Derivatives carry the name of their base: their makers are asked first.
-    pairs.sort(key=lambda pair: pair[1] not in _MAKERS_OF_DERIVATIVES)
+    pairs.sort(key=lambda pair: pair[1] not in of_derivatives)
     return _Labs(
         RegexSet([pattern for pattern, _ in pairs]),
         tuple(lab for _, lab in pairs),
         {spelling: lab for lab, entry in labs.items() for spelling in entry["spellings"]},
+        of_derivatives,
     )
 
 
