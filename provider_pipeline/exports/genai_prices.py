@@ -21,7 +21,7 @@ PEER: Final = "genai-prices"
 
 def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
     """Writes the providers with models that have a known price."""
-    providers = []
+    providers: dict[str, Any] = {}
     for provider, records in by_provider(snapshot):
         spans = _spans(snapshot, provider.slug)
         models = []
@@ -34,14 +34,14 @@ def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None
             models.append(_model(record, prices, history))
             report.include(record)
         if models:
-            providers.append({**_provider(provider), "models": models})
-    write_json(providers, out)
+            name = provider.name_at("genai_prices", taken=providers)
+            providers[name] = {"id": name, **_provider(provider), "models": models}
+    write_json(list(providers.values()), out)
 
 
 def _provider(provider: ExportedProvider) -> dict[str, Any]:
     address = urlsplit(provider.base_url)
     return {
-        "id": provider.name_at("genai_prices"),
         "name": provider.name,
         "api_pattern": re.escape(f"{address.scheme}://{address.netloc}{address.path.rstrip('/')}"),
     }

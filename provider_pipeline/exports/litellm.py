@@ -22,12 +22,24 @@ def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None
             "expected LiteLLM's model_prices_and_context_window.json to merge into: an object of models"
         )
     models = dict(base)
+    resolved = read_table("peers.toml")[PEER]["resolved"]["names"]
+    written: set[str] = set()
     for record in snapshot.records():
         if record.purpose is None:
             report.leave_out(record, "purpose (mode) unknown")
             continue
         entry = model_entry(record, report)
+        if entry["litellm_provider"] in resolved:
+            report.leave_out(record, "LiteLLM takes a proxy's model for the one behind its name")
+            continue
         key = _key(record, entry, base)
+        if key in written:  # of another provider with this name at LiteLLM, such as the vendor in another region
+            entry["litellm_provider"] = record.provider.slug
+            key = _key(record, entry, base)
+        if key in written:
+            report.leave_out(record, "its key is that of another model")
+            continue
+        written.add(key)
         models[key] = {**_kept(base[key], entry), **entry} if key in base else entry
         report.include(record)
     write_json(models, out)

@@ -40,7 +40,7 @@ def document(snapshot: ExportedModels, report: ExportReport) -> dict[str, Any]:
     providers: dict[str, Any] = {}
     for provider, group in by_provider(snapshot):
         records = list(group)
-        entry = _provider(provider)
+        entry = _provider(provider, provider.name_at("models_dev", taken=providers))
         if entry is None:
             for record in records:
                 report.leave_out(record, UNKNOWN_ADDRESS)
@@ -56,10 +56,9 @@ def document(snapshot: ExportedModels, report: ExportReport) -> dict[str, Any]:
     return providers
 
 
-def _provider(provider: ExportedProvider) -> dict[str, Any] | None:
+def _provider(provider: ExportedProvider, name: str) -> dict[str, Any] | None:
     """A provider without its models; None if it lacks an address that the form requires."""
     table = read_table("peers.toml")[PEER]
-    name = provider.name_at("models_dev")
     npm = table["npm"].get(name, _COMPATIBLE)
     needs_address = npm in table["needs_address"]["npm"]
     if needs_address and provider.api_url is None:

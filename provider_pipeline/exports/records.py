@@ -1,6 +1,6 @@
 """What every form is written from: models, and the providers that offer them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -50,10 +50,14 @@ class ExportedProvider:
     key_variable: str | None
     peer_ids: Mapping[str, Any]
 
-    def name_at(self, peer: str, purpose: str | None = None) -> str:
-        """What a peer calls it, for models of a purpose; its slug if nothing else is known."""
+    def name_at(self, peer: str, purpose: str | None = None, taken: Container[str] = ()) -> str:
+        """What a peer calls it, for models of a purpose; its slug if nothing else is known, or another has that name.
+
+        A peer has one name for a vendor's addresses in several regions, which are providers here.
+        """
         named = self.peer_ids.get(peer, self.slug)
-        return str(named if isinstance(named, str) else named.get(purpose) or named.get("default", self.slug))
+        name = named if isinstance(named, str) else named.get(purpose) or named.get("default", self.slug)
+        return self.slug if name in taken else str(name)
 
 
 @dataclass(frozen=True)

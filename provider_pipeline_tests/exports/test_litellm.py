@@ -3,7 +3,10 @@
 import pytest
 import yaml
 
+from provider_pipeline import catalog
+from provider_pipeline.catalog.database import Database
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline_tests.catalog.builders import hours_later, model, register, write_models
 from provider_pipeline_tests.exports.conftest import Exporter
 
 BIG = {
@@ -89,3 +92,34 @@ def test_the_proxy_is_told_the_name_of_the_keys_variable(exported: Exporter, mon
         name: value for name, value in BIG.items() if name != "litellm_provider"
     }
     assert b"sk-very-secret" not in found.content
+
+
+def test_providers_of_one_name_at_litellm_keep_their_models(database: Database, exported: Exporter):
+    register_as(database, "acme-cn", {"litellm": "acme"}, "painter", "only-here")
+    found = exported("litellm")
+    keys = {"acme-cn/painter": "acme-cn", "acme/only-here": "acme", "acme/painter": "acme"}
+    assert {key: found.json[key]["litellm_provider"] for key in keys} == keys
+    assert found.report.models == len(found.json) == 6
+
+
+def test_models_behind_a_proxy_of_litellm_are_left_out_and_named(database: Database, exported: Exporter):
+    register_as(database, "house", {"litellm": "litellm_proxy"}, "gpt-4o")
+    found = exported("litellm", slugs=("house",))
+    assert (found.json, list(found.left_out)) == ({}, ["gpt-4o"])
+
+
+def register_as(database: Database, slug: str, peer_ids: dict[str, str], *model_ids: str) -> None:
+    """Registers a provider with chat models, and what peers call it."""
+    with database.session() as session:
+        provider = register(session, slug)
+        catalog.providers.add(
+            session,
+            slug=slug,
+            name=slug,
+            base_url="https://api.example.com/v1",
+            auth_config={"type": "none"},
+            peer_ids=peer_ids,
+        )
+        rows = [model(model_id, capabilities={"chat": True}) for model_id in model_ids]
+        write_models(session, provider.id, rows, now=hours_later(0), rule_version=1)
+        session.commit()

@@ -19,10 +19,6 @@ from provider_pipeline.rules.validator import RuleValidator
 _COLUMNS = ModelRecord.__dataclass_fields__.keys() - {"provider", "canonical_id", "filled"}
 
 
-PEER_IDS = {"cohere": {"litellm": {"chat": "cohere_chat", "default": "cohere"}}, "together": {"litellm": "together_ai"}}
-"""Providers that LiteLLM knows by other names, of these by purpose."""
-
-
 @dataclass(frozen=True)
 class Models:
     """Stands for the snapshot of a database: the models that forms are written from."""
@@ -82,7 +78,8 @@ def shipped() -> Models:
             continue
         rule = RuleGenerator().analyze_sample(sample)
         rows = RuleValidator().validate_rule(rule, sample)["extracted_models"]
-        of = provider(slug, name=preset.name, key_variable=preset.auth.get("env"), peer_ids=PEER_IDS.get(slug, {}))
+        peer_ids = preset.ids.model_dump(mode="json", exclude_none=True)
+        of = provider(slug, name=preset.name, key_variable=preset.auth.get("env"), peer_ids=peer_ids)
         found += [record(row, of) for row in sorted(rows, key=lambda row: row["model_id"])]
     return Models(tuple(found))
 
