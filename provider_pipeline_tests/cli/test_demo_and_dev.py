@@ -86,7 +86,7 @@ def install(venv: Path, *what: str | Path) -> None:
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a make target to its end."""
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=840, check=False
+        ["make", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -160,7 +160,7 @@ def test_the_demo_runs_from_a_clean_clone_and_again_from_a_wheel_writing_nothing
     command = [wheel_environment / "bin" / "provider-pipeline", "demo", "--json"]
     variables = environment(PROVIDER_PIPELINE_HOME=str(clone / ".home"))
     second = subprocess.run(
-        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=840, check=False
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=600, check=False
     )
     assert second.returncode == 0, second.stdout + second.stderr
     assert list(tmp_path.iterdir()) == []
