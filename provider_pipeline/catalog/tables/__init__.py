@@ -5,6 +5,7 @@ The modules are loaded together because foreign keys connect them. The columns o
 """
 
 from provider_pipeline.catalog.tables.canonical import (
+    AGREED_COLUMNS,
     OFFER_COLUMNS,
     canonical_model,
     canonical_model_event,
@@ -38,6 +39,7 @@ from provider_pipeline.catalog.tables.rules import (
 )
 
 __all__ = [
+    "AGREED_COLUMNS",
     "OFFER_COLUMNS",
     "accepted_profile",
     "agent_task",

@@ -3,7 +3,6 @@
 from typing import Final
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -46,6 +45,16 @@ model_identity = Table(
     Index("model_identity_candidate_id_idx", "candidate_id"),
 )
 
+AGREED_COLUMNS: Final = (
+    "context_length",
+    "max_output_tokens",
+    "input_modalities",
+    "output_modalities",
+    "released_on",
+    "knowledge_cutoff",
+)
+"""The columns of `canonical_model` that most of a model's offers must state alike."""
+
 canonical_model = Table(
     "canonical_model",
     metadata,
@@ -53,13 +62,8 @@ canonical_model = Table(
     text_column("lab", nullable=True),
     text_column("name"),
     text_column("family", nullable=True),
-    Column("context_length", BigInteger),
-    Column("max_output_tokens", BigInteger),
-    Column("input_modalities", ARRAY(Text)),
-    Column("output_modalities", ARRAY(Text)),
+    *(Column(name, provider_model.c[name].type) for name in AGREED_COLUMNS),
     json_column("capabilities", server_default=EMPTY_OBJECT),
-    Column("released_on", IsoDate),
-    Column("knowledge_cutoff", IsoDate),
     json_column("agreement", server_default=EMPTY_OBJECT),
     json_column("prices", server_default=EMPTY_OBJECT),
     Column("offers", Integer, nullable=False),
