@@ -154,8 +154,14 @@ def bare_wrapper(name: str) -> str:
     name = name.replace("\\", "/")
     if _LOCAL.match(name):
         name = name.rstrip("/").rpartition("/")[2]
-    prefix = _tables()["prefix"].match(name)
+    prefix = _tables()["prefix"].match(name) if "/" in name else None
     return name[prefix.end() :] if prefix else name
+
+
+def without_carrier(name: str) -> str:
+    """A name in lower case without the server or account before its first colon (`srv_1a2b:gpt-4o`)."""
+    found = _tables()["carrier"].match(name) if ":" in name else None
+    return name[found.end() :] if found else name
 
 
 def is_opaque(model_id: str) -> bool:

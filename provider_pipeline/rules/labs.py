@@ -26,7 +26,7 @@ class Rewrite:
     sees_date: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """Models of one lab whose names start alike.
 
@@ -38,7 +38,7 @@ class Family:
         keeps_v: Whether a "v" before the version is part of the name.
         is_integral: Whether versions may have two digits before a point.
         is_numbered: Whether a number behind the name is a release, like a date.
-        is_moving: Whether an alias without a version is a name of its own.
+        is_undated: Whether names without a version are models, and no moving aliases.
         has_tiers: Whether its lines go on from version to version.
         words: The words that the lab uses in names.
         grades: The speed grades among them.
@@ -53,7 +53,7 @@ class Family:
     keeps_v: bool
     is_integral: bool
     is_numbered: bool
-    is_moving: bool
+    is_undated: bool
     has_tiers: bool
     words: re.Pattern[str]
     grades: frozenset[str]
@@ -107,14 +107,18 @@ def words() -> Words:
 
 
 @functools.cache
-def _families() -> tuple[re.Pattern[str], tuple[Family, ...]]:
-    """A pattern of all starts of names, with a group for each family."""
+def _families() -> tuple[re.Pattern[str], re.Pattern[str], tuple[Family, ...]]:
+    """A pattern of all starts of names; the same with a group for each family; the families.
+
+    Most texts start no name, and `re` rejects them several times as fast without groups.
+    """
     data = read_table(_TABLE)
-    starts = []
-    for entry in data["family"]:
-        ways = entry.get("only") or [*entry.get("match", ()), re.escape(entry["name"]) + "(?![a-z])"]
-        starts.append("(" + "|".join(ways) + ")")
-    return re.compile("|".join(starts)), tuple(_family(entry, data["words"]) for entry in data["family"])
+    starts = [
+        "|".join(entry.get("only") or [re.escape(entry["name"]) + "(?![a-z])", *entry.get("match", ())])
+        for entry in data["family"]
+    ]
+    families = tuple(_family(entry, data["words"]) for entry in data["family"])
+    return re.compile("|".join(starts)), re.compile("|".join(f"({start})" for start in starts)), families
 
 
 def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family:
@@ -127,7 +131,7 @@ def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family
         keeps_v=entry.get("keeps_v", False),
         is_integral=entry.get("integral", False),
         is_numbered=entry.get("numbered", False),
-        is_moving=entry.get("moving", False),
+        is_undated=entry.get("undated", False),
         has_tiers=entry.get("line") == "tier",
         words=re.compile("|".join((*_NUMBERS, *map(re.escape, (*common["roles"], *common["tiers"])), *own))),
         grades=words().grades & {*own, *common["tiers"]},
@@ -142,8 +146,10 @@ def _rewrites(pairs: Iterable[tuple[str, str]]) -> tuple[Rewrite, ...]:
 
 def find_family(name: str) -> tuple[Family, str] | None:
     """The family of a name in lower case, and the rest of the name behind the family's; None if none is known."""
-    pattern, families = _families()
-    found = pattern.match(name)
+    any_start, start, families = _families()
+    if any_start.match(name) is None:
+        return None
+    found = start.match(name)
     if found is None or found.lastindex is None:
         return None
     return families[found.lastindex - 1], name[found.end() :]

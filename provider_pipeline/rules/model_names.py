@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, bare_wrapper, encodable, is_opaque_name
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, bare_wrapper, encodable, is_opaque_name, without_carrier
 from provider_pipeline.rules.labs import Family, find_family, words
 
 _RUNS: Final = re.compile(r"[\s_]+")
@@ -150,6 +150,7 @@ def _is_gateway(part: str) -> bool:
 def _take_prefixes(reading: _Reading) -> None:
     """Take what stands before a name and a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
     while True:
+        reading.text = without_carrier(reading.text).lstrip("~")
         before, colon, behind = reading.text.partition(":")
         if colon and behind and (before in words().gateways or before in words().labs):
             reading.lab = words().labs.get(before, reading.lab)
@@ -227,7 +228,21 @@ def _unknown(reading: _Reading) -> ModelName:
         elif not (place and word in words().silent):
             kept.append(word)
     name = _SPLIT_VERSION.sub(r"\1.\2", "-".join(kept)) or name
-    return _named(reading, lab=reading.lab, name=name, family=None, is_known=False, names_family=False)
+    base = _base_of(name)
+    return _named(reading, lab=reading.lab, name=name, family=base, is_known=False, names_family=base is not None)
+
+
+def _base_of(name: str) -> str | None:
+    """The family of the open model that a derivative names behind its own name (`acme-llama-3.1-8b`)."""
+    place = name.find("-")
+    while place > 0:
+        found = find_family(name[place + 1 :])
+        if found is not None and found[0].is_open:
+            family, rest = found
+            kept = _pointed(family, _SPLIT_VERSION.sub(r"\1.\2", rest.strip("-.")).split("-"))
+            return _line(family, _joined(family, kept), is_whole=False)
+        place = name.find("-", place + 1)
+    return None
 
 
 def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
@@ -244,10 +259,11 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         found = rewrite.pattern.fullmatch(text)
         if found:
             name = found.expand(rewrite.name)
-    is_other = reading.lab not in (None, family.lab) and (reading.lab not in words().hosts or not is_explained)
+    is_whole = is_explained or not family.is_open
+    is_other = reading.lab not in (None, family.lab) and not (reading.lab in words().hosts and is_whole)
     is_foreign = family.is_open and reading.owner is not None
-    is_derived = family.is_open and not is_explained and reading.lab != family.lab
-    line = _line(family, name)
+    is_derived = not is_whole and reading.lab != family.lab
+    line = _line(family, name, is_whole)
     if is_other or is_foreign or is_derived:
         lab = reading.lab if reading.lab != family.lab else None
         return _named(reading, lab=lab, name=name, family=line, is_known=False, names_family=True)
@@ -285,7 +301,7 @@ def _sorted_words(reading: _Reading, family: Family, rest: str) -> tuple[list[st
     for written in _SPLIT_VERSION.sub(r"\1.\2", rest).split("-"):
         has_v = _WITH_V.match(written) is not None and not kept and not family.keeps_v
         word = written[1:] if has_v else written
-        if not word or (word in words().silent and not (word == "latest" and family.is_moving)):
+        if not word or (word in words().silent and word != "latest"):
             continue
         is_grade = word in words().grades and (is_sized or (word not in family.grades and family.is_open))
         if word in words().variants or is_grade:
@@ -294,8 +310,8 @@ def _sorted_words(reading: _Reading, family: Family, rest: str) -> tuple[list[st
         joined = _JOINED.match(word)
         kept += joined.groups() if joined and family.words.fullmatch(joined[1]) else (word,)
         is_sized = is_sized or _SIZE.match(word) is not None
-    if kept and kept[-1] == "latest" and any(_VERSION.match(each) for each in kept):
-        kept.pop()
+    if "latest" in kept and (family.is_undated or any(_VERSION.match(each) for each in kept)):
+        kept.remove("latest")
     kept = _pointed(family, kept)
     return kept, all(family.words.fullmatch(word) for word in kept)
 
@@ -319,17 +335,22 @@ def _joined(family: Family, kept: list[str]) -> str:
 
 
 @functools.lru_cache(maxsize=16_384)
-def _line(family: Family, name: str) -> str:
-    """The family of a name: without sizes, roles and what follows them, and without the version if tiers go on."""
+def _line(family: Family, name: str, is_whole: bool) -> str:
+    """The family of a name: without sizes, roles and dates, and without the version if tiers go on.
+
+    That of a derivative is its base's, and only the generation of that is sure.
+    """
     start, rest = family.name, name.removeprefix(family.name)
     kept, has_version = [], False
-    if family.is_glued and rest[:1].isdigit():
+    if family.is_glued and rest[:1].isdigit() and not _SIZE.match(rest.partition("-")[0]):
         version, _, rest = rest.partition("-")
         start, has_version = start + version, True
     for word in rest.strip("-").split("-"):
         if not word or word in words().roles or _SIZE.match(word) or re.fullmatch(r"a\d.*b|\d+[ek]", word):
             continue
         is_version = _VERSION.match(word) is not None
+        if not is_whole and (has_version or not is_version):
+            break
         if is_version and (family.has_tiers or has_version):
             continue
         if not is_version and not family.words.fullmatch(word):
