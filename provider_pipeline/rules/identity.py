@@ -189,4 +189,4 @@ def identity_digest() -> str:
     folder = resources.files("provider_pipeline.rules")
     for name in _READ_FROM:
         digest.update(folder.joinpath(*name.split("/")).read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ _POINT: Final = re.compile(r"(?<=\d)p(?=\d)")
 _DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*)\.(?=[a-z])")
 _REVISION: Final = re.compile(r"(?:-v?(\d+):(\d+)(?::\w+)?|:\d+k)$")
 """Bedrock's revision behind a name, `-v1:0`; in `claude-v2:1` it is the version. Or the context, `:200k`."""
-_QUANTISED: Final = re.compile(r"[-.](?:ud-)?(?:i1-)?((?:i?q\d)(?:-?[0-9a-z]{1,2}){0,2})$")
+_QUANTISED: Final = re.compile(r"[-.](?:ud-)?(?:i1-)?(i?q\d(?:-?(?:[0-9k]|xxs|xs|nl|[sml]){1,2}){0,2})(?=-|$)")
 _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
 _MONTH: Final = r"(?:0[1-9]|1[0-2])"
 _FULL_DATES: Final = (rf"20[12]\d-{_MONTH}-{_DAY}", rf"20[12]\d{_MONTH}{_DAY}")
@@ -27,10 +27,12 @@ _DATES: Final = (
     rf"2[2-9]{_MONTH}",  # 2507
 )
 _NUMBERED: Final = re.compile(r"-(00\d)(?=-|$)")
-_DATED: Final = re.compile(rf"(?<=[-@a-z0-9])[-@]({'|'.join(_DATES)})(?=[-@:]|$)")
+_DATED: Final = re.compile(rf"[-@]({'|'.join(_DATES)})(?=[-@:]|$)")
 _FULLY_DATED: Final = re.compile(rf"[-@]({'|'.join(_FULL_DATES)})(?=[-@:]|$)")
 _COMPACT: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
-_SPLIT_VERSION: Final = re.compile(r"(?<![\d.])(\d{1,2})-(\d{1,2})(?=-|$)")
+_SIZED: Final = re.compile(r"-\d+(?:\.\d+)?b(?:-|$)")
+_SPLIT_VERSION: Final = re.compile(r"(?<![\d.])(\d{1,2})-(\d{1,2}v?)(?=-|$)")
+_SPLIT_SIZE: Final = re.compile(r"(?<=-)0-(?=\db(?:-|$))")
 _JOINED: Final = re.compile(r"([a-z]{3,})(\d(?:[.\d]*))$")
 _SIZE: Final = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[bm]$")
 _VERSION: Final = re.compile(r"[a-z]?\d+(?:\.\d+)*[a-z]?$")
@@ -50,7 +52,7 @@ class ModelName:
         snapshot: The dated release.
         variants: How it is packed or sold.
         is_known: Whether the shipped knowledge explains the whole name.
-        names_family: Whether a known family starts the name, or makes a derivative's base.
+        names_family: Whether a known family starts the name, or is the base that a derivative names.
     """
 
     lab: str | None
@@ -117,7 +119,7 @@ def _take_path(reading: _Reading) -> None:
     if "::" in text:
         text = text.rsplit("::", 1)[1]
     parts = [part for part in text.split("/") if part not in ("", ".", "..", "~", "@cf", "@hf")]
-    while len(parts) > 1 and (parts[-1] in words().variants or parts[-1] in words().silent):
+    while len(parts) > 1 and _is_variant(parts[-1]) and not _is_gateway(parts[-2]):
         reading.variants.append(parts.pop())
     if not parts:
         return
@@ -131,7 +133,8 @@ def _take_path(reading: _Reading) -> None:
             start += 1
         elif start == 0 and len(parts) > 1 and not find_family(parts[0]):
             start = 1
-    for part in parts[:start]:
+    for written in parts[:start]:
+        part = written.rpartition(":")[2].lstrip("~")
         if words().regions.fullmatch(part) or part in words().variants:
             reading.variants.append(part)
         elif lab := words().labs.get(part):
@@ -143,6 +146,10 @@ def _take_path(reading: _Reading) -> None:
     reading.text = "-".join(parts[start:])
 
 
+def _is_variant(part: str) -> bool:
+    return part in words().variants or part in words().silent
+
+
 def _is_gateway(part: str) -> bool:
     return part in words().gateways
 
@@ -150,7 +157,7 @@ def _is_gateway(part: str) -> bool:
 def _take_prefixes(reading: _Reading) -> None:
     """Take what stands before a name and a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
     while True:
-        reading.text = without_carrier(reading.text).lstrip("~")
+        reading.text = without_carrier(reading.text)
         before, colon, behind = reading.text.partition(":")
         if colon and behind and (before in words().gateways or before in words().labs):
             reading.lab = words().labs.get(before, reading.lab)
@@ -190,28 +197,25 @@ def _take_suffixes(reading: _Reading) -> None:
             reading.variants.append(ending[1:])
     quantised = _QUANTISED.search(name)
     if quantised:
-        name = name[: quantised.start()]
+        name = name[: quantised.start()] + name[quantised.end() :]
         reading.variants.append(quantised[1])
     reading.text = name
 
 
 def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
-    """The family, behind words of a lab or gateway that stand before a known name (`databricks-claude-...`)."""
-    text = reading.text
-    found = find_family(text)
-    if found is not None:
-        return found
-    place = text.find("-")
-    while 0 < place < 24:
-        word, rest = text[:place], text[place:].lstrip("-")
-        if word in words().labs or word in words().gateways or words().regions.fullmatch(word):
-            found = find_family(rest)
+    """The family, behind words of labs and gateways that stand before a known name (`databricks-claude-...`)."""
+    found = find_family(reading.text)
+    place = 0 if found else reading.text.find("-")
+    while place > 0:
+        word, rest = reading.text[:place], reading.text[place:].lstrip("-")
+        if word in words().labs or _is_gateway(word) or words().regions.fullmatch(word):
+            inner = _Reading(rest, lab=words().labs.get(word, reading.lab))
+            found = _family_behind_prefix(inner)
             if found is not None:
-                reading.lab = words().labs.get(word, reading.lab)
-                reading.text = rest
+                reading.lab, reading.text = inner.lab, inner.text
                 return found
-        place = text.find("-", place + 1)
-    return None
+        place = reading.text.find("-", place + 1)
+    return found
 
 
 def _unknown(reading: _Reading) -> ModelName:
@@ -227,7 +231,7 @@ def _unknown(reading: _Reading) -> ModelName:
             reading.variants.append(word)
         elif not (place and word in words().silent):
             kept.append(word)
-    name = _SPLIT_VERSION.sub(r"\1.\2", "-".join(kept)) or name
+    name = _with_points("-".join(kept)) or name
     base = _base_of(name)
     return _named(reading, lab=reading.lab, name=name, family=base, is_known=False, names_family=base is not None)
 
@@ -239,7 +243,7 @@ def _base_of(name: str) -> str | None:
         found = find_family(name[place + 1 :])
         if found is not None and found[0].is_open:
             family, rest = found
-            kept = _pointed(family, _SPLIT_VERSION.sub(r"\1.\2", rest.strip("-.")).split("-"))
+            kept = _pointed(family, _with_points(rest.strip("-.")).split("-"))
             return _line(family, _joined(family, kept), is_whole=False)
         place = name.find("-", place + 1)
     return None
@@ -259,9 +263,13 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         found = rewrite.pattern.fullmatch(text)
         if found:
             name = found.expand(rewrite.name)
+    # Nobody else makes models of a closed family, so another lab before its name only serves it; but some call models
+    # of their own after one.
     is_whole = is_explained or not family.is_open
-    is_other = reading.lab not in (None, family.lab) and not (reading.lab in words().hosts and is_whole)
-    is_foreign = family.is_open and reading.owner is not None
+    is_other = family.is_open and reading.lab not in (None, family.lab, *(words().hosts if is_whole else ()))
+    is_foreign = reading.owner is not None and (
+        family.is_open or (not is_explained and _SIZED.search(name) is not None)
+    )
     is_derived = not is_whole and reading.lab != family.lab
     line = _line(family, name, is_whole)
     if is_other or is_foreign or is_derived:
@@ -274,8 +282,13 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
 def _named(
     reading: _Reading, *, lab: str | None, name: str, family: str | None, is_known: bool, names_family: bool
 ) -> ModelName:
-    variants = tuple(sorted(set(reading.variants)))
+    variants = tuple(dict.fromkeys(reading.variants))
     return ModelName(lab, name, reading.owner, family, reading.snapshot, variants, is_known, names_family)
+
+
+def _with_points(name: str) -> str:
+    """The name with a point in versions and sizes that were written with a hyphen (`4-5`, `0-6b`)."""
+    return _SPLIT_SIZE.sub("0.", _SPLIT_VERSION.sub(r"\1.\2", name))
 
 
 def _date(text: str) -> str:
@@ -285,12 +298,12 @@ def _date(text: str) -> str:
 
 def _without_date(reading: _Reading, rest: str) -> str:
     text = f"-{rest}"
-    for _ in range(2):
-        dated = _DATED.search(f"x{text}")
-        if dated is None:
-            break
-        reading.snapshot = reading.snapshot or _date(dated[1])
-        text = text[: dated.start() - 1] + text[dated.end() - 1 :]
+    # A full date first: of `minimax-01-2025-02-19`, `01-2025` is none.
+    for pattern in (_FULLY_DATED, _DATED):
+        dated = pattern.search(text)
+        if dated is not None:
+            reading.snapshot = reading.snapshot or _date(dated[1])
+            text = text[: dated.start()] + text[dated.end() :]
     return text.replace("@", "-").strip("-")
 
 
@@ -298,7 +311,7 @@ def _sorted_words(reading: _Reading, family: Family, rest: str) -> tuple[list[st
     """The words that belong to the name, and whether all of them are known; variants are noted."""
     kept: list[str] = []
     is_sized = False
-    for written in _SPLIT_VERSION.sub(r"\1.\2", rest).split("-"):
+    for written in _with_points(rest).split("-"):
         has_v = _WITH_V.match(written) is not None and not kept and not family.keeps_v
         word = written[1:] if has_v else written
         if not word or (word in words().silent and word != "latest"):
@@ -324,7 +337,7 @@ def _pointed(family: Family, kept: list[str]) -> list[str]:
     unpointed = _UNPOINTED.match(kept[place])
     if unpointed and unpointed[2] != "0":
         kept[place] = f"{unpointed[1]}{unpointed[2]}.{unpointed[3]}"
-    return _SPLIT_VERSION.sub(r"\1.\2", "-".join(kept)).split("-")
+    return _with_points("-".join(kept)).split("-")
 
 
 def _joined(family: Family, kept: list[str]) -> str:
