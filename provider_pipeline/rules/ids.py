@@ -245,8 +245,8 @@ def _named() -> tuple[RegexSet, tuple[tuple[str, str], ...]]:
 
 
 @functools.lru_cache(maxsize=65_536)
-def family_of(model_id: str) -> str | None:
-    """The family of a model id, if known."""
+def named_family(model_id: str) -> str | None:
+    """The family in `families.toml` that a model id names; None if it names none, or one without a name."""
     name: Final = normalise_id(model_id)
     patterns, pairs = _named()
     found = patterns.matches(name) if name else []

@@ -5,7 +5,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, bare_wrapper, encodable, is_opaque_name, without_carrier
+from provider_pipeline.rules.ids import (
+    MAX_ID_LENGTH,
+    bare_wrapper,
+    encodable,
+    is_opaque_name,
+    named_family,
+    without_carrier,
+)
 from provider_pipeline.rules.labs import Family, find_family, words
 
 _RUNS: Final = re.compile(r"[\s_]+")
@@ -111,6 +118,12 @@ def read_name(model_id: str) -> ModelName | None:
     if found is None:
         return _unknown(reading)
     return _known(reading, *found)
+
+
+def family_of(model_id: str) -> str | None:
+    """The family of a model id; None if unknown."""
+    name = read_name(model_id)
+    return None if name is None else name.family
 
 
 def _take_path(reading: _Reading) -> None:
@@ -233,7 +246,8 @@ def _unknown(reading: _Reading) -> ModelName:
             kept.append(word)
     name = _with_points("-".join(kept)) or name
     base = _base_of(name)
-    return _named(reading, lab=reading.lab, name=name, family=base, is_known=False, names_family=base is not None)
+    family = base or named_family(reading.text)
+    return _named(reading, lab=reading.lab, name=name, family=family, is_known=False, names_family=base is not None)
 
 
 def _base_of(name: str) -> str | None:
