@@ -43,7 +43,8 @@ class Family:
         words: The words that the lab uses in names.
         grades: The speed grades among them.
         rewrites: What names stand for.
-        implied: The same, for names that are not those of the lab's weights.
+        pretrained: The same, for names of the lab's weights on Hugging Face.
+        implied: The same, for all other names.
     """
 
     lab: str
@@ -58,6 +59,7 @@ class Family:
     words: re.Pattern[str]
     grades: frozenset[str]
     rewrites: tuple[Rewrite, ...]
+    pretrained: tuple[Rewrite, ...]
     implied: tuple[Rewrite, ...]
 
 
@@ -136,6 +138,7 @@ def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family
         words=re.compile("|".join((*_NUMBERS, *map(re.escape, (*common["roles"], *common["tiers"])), *own))),
         grades=words().grades & {*own, *common["tiers"]},
         rewrites=_rewrites(entry.get("rewrites", ())),
+        pretrained=_rewrites(entry.get("pretrained", ())),
         implied=_rewrites(entry.get("implied", ())),
     )
 

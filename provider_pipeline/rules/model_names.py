@@ -272,7 +272,7 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         rest = rest[: numbered.start()] + rest[numbered.end() :]
     kept, is_explained = _sorted_words(reading, family, rest)
     name = _joined(family, kept)
-    for rewrite in (*family.rewrites, *(() if reading.is_of_weights else family.implied)):
+    for rewrite in (*family.rewrites, *(family.pretrained if reading.is_of_weights else family.implied)):
         text = f"{name}@{reading.snapshot}" if rewrite.sees_date and reading.snapshot else name
         found = rewrite.pattern.fullmatch(text)
         if found:
