@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.dates import read_date
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model, is_other_object
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, is_other_object, named_family
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.model_names import family_of
 from provider_pipeline.rules.prices import (
     CURRENCY_FIELD,
     PriceReader,
@@ -259,7 +260,7 @@ class ItemReader:
 
     def _name_to_match(self, item: Any, model_id: str) -> str:
         """The model's id; or its base model's name, if the id names no family and the base's name says all it says."""
-        if self._base_model is None or family_of(model_id) is not None:
+        if self._base_model is None or named_family(model_id) is not None:
             return model_id
         base = self._base_model(item, self._work)
         if not isinstance(base, str) or not 0 < len(base) <= MAX_ID_LENGTH:

@@ -144,18 +144,33 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def is_opaque_name(name: str) -> bool:
+    """Whether the last part of an id, in lower case, says nothing about the model."""
+    return _tables()["opaque"].fullmatch(name) is not None
+
+
+def bare_wrapper(name: str) -> str:
+    """An id in lower case without what wraps it: a file's folders, `projects/.../models/`, an ARN."""
+    name = name.replace("\\", "/")
+    if _LOCAL.match(name):
+        name = name.rstrip("/").rpartition("/")[2]
+    prefix = _tables()["prefix"].match(name) if "/" in name else None
+    return name[prefix.end() :] if prefix else name
+
+
+def without_carrier(name: str) -> str:
+    """A name in lower case without the server or account before its first colon (`srv_1a2b:gpt-4o`)."""
+    found = _tables()["carrier"].match(name) if ":" in name else None
+    return name[found.end() :] if found else name
+
+
 def is_opaque(model_id: str) -> bool:
     """Whether the id says nothing about the model, like a UUID."""
     return not normalise_id(model_id)
 
 
 def _without_path(name: str, tables: Mapping[str, Any]) -> str:
-    name = name.replace("\\", "/")
-    if _LOCAL.match(name):
-        name = name.rstrip("/").rpartition("/")[2]
-    prefix = tables["prefix"].match(name)
-    if prefix:
-        name = name[prefix.end() :]
+    name = bare_wrapper(name)
     if "::" in name:
         return _without_path(name.rsplit("::", 1)[1], tables)
     return _without_owner(name, tables["variant"]) if "/" in name else name
@@ -230,8 +245,8 @@ def _named() -> tuple[RegexSet, tuple[tuple[str, str], ...]]:
 
 
 @functools.lru_cache(maxsize=65_536)
-def family_of(model_id: str) -> str | None:
-    """The family of a model id, if known."""
+def named_family(model_id: str) -> str | None:
+    """The family in `families.toml` that a model id names; None if it names none, or one without a name."""
     name: Final = normalise_id(model_id)
     patterns, pairs = _named()
     found = patterns.matches(name) if name else []

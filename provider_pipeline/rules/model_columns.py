@@ -53,7 +53,8 @@ PROVIDER_MODEL_COLUMNS: Final = (
     ModelColumn("provider_id", "BIGINT", "The provider that lists the model.", shown=False),
     _fact("model_id", "TEXT", "The model's id, as requests to the provider name it.", overridable=False),
     _optional("display_name", "TEXT", "Name for people; NULL if the listing has none."),
-    _optional("family", "TEXT", "Model family; NULL if unknown."),
+    # It follows from the id and the shipped knowledge, so that another one is no change of the provider.
+    _optional("family", "TEXT", "Model family; NULL if unknown.", compared=False),
     _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context"),
     _limit("max_input_tokens", comment="Longest prompt, in tokens, where the provider states it; NULL if unknown."),
     _limit("max_output_tokens", comment="Longest answer, in tokens; NULL if unknown.", heading="max output"),

@@ -8,7 +8,7 @@ def _ids(changes) -> list:
 
 def test_changes_come_newest_first_and_can_be_narrowed_down(session, provider, write):
     write([model("a"), model("b")], raw_response_id=7)
-    write([model("a", family="x")], hour=1, cause="rule")
+    write([model("a", display_name="x")], hour=1, cause="rule")
     other = register(session, "anthropic")
     write_models(session, other.id, [model("claude")], rule_version=1, now=hours_later(2))
     everything = [("claude", "added"), ("b", "missing"), ("a", "updated"), ("b", "added"), ("a", "added")]
@@ -22,7 +22,7 @@ def test_changes_come_newest_first_and_can_be_narrowed_down(session, provider, w
     (first,) = list_changes(session, kind="updated")
     assert (first.slug, first.changed, first.rule_version, first.changed_at) == (
         "openai",
-        {"family": [None, "x"]},
+        {"display_name": [None, "x"]},
         1,
         hours_later(1),
     )

@@ -47,7 +47,7 @@ def test_writing_the_same_listing_again_touches_no_row(write, row_versions):
 def test_a_changed_model_is_updated_and_each_changed_field_is_recorded(session, provider, write, row_versions):
     write([model("a", **FULL), model("b")])
     before = row_versions("provider_model")
-    changed = {"context_length": 200_000, "input_price": None, "capabilities": {"chat": True}, "family": None}
+    changed = {"context_length": 200_000, "input_price": None, "capabilities": {"chat": True}, "display_name": None}
     result = write([model("a", **{**FULL, **changed}), model("b")], hour=1)
     assert counts(result) == {"updated": 1, "unchanged": 1}
     assert result.changes == (
@@ -58,7 +58,7 @@ def test_a_changed_model_is_updated_and_each_changed_field_is_recorded(session, 
                 "context_length": [128_000, 200_000],
                 "input_price": [0.1 + 0.2, None],
                 "capabilities": [{"chat": True, "embedding": False}, {"chat": True}],
-                "family": ["gpt", None],
+                "display_name": ["GPT-4o", None],
             },
         ),
     )
@@ -93,12 +93,12 @@ def test_a_model_that_is_listed_again_in_time_starts_to_count_anew(write):
 
 
 def test_a_removed_model_that_comes_back_is_restored_with_its_new_values(session, provider, write):
-    write([model("kept"), model("back", family="old")])
+    write([model("kept"), model("back", display_name="old")])
     write([model("kept")], hour=1, removal_after=1)
-    result = write([model("kept"), model("back", family="new")], hour=2)
+    result = write([model("kept"), model("back", display_name="new")], hour=2)
     assert counts(result) == {"unchanged": 1, "restored": 1}
     assert result.changes[0] == ModelChange(
-        "back", "restored", {"status": ["removed", "active"], "family": ["old", "new"]}
+        "back", "restored", {"status": ["removed", "active"], "display_name": ["old", "new"]}
     )
     back = models.load(session, provider.id, status="active")[0]
     assert (back["first_seen_at"], back["last_seen_at"], back["removed_at"]) == (NOON, hours_later(2), None)
@@ -139,8 +139,8 @@ def test_one_providers_listing_leaves_anothers_rows_alone(session, provider, wri
     other = register(session, "anthropic")
     write_models(session, other.id, [model("claude")], rule_version=1, now=NOON)
     session.commit()
-    write([model("gpt-4o"), model("claude", family="copy")])
-    assert [row["family"] for row in models.load(session, other.id)] == [None]
+    write([model("gpt-4o"), model("claude", display_name="copy")])
+    assert [row["display_name"] for row in models.load(session, other.id)] == [None]
     write([model("gpt-4o")], hour=1, removal_after=1)
     assert [row["status"] for row in models.load(session, other.id)] == ["active"]
 
@@ -148,7 +148,7 @@ def test_one_providers_listing_leaves_anothers_rows_alone(session, provider, wri
 def test_duplicate_ids_are_refused_by_name_and_nothing_is_written(session, provider, write):
     write([model("a")])
     with pytest.raises(CatalogError, match=r"2 model id\(s\) come twice in one listing: b, c"):
-        write([model("c"), model("b"), model("a"), model("b", family="x"), model("c")])
+        write([model("c"), model("b"), model("a"), model("b", display_name="x"), model("c")])
     session.rollback()
     assert [row["model_id"] for row in models.load(session, provider.id)] == ["a"]
 
@@ -219,7 +219,7 @@ def test_an_error_while_the_listing_arrives_is_passed_on_and_leaves_the_rows(ses
 def test_a_rolled_back_write_only_had_a_look(session, provider, write, row_versions):
     write([model("a")])
     before = row_versions("provider_model")
-    result = write_models(session, provider.id, [model("a", family="x"), model("b")], rule_version=1, now=NOON)
+    result = write_models(session, provider.id, [model("a", display_name="x"), model("b")], rule_version=1, now=NOON)
     session.rollback()
     assert counts(result) == {"created": 1, "updated": 1}
     assert row_versions("provider_model") == before
@@ -237,7 +237,7 @@ def test_two_writes_in_one_transaction_do_not_mix(session, provider):
 def test_the_rows_remember_the_rule_version_that_last_wrote_them(session, provider, write):
     write([model("a"), model("b")])
     add_rule(session, provider, "2", activate=True)
-    write_models(session, provider.id, [model("a"), model("b", family="x")], rule_version=2, now=hours_later(1))
+    write_models(session, provider.id, [model("a"), model("b", display_name="x")], rule_version=2, now=hours_later(1))
     session.commit()
     assert [row["rule_version"] for row in models.load(session, provider.id)] == [1, 2]
 
@@ -278,9 +278,9 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
     removes_after(session, provider, misses=removal_after, hours=0)
     for hour, listing in enumerate(listings):
         before = {name: dict(entry) for name, entry in expected.items()}
-        for name, family in listing.items():
+        for name, shown in listing.items():
             entry = expected.setdefault(name, {"first": hour})
-            entry.update(family=family, status="active", misses=0)
+            entry.update(display_name=shown, status="active", misses=0)
         for name in expected.keys() - listing.keys():
             entry = expected[name]
             if entry["status"] != "removed":
@@ -290,7 +290,7 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
         result = write_models(
             session,
             provider.id,
-            (model(name, family=family) for name, family in listing.items()),
+            (model(name, display_name=shown) for name, shown in listing.items()),
             rule_version=1,
             now=hours_later(hour),
         )
@@ -300,10 +300,10 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
                 "created": len(expected) - len(before),
                 "restored": len([name for name in moved if name in before and name in listing]),
                 "updated": len(
-                    [n for n in listing if n in before and n not in moved and before[n]["family"] != listing[n]]
+                    [n for n in listing if n in before and n not in moved and before[n]["display_name"] != listing[n]]
                 ),
                 "unchanged": len(
-                    [n for n in listing if n in before and n not in moved and before[n]["family"] == listing[n]]
+                    [n for n in listing if n in before and n not in moved and before[n]["display_name"] == listing[n]]
                 ),
                 "missing": len([name for name in moved if expected[name]["status"] == "missing"]),
                 "removed": len([name for name in moved if expected[name]["status"] == "removed"]),
@@ -312,7 +312,7 @@ def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider
         }
         stored = {
             row["model_id"]: {
-                "family": row["family"],
+                "display_name": row["display_name"],
                 "status": row["status"],
                 "misses": row["missing_count"],
                 "first": (row["first_seen_at"] - NOON).total_seconds() / 3600,
@@ -337,6 +337,20 @@ def test_a_write_reads_the_models_of_its_own_provider_only(session, provider, wr
     write([model("a"), model("b")])
     session.execute(text("ANALYZE provider_model"))
     session.commit()
-    write_models(session, provider.id, [model("a", family="x"), model("c")], rule_version=1, now=hours_later(1))
+    write_models(session, provider.id, [model("a", display_name="x"), model("c")], rule_version=1, now=hours_later(1))
     reads = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'provider_model'")
     assert session.scalar(reads) < 100
+
+
+def test_another_family_of_an_id_is_written_and_is_no_change(session, provider, write):
+    write([model("a", family="claude"), model("b", family="claude")])
+    result = write([model("a", family="claude-sonnet"), model("b", family="claude")], hour=1)
+    assert counts(result) == {"unchanged": 2}
+    assert result.changes == ()
+    assert [row["family"] for row in models.load(session, provider.id)] == ["claude-sonnet", "claude"]
+
+
+def test_a_family_that_a_person_sets_is_a_change(write):
+    write([model("a", family="claude")])
+    (change,) = write([model("a", family="own")], hour=1, overridden={"a": ["family"]}).changes
+    assert (change.changed["family"], change.cause) == (["claude", "own"], "override")

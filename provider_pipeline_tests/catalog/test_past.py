@@ -30,7 +30,6 @@ VALUES = st.fixed_dictionaries(
     {},
     optional={
         "display_name": st.sampled_from(["A", 'quote " back \\ {brace}', "NULL"]),
-        "family": st.sampled_from(["x", "y"]),
         "context_length": st.sampled_from([1, 2**40]),
         "input_modalities": st.sampled_from([[], ["text"], ["image", "te,xt"]]),
         "input_price": st.sampled_from([0.1 + 0.2, 1e-07, 2]),
@@ -45,7 +44,8 @@ STEP = st.fixed_dictionaries(
         "listing": LISTING,
         "rule_version": st.sampled_from([1, 2]),
         "overridden": st.dictionaries(
-            st.sampled_from(["a", "b.c", "d"]), st.sampled_from([["context_length"], ["capabilities.chat", "family"]])
+            st.sampled_from(["a", "b.c", "d"]),
+            st.sampled_from([["context_length"], ["capabilities.chat", "display_name"]]),
         ),
     }
 )
@@ -96,8 +96,8 @@ def _causes(result) -> dict[tuple[str, str], tuple[str, set[str]]]:
 
 
 def test_without_a_reread_changed_values_are_the_rules_doing_and_models_that_come_or_go_the_providers(write):
-    write([model("a", family="x"), model("b")])
-    result = write([model("a", family="y"), model("c")], hour=1, cause="rule")
+    write([model("a", display_name="x"), model("b")])
+    result = write([model("a", display_name="y"), model("c")], hour=1, cause="rule")
     assert {change.model_id: change.cause for change in result.changes} == {
         "a": "rule",
         "b": "provider",
@@ -107,27 +107,33 @@ def test_without_a_reread_changed_values_are_the_rules_doing_and_models_that_com
 
 def test_what_a_new_rule_reads_in_the_previous_listing_is_its_doing_and_the_rest_the_providers(write):
     write(
-        [model("a", family="x", context_length=1), model("b", family="x"), model("c"), model("gone"), model("hidden")]
+        [
+            model("a", display_name="x", context_length=1),
+            model("b", display_name="x"),
+            model("c"),
+            model("gone"),
+            model("hidden"),
+        ]
     )
     reread = [
-        model("a", family="y", context_length=1),
-        model("b", family="y"),
+        model("a", display_name="y", context_length=1),
+        model("b", display_name="y"),
         model("c"),
         model("gone"),
         model("found"),
     ]
     listed = [
-        model("a", family="y", context_length=2),
-        model("b", family="y"),
+        model("a", display_name="y", context_length=2),
+        model("b", display_name="y"),
         model("c"),
         model("found"),
         model("new"),
     ]
     result = write(listed, hour=1, reread=reread)
     assert _causes(result) == {
-        ("a", "updated", "rule"): {"family"},
+        ("a", "updated", "rule"): {"display_name"},
         ("a", "updated", "provider"): {"context_length"},
-        ("b", "updated", "rule"): {"family"},
+        ("b", "updated", "rule"): {"display_name"},
         ("gone", "missing", "provider"): {"status"},
         ("hidden", "missing", "rule"): {"status"},
         ("found", "added", "rule"): set(),

@@ -227,7 +227,7 @@ def test_an_invalid_detail_is_refused_in_one_line(detail: dict[str, Any]):
 @pytest.mark.parametrize(
     ("name", "base", "family", "capability"),
     [
-        pytest.param("house-chat", "gpt-4o-mini", "gpt-4o", "vision", id="the id says less than the base model's name"),
+        pytest.param("house-chat", "o3-pro", "o3-pro", "vision", id="the id says less than the base model's name"),
         pytest.param("house-reranker", "qwen3-8b", None, "rerank", id="the id says otherwise"),
         pytest.param("house-chat", "own-model", None, "chat", id="the base model is unknown"),
     ],

@@ -1,32 +1,99 @@
+"""Which model an id names: facts from the labs' and hosts' documentation, and laws of names."""
+
+import re
+from datetime import date
+
 import pytest
 from hypothesis import assume, given, strategies as st
 
 from provider_pipeline.rules.identity import canonical_of, contradicting, identity_digest
+from provider_pipeline.rules.model_names import family_of, read_name
 
 SAME = {
     "meta/llama-3.3-70b-instruct": (
-        *("meta-llama/llama-3.3-70b-instruct", "llama-3.3-70b", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-        *("meta.llama3-3-70b-instruct-v1:0", "accounts/fireworks/models/llama-v3p3-70b-instruct"),
-        *(
-            "llama-3.3-70b-versatile",
-            "@cf/meta/llama-3.3-70b-instruct-fp8-fast",
-            "databricks-meta-llama-3-3-70b-instruct",
-        ),
+        "meta-llama/llama-3.3-70b-instruct",  # OpenRouter
+        "meta-llama/Llama-3.3-70B-Instruct",  # Hugging Face
+        "meta-llama/Llama-3.3-70B-Instruct-Turbo",  # Together
+        "meta.llama3-3-70b-instruct-v1:0",  # Bedrock
+        "us.meta.llama3-3-70b-instruct-v1:0",
+        "accounts/fireworks/models/llama-v3p3-70b-instruct",
+        "llama-3.3-70b-versatile",  # Groq
+        "llama-3.3-70b",  # Cerebras: there is no other 70B of 3.3
+        "llama3.3:70b-instruct-q4_K_M",  # Ollama
+        "@cf/meta/llama-3.3-70b-instruct-fp8-fast",  # Cloudflare
+        "databricks-meta-llama-3-3-70b-instruct",
+        "meta/llama-3.3-70b-instruct-maas",  # Vertex AI
     ),
-    "openai/gpt-4o": ("gpt-4o", "azure/gpt-4o", "gpt-4o-2024-08-06", "openai/gpt-4o"),
+    "meta/llama-3.1-8b-instruct": ("llama-3.1-8b-instant", "llama3.1-8b", "meta-llama/Meta-Llama-3.1-8B-Instruct"),
+    "meta/llama-3.1-8b-base": ("meta-llama/Llama-3.1-8B", "meta/llama-3.1-8b-base"),  # the pretrained one
+    "meta/llama-4-maverick": (
+        *("meta-llama/llama-4-maverick", "meta.llama4-maverick-17b-instruct-v1:0"),
+        "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
+    ),
+    "openai/gpt-4o": ("gpt-4o", "azure/gpt-4o", "gpt-4o-2024-08-06", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"),
     "openai/gpt-3.5-turbo": ("gpt-35-turbo", "gpt-3.5-turbo-0125"),
-    "openai/gpt-oss-20b": ("gpt-oss-20b:free", "openai/gpt-oss-20b", "gpt-oss:20b"),
-    "anthropic/claude-3.5-sonnet": ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet@20240620"),
-    "anthropic/claude-sonnet-4.5": ("claude-sonnet-4-5-20250929", "claude-4.5-sonnet", "databricks-claude-sonnet-4-5"),
-    "deepseek/deepseek-v3": ("deepseek-ai/DeepSeek-V3-0324", "deepseek/deepseek-chat-v3-0324"),
-    "alibaba/qwen2.5-72b-instruct": ("qwen/qwen-2.5-72b-instruct", "Qwen2.5-72B-Instruct-Turbo"),
-    "alibaba/qwen-turbo": ("qwen-turbo",),
+    "openai/gpt-5.1-chat": ("gpt-5.1-chat-latest", "openai/gpt-5.1-chat"),
+    "openai/gpt-oss-20b": ("gpt-oss-20b:free", "openai/gpt-oss-20b", "gpt-oss:20b", "openai.gpt-oss-20b-1:0"),
+    "openai/o3": ("o3", "openai/o3", "o3-2025-04-16", "openai-o3"),
+    "anthropic/claude-3.5-sonnet": (
+        "us.anthropic.claude-3-5-sonnet-20241022-v2:0",  # Bedrock
+        "claude-3-5-sonnet-v2@20241022",  # Vertex AI
+        "claude-3-5-sonnet-latest",
+        "anthropic/claude-3.5-sonnet",
+        "claude-sonnet-3.5",
+    ),
+    "anthropic/claude-sonnet-4.5": (
+        *("claude-sonnet-4-5-20250929", "claude-sonnet-4-5@20250929", "claude-4.5-sonnet", "Claude-Sonnet-4.5"),
+        *("databricks-claude-sonnet-4-5", "anthropic--claude-4.5-sonnet", "claude-sonnet4-5"),
+    ),
+    "anthropic/claude-2.1": ("anthropic.claude-v2:1", "claude-2.1"),
+    "google/gemini-2.5-flash": ("gemini-2.5-flash", "models/gemini-2.5-flash", "databricks-gemini-2-5-flash"),
+    "google/gemini-1.5-flash": ("gemini-1.5-flash-002", "google/gemini-flash-1.5"),
     "google/gemma-3-27b-it": ("gemma-3-27b", "google/gemma-3-27b-it"),
-    "zhipu/glm-4.5": ("zai-org/GLM-4.5", "glm-4p5"),
-    "nvidia/llama-3.1-nemotron-70b-instruct": ("nvidia/llama-3.1-nemotron-70b-instruct",),
-    "nousresearch/hermes-3-llama-3.1-405b": ("nousresearch/hermes-3-llama-3.1-405b",),
+    "deepseek/deepseek-v3": ("deepseek-ai/DeepSeek-V3-0324", "deepseek/deepseek-chat-v3-0324", "deepseek-v3"),
+    "deepseek/deepseek-r1": ("deepseek-ai/DeepSeek-R1-0528", "deepseek.r1-v1:0", "deepseek-r1"),
     "deepseek/deepseek-r1-distill-llama-70b": ("deepseek-r1-distill-llama-70b",),
+    "alibaba/qwen2.5-72b-instruct": ("qwen/qwen-2.5-72b-instruct", "Qwen2.5-72B-Instruct-Turbo"),
+    "alibaba/qwen3-235b-a22b-instruct": ("Qwen/Qwen3-235B-A22B-Instruct-2507", "qwen/qwen3-235b-a22b-2507"),
+    "alibaba/qwen3-coder-480b-a35b-instruct": ("qwen/qwen3-coder", "Qwen/Qwen3-Coder-480B-A35B-Instruct-FP8"),
+    "alibaba/qwen-turbo": ("qwen-turbo",),
+    "zhipu/glm-4.5": ("zai-org/GLM-4.5", "glm-4p5", "z-ai/glm-4.5", "ZhipuAI/GLM-4.5"),
+    "moonshot/kimi-k2": ("moonshotai/Kimi-K2-Instruct-0905", "kimi-k2-0905-preview", "moonshotai/kimi-k2"),
+    "minimax/minimax-m2.5": ("MiniMaxAI/MiniMax-M2.5", "minimax-m25", "accounts/fireworks/models/minimax-m2p5"),
+    "mistral/mistral-small-3.2": ("mistral-small-2506", "mistralai/Mistral-Small-3.2-24B-Instruct-2506"),
+    "cohere/command-r-plus": ("command-r-plus-08-2024", "cohere/command-r-plus", "cohere-command-r-plus-08-2024"),
+    "amazon/nova-lite": ("amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0", "amazon/nova-lite-v1"),
+    "nvidia/llama-3.1-nemotron-70b-instruct": ("nvidia/llama-3.1-nemotron-70b-instruct",),
+    "nousresearch/hermes-3-llama-3.1-405b": ("nousresearch/hermes-3-llama-3.1-405b", "hermes-3-llama-3.1-405b"),
+    "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev"),
 }
+
+DIFFERENT = [
+    ("gpt-4o", "gpt-4o-mini"),
+    ("gpt-4", "gpt-4-turbo"),
+    ("gpt-5.1", "gpt-5.1-codex"),
+    ("claude-sonnet-4", "claude-sonnet-4.5"),
+    ("claude-opus-4.1", "claude-sonnet-4.1"),
+    ("gemini-2.5-pro", "gemini-2.5-pro-preview-05-06"),  # a preview is another release
+    ("gemini-2.5-flash", "gemini-flash-latest"),  # what an alias means changes
+    ("text-embedding-004", "text-embedding-005"),
+    ("qwen3-235b-a22b", "qwen3-235b-a22b-2507"),  # both ways to think at first, instruct and thinking apart since July
+    ("qwen3-235b-a22b-instruct-2507", "qwen3-235b-a22b-thinking-2507"),
+    ("mistral-large-2411", "mistral-large-2512"),
+    ("llama-3.1-70b-instruct", "deepseek-r1-distill-llama-70b"),
+    ("llama-3.1-70b-instruct", "nvidia/llama-3.1-nemotron-70b-instruct"),
+    ("mixtral-8x7b-instruct", "nous-hermes-2-mixtral-8x7b-dpo"),
+    ("qwen3-32b", "huihui-ai/Qwen3-32B-abliterated"),
+    ("llama-3.1-8b-instruct", "acme/Llama-3.1-8B-Instruct"),  # whoever that is may have trained it
+    ("llama-3.1-8b-instruct", "nousresearch/Llama-3.1-8B-Instruct"),
+    ("gpt-4o", "ft:gpt-4o-2024-08-06:acme::9a1b"),
+    ("claude-3.7-sonnet", "acme/claude-3.7-sonnet-reasoning-gemma3-12b"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_different_models_have_different_canonical_ids(one: str, other: str):
+    assert _id(one) != _id(other)
 
 
 @pytest.mark.parametrize(("canonical_id", "model_id"), [(key, each) for key, ids in SAME.items() for each in ids])
@@ -36,18 +103,10 @@ def test_spellings_of_one_model_have_one_canonical_id(canonical_id: str, model_i
     assert (found.id, found.certainty) == (canonical_id, "known")
 
 
-KNOWN = st.sampled_from([each for ids in SAME.values() for each in ids if ":" not in each and "@" not in each])
-BARE = st.sampled_from(
-    [
-        "gpt-4o",
-        "claude-sonnet-4.5",
-        "llama-3.1-8b-instruct",
-        "qwen2.5-72b-instruct",
-        "gemini-2.5-pro",
-        "deepseek-r1",
-        "grok-4",
-    ]
-)
+ALL = [each for ids in SAME.values() for each in ids]
+KNOWN = st.sampled_from(ALL)
+PLAIN = st.sampled_from([each for each in ALL if re.fullmatch(r"[\w./-]+", each)])
+UNDATED = PLAIN.filter(lambda each: read_name(each).snapshot is None)
 
 
 def _id(model_id: str) -> str:
@@ -56,38 +115,120 @@ def _id(model_id: str) -> str:
     return found.id
 
 
-@given(KNOWN, st.sampled_from([str.upper, str.title, "openrouter/{}".format, "models/{}".format, "{}:free".format]))
-def test_case_gateway_and_price_tier_do_not_change_the_model(model_id: str, change):
+@given(KNOWN, st.sampled_from([str.upper, str.lower, str.title, " {} ".format]))
+def test_case_does_not_change_the_model(model_id: str, change):
     assert _id(change(model_id)) == _id(model_id)
 
 
 @given(
-    BARE, st.sampled_from(["{}-fp8", "{}:free", "{}-20250219", "{}-2025-02-19", "us.openai.{}", "{}-awq", "{}-0613"])
+    PLAIN,
+    st.lists(
+        st.sampled_from(
+            [
+                "openrouter/",
+                "azure/",
+                "groq/",
+                "together_ai/",
+                "fireworks_ai/",
+                "vertex_ai/",
+                "bedrock/eu-west-1/",
+                "hf:",
+            ]
+        ),
+        min_size=1,
+        max_size=2,
+    ).map("".join),
 )
-def test_packing_date_and_region_do_not_change_the_model(model_id: str, change: str):
-    assert _id(change.format(model_id)) == _id(model_id)
+def test_a_gateway_or_a_region_does_not_change_the_model(model_id: str, prefix: str):
+    assert _id(prefix + model_id) == _id(model_id)
 
 
-@given(BARE)
-def test_a_hyphen_for_the_versions_point_does_not_change_the_model(model_id: str):
-    assert _id(model_id.replace(".", "-")) == _id(model_id)
+@given(PLAIN.filter(lambda each: "/" not in each), st.sampled_from(["us.", "eu.", "apac.", "global."]))
+def test_a_region_before_a_dot_does_not_change_the_model(model_id: str, region: str):
+    assert _id(region + model_id) == _id(model_id)
 
 
-@given(BARE, st.sampled_from(["{}-mini", "{}-thinking", "{}-vl", "{}-nano", "{}-code"]))
-def test_another_tier_is_another_model(model_id: str, change: str):
-    assert _id(change.format(model_id)) != _id(model_id)
+@given(UNDATED, st.dates(date(2015, 1, 1), date(2029, 12, 31)).map(str), st.sampled_from(["-{}", "@{}"]), st.booleans())
+def test_a_date_does_not_change_the_model_and_is_its_snapshot(model_id: str, day: str, form: str, is_short: bool):
+    dated = canonical_of(model_id + form.format(day.replace("-", "") if is_short else day))
+    assert dated is not None
+    assert (dated.id, dated.snapshot) == (_id(model_id), day)
 
 
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
-def test_another_version_is_another_model(major: int, other: int, minor: int, other_minor: int):
+@given(PLAIN, st.sampled_from([":free", "-fp8", "-awq", "-nvfp4", ":batch", "-maas", "-tee"]))
+def test_packing_and_price_tier_are_variants_of_the_model(model_id: str, ending: str):
+    offer = canonical_of(model_id + ending)
+    assert offer is not None
+    assert offer.id == _id(model_id)
+    assert ending[1:] in offer.variant.split("+")
+
+
+@given(KNOWN)
+def test_a_hyphen_for_a_point_between_digits_does_not_change_the_model(model_id: str):
+    assert _id(re.sub(r"(?<=\d)\.(?=\d)", "-", model_id)) == _id(model_id)
+
+
+@given(UNDATED, st.sampled_from(["-mini", "-thinking", "-vl", "-nano", "-pro", "-highspeed-mini"]))
+def test_another_tier_is_another_model(model_id: str, ending: str):
+    assert _id(model_id + ending) != _id(model_id)
+
+
+@given(
+    st.sampled_from(["gpt-{}.{}", "claude-opus-{}.{}", "gemini-{}.{}-pro", "glm-{}.{}", "llama-{}.{}-9b-instruct"]),
+    *[st.integers(1, 9)] * 4,
+)
+def test_another_version_is_another_model(form: str, major: int, other: int, minor: int, other_minor: int):
     assume((major, minor) != (other, other_minor))
-    assert _id(f"gpt-{major}.{minor}") != _id(f"gpt-{other}.{other_minor}")
+    assert _id(form.format(major, minor)) != _id(form.format(other, other_minor))
 
 
-@given(st.sampled_from([1, 3, 7, 8, 13, 34, 70, 72, 405]), st.sampled_from([1, 3, 7, 8, 13, 34, 70, 72, 405]))
-def test_another_size_is_another_model(one: int, other: int):
+@given(
+    st.sampled_from(["llama-3-{}b-instruct", "qwen2.5-{}b", "mistral-{}b-instruct-v0.3", "acme/own-{}b"]),
+    *[st.sampled_from([1, 3, 7, 8, 13, 34, 70, 72, 405])] * 2,
+)
+def test_another_size_is_another_model(form: str, one: int, other: int):
     assume(one != other)
-    assert _id(f"llama-3-{one}b-instruct") != _id(f"llama-3-{other}b-instruct")
+    assert _id(form.format(one)) != _id(form.format(other))
+
+
+@given(KNOWN)
+def test_a_canonical_id_is_its_own_canonical_id(model_id: str):
+    assert _id(_id(model_id)) == _id(model_id)
+
+
+@given(st.text(max_size=80))
+def test_any_text_can_be_read(model_id: str):
+    found = canonical_of(model_id)
+    assert found is None or found.id
+
+
+@pytest.mark.parametrize(
+    ("model_id", "family"),
+    [
+        ("anthropic/claude-3.5-sonnet", "claude-sonnet"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet"),
+        ("claude-opus-4.1", "claude-opus"),
+        ("gemini-2.5-flash", "gemini-flash"),
+        ("gemini-2.5-flash-lite", "gemini-flash-lite"),
+        ("mistral-large-2411", "mistral-large"),
+        ("amazon.nova-pro-v1:0", "nova-pro"),
+        ("gpt-4o", "gpt-4o"),
+        ("gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
+        ("gpt-5.2", "gpt-5.2"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "llama-3.3"),
+        ("llama-3.2-11b-vision-instruct", "llama-3.2-vision"),
+        ("Qwen/Qwen3-Coder-480B-A35B-Instruct", "qwen3-coder"),
+        ("deepseek-r1-0528", "deepseek-r1"),
+        ("glm-4.5-air", "glm-4.5-air"),
+        # A derivative belongs to the family of its base.
+        ("acme/foo-llama-3.1-8b", "llama-3.1"),
+        ("huihui-ai/Qwen3-32B-abliterated", "qwen3"),
+        ("something-else", None),
+        ("00000000-0000-4000-8000-000000000000", None),
+    ],
+)
+def test_a_family_is_the_line_that_the_lab_tells_apart(model_id: str, family: str | None):
+    assert family_of(model_id) == family
 
 
 @pytest.mark.parametrize(
@@ -131,6 +272,36 @@ def _with_base(model_id: str, base: str) -> str:
     return found.id
 
 
+def test_a_moving_alias_is_what_the_listing_says_it_is():
+    found = canonical_of("claude-opus-latest", {"base_model": "anthropic/claude-opus-4-5"})
+    assert found is not None
+    assert (found.id, found.source) == ("anthropic/claude-opus-4.5", "listing")
+
+
+def test_a_fine_tune_is_not_its_base_model_whatever_the_listing_calls_it():
+    assert _with_base("acme/lawyer-llama-3.1-70b", "meta-llama/Llama-3.1-70B") == "acme/lawyer-llama-3.1-70b"
+    assert _with_base("prod-chat", "gpt-4o") == "openai/gpt-4o"
+
+
+def test_a_stated_name_of_another_version_does_not_count():
+    found = canonical_of("claude-sonnet-4.5", {"canonical_slug": "anthropic/claude-sonnet-4"})
+    assert found is not None
+    assert (found.id, found.source) == ("anthropic/claude-sonnet-4.5", "name")
+
+
+def test_a_listing_adds_the_date_to_an_undated_name():
+    found = canonical_of("anthropic/claude-sonnet-4.5", {"canonical_slug": "anthropic/claude-4.5-sonnet-20250929"})
+    assert found is not None
+    assert (found.id, found.snapshot) == ("anthropic/claude-sonnet-4.5", "2025-09-29")
+
+
+def test_the_display_name_stands_in_for_an_id_that_says_nothing():
+    row = {"display_name": "Llama 3.3 70B Instruct"}
+    found = canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9", None, row)
+    assert found is not None
+    assert found.id == "meta/llama-3.3-70b-instruct"
+
+
 def test_an_id_that_says_nothing_has_no_canonical_model():
     assert canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9") is None
 
@@ -152,3 +323,13 @@ def test_the_offer_that_contradicts_most_others_stands_apart():
 def test_the_digest_is_the_same_in_one_build():
     assert identity_digest() == identity_digest()
     assert len(identity_digest()) == 64
+
+
+def test_an_id_is_read_once():
+    ids = [f"openrouter/{each}" for each in ALL]
+    for each in ids:
+        canonical_of(each)
+    before = read_name.cache_info().misses
+    for each in ids:
+        canonical_of(each)
+    assert read_name.cache_info().misses == before

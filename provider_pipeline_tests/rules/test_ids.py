@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.capability_document import parse_capability_rules
-from provider_pipeline.rules.ids import capability_patterns, families, family_of, normalise_id
+from provider_pipeline.rules.ids import capability_patterns, families, named_family, normalise_id
 from provider_pipeline.rules.matching import CompiledCapabilities, contradicts, nameable_capabilities
 from provider_pipeline.rules.patterns import program_size
 from provider_pipeline_tests.rules.any_json import QUICK
@@ -89,7 +89,7 @@ def test_an_uncertain_capability_is_not_claimed():
     ],
 )
 def test_an_id_belongs_to_a_family(model_id, family):
-    assert family_of(model_id) == family
+    assert named_family(model_id) == family
 
 
 def test_every_family_compiles_and_names_documented_capabilities_only():
@@ -151,5 +151,5 @@ def test_a_known_name_is_found_behind_any_number_of_prefixes(model_id: str, name
         ("qwen4-72b", "qwen-4"),
     ],
 )
-def test_a_new_generation_is_a_family_of_its_own(model_id: str, family: str):
-    assert family_of(model_id) == family
+def test_a_new_generation_is_a_named_family_its_own(model_id: str, family: str):
+    assert named_family(model_id) == family

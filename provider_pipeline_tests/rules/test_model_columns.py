@@ -14,8 +14,8 @@ def test_a_rows_own_id_and_provenance_are_not_for_people_to_set():
     assert set(ROW_COLUMNS) - set(OVERRIDABLE) == {"model_id", "capability_sources", "meta_hash"}
 
 
-def test_the_hash_covers_everything_listed_but_provenance_and_itself():
-    assert set(ROW_COLUMNS) - set(MEANINGFUL_COLUMNS) == {"capability_sources", "meta_hash"}
+def test_the_hash_covers_everything_listed_but_provenance_knowledge_and_itself():
+    assert set(ROW_COLUMNS) - set(MEANINGFUL_COLUMNS) == {"capability_sources", "family", "meta_hash"}
 
 
 def test_a_number_with_a_unit_can_be_unknown_and_only_such_numbers_have_a_heading():

@@ -20,7 +20,9 @@ _VALUE_COLUMNS: Final = (*(name for name in ROW_COLUMNS if name != "model_id"), 
 _STAGED_COLUMNS: Final = ("provider_id", "model_id", *_VALUE_COLUMNS)
 
 _TRAITS: Final = [
-    column for column in PROVIDER_MODEL_COLUMNS if column.compared and column.name not in {"model_id", "display_name"}
+    column
+    for column in PROVIDER_MODEL_COLUMNS
+    if (column.compared and column.name not in {"model_id", "display_name"}) or column.name == "family"
 ]
 
 
@@ -46,7 +48,7 @@ _LISTS: Final[Mapping[str, Composed]] = {
             name, Identifier("old", name), Identifier("new", name), Identifier("again", name)
         )
         for name in ROW_COLUMNS
-        if name not in {"model_id", "meta_hash"}
+        if name not in {"model_id", "meta_hash", "family"}
     ),
     # What a canonical model's offers agree on: in its table, of an offer, as found, by name, and as an update.
     "agreed": _listed(AGREED_COLUMNS),

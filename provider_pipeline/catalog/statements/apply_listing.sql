@@ -102,6 +102,13 @@ arrived AS MATERIALIZED (
                 ('status', to_jsonb(old.status), to_jsonb('active'::text), 'null'),
                 ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields), 'null'),
                 ('renamed_to', to_jsonb(old.renamed_to), NULL, 'null'),
+                -- The family follows from the id: only one that a person sets is a change.
+                (
+                    'family',
+                    CASE WHEN 'family' = ANY(old.overridden_fields || new.overridden_fields) THEN to_jsonb(old.family) END,
+                    CASE WHEN 'family' = ANY(old.overridden_fields || new.overridden_fields) THEN to_jsonb(new.family) END,
+                    'null'
+                ),
                 {listed_values}
         ) AS compared (field, was, is_now, was_already)
         WHERE old.id IS NOT NULL AND was IS DISTINCT FROM is_now
@@ -111,6 +118,8 @@ arrived AS MATERIALIZED (
         OR old.status <> 'active'
         OR old.meta_hash <> new.meta_hash
         OR old.overridden_fields <> new.overridden_fields
+        -- Written without a change: nothing else differs.
+        OR old.family IS DISTINCT FROM new.family
 ),
 added_model AS (
     INSERT INTO provider_model ({staged}, renamed_from, first_seen_at, last_seen_at, rule_version)

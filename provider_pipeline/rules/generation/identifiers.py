@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.shape import Column, Shape, snake, words_of
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_opaque
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque, named_family
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import quote_key
 from provider_pipeline.rules.values import is_integer
@@ -93,7 +93,7 @@ def _choice(
 ) -> IdChoice | None:
     fill = len(texts) / shape.count
     form = 0.45 if id_type == "integer" else _form(texts)
-    known = sum(family_of(text) is not None for text in texts[:_SAMPLE]) / min(len(texts), _SAMPLE)
+    known = sum(named_family(text) is not None for text in texts[:_SAMPLE]) / min(len(texts), _SAMPLE)
     # A gateway lists a model once per deployment: repeated names of known models are ids nevertheless.
     unique = max(unique, _REPEATED_NAMES * known)
     score = weight * fill**2 * unique * form * _DEPTH_DECAY**depth * (0.9 + 0.1 * known)

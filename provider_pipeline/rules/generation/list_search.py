@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.shape import Path, snake
-from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model
+from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, named_family
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
 
@@ -206,7 +206,7 @@ def _member_group(
     members = [member for each in held for member in each]
     total = sum(len(each) for each in maps)
     keys = {key for each in maps for key in each}
-    known = sum(family_of(key) is not None for key in keys)
+    known = sum(named_family(key) is not None for key in keys)
     if len(values) >= 3 and len(keys) <= 1.5 * total / len(values) and known < _KNOWN_IDS * len(keys):
         return  # the same keys in every item: parts of the item, not members of a map
     objects = sum(isinstance(value, dict) for each in maps for value in each.values())
@@ -242,7 +242,7 @@ def _bare_ids(node: list[Any], *, named: bool) -> list[dict[str, str]]:
     if len(node) < 2 or not all(isinstance(entry, str) for entry in node):
         return []
     fitting = sum(len(entry) <= MAX_ID_LENGTH and _ID.match(entry) is not None for entry in node)
-    known = sum(family_of(entry) is not None for entry in node)
+    known = sum(named_family(entry) is not None for entry in node)
     if fitting < 0.9 * len(node) or (known < _KNOWN_IDS * len(node) and not named):
         return []
     return [{"id": entry} for entry in node]

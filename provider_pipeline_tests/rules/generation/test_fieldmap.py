@@ -314,4 +314,4 @@ def test_the_text_that_callers_send_is_the_id_beside_a_number():
 )
 def test_the_model_behind_a_deployment_is_found_deep_in_the_item(around):
     items = [{"id": f"d{n:08x}", **around(name)} for n, name in enumerate(("gpt-4o", "openai/o3", "claude-sonnet-4"))]
-    assert [row["family"] for row in rows_of({"data": items}).values()] == ["gpt-4o", "o-series", "claude"]
+    assert [row["family"] for row in rows_of({"data": items}).values()] == ["gpt-4o", "o3", "claude-sonnet"]
