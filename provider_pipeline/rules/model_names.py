@@ -3,7 +3,7 @@
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from provider_pipeline.rules.ids import (
     MAX_ID_LENGTH,
@@ -16,7 +16,7 @@ from provider_pipeline.rules.ids import (
 from provider_pipeline.rules.labs import Family, find_family, words
 
 _RUNS: Final = re.compile(r"[\s_]+")
-_POINT: Final = re.compile(r"(?<=\d)p(?=\d)")
+_POINT: Final = re.compile(r"p(?<=\dp)(?=\d)")
 _DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*)\.(?=[a-z])")
 _REVISION: Final = re.compile(r"(?:-v?(\d+):(\d+)(?::\w+)?|:\d+k)$")
 """Bedrock's revision behind a name, `-v1:0`; in `claude-v2:1` it is the version. Or the context, `:200k`."""
@@ -35,6 +35,7 @@ _DATES: Final = (
 )
 _NUMBERED: Final = re.compile(r"-(00\d)(?=-|$)")
 _DATED: Final = re.compile(rf"[-@]({'|'.join(_DATES)})(?=[-@:]|$)")
+_MAY_BE_DATED: Final = re.compile(r"\d\d-?\d\d")
 _FULLY_DATED: Final = re.compile(rf"[-@]({'|'.join(_FULL_DATES)})(?=[-@:]|$)")
 _COMPACT: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
 _SIZED: Final = re.compile(r"-\d+(?:\.\d+)?b(?:-|$)")
@@ -47,8 +48,7 @@ _WITH_V: Final = re.compile(r"v\d")
 _UNPOINTED: Final = re.compile(r"([a-z]?)(\d)(\d)$")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelName:
+class ModelName(NamedTuple):
     """What an id says about the model.
 
     Attributes:
@@ -300,6 +300,7 @@ def _named(
     return ModelName(lab, name, reading.owner, family, reading.snapshot, variants, is_known, names_family)
 
 
+@functools.lru_cache(maxsize=16_384)
 def _with_points(name: str) -> str:
     """The name with a point in versions and sizes that were written with a hyphen (`4-5`, `0-6b`)."""
     return _SPLIT_SIZE.sub("0.", _SPLIT_VERSION.sub(r"\1.\2", name))
@@ -312,6 +313,8 @@ def _date(text: str) -> str:
 
 def _without_date(reading: _Reading, rest: str) -> str:
     text = f"-{rest}"
+    if _MAY_BE_DATED.search(rest) is None:
+        return text.replace("@", "-").strip("-")
     # A full date first: of `minimax-01-2025-02-19`, `01-2025` is none.
     for pattern in (_FULLY_DATED, _DATED):
         dated = pattern.search(text)
@@ -334,13 +337,24 @@ def _sorted_words(reading: _Reading, family: Family, rest: str) -> tuple[list[st
         if word in words().variants or is_grade:
             reading.variants.append(word)
             continue
-        joined = _JOINED.match(word)
-        kept += joined.groups() if joined and family.words.fullmatch(joined[1]) else (word,)
+        kept += _parts(family, word)
         is_sized = is_sized or _SIZE.match(word) is not None
     if "latest" in kept and (family.is_undated or any(_VERSION.match(each) for each in kept)):
         kept.remove("latest")
     kept = _pointed(family, kept)
-    return kept, all(family.words.fullmatch(word) for word in kept)
+    return kept, all(_explains(family, word) for word in kept)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _parts(family: Family, word: str) -> tuple[str, ...]:
+    """The word and the number that is written behind it, if the family has such a word (`qwen-max2`)."""
+    joined = _JOINED.match(word)
+    return joined.groups() if joined and _explains(family, joined[1]) else (word,)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _explains(family: Family, word: str) -> bool:
+    return family.words.fullmatch(word) is not None
 
 
 def _pointed(family: Family, kept: list[str]) -> list[str]:
@@ -349,8 +363,9 @@ def _pointed(family: Family, kept: list[str]) -> list[str]:
     if place is None or family.is_integral:
         return kept
     unpointed = _UNPOINTED.match(kept[place])
-    if unpointed and unpointed[2] != "0":
-        kept[place] = f"{unpointed[1]}{unpointed[2]}.{unpointed[3]}"
+    if unpointed is None or unpointed[2] == "0":
+        return kept
+    kept[place] = f"{unpointed[1]}{unpointed[2]}.{unpointed[3]}"
     return _with_points("-".join(kept)).split("-")
 
 
@@ -380,7 +395,7 @@ def _line(family: Family, name: str, is_whole: bool) -> str:
             break
         if is_version and (family.has_tiers or has_version):
             continue
-        if not is_version and not family.words.fullmatch(word):
+        if not is_version and not _explains(family, word):
             continue
         has_version = has_version or is_version
         kept.append(word)
