@@ -115,9 +115,8 @@ def read_name(model_id: str) -> ModelName | None:
         return None
     _take_suffixes(reading)
     found = _family_behind_prefix(reading)
-    if found is None:
-        return _unknown(reading)
-    return _known(reading, *found)
+    name = _known(reading, *found) if found else _unknown(reading)
+    return name if name.name else None
 
 
 def family_of(model_id: str) -> str | None:

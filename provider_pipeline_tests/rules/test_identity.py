@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from provider_pipeline.rules.identity import canonical_of, contradicting, identity_digest
 from provider_pipeline.rules.model_names import family_of, read_name
@@ -196,6 +196,7 @@ def test_a_canonical_id_is_its_own_canonical_id(model_id: str):
     assert _id(_id(model_id)) == _id(model_id)
 
 
+@example(":")
 @given(st.text(max_size=80))
 def test_any_text_can_be_read(model_id: str):
     found = canonical_of(model_id)
