@@ -64,7 +64,7 @@ def test_every_job_schedule_and_sensor_has_a_description_an_owner_and_a_page():
         assert each.description, each.name
         assert each.metadata["owner"].value == "team:data-platform", each.name
         assert_explained(each.metadata)
-    assert {job.run_tags["provider_pipeline/launch"] for job in jobs} == {"fleet", "repair", "digest"}
+    assert {job.run_tags["provider_pipeline/launch"] for job in jobs} == {"fleet", "repair", "outputs", "digest"}
 
 
 def assert_explained(metadata: Mapping[str, object]) -> None:

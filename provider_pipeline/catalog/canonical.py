@@ -143,6 +143,21 @@ def find(session: Session, canonical_id: str) -> CanonicalModel | None:
     return None if row is None else CanonicalModel(**row)
 
 
+def get(session: Session, asked: str) -> CanonicalModel:
+    """The model that a person means, as `resolve` finds it.
+
+    Raises:
+        NoSuchEntryError: There is none, or all of its offers contradict each other.
+    """
+    canonical_id = resolve(session, asked)
+    found = find(session, canonical_id)
+    if found is None:
+        raise NoSuchEntryError(
+            f"the offers of {canonical_id} contradict each other", hint=f"see: provider-pipeline offers {canonical_id}"
+        )
+    return found
+
+
 def resolve(session: Session, asked: str) -> str:
     """The canonical id that a person means: it, its name without the lab, or an id that a provider uses.
 

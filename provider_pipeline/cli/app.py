@@ -14,6 +14,7 @@ from provider_pipeline.cli import (
     demo,
     dev,
     models,
+    offers,
     overrides,
     patterns,
     providers,
@@ -47,6 +48,7 @@ app.add_typer(overrides.app, name="overrides")
 app.add_typer(api.tokens_app, name="tokens")
 app.add_typer(database_app, name="db")
 app.command("sync")(sync.sync_providers)
+app.command("offers")(offers.list_offers)
 app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
 app.command("api")(api.serve)
