@@ -45,6 +45,8 @@ from provider_pipeline.rules.rows import digest_of
 
 _LOCK: Final = 5_309_126_119_420_026
 """Key of the advisory lock: one refresh at a time, until its transaction ends."""
+_WORK_MEM: Final = "64MB"
+"""For the votes of some thousand offers, which PostgreSQL's default would sort on disk."""
 _MODELS_AT_ONCE: Final = 2_000
 _NEAREST: Final = 3
 _OF_IDENTITY: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty")
@@ -115,6 +117,7 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     """
     now = now or datetime.now(UTC)
     session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    session.execute(select(func.set_config("work_mem", _WORK_MEM, True)))  # until the transaction ends
     knowledge = identities.Knowledge(model_overrides.canonical_ids(session, now))
     with_news = bool(session.scalar(select(exists().select_from(canonical_model))))
     assigned = identities.assign_stale(session, knowledge)
