@@ -49,6 +49,8 @@ _WORK_MEM: Final = "64MB"
 """For the votes of some thousand offers, which PostgreSQL's default would sort on disk."""
 _MODELS_AT_ONCE: Final = 2_000
 _NEAREST: Final = 3
+_MAX_COMPARED: Final = 100
+"""Characters of an unknown id that are compared with the known ones: the time grows with them."""
 _OF_IDENTITY: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty")
 OFFER_COLUMNS: Final = ("slug", *_OF_IDENTITY, *SHOWN_COLUMNS, "last_seen_at", "filled", "enabled", "sample")
 """What `offers` says of each offer: columns of the view `model_offer`, and two of its provider."""
@@ -122,6 +124,8 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     with_news = bool(session.scalar(select(exists().select_from(canonical_model))))
     assigned = identities.assign_stale(session, knowledge)
     report = RefreshReport(assigned.count)
+    if not assigned.touched:
+        return report
     told: list[int] = []
     for ids in _batches(sorted(assigned.touched), _MODELS_AT_ONCE):
         assigned.reassigned |= identities.judge(session, knowledge, ids)
@@ -135,9 +139,8 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
             models_changed=report.models_changed + written.changed,
             models_removed=report.models_removed + written.removed,
         )
-    return replace(
-        report, events=tuple(_events(session, canonical_model_event.c.id == any_(literal(told, ARRAY(BigInteger)))))
-    )
+    is_told = canonical_model_event.c.id == any_(literal(told, ARRAY(BigInteger)))
+    return replace(report, events=tuple(_events(session, is_told)))
 
 
 def find(session: Session, canonical_id: str) -> CanonicalModel | None:
@@ -195,7 +198,7 @@ def _hint(ids: Sequence[str]) -> str:
 def nearest(session: Session, asked: str) -> list[str]:
     """The three ids most like this one."""
     ids = list(session.scalars(select(canonical_model.c.id).order_by(canonical_model.c.id.collate("C"))))
-    wanted = asked.lower()
+    wanted = asked.lower()[:_MAX_COMPARED]
     if "/" in wanted:
         return get_close_matches(wanted, ids, n=_NEAREST, cutoff=0)
     names: dict[str, list[str]] = {}
