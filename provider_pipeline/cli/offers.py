@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
 from provider_pipeline import catalog, rules
-from provider_pipeline.catalog.offer_costs import Needs, Offer, OffersByCost
 from provider_pipeline.cli.console import draw, emit_json, marked, number, table
 from provider_pipeline.cli.parameters import JsonOption
+
+if TYPE_CHECKING:
+    from provider_pipeline.catalog.offer_costs import Offer, OffersByCost
 
 ModelArgument = Annotated[
     str, typer.Argument(help="A model, such as openai/gpt-4o; its name or a provider's id will do if only one has it.")
@@ -65,7 +67,7 @@ def list_offers(
     with catalog.database.open_catalog() as database, database.session() as session:
         canonical_id = catalog.canonical.resolve(session, model)
         found = catalog.offer_costs.offers_by_cost(
-            session, canonical_id, mix, Needs(names, min_context), today=datetime.now(UTC).date()
+            session, canonical_id, mix, catalog.offer_costs.Needs(names, min_context), today=datetime.now(UTC).date()
         )
     if as_json:
         emit_json(found.to_json())
