@@ -1,7 +1,7 @@
-"""Refreshing the canonical models of the `real` fleet, relative to the sync before it. Run it: make bench.
+"""Refreshing the canonical models of the `real` fleet, relative to the sync before it.
 
 The first refresh assigns every offer; the others follow a sync without changes and one in which a tenth of the models
-changed.
+changed. Run it: make bench
 """
 
 import statistics

@@ -43,6 +43,10 @@ class _ChangePosition(_Position):
 _P = TypeVar("_P", bound=_Position)
 
 
+class _CanonicalPosition(_Position):
+    id: Annotated[str, Field(max_length=600, pattern=_NO_NUL)]
+
+
 def encode_model_cursor(query: ModelQuery, key: ModelKey) -> str:
     """The cursor of the page after a model."""
     return _encode({"of": _digest(_filters(query)), **asdict(key)})
@@ -75,6 +79,20 @@ def decode_change_cursor(filters: Mapping[str, Any], cursor: str) -> tuple[datet
     """
     position = _decode(cursor, _ChangePosition, filters)
     return position.changed_at, position.id
+
+
+def encode_canonical_cursor(filters: Mapping[str, Any], canonical_id: str) -> str:
+    """The cursor of the page after a canonical model."""
+    return _encode({"of": _digest(filters), "id": canonical_id})
+
+
+def decode_canonical_cursor(filters: Mapping[str, Any], cursor: str) -> str:
+    """Id of the last canonical model of the page before.
+
+    Raises:
+        ProblemError: 400: the cursor is invalid, or another list's.
+    """
+    return _decode(cursor, _CanonicalPosition, filters).id
 
 
 def _encode(position: Mapping[str, Any]) -> str:

@@ -137,7 +137,8 @@ class OverrideRequest(RequestModel):
 
     model_id: ModelId
     field: Name = Field(
-        description="A column such as context_length; capabilities.NAME, prices.NAME or metadata_json.NAME."
+        description="A column such as context_length, capabilities.NAME, prices.NAME, metadata_json.NAME, or "
+        "canonical_id."
     )
     value: Any = Field(description="Null means that nothing is known.")
     reason: Reason

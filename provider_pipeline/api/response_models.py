@@ -88,6 +88,96 @@ else:
     )
 
 
+class CanonicalResponse(ResponseModel):
+    """A model, whoever offers it: what its offers agree on."""
+
+    id: str = Field(description="lab/name, or the name alone if the lab is unknown.")
+    lab: str | None
+    name: str
+    family: str | None
+    context_length: int | None
+    max_output_tokens: int | None
+    input_modalities: list[str] | None
+    output_modalities: list[str] | None
+    capabilities: dict[str, bool]
+    released_on: date | None
+    knowledge_cutoff: date | None
+    agreement: Json = Field(description="Of each fact, how many providers state it, and who states what else.")
+    prices: Json = Field(description="Price component to cheapest, cheapest_slug, median, offers, unit and currency.")
+    offers: int
+    providers: int
+    first_seen_at: datetime
+    retires_on: date | None = Field(description="The last provider's end; null if one has no known end.")
+    removed_at: datetime | None
+    is_verified: bool
+    changed_at: datetime
+
+
+class CanonicalPage(ResponseModel):
+    """A page of canonical models."""
+
+    models: list[CanonicalResponse]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+
+
+class CostResponse(ResponseModel):
+    """The cost of a mix of tokens."""
+
+    amount: float
+    currency: str = Field(description="ISO 4217; nothing is converted.")
+    tier: int = Field(description="The prompt size above which the applied prices hold; 0 below the first tier.")
+    is_cache_price_unknown: bool = Field(description="Whether cached input was priced like other input.")
+
+
+if TYPE_CHECKING:
+
+    class OfferResponse(ResponseModel):
+        """A model of a provider as an offer; its fields are composed below."""
+
+else:
+    OfferResponse = create_model(
+        "OfferResponse",
+        __base__=ResponseModel,
+        __doc__="A model of a provider as an offer, with gaps filled from what other providers agree on.",
+        provider=str,
+        sample=(bool, Field(description="Whether its provider is one of the demo's samples.")),
+        canonical_id=str | None,
+        candidate_id=str | None,
+        lab=str | None,
+        snapshot=str | None,
+        variant=str | None,
+        certainty=str | None,
+        **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
+        last_seen_at=datetime | None,
+        filled=(dict[str, str], Field(description="Values that other providers state, not this one.")),
+        cost=CostResponse | None,
+        reason=(str | None, Field(description="Why the offer is not ranked.")),
+        needs_filled=(list[str], Field(description="Needs that are met by filled values.")),
+    )
+
+
+class MixResponse(ResponseModel):
+    """The tokens that were priced."""
+
+    input: int
+    output: int
+    cached: float
+    requests: int
+
+
+class OffersResponse(ResponseModel):
+    """The offers of a model, ranked where that is fair."""
+
+    id: str
+    mix: MixResponse
+    ranked: dict[str, list[OfferResponse]] = Field(description="By currency, USD first; the cheapest first.")
+    unpriced: list[OfferResponse] = Field(description="Without a price that the mix needs.")
+    unknown: list[OfferResponse] = Field(description="Of which nobody states whether they meet the needs.")
+    ambiguous: list[OfferResponse] = Field(description="That contradict the others: perhaps another model.")
+    gone: list[OfferResponse] = Field(description="Missing, removed, past their end, or of a disabled provider.")
+    unfit: int = Field(description="The number of offers that are known not to meet the needs.")
+
+
 class PriceResponse(ResponseModel):
     """A price of a model: a component, or one of its tiers."""
 

@@ -43,8 +43,12 @@ from provider_pipeline.rules.rows import digest_of
 
 _LOCK: Final = 5_309_126_119_420_026
 """Key of the advisory lock: one refresh at a time, until its transaction ends."""
+_WORK_MEM: Final = "64MB"
+"""For the votes of some thousand offers, which PostgreSQL's default would sort on disk."""
 _MODELS_AT_ONCE: Final = 2_000
 _NEAREST: Final = 3
+_MAX_COMPARED: Final = 100
+"""Characters of an unknown id that are compared with the known ones: the time grows with them."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,13 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     """
     now = now or datetime.now(UTC)
     session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    session.execute(select(func.set_config("work_mem", _WORK_MEM, True)))  # until the transaction ends
     knowledge = identities.Knowledge(model_overrides.canonical_ids(session, now))
     with_news = bool(session.scalar(select(exists().select_from(canonical_model))))
     assigned = identities.assign_stale(session, knowledge)
     report = RefreshReport(assigned.count)
+    if not assigned.touched:
+        return report
     told: list[int] = []
     for ids in _batches(sorted(assigned.touched), _MODELS_AT_ONCE):
         assigned.reassigned |= identities.judge(session, knowledge, ids)
@@ -127,15 +134,29 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
             models_changed=report.models_changed + written.changed,
             models_removed=report.models_removed + written.removed,
         )
-    return replace(
-        report, events=tuple(_events(session, canonical_model_event.c.id == any_(literal(told, ARRAY(BigInteger)))))
-    )
+    is_told = canonical_model_event.c.id == any_(literal(told, ARRAY(BigInteger)))
+    return replace(report, events=tuple(_events(session, is_told)))
 
 
 def find(session: Session, canonical_id: str) -> CanonicalModel | None:
     """The model with this id."""
     row = session.execute(select(*canonical_model.c).where(canonical_model.c.id == canonical_id)).mappings().first()
     return None if row is None else CanonicalModel(**row)
+
+
+def get(session: Session, asked: str) -> CanonicalModel:
+    """The model that a person means, as `resolve` finds it.
+
+    Raises:
+        NoSuchEntryError: There is none, or all of its offers contradict each other.
+    """
+    canonical_id = resolve(session, asked)
+    found = find(session, canonical_id)
+    if found is None:
+        raise NoSuchEntryError(
+            f"the offers of {canonical_id} contradict each other", hint=f"see: provider-pipeline offers {canonical_id}"
+        )
+    return found
 
 
 def resolve(session: Session, asked: str) -> str:
@@ -172,7 +193,7 @@ def _hint(ids: Sequence[str]) -> str:
 def nearest(session: Session, asked: str) -> list[str]:
     """The three ids most like this one."""
     ids = list(session.scalars(select(canonical_model.c.id).order_by(canonical_model.c.id.collate("C"))))
-    wanted = asked.lower()
+    wanted = asked.lower()[:_MAX_COMPARED]
     if "/" in wanted:
         return get_close_matches(wanted, ids, n=_NEAREST, cutoff=0)
     names: dict[str, list[str]] = {}

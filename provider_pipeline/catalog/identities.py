@@ -19,9 +19,11 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import model_identity, provider, provider_model
@@ -31,11 +33,13 @@ from provider_pipeline.rules.overriding import CANONICAL_ID
 from provider_pipeline.rules.rows import digest_of
 
 _OFFERS_AT_ONCE: Final = 10_000
-_TRAITS: Final = (
-    *("model_id", "display_name", "family", "context_length", "max_input_tokens", "max_output_tokens"),
-    *("input_modalities", "output_modalities", "capabilities", "released_on", "knowledge_cutoff"),
+_COMPARED: Final = (
+    *("model_id", "context_length", "max_input_tokens", "max_output_tokens"),
+    *("input_modalities", "output_modalities", "capabilities"),
 )
-"""The columns that can speak against a reading of a name. Prices are no evidence."""
+"""The columns by which offers of one model can contradict each other. Prices are no evidence."""
+_TRAITS: Final = (*_COMPARED, "display_name", "family", "released_on", "knowledge_cutoff")
+"""The columns that can speak against a reading of a name."""
 
 
 @dataclass
@@ -112,7 +116,7 @@ class Knowledge:
         }
         if CANONICAL_ID in stated and stated[CANONICAL_ID] is None:
             return _Identity(**columns, certainty="stated", source="override")
-        found = canonical_of(row["model_id"], stated, _traits(row))
+        found = canonical_of(row["model_id"], stated, _traits(row, _TRAITS))
         if found is None:
             return _Identity(**columns, certainty="unverified")
         read = {name: getattr(found, name) for name in ("lab", "family", "snapshot", "variant", "certainty", "source")}
@@ -141,7 +145,10 @@ def assign_stale(session: Session, knowledge: Knowledge) -> Assigned:
 
 def judge(session: Session, knowledge: Knowledge, candidates: Sequence[str]) -> set[str]:
     """Marks the offers of these models that contradict the others, and only those; returns the models this changed."""
-    changed = _judged(session, knowledge, candidates)
+    odd = _odd_ones(session, candidates)
+    rows = session.execute(_offers(knowledge).where(provider_model.c.id.in_(odd))).mappings().all() if odd else ()
+    alone = ((row["id"], knowledge.identity(row)) for row in rows)
+    changed = [_ambiguous(identity) if odd[number] else identity for number, identity in alone]
     _assign(session, changed)
     return {each.candidate_id for each in changed if each.candidate_id is not None}
 
@@ -153,8 +160,7 @@ def _offers(knowledge: Knowledge) -> Select[Any]:
         select(
             model.id,
             model.provider_id,
-            *(model[name] for name in _TRAITS if name != "capabilities"),
-            cast(model.capabilities, Text).label("capabilities"),  # read by orjson, three times as fast
+            *_read(_TRAITS),
             *(model.metadata_json[name].astext.label(f"stated_{name}") for name in STATED_FIELDS),
             *(value.label(f"{name}_now") for name, value in knowledge.computed_from().items()),
             *(identity.certainty, identity.source, identity.candidate_id, identity.canonical_id, identity.is_counted),
@@ -164,8 +170,18 @@ def _offers(knowledge: Knowledge) -> Select[Any]:
     )
 
 
-def _traits(row: RowMapping) -> dict[str, Any]:
-    traits = {name: row[name] for name in _TRAITS}
+def _read(names: Iterable[str]) -> list[ColumnElement[Any]]:
+    """Columns of `provider_model` as the driver reads them, which is faster than as SQLAlchemy does."""
+    texts = {"capabilities", "released_on", "knowledge_cutoff"}  # JSON is read by `orjson`, dates are texts in rows
+    model = provider_model.c
+    return [
+        (cast(model[name], Text) if name in texts else type_coerce(model[name], NullType())).label(name)
+        for name in names
+    ]
+
+
+def _traits(row: RowMapping, names: Sequence[str]) -> dict[str, Any]:
+    traits = {name: row[name] for name in names}
     traits["capabilities"] = orjson.loads(row["capabilities"])
     return traits
 
@@ -180,8 +196,8 @@ def _ambiguous(identity: _Identity) -> _Identity:
     return replace(identity, canonical_id=None, certainty="ambiguous")
 
 
-def _judged(session: Session, knowledge: Knowledge, candidates: Sequence[str]) -> list[_Identity]:
-    """Offers of these models that contradict the others from now on, or no longer do."""
+def _odd_ones(session: Session, candidates: Sequence[str]) -> dict[int, bool]:
+    """Offers of these models that contradict the others from now on (true), or no longer do (false)."""
     identity = model_identity.c
     disputable = (
         select(identity.candidate_id)
@@ -189,20 +205,23 @@ def _judged(session: Session, knowledge: Knowledge, candidates: Sequence[str]) -
         .group_by(identity.candidate_id)
         .having(or_(func.count() > 1, func.bool_or(identity.certainty == "ambiguous")))
     )
+    # What is gone contradicts nobody, and keeps its place.
+    query = (
+        select(provider_model.c.id, *_read(_COMPARED), identity.candidate_id, identity.certainty, identity.source)
+        .join(model_identity, identity.provider_model_id == provider_model.c.id)
+        .where(identity.is_counted, identity.candidate_id.in_(disputable))
+    )
     groups: dict[str, list[RowMapping]] = {}
-    for row in session.execute(_offers(knowledge).where(identity.candidate_id.in_(disputable))).mappings().all():
+    for row in session.execute(query).mappings().all():
         groups.setdefault(row["candidate_id"], []).append(row)
-    found = []
+    found = {}
     for rows in groups.values():
-        # What is gone contradicts nobody, and keeps its place.
-        compared = [row for row in rows if row["is_counted"]]
-        odd = contradicting([_traits(row) for row in compared])
-        for position, row in enumerate(compared):
+        odd = contradicting([_traits(row, _COMPARED) for row in rows])
+        for position, row in enumerate(rows):
             # A person has the last word.
             is_odd = position in odd and row["source"] != "override"
             if is_odd != (row["certainty"] == "ambiguous"):
-                alone = knowledge.identity(row)
-                found.append(_ambiguous(alone) if is_odd else alone)
+                found[row["id"]] = is_odd
     return found
 
 

@@ -1,14 +1,16 @@
 """The offers of a model by the cost of a mix of tokens, each beside its like only."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import canonical
+from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.rules.costs import Cost, Mix, Unpriced, cost_of
+from provider_pipeline.rules.matching import capability_names
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ class Offer:
     reason: str = ""
     filled: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """The offer with its provider, its columns, its cost and why it is not ranked."""
+        columns = {name: value for name, value in self.row.items() if name not in ("slug", "enabled")}
+        return {
+            "provider": self.row["slug"],
+            **columns,
+            "cost": None if self.cost is None else asdict(self.cost),
+            "reason": self.reason or None,
+            "needs_filled": list(self.filled),
+        }
+
 
 @dataclass
 class OffersByCost:
@@ -68,10 +81,29 @@ class OffersByCost:
         """The first offer of the first currency."""
         return next((offers[0] for offers in self.ranked.values()), None)
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        apart = ("unpriced", "unknown", "ambiguous", "gone")
+        return {
+            "id": self.canonical_id,
+            "mix": asdict(self.mix),
+            "ranked": {currency: [each.to_json() for each in offers] for currency, offers in self.ranked.items()},
+            **{name: [each.to_json() for each in getattr(self, name)] for name in apart},
+            "unfit": self.unfit,
+        }
+
 
 def offers_by_cost(session: Session, canonical_id: str, mix: Mix, needs: Needs, *, today: date) -> OffersByCost:
-    """The offers of a model, as `canonical.resolve` finds it."""
-    return sorted_offers(canonical_id, canonical.offers(session, canonical_id), mix, needs, today=today)
+    """The offers of a model, as `canonical.resolve` finds it.
+
+    Raises:
+        ConfigurationError: A needed capability is neither a usual one nor one of this model's.
+    """
+    rows = canonical.offers(session, canonical_id)
+    known = set(capability_names()).union(*(row["capabilities"] for row in rows))
+    if unknown := sorted(set(needs.capabilities) - known):
+        raise ConfigurationError(f"no capability {unknown[0]!r}", hint=f"one of {', '.join(sorted(known))}")
+    return sorted_offers(canonical_id, rows, mix, needs, today=today)
 
 
 def sorted_offers(

@@ -15,6 +15,7 @@ from provider_pipeline.cli import (
     dev,
     export,
     models,
+    offers,
     overrides,
     patterns,
     providers,
@@ -46,6 +47,7 @@ app.add_typer(overrides.app, name="overrides")
 app.add_typer(api.tokens_app, name="tokens")
 app.add_typer(database.app, name="db")
 app.command("sync")(sync.sync_providers)
+app.command("offers")(offers.list_offers)
 app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
 app.command("export")(export.export_models)

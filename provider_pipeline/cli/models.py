@@ -20,6 +20,7 @@ from provider_pipeline.cli.console import (
     table,
 )
 from provider_pipeline.cli.model_details import details
+from provider_pipeline.cli.offers import compare_models
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
     JsonOption,
@@ -94,6 +95,9 @@ def show_model(
         emit_json(asdict(found) | {"sample": provider.is_sample})
         return
     draw(*details(f"{marked(slug, sample=provider.is_sample)}: {model}", found))
+
+
+app.command("compare")(compare_models)
 
 
 def _model_cells(model: dict[str, Any]) -> tuple[Any, ...]:

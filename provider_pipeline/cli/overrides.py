@@ -32,7 +32,9 @@ _SHOWN = 50
 
 _FieldArgument = Annotated[
     str,
-    typer.Argument(help="A column such as context_length; capabilities.NAME, prices.NAME or metadata_json.NAME."),
+    typer.Argument(
+        help="A column such as context_length, capabilities.NAME, prices.NAME, metadata_json.NAME, or canonical_id."
+    ),
 ]
 _DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 

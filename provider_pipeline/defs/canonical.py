@@ -24,7 +24,7 @@ _NEWS = {"appeared": "new, first at", "undercut": "cheaper than any offer before
     kinds={"postgres", "table"},
     code_version=CODE_VERSION,
     tags=stage("join"),
-    metadata={**documented("docs/identity.md"), "dagster/table_name": "canonical_model"},
+    metadata={**documented("docs/offers.md"), "dagster/table_name": "canonical_model"},
     description="Each model once, whoever offers it: what its offers agree on, who is cheapest, and until when.",
 )
 def canonical_model(

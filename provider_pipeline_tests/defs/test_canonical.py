@@ -1,8 +1,6 @@
 """The asset of canonical models, its job, and the sensor that launches it, on a real Dagster instance."""
 
 import json
-import re
-from pathlib import Path
 
 import dagster as dg
 from sqlalchemy import text
@@ -109,15 +107,3 @@ def test_a_failed_read_of_the_catalogue_is_no_silence(fleet: Fleet, instance: dg
         assert "provider_model_change" in str(error)
     else:
         raise AssertionError("the tick went on")
-
-
-def test_the_queries_of_the_page_find_the_offers(fleet: Fleet, instance: dg.DagsterInstance):
-    fleet.add("acme", listing("gpt-4o"))
-    fleet.add("router", listing("openai/gpt-4o-2024-08-06"))
-    synced(fleet, "acme", "router")
-    refreshed(fleet, instance)
-    page = (Path(__file__).parents[2] / "docs" / "identity.md").read_text(encoding="utf-8")
-    offers, models = re.findall(r"```sql\n(.+?)```", page, flags=re.DOTALL)
-    with fleet.database.session() as session:
-        assert {row.slug for row in session.execute(text(offers))} == {"acme", "router"}
-        assert [(row.id, row.offers) for row in session.execute(text(models))] == [("openai/gpt-4o", 2)]
