@@ -8,6 +8,7 @@ import dagster as dg
 from provider_pipeline.defs.assets import provider_catalog
 from provider_pipeline.defs.digest import change_digest
 from provider_pipeline.defs.jobs import JOBS
+from provider_pipeline.defs.report import catalog_report, report_is_current
 from provider_pipeline.defs.resources import CatalogResource, ListingResource, WebhookResource
 from provider_pipeline.defs.schedules import daily_digest_schedule, hourly_sync_schedule
 from provider_pipeline.defs.sensors import SENSORS
@@ -39,8 +40,9 @@ def build_defs(
         owned_sensors = [each.with_attributes(metadata={**each.metadata, **owner}) for each in SENSORS]
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(owners=list(owners)), [provider_catalog, change_digest]
+            lambda spec: spec.replace_attributes(owners=list(owners)), [provider_catalog, change_digest, catalog_report]
         ),
+        asset_checks=[report_is_current],
         jobs=[job.with_metadata({**(job.metadata or {}), **owner}) for job in JOBS],
         schedules=owned_schedules,
         sensors=owned_sensors,

@@ -13,7 +13,7 @@ EXTRAS: Final[Mapping[str, Sequence[str]]] = {
     "frames": ("pandas", "pyarrow", "xlsxwriter"),
     "google": ("google.auth",),
     "mcp": ("mcp",),
-    "report": ("itables", "pandas", "plotly"),
+    "report": ("itables", "jinja2", "plotly"),
     "ui": ("dagster_postgres", "dagster_webserver"),
 }
 """The modules that each extra installs for us."""

@@ -17,6 +17,8 @@ RAW = dg.AssetKey("raw_models_response")
 EXTRACTION = dg.AssetKey("validated_extraction")
 TABLE = dg.AssetKey("provider_model")
 DIGEST = dg.AssetKey("change_digest")
+CANONICAL = dg.AssetKey("canonical_model")
+REPORT = dg.AssetKey("catalog_report")
 
 GROUP = "provider_catalog"
 CODE_VERSION = "1"
