@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from provider_pipeline.defs.assets import provider_catalog
+from provider_pipeline.defs.canonical import canonical_model
 from provider_pipeline.defs.digest import change_digest
+from provider_pipeline.defs.exports import catalog_export
 from provider_pipeline.defs.jobs import JOBS
 from provider_pipeline.defs.report import catalog_report, report_is_current
 from provider_pipeline.defs.resources import CatalogResource, ListingResource, WebhookResource
@@ -40,7 +42,8 @@ def build_defs(
         owned_sensors = [each.with_attributes(metadata={**each.metadata, **owner}) for each in SENSORS]
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(owners=list(owners)), [provider_catalog, change_digest, catalog_report]
+            lambda spec: spec.replace_attributes(owners=list(owners)),
+            [provider_catalog, canonical_model, catalog_export, catalog_report, change_digest],
         ),
         asset_checks=[report_is_current],
         jobs=[job.with_metadata({**(job.metadata or {}), **owner}) for job in JOBS],

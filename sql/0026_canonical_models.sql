@@ -197,7 +197,8 @@ SELECT
     )) || gap.filled_capabilities AS filled
 FROM provider_model_current AS model
 LEFT JOIN model_identity AS identity ON identity.provider_model_id = model.id
-LEFT JOIN canonical_model AS canonical ON canonical.id = identity.canonical_id
+-- An unverified model may be several models of one name: what one provider says of it is no fact about the others.
+LEFT JOIN canonical_model AS canonical ON canonical.id = identity.canonical_id AND canonical.is_verified
 -- What the offer lacks and the canonical model has. A limit that the offer's own limits contradict is left out.
 CROSS JOIN LATERAL (
     SELECT

@@ -15,6 +15,7 @@ class ApiSettings:
 
     Attributes:
         needs_token: Whether requests need a token.
+        public_listing: Whether `/v1/models` and exports need none even so.
         report_folder: Where the report is; None for its folder of the home.
         dagster_url: Dagster's webserver, for syncs launched there; None if there is none.
         most_bytes: Largest body with a sample, a rule or a set of overrides.
@@ -28,6 +29,7 @@ class ApiSettings:
     """
 
     needs_token: bool = True
+    public_listing: bool = False
     report_folder: Path | None = None
     dagster_url: str | None = None
     most_bytes: int = 8 * 2**20

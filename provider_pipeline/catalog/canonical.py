@@ -3,10 +3,10 @@
 `refresh` keeps them up to date. It reads the whole table of models, but computes and writes only what differs.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 
@@ -14,45 +14,63 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    RowMapping,
-    Select,
     Text,
-    and_,
     any_,
     cast,
     exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import model_overrides
+from provider_pipeline.catalog import identities, model_overrides
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import (
     canonical_model,
     canonical_model_event,
     model_identity,
+    model_offer,
     provider,
     provider_model,
+    provider_model_change,
 )
-from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of, contradicting, identity_digest
-from provider_pipeline.rules.override_set import OverrideSet
-from provider_pipeline.rules.overriding import CANONICAL_ID
+from provider_pipeline.errors import NoSuchEntryError
+from provider_pipeline.rules.identity import canonical_of, identity_digest
 from provider_pipeline.rules.rows import digest_of
 
 _LOCK: Final = 5_309_126_119_420_026
 """Key of the advisory lock: one refresh at a time, until its transaction ends."""
-_OFFERS_AT_ONCE: Final = 10_000
 _MODELS_AT_ONCE: Final = 2_000
-_TRAITS: Final = (
-    *("model_id", "display_name", "family", "context_length", "max_input_tokens", "max_output_tokens"),
-    *("input_modalities", "output_modalities", "capabilities", "released_on", "knowledge_cutoff"),
-)
-"""The columns that can speak against a reading of a name. Prices are no evidence."""
+_NEAREST: Final = 3
+
+
+@dataclass(frozen=True)
+class CanonicalModel:
+    """A row of `canonical_model`; its columns are explained by the table's comments."""
+
+    id: str
+    lab: str | None
+    name: str
+    family: str | None
+    context_length: int | None
+    max_output_tokens: int | None
+    input_modalities: list[str] | None
+    output_modalities: list[str] | None
+    capabilities: dict[str, bool]
+    released_on: str | None
+    knowledge_cutoff: str | None
+    agreement: dict[str, Any]
+    prices: dict[str, Any]
+    offers: int
+    providers: int
+    first_seen_at: datetime
+    retires_on: str | None
+    removed_at: datetime | None
+    is_verified: bool
+    changed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -85,24 +103,6 @@ class RefreshReport:
     events: tuple[CanonicalEvent, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Identity:
-    """A row of `model_identity`."""
-
-    provider_model_id: int
-    is_counted: bool
-    basis: str
-    row_version: str
-    certainty: str
-    source: str | None = None
-    canonical_id: str | None = None
-    candidate_id: str | None = None
-    lab: str | None = None
-    family: str | None = None
-    snapshot: str | None = None
-    variant: str | None = None
-
-
 def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     """Assign each offer to its model and compute the models anew, as far as anything differs, in this transaction.
 
@@ -110,164 +110,190 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     """
     now = now or datetime.now(UTC)
     session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    knowledge = _Knowledge(model_overrides.canonical_ids(session, now))
+    knowledge = identities.Knowledge(model_overrides.canonical_ids(session, now))
     with_news = bool(session.scalar(select(exists().select_from(canonical_model))))
-    touched: set[str] = set()
-    reassigned: set[str] = set()
-    assigned = 0
-    stale = session.execute(_offers(knowledge).where(_is_stale(knowledge)).execution_options(yield_per=_OFFERS_AT_ONCE))
-    for rows in stale.mappings().partitions():
-        identities = []
-        for row in rows:
-            identity = knowledge.identity(row)
-            if row["certainty"] == "ambiguous" and row["candidate_id"] == identity.candidate_id:
-                identity = _ambiguous(identity)  # judged below, with the other offers of the model
-            touched.update(filter(None, (row["candidate_id"], identity.candidate_id)))
-            if row["certainty"] is not None and row["canonical_id"] != identity.canonical_id:
-                reassigned.update(filter(None, (row["canonical_id"], identity.canonical_id)))
-            identities.append(identity)
-        assigned += _assign(session, identities)
-    report = RefreshReport(assigned)
-    events: list[int] = []
-    for ids in _batches(sorted(touched), _MODELS_AT_ONCE):
-        judged = _judged(session, knowledge, ids)
-        _assign(session, judged)
-        reassigned.update(each.candidate_id for each in judged if each.candidate_id is not None)
+    assigned = identities.assign_stale(session, knowledge)
+    report = RefreshReport(assigned.count)
+    told: list[int] = []
+    for ids in _batches(sorted(assigned.touched), _MODELS_AT_ONCE):
+        assigned.reassigned |= identities.judge(session, knowledge, ids)
         written = session.execute(
             statement("refresh_canonical_models"),
-            {"touched": ids, "reassigned": sorted(reassigned), "with_news": with_news, "now": now},
+            {"touched": ids, "reassigned": sorted(assigned.reassigned), "with_news": with_news, "now": now},
         ).one()
-        events += written.events
+        told += written.events
         report = replace(
             report,
             models_changed=report.models_changed + written.changed,
             models_removed=report.models_removed + written.removed,
         )
-    return replace(report, events=tuple(_events(session, canonical_model_event.c.id == any_(_bigints(events)))))
+    return replace(
+        report, events=tuple(_events(session, canonical_model_event.c.id == any_(literal(told, ARRAY(BigInteger)))))
+    )
 
 
-class _Knowledge:
-    """What decides identities besides the rows: the shipped knowledge, and people.
+def find(session: Session, canonical_id: str) -> CanonicalModel | None:
+    """The model with this id."""
+    row = session.execute(select(*canonical_model.c).where(canonical_model.c.id == canonical_id)).mappings().first()
+    return None if row is None else CanonicalModel(**row)
+
+
+def resolve(session: Session, asked: str) -> str:
+    """The canonical id that a person means: it, its name without the lab, or an id that a provider uses.
+
+    Raises:
+        NoSuchEntryError: There is no such model, or it could be several; the hint names the nearest.
+    """
+    read = canonical_of(asked)
+    identity = model_identity.c
+    known = select(identity.candidate_id).distinct()
+    ids = (asked, asked.lower(), *([] if read is None else [read.id]))
+    found = set(session.scalars(known.where(identity.candidate_id == any_(literal(list(ids), ARRAY(Text))))))
+    for each in ids:
+        if each in found:
+            return each
+    by_name = known.where(func.split_part(identity.candidate_id, "/", 2) == asked.lower())
+    at_a_provider = known.join(provider_model, provider_model.c.id == identity.provider_model_id).where(
+        provider_model.c.model_id == asked
+    )
+    several: list[str] = sorted({*session.scalars(by_name), *session.scalars(at_a_provider)} - {None})
+    if len(several) == 1:
+        return several[0]
+    raise NoSuchEntryError(
+        f"{asked!r} could be several models" if several else f"no model {asked!r} is known",
+        hint=_hint(several[:_NEAREST] or nearest(session, asked)),
+    )
+
+
+def _hint(ids: Sequence[str]) -> str:
+    return f"the nearest: {', '.join(ids)}" if ids else "there is none yet: sync a provider first"
+
+
+def nearest(session: Session, asked: str) -> list[str]:
+    """The three ids most like this one."""
+    ids = list(session.scalars(select(canonical_model.c.id).order_by(canonical_model.c.id.collate("C"))))
+    wanted = asked.lower()
+    if "/" in wanted:
+        return get_close_matches(wanted, ids, n=_NEAREST, cutoff=0)
+    names: dict[str, list[str]] = {}
+    for each in ids:
+        names.setdefault(each.rpartition("/")[2], []).append(each)
+    close = get_close_matches(wanted, names, n=_NEAREST, cutoff=0)
+    return [each for name in close for each in names[name]][:_NEAREST]
+
+
+def search(
+    session: Session,
+    *,
+    words: Sequence[str] = (),
+    lab: str | None = None,
+    capabilities: Sequence[str] = (),
+    min_context: int | None = None,
+    offered: bool = True,
+    limit: int | None = None,
+    after: str | None = None,
+) -> list[CanonicalModel]:
+    """Models by id.
 
     Args:
-        overrides: Those of `canonical_id`, by provider.
+        words: Texts that the id or the name contains, whatever their case.
+        capabilities: All of these, known to be true.
+        min_context: In tokens; models with an unknown window are left out.
+        offered: Only models with an active offer.
+        after: Continue after the model with this id.
+    """
+    model = canonical_model.c
+    key = model.id.collate("C")
+    query = select(*model).order_by(key).limit(limit)
+    for word in words:
+        query = query.where(or_(model.id.icontains(word, autoescape=True), model.name.icontains(word, autoescape=True)))
+    if lab is not None:
+        query = query.where(model.lab == lab)
+    if capabilities:
+        query = query.where(model.capabilities.contains(cast(dict.fromkeys(capabilities, True), JSONB)))
+    if min_context is not None:
+        query = query.where(model.context_length >= min_context)
+    if offered:
+        query = query.where(model.offers > 0)
+    if after is not None:
+        query = query.where(key > after)
+    return [CanonicalModel(**row) for row in session.execute(query).mappings()]
+
+
+def offers(session: Session, canonical_id: str) -> list[dict[str, Any]]:
+    """The offers of a model by provider and model id: ambiguous, missing and removed ones included.
+
+    Returns:
+        The columns of the view `model_offer`, with gaps filled and marked in `filled`; `enabled` and `sample` of the
+        provider.
+    """
+    offer = model_offer.c
+    query = (
+        select(model_offer, provider.c.enabled, provider.c.is_sample.label("sample"))
+        .join(provider, provider.c.id == offer.provider_id)
+        .where(offer.candidate_id == canonical_id)
+        .order_by(offer.slug.collate("C"), offer.model_id.collate("C"))
+    )
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def most_offered(session: Session, limit: int) -> list[CanonicalModel]:
+    """The models that most providers offer."""
+    model = canonical_model.c
+    query = select(*model).order_by(model.providers.desc(), model.id.collate("C")).limit(limit)
+    return [CanonicalModel(**row) for row in session.execute(query).mappings()]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there are.
+
+    Attributes:
+        models: Canonical models with an active offer.
+        offers: Active offers at enabled providers.
+        ambiguous: Of these, offers that contradict the others of their model.
+        unverified: Of these, offers whose model only their own name tells.
     """
 
-    def __init__(self, overrides: Mapping[int, OverrideSet]) -> None:
-        self._overrides = overrides
-        self._shipped = identity_digest()
-        self._bases = {
-            str(provider_id): digest_of([self._shipped, each.document()]) for provider_id, each in overrides.items()
-        }
-
-    def basis(self) -> ColumnElement[str]:
-        """Of a row of `provider_model`, the digest of all that decides about it."""
-        stated = literal(self._bases, JSONB)[cast(provider_model.c.provider_id, Text)].astext
-        return func.coalesce(stated, self._shipped)
-
-    def identity(self, row: RowMapping) -> _Identity:
-        """The identity of an offer by itself, from a row of `_offers`."""
-        stated = {name: row[f"stated_{name}"] for name in STATED_FIELDS if row[f"stated_{name}"] is not None}
-        overrides = self._overrides.get(row["provider_id"])
-        override = None if overrides is None else overrides.of(row["model_id"])
-        if override is not None and CANONICAL_ID in override.values:
-            stated[CANONICAL_ID] = override.values[CANONICAL_ID]
-        columns = {
-            "provider_model_id": row["id"],
-            "is_counted": row["is_counted_now"],
-            "basis": row["basis_now"],
-            "row_version": row["row_version_now"],
-        }
-        if CANONICAL_ID in stated and stated[CANONICAL_ID] is None:
-            return _Identity(**columns, certainty="stated", source="override")
-        found = canonical_of(row["model_id"], stated, {name: row[name] for name in _TRAITS})
-        if found is None:
-            return _Identity(**columns, certainty="unverified")
-        read = {name: getattr(found, name) for name in ("lab", "family", "snapshot", "variant", "certainty", "source")}
-        return _Identity(**columns, **read, canonical_id=found.id, candidate_id=found.id)
+    models: int
+    offers: int
+    ambiguous: int
+    unverified: int
 
 
-def _offers(knowledge: _Knowledge) -> Select[Any]:
-    """Rows of `provider_model` with what identities are computed from, and the identities they have."""
-    model, identity = provider_model.c, model_identity.c
-    # Of equal columns, a row that was updated in the same transaction as before has another place.
-    version = (
-        cast(literal_column("provider_model.xmin"), Text) + ":" + cast(literal_column("provider_model.ctid"), Text)
-    )
-    return (
-        select(
-            model.id,
-            model.provider_id,
-            *(model[name] for name in _TRAITS),
-            *(model.metadata_json[name].label(f"stated_{name}") for name in STATED_FIELDS),
-            and_(model.status == "active", provider.c.enabled).label("is_counted_now"),
-            knowledge.basis().label("basis_now"),
-            version.label("row_version_now"),
-            *(identity.certainty, identity.candidate_id, identity.canonical_id, identity.is_counted),
-            *(identity.basis, identity.row_version),
-        )
-        .join(provider, provider.c.id == model.provider_id)
-        .outerjoin(model_identity, identity.provider_model_id == model.id)
-        .order_by(model.id)
+def counts(session: Session) -> Counts:
+    """How many models and offers there are, and how certain these are."""
+    identity, count = model_identity.c, func.count()
+    models = select(count).select_from(canonical_model).where(canonical_model.c.offers > 0).scalar_subquery()
+    certainties = (count.filter(identity.certainty == name).label(name) for name in ("ambiguous", "unverified"))
+    query = select(models.label("models"), count.label("offers"), *certainties).where(identity.is_counted)
+    return Counts(**session.execute(query.select_from(model_identity)).mappings().one())
+
+
+def state(session: Session) -> str:
+    """A cheap digest that changes whenever a refresh may have something to do."""
+    enabled = select(provider.c.id).where(provider.c.enabled).order_by(provider.c.id)
+    overrides = model_overrides.canonical_ids(session, datetime.now(UTC))
+    return digest_of(
+        [
+            session.scalar(select(func.max(provider_model_change.c.id))),
+            identity_digest(),
+            list(session.scalars(enabled)),
+            {str(provider_id): each.document() for provider_id, each in overrides.items()},
+        ]
     )
 
 
-def _is_stale(knowledge: _Knowledge) -> ColumnElement[bool]:
-    now = {each.name: each for each in _offers(knowledge).selected_columns if each.name.endswith("_now")}
-    identity = model_identity.c
-    return or_(
-        identity.provider_model_id.is_(None),
-        *(identity[name.removesuffix("_now")] != each.element for name, each in now.items()),
-    )
-
-
-def _ambiguous(identity: _Identity) -> _Identity:
-    return replace(identity, canonical_id=None, certainty="ambiguous")
-
-
-def _judged(session: Session, knowledge: _Knowledge, candidates: Sequence[str]) -> list[_Identity]:
-    """Offers of these models that contradict the others from now on, or no longer do."""
-    identity = model_identity.c
-    disputable = (
-        select(identity.candidate_id)
-        .where(identity.candidate_id == any_(_texts(candidates)))
-        .group_by(identity.candidate_id)
-        .having(or_(func.count() > 1, func.bool_or(identity.certainty == "ambiguous")))
-    )
-    groups: dict[str, list[RowMapping]] = {}
-    for row in session.execute(_offers(knowledge).where(identity.candidate_id.in_(disputable))).mappings():
-        groups.setdefault(row["candidate_id"], []).append(row)
-    found = []
-    for rows in groups.values():
-        # What is gone contradicts nobody, and keeps its place.
-        compared = [row for row in rows if row["is_counted"]]
-        odd = contradicting([{name: row[name] for name in _TRAITS} for row in compared])
-        for position, row in enumerate(compared):
-            was = row["certainty"] == "ambiguous"
-            alone = knowledge.identity(row)
-            is_now = position in odd and alone.source != "override"
-            if is_now != was:
-                found.append(_ambiguous(alone) if is_now else alone)
-    return found
-
-
-def _assign(session: Session, identities: Iterable[_Identity]) -> int:
-    rows = [asdict(each) for each in identities]
-    return int(session.scalars(statement("assign_identities"), {"assigned": json.dumps(rows)}).one()) if rows else 0
+def events(session: Session, *, since: datetime, until: datetime) -> list[CanonicalEvent]:
+    """The news of a period, oldest first; `until` is exclusive."""
+    event = canonical_model_event.c
+    return list(_events(session, (event.happened_at >= since) & (event.happened_at < until)))
 
 
 def _batches(values: Sequence[str], size: int) -> Iterator[list[str]]:
     left = iter(values)
     while some := list(islice(left, size)):
         yield some
-
-
-def _texts(values: Sequence[str]) -> ColumnElement[Any]:
-    return literal(list(values), ARRAY(Text))
-
-
-def _bigints(values: Sequence[int]) -> ColumnElement[Any]:
-    return literal(list(values), ARRAY(BigInteger))
 
 
 def _events(session: Session, condition: ColumnElement[bool]) -> Iterator[CanonicalEvent]:

@@ -13,6 +13,7 @@ from provider_pipeline.cli import (
     database,
     demo,
     dev,
+    export,
     models,
     overrides,
     patterns,
@@ -47,6 +48,7 @@ app.add_typer(database.app, name="db")
 app.command("sync")(sync.sync_providers)
 app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
+app.command("export")(export.export_models)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)

@@ -18,6 +18,7 @@ EXTRACTION = dg.AssetKey("validated_extraction")
 TABLE = dg.AssetKey("provider_model")
 DIGEST = dg.AssetKey("change_digest")
 CANONICAL = dg.AssetKey("canonical_model")
+EXPORT = dg.AssetKey("catalog_export")
 REPORT = dg.AssetKey("catalog_report")
 
 GROUP = "provider_catalog"
@@ -28,7 +29,7 @@ OPERATIONS = "README.md#operations"
 
 
 def stage(name: str) -> dict[str, str]:
-    """The tag for an asset's place in the pipeline: `rule`, `fetch`, `judge`, `write` or `report`."""
+    """The tag for an asset's place in the pipeline: `rule`, `fetch`, `judge`, `write`, `join` or `report`."""
     return {"provider_pipeline/stage": name}
 
 

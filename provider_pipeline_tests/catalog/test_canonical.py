@@ -249,6 +249,14 @@ def test_the_view_fills_gaps_and_marks_each_value_but_no_price(session, offered)
     assert untouched is None
 
 
+def test_nothing_is_filled_from_models_that_only_share_an_unknown_name(session, offered):
+    offered("one", model("assistant", context_length=8_192, **EVIDENCE))
+    offered("two", model("assistant"))
+    bare = offer_rows(session)["two", "assistant"]
+    assert (bare["canonical_id"], bare["certainty"]) == ("assistant", "unverified")
+    assert (bare["context_length"], bare["capabilities"], bare["filled"]) == (None, {}, {})
+
+
 def test_a_limit_is_not_filled_where_the_offers_own_limits_contradict_it(session, offered):
     offered("one", model("gpt-4o", context_length=8_192, max_output_tokens=8_000))
     offered("two", model("gpt-4o", max_output_tokens=16_384), model("other"))

@@ -13,15 +13,10 @@ offer AS MATERIALIZED (
         model.provider_id,
         model.model_id,
         model.display_name,
-        model.context_length,
-        model.max_output_tokens,
-        model.input_modalities,
-        model.output_modalities,
+        {model_agreed},
         model.capabilities,
         model.capability_sources,
         model.prices,
-        model.released_on,
-        model.knowledge_cutoff,
         model.retires_on,
         model.first_seen_at,
         model.removed_at,
@@ -41,13 +36,7 @@ vote AS (
     SELECT DISTINCT offer.canonical_id, stated.field, stated.value, offer.slug
     FROM offer
     CROSS JOIN LATERAL (
-        VALUES
-            ('context_length', to_jsonb(offer.context_length)),
-            ('max_output_tokens', to_jsonb(offer.max_output_tokens)),
-            ('input_modalities', to_jsonb(offer.input_modalities)),
-            ('output_modalities', to_jsonb(offer.output_modalities)),
-            ('released_on', to_jsonb(offer.released_on)),
-            ('knowledge_cutoff', to_jsonb(offer.knowledge_cutoff))
+        VALUES {agreed_values}
         UNION ALL
         SELECT 'capabilities.' || held.key, held.value
         FROM jsonb_each(offer.capabilities) AS held
@@ -161,15 +150,13 @@ before AS MATERIALIZED (
 ),
 written AS (
     INSERT INTO canonical_model AS old (
-        id, lab, name, family, context_length, max_output_tokens, input_modalities, output_modalities, capabilities,
-        released_on, knowledge_cutoff, agreement, prices, offers, providers, first_seen_at, retires_on, removed_at,
-        is_verified, changed_at
+        id, lab, name, family, {agreed}, capabilities, agreement, prices, offers, providers, first_seen_at, retires_on,
+        removed_at, is_verified, changed_at
     )
     SELECT
-        canonical_id, counted.lab, counted.name, counted.family, facts.context_length, facts.max_output_tokens,
-        facts.input_modalities, facts.output_modalities, coalesce(agreed.capabilities, '{{}}'), facts.released_on,
-        facts.knowledge_cutoff, coalesce(agreed.agreement, '{{}}'), coalesce(priced.prices, '{{}}'), counted.offers,
-        counted.providers, counted.first_seen_at, counted.retires_on, counted.removed_at, counted.is_verified, :now
+        canonical_id, counted.lab, counted.name, counted.family, {facts_agreed}, coalesce(agreed.capabilities, '{{}}'),
+        coalesce(agreed.agreement, '{{}}'), coalesce(priced.prices, '{{}}'), counted.offers, counted.providers,
+        counted.first_seen_at, counted.retires_on, counted.removed_at, counted.is_verified, :now
     FROM counted
     LEFT JOIN agreed USING (canonical_id)
     LEFT JOIN priced USING (canonical_id)
@@ -179,13 +166,8 @@ written AS (
     SET lab = excluded.lab,
         name = excluded.name,
         family = excluded.family,
-        context_length = excluded.context_length,
-        max_output_tokens = excluded.max_output_tokens,
-        input_modalities = excluded.input_modalities,
-        output_modalities = excluded.output_modalities,
+        {agreed_updates},
         capabilities = excluded.capabilities,
-        released_on = excluded.released_on,
-        knowledge_cutoff = excluded.knowledge_cutoff,
         agreement = excluded.agreement,
         prices = excluded.prices,
         offers = excluded.offers,

@@ -1,6 +1,20 @@
-"""Tables of canonical models: which model each offer is, what its offers agree on, and news about it."""
+"""Tables of canonical models: which model each offer is, what its offers agree on, and news; and the view of offers."""
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    column,
+    table,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from provider_pipeline.catalog.tables.columns import (
     EMPTY_OBJECT,
@@ -11,6 +25,8 @@ from provider_pipeline.catalog.tables.columns import (
     text_column,
     time_column,
 )
+from provider_pipeline.catalog.tables.models import provider_model
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 
 model_identity = Table(
     "model_identity",
@@ -29,6 +45,16 @@ model_identity = Table(
     Index("model_identity_candidate_id_idx", "candidate_id"),
 )
 
+AGREED_COLUMNS: Final = (
+    "context_length",
+    "max_output_tokens",
+    "input_modalities",
+    "output_modalities",
+    "released_on",
+    "knowledge_cutoff",
+)
+"""The columns of `canonical_model` that most of a model's offers must state alike."""
+
 canonical_model = Table(
     "canonical_model",
     metadata,
@@ -36,13 +62,8 @@ canonical_model = Table(
     text_column("lab", nullable=True),
     text_column("name"),
     text_column("family", nullable=True),
-    Column("context_length", BigInteger),
-    Column("max_output_tokens", BigInteger),
-    Column("input_modalities", ARRAY(Text)),
-    Column("output_modalities", ARRAY(Text)),
+    *(Column(name, provider_model.c[name].type) for name in AGREED_COLUMNS),
     json_column("capabilities", server_default=EMPTY_OBJECT),
-    Column("released_on", IsoDate),
-    Column("knowledge_cutoff", IsoDate),
     json_column("agreement", server_default=EMPTY_OBJECT),
     json_column("prices", server_default=EMPTY_OBJECT),
     Column("offers", Integer, nullable=False),
@@ -65,4 +86,14 @@ canonical_model_event = Table(
     json_column("detail", server_default=EMPTY_OBJECT),
     time_column("happened_at"),
     Index("canonical_model_event_happened_at_idx", "happened_at"),
+)
+
+OFFER_COLUMNS: Final = ("canonical_id", "candidate_id", "lab", "snapshot", "variant", "certainty", "filled")
+"""What the view `model_offer` has beyond the columns of `provider_model_current`."""
+
+model_offer = table(
+    "model_offer",
+    column("slug", Text()),
+    *(column(name, provider_model.c[name].type) for name in ("provider_id", *SHOWN_COLUMNS, "last_seen_at")),
+    *(column(name, JSONB() if name == "filled" else Text()) for name in OFFER_COLUMNS),
 )
