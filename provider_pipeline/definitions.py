@@ -10,6 +10,7 @@ from provider_pipeline.defs.canonical import canonical_model
 from provider_pipeline.defs.digest import change_digest
 from provider_pipeline.defs.exports import catalog_export
 from provider_pipeline.defs.jobs import JOBS
+from provider_pipeline.defs.report import catalog_report, report_is_current
 from provider_pipeline.defs.resources import CatalogResource, ListingResource, WebhookResource
 from provider_pipeline.defs.schedules import daily_digest_schedule, hourly_sync_schedule
 from provider_pipeline.defs.sensors import SENSORS
@@ -42,8 +43,9 @@ def build_defs(
     return dg.Definitions(
         assets=dg.map_asset_specs(
             lambda spec: spec.replace_attributes(owners=list(owners)),
-            [provider_catalog, canonical_model, catalog_export, change_digest],
+            [provider_catalog, canonical_model, catalog_export, catalog_report, change_digest],
         ),
+        asset_checks=[report_is_current],
         jobs=[job.with_metadata({**(job.metadata or {}), **owner}) for job in JOBS],
         schedules=owned_schedules,
         sensors=owned_sensors,

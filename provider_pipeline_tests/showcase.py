@@ -34,6 +34,10 @@ def chat_model(model_id: str, price: float, **columns: Any) -> dict[str, Any]:
     )
 
 
+def _odd(model_id: str) -> dict[str, Any]:
+    return chat_model(model_id, 50, display_name=model_id, context_length=32_000, capabilities={})
+
+
 def fill(database: Database, *, now: datetime | None = None) -> None:
     """Two providers whose prices and models changed in the last days, and one that is blocked."""
     now = now or datetime.now(UTC)
@@ -42,7 +46,7 @@ def fill(database: Database, *, now: datetime | None = None) -> None:
         acme, bolt, down = (register(session, slug) for slug in ("acme", "bolt", "down"))
         first = [chat_model("gpt-4o", 2.5), chat_model("gpt-4.1", 2, context_length=1_047_576), model("bare")]
         write_models(session, acme.id, first, now=now - timedelta(days=10), rule_version=1)
-        second = [chat_model("gpt-4o", 2), *first[1:], *(model(name) for name in HOSTILE)]
+        second = [chat_model("gpt-4o", 2), *first[1:], *(_odd(name) for name in HOSTILE)]
         write_models(session, acme.id, second, now=now - timedelta(days=2), rule_version=1)
         offers = [
             chat_model("openai/gpt-4o", 3, retires_on=soon, successor_model_id="openai/gpt-4.1"),

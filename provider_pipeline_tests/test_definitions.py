@@ -14,6 +14,7 @@ from provider_pipeline.definitions import build_defs, defs
 from provider_pipeline.defs.checks import CHECK_SPECS
 from provider_pipeline.defs.exports import EXPORT_IS_COMPLETE
 from provider_pipeline.defs.keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
+from provider_pipeline.defs.report import report_is_current
 from provider_pipeline.defs.resources import CatalogResource
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def test_the_lineage_leads_from_the_raw_response_to_the_table():
 
 def test_every_asset_has_a_description_an_owner_and_a_page():
     nodes = [GRAPH.get(key) for key in GRAPH.materializable_asset_keys]
-    assert len(nodes) == 7
+    assert len(nodes) == 8
     for node in nodes:
         for shown in (node.description, node.owners, node.kinds, node.code_version, node.tags.get(STAGE)):
             assert shown, node.key
@@ -49,7 +50,7 @@ def test_every_asset_has_a_description_an_owner_and_a_page():
 
 def test_every_check_has_a_description_and_a_page():
     checks = list(GRAPH.asset_check_keys)
-    specs = [*CHECK_SPECS, EXPORT_IS_COMPLETE]
+    specs = [*CHECK_SPECS, EXPORT_IS_COMPLETE, *report_is_current.check_specs]
     assert {key.name for key in checks} == {spec.name for spec in specs}
     for spec in specs:
         assert spec.description, spec.key

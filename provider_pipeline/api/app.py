@@ -24,6 +24,7 @@ from provider_pipeline.api.routes import (
     models,
     overrides,
     providers,
+    report,
     rules,
     sync,
     tasks,
@@ -60,6 +61,7 @@ def create_app(database: catalog.database.Database, settings: ApiSettings | None
     for part in (providers, models, canonical, exports, sync, rules, tasks, history, overrides, health):
         app.include_router(part.routes)
     app.include_router(health.guarded_routes)
+    app.include_router(report.routes)
     _add_docs_page(app)
     problems.install(app)
     app.add_middleware(AuditLog, database=database)

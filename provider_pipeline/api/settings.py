@@ -1,6 +1,7 @@
 """The API's settings. A module of its own, so that the command line can read the defaults without loading FastAPI."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 DAGSTER_URL_VARIABLE: Final = "PROVIDER_PIPELINE_DAGSTER_URL"
@@ -15,6 +16,7 @@ class ApiSettings:
     Attributes:
         needs_token: Whether requests need a token.
         public_listing: Whether `/v1/models` and exports need none even so.
+        report_folder: Where the report is; None for its folder of the home.
         dagster_url: Dagster's webserver, for syncs launched there; None if there is none.
         most_bytes: Largest body with a sample, a rule or a set of overrides.
         requests_per_second: Average rate per token, or per address without a known token.
@@ -28,6 +30,7 @@ class ApiSettings:
 
     needs_token: bool = True
     public_listing: bool = False
+    report_folder: Path | None = None
     dagster_url: str | None = None
     most_bytes: int = 8 * 2**20
     requests_per_second: float = 50

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ARRAY, RowMapping, Text, any_, column, func, literal, select, true
+from sqlalchemy import ARRAY, RowMapping, Text, any_, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -97,6 +98,42 @@ def count(session: Session, provider_id: int) -> int:
     """The number of a provider's active models."""
     query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return int(session.scalars(query).one())
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The beginning of a provider's active models, and what is known of all of them.
+
+    Attributes:
+        rows: The newest models: `model_id`, `context_length`, `input_price`, `output_price`, `capabilities`.
+        models: The number of active models; `priced` and `with_context` are of these.
+    """
+
+    rows: Sequence[RowMapping] = ()
+    models: int = 0
+    priced: int = 0
+    with_context: int = 0
+
+
+def preview(session: Session, slug: str, *, limit: int = 20) -> Preview:
+    """A provider's newest active models, with totals, in one query."""
+    model = provider_model.c
+    query = (
+        select(
+            *(model.model_id, model.context_length, model.input_price, model.output_price, model.capabilities),
+            func.count().over().label("models"),
+            func.count().filter(model.prices != cast({}, JSONB)).over().label("priced"),
+            func.count(model.context_length).over().label("with_context"),
+        )
+        .join(provider, provider.c.id == model.provider_id)
+        .where(provider.c.slug == slug, model.status == "active")
+        .order_by(model.first_seen_at.desc(), model.model_id.collate("C"))
+        .limit(limit)
+    )
+    rows = session.execute(query).mappings().all()
+    if not rows:
+        return Preview()
+    return Preview(rows, rows[0]["models"], rows[0]["priced"], rows[0]["with_context"])
 
 
 def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]]:

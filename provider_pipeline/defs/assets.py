@@ -181,7 +181,7 @@ def _provider_catalog(
             if config.dry_run:
                 context.log.info(f"dry run, nothing is kept: {json.dumps(outcome.summary(), ensure_ascii=False)}")
                 continue
-            events = _recorded(outcome, accept, every=for_partitions, new_rule=outcome.slug not in renewed)
+            events = _recorded(database, outcome, accept, every=for_partitions, new_rule=outcome.slug not in renewed)
             yield from _selected(context, marked(events, sample=outcome.slug in samples))
     # Dagster requires an output for each selected check; the assets' outputs are optional.
     outputs = {context.output_for_asset_key(key) for key in selected}
@@ -279,6 +279,7 @@ def _due(context: dg.AssetExecutionContext, database: "catalog.database.Database
 
 
 def _recorded(
+    database: "catalog.database.Database",
     outcome: "sync.outcome.SyncOutcome",
     accept: "sync.outcome.AcceptedGuards | None",
     *,
@@ -290,7 +291,11 @@ def _recorded(
         # Neither another process's lock nor a crash says anything about the provider's data.
         return unreached(outcome.slug, [], outcome.reason or outcome.status) if every else iter(())
     if every or is_news(outcome):
-        return outcome_events(outcome, accept, new_rule=new_rule, every_check=every)
+        preview = None
+        if outcome.status == "synced":
+            with database.session() as session:
+                preview = catalog.models.preview(session, outcome.slug)
+        return outcome_events(outcome, accept, new_rule=new_rule, every_check=every, preview=preview)
     return iter(())
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from provider_pipeline import sync
+from provider_pipeline import catalog, sync
 from provider_pipeline.defs.checks import evaluations, unreached
 from provider_pipeline.defs.keys import EXTRACTION, RAW, RULE, TABLE
 from provider_pipeline.defs.metadata import (
@@ -49,6 +49,7 @@ def outcome_events(
     *,
     new_rule: bool,
     every_check: bool,
+    preview: catalog.models.Preview | None = None,
 ) -> Iterator[Event]:
     """The events of one attempt, as far as it got.
 
@@ -57,6 +58,7 @@ def outcome_events(
         accept: The guards that a person accepted for it.
         new_rule: Whether a rule's first use is still to be recorded.
         every_check: Whether the checks that were not reached are evaluated as well.
+        preview: The provider's table, if it was synced.
     """
     slug = outcome.slug
     if outcome.status == "synced" and outcome.rule_changed and new_rule:
@@ -70,4 +72,4 @@ def outcome_events(
         yield from unreached(slug, evaluated, None if outcome.status == "synced" else outcome.reason or outcome.status)
     if outcome.status == "synced":
         yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
-        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept))
+        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept, preview))

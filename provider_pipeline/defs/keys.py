@@ -19,6 +19,7 @@ TABLE = dg.AssetKey("provider_model")
 DIGEST = dg.AssetKey("change_digest")
 CANONICAL = dg.AssetKey("canonical_model")
 EXPORT = dg.AssetKey("catalog_export")
+REPORT = dg.AssetKey("catalog_report")
 
 GROUP = "provider_catalog"
 CODE_VERSION = "1"

@@ -99,8 +99,16 @@ def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
     }
 
 
-def table_metadata(outcome: sync.outcome.SyncOutcome, accepted: sync.outcome.AcceptedGuards | None) -> _Metadata:
-    """Metadata of `provider_model`: numbers that are plotted, what changed, and the guards that a person accepted."""
+def table_metadata(
+    outcome: sync.outcome.SyncOutcome,
+    accepted: sync.outcome.AcceptedGuards | None,
+    preview: catalog.models.Preview | None = None,
+) -> _Metadata:
+    """Metadata of `provider_model`: numbers that are plotted, what changed, and the guards that a person accepted.
+
+    Args:
+        preview: The table's beginning and totals; left out where nothing was written.
+    """
     lineage = (
         {}
         if outcome.rule is None
@@ -111,8 +119,10 @@ def table_metadata(outcome: sync.outcome.SyncOutcome, accepted: sync.outcome.Acc
     )
     return {
         "changes": changes_markdown(outcome),
+        **({} if preview is None else _preview_metadata(preview)),
         **({} if accepted is None else {"accepted": accepted_markdown(accepted)}),
         "models": outcome.models,
+        "capability_coverage": outcome.capability_coverage or 0.0,
         "created": outcome.created,
         "updated": outcome.updated,
         "renamed": outcome.renamed,
@@ -126,6 +136,25 @@ def table_metadata(outcome: sync.outcome.SyncOutcome, accepted: sync.outcome.Acc
         "dagster/table_name": "provider_model",
         "dagster/partition_row_count": outcome.models,
         **lineage,
+    }
+
+
+def _preview_metadata(preview: catalog.models.Preview) -> _Metadata:
+    lines = ["| model | context | USD/M in | USD/M out | capabilities |", "|---|---:|---:|---:|---|"]
+    for row in preview.rows:
+        prices = (
+            "" if row[name] is None else rules.price_changes.price_text(float(row[name]))
+            for name in ("input_price", "output_price")
+        )
+        context = "" if row["context_length"] is None else f"{row['context_length']:,}"
+        has = one_line(", ".join(sorted(name for name, has in row["capabilities"].items() if has)))
+        lines.append(f"| {_code(row['model_id'])} | {context} | {' | '.join(prices)} | {has} |")
+    if preview.models > len(preview.rows):
+        lines += ["", f"The newest {len(preview.rows)} of {preview.models:,} models."]
+    return {
+        "preview": markdown(lines),
+        "models_with_price": preview.priced,
+        "models_with_context": preview.with_context,
     }
 
 

@@ -1,4 +1,4 @@
-from provider_pipeline.catalog.models import earlier_selves, respelled_ids
+from provider_pipeline.catalog.models import Preview, earlier_selves, preview, respelled_ids
 from provider_pipeline.rules.history import UNKNOWN, Once
 from provider_pipeline.rules.plausibility import MOVING_COLUMNS
 from provider_pipeline_tests.catalog.builders import (
@@ -88,3 +88,13 @@ def test_ids_are_found_whatever_their_case(session, provider, write, monkeypatch
     write([model(name) for name in ("GPT-4", "o3", "Claude")], hour=1)
     found = respelled_ids(session, provider.id, ["gpt-4", "O3", "x", "claude", "GONE"])
     assert sorted(found) == ["Claude", "GPT-4", "o3"]
+
+
+def test_a_preview_has_the_newest_models_and_totals_of_all_active_ones(session, provider, write):
+    priced = {"context_length": 8_000, "input_price": 1.0}
+    write([model("gone"), model("b", **priced), model("a", **priced)])
+    write([model("b", **priced), model("a", **priced), model("new")], hour=1)
+    found = preview(session, provider.slug, limit=2)
+    assert [row["model_id"] for row in found.rows] == ["new", "a"]
+    assert (found.models, found.priced, found.with_context) == (3, 2, 2)
+    assert preview(session, "nobody") == Preview()

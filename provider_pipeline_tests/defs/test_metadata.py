@@ -5,6 +5,7 @@ import json
 import dagster as dg
 
 from provider_pipeline.catalog.model_writes import ModelChange
+from provider_pipeline.catalog.models import Preview
 from provider_pipeline.defs.metadata import (
     MAX_TEXT,
     bounded_json,
@@ -123,6 +124,21 @@ def test_a_write_has_numbers_to_plot():
     plotted = ("models", "created", "updated", "renamed", "missing", "removed", "restored", "unchanged", "bytes")
     assert all(type(metadata[name]) is int for name in plotted)
     assert (metadata["renamed"], metadata["seconds"]) == (2, 0.123)
+
+
+def test_the_table_is_previewed_with_what_is_known_of_it():
+    row = {"model_id": "a|b", "context_length": 128_000, "input_price": 2.5, "output_price": None}
+    unknown = {"model_id": "c", "context_length": None, "input_price": 0, "output_price": None, "capabilities": {}}
+    rows = [{**row, "capabilities": {"tools": True, "chat": True, "vision": False}}, unknown]
+    metadata = table_metadata(synced(), None, Preview(rows, models=40, priced=30, with_context=35))
+    assert metadata["preview"].value.splitlines()[2:] == [
+        "| `a\\|b` | 128,000 | 2.5 |  | chat, tools |",
+        "| `c` |  | 0 |  |  |",
+        "",
+        "The newest 2 of 40 models.",
+    ]
+    assert (metadata["models_with_price"], metadata["models_with_context"]) == (30, 35)
+    assert "preview" not in table_metadata(synced(), None)
 
 
 def test_a_rule_is_shown_as_a_table_of_its_fields_and_units():
