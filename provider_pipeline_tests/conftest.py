@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+import hypothesis
 import psycopg
 import pytest
 from pytest_httpserver import HTTPServer
@@ -32,6 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     items.sort(key=lambda item: item.path.name not in _LONGEST_FILES)
 
+
+# No example is slow by a clock: the machine may be busy.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 # What is ignored here, every process that a test starts would ignore as well: none could be asked to end. A worker
 # ignores SIGTERM, whatever runs in a shell's background SIGINT; and Dagster makes the one do what the other does.

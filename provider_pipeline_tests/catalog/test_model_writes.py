@@ -271,7 +271,7 @@ def test_a_listing_of_many_models_is_read_once_and_not_kept(write):
 LISTING = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([None, "x", "y"]), min_size=1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(listings=st.lists(LISTING, min_size=1, max_size=7), removal_after=st.integers(1, 3))
 def test_any_sequence_of_listings_gives_the_table_a_dict_would(session, provider, listings, removal_after):
     expected: dict[str, dict] = {}

@@ -51,7 +51,7 @@ STEP = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=2, max_size=8), misses=st.integers(1, 2))
 def test_the_table_as_of_each_listing_is_the_table_that_followed_it(session, provider, steps, misses):
     add_rule(session, provider, "2", activate=True)

@@ -101,7 +101,7 @@ NAMES = st.sampled_from(["a", "A", "b"])  # two of them fold together, so that r
 OLD, NEW = (st.dictionaries(NAMES, prices, min_size=1) for prices in (OLD_PRICES, ALL_PRICES))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(old=st.lists(OLD, max_size=4), new=st.lists(NEW, min_size=1, max_size=4))
 def test_past_prices_and_their_history_are_those_that_each_sync_wrote(session, provider, old, new):
     removes_after(session, provider, misses=1, hours=0)

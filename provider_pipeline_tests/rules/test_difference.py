@@ -150,7 +150,7 @@ RULES = st.builds(
 MIRRORED = {"added": "removed", "removed": "added", "changed": "changed", "reordered": "reordered"}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(RULES, RULES)
 def test_two_rules_differ_exactly_when_their_digests_do_and_the_same_both_ways(old, new):
     differences = rule_differences(old, new)

@@ -89,7 +89,7 @@ SMALL = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(EXPRESSIONS, SMALL)
 def test_compiled_expressions_agree_with_the_interpreter(expression, value):
     import jmespath
@@ -133,7 +133,7 @@ def only(value, paths):
     return {key: only(value[key], heads[key]) for key in value if key in heads} if isinstance(value, dict) else None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(EXPRESSIONS | FURTHER_EXPRESSIONS, SMALL)
 def test_an_expression_depends_only_on_the_paths_it_reads(expression, value):
     evaluate = compile_expression(expression)

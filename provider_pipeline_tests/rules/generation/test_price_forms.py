@@ -101,7 +101,7 @@ UNITS = {
 }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     prices=st.lists(
         st.tuples(st.integers(10, 2_000), st.integers(10, 6_000), st.integers(1, 10)), min_size=2, max_size=5
