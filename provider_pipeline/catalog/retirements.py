@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import case, distinct, func, or_, select
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.tables import provider, provider_model
+from provider_pipeline.catalog.tables import model_identity, provider, provider_model
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Retirement:
     Attributes:
         retires_on: The first day on which it is no longer served, as `YYYY-MM-DD`.
         successor_model_id: What the provider advises instead, if it says.
+        canonical_id: Which model it is; None if unknown.
+        other_providers: How many other providers still offer that model on that day; None if the model is unknown.
     """
 
     provider_id: int
@@ -24,6 +26,8 @@ class Retirement:
     model_id: str
     retires_on: str
     successor_model_id: str | None
+    canonical_id: str | None
+    other_providers: int | None
 
 
 def retirements(
@@ -36,11 +40,29 @@ def retirements(
         after: Only ends after this day; None also gives those that are past.
         slugs: Only of these providers; None for all.
     """
-    model = provider_model.c
-    columns = [model.provider_id, provider.c.slug, model.model_id, model.retires_on, model.successor_model_id]
+    model, identity = provider_model.c, model_identity.c
+    other, other_identity = provider_model.alias("other"), model_identity.alias("other_identity")
+    others = (
+        select(func.count(distinct(other.c.provider_id)))
+        .join(other_identity, other_identity.c.provider_model_id == other.c.id)
+        .where(
+            other_identity.c.canonical_id == identity.canonical_id,
+            other_identity.c.is_counted,
+            other.c.provider_id != model.provider_id,
+            or_(other.c.retires_on.is_(None), other.c.retires_on > model.retires_on),
+        )
+        .correlate(provider_model, model_identity)
+        .scalar_subquery()
+    )
     query = (
-        select(*columns)
+        select(
+            *(model.provider_id, provider.c.slug, model.model_id, model.retires_on, model.successor_model_id),
+            identity.canonical_id,
+            case((identity.canonical_id.is_not(None), others)).label("other_providers"),
+        )
+        .select_from(provider_model)
         .join(provider, provider.c.id == model.provider_id)
+        .outerjoin(model_identity, identity.provider_model_id == model.id)
         .where(provider.c.enabled, model.status == "active", model.retires_on <= until.isoformat())
         .order_by(model.retires_on, provider.c.slug, model.model_id.collate("C"))
     )

@@ -81,6 +81,8 @@ def retiring_models(session: Session, *, now: datetime) -> int:
             "days_left": days,
             "notice_days": notice,
             "successor_model_id": end.successor_model_id,
+            "canonical_id": end.canonical_id,
+            "other_providers": end.other_providers,
         }
         key = f"{MODEL_RETIRING}:{end.slug}:{what}:{notice}"
         news.append(catalog.notifications.News(key, MODEL_RETIRING, payload, end.provider_id))

@@ -1,7 +1,7 @@
 """Notices of models whose end is near."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -74,8 +74,28 @@ def test_a_notice_says_which_model_ends_when_and_what_follows(acme: Fleet):
         "days_left": 7,
         "notice_days": 7,
         "successor_model_id": None,
+        "canonical_id": None,
+        "other_providers": None,
     }
     assert notice.event_key.isascii()
+
+
+def test_a_notice_counts_the_other_providers_that_still_offer_the_model_then(acme: Fleet):
+    for slug in ("early", "late", "open"):
+        acme.add(slug, listing("openai/gpt-4o"))
+    with acme.database.session() as session:
+        for slug in ("early", "late", "open"):
+            ModelSyncer(session).sync_provider_models(slug)
+        ends = text(
+            "UPDATE provider_model SET retires_on = :day FROM provider"
+            " WHERE provider.id = provider_id AND slug = :slug AND model_id LIKE '%gpt-4o'"
+        )
+        for slug, day in {"acme": "2026-11-08", "early": "2026-11-05", "late": "2027-11-08"}.items():
+            session.execute(ends, {"slug": slug, "day": day})
+        catalog.canonical.refresh(session)
+        found = {end.slug: end for end in catalog.retirements.retirements(session, until=date(2028, 1, 1))}
+    assert {end.canonical_id for end in found.values() if end.model_id.endswith("gpt-4o")} == {"openai/gpt-4o"}
+    assert {slug: end.other_providers for slug, end in found.items()} == {"early": 3, "acme": 2, "late": 1}
 
 
 def synced(fleet: Fleet, notice_days: int) -> tuple[str, ...] | None:
