@@ -38,7 +38,7 @@ from provider_pipeline_tests.dev_stack import (
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 
 ROOT = Path(__file__).parents[1]
-SYNC, DIGEST = "sync_all_providers_job", "change_digest_job"
+SYNC, DIGEST, OUTPUTS = "sync_all_providers_job", "change_digest_job", "catalog_outputs_job"
 PATIENCE = 120_000
 SIZE = {"width": 1280, "height": 800}
 
@@ -199,6 +199,9 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
     ui.page.set_viewport_size({"width": 2600, "height": 1400})  # all assets at a size at which their nodes tell more
     ui.open("/locations/provider_pipeline/asset-groups/provider_catalog")
     for asset in ("extraction_rule", "raw_models_response", "validated_extraction", "provider_model", "change_digest"):
+        ui.sees(asset)
+    assert "SUCCESS" in ui.waits_for(OUTPUTS, 1)  # its sensor launches it
+    for asset in ("canonical_model", "catalog_export", "catalog_report"):
         ui.sees(asset)
     ui.sees(re.compile(r"% filled"))
     ui.sees(re.compile(r"1 failed"))

@@ -13,7 +13,8 @@ import yaml
 from provider_pipeline.definitions import build_defs, defs
 from provider_pipeline.defs.checks import CHECK_SPECS
 from provider_pipeline.defs.exports import EXPORT_IS_COMPLETE
-from provider_pipeline.defs.keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
+from provider_pipeline.defs.jobs import catalog_outputs_job
+from provider_pipeline.defs.keys import CANONICAL, EXPORT, EXTRACTION, PROVIDERS, RAW, REPORT, RULE, TABLE
 from provider_pipeline.defs.report import report_is_current
 from provider_pipeline.defs.resources import CatalogResource
 
@@ -36,6 +37,12 @@ def test_the_lineage_leads_from_the_raw_response_to_the_table():
     assert GRAPH.get(EXTRACTION).parent_keys == {RAW, RULE}
     assert GRAPH.get(TABLE).parent_keys == {EXTRACTION}
     assert {GRAPH.get(key).partitions_def for key in (RAW, RULE, EXTRACTION, TABLE)} == {PROVIDERS}
+
+
+def test_what_follows_the_table_is_renewed_by_one_job():
+    selection = catalog_outputs_job.selection
+    assert selection.resolve(GRAPH) == {CANONICAL, EXPORT, REPORT}
+    assert {key.name for key in selection.resolve_checks(GRAPH)} == {"export_is_complete", "report_is_current"}
 
 
 def test_every_asset_has_a_description_an_owner_and_a_page():

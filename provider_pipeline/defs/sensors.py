@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from provider_pipeline import catalog, sync
+from provider_pipeline import catalog, report, sync
 from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, retirement
 from provider_pipeline.defs.digest import missing_days
 from provider_pipeline.defs.events import marked
@@ -281,7 +281,7 @@ def webhook_sensor(
     job_name="catalog_outputs_job",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When models changed, brings what follows the table up to date, once the fleet run is done.",
+    description="When models or blocked providers changed, renews what follows the table, once the fleet run is done.",
     metadata=documented(OPERATIONS),
 )
 def catalog_outputs_sensor(
@@ -289,9 +289,9 @@ def catalog_outputs_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """The cursor is the state of the catalogue that the last requested run starts from, or a later one."""
     with provider_database.open() as database, database.session() as session:
-        state = catalog.canonical.state(session)
+        state = f"{catalog.canonical.state(session)} {report.contents.providers_state(session)}"
     if state == context.cursor:
-        return dg.SkipReason("no model changed")
+        return dg.SkipReason("no model or provider changed")
     busy = dg.RunsFilter(statuses=UNFINISHED, tags={LAUNCH: ["fleet", "outputs"]})
     if context.instance.get_runs(filters=busy, limit=1):
         return dg.SkipReason("waits for the end of a fleet run, or of the last run for outputs")

@@ -12,7 +12,8 @@ from typing import Any, Final
 from provider_pipeline.report.contents import Contents
 from provider_pipeline.rules.matching import capability_names
 
-MAX_POINTS: Final = 6_000
+MAX_POINTS: Final = 2_000
+"""Points in a chart: each is an element of the page, and 6,000 took a browser ten seconds."""
 MAX_NAMED: Final = 8
 """Providers with a colour of their own; the others share one."""
 MAX_NAMES: Final = 6
@@ -22,13 +23,14 @@ Chart = dict[str, Any]
 
 
 def price_by_context(contents: Contents) -> Chart:
-    """The input price against the context window, a point for each pair that a provider offers."""
+    """The input price against the context window, a point for each pair that a provider offers; of many, every nth."""
     points: dict[tuple[str, int, float], list[str]] = {}
     for model in contents.models:
         if model["context_length"] and model["input_price"]:
             key = (model["slug"], model["context_length"], float(model["input_price"]))
             points.setdefault(key, []).append(model["model_id"])
-    kept = sorted(points)[:MAX_POINTS]
+    step = -(-len(points) // MAX_POINTS) or 1
+    kept = sorted(points)[::step]
     named = [slug for slug, _ in Counter(slug for slug, *_ in kept).most_common(MAX_NAMED)]
     traces = []
     for name in [*named, None]:
@@ -45,6 +47,8 @@ def price_by_context(contents: Contents) -> Chart:
             }
             traces.append(trace)
     return {
+        "points": len(points),
+        "drawn": len(kept),
         "data": traces,
         "layout": {
             "xaxis": {"type": "log", "dtick": 1, "tickformat": "~s", "title": {"text": "context window (tokens)"}},
@@ -89,7 +93,7 @@ def capabilities_by_provider(contents: Contents) -> Chart:
 
 
 def price_changes_by_day(contents: Contents) -> Chart:
-    """How many prices rose (upwards) and fell (downwards) on each day."""
+    """How many prices rose and fell on each day."""
     rose: Counter[str] = Counter()
     fell: Counter[str] = Counter()
     for change in contents.price_changes:
@@ -97,11 +101,11 @@ def price_changes_by_day(contents: Contents) -> Chart:
     days = sorted({*rose, *fell})
     return {
         "data": [
-            _bars("dearer", days, [rose[day] for day in days], [rose[day] for day in days]),
-            _bars("cheaper", days, [-fell[day] for day in days], [fell[day] for day in days]),
+            _bars("cheaper", days, [fell[day] for day in days]),
+            _bars("dearer", days, [rose[day] for day in days]),
         ],
         "layout": {
-            "barmode": "relative",
+            "barmode": "stack",
             "bargap": 0.25,
             "xaxis": {"type": "date", "tickformat": "%d %b", "range": _range(days)},
             "yaxis": {"title": {"text": "prices that changed"}, "tickformat": ",d"},
@@ -110,12 +114,14 @@ def price_changes_by_day(contents: Contents) -> Chart:
     }
 
 
-def _bars(name: str, days: list[str], heights: list[int], counts: list[int]) -> Chart:
-    width = 18 * 3600 * 1000
-    hover = "%{x|%d %B %Y}: %{customdata:,} " + name + "<extra></extra>"
-    return {"type": "bar", "name": name, "x": days, "y": heights, "width": width} | {
-        "customdata": counts,
-        "hovertemplate": hover,
+def _bars(name: str, days: list[str], counts: list[int]) -> Chart:
+    return {
+        "type": "bar",
+        "name": name,
+        "x": days,
+        "y": counts,
+        "width": 18 * 3600 * 1000,
+        "hovertemplate": "%{x|%d %B %Y}: %{y:,} " + name + "<extra></extra>",
         "marker": {"color": f"--{name}"},
     }
 

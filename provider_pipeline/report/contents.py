@@ -49,11 +49,14 @@ _MODELS: Final = text("""
         JOIN provider ON provider.id = model.provider_id
         WHERE model.status <> 'removed' AND provider.enabled
     ),
-    chosen AS (
-        (SELECT id FROM shown ORDER BY input_price, id LIMIT :cheapest)
-        UNION
-        (SELECT id FROM shown ORDER BY first_seen_at DESC, id DESC LIMIT :newest)
-    )
+    cheapest AS (SELECT id FROM shown ORDER BY input_price, id LIMIT :cheapest),
+    newest AS (
+        SELECT id FROM shown
+        WHERE NOT EXISTS (SELECT FROM cheapest WHERE cheapest.id = shown.id)
+        ORDER BY first_seen_at DESC, id DESC
+        LIMIT :newest
+    ),
+    chosen AS (SELECT id FROM cheapest UNION ALL SELECT id FROM newest)
     SELECT
         flat.slug, flat.model_id, flat.display_name, flat.canonical_id, flat.status, flat.context_length,
         flat.max_output_tokens, flat.input_price, flat.output_price, flat.cache_read_price, model.capabilities,
@@ -134,13 +137,18 @@ _OFFERS: Final = text("""
     JOIN provider ON provider.id = offer.provider_id AND provider.enabled
     ORDER BY model.providers DESC, model.id, offer.input_price, offer.output_price, offer.slug, offer.model_id
 """)
-_STATE: Final = text("""
+_MODELS_STATE: Final = text("""
     SELECT md5(concat_ws(
         '|',
         (SELECT max(id) FROM provider_model_change),
         (SELECT max(changed_at) FROM canonical_model),
-        (SELECT count(*) FROM canonical_model),
-        (SELECT string_agg(id || status, ',' ORDER BY id) FROM agent_task WHERE status = ANY (:open)),
+        (SELECT count(*) FROM canonical_model)
+    ))
+""")
+_PROVIDERS_STATE: Final = text("""
+    SELECT md5(concat_ws(
+        '|',
+        (SELECT string_agg(id::text, ',' ORDER BY id) FROM agent_task WHERE status = ANY (:open)),
         (
             SELECT string_agg(
                 concat_ws(':', provider.slug, provider.name, provider.enabled, state.last_result ->> 'status'), ','
@@ -193,7 +201,12 @@ class Contents:
 
 def state(session: Session) -> str:
     """A cheap digest of what the report shows; times that pass do not change it."""
-    return str(session.scalar(_STATE, {"open": list(catalog.tasks.OPEN_STATUSES)}))
+    return f"{session.scalar(_MODELS_STATE)}{providers_state(session)}"
+
+
+def providers_state(session: Session) -> str:
+    """The part of `state` that is about providers: which are shown, which are blocked, and their tasks."""
+    return str(session.scalar(_PROVIDERS_STATE, {"open": list(catalog.tasks.OPEN_STATUSES)}))
 
 
 def read(database: catalog.database.Database, *, now: datetime, max_models: int = MAX_MODELS) -> Contents:

@@ -1,6 +1,6 @@
 """Renders the report: one HTML page with its data, styles and libraries inside, which asks nothing of the network.
 
-Names from listings are text everywhere: jinja2 escapes them, data is JSON that cannot end its element, and the page's
+Names from listings are text everywhere: jinja2 escapes them, data is packed and cannot end its element, and the page's
 own Content-Security-Policy runs no script but those that were written here.
 """
 
@@ -48,11 +48,12 @@ def render(contents: Contents) -> str:
     require_extras("report", purpose="the report")
     script = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    prices = charts.price_by_context(contents)
     data = {
         "columns": COLUMNS,
         "models": [_row(model) for model in contents.models],
         "charts": {
-            "price-by-context": charts.price_by_context(contents),
+            "price-by-context": prices,
             "capabilities-by-provider": charts.capabilities_by_provider(contents),
             "price-changes": charts.price_changes_by_day(contents),
         },
@@ -66,8 +67,8 @@ def render(contents: Contents) -> str:
             policy=_POLICY.format(hashes=f"'sha256-{digest}'"),
             script=_verbatim(script),
             styles=_verbatim(_asset("report.css")),
-            data=_verbatim(orjson.dumps(data, default=str).decode().replace("<", "\\u003c")),
-            libraries={name: _packed(name) for name in ("plotly", "tables-js", "tables-css")},
+            packed={"data": _packed(orjson.dumps(data, default=str)), **_libraries()},
+            prices=prices,
             retirements=[(date.fromisoformat(end.retires_on), end) for end in contents.retirements],
             offers=[_offers(offers) for offers in contents.canonical],
             changes=contents.price_changes[:MAX_CHANGES_LISTED],
@@ -147,7 +148,7 @@ def moment(value: datetime | None) -> str:
 
 def percent(before: Any, after: Any) -> str:
     """A change in percent; from 0 there is none."""
-    return f"{100 * (float(after) / float(before) - 1):+.0f} %" if before else ""
+    return f"{100 * (float(after) / float(before) - 1):+.0f}%" if before else ""
 
 
 @cache
@@ -169,7 +170,7 @@ def _environment() -> "Environment":
 def _verbatim(text: str) -> "Markup":
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
-    return Markup(text)  # noqa: S704 - written here, or JSON without `<`
+    return Markup(text)  # noqa: S704 - written here
 
 
 def _asset(name: str) -> str:
@@ -177,12 +178,16 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _packed(name: str) -> str:
-    """A library, compressed and in base64: plotly alone would be 4.8 MB."""
-    if name == "plotly":
-        from plotly.offline import get_plotlyjs  # noqa: PLC0415 - an extra, loaded when used
+def _libraries() -> dict[str, str]:
+    """The libraries of the page, packed. `plotly.offline` has the same file, and takes seconds to import."""
+    tables = files("itables") / "html"
+    return {
+        "plotly": _packed((files("plotly") / "package_data" / "plotly.min.js").read_bytes()),
+        "tables-js": _packed((tables / "dt_bundle.js").read_bytes()),
+        "tables-css": _packed((tables / "dt_bundle.css").read_bytes()),
+    }
 
-        content = get_plotlyjs().encode()
-    else:
-        content = (files("itables") / "html" / f"dt_bundle.{name.removeprefix('tables-')}").read_bytes()
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+
+def _packed(content: bytes) -> str:
+    """Compressed and in base64, which cannot end its element; plotly alone would be 4.8 MB."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()

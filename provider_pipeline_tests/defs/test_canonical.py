@@ -3,14 +3,16 @@
 import json
 
 import dagster as dg
+import pytest
 from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.defs.jobs import LAUNCH
 from provider_pipeline.defs.sensors import catalog_outputs_sensor
+from provider_pipeline.errors import RuleValidationError
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
 from provider_pipeline_tests.defs.test_sensors import tick
-from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
 def synced(fleet: Fleet, *slugs: str) -> None:
@@ -72,9 +74,9 @@ def test_the_sensor_asks_for_one_run_after_each_change(fleet: Fleet, instance: d
     synced(fleet, "acme")
     first = tick(catalog_outputs_sensor, fleet, instance)
     assert len(first.run_requests) == 1
-    assert tick(catalog_outputs_sensor, fleet, instance, first.cursor).skip_message == "no model changed"
+    assert tick(catalog_outputs_sensor, fleet, instance, first.cursor).skip_message == "no model or provider changed"
     synced(fleet, "acme")
-    assert tick(catalog_outputs_sensor, fleet, instance, first.cursor).skip_message == "no model changed"
+    assert tick(catalog_outputs_sensor, fleet, instance, first.cursor).skip_message == "no model or provider changed"
     fleet.serve("acme", listing(*CHAT_MODELS, price="0.000001"))
     synced(fleet, "acme")
     second = tick(catalog_outputs_sensor, fleet, instance, first.cursor)
@@ -84,6 +86,20 @@ def test_the_sensor_asks_for_one_run_after_each_change(fleet: Fleet, instance: d
         catalog.model_overrides.put(session, provider_id, "gpt-4o", "canonical_id", "acme/gpt-4o", reason="ours")
         session.commit()
     assert len(tick(catalog_outputs_sensor, fleet, instance, second.cursor).run_requests) == 1
+
+
+def test_a_provider_that_is_blocked_is_news_for_the_report(fleet: Fleet, instance: dg.DagsterInstance):
+    fleet.add("acme", listing(*CHAT_MODELS))
+    synced(fleet, "acme")
+    first = tick(catalog_outputs_sensor, fleet, instance)
+    fleet.serve("acme", moved(*CHAT_MODELS))
+    with pytest.raises(RuleValidationError):
+        synced(fleet, "acme")
+    second = tick(catalog_outputs_sensor, fleet, instance, first.cursor)
+    assert len(second.run_requests) == 1
+    with pytest.raises(RuleValidationError):
+        synced(fleet, "acme")
+    assert isinstance(tick(catalog_outputs_sensor, fleet, instance, second.cursor), dg.SkipReason)
 
 
 def test_the_sensor_waits_for_the_end_of_a_fleet_run(fleet: Fleet, instance: dg.DagsterInstance):

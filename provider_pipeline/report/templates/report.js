@@ -2,8 +2,6 @@
 // Draws the table and the charts from the page's own data. Texts of listings are put into the page as text only.
 (async () => {
   const byId = (id) => document.getElementById(id);
-  const { columns, models, charts } = JSON.parse(byId("data").textContent);
-  const at = Object.fromEntries(columns.map((name, index) => [name, index]));
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const unknown = "–";
 
@@ -11,6 +9,8 @@
     const bytes = Uint8Array.from(atob(byId(id).textContent), (char) => char.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
+  const { columns, models, charts } = JSON.parse(await unpacked("data"));
+  const at = Object.fromEntries(columns.map((name, index) => [name, index]));
   async function script(id) {
     return URL.createObjectURL(new Blob([await unpacked(id)], { type: "text/javascript" }));
   }
@@ -45,7 +45,8 @@
     if (kind !== "display") return kind === "filter" ? [value, name, row[at.canonical_id]].join(" ") : value;
     const status = row[at.status] === "active" ? "" : " (missing from the last listing)";
     const beside = (name && name.toLowerCase() !== value.toLowerCase() ? name : "") + status;
-    return escaped(value) + (beside ? `<span class="what">${escaped(beside)}</span>` : "");
+    const provider = `<span class="what narrow">${escaped(row[at.slug])}</span>`;
+    return escaped(value) + (beside ? `<span class="what">${escaped(beside)}</span>` : "") + provider;
   }
   function capabilityCell(names, kind) {
     if (kind !== "display") return kind === "filter" ? words(names).join(" ") : names.length;
@@ -62,29 +63,33 @@
     const compare = (sign) => (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : sign * (a < b ? -1 : 1));
     api.ext.type.order["known-asc"] = compare(1);
     api.ext.type.order["known-desc"] = compare(-1);
-    const number = (title, name, format) => ({
-      title, data: at[name], type: "known", className: "n", render: shown(format), searchable: false,
-      orderSequence: ["asc", "desc"],
+    // A column in which nothing is known would only take the others' room.
+    const column = (title, name, className, format) => ({
+      title, data: at[name], name, type: "known", className, render: shown(format),
+      visible: models.some((row) => row[at[name]] !== null),
     });
-    const day = (title, name) => ({ title, data: at[name], type: "known", className: "t", render: shown(safe) });
+    const number = (title, name, format) => ({
+      ...column(title, name, "n", format), searchable: false, orderSequence: ["asc", "desc"],
+    });
+    const day = (title, name) => column(title, name, "t", safe);
     const made = $("#table").DataTable({
       data: models,
       deferRender: true,
       autoWidth: false,
       pageLength: 25,
       lengthMenu: [25, 100, 500],
-      order: [[2, "desc"], [4, "asc"], [0, "asc"]],
+      order: [{ name: "context_length", dir: "desc" }, { name: "input_price", dir: "asc" }, [0, "asc"]],
       layout: { topStart: null, topEnd: null, bottomStart: ["info", "pageLength"], bottomEnd: { paging: { firstLast: false, numbers: 5 } } },
-      language: { lengthMenu: "_MENU_ per page", zeroRecords: "No model is like that.", emptyTable: "There is no model yet." },
+      language: { entries: { 1: "model", _: "models" }, lengthMenu: "_MENU_ per page", zeroRecords: "No model is like that.", emptyTable: "There is no model yet." },
       createdRow: (row, data) => { if (data[at.status] !== "active") row.classList.add("gone"); },
       columns: [
         { title: "model", data: at.model_id, className: "id", render: modelCell },
-        { title: "provider", data: at.slug, render: shown(safe) },
-        number("context", "context_length", tokens),
-        number("max output", "max_output_tokens", tokens),
+        { title: "provider", data: at.slug, className: "provider", render: shown(safe) },
         number("input $/M", "input_price", money),
         number("output $/M", "output_price", money),
         number("cached $/M", "cache_read_price", money),
+        number("context", "context_length", tokens),
+        number("max output", "max_output_tokens", tokens),
         { title: "capabilities", data: at.capabilities, className: "caps", render: capabilityCell, orderSequence: ["desc", "asc"] },
         day("released", "released_on"),
         day("ends", "retires_on"),
