@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         embedded as embedded,
         health as health,
         history as history,
+        known_values as known_values,
         migrations as migrations,
         model_overrides as model_overrides,
         model_search as model_search,

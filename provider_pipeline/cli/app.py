@@ -24,7 +24,7 @@ from provider_pipeline.cli import (
 )
 from provider_pipeline.cli.console import emit_json, fail, say
 from provider_pipeline.cli.parameters import JsonOption
-from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError
+from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError, UnknownValueError
 
 EXIT_TROUBLE = 1
 EXIT_USAGE = 2
@@ -99,4 +99,4 @@ def main() -> None:
         if debug:
             raise
         fail(error.message, hint=error.hint)
-        sys.exit(EXIT_USAGE if isinstance(error, UnknownProviderError) else EXIT_TROUBLE)
+        sys.exit(EXIT_USAGE if isinstance(error, (UnknownProviderError, UnknownValueError)) else EXIT_TROUBLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -49,6 +50,10 @@ OptionalSlugArgument = Annotated[
 EveryOption = Annotated[bool, typer.Option("--all", help="Every enabled provider.")]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Show these columns, by their names in --json: a,b,c.")
+]
+WideOption = Annotated[bool, typer.Option("--wide", help="Show every column, however narrow the window.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 ByOption = Annotated[int | None, typer.Option("--by", help="Who decides, as a number you assign; it is recorded.")]
 
@@ -61,6 +66,24 @@ def wanted_slugs(session: Session, slugs: list[str] | None, *, every: bool) -> l
     if not found:
         note("no provider is enabled; add one with: provider-pipeline providers add")
     return found
+
+
+def chosen_columns(text: str | None, known: Sequence[str]) -> list[str]:
+    """The columns that --columns names; empty if it is left out."""
+    names = [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"no column {name!r}; there are {', '.join(known)}", param_hint="--columns")
+    return list(dict.fromkeys(names))
+
+
+def component_amount(text: str) -> tuple[str, float]:
+    """A price component and the largest amount, from COMPONENT:AMOUNT."""
+    component, _, amount = text.partition(":")
+    try:
+        return component, float(amount)
+    except ValueError:
+        raise typer.BadParameter(f"expected --max-price COMPONENT:AMOUNT, got {text!r}") from None
 
 
 def read_json(path: Path) -> Any:

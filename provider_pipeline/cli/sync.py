@@ -16,7 +16,7 @@ from provider_pipeline.cli.console import (
     emit_json,
     fail,
     outcome_line,
-    outcome_table,
+    outcome_parts,
     say,
     stderr,
 )
@@ -75,7 +75,7 @@ def sync_providers(
         )
     else:
         summaries = (outcome.summary() for outcome in outcomes)
-        draw(outcome_table("dry run" if dry_run else "sync", summaries, samples=samples))
+        draw(*outcome_parts("dry run" if dry_run else "sync", summaries, samples=samples))
         if dry_run:
             _print_changes(outcomes)
     raise typer.Exit(0 if all(outcome.status == "synced" for outcome in outcomes) else 1)

@@ -35,6 +35,7 @@ class ModelFilters(BaseModel):
     capability: list[_Capability] = Field(
         default=[], max_length=20, description="Models known to have it; if repeated, all of them."
     )
+    search: _Word | None = Field(default=None, description="A part of the id or of the display name, in any case.")
     family: _Word | None = None
     min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.")] = None
     modality: _Word | None = Field(default=None, description="As input or output.")
@@ -77,6 +78,7 @@ class ModelFilters(BaseModel):
         return catalog.model_search.ModelQuery(
             provider=provider,
             as_of=self.as_of,
+            text=self.search,
             status=None if self.status == "all" else self.status,
             capabilities=tuple(sorted(set(self.capability))),
             family=self.family,
