@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
@@ -14,6 +16,8 @@ _MAX_TEXT: Final = 80
 _AROUND: Final = 3
 """Width of a column's padding and of one line beside it."""
 _INDENT: Final = 2
+_WORD: Final = re.compile(r"^[^\S\n]*\S+|\S+", re.MULTILINE)
+"""A word; rich keeps the first of a line together with the spaces before it."""
 
 
 class FittedTable(Table):
@@ -106,7 +110,7 @@ def _longest_word(column: Column) -> int:
     """The narrowest that the column can be drawn."""
     if column.no_wrap:
         return _longest_line(column)
-    return max(Text(word).cell_len for text in _texts(column) for word in text.plain.split() or [""])
+    return max(cell_len(word) for text in _texts(column) for word in _WORD.findall(text.plain) or [""])
 
 
 def _longest_line(column: Column) -> int:
