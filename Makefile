@@ -40,9 +40,11 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: install
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# LiteLLM and genai-prices judge our prices; what they depend on stays out of the environment of users and tests.
+# LiteLLM, genai-prices, opencode and others judge our prices and exports; what they depend on stays out of the
+# environment of users and tests. Those that need Node are left out where there is no npm.
 PEERS := .venv-peers
-test-peers: $(PEERS)/.installed
+NODE := provider_pipeline_tests/peers
+test-peers: $(PEERS)/.installed $(PEERS)/node/.installed
 	$(PEERS)/bin/python -m pytest --confcutdir provider_pipeline_tests/peers --override-ini filterwarnings=default \
 		provider_pipeline_tests/peers $(ARGS)
 
@@ -51,6 +53,12 @@ $(PEERS)/.installed: pyproject.toml requirements.lock requirements-peers.lock
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-peers.lock
 	@touch $@
+
+$(PEERS)/node/.installed: $(PEERS)/.installed $(NODE)/package.json $(NODE)/package-lock.json
+	@mkdir -p $(PEERS)/node
+	@cp $(NODE)/package.json $(NODE)/package-lock.json $(PEERS)/node
+	@! command -v npm >/dev/null || \
+		(cd $(PEERS)/node && npm ci --ignore-scripts --no-audit --no-fund --silent && touch .installed)
 
 check: install
 	$(BIN)/ruff check

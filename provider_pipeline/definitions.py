@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from provider_pipeline.defs.assets import provider_catalog
+from provider_pipeline.defs.canonical import canonical_model
 from provider_pipeline.defs.digest import change_digest
+from provider_pipeline.defs.exports import catalog_export
 from provider_pipeline.defs.jobs import JOBS
 from provider_pipeline.defs.resources import CatalogResource, ListingResource, WebhookResource
 from provider_pipeline.defs.schedules import daily_digest_schedule, hourly_sync_schedule
@@ -39,7 +41,8 @@ def build_defs(
         owned_sensors = [each.with_attributes(metadata={**each.metadata, **owner}) for each in SENSORS]
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(owners=list(owners)), [provider_catalog, change_digest]
+            lambda spec: spec.replace_attributes(owners=list(owners)),
+            [provider_catalog, canonical_model, catalog_export, change_digest],
         ),
         jobs=[job.with_metadata({**(job.metadata or {}), **owner}) for job in JOBS],
         schedules=owned_schedules,

@@ -196,6 +196,7 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
     run = {"selector": {**REPOSITORY, "pipelineName": DIGEST}, "mode": "default", "executionMetadata": {"tags": tags}}
     assert graphql(ui.port, LAUNCH, run=run)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
 
+    ui.page.set_viewport_size({"width": 2600, "height": 1400})  # all assets at a size at which their nodes tell more
     ui.open("/locations/provider_pipeline/asset-groups/provider_catalog")
     for asset in ("extraction_rule", "raw_models_response", "validated_extraction", "provider_model", "change_digest"):
         ui.sees(asset)

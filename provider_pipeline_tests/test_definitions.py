@@ -12,6 +12,7 @@ import yaml
 
 from provider_pipeline.definitions import build_defs, defs
 from provider_pipeline.defs.checks import CHECK_SPECS
+from provider_pipeline.defs.exports import EXPORT_IS_COMPLETE
 from provider_pipeline.defs.keys import EXTRACTION, PROVIDERS, RAW, RULE, TABLE
 from provider_pipeline.defs.resources import CatalogResource
 
@@ -37,8 +38,8 @@ def test_the_lineage_leads_from_the_raw_response_to_the_table():
 
 
 def test_every_asset_has_a_description_an_owner_and_a_page():
-    nodes = [GRAPH.get(key) for key in GRAPH.get_all_asset_keys()]
-    assert len(nodes) == 5
+    nodes = [GRAPH.get(key) for key in GRAPH.materializable_asset_keys]
+    assert len(nodes) == 7
     for node in nodes:
         for shown in (node.description, node.owners, node.kinds, node.code_version, node.tags.get(STAGE)):
             assert shown, node.key
@@ -48,8 +49,9 @@ def test_every_asset_has_a_description_an_owner_and_a_page():
 
 def test_every_check_has_a_description_and_a_page():
     checks = list(GRAPH.asset_check_keys)
-    assert {key.name for key in checks} == {spec.name for spec in CHECK_SPECS}
-    for spec in CHECK_SPECS:
+    specs = [*CHECK_SPECS, EXPORT_IS_COMPLETE]
+    assert {key.name for key in checks} == {spec.name for spec in specs}
+    for spec in specs:
         assert spec.description, spec.key
         assert_explained(spec.metadata)
     assert {spec.name for spec in CHECK_SPECS if spec.blocking} == {"rule_extracts_models", "listing_is_plausible"}
@@ -59,12 +61,12 @@ def test_every_job_schedule_and_sensor_has_a_description_an_owner_and_a_page():
     repository = defs.get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     listed = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
-    assert len(listed) == 9
+    assert len(listed) == 11
     for each in listed:
         assert each.description, each.name
         assert each.metadata["owner"].value == "team:data-platform", each.name
         assert_explained(each.metadata)
-    assert {job.run_tags["provider_pipeline/launch"] for job in jobs} == {"fleet", "repair", "digest"}
+    assert {job.run_tags["provider_pipeline/launch"] for job in jobs} == {"fleet", "repair", "digest", "outputs"}
 
 
 def assert_explained(metadata: Mapping[str, object]) -> None:
@@ -86,7 +88,7 @@ def test_owners_and_times_are_the_adopters():
     specs = [spec for assets_def in ours.assets for spec in assets_def.specs]
     assert {tuple(spec.owners) for spec in specs} == {("team:gateway", "ann@example.com")}
     owned = [*ours.jobs, *ours.schedules, *ours.sensors]
-    assert len(owned) == 9
+    assert len(owned) == 11
     assert {each.metadata["owner"].value for each in owned} == {"team:gateway"}
     assert {each.name: each.cron_schedule for each in ours.schedules} == {
         "hourly_sync_schedule": "5 */2 * * *",

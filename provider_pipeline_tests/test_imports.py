@@ -9,9 +9,12 @@ import pytest
 
 PACKAGES = [
     *("api", "catalog", "listing", "listing.auth", "presets", "rules", "rules.generation", "samples", "sync"),
-    "sync.repair",
+    *("sync.repair", "exports"),
 ]
-HEAVY = {"alembic", "fastapi", "jmespath", "psycopg", "re2", "requests", "sqlalchemy", "uvicorn", "yaml"}
+HEAVY = {
+    *("alembic", "fastapi", "jmespath", "pandas", "psycopg", "pyarrow", "re2", "requests", "sqlalchemy", "uvicorn"),
+    *("xlsxwriter", "yaml"),
+}
 
 
 COMMAND_LINE = "import sys; sys.argv[:] = ['provider-pipeline', *{}]; from provider_pipeline.cli import main; main()"
@@ -59,7 +62,9 @@ def test_a_package_hands_out_its_modules_when_they_are_named(name: str):
     assert loaded(code)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["rules", "--help"], ["rules", "generate", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["rules", "--help"], ["rules", "generate", "--help"], ["export", "--help"]]
+)
 def test_help_loads_nothing_that_only_a_command_needs(arguments: list[str]):
     assert not loaded(COMMAND_LINE.format(arguments)) & {"dagster", "orjson", *HEAVY}
 

@@ -153,13 +153,22 @@ Syncer = Annotated[RequestContext, Depends(RequiredScope("sync"), scope="functio
 Admin = Annotated[RequestContext, Depends(RequiredScope("admin"), scope="function")]
 
 
-async def admit(request: Request, scope: catalog.api_tokens.Scope) -> None:
+async def admit(request: Request, scope: catalog.api_tokens.Scope, *, listing: bool = False) -> None:
     """Admits a caller with a scope, from the request's head alone.
+
+    Args:
+        listing: Whether the endpoint is part of the listing, which may be public. Its clients send some key or other,
+            which is then not looked at.
 
     Raises:
         ProblemError: 401: no valid token; 403: its scope is too small; 429: too many requests.
     """
-    caller = await _authenticate(request)
+    service = service_of(request)
+    if listing and service.settings.public_listing and service.settings.needs_token:
+        _check_rate(service, ("stranger", request.client.host if request.client else ""))
+        caller = Caller(None, "anyone", "read")
+    else:
+        caller = await _authenticate(request)
     setattr(request.state, _CALLER, caller)
     caller.require(scope)
 

@@ -16,7 +16,7 @@ from provider_pipeline import catalog
 from provider_pipeline.api import problems
 from provider_pipeline.api.access import AuditLog, Service
 from provider_pipeline.api.limits import LoopbackOnly
-from provider_pipeline.api.routes import health, history, models, overrides, providers, rules, sync, tasks
+from provider_pipeline.api.routes import exports, health, history, models, overrides, providers, rules, sync, tasks
 from provider_pipeline.api.settings import ApiSettings
 
 _DESCRIPTION = """The catalogue of every AI provider's models. Requests need a token, as `Authorization: Bearer ...`,
@@ -46,7 +46,7 @@ def create_app(database: catalog.database.Database, settings: ApiSettings | None
         lifespan=_set_thread_count,
     )
     app.state.service = Service(database, chosen)
-    for part in (providers, models, sync, rules, tasks, history, overrides, health):
+    for part in (providers, models, exports, sync, rules, tasks, history, overrides, health):
         app.include_router(part.routes)
     app.include_router(health.guarded_routes)
     _add_docs_page(app)

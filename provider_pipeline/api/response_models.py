@@ -36,6 +36,7 @@ class ProviderResponse(ResponseModel):
     auth: Json
     requests: Json
     thresholds: Json
+    ids: Json = Field(description="Its name at peers: litellm, models_dev, genai_prices, openrouter, otel.")
     check_every_seconds: float | None
     rule_version: int | None
     active_models: int
@@ -345,6 +346,21 @@ class RawResponseInfo(ResponseModel):
     page_count: int
     fetched_at: datetime
     last_fetched_at: datetime
+
+
+class ExportFormInfo(ResponseModel):
+    """A form that can be exported."""
+
+    name: str
+    about: str
+    file_name: str = Field(description="What its tool calls the file.")
+    media_type: str
+
+
+class ExportForms(ResponseModel):
+    """The forms that can be exported."""
+
+    forms: list[ExportFormInfo]
 
 
 class HealthResponse(ResponseModel):

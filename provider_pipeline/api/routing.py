@@ -32,10 +32,10 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL's text take
 _E = TypeVar("_E", bound=Callable[..., Any])
 
 
-def router(tag: str) -> APIRouter:
+def router(tag: str, prefix: str = "/api") -> APIRouter:
     """A router for guarded endpoints, documented with the problems that any of them may answer with."""
     return APIRouter(
-        prefix="/api",
+        prefix=prefix,
         tags=[tag],
         route_class=GuardedRoute,
         dependencies=[Depends(BEARER)],  # for OpenAPI only: the route has admitted the caller by then
@@ -47,18 +47,20 @@ def router(tag: str) -> APIRouter:
 class _Cost:
     slow: SlowKind | None = None
     large_body: bool = False
+    listing: bool = False
 
 
-def costs(*, slow: SlowKind | None = None, large_body: bool = False) -> Callable[[_E], _E]:
+def costs(*, slow: SlowKind | None = None, large_body: bool = False, listing: bool = False) -> Callable[[_E], _E]:
     """Marks an endpoint that costs more than a query and a few lines of JSON.
 
     Args:
         slow: Which limit on concurrent requests it counts towards.
         large_body: Whether its body holds a sample, a rule or a set of overrides.
+        listing: Whether it is part of the listing, which the operator can make public.
     """
 
     def marked(endpoint: _E) -> _E:
-        setattr(endpoint, _COST, _Cost(slow, large_body))
+        setattr(endpoint, _COST, _Cost(slow, large_body, listing))
         return endpoint
 
     return marked
@@ -76,7 +78,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             service = service_of(request)
-            await admit(request, scope)
+            await admit(request, scope, listing=cost.listing)
             largest = service.settings.most_bytes
             max_bytes = largest if cost.large_body else min(SMALL_BODY, largest)
             # The slot comes before the body, because requests that wait with their bodies would fill the memory.

@@ -14,6 +14,7 @@ class ApiSettings:
 
     Attributes:
         needs_token: Whether requests need a token.
+        public_listing: Whether `/v1/models` and exports need none even so.
         dagster_url: Dagster's webserver, for syncs launched there; None if there is none.
         most_bytes: Largest body with a sample, a rule or a set of overrides.
         requests_per_second: Average rate per token, or per address without a known token.
@@ -26,6 +27,7 @@ class ApiSettings:
     """
 
     needs_token: bool = True
+    public_listing: bool = False
     dagster_url: str | None = None
     most_bytes: int = 8 * 2**20
     requests_per_second: float = 50

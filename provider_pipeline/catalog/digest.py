@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog import canonical
 from provider_pipeline.catalog.history import RecordedChange, stream_changes
 from provider_pipeline.catalog.tasks import Task, list_tasks
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
-from provider_pipeline.rules.price_changes import amount_text, as_price, is_price, percent, unit_text
+from provider_pipeline.rules.price_changes import amount_text, as_price, is_price, part_name, percent, unit_text
 
 _MAX_ENTRIES = 50
 _USUAL_UNIT = "USD per million tokens"
@@ -65,6 +66,20 @@ class Recapabilitied(Entry):
 
 
 @dataclass(frozen=True)
+class OfferEntry(Entry):
+    """An offer that is news for its model, whoever else offers it."""
+
+    canonical_id: str
+
+
+@dataclass(frozen=True)
+class Undercut(OfferEntry):
+    """An offer that is cheaper than any before; `old` of a move is the cheapest price so far."""
+
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True)
 class TaskEntry:
     """A RULE_GEN task and its first error."""
 
@@ -89,6 +104,9 @@ class ChangeDigest:
         restored: Models that were missing or removed and are listed again.
         repriced: Models whose prices changed, by component and tier.
         limits: Models whose context or output limits changed.
+        appeared: Models that no provider offered before.
+        undercut: Models with a price below the cheapest offer so far.
+        ended: Models that the last of their providers removed.
         by_rule: Models that a new rule reads differently; not counted above.
         by_override: Models with a value that people set or removed; not counted above.
         blocked: RULE_GEN tasks opened in the period.
@@ -105,6 +123,9 @@ class ChangeDigest:
     repriced: Section[Moved]
     limits: Section[Moved]
     recapabilitied: Section[Recapabilitied]
+    appeared: Section[OfferEntry]
+    undercut: Section[Undercut]
+    ended: Section[OfferEntry]
     by_rule: Section[Entry]
     by_override: Section[Entry]
     blocked: tuple[TaskEntry, ...]
@@ -133,18 +154,29 @@ class ChangeDigest:
 def change_digest(session: Session, start: datetime, end: datetime) -> ChangeDigest:
     """The digest of a period; `end` is exclusive."""
     return digest_of(
-        stream_changes(session, since=start, until=end), list_tasks(session, since=start), start=start, end=end
+        stream_changes(session, since=start, until=end),
+        list_tasks(session, since=start),
+        canonical.events(session, since=start, until=end),
+        start=start,
+        end=end,
     )
 
 
 def digest_of(
-    changes: Iterable[RecordedChange], tasks: Iterable[Task], *, start: datetime, end: datetime
+    changes: Iterable[RecordedChange],
+    tasks: Iterable[Task],
+    events: Iterable[canonical.CanonicalEvent] = (),
+    *,
+    start: datetime,
+    end: datetime,
 ) -> ChangeDigest:
-    """Sorts the changes of a period, and those of the tasks that belong to it, into a digest."""
+    """Sorts the changes and events of a period, and the tasks that belong to it, into a digest."""
     found: dict[str, _Collected] = {name: _Collected() for name in _SECTIONS}
     for change in changes:
         for name, entry in _entries(change):
             found[name].add(entry)
+    for event in events:
+        found[event.kind].add(_of_event(event))
     sections: dict[str, Any] = {name: Section(each.total, tuple(each.entries)) for name, each in found.items()}
     listed = list(tasks)
     return ChangeDigest(
@@ -189,6 +221,9 @@ _HEADINGS: Mapping[str, str] = {
     "repriced": "Repriced, in USD per million tokens unless stated",
     "limits": "Other limits, in tokens",
     "recapabilitied": "Other capabilities",
+    "appeared": "New models, at their first provider",
+    "undercut": "Cheaper than any offer before, in USD per million tokens unless stated",
+    "ended": "Gone at their last provider",
     "by_rule": "Read differently by another rule",
     "by_override": "Set by people",
 }
@@ -229,6 +264,16 @@ def _entries(change: RecordedChange) -> Iterator[tuple[str, Entry]]:
         yield "recapabilitied", Recapabilitied(slug, model, tuple(sorted(new - old)), tuple(sorted(old - new)))
 
 
+def _of_event(event: canonical.CanonicalEvent) -> OfferEntry:
+    if event.kind != "undercut":
+        return OfferEntry(event.slug, event.model_id, event.canonical_id)
+    moves = []
+    for component, price in event.detail.items():
+        old, new = ({**price, "amount": price[moment]} for moment in ("was", "now"))
+        moves.append(Move(part_name(component, 0), old["amount"], new["amount"], percent(old, new), unit_text(new)))
+    return Undercut(event.slug, event.model_id, event.canonical_id, tuple(moves))
+
+
 def _held(capabilities: Mapping[str, bool]) -> set[str]:
     return {name for name, has in capabilities.items() if has}
 
@@ -262,7 +307,9 @@ def _line(entry: Entry | TaskEntry) -> str:
     said = f"{entry.provider}: {_code(entry.model)}"
     if isinstance(entry, Renamed):
         said += f", was {_code(entry.was)}"
-    elif isinstance(entry, Moved):
+    elif isinstance(entry, OfferEntry):
+        said += f", {_code(entry.canonical_id)}"
+    if isinstance(entry, (Moved, Undercut)):
         said += "".join(f", {_moved(move)}" for move in entry.moves)
     elif isinstance(entry, Recapabilitied):
         said += "".join(

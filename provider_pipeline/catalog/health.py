@@ -25,6 +25,7 @@ def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
         "auth": provider.auth_config,
         "requests": provider.request_config,
         "thresholds": provider.thresholds,
+        "ids": provider.peer_ids,
         "keep_responses": provider.raw_keep_count,
         "keep_days": provider.raw_keep_for.days if provider.raw_keep_for else None,
         "rule_version": provider.active_rule_version,

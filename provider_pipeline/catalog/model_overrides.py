@@ -16,7 +16,7 @@ from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
 from provider_pipeline.catalog.tables.models import OVERRIDE_SINCE
 from provider_pipeline.rules.override_set import PERSON, Match, OverrideSet, StatedValue
-from provider_pipeline.rules.overriding import checked_value
+from provider_pipeline.rules.overriding import CANONICAL_ID, checked_value
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,21 @@ def overrides(session: Session, provider_id: int, now: datetime) -> OverrideSet:
 
 def by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, OverrideSet]:
     """The same for many providers; only those with overrides are included."""
+    query = _values().where(
+        is_one_of_providers(provider_model_override.c.provider_id), provider_model_override.c.field != CANONICAL_ID
+    )
+    return _sets(session, query, {"provider_ids": list(provider_ids), "now": now})
+
+
+def canonical_ids(session: Session, now: datetime) -> dict[int, OverrideSet]:
+    """The current overrides of `canonical_id`, which are no part of a row, by provider."""
+    query = _values().where(provider_model_override.c.field == CANONICAL_ID)
+    return _sets(session, query, {"now": now})
+
+
+def _sets(session: Session, query: Select[Any], parameters: Mapping[str, Any]) -> dict[int, OverrideSet]:
     found: dict[int, list[StatedValue]] = {}
-    for row in session.execute(_values(), {"provider_ids": list(provider_ids), "now": now}):
+    for row in session.execute(query, parameters):
         since = "" if row.valid_from is None else row.valid_from.astimezone(UTC).isoformat()
         stated = StatedValue(row.match, row.model_id, row.field, row.override_value, row.source, row.fills_gaps, since)
         found.setdefault(row.provider_id, []).append(stated)
@@ -72,7 +85,6 @@ def _values() -> Select[Any]:
             *(table.source, table.fills_gaps, table.valid_from),
         )
         .where(
-            is_one_of_providers(table.provider_id),
             or_(table.valid_from.is_(None), table.valid_from <= bindparam("now")),
             or_(table.expires_at.is_(None), table.expires_at > bindparam("now")),
         )
@@ -108,11 +120,12 @@ def put(
 ) -> None:
     """Set a field's value, whatever the listing and any set say; replaces an earlier single override.
 
-    Takes effect with the provider's next sync. Setting the same value again touches no row.
+    Takes effect with the provider's next sync; `canonical_id` with the next refresh of `canonical`. Setting the same
+    value again touches no row.
 
     Args:
         model_id: The model; it need not be listed yet.
-        field: A column, or `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`.
+        field: A column, `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`, or `canonical_id`.
         value: None marks it as unknown.
         reason: Why the listing is not right about it.
         expires_at: When the listing counts again; None for never.

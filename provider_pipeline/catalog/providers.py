@@ -48,6 +48,7 @@ class Provider:
         removal_after: Accepted listings in a row that must leave a model out before it is removed.
         removal_age: Minimum time since it was last listed before it is removed.
         is_sample: Whether it is one of the demo's sample providers, with invented models.
+        peer_ids: Its name at peers, by peer; by the models' purpose where that matters, with `default`.
     """
 
     id: int
@@ -64,6 +65,7 @@ class Provider:
     removal_after: int
     removal_age: timedelta
     is_sample: bool
+    peer_ids: dict[str, Any]
     active_rule_version: int | None
 
 
@@ -82,6 +84,7 @@ def add(
     removal_after: int | None = None,
     removal_age: timedelta | None = None,
     is_sample: bool = False,
+    peer_ids: Mapping[str, Any] | None = None,
 ) -> Provider:
     """Register a provider, or update the one with this slug.
 
@@ -102,6 +105,7 @@ def add(
                 "raw_keep_for": raw_keep_for,
                 "removal_after": removal_after,
                 "removal_age": removal_age,
+                "peer_ids": None if peer_ids is None else dict(peer_ids),
             }
             given = {column: value for column, value in wanted.items() if value is not None}
             _upsert(session, provider, key={"slug": slug}, values=given)
@@ -153,6 +157,17 @@ def list_providers(session: Session, *, enabled_only: bool = True) -> list[Provi
     if enabled_only:
         query = query.where(provider.c.enabled)
     return [_provider(row) for row in session.execute(query)]
+
+
+def listing_paths(session: Session) -> dict[str, list[str]]:
+    """The paths that the active rules ask for listings, by slug."""
+    endpoint = provider_metadata.c.model_list_config["endpoint"]
+    query = select(provider_metadata.c.slug, endpoint).where(endpoint.is_not(None))
+    return {
+        slug: [each["endpoint"] for each in stored if each.get("endpoint")] if isinstance(stored, list) else [stored]
+        for slug, stored in session.execute(query)
+        if stored
+    }
 
 
 def is_one_of_providers(column: ColumnElement[int]) -> ColumnElement[bool]:
@@ -244,6 +259,7 @@ PROVIDER_COLUMNS = (
     provider.c.removal_after,
     provider.c.removal_age,
     provider.c.is_sample,
+    provider.c.peer_ids,
     provider_metadata.c.version.label("active_rule_version"),
 )
 """The columns of a `Provider`, from `provider` joined with `provider_metadata`."""

@@ -21,6 +21,12 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any.")] = 8400,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no token; only on a loopback address.")] = False,
+    public_listing: Annotated[
+        bool,
+        typer.Option(
+            "--public-listing", help="Ask for no token for /v1/models and /exports: prices and limits are public then."
+        ),
+    ] = False,
     requests_per_second: Annotated[
         float, typer.Option(min=0.01, help="Sustained rate of requests for each token.")
     ] = api.settings.ApiSettings.requests_per_second,
@@ -40,6 +46,7 @@ def serve(
         raise typer.BadParameter(f"{host} is not a loopback address: without tokens, anyone could change everything")
     settings = api.settings.ApiSettings(
         needs_token=not no_auth,
+        public_listing=public_listing,
         dagster_url=os.environ.get(api.settings.DAGSTER_URL_VARIABLE) or None,
         most_bytes=max_megabytes * 2**20,
         requests_per_second=requests_per_second,

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from provider_pipeline import catalog
 from provider_pipeline.cli import (
     api,
     changes,
+    database,
     demo,
     dev,
+    export,
     models,
     overrides,
     patterns,
@@ -22,8 +23,7 @@ from provider_pipeline.cli import (
     sync,
     tasks,
 )
-from provider_pipeline.cli.console import emit_json, fail, say
-from provider_pipeline.cli.parameters import JsonOption
+from provider_pipeline.cli.console import fail, say
 from provider_pipeline.errors import ProviderPipelineError, UnknownProviderError, UnknownValueError
 
 EXIT_TROUBLE = 1
@@ -35,7 +35,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-database_app = typer.Typer(help="The database schema.", no_args_is_help=True)
 
 app.add_typer(providers.app, name="providers")
 app.add_typer(rules.app, name="rules")
@@ -45,10 +44,11 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(models.app, name="models")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(api.tokens_app, name="tokens")
-app.add_typer(database_app, name="db")
+app.add_typer(database.app, name="db")
 app.command("sync")(sync.sync_providers)
 app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
+app.command("export")(export.export_models)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
@@ -70,24 +70,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options of every command; `main` reads --debug itself, because errors surface after the command has ended."""
-
-
-@database_app.callback()
-def _database_group() -> None:
-    """Keeps `upgrade` a subcommand although it is the only one."""
-
-
-@database_app.command("upgrade")
-def upgrade_schema(as_json: JsonOption = False) -> None:
-    """Apply the migrations that the database lacks."""
-    with catalog.database.open_database() as database:
-        applied = catalog.migrations.upgrade(database.engine)
-        if as_json:
-            emit_json({"applied": applied, "database": database.redacted_url})
-        elif applied:
-            say(f"applied {', '.join(applied)} to {database.redacted_url}")
-        else:
-            say(f"the schema is up to date: {database.redacted_url}")
 
 
 def main() -> None:

@@ -97,6 +97,13 @@ def _run(bench: Workbench, server: samples.server.SampleServer, *, whole: bool) 
     note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
     command = dagster_command("job", "execute", "-m", DEFINITIONS, "-j", "sync_all_providers_job")
     run_logged(bench, command, "demo-run", extra=keys)
+    note(f"running catalog_outputs_job (log: {bench.log_file('demo-outputs')})")
+    run_logged(
+        bench,
+        dagster_command("job", "execute", "-m", DEFINITIONS, "-j", "catalog_outputs_job"),
+        "demo-outputs",
+        extra=keys,
+    )
     note("evaluating rule_generation_sensor")
     command = dagster_command("sensor", "preview", "rule_generation_sensor", *bench.workspace)
     run_logged(bench, command, "demo-sensor", extra=keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -61,6 +62,7 @@ def sync_providers(
                 for outcome in outcomes:
                     if outcome.status == "blocked":
                         sync.repair.worker.open_task_for(session, outcome)
+                sync.events.refresh_canonical_models(session, now=datetime.now(UTC))
                 session.commit()
     outcomes.sort(key=lambda outcome: outcome.slug)
     if outcomes and all(outcome.status == "skipped" for outcome in outcomes):

@@ -1,4 +1,4 @@
-"""Dagster jobs: the fleet sync, the renewal of one provider's rule, and the day's digest.
+"""Dagster jobs: the fleet sync, the renewal of one provider's rule, what follows the table, and the day's digest.
 
 They run in one process: a process per step costs seconds to start, and the work is threads that wait for the network.
 """
@@ -6,6 +6,7 @@ They run in one process: a process per step costs seconds to start, and the work
 import dagster as dg
 
 from provider_pipeline.defs.keys import (
+    CANONICAL,
     DIGEST,
     EXTRACTION,
     HOW_A_SYNC_WORKS,
@@ -47,6 +48,15 @@ regenerate_provider_rules_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
+catalog_outputs_job = dg.define_asset_job(
+    "catalog_outputs_job",
+    selection=dg.AssetSelection.assets(CANONICAL).downstream(),
+    description="Brings everything that follows the table of models up to date, canonical models first.",
+    tags={LAUNCH: "outputs"},
+    metadata=documented(OPERATIONS),
+    executor_def=dg.in_process_executor,
+)
+
 change_digest_job = dg.define_asset_job(
     "change_digest_job",
     selection=dg.AssetSelection.assets(DIGEST),
@@ -56,4 +66,4 @@ change_digest_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-JOBS = (sync_all_providers_job, regenerate_provider_rules_job, change_digest_job)
+JOBS = (sync_all_providers_job, regenerate_provider_rules_job, catalog_outputs_job, change_digest_job)

@@ -17,6 +17,8 @@ RAW = dg.AssetKey("raw_models_response")
 EXTRACTION = dg.AssetKey("validated_extraction")
 TABLE = dg.AssetKey("provider_model")
 DIGEST = dg.AssetKey("change_digest")
+CANONICAL = dg.AssetKey("canonical_model")
+EXPORT = dg.AssetKey("catalog_export")
 
 GROUP = "provider_catalog"
 CODE_VERSION = "1"
@@ -26,7 +28,7 @@ OPERATIONS = "README.md#operations"
 
 
 def stage(name: str) -> dict[str, str]:
-    """The tag for an asset's place in the pipeline: `rule`, `fetch`, `judge`, `write` or `report`."""
+    """The tag for an asset's place in the pipeline: `rule`, `fetch`, `judge`, `write`, `join` or `report`."""
     return {"provider_pipeline/stage": name}
 
 

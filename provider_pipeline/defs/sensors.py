@@ -1,4 +1,4 @@
-"""Dagster sensors: partitions follow the catalogue, failed checks become tasks, silence fails a check, news is sent.
+"""Dagster sensors: partitions and outputs follow the catalogue, failed checks become tasks, news is sent.
 
 A failed read of the catalogue fails the tick; it is never taken for an empty list.
 """
@@ -15,7 +15,7 @@ from provider_pipeline import catalog, sync
 from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, retirement
 from provider_pipeline.defs.digest import missing_days
 from provider_pipeline.defs.events import marked
-from provider_pipeline.defs.jobs import UNFINISHED
+from provider_pipeline.defs.jobs import LAUNCH, UNFINISHED
 from provider_pipeline.defs.keys import (
     DAYS,
     DAYS_NAME,
@@ -276,4 +276,33 @@ def webhook_sensor(
     )
 
 
-SENSORS = (provider_partitions_sensor, rule_generation_sensor, provider_freshness_sensor, webhook_sensor)
+@dg.sensor(
+    name="catalog_outputs_sensor",
+    job_name="catalog_outputs_job",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="When models changed, brings what follows the table up to date, once the fleet run is done.",
+    metadata=documented(OPERATIONS),
+)
+def catalog_outputs_sensor(
+    context: dg.SensorEvaluationContext, provider_database: CatalogResource
+) -> dg.SensorResult | dg.SkipReason:
+    """The cursor is the state of the catalogue that the last requested run starts from, or a later one."""
+    with provider_database.open() as database, database.session() as session:
+        state = catalog.canonical.state(session)
+    if state == context.cursor:
+        return dg.SkipReason("no model changed")
+    busy = dg.RunsFilter(statuses=UNFINISHED, tags={LAUNCH: ["fleet", "outputs"]})
+    if context.instance.get_runs(filters=busy, limit=1):
+        return dg.SkipReason("waits for the end of a fleet run, or of the last run for outputs")
+    # A run key of its own for each request: a catalogue that returns to an earlier state is refreshed again.
+    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=state)
+
+
+SENSORS = (
+    provider_partitions_sensor,
+    rule_generation_sensor,
+    catalog_outputs_sensor,
+    provider_freshness_sensor,
+    webhook_sensor,
+)

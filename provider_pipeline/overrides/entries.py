@@ -13,7 +13,7 @@ from provider_pipeline.errors import ConfigurationError, InvalidRuleError, Unkno
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS
 from provider_pipeline.rules.override_set import Match, as_re2, check_pattern
-from provider_pipeline.rules.overriding import checked_value
+from provider_pipeline.rules.overriding import CANONICAL_ID, checked_value
 from provider_pipeline.rules.patterns import require_small_programs
 from provider_pipeline.rules.prices import checked_price, component_of
 from provider_pipeline.rules.values import converted, parse_unit, unit_scales
@@ -45,7 +45,7 @@ class OverrideEntry(BaseModel):
     pattern: _Target | None = Field(
         default=None, description="Instead of a model: a glob with * and ?, or an RE2 pattern of the whole id after re:"
     )
-    field: _Text = Field(description="A column, or capabilities.NAME, prices.NAME or metadata_json.NAME.")
+    field: _Text = Field(description="A column, capabilities.NAME, prices.NAME, metadata_json.NAME, or canonical_id.")
     value: Any = Field(description="Null means that nothing is known.")
     unit: str | None = Field(default=None, description="The unit of a price, as in a rule; else its usual one.")
     currency: str | None = Field(default=None, description="The currency of a price: ISO 4217, USD by default.")
@@ -102,6 +102,8 @@ class OverrideEntry(BaseModel):
         # A price has one name here, so that a set cannot state it twice.
         field = f"prices.{component_of(self.field)}" if self.field in PRICE_COLUMNS else self.field
         column, _, component = field.partition(".")
+        if field == CANONICAL_ID and self.fills_gaps:
+            raise InvalidRuleError(f"{field} fills no gap: every name says something; leave out fills_gaps")
         if column != "prices":
             if self.unit is not None or self.currency is not None:
                 raise InvalidRuleError(f"{field} is no price: it has neither unit nor currency")

@@ -27,6 +27,7 @@ from provider_pipeline.listing.key_detection import is_our_variable, is_sensitiv
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.rules.document import Detail
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
 from provider_pipeline.rules.prices import parse_currency
 from provider_pipeline.rules.thresholds import Thresholds
@@ -35,6 +36,7 @@ FACTS: Final = ("base_url", "endpoints", "auth")
 """Fields for which every shipped file must name a source."""
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_PEER_NAME: Final = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _VALUE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -101,6 +103,37 @@ class Variable(BaseModel):
     env: EnvironmentName | None = None
 
 
+def _peer_names(names: str | dict[str, str]) -> str | dict[str, str]:
+    by_purpose = {"default": names} if isinstance(names, str) else names
+    known = ("default", *read_table("capabilities.toml")["purposes"])
+    if "default" not in by_purpose or not all(purpose in known for purpose in by_purpose):
+        raise ValueError(f"expected a name for each of some of {', '.join(known)}, and for 'default'")
+    wrong = [name for name in by_purpose.values() if not _PEER_NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"expected lower-case letters and digits, joined by '-', '_' or '.', got {wrong[0]!r}")
+    return names
+
+
+PeerName = Annotated[str, Field(max_length=100), AfterValidator(_peer_names)]
+PeerNames = Annotated[str | dict[str, str], AfterValidator(_peer_names)]
+"""A name, or names by what the models are for, with one for `default`."""
+
+
+class PeerIds(BaseModel):
+    """What peers call the provider; None at one that does not know it.
+
+    LiteLLM has several names for some providers, by what their models are for.
+    """
+
+    model_config = _MODEL
+
+    litellm: PeerNames | None = None
+    models_dev: PeerName | None = None
+    genai_prices: PeerName | None = None
+    openrouter: PeerName | None = None
+    otel: PeerName | None = None
+
+
 class FileEndpoint(BaseModel):
     """One endpoint that lists models; `path` may have a query and placeholders (`{id}` in `detail` is not one)."""
 
@@ -112,7 +145,7 @@ class FileEndpoint(BaseModel):
 
 
 class Source(BaseModel):
-    """What states facts of the file, and when it was looked up: a page, or an SDK whose request was recorded."""
+    """What states facts of the file, and when it was looked up: a page, or a package that was run or read."""
 
     model_config = _MODEL
 
@@ -152,6 +185,7 @@ class ProviderFile(BaseModel):
     key_page: Link | None = None
     docs: Link | None = None
     note: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    ids: PeerIds = PeerIds()
     sources: tuple[Source, ...] = ()
     sample_rows: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
 
@@ -203,6 +237,7 @@ class ProviderFile(BaseModel):
             *FACTS,
             *(["works_without_key"] if self.works_without_key else []),
             *(["key_page"] if self.key_page else []),
+            *(["ids"] if self.ids != PeerIds() else []),
             *(["shape"] if self.sample_rows else []),
         ]
         return tuple(fact for fact in claims if fact not in stated)

@@ -87,6 +87,7 @@ def at_base_url(file: ProviderFile, base_url: str, overrides: Mapping[str, Any])
         ConfigurationError: The result is not a valid provider file.
     """
     document = file.model_dump(mode="json", exclude_unset=True) | {"base_url": base_url, **overrides}
+    document.pop("ids", None)  # peers know the preset's own address by them
     kept = json.dumps([document.get(part) for part in ("auth", "endpoints")])
     document["variables"] = {
         name: variable for name, variable in document.get("variables", {}).items() if f"{{{name}}}" in kept
@@ -379,11 +380,12 @@ def _changes(
     active: ExtractionRule | None,
     rule: ExtractionRule | None,
 ) -> Iterator[FieldChange]:
-    # An interval or thresholds that a file leaves out stay as they are.
+    # An interval, thresholds or names at peers that a file leaves out stay as they are.
     every = file.check_every
     new: dict[str, Any] = {"name": file.name, "base_url": file.base_url, "auth": auth, "request": _policy(file)}
     new |= {"check_every": str(every)} if every is not None else {}
     new |= {"thresholds": file.thresholds} if file.thresholds else {}
+    new |= {"ids": _peer_ids(file)} if _peer_ids(file) else {}
     old: dict[str, Any] = {}
     if stored is not None:
         old = {
@@ -393,6 +395,7 @@ def _changes(
             "request": stored.request_config,
             "check_every": None if stored.check_every is None else str(stored.check_every),
             "thresholds": stored.thresholds,
+            "ids": stored.peer_ids,
         }
     if rule is not None:
         new["endpoints"], old["endpoints"] = _endpoints(rule), None if active is None else _endpoints(active)
@@ -420,6 +423,7 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
         request_config=_policy(file),
         check_every=file.check_every,
         thresholds=file.thresholds or None,
+        peer_ids=_peer_ids(file) or None,
     )
     rule = planned.rule
     if rule is None:
@@ -449,6 +453,10 @@ def _store_stated(session: Session, provider_id: int, rule: ExtractionRule) -> N
 
 def _policy(file: ProviderFile) -> dict[str, Any]:
     return file.request.model_dump(mode="json", exclude_defaults=True)
+
+
+def _peer_ids(file: ProviderFile) -> dict[str, Any]:
+    return file.ids.model_dump(mode="json", exclude_none=True)
 
 
 def _how_to_provide(file: ProviderFile, missing: MissingCredentialError) -> str:

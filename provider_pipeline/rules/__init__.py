@@ -10,6 +10,7 @@ from provider_pipeline.lazy import lazy_submodules
 if TYPE_CHECKING:
     from provider_pipeline.rules import (
         comparison as comparison,
+        costs as costs,
         difference as difference,
         document as document,
         drift as drift,

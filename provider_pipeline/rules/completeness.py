@@ -12,7 +12,7 @@ from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.generation.shape import Path, snake
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import leading_keys, path_expression
+from provider_pipeline.rules.language import compiled, path_expression
 from provider_pipeline.rules.pagination import can_follow, parse_pagination
 from provider_pipeline.rules.values import is_integer
 
@@ -29,7 +29,7 @@ class PagesRead:
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
         self._paginations = [parse_pagination(endpoint.pagination) for endpoint in endpoints]
-        self._listings = [leading_keys(endpoint.selector) for endpoint in endpoints]
+        self._listings = [compiled(endpoint.selector).leading_keys for endpoint in endpoints]
         self._pages: Counter[int] = Counter()
         self._items: Counter[int] = Counter()
         self._last: dict[int, Any] = {}

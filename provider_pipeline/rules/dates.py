@@ -97,7 +97,7 @@ def _since_1970(value: Any) -> datetime | None:
 
 def seconds_of(value: Any) -> float | None:
     """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
-    found = _iso_or_http(value.strip()) if isinstance(value, str) else None
+    found = _iso_or_http(value.strip()) if isinstance(value, str) and len(value) <= _MAX_TEXT else None
     return None if found is None or found.time() == time() else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
 
 

@@ -9,7 +9,7 @@ from provider_pipeline.rules.dates import read_date
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, family_of, is_no_model, is_other_object
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import Closure, Compiled, compiled, leading_keys
+from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
@@ -108,7 +108,7 @@ class ItemReader:
         self._work = work or Work(LISTING_STEPS)
         self._items = 0
         self._selector = compiled(endpoint.selector)
-        self._list_keys = leading_keys(endpoint.selector)
+        self._list_keys = self._selector.leading_keys
         self._fields = fields
         self._cost = sum(each.cost for each in fields.values()) + capabilities.cost
         self._with_details = endpoint.detail is not None

@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import re2
 
@@ -105,6 +105,20 @@ def _bare(name: str, tables: Mapping[str, Any]) -> str:
     return name.replace(":", "-")
 
 
+class _NotModels(NamedTuple):
+    mark: re.Pattern[str]
+    specimens: frozenset[str]
+    keys: frozenset[str]
+    objects: frozenset[str]
+
+
+@functools.cache
+def _not_models() -> _NotModels:
+    table = read_table("ids.toml")["not_models"]
+    mark = re.compile("|".join(map(re.escape, table["marks"])))
+    return _NotModels(mark, *(frozenset(table[name]) for name in _NotModels._fields[1:]))
+
+
 def is_no_model(model_id: str, *, is_key: bool = False) -> bool:
     """Whether the id is a routing pattern such as `openai/*`, or names the specimen that explains a listing.
 
@@ -112,17 +126,17 @@ def is_no_model(model_id: str, *, is_key: bool = False) -> bool:
         model_id: The id.
         is_key: Whether it is a key in a map of models: `default` is the name of other things there.
     """
-    table = read_table("ids.toml")["not_models"]
-    if any(mark in model_id for mark in table["marks"]):
+    known = _not_models()
+    if known.mark.search(model_id):
         return True
     name = model_id.rsplit("/", 1)[-1].lower()
-    return name in table["specimens"] or (is_key and name in table["keys"])
+    return name in known.specimens or (is_key and name in known.keys)
 
 
 def is_other_object(item: Mapping[str, Any]) -> bool:
     """Whether an item says that it is something else than a model, such as an agent (`"object": "agent"`)."""
     kind = item.get("object")
-    return isinstance(kind, str) and kind in read_table("ids.toml")["not_models"]["objects"]
+    return isinstance(kind, str) and kind in _not_models().objects
 
 
 def encodable(text: str) -> str:

@@ -1,5 +1,6 @@
 """Judges a listing page by page, whatever its size: pages in, a verdict out. Explained in docs/rules.md."""
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -395,11 +396,12 @@ class ListingJudge:
 
 
 _DISPUTABLE: Final = (*NUMERIC, "prices")
+_numeric = operator.itemgetter(*NUMERIC)
 
 
 def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """The values of `_DISPUTABLE`; of prices other than input and output, a hash: a model takes little memory."""
-    return (*(row[column] for column in NUMERIC), hash_of_further_prices(row["prices"]))
+    return (*_numeric(row), hash_of_further_prices(row["prices"]))
 
 
 def _disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:

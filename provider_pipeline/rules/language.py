@@ -97,11 +97,6 @@ def path_expression(path: tuple[str, ...]) -> str:
     return ".".join(quote_key(key) for key in path) if path else "@"
 
 
-def leading_keys(expression: str) -> tuple[str, ...]:
-    """The object keys that an expression begins with: `data.models[*]` with `data` and `models`."""
-    return _leading_keys(parse_expression(expression))[0]
-
-
 def _leading_keys(tree: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
     """The keys, and whether they are the whole expression."""
     if tree["type"] == "field":
@@ -138,6 +133,7 @@ class Compiled:
         is_path: Whether it only follows a path.
         chooses: Whether it only selects parts of the value, so that a resulting list holds no element twice.
         getter: Its result for a value, with a step budget of its own; raises `RuleTooCostlyError`.
+        leading_keys: The object keys that it begins with: `data.models[*]` with `data` and `models`.
     """
 
     text: str
@@ -147,6 +143,7 @@ class Compiled:
     is_path: bool
     chooses: bool
     getter: Getter
+    leading_keys: tuple[str, ...]
 
 
 _CACHE: Final = SizedCache[str, Compiled](_CACHE_SIZE)
@@ -192,6 +189,7 @@ def _compiled(expression: str, tree: Mapping[str, Any]) -> Compiled:
         is_path=path is not None,
         chooses=closure is not None,
         getter=get if path is None else path_getter(path),
+        leading_keys=_leading_keys(tree)[0],
     )
     return found
 

@@ -19,8 +19,11 @@ from provider_pipeline.rules.values import BadValueError, check_storable
 
 _OVERRIDABLE: Final = {column.name: column for column in PROVIDER_MODEL_COLUMNS if column.overridable}
 OVERRIDABLE: Final = tuple(_OVERRIDABLE)
+CANONICAL_ID: Final = "canonical_id"
+"""The field that says which model an offer is: kept beside the row, and so no column of it."""
 _MERGED: Final = ("capabilities", "metadata_json", "prices")
 _NAME: Final = re.compile("[a-z][a-z0-9_]{0,63}")
+_MODEL_NAME: Final = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._:+-]*")
 _MAX_TOKENS: Final = 2**53
 
 
@@ -117,15 +120,19 @@ def checked_value(field: str, value: Any) -> Any:
     """The value as a row holds it.
 
     Args:
-        field: A column, `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`.
+        field: A column, `capabilities.NAME`, `prices.NAME` or `metadata_json.NAME`, or `canonical_id`.
         value: JSON; None means unknown, whatever the listing says.
 
     Raises:
         InvalidRuleError: The field does not exist, or cannot have this value.
     """
+    if field == CANONICAL_ID:
+        if value is not None and not (isinstance(value, str) and _MODEL_NAME.fullmatch(value)):
+            raise InvalidRuleError(f"{field} cannot be {value!r}; it is lab/name in lower case, or null")
+        return value
     column, _, key = field.partition(".")
     if column not in OVERRIDABLE or bool(key) != (column in _MERGED):
-        names = [f"{name}.NAME" if name in _MERGED else name for name in OVERRIDABLE]
+        names = [*(f"{name}.NAME" if name in _MERGED else name for name in OVERRIDABLE), CANONICAL_ID]
         raise InvalidRuleError(f"no field {field!r} that can be overridden", hint=f"one of {', '.join(names)}")
     if column in ("capabilities", "prices") and not _NAME.fullmatch(key):
         what = "capability" if column == "capabilities" else "price component"

@@ -11,7 +11,7 @@ from provider_pipeline.rules.guards import remedy
 from provider_pipeline.rules.history import Baseline, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
-from provider_pipeline.rules.prices import amounts_of
+from provider_pipeline.rules.prices import amounts_of, has_amounts
 from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
@@ -48,8 +48,8 @@ class BaselineComparison:
         self.baseline = baseline
         self._thresholds = thresholds
         self._stayed = self._new = 0
-        self._prices = _Moves(amounts_of, self._price_jumped)
-        self._limits = _Moves(_limits_of, self._limit_shrank)
+        self._prices = _Moves(amounts_of, has_amounts, self._price_jumped)
+        self._limits = _Moves(_limits_of, _has_limits, self._limit_shrank)
 
     def add(self, row: Mapping[str, Any], once: Once) -> None:
         """Count one row, given its model at the baseline."""
@@ -134,6 +134,8 @@ class _Moves:
     """Moves of one kind of value."""
 
     values_of: Callable[[Mapping[str, Any]], Mapping[str, float | None]]
+    is_known: Callable[[Mapping[str, Any]], bool]
+    """Whether `values_of` gives any value; nearly all rows of an hourly sync are unchanged, and need no more."""
     has_jumped: Callable[[float, float], bool]
     compared: int = 0
     jumped: int = 0
@@ -145,7 +147,7 @@ class _Moves:
     def add(self, row: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
         """Count one model; `before` is None if nothing moved."""
         if before is None:
-            self.compared += any(value is not None for value in self.values_of(row).values())
+            self.compared += self.is_known(row)
             return
         comparable, ways, jump = False, 0, None
         now = self.values_of(row)
@@ -173,6 +175,10 @@ class _Moves:
 
 def _limits_of(row: Mapping[str, Any]) -> Mapping[str, float | None]:
     return {column: row.get(column) for column in LIMIT_COLUMNS}
+
+
+def _has_limits(row: Mapping[str, Any]) -> bool:
+    return any(row.get(column) is not None for column in LIMIT_COLUMNS)
 
 
 _MANY_VALUES: Final = 5

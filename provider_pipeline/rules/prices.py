@@ -359,6 +359,11 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
+def has_amounts(row: Mapping[str, Any]) -> bool:
+    """Whether `amounts_of` finds any."""
+    return bool(row.get("prices")) or any(row.get(column) is not None for column in _COLUMNS.values())
+
+
 def merged_prices(first: Prices, later: Prices) -> Prices:
     """The first record's prices, with components that it lacks from the later one."""
     return dict(sorted({**later, **first}.items())) if later else first
@@ -366,12 +371,14 @@ def merged_prices(first: Prices, later: Prices) -> Prices:
 
 def hash_of_further_prices(prices: Prices) -> int | None:
     """Stands for the prices other than input and output; None if there are none."""
+    if prices.keys() <= _COLUMNS.keys():
+        return None
     further = [
         (component, price["amount"], price["unit"], price["currency"], str(price.get("tiers")))
         for component, price in prices.items()
         if component not in _COLUMNS
     ]
-    return hash(tuple(further)) if further else None
+    return hash(tuple(further))
 
 
 def undisputed_prices(prices: Prices, disputed: Container[str]) -> Prices:

@@ -22,6 +22,14 @@ TASK_NEEDS_REVIEW = "task_needs_review"
 MODEL_RETIRING = "model_retiring"
 """A model that is listed has `NOTICE_DAYS` or fewer days left."""
 NOTICE_DAYS: Final = (7, 30, 90)
+MODELS_APPEARED = "models_appeared"
+"""Models that no provider offered before."""
+MODELS_UNDERCUT = "models_undercut"
+"""Prices below the cheapest offer so far."""
+MODELS_ENDED = "models_ended"
+"""Models that the last of their providers removed."""
+_OF_CANONICAL: Final = {"appeared": MODELS_APPEARED, "undercut": MODELS_UNDERCUT, "ended": MODELS_ENDED}
+_MAX_MODELS: Final = 50
 DAILY_DIGEST = "daily_digest"
 """The changes of a day."""
 
@@ -34,6 +42,23 @@ def daily_digest(session: Session, digest: catalog.digest.ChangeDigest, *, now: 
             session, [catalog.notifications.News(key, DAILY_DIGEST, digest.to_json())], now=now
         )
     )
+
+
+def refresh_canonical_models(session: Session, *, now: datetime) -> catalog.canonical.RefreshReport:
+    """Refreshes the canonical models and enqueues the news: one notification of each kind, with the first 50 models."""
+    report = catalog.canonical.refresh(session, now=now)
+    news = []
+    for kind, named in _OF_CANONICAL.items():
+        events = [event for event in report.events if event.kind == kind]
+        if events:
+            models = [
+                {"id": event.canonical_id, "provider": event.slug, "model_id": event.model_id, "prices": event.detail}
+                for event in events[:_MAX_MODELS]
+            ]
+            key = f"{named}:{events[0].id}"
+            news.append(catalog.notifications.News(key, named, {"total": len(events), "models": models}))
+    catalog.notifications.enqueue(session, news, now=now)
+    return report
 
 
 def retiring_models(session: Session, *, now: datetime) -> int:

@@ -22,6 +22,7 @@ def test_a_provider_is_added_changed_disabled_and_enabled(api: Api):
         "auth": {"type": "bearer", "env": "NEW_KEY"},
         "requests": {},
         "thresholds": {},
+        "ids": {},
         "check_every_seconds": None,
         "rule_version": None,
         "active_models": 0,

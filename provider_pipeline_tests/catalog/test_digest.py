@@ -2,6 +2,7 @@ import json
 
 from sqlalchemy import text
 
+from provider_pipeline.catalog import canonical
 from provider_pipeline.catalog.digest import change_digest, digest_markdown
 from provider_pipeline.catalog.tasks import open_rule_gen_task
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, register, write_models
@@ -33,6 +34,9 @@ def test_a_digest_says_what_happened_in_its_span_and_nothing_else(session, provi
         "repriced": 1,
         "limits": 1,
         "recapabilitied": 1,
+        "appeared": 0,
+        "undercut": 0,
+        "ended": 0,
         "by_rule": 0,
         "by_override": 0,
         "blocked": 0,
@@ -149,3 +153,21 @@ def test_a_digest_is_plain_json_and_an_empty_one_says_so(session, provider, writ
     }
     assert document["counts"]["added"] == 1
     assert "Nothing changed" in digest_markdown(change_digest(session, hours_later(90), hours_later(91)))
+
+
+def test_news_about_a_model_whoever_offers_it_is_told_apart(session, provider, write):
+    write([model("gpt-4o", input_price=3), model("old")])
+    canonical.refresh(session, now=hours_later(0))
+    write([model("gpt-4o", input_price=2), model("gpt-5")], hour=24, removal_after=1)
+    canonical.refresh(session, now=hours_later(24))
+    digest = change_digest(session, hours_later(24), hours_later(48))
+    assert [each.model for each in digest.appeared.entries] == ["gpt-5"]
+    assert [each.model for each in digest.ended.entries] == ["old"]
+    (cheaper,) = digest.undercut.entries
+    assert [(move.field, move.old, move.new, round(move.percent, 1)) for move in cheaper.moves] == [
+        ("prices.input", 3, 2, -33.3)
+    ]
+    text = digest_markdown(digest)
+    assert "## New models, at their first provider: 1" in text
+    assert f"- openai: `gpt-4o`, `{cheaper.canonical_id}`, input price 3 → 2 (-33.3%)" in text
+    assert change_digest(session, hours_later(0), hours_later(24)).counts()["appeared"] == 0

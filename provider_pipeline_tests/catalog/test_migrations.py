@@ -15,6 +15,7 @@ from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.migrations import VERSION_TABLE, check_schema, upgrade
 from provider_pipeline.catalog.tables import metadata, provider_model
 from provider_pipeline.errors import MigrationMissingError
+from provider_pipeline.rules.matching import capability_names
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 
 PROJECT = Path(__file__).parents[2]
@@ -66,12 +67,12 @@ def test_the_columns_for_people_are_those_of_the_table():
 )
 def test_a_difference_between_the_sql_files_and_the_tables_is_found(database: Database, drift: str):
     with database.engine.connect() as connection:
-        connection.exec_driver_sql("DROP VIEW provider_model_current")  # it would forbid a change of type
+        connection.exec_driver_sql("DROP VIEW provider_model_current CASCADE")  # it would forbid a change of type
         connection.exec_driver_sql(drift)
         assert _differences(connection)
 
 
-def test_every_table_and_column_has_a_comment(database: Database):
+def test_every_table_view_and_column_has_a_comment(database: Database):
     with database.engine.connect() as connection:
         silent = connection.execute(
             text("""
@@ -79,7 +80,7 @@ def test_every_table_and_column_has_a_comment(database: Database):
                 FROM pg_class AS class
                 JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid AND NOT attribute.attisdropped
                 WHERE class.relnamespace = 'public'::regnamespace
-                    AND class.relkind = 'r'
+                    AND class.relkind IN ('r', 'v')
                     AND class.relname <> :version_table
                     AND attribute.attnum > 0
                     AND (
@@ -89,9 +90,17 @@ def test_every_table_and_column_has_a_comment(database: Database):
             """),
             {"version_table": VERSION_TABLE},
         ).all()
-        tables = connection.scalar(text("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE '%pro%'"))
+        counted = "SELECT relkind, count(*) FROM pg_class WHERE relname LIKE ANY ('{pro%,mod%}') GROUP BY relkind"
+        relations = dict(connection.execute(text(counted)).all())
     assert silent == []
-    assert tables > 5
+    assert relations["r"] > 5
+    assert relations["v"] > 4
+
+
+def test_the_flat_view_has_a_column_for_every_capability(database: Database):
+    with database.engine.connect() as connection:
+        columns = connection.execute(text("SELECT * FROM model_flat LIMIT 0")).keys()
+    assert [name for name in columns if name.startswith("can_")] == [f"can_{name}" for name in capability_names()]
 
 
 def test_every_instant_is_stored_with_a_time_zone(database: Database):

@@ -16,7 +16,6 @@ from provider_pipeline_tests.catalog.builders import (
     counts,
     hours_later,
     model,
-    register,
     removes_after,
     upgrade_to,
     write_models,
@@ -165,6 +164,11 @@ def test_one_models_prices_are_found_by_indexes_however_many_models_there_are(se
 
 
 RELEASED = """
+INSERT INTO provider (slug, name) VALUES ('openai', 'OpenAI');
+INSERT INTO provider_metadata (provider_id, slug, base_url, auth_config)
+VALUES (1, 'openai', 'https://api.example.com', '{"type": "none"}');
+INSERT INTO rule_version (provider_id, version, model_list_config, endpoints_config, digest, origin)
+VALUES (1, 1, '{}', '{}', repeat('1', 64), 'generated');
 INSERT INTO provider_model (
     provider_id, model_id, input_price, output_price, rule_version, meta_hash, first_seen_at, last_seen_at,
     overridden_fields, status, missing_since, missing_count
@@ -195,7 +199,6 @@ def released(empty_database_url: str):
     with open_database(empty_database_url) as database:
         upgrade_to(database.engine, "0021")
         with database.session() as session:
-            register(session)
             for statement in RELEASED.split(";\n"):
                 if statement.strip():
                     prepared = statement.replace(":noon", f"'{NOON}'").replace(":later", f"'{hours_later(1)}'")

@@ -42,6 +42,14 @@ def test_what_requests_may_do_is_kept_until_it_is_said_anew(session):
     assert providers.add(session, **OPENAI, request_config={}).request_config == {}
 
 
+def test_names_at_peers_are_kept_until_they_are_stated_anew(session):
+    names = {"litellm": {"default": "cohere", "chat": "cohere_chat"}, "models_dev": "cohere"}
+    assert providers.add(session, **OPENAI).peer_ids == {}
+    assert providers.add(session, **OPENAI, peer_ids=names).peer_ids == names
+    assert providers.add(session, **OPENAI).peer_ids == names
+    assert providers.add(session, **OPENAI, peer_ids={}).peer_ids == {}
+
+
 def test_registering_a_known_slug_with_new_values_updates_it_and_keeps_its_rule(session, provider):
     changed = providers.add(session, **{**OPENAI, "name": "Open AI"}, thresholds={})
     assert (changed.id, changed.name, changed.base_url) == (provider.id, "Open AI", OPENAI["base_url"])

@@ -68,6 +68,18 @@ def test_the_commands_for_a_teams_folder_work_in_order(run: CommandLine, fleet: 
     assert checked.code == 0, checked.err
 
 
+def test_the_commands_that_connect_work_in_order(run: CommandLine, acme: Fleet):
+    try:
+        for command in commands_with("db grant-read"):
+            finished = run.process(*command)
+            assert finished.code == 0, f"{command}: {finished.err}"
+        assert "acme" in finished.out
+    finally:
+        with acme.database.engine.begin() as connection:
+            connection.exec_driver_sql("DROP OWNED BY analyst")
+            connection.exec_driver_sql("DROP ROLE analyst")
+
+
 def test_it_counts_the_presets_right():
     assert f"lists the {len(presets())} there are" in README
 

@@ -13,39 +13,10 @@ from genai_prices import Usage, data_snapshot, types
 from litellm.types.utils import ModelResponse, PromptTokensDetailsWrapper, Usage as LiteLLMUsage
 
 from provider_pipeline.rules.override_set import OverrideSet, StatedValue
-from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline_tests.peers.forms import genai_prices_model, litellm_model
+from provider_pipeline_tests.peers.catalogue import Models, provider, record, written
+from provider_pipeline_tests.peers.rows import ROWS
 
-RULE = {
-    "jmespath_rule": "data[*]",
-    "fields": {
-        "id": "id",
-        "input_price": "pricing.prompt",
-        "output_price": "pricing.completion",
-        "price.cache_read": "pricing.input_cache_read",
-        "price.cache_write": "pricing.input_cache_write",
-        "price.input.above_200000": "pricing.long.prompt",
-        "price.output.above_200000": "pricing.long.completion",
-        "price.cache_read.above_200000": "pricing.long.input_cache_read",
-    },
-    "units": dict.fromkeys(("input_price", "output_price", "price.cache_read", "price.cache_write"), "usd_per_token"),
-    "capability_rules": [{"capability": "chat", "patterns": {"regex": ["acme-.*"]}}],
-}
-LISTING = {
-    "data": [
-        {
-            "id": "acme-pro",
-            "pricing": {
-                "prompt": "0.00000125",
-                "completion": "0.00001",
-                "input_cache_read": "0.000000125",
-                "input_cache_write": "0.0000015625",
-                "long": {"prompt": "0.0000025", "completion": "0.000015", "input_cache_read": "0.00000025"},
-            },
-        },
-        {"id": "acme-tiny", "pricing": {"prompt": "0.0000000125", "completion": "0.00000005"}},
-    ]
-}
+ACME = provider("acme")
 # Prompt tokens (of these from the cache, and written to it), answer tokens, and the sum in USD, worked out by hand.
 SUMS = {
     "plain": ("acme-pro", 10_000, 0, 0, 1_000, "0.0225"),  # 10,000 x 1.25 + 1,000 x 10, by the million
@@ -60,13 +31,16 @@ SUMS = {
 
 @pytest.fixture(scope="module")
 def rows():
-    result = RuleValidator().validate_rule(RULE, LISTING)
-    assert result["valid"], result["issues"]
-    return {row["model_id"]: row for row in result["extracted_models"]}
+    return {row["model_id"]: row for row in ROWS}
+
+
+def exported(form: str, row):
+    """The document of a form with this model only."""
+    return written(form, Models((record(row, ACME),)))[0]
 
 
 def litellm_cost(row, prompt, cached, written, answer) -> float:
-    litellm.register_model({f"acme/{row['model_id']}": litellm_model(row, "openai")})
+    litellm.register_model(exported("litellm", row))
     details = PromptTokensDetailsWrapper(cached_tokens=cached, cache_creation_tokens=written)
     usage = LiteLLMUsage(
         prompt_tokens=prompt,
@@ -78,18 +52,14 @@ def litellm_cost(row, prompt, cached, written, answer) -> float:
     )
     response = ModelResponse(model=f"acme/{row['model_id']}", usage=usage)
     return litellm.completion_cost(
-        completion_response=response, model=f"acme/{row['model_id']}", custom_llm_provider="openai"
+        completion_response=response, model=f"acme/{row['model_id']}", custom_llm_provider="acme"
     )
 
 
 def genai_prices_cost(row, prompt, cached, written, answer) -> Decimal:
-    provider = {
-        "id": "acme",
-        "name": "Acme",
-        "api_pattern": "https://api\\.acme\\.example",
-        "models": [genai_prices_model(row)],
-    }
-    snapshot = data_snapshot.DataSnapshot(types._providers_from_raw([provider]), from_auto_update=False)
+    snapshot = data_snapshot.DataSnapshot(
+        types._providers_from_raw(exported("genai-prices", row)), from_auto_update=False
+    )
     usage = Usage(input_tokens=prompt, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=answer)
     return snapshot.calc(usage, row["model_id"], "acme", None, None).total_price
 

@@ -66,6 +66,31 @@ def test_all_settings_of_a_provider_can_be_in_its_file(tmp_path: Path):
     assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme
 
 
+def test_names_at_peers_can_differ_by_what_models_are_for(tmp_path: Path):
+    acme = load_provider_file(
+        written(tmp_path, ACME + "ids: {litellm: {default: acme, chat: acme_chat}, otel: acme.ai}\n")
+    )
+    assert (acme.ids.litellm, acme.ids.otel, acme.ids.models_dev) == (
+        {"default": "acme", "chat": "acme_chat"},
+        "acme.ai",
+        None,
+    )
+    assert "ids" in acme.without_source
+    assert ProviderFile.model_validate(acme.model_dump(mode="json")) == acme
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("{chat: acme_chat}", "and for 'default'"),
+        ("{default: acme, gossip: acme}", "and for 'default'"),
+        ("Acme AI", "got 'Acme AI'"),
+    ],
+)
+def test_an_unreadable_name_at_a_peer_is_refused(tmp_path: Path, names: str, says: str):
+    assert says in refusal(tmp_path, ACME + f"ids: {{litellm: {names}}}\n")
+
+
 @pytest.mark.parametrize("stated", ["", "    url: https://a.example\n    sdk: acme 1.0\n", "    sdk: acme\n"])
 def test_a_source_is_a_page_or_an_sdk_with_its_version(tmp_path: Path, stated: str):
     sources = "sources:\n  - facts: [auth]\n" + stated + "    looked_up: 2026-11-30\n"

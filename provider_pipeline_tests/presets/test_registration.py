@@ -12,10 +12,12 @@ from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.library import find_preset, load_provider_folder
+from provider_pipeline.presets.model import PeerIds
 from provider_pipeline.presets.registration import (
     Plan,
     RequestedProvider,
     apply_plan,
+    at_base_url,
     first_rule,
     plan_providers,
     presets_with_keys,
@@ -250,6 +252,24 @@ def test_presets_are_found_by_the_keys_in_the_environment():
 def test_without_a_sample_the_next_step_is_to_generate_a_rule(database: catalog.database.Database, tmp_path: Path):
     (acme,) = planned(database, folder_of(tmp_path, ACME)).providers
     assert acme.next_step == "provider-pipeline rules generate acme --endpoint '/v1/models'"
+
+
+def test_names_at_peers_are_stored_and_planned_like_other_fields(database: catalog.database.Database, tmp_path: Path):
+    named = ACME + "ids: {litellm: acme_ai, models_dev: acme}\n"
+    applied(database, folder_of(tmp_path, named))
+    assert stored(database).peer_ids == {"litellm": "acme_ai", "models_dev": "acme"}
+    assert actions(planned(database, folder_of(tmp_path, named))) == {"acme": "unchanged"}
+    # A file that says nothing of them keeps them.
+    assert actions(planned(database, folder_of(tmp_path, ACME))) == {"acme": "unchanged"}
+    plan = applied(database, folder_of(tmp_path, ACME + "ids: {litellm: acme}\n"))
+    assert changed(plan, "acme") == {"ids": ({"litellm": "acme_ai", "models_dev": "acme"}, {"litellm": "acme"})}
+    assert stored(database).peer_ids == {"litellm": "acme"}
+
+
+def test_a_preset_at_another_address_is_another_provider_to_peers():
+    openai = find_preset("openai")
+    assert openai.ids.otel == "openai"
+    assert at_base_url(openai, "https://llm.acme.example", {}).ids == PeerIds()
 
 
 def test_a_preset_can_have_another_slug(database: catalog.database.Database):

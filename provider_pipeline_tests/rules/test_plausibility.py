@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.rules.history import SAME, Baseline, Once
+from provider_pipeline.rules.plausibility import BaselineComparison
+from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 
@@ -237,3 +240,29 @@ def test_a_tier_that_jumps_is_a_change_like_any_other():
     judged_now = validator.validate_rule(PRICED_RULE, {"data": priced(long=5)}, previous=before)
     assert judged_now["valid"]
     assert judged_now["extracted_models"][0]["prices"]["input"]["tiers"] == [{"above": 200_000, "amount": 5.0}]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {"in": 3, "image": 0.04, "context": 8_192},
+        {"image": 0.04},
+        {"context": 8_192},
+        {"in": 3},
+        {},
+    ],
+)
+def test_a_model_known_to_be_unchanged_counts_as_if_it_were_compared_with_itself(now: dict[str, float]):
+    rule = {**PRICED_RULE["model_list_config"], "fields": {**PRICED_RULE["model_list_config"]["fields"]}}
+    rule["fields"]["context_length"] = "context"
+    document = {"data": [{"id": f"model-{number}", **now} for number in range(3)]}
+    listed = RuleValidator().validate_rule({**PRICED_RULE, "model_list_config": rule}, document)["extracted_models"]
+    seen = []
+    for once in (SAME, None):
+        comparison = BaselineComparison(Baseline("before", Profile.of_rows(listed)), Thresholds())
+        for row in listed:
+            comparison.add(row, once or Once(known=True, listed=True, values=row))
+        seen.append((comparison.overlap(), comparison._prices.compared, comparison._limits.compared))
+        assert list(comparison.movement_issues()) == []
+    assert seen[0] == seen[1]
+    assert seen[0][1:] == (3 * bool({"in", "image"} & now.keys()), 3 * ("context" in now))

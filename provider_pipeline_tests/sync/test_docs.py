@@ -39,7 +39,7 @@ def test_the_sandbox_limits_are_those_of_the_code():
 def test_guards_events_and_retries_are_those_of_the_code():
     assert f"The guards are {', '.join(f'`{name}`' for name in list(GUARDS)[:-1])} and `{list(GUARDS)[-1]}`" in TEXT
     kinds = [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
-    assert len(kinds) == 6
+    assert len(kinds) == 9
     assert all(f"`{kind}`" in TEXT for kind in kinds)
     assert MAX_ATTEMPTS == 10
     assert (DEFAULT_RETRIES.base.total_seconds(), DEFAULT_RETRIES.attempts) == (300, 5)

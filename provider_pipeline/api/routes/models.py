@@ -21,7 +21,7 @@ _Capability = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
 _Price = Annotated[float | None, Field(ge=0, le=10**12, allow_inf_nan=False, description="USD per 1,000,000 tokens.")]
 _Component = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 _MaxPrice = Annotated[str, Field(max_length=100, pattern=r"^[a-z][a-z0-9_]{0,63}:[0-9]{1,12}(\.[0-9]{1,20})?$")]
-_MAY_BE_UNCHANGED: dict[int | str, dict[str, Any]] = {
+MAY_BE_UNCHANGED: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Changes whenever the models may have."}}},
     304: {"description": "Nothing changed since the ETag."},
 }
@@ -106,13 +106,11 @@ _ModelId = Annotated[
         description="The model's id; slashes and colons can stand as they are.", max_length=512, pattern=r"^[^\x00]+$"
     ),
 ]
-_IfNoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", max_length=4000, description="One or several ETags.")
-]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=4000, description="One or several ETags.")]
 
 
-@routes.get("/providers/{slug}/models", response_model=ModelPage, responses=_MAY_BE_UNCHANGED)
-def list_models(context: Reader, slug: Slug, filters: _Filters, known_etags: _IfNoneMatch = None) -> Response:
+@routes.get("/providers/{slug}/models", response_model=ModelPage, responses=MAY_BE_UNCHANGED)
+def list_models(context: Reader, slug: Slug, filters: _Filters, known_etags: IfNoneMatch = None) -> Response:
     """A provider's models."""
     return _page(context, filters, context.provider(slug), known_etags)
 
@@ -132,8 +130,8 @@ def show_model(context: Reader, slug: Slug, model_id: _ModelId) -> Any:
     }
 
 
-@routes.get("/models", response_model=ModelPage, responses=_MAY_BE_UNCHANGED)
-def list_all_models(context: Reader, filters: _Filters, known_etags: _IfNoneMatch = None) -> Response:
+@routes.get("/models", response_model=ModelPage, responses=MAY_BE_UNCHANGED)
+def list_all_models(context: Reader, filters: _Filters, known_etags: IfNoneMatch = None) -> Response:
     """The models of all providers, one provider after another."""
     return _page(context, filters, None, known_etags)
 
@@ -146,7 +144,7 @@ def _page(
     # Read before the models: if a sync comes between, they are newer than their ETag, and are sent once more.
     etag = f'W/"{catalog.model_search.models_state(context.session, provider)}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if known_etags is not None and _matches(known_etags, etag):
+    if is_unchanged(known_etags, etag):
         return Response(status_code=304, headers=headers)
     page = catalog.model_search.search(context.session, query, limit=filters.limit, after=after)
     samples = catalog.providers.sample_slugs(context.session)
@@ -157,6 +155,9 @@ def _page(
     return Response(content, headers=headers, media_type="application/json")
 
 
-def _matches(known_etags: str, etag: str) -> bool:
+def is_unchanged(known_etags: str | None, etag: str) -> bool:
+    """Whether a request's `If-None-Match` names the ETag."""
+    if known_etags is None:
+        return False
     given = {each.strip() for each in known_etags.split(",")}
     return "*" in given or etag in given or etag.removeprefix("W/") in given

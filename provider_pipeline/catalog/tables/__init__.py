@@ -4,6 +4,14 @@ The modules are loaded together because foreign keys connect them. The columns o
 `provider_pipeline.rules.model_columns`.
 """
 
+from provider_pipeline.catalog.tables.canonical import (
+    AGREED_COLUMNS,
+    OFFER_COLUMNS,
+    canonical_model,
+    canonical_model_event,
+    model_identity,
+    model_offer,
+)
 from provider_pipeline.catalog.tables.columns import metadata
 from provider_pipeline.catalog.tables.models import provider_model, provider_model_change, provider_model_override
 from provider_pipeline.catalog.tables.providers import (
@@ -31,13 +39,19 @@ from provider_pipeline.catalog.tables.rules import (
 )
 
 __all__ = [
+    "AGREED_COLUMNS",
+    "OFFER_COLUMNS",
     "accepted_profile",
     "agent_task",
     "api_audit",
     "api_token",
+    "canonical_model",
+    "canonical_model_event",
     "guard_acceptance",
     "key_destination",
     "metadata",
+    "model_identity",
+    "model_offer",
     "notification",
     "pattern_set",
     "pattern_set_event",

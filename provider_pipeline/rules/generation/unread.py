@@ -49,15 +49,15 @@ def unread_fields(
     kinds: Mapping[str, Sequence[str]] = read_table("fields.toml")["unread"]["kinds"]
     found = []
     for column in (*shape.columns.values(), *listed.values()):
-        kind = _kind(column, kinds)
-        if kind is None or any(column.path[: len(path)] == path for path in read if path):
+        # Looked at before the values, as nearly all fields are read.
+        if any(column.path[: len(path)] == path for path in read if path):
             continue
-        if column.lookup is None or column.lookup not in whole:
+        if (column.lookup is None or column.lookup not in whole) and (kind := _kind(column, kinds)) is not None:
             found.append(UnreadField(column.expression, kind))
     for column in shape.nested.values():
         expression = f"{path_expression(column.path[:-1])}[].{quote_key(column.path[-1])}"
         base = path_expression(column.path[:-1])
-        if _kind(column, kinds) == "price" and column.path[:-1] not in read and f"{base}[" not in whole:
+        if column.path[:-1] not in read and f"{base}[" not in whole and _kind(column, kinds) == "price":
             found.append(UnreadField(expression, "price"))
     order = list(kinds)
     return sorted(found, key=lambda one: (order.index(one.kind), one.expression))[:_MAX_FIELDS]

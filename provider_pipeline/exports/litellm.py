@@ -1,0 +1,116 @@
+"""LiteLLM's `model_prices_and_context_window.json`, alone or merged into LiteLLM's own."""
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Final
+
+from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.exports.amounts import peer_prices
+from provider_pipeline.exports.documents import number, write_json
+from provider_pipeline.exports.records import ExportedModels, ModelRecord
+from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.rules.knowledge import read_table
+
+PEER: Final = "litellm"
+_SEARCHES: Final = "search_context_cost_per_query"
+
+
+def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
+    """Writes the map of all models whose purpose is known."""
+    base = snapshot.request.base or {}
+    if not all(isinstance(entry, Mapping) for entry in base.values()):
+        raise ConfigurationError(
+            "expected LiteLLM's model_prices_and_context_window.json to merge into: an object of models"
+        )
+    models = dict(base)
+    resolved = read_table("peers.toml")[PEER]["resolved"]["names"]
+    written: set[str] = set()
+    for record in snapshot.records():
+        if record.purpose is None:
+            report.leave_out(record, "purpose (mode) unknown")
+            continue
+        entry = model_entry(record, report)
+        if entry["litellm_provider"] in resolved:
+            report.leave_out(record, "LiteLLM takes a proxy's model for the one behind its name")
+            continue
+        key = _key(record, entry, base)
+        if key in written:  # of another provider with this name at LiteLLM, such as the vendor in another region
+            entry["litellm_provider"] = record.provider.slug
+            key = _key(record, entry, base)
+        if key in written:
+            report.leave_out(record, "its key is that of another model")
+            continue
+        written.add(key)
+        models[key] = {**_kept(base[key], entry), **entry} if key in base else entry
+        report.include(record)
+    write_json(models, out)
+
+
+def model_entry(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
+    """What LiteLLM is told of a model whose purpose is known."""
+    names = read_table("peers.toml")[PEER]
+    entry: dict[str, Any] = {
+        "litellm_provider": record.provider.name_at(PEER, record.purpose),
+        "mode": names["mode"][record.purpose],
+    }
+    # LiteLLM's input limit is the context window, where the listing states no other.
+    limits = {
+        "max_input_tokens": record.max_input_tokens or record.context_length,
+        "max_output_tokens": record.max_output_tokens,
+    }
+    entry |= {name: limit for name, limit in limits.items() if limit is not None}
+    entry |= _prices(record, report)
+    for capability, flag in names["flag"].items():
+        if (has := record.has(capability)) is not None:
+            entry[flag] = has
+    modalities = {
+        "supported_modalities": record.input_modalities,
+        "supported_output_modalities": record.output_modalities,
+    }
+    for key, known in modalities.items():
+        if named := [names["modality"][each] for each in known or () if each in names["modality"]]:
+            entry[key] = named
+    if record.retires_on is not None:
+        entry["deprecation_date"] = record.retires_on
+    if record.successor_model_id is not None:
+        entry["successor_model"] = record.successor_model_id
+    return entry
+
+
+def _prices(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for price in peer_prices(record, PEER, report):
+        if price.key == _SEARCHES:
+            found[_SEARCHES] = {"search_context_size_medium": number(price.amount)}
+        elif price.component == "image" and not record.has("image_generation"):
+            report.omit(record, "price of image: whether of images taken or made is unknown")
+        else:
+            found[price.key] = number(price.amount)
+            found |= {f"{price.key}_above_{_size(above)}_tokens": number(amount) for above, amount in price.tiers}
+    return found
+
+
+def _size(tokens: int) -> str:
+    return f"{tokens // 1_000}k" if tokens % 1_000 == 0 else str(tokens)
+
+
+def _key(record: ModelRecord, entry: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """The model's key: LiteLLM's own, which may lack the provider, else with the provider in front."""
+    provider = entry["litellm_provider"]
+    key = f"{provider}/{record.peers_id}"
+    bare = base.get(record.peers_id)
+    if key not in base and bare is not None and bare.get("litellm_provider") == provider:
+        return record.peers_id
+    return key
+
+
+def _kept(known: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What stays of an entry of the base: its prices only while none of them contradicts ours.
+
+    A tier or a cache price beside a base price that has changed would be a mixture that nobody charges.
+    """
+    contradicted = any(_is_price(key) and key in known and known[key] != value for key, value in entry.items())
+    return {key: value for key, value in known.items() if not (contradicted and _is_price(key))}
+
+
+def _is_price(key: str) -> bool:
+    return "cost" in key or "pricing" in key
