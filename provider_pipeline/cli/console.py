@@ -89,6 +89,11 @@ def emit_json(value: Any) -> None:
     typer.echo("\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n")))
 
 
+def named_as_in_the_api(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields for JSON, with `slug` as `provider`."""
+    return {"provider" if name == "slug" else name: value for name, value in fields.items()}
+
+
 def _plain(value: Any) -> str:
     return utc_text(value, "auto") if isinstance(value, datetime) else str(value)
 

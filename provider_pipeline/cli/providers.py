@@ -11,7 +11,17 @@ from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli import provider_add, provider_apply, provider_detect
-from provider_pipeline.cli.console import draw, emit_json, fail, iso, marked, models_table, say, table
+from provider_pipeline.cli.console import (
+    draw,
+    emit_json,
+    fail,
+    iso,
+    marked,
+    models_table,
+    named_as_in_the_api,
+    say,
+    table,
+)
 from provider_pipeline.cli.parameters import (
     EveryOption,
     JsonOption,
@@ -134,7 +144,7 @@ def acceptances(slug: OptionalSlugArgument = None, as_json: JsonOption = False) 
             catalog.providers.get(session, slug)
         found = catalog.acceptances.find(session, slug=slug)
     if as_json:
-        emit_json([asdict(each) | {"created_at": iso(each.created_at), "used_at": iso(each.used_at)} for each in found])
+        emit_json([named_as_in_the_api(asdict(each)) for each in found])
         return
     columns = ("when", "provider", "guards", "reason", "author", "by", "raw response")
     rows = (

@@ -28,8 +28,15 @@ def test_a_model_is_shown_with_its_facts_prices_history_and_changes(run: Command
     assert ["context_length", "400,000", "listing", "-"] in rows
     assert ["cache_read", "0.0000000125", "USD / M tokens", "listing", "-"] in rows
     assert ["image", "0.04", "EUR / image", "listing", "-"] in rows
-    assert ["input", "2.5", "USD / M tokens", "2026-11-01 12:00", "2026-11-01 13:00", "provider"] in rows
-    assert ["input above 200,000", "5", "USD / M tokens", "2026-11-01 12:00", "2026-11-01 13:00", "provider"] in rows
+    assert ["input", "2.5", "USD / M tokens", "2026-11-01T12:00:00Z", "2026-11-01T13:00:00Z", "provider"] in rows
+    assert [
+        "input above 200,000",
+        "5",
+        "USD / M tokens",
+        "2026-11-01T12:00:00Z",
+        "2026-11-01T13:00:00Z",
+        "provider",
+    ] in rows
     assert "input_price: 2.5 -> 3 (+20.0%)" in shown.out
     assert "prices.cache_read: unknown -> 0.0000000125" in shown.out
     assert "prices.input.above_200000: 5 -> unknown" in shown.out

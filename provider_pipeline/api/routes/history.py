@@ -18,6 +18,13 @@ routes = router("history")
 
 _Since = Annotated[AwareDatetime | None, Query(description="At this moment or later.")]
 _Until = Annotated[AwareDatetime | None, Query(description="Before this moment.")]
+_Model = Annotated[
+    str | None, Query(max_length=512, pattern=r"^[^\x00]+$", description="Only of the model with this id.")
+]
+_Field = Annotated[
+    str | None,
+    Query(max_length=200, pattern=r"^[^\x00]+$", description="Only of this field: a column, or one as prices.NAME."),
+]
 _MAX_SPAN = timedelta(days=366)
 
 
@@ -27,6 +34,8 @@ def list_changes(
     provider: OfProvider = None,
     since: _Since = None,
     until: _Until = None,
+    model: _Model = None,
+    field: _Field = None,
     kind: ChangeKind | None = None,
     cause: catalog.model_writes.Cause | None = None,
     limit: Limit = 100,
@@ -35,12 +44,19 @@ def list_changes(
     """Changes of models, newest first."""
     if provider is not None:
         context.provider(provider)
-    filters = {"provider": provider, "since": since, "until": until, "kind": kind, "cause": cause}
+    if model is not None:
+        catalog.known_values.require_model(context.session, model, provider)
+    if field is not None:
+        catalog.known_values.require_field(field)
+    filters = {"provider": provider, "since": since, "until": until, "model": model, "field": field}
+    filters |= {"kind": kind, "cause": cause}
     found = catalog.history.list_changes(
         context.session,
         since=since,
         until=until,
         slug=provider,
+        model_id=model,
+        field=field,
         kind=kind,
         cause=cause,
         before=None if cursor is None else decode_change_cursor(filters, cursor),
