@@ -142,6 +142,7 @@ class OverrideRequest(RequestModel):
     value: Any = Field(description="Null means that nothing is known.")
     reason: Reason
     expires_at: AwareDatetime | None = None
+    unlisted: bool = Field(default=False, description="Allow a model that the provider has not listed so far.")
 
 
 class OverrideSetRequest(RequestModel):

@@ -109,7 +109,7 @@ def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
     """A filter that is misspelt must not be an answer without that filter."""
     for name in request.query_params:
         if name not in known:
-            hint = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+            hint = f"there are {', '.join(sorted(known))}" if known else "there is none here"
             raise ProblemError(422, "unknown-parameter", f"no parameter {shown(name)}", hint=hint)
 
 

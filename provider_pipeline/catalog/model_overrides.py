@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.known_values import require_overridable
 from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
@@ -132,9 +133,12 @@ def put(
 
     Raises:
         InvalidRuleError: There is no such field, or it cannot have this value.
+        UnknownValueError: It is about a capability, price component or modality that nothing has.
     """
+    checked = checked_value(field, value)
+    require_overridable(session, field, checked)
     said: dict[str, Any] = {
-        "override_value": checked_value(field, value),
+        "override_value": checked,
         "reason": reason,
         "created_by_id": created_by_id,
         "expires_at": expires_at,

@@ -94,8 +94,9 @@ def search(session: Session, query: ModelQuery, *, limit: int | None, after: Mod
         UnknownValueError: A filter names a capability, modality, family or price component that nothing has.
     """
     priced = (*query.priced, *(component for component, _ in query.max_prices))
+    modalities = [] if query.modality is None else [query.modality]
     require_known(
-        session, capabilities=query.capabilities, components=priced, modality=query.modality, family=query.family
+        session, capabilities=query.capabilities, components=priced, modalities=modalities, family=query.family
     )
     source = models_at(query.as_of, None if query.provider is None else query.provider.slug)
     ordered = source.c[query.order]

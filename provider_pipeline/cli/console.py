@@ -21,6 +21,17 @@ from provider_pipeline.cli.tables import FittedTable
 from provider_pipeline.rules.issues import escaped, has_controls
 from provider_pipeline.rules.model_columns import HEADINGS
 
+EXIT_TROUBLE = 1
+EXIT_USAGE = 2
+EXIT_PENDING = 3
+EXIT_CODES = {
+    0: "Done, and all is well.",
+    EXIT_TROUBLE: "Something failed, was blocked, does not fit or needs review; the rest was done.",
+    EXIT_USAGE: "Nothing was done: wrong usage, an unknown name, or a value, file or setting that is not valid.",
+    EXIT_PENDING: "Nothing was done: providers apply has a plan that nobody agreed to.",
+}
+"""Of every command but `db shell` and `dev`, which end as psql and Dagster do."""
+
 STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red", "skipped": "cyan"}
 MODEL_NUMBERS = tuple(HEADINGS.values())
 OUTCOME_COLUMNS = (

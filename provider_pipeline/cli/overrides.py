@@ -46,6 +46,9 @@ def set_override(
     value: Annotated[str, typer.Argument(help="Its value, as JSON or plain text; null means unknown.")],
     reason: ReasonOption,
     until: Annotated[str | None, typer.Option(help=f"When the listing counts again: {TIME_HELP}.")] = None,
+    unlisted: Annotated[
+        bool, typer.Option("--unlisted", help="Allow a model that the provider has not listed so far.")
+    ] = False,
     by: ByOption = None,
 ) -> None:
     """Set a field of a model, whatever the provider lists; the next sync writes it."""
@@ -54,6 +57,8 @@ def set_override(
         raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
     with catalog.database.open_catalog() as database, database.session() as session:
         provider = catalog.providers.get(session, slug)
+        if not unlisted:
+            catalog.known_values.require_model(session, model, slug)
         catalog.model_overrides.put(
             session, provider.id, model, field, _value(value), reason=reason, created_by_id=by, expires_at=end
         )
@@ -128,7 +133,8 @@ def apply_files(
         changes = catalog.override_sets.apply_set(session, files.name, stated, prune=prune, created_by_id=by)
         if not dry_run:
             session.commit()
-    _print_changes(files.name, changes, len(stated), dry_run=dry_run, as_json=as_json)
+        unlisted = catalog.override_sets.unlisted(session, stated)
+    _print_changes(files.name, changes, len(stated), dry_run=dry_run, as_json=as_json, unlisted=unlisted)
 
 
 @app.command("import")
@@ -163,6 +169,7 @@ def _print_changes(
     dry_run: bool,
     as_json: bool,
     skipped: Mapping[str, int] | None = None,
+    unlisted: Sequence[tuple[str, str]] | None = None,
 ) -> None:
     counts: Counter[str] = Counter(each.action for each in changes)
     totals = {action: counts[action] for action in _STYLES}
@@ -174,6 +181,8 @@ def _print_changes(
             **totals,
             "changes": [named_as_in_the_api(asdict(each)) for each in changes],
         }
+        if unlisted is not None:
+            document["unlisted"] = [{"provider": slug, "model_id": model_id} for slug, model_id in unlisted]
         emit_json(document if skipped is None else {**document, "skipped": dict(skipped)})
         return
     if changes:
@@ -182,6 +191,8 @@ def _print_changes(
     if skipped:
         draw(table("left out", ("why", "values"), list(skipped.items()), right=("values",)))
     say(f"{name}: {', '.join(f'{count} {action}' for action, count in totals.items())}")
+    for slug, model_id in (unlisted or ())[:_SHOWN]:
+        note(f"{slug} has not listed {model_id} so far: check the id, or wait until it does")
     if dry_run and changes:
         note("nothing was done; without --dry-run it is")
     elif changes:

@@ -46,7 +46,7 @@ def sync_providers(
     workers: WorkersOption = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
+    """Sync providers. Exit code 1: something was blocked or failed."""
     accepted = sync.outcome.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
     if accepted is not None and every:
         raise typer.BadParameter("--accept is for one listing that you have looked at: name its provider")

@@ -19,6 +19,8 @@ MAX_BYTES: Final = 256 * 1024
 
 _DATA: Final = resources.files(__package__) / "data"
 _SAMPLES: Final = resources.files(__package__) / "samples"
+_MIN_PART: Final = 3
+"""Shortest text that is looked for inside names: fewer letters are in names that have nothing to do with them."""
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -55,12 +57,14 @@ def find_preset(name: str) -> ProviderFile:
     titles = {preset.name.lower(): preset for preset in known.values()}
     if wanted in titles:
         return titles[wanted]
-    close = [preset.slug for title, preset in titles.items() if wanted and wanted in f"{preset.slug} {title}"]
+    close = [
+        preset.slug
+        for title, preset in titles.items()
+        if len(wanted) >= _MIN_PART and wanted in f"{preset.slug} {title}"
+    ]
     close += [slug for slug in difflib.get_close_matches(wanted, known, n=3) if slug not in close]
-    raise ConfigurationError(
-        f"no preset {name!r}",
-        hint=f"did you mean {', '.join(close[:5])}?" if close else f"there are {len(known)} presets",
-    )
+    listed = f"there are {len(known)}: provider-pipeline providers presets"
+    raise ConfigurationError(f"no preset {name!r}", hint=f"did you mean {', '.join(close[:5])}?" if close else listed)
 
 
 def preset_sample(slug: str) -> Any:

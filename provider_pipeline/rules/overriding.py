@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.dates import read_date
+from provider_pipeline.rules.dates import date_range, read_date
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
 from provider_pipeline.rules.prices import checked_price, component_of, price_columns, usd_per_million_tokens
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
@@ -176,6 +176,6 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "tokens": (_is_limit, "a whole number of tokens above zero"),
     "ARRAY": (_is_texts, "a list of texts"),
     "usd_per_million_tokens": (_is_price, "a price in USD per million tokens"),
-    "DATE": (_is_date, "a date as YYYY-MM-DD"),
+    "DATE": (_is_date, f"a date as YYYY-MM-DD, {date_range()}"),
     "JSONB": (lambda value: isinstance(value, bool), "true or false"),
 }

@@ -10,7 +10,7 @@ from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
 from provider_pipeline.api.cursors import decode_change_cursor, encode_change_cursor
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import Cursor, Json, Limit, OfProvider, Slug
+from provider_pipeline.api.request_models import Cursor, Json, Limit, ModelId, OfProvider, Slug
 from provider_pipeline.api.response_models import ChangeKind, ChangePage, RawResponseInfo, stored_fields
 from provider_pipeline.api.routing import costs, router
 
@@ -18,9 +18,7 @@ routes = router("history")
 
 _Since = Annotated[AwareDatetime | None, Query(description="At this moment or later.")]
 _Until = Annotated[AwareDatetime | None, Query(description="Before this moment.")]
-_Model = Annotated[
-    str | None, Query(max_length=512, pattern=r"^[^\x00]+$", description="Only of the model with this id.")
-]
+_OfModel = Annotated[ModelId, Query(description="Only of the model with this id.")]
 _Field = Annotated[
     str | None,
     Query(max_length=200, pattern=r"^[^\x00]+$", description="Only of this field: a column, or one as prices.NAME."),
@@ -34,7 +32,7 @@ def list_changes(
     provider: OfProvider = None,
     since: _Since = None,
     until: _Until = None,
-    model: _Model = None,
+    model_id: _OfModel | None = None,
     field: _Field = None,
     kind: ChangeKind | None = None,
     cause: catalog.model_writes.Cause | None = None,
@@ -44,18 +42,18 @@ def list_changes(
     """Changes of models, newest first."""
     if provider is not None:
         context.provider(provider)
-    if model is not None:
-        catalog.known_values.require_model(context.session, model, provider)
+    if model_id is not None:
+        catalog.known_values.require_model(context.session, model_id, provider)
     if field is not None:
         catalog.known_values.require_field(field)
-    filters = {"provider": provider, "since": since, "until": until, "model": model, "field": field}
+    filters = {"provider": provider, "since": since, "until": until, "model_id": model_id, "field": field}
     filters |= {"kind": kind, "cause": cause}
     found = catalog.history.list_changes(
         context.session,
         since=since,
         until=until,
         slug=provider,
-        model_id=model,
+        model_id=model_id,
         field=field,
         kind=kind,
         cause=cause,
