@@ -98,7 +98,7 @@ def require_model(session: Session, model_id: str, slug: str | None = None) -> N
     elif session.scalar(listed.limit(1)) is None:
         hint = "it has listed none so far: sync it first" if slug is not None else "sync a provider first"
     else:
-        hint = "look for it with: provider-pipeline models list --search TEXT"
+        hint = "see them with: provider-pipeline models list"
     raise NoSuchEntryError(f"{of} has {'listed ' if slug is None else 'no '}model {shown(model_id)!r}", hint=hint)
 
 

@@ -132,8 +132,8 @@ def put(
         expires_at: When the listing counts again; None for never.
 
     Raises:
-        InvalidRuleError: There is no such field, or it cannot have this value.
-        UnknownValueError: It is about a capability, price component or modality that nothing has.
+        InvalidRuleError: The field cannot have this value.
+        UnknownValueError: There is no such field, capability, price component or modality.
     """
     checked = checked_value(field, value)
     require_overridable(session, field, checked)

@@ -25,9 +25,9 @@ from provider_pipeline.cli import (
     tasks,
 )
 from provider_pipeline.cli.console import EXIT_CODES, EXIT_TROUBLE, EXIT_USAGE, fail, say
-from provider_pipeline.errors import ConfigurationError, NoSuchEntryError, ProviderPipelineError, UnknownProviderError
+from provider_pipeline.errors import NoSuchEntryError, ProviderPipelineError, UnknownProviderError, UnknownValueError
 
-_WRONG_INPUT: Final = (ConfigurationError, NoSuchEntryError, UnknownProviderError)
+_UNKNOWN_NAME: Final = (NoSuchEntryError, UnknownProviderError, UnknownValueError)
 _START, _FIND, _CORRECT, _RUN = "Start here", "Find models", "Correct and decide", "Run and look after"
 _ORDER: Final = (
     *("demo", "providers", "sync", "dev"),
@@ -99,4 +99,4 @@ def main() -> None:
         if debug:
             raise
         fail(error.message, hint=error.hint)
-        sys.exit(EXIT_USAGE if isinstance(error, _WRONG_INPUT) else EXIT_TROUBLE)
+        sys.exit(EXIT_USAGE if isinstance(error, _UNKNOWN_NAME) else EXIT_TROUBLE)

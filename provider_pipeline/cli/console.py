@@ -25,10 +25,10 @@ EXIT_TROUBLE = 1
 EXIT_USAGE = 2
 EXIT_PENDING = 3
 EXIT_CODES = {
-    0: "Done, and all is well.",
-    EXIT_TROUBLE: "Something failed, was blocked, does not fit or needs review; the rest was done.",
-    EXIT_USAGE: "Nothing was done: wrong usage, an unknown name, or a value, file or setting that is not valid.",
-    EXIT_PENDING: "Nothing was done: providers apply has a plan that nobody agreed to.",
+    0: "done, and all is well.",
+    EXIT_TROUBLE: "something failed, was blocked, does not fit or needs review.",
+    EXIT_USAGE: "wrong usage, or a name that does not exist; nothing was done.",
+    EXIT_PENDING: "`providers apply` has a plan to carry out, and was not told to; nothing was done.",
 }
 """Of every command but `db shell` and `dev`, which end as psql and Dagster do."""
 

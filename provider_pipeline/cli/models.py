@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.cli.console import draw, emit_json, iso, marked, note, number, table
+from provider_pipeline.cli.console import draw, emit_json, iso, marked, named_as_in_the_api, note, number, table
 from provider_pipeline.cli.model_details import details
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
@@ -158,7 +158,11 @@ def show_model(
         provider = catalog.providers.get(session, slug)
         found = sync.model_details.model_details(session, provider, model)
     if as_json:
-        emit_json(asdict(found) | {"sample": provider.is_sample})
+        document = asdict(found)
+        document["model"] |= {"provider": slug, "sample": provider.is_sample}
+        for part in ("overrides", "changes"):
+            document[part] = [named_as_in_the_api(each) for each in document[part]]
+        emit_json(document)
         return
     draw(*details(f"{marked(slug, sample=provider.is_sample)}: {model}", found))
 

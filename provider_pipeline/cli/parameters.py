@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from provider_pipeline import catalog, presets
+from provider_pipeline import catalog, presets, rules
 from provider_pipeline.cli.console import note
 from provider_pipeline.errors import ListingUnreadableError, ProviderPipelineError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SPAN: Final = re.compile(r"(\d{1,6})([mhdw])")
-TIME_HELP: Final = "a time such as 2026-11-23 or 2026-11-23T12:00Z (UTC unless it names a zone), or a span: 36h, 2d"
+TIME_HELP: Final = rules.moments.DESCRIPTION
 
 
 def complete_slug(incomplete: str) -> list[str]:
@@ -101,31 +98,9 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def parse_moment(text: str, *, now: datetime, direction: Literal["ago", "ahead"] = "ago") -> datetime:
-    """The moment that a text names.
-
-    Args:
-        text: ISO 8601, in UTC unless it names a zone; or a number and one of m, h, d and w.
-        now: Where a span starts.
-        direction: Whether a span leads into the past or the future.
-
-    Raises:
-        typer.BadParameter: It is neither.
-
-    Example:
-        >>> parse_moment("36h", now=datetime(2026, 11, 23, tzinfo=UTC)).isoformat()
-        '2026-11-21T12:00:00+00:00'
-    """
-    try:
-        if span := _SPAN.fullmatch(text.strip()):
-            distance = timedelta(**{_UNITS[span[2]]: int(span[1])})
-            return now - distance if direction == "ago" else now + distance
-        moment = datetime.fromisoformat(text.strip())
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not {TIME_HELP}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def optional_moment(text: str | None, *, direction: Literal["ago", "ahead"] = "ago") -> datetime | None:
     """The moment that an option names, counted from now; None if it is left out."""
-    return None if text is None else parse_moment(text, now=datetime.now(UTC), direction=direction)
+    try:
+        return None if text is None else rules.moments.parse_moment(text, now=datetime.now(UTC), direction=direction)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.yaml_documents import read_yaml
 
@@ -48,7 +48,7 @@ def find_preset(name: str) -> ProviderFile:
     """The shipped provider with that slug or display name.
 
     Raises:
-        ConfigurationError: There is none; the hint names similar ones.
+        UnknownValueError: There is none; the hint names similar ones.
     """
     known = presets()
     wanted = name.strip().lower()
@@ -64,7 +64,7 @@ def find_preset(name: str) -> ProviderFile:
     ]
     close += [slug for slug in difflib.get_close_matches(wanted, known, n=3) if slug not in close]
     listed = f"there are {len(known)}: provider-pipeline providers presets"
-    raise ConfigurationError(f"no preset {name!r}", hint=f"did you mean {', '.join(close[:5])}?" if close else listed)
+    raise UnknownValueError(f"no preset {name!r}", hint=f"did you mean {', '.join(close[:5])}?" if close else listed)
 
 
 def preset_sample(slug: str) -> Any:

@@ -66,7 +66,7 @@ def test_each_fact_has_the_path_that_its_rule_reads_also_as_json(run: CommandLin
 def test_a_model_that_was_never_listed_is_refused_with_what_to_do(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
     refused = run("models", "show", "acme", "nothing")
-    assert refused.code == 1
-    assert "acme has no model 'nothing' (list them with: provider-pipeline models list acme)" in refused.err
+    assert refused.code == 2
+    assert "acme has no model 'nothing' (it has listed none so far: sync it first)" in refused.err
     with fleet.database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM provider_model")) == 0

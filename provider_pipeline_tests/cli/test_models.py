@@ -132,7 +132,7 @@ def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: Comman
     ("arguments", "code", "named"),
     [
         (("context_length", "many", "--reason", "x"), 1, "context_length cannot be 'many'"),
-        (("colour", "red", "--reason", "x"), 1, "capabilities.NAME"),
+        (("colour", "red", "--reason", "x"), 2, "capabilities.NAME"),
         (("family", "x", "--reason", "x", "--until", "2020-01-01"), 2, "in the past"),
         (("family", "x", "--reason", "x", "--until", "soon"), 2, "soon"),
         (("family", "x"), 2, "--reason"),

@@ -4,20 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
 from provider_pipeline.api.cursors import decode_change_cursor, encode_change_cursor
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import Cursor, Json, Limit, ModelId, OfProvider, Slug
+from provider_pipeline.api.request_models import Cursor, Json, Limit, ModelId, OfProvider, PastMoment, Slug, past_moment
 from provider_pipeline.api.response_models import ChangeKind, ChangePage, RawResponseInfo, stored_fields
 from provider_pipeline.api.routing import costs, router
 
 routes = router("history")
 
-_Since = Annotated[AwareDatetime | None, Query(description="At this moment or later.")]
-_Until = Annotated[AwareDatetime | None, Query(description="Before this moment.")]
+_Since = Annotated[PastMoment | None, Query(description="At this moment or later.")]
+_Until = Annotated[PastMoment | None, Query(description="Before this moment.")]
 _OfModel = Annotated[ModelId, Query(description="Only of the model with this id.")]
 _Field = Annotated[
     str | None,
@@ -50,8 +49,8 @@ def list_changes(
     filters |= {"kind": kind, "cause": cause}
     found = catalog.history.list_changes(
         context.session,
-        since=since,
-        until=until,
+        since=past_moment(since),
+        until=past_moment(until),
         slug=provider,
         model_id=model_id,
         field=field,
@@ -71,9 +70,9 @@ def list_changes(
 @costs(slow="computation")
 def digest(context: Reader, since: _Since = None, until: _Until = None) -> Json:
     """A summary of the changes in a span of time, by default the last day."""
-    end = until or datetime.now(UTC)
+    end = past_moment(until) or datetime.now(UTC)
     try:
-        start = since or end - timedelta(days=1)
+        start = past_moment(since) or end - timedelta(days=1)
         too_long = not timedelta() < end - start <= _MAX_SPAN
     except OverflowError:
         too_long = True
