@@ -6,6 +6,7 @@ must succeed.
     ProviderPipelineError
     |-- ConfigurationError              the operator's settings are wrong
     |   |-- MissingCredentialError      no usable key where one is expected
+    |   |-- UnknownValueError           a filter names a value that does not exist
     |   `-- InvalidRuleError            a rule document is not valid or does not compile
     |       `-- RuleTooCostlyError      a rule needs more work on a listing than any rule may
     |-- CatalogError                    the catalogue cannot do what was asked
@@ -70,6 +71,10 @@ class InvalidRuleError(ConfigurationError):
 
 class RuleTooCostlyError(InvalidRuleError):
     """Running a rule on a listing takes more work, or produces more, than any rule may."""
+
+
+class UnknownValueError(ConfigurationError):
+    """A filter names a value that does not exist, such as a misspelt capability."""
 
 
 class CatalogError(ProviderPipelineError):

@@ -47,18 +47,18 @@ class _CanonicalPosition(_Position):
     id: Annotated[str, Field(max_length=600, pattern=_NO_NUL)]
 
 
-def encode_model_cursor(query: ModelQuery, key: ModelKey) -> str:
-    """The cursor of the page after a model."""
-    return _encode({"of": _digest(_filters(query)), **asdict(key)})
+def encode_model_cursor(query: ModelQuery, key: ModelKey, *, as_of: str | None = None) -> str:
+    """The cursor of the page after a model; `as_of` as the request writes it."""
+    return _encode({"of": _digest(_filters(query, as_of)), **asdict(key)})
 
 
-def decode_model_cursor(query: ModelQuery, cursor: str) -> ModelKey:
-    """The last model of the page before.
+def decode_model_cursor(query: ModelQuery, cursor: str, *, as_of: str | None = None) -> ModelKey:
+    """The last model of the page before; `as_of` as the request writes it.
 
     Raises:
         ProblemError: 400: the cursor is invalid, or another list's.
     """
-    position = _decode(cursor, _ModelPosition, _filters(query))
+    position = _decode(cursor, _ModelPosition, _filters(query, as_of))
     try:
         value = _sort_value(query, position.value)
     except (ValueError, ArithmeticError) as error:
@@ -135,9 +135,9 @@ def _broken(detail: str = "the cursor is not a `next_cursor` of this API") -> Pr
     return ProblemError(400, "broken-cursor", detail, hint="ask for the first page, without a cursor")
 
 
-def _filters(query: ModelQuery) -> Mapping[str, Any]:
+def _filters(query: ModelQuery, as_of: str | None) -> Mapping[str, Any]:
     members = {name: getattr(query, name) for name in ModelQuery.__dataclass_fields__}
-    return members | {"provider": query.provider.slug if query.provider else None}
+    return members | {"provider": query.provider.slug if query.provider else None, "as_of": as_of}
 
 
 def _digest(filters: Mapping[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """What clients send: bodies and parameters, with their bounds."""
 
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from provider_pipeline.overrides.entries import OverrideEntry
 from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.rules.moments import DESCRIPTION, SPAN, parse_moment
 from provider_pipeline.sync.repair.worker import is_own_worker
 
 Json = dict[str, Any]
@@ -26,6 +28,37 @@ Cursor = Annotated[
     str | None, Query(max_length=4000, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before.")
 ]
 DryRun = Annotated[bool, Query(description="Do everything but keep it.")]
+
+
+_MOMENT_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "pattern": f"^{SPAN}$"},
+    ],
+    "description": f"{DESCRIPTION[0].upper()}{DESCRIPTION[1:]}.",
+    "examples": ["2026-11-23T12:00:00Z", "2026-11-23", "36h"],
+}
+
+
+def past_moment(text: str | None) -> datetime | None:
+    """The moment that a `PastMoment` names, counted from now; None for None."""
+    return None if text is None else parse_moment(text, now=datetime.now(UTC))
+
+
+def _future(value: Any) -> Any:
+    return parse_moment(value, now=datetime.now(UTC), direction="ahead") if isinstance(value, str) else value
+
+
+def _named(text: str) -> str:
+    past_moment(text)
+    return text
+
+
+PastMoment = Annotated[str, AfterValidator(_named), WithJsonSchema(_MOMENT_SCHEMA)]
+"""A time as the command line takes it, as written: the next page's cursor belongs to the same text."""
+FutureMoment = Annotated[AwareDatetime, BeforeValidator(_future), WithJsonSchema(_MOMENT_SCHEMA)]
+"""The same; a span leads into the future."""
 
 _BaseUrl = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00\s]+$")]
 _Auth = Annotated[Json, Field(description="See docs/authentication.md; it names where keys are, and holds none.")]
@@ -142,7 +175,8 @@ class OverrideRequest(RequestModel):
     )
     value: Any = Field(description="Null means that nothing is known.")
     reason: Reason
-    expires_at: AwareDatetime | None = None
+    expires_at: FutureMoment | None = None
+    unlisted: bool = Field(default=False, description="Allow a model that the provider has not listed so far.")
 
 
 class OverrideSetRequest(RequestModel):

@@ -403,6 +403,13 @@ class OverrideChangeResponse(ResponseModel):
     value: Any
 
 
+class ModelName(ResponseModel):
+    """A model's provider and id."""
+
+    provider: str
+    model_id: str
+
+
 class OverrideSetResponse(ResponseModel):
     """What applying a set changed."""
 
@@ -410,6 +417,7 @@ class OverrideSetResponse(ResponseModel):
     applied: bool
     unchanged: int
     changes: list[OverrideChangeResponse]
+    unlisted: list[ModelName] = Field(description="Models that their provider has not listed so far.")
 
 
 class ModelDetailsResponse(ResponseModel):

@@ -4,22 +4,25 @@ Bodies are read within limits of size and time, and as strictly as providers' re
 """
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from anyio import fail_after
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import BEARER, RequiredScope, SlowKind, admit, service_of
-from provider_pipeline.api.problems import responses
+from provider_pipeline.api.problems import ProblemError, responses
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.rules.issues import shown
 
 SMALL_BODY: Final = 64 * 1024
 MAX_MEMBERS: Final = 100
@@ -75,10 +78,12 @@ class GuardedRoute(APIRoute):
         (required,) = [each.call for each in self.dependant.dependencies if isinstance(each.call, RequiredScope)]
         scope: catalog.api_tokens.Scope = required.scope
         cost: _Cost = getattr(self.endpoint, _COST, _Cost())
+        known = frozenset(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             service = service_of(request)
             await admit(request, scope, listing=cost.listing)
+            _refuse_unknown_parameters(request, known)
             largest = service.settings.most_bytes
             max_bytes = largest if cost.large_body else min(SMALL_BODY, largest)
             # The slot comes before the body, because requests that wait with their bodies would fill the memory.
@@ -87,6 +92,25 @@ class GuardedRoute(APIRoute):
                 return await handler(StrictRequest(request.scope, request.receive, max_bytes, body_seconds))
 
         return guarded
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for each in dependant.query_params:
+        kind = each.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from kind.model_fields
+        else:
+            yield each.alias
+    for further in dependant.dependencies:
+        yield from _query_names(further)
+
+
+def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
+    """A filter that is misspelt must not be an answer without that filter."""
+    for name in request.query_params:
+        if name not in known:
+            hint = f"there are {', '.join(sorted(known))}" if known else "there is none here"
+            raise ProblemError(422, "unknown-parameter", f"no parameter {shown(name)}", hint=hint)
 
 
 class StrictRequest(Request):

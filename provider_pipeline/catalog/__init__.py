@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         health as health,
         history as history,
         identities as identities,
+        known_values as known_values,
         migrations as migrations,
         model_overrides as model_overrides,
         model_search as model_search,

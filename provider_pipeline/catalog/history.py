@@ -126,6 +126,7 @@ def list_changes(
     until: datetime | None = None,
     slug: str | None = None,
     model_id: str | None = None,
+    field: str | None = None,
     kind: str | None = None,
     cause: str | None = None,
     before: tuple[datetime, int] | None = None,
@@ -136,6 +137,7 @@ def list_changes(
     Args:
         since: Inclusive.
         until: Exclusive.
+        field: A column, or a key of one as `capabilities.NAME` or `prices.NAME`; only changes of it.
         kind: added, renamed, updated, missing, removed or restored.
         cause: provider, rule or override.
         before: Continue after the change with this time and key.
@@ -148,6 +150,10 @@ def list_changes(
     for given, compared in wanted:
         if given is not None:
             query = query.where(compared == given)
+    if field is not None:
+        name, _, key = field.partition(".")
+        pair = change.changed[name]
+        query = query.where(pair[0][key].is_distinct_from(pair[1][key]) if key else change.changed.has_key(name))
     return [_recorded(row) for row in session.execute(query).mappings()]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.known_values import require_overridable
 from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
@@ -131,10 +132,13 @@ def put(
         expires_at: When the listing counts again; None for never.
 
     Raises:
-        InvalidRuleError: There is no such field, or it cannot have this value.
+        InvalidRuleError: The field cannot have this value.
+        UnknownValueError: There is no such field, capability, price component or modality.
     """
+    checked = checked_value(field, value)
+    require_overridable(session, field, checked)
     said: dict[str, Any] = {
-        "override_value": checked_value(field, value),
+        "override_value": checked,
         "reason": reason,
         "created_by_id": created_by_id,
         "expires_at": expires_at,

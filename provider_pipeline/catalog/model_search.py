@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import models_at, successor_is_listed
+from provider_pipeline.catalog.known_values import require_known
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
 from provider_pipeline.rules.prices import USD, usual_unit
@@ -42,6 +43,7 @@ class ModelQuery:
 
     Attributes:
         as_of: A past moment; None for now.
+        text: A part of the id or of the display name, in any case.
         status: active, missing or removed; None for all.
         capabilities: All of these, known to be true.
         modality: Accepted or produced.
@@ -57,6 +59,7 @@ class ModelQuery:
 
     provider: Provider | None = None
     as_of: datetime | None = None
+    text: str | None = None
     status: str | None = None
     capabilities: tuple[str, ...] = ()
     family: str | None = None
@@ -84,8 +87,17 @@ class ModelPage:
     last: ModelKey | None
 
 
-def search(session: Session, query: ModelQuery, *, limit: int, after: ModelKey | None = None) -> ModelPage:
-    """One page of models, starting after the key `after`."""
+def search(session: Session, query: ModelQuery, *, limit: int | None, after: ModelKey | None = None) -> ModelPage:
+    """One page of models, starting after the key `after`; all of them without a limit.
+
+    Raises:
+        UnknownValueError: A filter names a capability, modality, family or price component that nothing has.
+    """
+    priced = (*query.priced, *(component for component, _ in query.max_prices))
+    modalities = [] if query.modality is None else [query.modality]
+    require_known(
+        session, capabilities=query.capabilities, components=priced, modalities=modalities, family=query.family
+    )
     source = models_at(query.as_of, None if query.provider is None else query.provider.slug)
     ordered = source.c[query.order]
     shown = [source.c.slug, *(source.c[name] for name in _SHOWN[1:-1]), successor_is_listed(source.c)]
@@ -94,13 +106,13 @@ def search(session: Session, query: ModelQuery, *, limit: int, after: ModelKey |
         select(*shown, source.c.provider_id.label("key_provider_id"), value.label("key_value"))
         .where(*_conditions(query, source.c))
         .order_by(*_ordering(query, source.c))
-        .limit(limit + 1)
+        .limit(None if limit is None else limit + 1)
     )
     if after is not None:
         statement = statement.where(_beyond(query, source.c, after))
     rows = session.execute(statement).all()
     models = [dict(zip(_SHOWN, row, strict=False)) for row in rows[:limit]]
-    if len(rows) <= limit:
+    if limit is None or len(rows) <= limit:
         return ModelPage(models, None)
     last = rows[limit - 1]
     return ModelPage(models, ModelKey(last.key_value, last.key_provider_id, last.model_id))
@@ -124,6 +136,10 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.provider is not None:
         conditions.append(model.provider_id == query.provider.id)
+    if query.text is not None:
+        conditions.append(
+            or_(*(each.icontains(query.text, autoescape=True) for each in (model.model_id, model.display_name)))
+        )
     if query.capabilities:
         wanted = dict.fromkeys(query.capabilities, True)
         conditions.append(model.capabilities.contains(cast(wanted, JSONB)))

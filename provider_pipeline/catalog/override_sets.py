@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from sqlalchemy import ARRAY, BigInteger, Text, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog.tables import provider, provider_model
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.override_set import PERSON, Match
 
@@ -46,6 +48,21 @@ class OverrideChange:
     valid_from: datetime | None
     was: Any
     value: Any
+
+
+def unlisted(session: Session, stated: Iterable[StatedOverride]) -> list[tuple[str, str]]:
+    """The provider and id of each model that a set names and the provider has not listed so far."""
+    named = sorted({(each.provider_id, each.model_id) for each in stated if each.match == "model"})
+    wanted = (
+        select(func.unnest(literal([each for each, _ in named], ARRAY(BigInteger))).label("provider_id"))
+        .add_columns(func.unnest(literal([each for _, each in named], ARRAY(Text))).label("model_id"))
+        .subquery()
+    )
+    listed = exists().where(
+        provider_model.c.provider_id == wanted.c.provider_id, provider_model.c.model_id == wanted.c.model_id
+    )
+    query = select(provider.c.slug, wanted.c.model_id).join(wanted, wanted.c.provider_id == provider.c.id)
+    return [(slug, model_id) for slug, model_id in session.execute(query.where(~listed).order_by("slug", "model_id"))]
 
 
 def apply_set(

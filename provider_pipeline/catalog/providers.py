@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from psycopg.errors import RestrictViolation
 from sqlalchemy import (
@@ -28,9 +28,17 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import key_destination, provider, provider_metadata, provider_sync, rule_version
 from provider_pipeline.errors import ConfigurationError, UnknownProviderError
+from provider_pipeline.rules.issues import shown
 
 # Schedules drift by seconds: without slack, an hourly check would skip every other hourly run.
 _DUE_AFTER = 0.9
+_CONSTRAINTS: Final = {
+    "provider_slug_format": "a slug has at most 64 characters, lower-case letters and digits joined by '-', '_' or '.'",
+    "provider_name_length": "a name has 1 to 200 characters",
+    "provider_metadata_base_url_format": "a base URL is http(s)://HOST/PATH without credentials or query",
+    "provider_check_every_positive": "the time between two syncs must be above zero",
+    "provider_raw_keep_count_positive": "at least one response must be kept",
+}
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,7 @@ def add(
             session.execute(statement("note_key_destinations"), {"provider_id": provider_id})
     except (IntegrityError, DataError) as error:
         _refuse_mixture(slug, error)
-        raise ConfigurationError(
-            f"provider {slug!r} cannot be registered: {_refusal(error)}",
-            hint="a slug is lower-case letters and digits joined by '-', '_' or '.'; a base URL is "
-            "http(s)://HOST/PATH without credentials or query",
-        ) from error
+        raise ConfigurationError(f"provider {shown(slug)!r} cannot be registered: {_refusal(error)}") from error
     return get(session, slug)
 
 
@@ -296,7 +300,7 @@ def unknown(session: Session, slug: str) -> UnknownProviderError:
         hint = f"there are {len(slugs)}: {', '.join(slugs[:5])}{', …' if len(slugs) > 5 else ''}"
     else:
         hint = "none is registered yet"
-    return UnknownProviderError(f"no provider {slug!r}", hint=hint)
+    return UnknownProviderError(f"no provider {shown(slug)!r}", hint=hint)
 
 
 def _refuse_mixture(slug: str, error: IntegrityError | DataError) -> None:
@@ -309,5 +313,5 @@ def _refuse_mixture(slug: str, error: IntegrityError | DataError) -> None:
 def _refusal(error: IntegrityError | DataError) -> str:
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     if constraint:
-        return f"it breaks {constraint}"
+        return _CONSTRAINTS.get(constraint, "one of its settings is out of range")
     return str(error.orig).splitlines()[0]

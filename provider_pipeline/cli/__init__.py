@@ -1,4 +1,4 @@
-"""The command line, `provider-pipeline`: arguments, tables, progress and exit codes (0, 1 trouble, 2 usage)."""
+"""The command line, `provider-pipeline`: arguments, tables, progress and exit codes (`console.EXIT_CODES`)."""
 
 from provider_pipeline.cli.app import main
 

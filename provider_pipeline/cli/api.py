@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from provider_pipeline import api, catalog
-from provider_pipeline.cli.console import draw, emit_json, note, say, table
+from provider_pipeline.cli.console import draw, emit_json, iso, note, say, table
 from provider_pipeline.cli.parameters import ByOption, JsonOption
 from provider_pipeline.extras import require_extras
 
@@ -77,9 +77,9 @@ def create(
         token = catalog.api_tokens.create(session, name, scope, expires_at=end, created_by_id=by)
         session.commit()
     if as_json:
-        emit_json({"name": name, "scope": scope, "expires_at": end and end.isoformat(), "token": token})
+        emit_json({"name": name, "scope": scope, "expires_at": end, "token": token})
     else:
-        until = f", until {end:%Y-%m-%d}" if end else ""
+        until = f", until {iso(end)}" if end else ""
         note(f"keep it safe: it is not shown again. {name} may {scope}{until}")
         say(token)
 
@@ -96,9 +96,9 @@ def list_all(as_json: JsonOption = False) -> None:
     columns = ("id", "name", "scope", "state", "made", "by", "expires", "last used")
     rows = (
         (
-            *(each.id, each.name, each.scope, _state(each, now), f"{each.created_at:%Y-%m-%d}", each.created_by_id),
-            f"{each.expires_at:%Y-%m-%d}" if each.expires_at else None,
-            f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else None,
+            *(each.id, each.name, each.scope, _state(each, now), iso(each.created_at), each.created_by_id),
+            iso(each.expires_at),
+            iso(each.last_used_at),
         )
         for each in found
     )

@@ -3,64 +3,80 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC
 from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from provider_pipeline import catalog
-from provider_pipeline.cli.console import change_texts, draw, emit_json, iso, marked, note, table
-from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, optional_moment
+from provider_pipeline.cli.console import change_texts, draw, emit_json, iso, marked, named_as_in_the_api, note, table
+from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, OptionalSlugArgument, optional_moment
 
 # As the catalogue knows them; spelt out here because `--help` must not load it.
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
 ChangeCause = Literal["provider", "rule", "override"]
 
+_UNSAID = ("status", "overridden_fields")
+"""Fields that the kind and the cause of a change say already."""
 _STYLES = {"added": "green", "renamed": "cyan", "missing": "yellow", "removed": "red", "restored": "green"}
 
 
 def changes(
+    slug: OptionalSlugArgument = None,
+    provider: Annotated[str | None, typer.Option(help="The same as SLUG, as the API calls it.", hidden=True)] = None,
     since: Annotated[str | None, typer.Option(help=f"Only changes then or later: {TIME_HELP}.")] = None,
     until: Annotated[str | None, typer.Option(help="Only earlier changes.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Only this provider's.", metavar="SLUG")] = None,
+    model: Annotated[str | None, typer.Option(help="Only of the model with this id.")] = None,
+    field: Annotated[
+        str | None, typer.Option(help="Only of this field: a column such as context_length, or one as prices.NAME.")
+    ] = None,
     kind: Annotated[ChangeKind | None, typer.Option(help="Only changes of this kind.")] = None,
     cause: Annotated[ChangeCause | None, typer.Option(help="Only changes with this cause.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 200,
     as_json: JsonOption = False,
 ) -> None:
     """List what changed about the models, newest first."""
+    if slug is not None and provider is not None and slug != provider:
+        raise typer.BadParameter(f"--provider {provider} contradicts {slug}")
+    slug = slug or provider
     with catalog.database.open_catalog() as database, database.session() as session:
-        if provider is not None:
-            catalog.providers.get(session, provider)
+        if slug is not None:
+            catalog.providers.get(session, slug)
+        if model is not None:
+            catalog.known_values.require_model(session, model, slug)
+        if field is not None:
+            catalog.known_values.require_field(field)
         found = catalog.history.list_changes(
             session,
             since=optional_moment(since),
             until=optional_moment(until),
-            slug=provider,
+            slug=slug,
+            model_id=model,
+            field=field,
             kind=kind,
             cause=cause,
             limit=limit,
         )
         samples = catalog.providers.sample_slugs(session)
     if as_json:
-        emit_json([asdict(change) | {"sample": change.slug in samples} for change in found])
+        emit_json([named_as_in_the_api(asdict(change)) | {"sample": change.slug in samples} for change in found])
         return
     if not found:
-        note("no such change")
+        note("no change matches")
         return
     rows = (
         (
-            change.changed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            iso(change.changed_at),
             marked(change.slug, sample=change.slug in samples),
             change.model_id,
             Text(change.kind, style=_STYLES.get(change.kind, "")),
             change.cause,
-            change_texts({name: pair for name, pair in change.changed.items() if name != "status"}),
+            change_texts({name: pair for name, pair in change.changed.items() if name not in _UNSAID}),
         )
         for change in found
     )
-    draw(table("changes", ("when (UTC)", "provider", "model", "kind", "cause", "what"), rows))
+    columns = ("when", "provider", "model", "kind", "cause", "what")
+    draw(table("changes", columns, rows, spare=("cause",), lead=3))
     if len(found) == limit:
         note(f"the newest {limit}; there may be more, see --limit and --since")
 

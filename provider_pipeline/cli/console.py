@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import typer
 from rich.console import Console, RenderableType
 from rich.markdown import Markdown
-from rich.table import Table
 from rich.text import Text
 
 from provider_pipeline import catalog, rules, sync
+from provider_pipeline.cli.tables import FittedTable
 from provider_pipeline.rules.issues import escaped, has_controls
 from provider_pipeline.rules.model_columns import HEADINGS
+
+EXIT_TROUBLE = 1
+EXIT_USAGE = 2
+EXIT_PENDING = 3
+EXIT_CODES = {
+    0: "done, and all is well.",
+    EXIT_TROUBLE: "something failed, was blocked, does not fit or needs review.",
+    EXIT_USAGE: "wrong usage, or a name that does not exist; nothing was done.",
+    EXIT_PENDING: "`providers apply` has a plan to carry out, and was not told to; nothing was done.",
+}
+"""Of every command but `db shell` and `dev`, which end as psql and Dagster do."""
 
 STATUS_STYLES = {"synced": "green", "blocked": "yellow", "failed": "red", "skipped": "cyan"}
 MODEL_NUMBERS = tuple(HEADINGS.values())
@@ -33,7 +44,6 @@ OUTCOME_COLUMNS = (
     "gone",
     "status",
     "seconds",
-    "why",
 )
 
 _PIPE_WIDTH = 160
@@ -66,7 +76,7 @@ def draw(*parts: RenderableType, console: Console | None = None) -> None:
     """Print tables of `table` and texts, one below the other; on standard output unless a console is given."""
     console = console or stdout()
     for part in parts:
-        console.print(_one_line(part) if isinstance(part, (str, Text)) else part)
+        console.print(_one_line(part) if isinstance(part, (str, Text)) else part, crop=False)
 
 
 def drawn_report(markdown: str) -> Markdown:
@@ -86,8 +96,17 @@ def note(message: str) -> None:
 
 def emit_json(value: Any) -> None:
     """Print a value as JSON; characters that could control the terminal become JSON escapes."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     typer.echo("\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n")))
+
+
+def named_as_in_the_api(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields for JSON, with `slug` as `provider`."""
+    return {"provider" if name == "slug" else name: value for name, value in fields.items()}
+
+
+def _plain(value: Any) -> str:
+    return utc_text(value, "auto") if isinstance(value, datetime) else str(value)
 
 
 def _json_escaped(line: str) -> str:
@@ -105,8 +124,13 @@ def number(value: float | None) -> str | None:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """A time to the second."""
-    return moment.isoformat(timespec="seconds") if moment else None
+    """A time to the second, in ISO 8601 and UTC."""
+    return utc_text(moment, "seconds") if moment else None
+
+
+def utc_text(moment: datetime, timespec: Literal["auto", "seconds"]) -> str:
+    """A time in ISO 8601 and UTC, as the API writes it; `timespec` as `isoformat` takes it."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -132,7 +156,16 @@ def _value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    lead: int = 1,
+    wide: bool = False,
+) -> FittedTable:
     """A table of plain values.
 
     Args:
@@ -140,10 +173,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
         columns: Column heads.
         rows: Values in column order; None is drawn as a dash, a `Text` keeps its style, a list goes line by line.
         right: Columns to align to the right.
+        spare: Columns that a narrow window may lack, the first ones first.
+        lead: Columns that head a row where it is drawn as a block.
+        wide: Draw every column, however narrow the window.
     """
-    drawn = Table(title=_one_line(Text(title, style="bold")), title_justify="left")
+    drawn = FittedTable(_one_line(Text(title, style="bold")), spare=spare, lead=lead, wide=wide)
     for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        drawn.add_column(column, justify="right" if column in right else "left")
     for row in rows:
         drawn.add_row(*map(_cell, row))
     return drawn
@@ -183,24 +219,27 @@ def model_cells(model: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) -> Table:
+def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) -> FittedTable:
     """Models, one line each, with further columns of `provider_model`."""
     columns = ("model", "family", *MODEL_NUMBERS, "capabilities", *further)
     rows = (
         (model["model_id"], model["family"], *model_cells(model), *(model[name] for name in further))
         for model in models
     )
-    return table(title, columns, rows, right=MODEL_NUMBERS)
+    return table(title, columns, rows, right=MODEL_NUMBERS, spare=("family", "capabilities", *MODEL_NUMBERS))
 
 
-def outcome_table(title: str, summaries: Iterable[dict[str, Any]], *, samples: Collection[str]) -> Table:
-    """The result of syncing several providers, one line each.
+def outcome_parts(
+    title: str, summaries: Iterable[dict[str, Any]], *, samples: Collection[str]
+) -> Iterator[RenderableType]:
+    """The result of syncing several providers, one line each, and below it why some were not synced; for `draw`.
 
     Args:
         title: Its title.
         summaries: `SyncOutcome.summary()`, also as `provider_sync.last_result` keeps it.
         samples: Slugs of sample providers, which are marked.
     """
+    found = list(summaries)
     rows = (
         (
             marked(summary["provider"], sample=summary["provider"] in samples),
@@ -209,17 +248,21 @@ def outcome_table(title: str, summaries: Iterable[dict[str, Any]], *, samples: C
             summary["missing"] + summary["removed"],
             Text(summary["status"], style=STATUS_STYLES[summary["status"]]),
             f"{summary['seconds']:.2f}",
-            (summary["reason"] or "").removeprefix(f"{summary['provider']}: "),
         )
-        for summary in summaries
+        for summary in found
     )
-    return table(title, OUTCOME_COLUMNS, rows, right=(*OUTCOME_COLUMNS[1:7], "seconds"))
+    right = (*OUTCOME_COLUMNS[1:7], "seconds")
+    yield table(title, OUTCOME_COLUMNS, rows, right=right, spare=("seconds", "renamed", "unchanged", "gone"))
+    for summary in found:
+        if reason := summary["reason"]:
+            slug = summary["provider"]
+            yield Text(reason if slug in reason else f"{slug}: {reason}", style=STATUS_STYLES[summary["status"]])
 
 
 def outcome_line(outcome: sync.outcome.SyncOutcome) -> str:
     """One provider's result as one plain line."""
     if outcome.status != "synced":
-        return f"{outcome.status}: {outcome.reason}"
+        return f"{outcome.slug}: {outcome.status}"  # `outcome_parts` says why
     renamed = f"{outcome.renamed} renamed, " if outcome.renamed else ""
     return (
         f"{outcome.slug}: {outcome.models} models, {outcome.created} created, {renamed}{outcome.updated} updated, "

@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from provider_pipeline import catalog, listing, rules, samples, sync
-from provider_pipeline.cli.console import draw, emit_json, note, outcome_table, say, stdout
+from provider_pipeline.cli.console import draw, emit_json, note, outcome_parts, say, stdout
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.cli.tasks import task_document, task_table
 from provider_pipeline.cli.workbench import CHECKOUT, DEFINITIONS, Workbench, dagster_command, run_logged, workbench
@@ -135,8 +135,8 @@ def _not_run(slug: str) -> sync.outcome.SyncOutcome:
 def _draw(console: Console, result: _Result, listings: Path | None) -> None:
     samples = {summary["provider"] for summary in result.summaries}
     tasks = [task_table(result.tasks, samples=samples)] if result.tasks else []
-    outcomes = outcome_table("sync_all_providers_job", result.summaries, samples=samples)
-    draw(outcomes, *tasks, *_closing(result, listings), console=console)
+    outcomes = outcome_parts("sync_all_providers_job", result.summaries, samples=samples)
+    draw(*outcomes, *tasks, *_closing(result, listings), console=console)
 
 
 def _closing(result: _Result, listings: Path | None) -> Iterator[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.cli.console import change_texts, number, table
+from provider_pipeline.cli.console import change_texts, iso, number, table
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 
 _MAX_VALUE: Final = 200
@@ -48,7 +48,7 @@ def details(title: str, found: sync.model_details.ModelDetails) -> Iterator[Rend
                     each.field,
                     _value(each.override_value),
                     _value(each.listed_value),
-                    _moment(each.expires_at),
+                    iso(each.expires_at),
                     each.reason,
                 )
                 for each in found.overrides
@@ -56,8 +56,8 @@ def details(title: str, found: sync.model_details.ModelDetails) -> Iterator[Rend
         )
     yield table(
         "changes",
-        ("when (UTC)", "kind", "cause", "what"),
-        ((_moment(each.changed_at), each.kind, each.cause, change_texts(each.changed)) for each in found.changes),
+        ("when", "kind", "cause", "what"),
+        ((iso(each.changed_at), each.kind, each.cause, change_texts(each.changed)) for each in found.changes),
     )
 
 
@@ -71,7 +71,7 @@ def _facts(title: str, found: sync.model_details.ModelDetails) -> Table:
         value = number(held) if fact in LIMIT_COLUMNS else _value(held[key] if key else held)
         rows.append((fact.removeprefix("metadata_json."), value, source.source, ", ".join(source.read_from) or None))
     rows += [
-        (name, _moment(value) if isinstance(value, datetime) else str(value), None, None)
+        (name, iso(value) if isinstance(value, datetime) else str(value), None, None)
         for name in _LIFE
         if (value := found.model[name]) is not None
     ]
@@ -97,11 +97,11 @@ def _price_history(spans: list[catalog.prices.PriceSpan]) -> Table:
     rows = (
         (
             *(_part(each), rules.price_changes.amount_text(each.amount), _unit(each)),
-            *(_moment(each.valid_from), _moment(each.valid_to), each.cause),
+            *(iso(each.valid_from), iso(each.valid_to), each.cause),
         )
         for each in spans
     )
-    columns = ("component", "amount", "unit", "from (UTC)", "until", "cause")
+    columns = ("component", "amount", "unit", "from", "until", "cause")
     return _money_table("price history", columns, rows)
 
 
@@ -117,10 +117,6 @@ def _part(price: catalog.prices.ModelPrice | catalog.prices.PriceSpan) -> str:
 
 def _unit(price: catalog.prices.ModelPrice | catalog.prices.PriceSpan) -> str:
     return f"{price.currency} / {_UNITS.get(price.unit, price.unit)}"
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _value(value: Any) -> str | None:

@@ -2,83 +2,150 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
 
-from provider_pipeline import catalog, sync
-from provider_pipeline.cli.console import (
-    MODEL_NUMBERS,
-    draw,
-    emit_json,
-    marked,
-    model_cells,
-    note,
-    table,
-)
+from provider_pipeline import catalog, rules, sync
+from provider_pipeline.cli.console import draw, emit_json, iso, marked, named_as_in_the_api, note, number, table
 from provider_pipeline.cli.model_details import details
 from provider_pipeline.cli.offers import compare_models
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
+    ColumnsOption,
     JsonOption,
     OptionalSlugArgument,
     SlugArgument,
+    WideOption,
+    chosen_columns,
+    component_amount,
     optional_moment,
 )
-from provider_pipeline.rules.model_columns import without_second_names
+from provider_pipeline.rules.model_columns import HEADINGS, SHOWN_COLUMNS, without_second_names
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
 
 _STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
-_ENDS = ("retires on", "successor")
-_COLUMNS = ("provider", "model", "status", "family", *MODEL_NUMBERS, "capabilities", *_ENDS, "set by people")
+_ENDS = ("retires_on", "successor_model_id")
+_COLUMNS = (
+    *("provider", "model_id", "status", "family", *HEADINGS),
+    *("capabilities", *_ENDS, "overridden_fields"),
+)
+_HEADINGS = {
+    "model_id": "model",
+    **HEADINGS,
+    "successor_model_id": "successor",
+    "overridden_fields": "set by people",
+}
+# What a narrow window can do without, the least important first.
+_SPARE = ("overridden_fields", "family", "max_output_tokens", "capabilities", "status", "output_price", "input_price")
 
 ModelStatus = Literal["active", "missing", "removed"]
+# As the catalogue knows them; spelt out here because `--help` must not load it.
+Order = Literal[
+    "model_id",
+    "-model_id",
+    "context_length",
+    "-context_length",
+    "input_price",
+    "-input_price",
+    "output_price",
+    "-output_price",
+    "first_seen_at",
+    "-first_seen_at",
+]
 
 
 @app.command("list")
 def list_models(
     slug: OptionalSlugArgument = None,
-    as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
+    search: Annotated[str | None, typer.Option(help="A part of the id or of the name, in any case.")] = None,
+    capability: Annotated[
+        list[str] | None, typer.Option(help="Only models that have this capability; if repeated, all of them.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="Only models of this family.")] = None,
+    modality: Annotated[str | None, typer.Option(help="Only models that take or give this, such as image.")] = None,
+    min_context: Annotated[int | None, typer.Option(min=0, help="Smallest context window, in tokens.")] = None,
+    max_input_price: Annotated[float | None, typer.Option(min=0, help="USD per million tokens.")] = None,
+    max_output_price: Annotated[float | None, typer.Option(min=0, help="USD per million tokens.")] = None,
+    priced: Annotated[
+        list[str] | None, typer.Option(help="Only models with a price of this component, such as cache_read.")
+    ] = None,
+    max_price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COMPONENT:AMOUNT", help="In USD per the component's usual unit, such as image:0.05."),
+    ] = None,
     status: Annotated[ModelStatus | None, typer.Option(help="Only models of this status.")] = None,
-    capability: Annotated[str | None, typer.Option(help="Only models that have this capability.")] = None,
     ends_within: Annotated[
         str | None, typer.Option(help="Only models whose end is known and near: a span such as 60d, or the last day.")
     ] = None,
+    as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
+    sort: Annotated[Order, typer.Option(help="By this column; - puts the largest first.")] = "model_id",
+    limit: Annotated[int | None, typer.Option(min=1, help="How many at most; default: all.")] = None,
+    columns: ColumnsOption = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the models of one provider or of all, as they are or as they were."""
     moment = optional_moment(as_of)
     last = optional_moment(ends_within, direction="ahead")
-    retires_before = None if last is None else last.date() + timedelta(days=1)
+    chosen = chosen_columns(columns, ("provider", *SHOWN_COLUMNS))
     with catalog.database.open_catalog() as database, database.session() as session:
-        if slug is not None:
-            catalog.providers.get(session, slug)
-        found = catalog.history.list_models(
-            session, slug=slug, as_of=moment, status=status, capability=capability, retires_before=retires_before
+        query = catalog.model_search.ModelQuery(
+            provider=None if slug is None else catalog.providers.get(session, slug),
+            as_of=moment,
+            text=search,
+            status=status,
+            capabilities=tuple(capability or ()),
+            family=family,
+            modality=modality,
+            min_context=min_context,
+            max_input_price=max_input_price,
+            max_output_price=max_output_price,
+            priced=tuple(priced or ()),
+            max_prices=tuple(component_amount(each) for each in max_price or ()),
+            retires_before=None if last is None else last.date() + timedelta(days=1),
+            order=next(each for each in catalog.model_search.ORDERS if each == sort.removeprefix("-")),
+            descending=sort.startswith("-"),
         )
+        page = catalog.model_search.search(session, query, limit=limit)
         samples = catalog.providers.sample_slugs(session)
-    found = [{**model, "sample": model["slug"] in samples} for model in found]
+    found = [{**model, "sample": model["provider"] in samples} for model in page.models]
     if as_json:
         emit_json(found)
         return
     if not found:
-        note("no such model")
+        note("no model matches")
         return
     title = "all providers" if slug is None else marked(slug, sample=slug in samples)
-    title += f": {len(found)} model(s)"
+    title += f": {len(found)} {'model' if len(found) == 1 else 'models'}"
     if moment is not None:
-        title += f" as of {moment.isoformat(sep=' ', timespec='seconds')}"
-    # A column that is empty, or has the same value in every row, only takes width from the others.
+        title += f" as of {iso(moment)}"
     left_out = {"provider"} if slug is not None else set()
-    if ends_within is None:
-        left_out.update(_ENDS)
-    cells = dict(zip(_COLUMNS, zip(*map(_model_cells, found), strict=True), strict=True))
-    shown = {name: column for name, column in cells.items() if name not in left_out and any(column)}
-    draw(table(title, list(shown), zip(*shown.values(), strict=True), right=MODEL_NUMBERS))
+    left_out.update(() if ends_within is not None else _ENDS)
+    names = chosen or [name for name in _COLUMNS if name not in left_out]
+    cells = {name: [_cell(name, model) for model in found] for name in names}
+    # A column that is empty only takes width from the others, unless it was asked for.
+    shown = {name: column for name, column in cells.items() if chosen or any(column)}
+    draw(
+        table(
+            title,
+            [_heading(name) for name in shown],
+            zip(*shown.values(), strict=True),
+            right=tuple(HEADINGS.values()),
+            spare=() if chosen else [_heading(name) for name in _SPARE],
+            lead=1 if slug is not None or chosen else 2,
+            wide=wide,
+        )
+    )
+    if page.last is not None:
+        note(f"the first {limit}; there are more, see --limit")
 
 
 @app.command("show")
@@ -92,7 +159,11 @@ def show_model(
         provider = catalog.providers.get(session, slug)
         found = sync.model_details.model_details(session, provider, model)
     if as_json:
-        emit_json(asdict(found) | {"sample": provider.is_sample})
+        document = asdict(found)
+        document["model"] |= {"provider": slug, "sample": provider.is_sample}
+        for part in ("overrides", "changes"):
+            document[part] = [named_as_in_the_api(each) for each in document[part]]
+        emit_json(document)
         return
     draw(*details(f"{marked(slug, sample=provider.is_sample)}: {model}", found))
 
@@ -100,19 +171,46 @@ def show_model(
 app.command("compare")(compare_models)
 
 
-def _model_cells(model: dict[str, Any]) -> tuple[Any, ...]:
-    status = f"{model['status']}, now {model['renamed_to']}" if model["renamed_to"] else model["status"]
-    return (
-        marked(model["slug"], sample=model["sample"]),
-        model["model_id"],
-        Text(status, style=_STYLES[model["status"]]),
-        model["family"],
-        *model_cells(model),
-        model["retires_on"],
-        model["successor_model_id"] if model["successor_is_listed"] in (None, True) else _unverified(model),
-        " ".join(without_second_names(model["overridden_fields"])),
-    )
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name.replace("_", " "))
 
 
-def _unverified(model: dict[str, Any]) -> Text:
-    return Text(f"{model['successor_model_id']} (not listed here)", style="dim")
+def _cell(name: str, model: Mapping[str, Any]) -> Any:
+    value = model[name]
+    if name in _CELLS:
+        return _CELLS[name](model)
+    if isinstance(value, list):
+        return " ".join(value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return iso(value) if isinstance(value, datetime) else value
+
+
+def _number(name: str, model: Mapping[str, Any]) -> str | None:
+    return number(model[name])
+
+
+def _status(model: Mapping[str, Any]) -> Text:
+    status, new_id = model["status"], model["renamed_to"]
+    return Text(f"{status}, now {new_id}" if new_id else status, style=_STYLES[status])
+
+
+def _successor(model: Mapping[str, Any]) -> Any:
+    successor = model["successor_model_id"]
+    return Text(f"{successor} (not listed here)", style="dim") if model["successor_is_listed"] is False else successor
+
+
+def _prices(model: Mapping[str, Any]) -> list[str]:
+    parts = rules.price_changes.price_parts(model["prices"])
+    return [f"{name} {rules.price_changes.price_text(price)}" for (name, above), price in parts.items() if not above]
+
+
+_CELLS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    **{name: partial(_number, name) for name in HEADINGS},
+    "provider": lambda model: marked(model["provider"], sample=model["sample"]),
+    "status": _status,
+    "prices": _prices,
+    "capabilities": lambda model: " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
+    "successor_model_id": _successor,
+    "overridden_fields": lambda model: " ".join(without_second_names(model["overridden_fields"])),
+}

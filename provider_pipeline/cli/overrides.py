@@ -14,13 +14,14 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, overrides, rules
-from provider_pipeline.cli.console import draw, emit_json, note, say, table
+from provider_pipeline.cli.console import draw, emit_json, iso, named_as_in_the_api, note, say, table
 from provider_pipeline.cli.parameters import (
     TIME_HELP,
     ByOption,
     JsonOption,
     OptionalSlugArgument,
     ReasonOption,
+    WideOption,
     optional_moment,
     read_json,
 )
@@ -47,6 +48,9 @@ def set_override(
     value: Annotated[str, typer.Argument(help="Its value, as JSON or plain text; null means unknown.")],
     reason: ReasonOption,
     until: Annotated[str | None, typer.Option(help=f"When the listing counts again: {TIME_HELP}.")] = None,
+    unlisted: Annotated[
+        bool, typer.Option("--unlisted", help="Allow a model that the provider has not listed so far.")
+    ] = False,
     by: ByOption = None,
 ) -> None:
     """Set a field of a model, whatever the provider lists; the next sync writes it."""
@@ -55,6 +59,8 @@ def set_override(
         raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
     with catalog.database.open_catalog() as database, database.session() as session:
         provider = catalog.providers.get(session, slug)
+        if not unlisted:
+            catalog.known_values.require_model(session, model, slug)
         catalog.model_overrides.put(
             session, provider.id, model, field, _value(value), reason=reason, created_by_id=by, expires_at=end
         )
@@ -68,6 +74,7 @@ def list_overrides(
     caught_up: Annotated[
         bool, typer.Option("--caught-up", help="Only those whose value the provider now lists itself; they can go.")
     ] = False,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the overrides, who set them and why, beside what the provider lists."""
@@ -80,10 +87,10 @@ def list_overrides(
             else catalog.model_overrides.list_overrides(session, slug=slug)
         )
     if as_json:
-        emit_json([asdict(each) for each in found])
+        emit_json([named_as_in_the_api(asdict(each)) for each in found])
         return
     if not found:
-        note("no such override")
+        note("no override matches")
         return
     now = datetime.now(UTC)
     columns = ("provider", "model", "field", "value", "listed", "from", "until", "source", "reason", "by")
@@ -91,7 +98,9 @@ def list_overrides(
     unsaid = {"source": rules.override_set.PERSON}
     # A column that says nothing in any row only takes width from the others.
     shown = [at for at, name in enumerate(columns) if any(row[at] not in (None, unsaid.get(name)) for row in rows)]
-    draw(table("overrides", [columns[at] for at in shown], ([row[at] for at in shown] for row in rows)))
+    cells = ([row[at] for at in shown] for row in rows)
+    spare = ("by", "source", "from", "until", "listed")
+    draw(table("overrides", [columns[at] for at in shown], cells, spare=spare, lead=2, wide=wide))
 
 
 @app.command()
@@ -126,7 +135,8 @@ def apply_files(
         changes = catalog.override_sets.apply_set(session, files.name, stated, prune=prune, created_by_id=by)
         if not dry_run:
             session.commit()
-    _print_changes(files.name, changes, len(stated), dry_run=dry_run, as_json=as_json)
+        unlisted = catalog.override_sets.unlisted(session, stated)
+    _print_changes(files.name, changes, len(stated), dry_run=dry_run, as_json=as_json, unlisted=unlisted)
 
 
 @app.command("import")
@@ -161,12 +171,20 @@ def _print_changes(
     dry_run: bool,
     as_json: bool,
     skipped: Mapping[str, int] | None = None,
+    unlisted: Sequence[tuple[str, str]] | None = None,
 ) -> None:
     counts: Counter[str] = Counter(each.action for each in changes)
     totals = {action: counts[action] for action in _STYLES}
     totals["unchanged"] = stated - totals["set"] - totals["changed"]
     if as_json:
-        document = {"set": name, "applied": not dry_run, **totals, "changes": [asdict(each) for each in changes]}
+        document = {
+            "set": name,
+            "applied": not dry_run,
+            **totals,
+            "changes": [named_as_in_the_api(asdict(each)) for each in changes],
+        }
+        if unlisted is not None:
+            document["unlisted"] = [{"provider": slug, "model_id": model_id} for slug, model_id in unlisted]
         emit_json(document if skipped is None else {**document, "skipped": dict(skipped)})
         return
     if changes:
@@ -175,6 +193,8 @@ def _print_changes(
     if skipped:
         draw(table("left out", ("why", "values"), list(skipped.items()), right=("values",)))
     say(f"{name}: {', '.join(f'{count} {action}' for action, count in totals.items())}")
+    for slug, model_id in (unlisted or ())[:_SHOWN]:
+        note(f"{slug} has not listed {model_id} so far: check the id, or wait until it does")
     if dry_run and changes:
         note("nothing was done; without --dry-run it is")
     elif changes:
@@ -195,7 +215,7 @@ def _short(value: Any) -> str:
         tiers = "".join(f", above {tier['above']:,}: {tier['amount']:g}" for tier in value.get("tiers", ()))
         per = "" if value["unit"] == "million_tokens" else f" per {value['unit']}"
         return f"{value['amount']:g} {value['currency']}{per}{tiers}"
-    return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else "unknown" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _value(text: str) -> Any:
@@ -211,18 +231,13 @@ def _override_cells(override: catalog.model_overrides.Override, now: datetime) -
     elif override.listed_value == override.override_value:
         listed = Text("the same", style="green")
     else:
-        listed = Text(json.dumps(override.listed_value, ensure_ascii=False))
+        listed = Text(_short(override.listed_value))
     until = None
     if override.expires_at is not None:
-        until = Text(_minute(override.expires_at), style="red" if override.expires_at <= now else "")
-    since = None if override.valid_from is None else _minute(override.valid_from)
+        until = Text(iso(override.expires_at) or "", style="red" if override.expires_at <= now else "")
+    since = iso(override.valid_from)
     source = f"{override.source} (fills gaps)" if override.fills_gaps else override.source
-    value = json.dumps(override.override_value, ensure_ascii=False)
     return (
-        *(override.slug, override.model_id, override.field, value),
+        *(override.slug, override.model_id, override.field, _short(override.override_value)),
         *(listed, since, until, source, override.reason, override.created_by_id),
     )
-
-
-def _minute(moment: datetime) -> str:
-    return moment.isoformat(sep=" ", timespec="minutes")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from provider_pipeline import catalog, presets
+from provider_pipeline import catalog, presets, rules
 from provider_pipeline.cli.console import note
 from provider_pipeline.errors import ListingUnreadableError, ProviderPipelineError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SPAN: Final = re.compile(r"(\d{1,6})([mhdw])")
-TIME_HELP: Final = "a time such as 2026-11-23 or 2026-11-23T12:00Z (UTC unless it names a zone), or a span: 36h, 2d"
+TIME_HELP: Final = rules.moments.DESCRIPTION
 
 
 def complete_slug(incomplete: str) -> list[str]:
@@ -49,6 +47,10 @@ OptionalSlugArgument = Annotated[
 EveryOption = Annotated[bool, typer.Option("--all", help="Every enabled provider.")]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Providers at the same time.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Show these columns, by their names in --json: a,b,c.")
+]
+WideOption = Annotated[bool, typer.Option("--wide", help="Show every column, however narrow the window.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 ByOption = Annotated[int | None, typer.Option("--by", help="Who decides, as a number you assign; it is recorded.")]
 
@@ -61,6 +63,24 @@ def wanted_slugs(session: Session, slugs: list[str] | None, *, every: bool) -> l
     if not found:
         note("no provider is enabled; add one with: provider-pipeline providers add")
     return found
+
+
+def chosen_columns(text: str | None, known: Sequence[str]) -> list[str]:
+    """The columns that --columns names; empty if it is left out."""
+    names = [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"no column {name!r}; there are {', '.join(known)}", param_hint="--columns")
+    return list(dict.fromkeys(names))
+
+
+def component_amount(text: str) -> tuple[str, float]:
+    """A price component and the largest amount, from COMPONENT:AMOUNT."""
+    component, _, amount = text.partition(":")
+    try:
+        return component, float(amount)
+    except ValueError:
+        raise typer.BadParameter(f"expected --max-price COMPONENT:AMOUNT, got {text!r}") from None
 
 
 def read_json(path: Path) -> Any:
@@ -78,31 +98,9 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def parse_moment(text: str, *, now: datetime, direction: Literal["ago", "ahead"] = "ago") -> datetime:
-    """The moment that a text names.
-
-    Args:
-        text: ISO 8601, in UTC unless it names a zone; or a number and one of m, h, d and w.
-        now: Where a span starts.
-        direction: Whether a span leads into the past or the future.
-
-    Raises:
-        typer.BadParameter: It is neither.
-
-    Example:
-        >>> parse_moment("36h", now=datetime(2026, 11, 23, tzinfo=UTC)).isoformat()
-        '2026-11-21T12:00:00+00:00'
-    """
-    try:
-        if span := _SPAN.fullmatch(text.strip()):
-            distance = timedelta(**{_UNITS[span[2]]: int(span[1])})
-            return now - distance if direction == "ago" else now + distance
-        moment = datetime.fromisoformat(text.strip())
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not {TIME_HELP}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def optional_moment(text: str | None, *, direction: Literal["ago", "ahead"] = "ago") -> datetime | None:
     """The moment that an option names, counted from now; None if it is left out."""
-    return None if text is None else parse_moment(text, now=datetime.now(UTC), direction=direction)
+    try:
+        return None if text is None else rules.moments.parse_moment(text, now=datetime.now(UTC), direction=direction)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

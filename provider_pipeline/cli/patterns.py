@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from provider_pipeline import catalog, sync
-from provider_pipeline.cli.console import draw, emit_json, say, table
+from provider_pipeline.cli.console import draw, emit_json, iso, say, table
 from provider_pipeline.cli.parameters import ByOption, JsonOption, ReasonOption
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def list_sets(as_json: JsonOption = False) -> None:
         _note_shipped(session)
         stored = catalog.pattern_sets.list_pattern_sets(session)
     if as_json:
-        emit_json([_document(each) for each in stored])
+        emit_json([asdict(each) for each in stored])
         return
     rows = (
         (
-            *(_short(each.digest), each.status, each.package_version, f"{each.created_at:%Y-%m-%d %H:%M}"),
-            None if each.activated_at is None else f"{each.activated_at:%Y-%m-%d %H:%M}",
+            *(_short(each.digest), each.status, each.package_version, iso(each.created_at)),
+            iso(each.activated_at),
             None if each.report is None else _summary(each.report),
         )
         for each in stored
@@ -120,11 +120,6 @@ def _changes(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _summary(report: Mapping[str, Any]) -> str:
     totals = report["totals"]
     return f"{totals['changed']} of {totals['models']} models of {totals['providers']} providers change"
-
-
-def _document(stored: catalog.pattern_sets.StoredPatternSet) -> dict[str, Any]:
-    times = ("created_at", "activated_at")
-    return asdict(stored) | {name: (at := getattr(stored, name)) and at.isoformat() for name in times}
 
 
 def _short(digest: str) -> str:

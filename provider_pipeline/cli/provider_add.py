@@ -25,7 +25,7 @@ from provider_pipeline.cli.provider_input import (
     is_interactive,
     threshold_of,
 )
-from provider_pipeline.errors import ConfigurationError, ModelSyncerError, RuleValidationError
+from provider_pipeline.errors import ModelSyncerError, RuleValidationError, UnknownValueError
 
 _WITHOUT_URL = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
 
@@ -235,9 +235,9 @@ def _wanted(
 def _preset(name: str) -> presets.model.ProviderFile:
     try:
         return presets.library.find_preset(name)
-    except ConfigurationError as error:
+    except UnknownValueError as error:
         hint = f"{error.hint}; your own provider needs --base-url or --file"
-        raise ConfigurationError(error.message, hint=hint) from error
+        raise UnknownValueError(error.message, hint=hint) from error
 
 
 def _by_keys() -> list[presets.registration.RequestedProvider]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from provider_pipeline import catalog, listing, presets, sync
-from provider_pipeline.cli.console import draw, emit_json, fail, note, say, table
+from provider_pipeline.cli.console import EXIT_PENDING, draw, emit_json, fail, note, say, table
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.cli.provider_input import NewHostsOption, is_interactive
 from provider_pipeline.errors import ConfigurationError
@@ -36,7 +36,7 @@ def apply(
 
     All of the plan is done, or nothing; doing it again changes nothing. A provider without a rule gets one from its
     first page, which is fetched; if that fails, nothing is done. Without --yes, and without a terminal to ask at, the
-    plan is only shown, with exit code 2 if something is to be done. The same happens, even with --yes, if a key would
+    plan is only shown, with exit code 3 if something is to be done. The same happens, even with --yes, if a key would
     go to another host than before, unless --new-host names that host.
     """
     wanted = [
@@ -63,7 +63,7 @@ def apply(
     if not done:
         hosts = "".join(f" --new-host {host}" for host in sorted({each.host for _, each in plan.new_hosts}))
         note(f"nothing was done; to do it without being asked, give --yes{hosts}")
-        raise typer.Exit(2)
+        raise typer.Exit(EXIT_PENDING)
 
 
 def _confirmed_hosts(plan: presets.registration.Plan, named: list[str], *, yes: bool) -> list[str] | None:

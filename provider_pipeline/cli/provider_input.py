@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import presets
-from provider_pipeline.cli.console import draw, note, stderr, table
+from provider_pipeline.cli.console import draw, emit_json, note, stderr, table
+from provider_pipeline.cli.parameters import JsonOption
+from provider_pipeline.cli.tables import FittedTable
 
 KeyEnvOption = Annotated[
     str | None, typer.Option(help="Environment variable that holds its key. The key itself is never stored.")
@@ -116,11 +118,43 @@ def choose_preset() -> presets.model.ProviderFile:
 
 
 def matching_presets(text: str) -> list[presets.model.ProviderFile]:
-    """The preset with exactly that slug, or all with the text in their slug or name."""
+    """The preset with exactly that slug, or all with the text in their slug, name or kind of API."""
     known = presets.library.presets()
     if text in known:
         return [known[text]]
-    return [preset for preset in known.values() if text in f"{preset.slug} {preset.name}".lower()]
+    return [
+        preset
+        for preset in known.values()
+        if text in f"{preset.slug} {preset.name} {preset.kind} {preset.kind.replace('_', ' ')}".lower()
+    ]
+
+
+def list_presets(
+    search: Annotated[str, typer.Argument(help="A part of the slug, the name or the kind of API.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the providers that ship with the package: what their keys are called, and what else they need."""
+    found = matching_presets(search.strip().lower())
+    if as_json:
+        emit_json(
+            [
+                {
+                    "slug": preset.slug,
+                    "name": preset.name,
+                    "kind": preset.kind,
+                    "base_url": preset.base_url,
+                    "key_variable": preset.auth.get("env"),
+                    "works_without_key": preset.works_without_key,
+                    "variables": {name: each.description for name, each in preset.variables.items()},
+                }
+                for preset in found
+            ]
+        )
+    elif found:
+        draw(_presets_table(found))
+        note("to add one: provider-pipeline providers add PRESET")
+    else:
+        note(f"no preset has {search!r} in its name; for another provider: provider-pipeline providers detect URL")
 
 
 def ask_values(preset: presets.model.ProviderFile, environ: Mapping[str, str]) -> dict[str, str]:
@@ -135,8 +169,16 @@ def ask_values(preset: presets.model.ProviderFile, environ: Mapping[str, str]) -
 
 
 def _print(found: Sequence[presets.model.ProviderFile]) -> None:
+    draw(_presets_table(found), console=stderr())
+
+
+def _presets_table(found: Sequence[presets.model.ProviderFile]) -> FittedTable:
     rows = (
-        (number, preset.slug, preset.name, preset.kind.replace("_", " "), preset.auth.get("env"))
+        (
+            *(number, preset.slug, preset.name, preset.kind.replace("_", " ")),
+            *(preset.auth.get("env"), ", ".join(preset.variables) or None),
+        )
         for number, preset in enumerate(found, start=1)
     )
-    draw(table("presets", ("", "preset", "name", "kind", "key"), rows, right=("",)), console=stderr())
+    columns = ("", "preset", "name", "kind", "key", "needs")
+    return table("presets", columns, rows, right=("",), spare=("needs", "kind", "name"), lead=2)

@@ -10,8 +10,18 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
-from provider_pipeline.cli import provider_add, provider_apply, provider_detect
-from provider_pipeline.cli.console import draw, emit_json, fail, iso, marked, models_table, say, table
+from provider_pipeline.cli import provider_add, provider_apply, provider_detect, provider_input
+from provider_pipeline.cli.console import (
+    draw,
+    emit_json,
+    fail,
+    iso,
+    marked,
+    models_table,
+    named_as_in_the_api,
+    say,
+    table,
+)
 from provider_pipeline.cli.parameters import (
     EveryOption,
     JsonOption,
@@ -26,9 +36,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 app = typer.Typer(help="The providers.", no_args_is_help=True)
+app.command("presets")(provider_input.list_presets)
 app.command()(provider_add.add)
-app.command()(provider_apply.apply)
 app.command()(provider_detect.detect)
+app.command()(provider_apply.apply)
 
 _STAGES = {
     "settings": "settings",
@@ -89,7 +100,7 @@ def check(
 ) -> None:
     """Fetch providers' whole listings, and show which stages succeed; nothing is written.
 
-    Exit code 0: all are well; 1: a stage failed; 2: usage.
+    Exit code 1: a stage failed.
     """
     if bool(slugs) is every:
         raise typer.BadParameter("name the providers to check, or give --all (and not both)")
@@ -134,7 +145,7 @@ def acceptances(slug: OptionalSlugArgument = None, as_json: JsonOption = False) 
             catalog.providers.get(session, slug)
         found = catalog.acceptances.find(session, slug=slug)
     if as_json:
-        emit_json([asdict(each) | {"created_at": iso(each.created_at), "used_at": iso(each.used_at)} for each in found])
+        emit_json([named_as_in_the_api(asdict(each)) for each in found])
         return
     columns = ("when", "provider", "guards", "reason", "author", "by", "raw response")
     rows = (

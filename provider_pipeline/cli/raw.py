@@ -12,7 +12,18 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
-from provider_pipeline.cli.console import change_lines, draw, emit_json, iso, note, print_verdict, say, say_lines, table
+from provider_pipeline.cli.console import (
+    change_lines,
+    draw,
+    emit_json,
+    iso,
+    named_as_in_the_api,
+    note,
+    print_verdict,
+    say,
+    say_lines,
+    table,
+)
 from provider_pipeline.cli.parameters import JsonOption, OptionalSlugArgument, SlugArgument
 from provider_pipeline.errors import CatalogError, ListingUnreadableError
 
@@ -120,7 +131,7 @@ def replay(
     with catalog.database.open_catalog() as database, database.session() as session:
         replayed = sync.replay.replay_response(session, raw_response_id, version=version)
     if as_json:
-        emit_json(replayed.to_json())
+        emit_json(named_as_in_the_api(replayed.to_json()))
     else:
         _print_replay(replayed)
     raise typer.Exit(0 if replayed.valid else 1)

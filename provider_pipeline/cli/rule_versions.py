@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.cli.console import draw, emit_json, say, say_lines, table
+from provider_pipeline.cli.console import draw, emit_json, iso, say, say_lines, table
 from provider_pipeline.cli.parameters import (
     ByOption,
     JsonOption,
@@ -43,7 +43,7 @@ def versions(slug: SlugArgument, as_json: JsonOption = False) -> None:
     rows = (
         (
             *(each.version, each.status, each.author, each.created_by_id, each.parent_version),
-            f"{each.created_at:%Y-%m-%d %H:%M}",
+            iso(each.created_at),
             history[each.version][-1].reason if history[each.version] else None,
         )
         for each in found
@@ -188,18 +188,18 @@ def stop(trial_id: int, reason: ReasonOption, as_json: JsonOption = False) -> No
 
 def _version_document(version: catalog.rule_versions.StoredRuleVersion) -> dict[str, Any]:
     names = ("version", "status", "author", "created_by_id", "parent_version", "origin", "digest", "sample_id")
-    return {name: getattr(version, name) for name in names} | {"created_at": version.created_at.isoformat()}
+    return {name: getattr(version, name) for name in names} | {"created_at": version.created_at}
 
 
 def _event(event: catalog.rule_versions.RuleEvent) -> dict[str, Any]:
     names = ("status", "reason", "scores", "task_id", "created_by_id")
-    return {name: getattr(event, name) for name in names} | {"created_at": event.created_at.isoformat()}
+    return {name: getattr(event, name) for name in names} | {"created_at": event.created_at}
 
 
 def _until(trial: catalog.trials.RuleTrial) -> str:
     ends = [
         f"{trial.until_syncs} syncs" if trial.until_syncs is not None else "",
-        f"{trial.until_at:%Y-%m-%d %H:%M}" if trial.until_at is not None else "",
+        iso(trial.until_at) or "",
     ]
     return " or ".join(end for end in ends if end)
 
@@ -219,7 +219,7 @@ def _trial_document(report: sync.repair.trials.TrialReport) -> dict[str, Any]:
     return {
         "provider": trial.slug,
         **{name: getattr(trial, name) for name in names},
-        "until_at": trial.until_at and trial.until_at.isoformat(),
+        "until_at": trial.until_at,
         "passed": report.passed,
         "gates": [gate.to_json() for gate in report.gates],
         "shadows": [shadow.to_json() for shadow in report.shadows],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _RULE_PARTS = ("endpoint", "selector", "fields", "units", "pagination", "detail", "pattern_set")
 _LINE = 54
 """Characters of a part that fit into a line of a terminal of 80."""
+_SHORT_DIGEST = 12
 _DEFAULT_PATH = "/v1/models"
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
@@ -167,13 +168,22 @@ def show(
         stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
     config, capabilities = stored.model_list_config, stored.endpoints_config
     if as_json:
-        emit_json({"version": stored.version, "model_list_config": config, "endpoints_config": capabilities})
+        emit_json(
+            {
+                "provider": slug,
+                "version": stored.version,
+                "digest": stored.digest,
+                "model_list_config": config,
+                "endpoints_config": capabilities,
+            }
+        )
         return
     parts = config if full else {name: config[name] for name in _RULE_PARTS if config.get(name)}
     lines = {name: _compact(value) for name, value in parts.items()}
     lines |= {name: _patterns_line(each["patterns"]) for name, each in capabilities.items()}
     rows = ((name, text if full else _shortened(text)) for name, text in lines.items())
-    draw(table(f"{slug}: rule version {stored.version}", ("part", "rule"), rows))
+    title = f"{slug}: rule version {stored.version}, digest {stored.digest[:_SHORT_DIGEST]}"
+    draw(table(title, ("part", "rule"), rows))
     if not full and any(len(text) > _LINE for text in lines.values()):
         note(f"longer lines are cut; the whole rule: provider-pipeline rules show {slug} --full")
 

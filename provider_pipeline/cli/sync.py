@@ -17,7 +17,7 @@ from provider_pipeline.cli.console import (
     emit_json,
     fail,
     outcome_line,
-    outcome_table,
+    outcome_parts,
     say,
     stderr,
 )
@@ -46,7 +46,7 @@ def sync_providers(
     workers: WorkersOption = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Sync providers. Exit code 0: all synced; 1: something was blocked or failed; 2: usage."""
+    """Sync providers. Exit code 1: something was blocked or failed."""
     accepted = sync.outcome.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
     if accepted is not None and every:
         raise typer.BadParameter("--accept is for one listing that you have looked at: name its provider")
@@ -77,7 +77,7 @@ def sync_providers(
         )
     else:
         summaries = (outcome.summary() for outcome in outcomes)
-        draw(outcome_table("dry run" if dry_run else "sync", summaries, samples=samples))
+        draw(*outcome_parts("dry run" if dry_run else "sync", summaries, samples=samples))
         if dry_run:
             _print_changes(outcomes)
     raise typer.Exit(0 if all(outcome.status == "synced" for outcome in outcomes) else 1)

@@ -187,12 +187,11 @@ def reject(task_id: int, reason: ReasonOption, by: ByOption = None, as_json: Jso
 def task_document(task: catalog.tasks.Task) -> dict[str, Any]:
     """A task as plain JSON."""
     names = ("id", "type", "status", "attempts", "claimed_by", "proposed_version", "created_by_id")
-    times = {name: getattr(task, name) for name in _TIMES}
     return {
         "provider": task.slug,
         **{name: getattr(task, name) for name in names},
-        **{name: time and time.isoformat() for name, time in times.items()},
-        **{name: getattr(task, name) for name in ("config", "result", "report")},
+        **{name: getattr(task, name) for name in _TIMES},
+        **{name: getattr(task, name) for name in ("raw_response_id", "config", "result", "report")},
     }
 
 

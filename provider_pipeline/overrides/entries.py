@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog.override_sets import StatedOverride
-from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownProviderError
+from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownProviderError, UnknownValueError
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS
 from provider_pipeline.rules.override_set import Match, as_re2, check_pattern
@@ -149,7 +149,8 @@ def stated_overrides(session: Session, entries: Iterable[PlacedEntry]) -> list[S
                 known = ", ".join(sorted(providers)) or "none"
                 raise UnknownProviderError(f"no provider {entry.provider!r}", hint=f"registered: {known}")
             stated = entry.stated(providers[entry.provider])
-        except (InvalidRuleError, UnknownProviderError) as error:
+            catalog.known_values.require_overridable(session, stated.field, stated.value)
+        except (InvalidRuleError, UnknownProviderError, UnknownValueError) as error:
             problems.append((f"{place}: {error.message}", error.hint))
             continue
         key = (stated.provider_id, stated.match, stated.model_id, stated.field, stated.valid_from)

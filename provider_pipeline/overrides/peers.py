@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from provider_pipeline.errors import ConfigurationError, InvalidRuleError
+from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownValueError
 from provider_pipeline.overrides.entries import OverrideEntry, PlacedEntry
 from provider_pipeline.rules.knowledge import read_table
 
@@ -187,7 +187,7 @@ def _entries(
                 provider=slug, field=f"prices.{component}", fills_gaps=True, **target, **price, **more
             )
             entry.stated(0)
-        except (ValidationError, InvalidRuleError):
+        except (ValidationError, InvalidRuleError, UnknownValueError):
             skipped[NOT_A_PRICE] += 1
             continue
         yield entry

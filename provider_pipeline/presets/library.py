@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.yaml_documents import read_yaml
 
@@ -19,6 +19,8 @@ MAX_BYTES: Final = 256 * 1024
 
 _DATA: Final = resources.files(__package__) / "data"
 _SAMPLES: Final = resources.files(__package__) / "samples"
+_MIN_PART: Final = 3
+"""Shortest text that is looked for inside names: fewer letters are in names that have nothing to do with them."""
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -46,7 +48,7 @@ def find_preset(name: str) -> ProviderFile:
     """The shipped provider with that slug or display name.
 
     Raises:
-        ConfigurationError: There is none; the hint names similar ones.
+        UnknownValueError: There is none; the hint names similar ones.
     """
     known = presets()
     wanted = name.strip().lower()
@@ -55,12 +57,14 @@ def find_preset(name: str) -> ProviderFile:
     titles = {preset.name.lower(): preset for preset in known.values()}
     if wanted in titles:
         return titles[wanted]
-    close = [preset.slug for title, preset in titles.items() if wanted and wanted in f"{preset.slug} {title}"]
+    close = [
+        preset.slug
+        for title, preset in titles.items()
+        if len(wanted) >= _MIN_PART and wanted in f"{preset.slug} {title}"
+    ]
     close += [slug for slug in difflib.get_close_matches(wanted, known, n=3) if slug not in close]
-    raise ConfigurationError(
-        f"no preset {name!r}",
-        hint=f"did you mean {', '.join(close[:5])}?" if close else f"there are {len(known)} presets",
-    )
+    listed = f"there are {len(known)}: provider-pipeline providers presets"
+    raise UnknownValueError(f"no preset {name!r}", hint=f"did you mean {', '.join(close[:5])}?" if close else listed)
 
 
 def preset_sample(slug: str) -> Any:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         mining as mining,
         mining_limits as mining_limits,
         model_columns as model_columns,
+        moments as moments,
         override_set as override_set,
         overriding as overriding,
         pagination as pagination,

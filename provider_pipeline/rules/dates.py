@@ -32,6 +32,12 @@ def read_date(value: Any) -> str | None:
     return None if found is None else found.date().isoformat()
 
 
+def date_range() -> str:
+    """The days that `read_date` returns, in words."""
+    first, last = (f(year for year in _YEARS if year not in _no_date()) for f in (min, max))
+    return f"from {first}-01-01 to {last}-12-31"
+
+
 def read_time(value: Any) -> str | None:
     """As `read_date`, with the time of day: `2026-03-01T12:00:00Z`. A date without one is its midnight."""
     found = read_moment(value)

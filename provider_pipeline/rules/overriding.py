@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.dates import read_date
+from provider_pipeline.errors import InvalidRuleError, UnknownValueError
+from provider_pipeline.rules.dates import date_range, read_date
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
 from provider_pipeline.rules.prices import checked_price, component_of, price_columns, usd_per_million_tokens
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
@@ -124,7 +124,8 @@ def checked_value(field: str, value: Any) -> Any:
         value: JSON; None means unknown, whatever the listing says.
 
     Raises:
-        InvalidRuleError: The field does not exist, or cannot have this value.
+        InvalidRuleError: The field cannot have this value.
+        UnknownValueError: There is no such field.
     """
     if field == CANONICAL_ID:
         if value is not None and not (isinstance(value, str) and _MODEL_NAME.fullmatch(value)):
@@ -133,7 +134,7 @@ def checked_value(field: str, value: Any) -> Any:
     column, _, key = field.partition(".")
     if column not in OVERRIDABLE or bool(key) != (column in _MERGED):
         names = [*(f"{name}.NAME" if name in _MERGED else name for name in OVERRIDABLE), CANONICAL_ID]
-        raise InvalidRuleError(f"no field {field!r} that can be overridden", hint=f"one of {', '.join(names)}")
+        raise UnknownValueError(f"no field {field!r} that can be overridden", hint=f"one of {', '.join(names)}")
     if column in ("capabilities", "prices") and not _NAME.fullmatch(key):
         what = "capability" if column == "capabilities" else "price component"
         raise InvalidRuleError(f"{key!r} is not the name of a {what}")
@@ -176,6 +177,6 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "tokens": (_is_limit, "a whole number of tokens above zero"),
     "ARRAY": (_is_texts, "a list of texts"),
     "usd_per_million_tokens": (_is_price, "a price in USD per million tokens"),
-    "DATE": (_is_date, "a date as YYYY-MM-DD"),
+    "DATE": (_is_date, f"a date as YYYY-MM-DD, {date_range()}"),
     "JSONB": (lambda value: isinstance(value, bool), "true or false"),
 }

@@ -293,6 +293,11 @@ def is_usual(price: Price) -> bool:
     return bool(price["unit"] == TOKENS and price["currency"] == USD)
 
 
+def component_names() -> tuple[str, ...]:
+    """The price components that the generator knows; a rule may name further ones."""
+    return tuple(read_table("prices.toml")["component"])
+
+
 def usual_unit(component: str) -> str:
     """The unit in which a component is usually billed."""
     return str(read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS))

@@ -297,6 +297,11 @@ def read_price(value: Any, factor: float, largest: float) -> float | None:
     return price
 
 
+def modality_names() -> frozenset[str]:
+    """The common names of modalities; a listing may name further ones."""
+    return frozenset(_modalities().values())
+
+
 def read_modalities(value: Any) -> list[str] | None:
     """Modalities by their common names, sorted; a text is split at separators, an object gives its true keys."""
     entries = value if isinstance(value, list) else _modality_texts(value)

@@ -247,4 +247,4 @@ def _last_success(last: datetime | None, now: datetime) -> StageReport:
     if last is None:
         return StageReport("last_success", "warning", "never synced")
     status: StageStatus = "ok" if now - last <= MAX_AGE else "warning"
-    return StageReport("last_success", status, f"{last:%Y-%m-%d %H:%M}")
+    return StageReport("last_success", status, f"{last.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")

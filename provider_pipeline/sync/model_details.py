@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import NoSuchEntryError
 from provider_pipeline.rules.lineage import fact_sources
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.sync.config import stored_rule
@@ -58,12 +57,8 @@ def model_details(session: Session, provider: catalog.providers.Provider, model_
         NoSuchEntryError: The provider has never listed it.
     """
     slug = provider.slug
-    found = catalog.history.list_models(session, slug=slug, model_id=model_id)
-    if not found:
-        raise NoSuchEntryError(
-            f"{slug} has no model {model_id!r}", hint=f"list them with: provider-pipeline models list {slug}"
-        )
-    (model,) = found
+    catalog.known_values.require_model(session, model_id, slug)
+    (model,) = catalog.history.list_models(session, slug=slug, model_id=model_id)
     rule = stored_rule(session, catalog.rule_versions.get(session, provider.id, model["rule_version"]))
     return ModelDetails(
         model=model,

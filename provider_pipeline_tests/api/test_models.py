@@ -102,7 +102,9 @@ def ids(client: Client, query: str, path: str = "/api/models") -> list[str]:
         ("max_price=cache_read:0.29", []),
         ("max_price=image:0.04", ["painter"]),
         ("max_price=image:0.04&max_price=input:2.9", []),
-        ("capability=nothing_has_it", []),
+        ("capability=video_generation", []),
+        ("search=PAINT", ["painter"]),
+        ("search=%25", []),
         ("family=acme-chat", ["chat-big", "chat/small"]),
         ("min_context=32000", ["chat-big", "chat/small", "zeta"]),
         ("min_context=32001", ["chat-big"]),
@@ -129,6 +131,13 @@ def test_models_of_one_provider(client: Client):
     (first, *_) = client.get("/api/providers/acme/models").json()["models"]
     assert (first["provider"], first["capabilities"]) == ("acme", {"chat": True, "vision": True, "tools": False})
     assert first["last_seen_at"] == NOON.isoformat()
+
+
+@pytest.mark.parametrize("query", ["capability=visoin", "modality=imagee", "family=zz", "priced=x", "max_price=x:1"])
+def test_an_unknown_value_is_a_problem_that_names_the_known_ones(client: Client, query: str):
+    answer = client.get(f"/api/models?{query}")
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:provider-pipeline:problem:unknown-value")
+    assert "known: " in answer.json()["hint"]
 
 
 @pytest.mark.parametrize("path", ["/api/models", "/api/providers/acme/models"])

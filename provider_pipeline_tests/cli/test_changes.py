@@ -50,3 +50,40 @@ def test_notifications_are_listed_with_their_state(fleet: Fleet, run: CommandLin
     undelivered = run("notifications", "--undelivered")
     assert ("answered 500" in undelivered.out, "delivered" in undelivered.out.split("last error")[1]) == (True, False)
     assert len(run("notifications", "--limit", "1", "--json").json) == 1
+
+
+def test_the_changes_of_a_provider_a_model_or_a_field(run: CommandLine, acme: Fleet):
+    acme.serve("acme", listing(*CHAT_MODELS[:4], context_length=200_000))
+    sync_acme(acme)
+
+    def found(*options: str) -> list[tuple[str, str]]:
+        return [(each["model_id"], each["kind"]) for each in run("changes", *options, "--json").json]
+
+    model = CHAT_MODELS[0]
+    assert found("acme", "--model", model) == [(model, "updated"), (model, "added")]
+    assert {kind for _, kind in found("--field", "context_length")} == {"updated"}
+    assert found("--field", "capabilities.vision") == found("--field", "prices.input") == []
+    assert {kind for _, kind in found("acme", "--field", "status")} == {"missing"}
+    assert {each["provider"] for each in run("changes", "--json").json} == {"acme"}
+
+
+def test_changes_of_what_does_not_exist_are_refused(run: CommandLine, acme: Fleet):
+    told = {
+        ("--model", "zzz"): (1, "no provider has listed model 'zzz'"),
+        ("acme", "--model", "zzz"): (1, "acme has no model 'zzz'"),
+        ("--field", "contxt_length"): (2, "no field 'contxt_length' (did you mean context_length"),
+        ("nobody",): (2, "no provider 'nobody'"),
+        ("acme", "--provider", "other"): (2, "--provider other contradicts acme"),
+    }
+    for options, (code, message) in told.items():
+        refused = run("changes", *options)
+        assert (refused.code, refused.out) == (code, "")
+        assert message in " ".join(refused.err.replace("│", " ").split())
+
+
+def test_an_override_is_told_once_in_a_change(run: CommandLine, acme: Fleet):
+    assert run("overrides", "set", "acme", CHAT_MODELS[0], "family", "my own", "--reason", "named").code == 0
+    sync_acme(acme)
+    drawn = run("changes", "--cause", "override").out
+    assert "my own" in drawn
+    assert "overridden_fields" not in drawn

@@ -15,7 +15,7 @@ from provider_pipeline.cli.console import (
     fail,
     note,
     outcome_line,
-    outcome_table,
+    outcome_parts,
     say,
     say_lines,
     stdout,
@@ -128,7 +128,7 @@ def test_our_own_lines_stay_lines_and_json_keeps_its_value(capsys: pytest.Captur
 
 def test_commands_print_only_through_the_console():
     for path in Path(cli.__file__).parent.glob("*.py"):
-        if path.name == "console.py":
+        if path.name in ("console.py", "tables.py"):
             continue
         for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
@@ -141,6 +141,6 @@ def test_renames_are_counted_as_renames_in_the_line_and_the_table_of_a_sync():
     outcome = SyncOutcome("acme", "synced", models=5, renamed=2, unchanged=3, missing=2)
     assert outcome_line(outcome) == "acme: 5 models, 0 created, 2 renamed, 0 updated, 3 unchanged, 2 gone"
     assert "renamed" not in outcome_line(SyncOutcome("acme", "synced", models=5, unchanged=5))
-    shown = outcome_table("Synced", [outcome.summary()], samples=())
+    (shown,) = outcome_parts("Synced", [outcome.summary()], samples=())
     cells = {str(column.header): list(column.cells) for column in shown.columns}
     assert [str(cell) for cell in cells["renamed"]] == ["2"]

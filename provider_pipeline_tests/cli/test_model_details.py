@@ -28,8 +28,15 @@ def test_a_model_is_shown_with_its_facts_prices_history_and_changes(run: Command
     assert ["context_length", "400,000", "listing", "-"] in rows
     assert ["cache_read", "0.0000000125", "USD / M tokens", "listing", "-"] in rows
     assert ["image", "0.04", "EUR / image", "listing", "-"] in rows
-    assert ["input", "2.5", "USD / M tokens", "2026-11-01 12:00", "2026-11-01 13:00", "provider"] in rows
-    assert ["input above 200,000", "5", "USD / M tokens", "2026-11-01 12:00", "2026-11-01 13:00", "provider"] in rows
+    assert ["input", "2.5", "USD / M tokens", "2026-11-01T12:00:00Z", "2026-11-01T13:00:00Z", "provider"] in rows
+    assert [
+        "input above 200,000",
+        "5",
+        "USD / M tokens",
+        "2026-11-01T12:00:00Z",
+        "2026-11-01T13:00:00Z",
+        "provider",
+    ] in rows
     assert "input_price: 2.5 -> 3 (+20.0%)" in shown.out
     assert "prices.cache_read: unknown -> 0.0000000125" in shown.out
     assert "prices.input.above_200000: 5 -> unknown" in shown.out
@@ -59,7 +66,7 @@ def test_each_fact_has_the_path_that_its_rule_reads_also_as_json(run: CommandLin
 def test_a_model_that_was_never_listed_is_refused_with_what_to_do(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
     refused = run("models", "show", "acme", "nothing")
-    assert refused.code == 1
-    assert "acme has no model 'nothing' (list them with: provider-pipeline models list acme)" in refused.err
+    assert refused.code == 2
+    assert "acme has no model 'nothing' (it has listed none so far: sync it first)" in refused.err
     with fleet.database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM provider_model")) == 0

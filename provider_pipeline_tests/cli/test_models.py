@@ -21,7 +21,7 @@ def test_models_are_listed_as_they_are_and_as_they_were(run: CommandLine, acme: 
     assert run("models", "list", "--capability", "video_generation", "--json").json == []
     assert run("models", "list", "--as-of", "2d", "--json").json == []
     drawn = run("models", "list").out
-    assert all(shown in drawn for shown in ("all providers: 5 model(s)", "acme", "gpt-4o", "200,000", "missing"))
+    assert all(shown in drawn for shown in ("all providers: 5 models", "acme", "gpt-4o", "200,000", "missing"))
 
 
 def test_models_that_end_soon_are_listed_with_their_successors(run: CommandLine, acme: Fleet):
@@ -37,6 +37,51 @@ def test_models_that_end_soon_are_listed_with_their_successors(run: CommandLine,
     assert day.isoformat() in drawn
     assert "gpt-9" in drawn
     assert "retires on" not in run("models", "list", "acme").out
+
+
+def test_models_are_found_by_the_filters_of_the_api(run: CommandLine, acme: Fleet):
+    def ids(*options: str) -> list[str]:
+        return [model["model_id"] for model in run("models", "list", *options, "--json").json]
+
+    every = ids()
+    assert ids("--search", "GPT-4O") == [each for each in every if "gpt-4o" in each]
+    assert ids("--search", "4_o") == []
+    assert (
+        ids("acme", "--min-context", "128000", "--capability", "chat", "--sort", "-model_id", "--limit", "2")
+        == (sorted(every, reverse=True)[:2])
+    )
+    assert ids("--min-context", "128001") == []
+    assert ids("--max-price", "input:0.001") == []
+    assert "the first 2; there are more" in run("models", "list", "--limit", "2").err
+    nothing = run("models", "list", "--search", "zzz")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no model matches\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--capability", "visoin"), "no capability 'visoin' (did you mean vision? known: audio_input"),
+        (("--modality", "imagee"), "no modality 'imagee' (did you mean image? known: audio"),
+        (("--priced", "cache_raed"), "no price component 'cache_raed' (did you mean"),
+        (("--family", "zz"), "no family 'zz' (known: claude"),
+        (("--columns", "model"), "no column 'model'; there are provider, model_id"),
+        (("--max-price", "input"), "COMPONENT:AMOUNT"),
+        (("--sort", "price"), "-input_price"),
+    ],
+)
+def test_an_unknown_value_is_an_error_that_names_the_known_ones(run: CommandLine, acme: Fleet, options, told):
+    refused = run("models", "list", *options)
+    assert (refused.code, refused.out) == (2, "")
+    assert told in " ".join(refused.err.replace("│", " ").split())
+
+
+def test_columns_are_chosen_by_their_names_in_json(run: CommandLine, acme: Fleet):
+    drawn = run("models", "list", "--columns", "model_id,first_seen_at,prices").out
+    assert "first seen at" in drawn
+    assert "status" not in drawn
+    (first, *_) = run("models", "list", "--json").json
+    assert datetime.fromisoformat(first["first_seen_at"]).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ") in drawn
+    assert first["provider"] == "acme"
 
 
 def test_columns_that_are_empty_for_every_model_leave_their_width_to_the_others(run: CommandLine, acme: Fleet):
@@ -87,7 +132,7 @@ def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: Comman
     ("arguments", "code", "named"),
     [
         (("context_length", "many", "--reason", "x"), 1, "context_length cannot be 'many'"),
-        (("colour", "red", "--reason", "x"), 1, "capabilities.NAME"),
+        (("colour", "red", "--reason", "x"), 2, "capabilities.NAME"),
         (("family", "x", "--reason", "x", "--until", "2020-01-01"), 2, "in the past"),
         (("family", "x", "--reason", "x", "--until", "soon"), 2, "soon"),
         (("family", "x"), 2, "--reason"),

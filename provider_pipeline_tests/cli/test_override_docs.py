@@ -29,6 +29,7 @@ def test_every_command_and_file_of_the_page_works_in_order(
 ):
     monkeypatch.chdir(tmp_path)
     fleet.add("acme", listing(*CHAT_MODELS))
+    assert run("sync", "acme").code == 0
     (tmp_path / "prices").mkdir()
     (tmp_path / "prices" / "acme.yaml").write_text(block("yaml"), encoding="utf-8")
     (tmp_path / "prices" / "acme.csv").write_text(

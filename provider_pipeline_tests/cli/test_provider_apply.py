@@ -28,7 +28,7 @@ def test_a_folder_is_applied_after_its_plan_is_shown(run: CommandLine, tmp_path:
     folder.mkdir()
     (folder / "acme.yaml").write_text(FILE.replace(HOST, here))
     asked = run("providers", "apply", str(folder), ACME_API_KEY="sk")
-    assert (asked.code, here in asked.out, "give --yes" in asked.err) == (2, True, True)
+    assert (asked.code, here in asked.out, "give --yes" in asked.err) == (3, True, True)
     assert run("providers", "list", "--json").json == []
 
     done = run("providers", "apply", str(folder), "--yes", ACME_API_KEY="sk")
@@ -41,7 +41,7 @@ def test_a_folder_is_applied_after_its_plan_is_shown(run: CommandLine, tmp_path:
     there = here.replace("localhost", "127.0.0.1")
     (folder / "acme.yaml").write_text(FILE.replace(HOST, there))
     asked = run("providers", "apply", str(folder), "--yes", ACME_API_KEY="sk")
-    assert (asked.code, "KEY GOES TO" in asked.out) == (2, True)
+    assert (asked.code, "KEY GOES TO" in asked.out) == (3, True)
     was, will_be = here.removeprefix("http://"), there.removeprefix("http://")
     assert f"acme: the key in ACME_API_KEY went to http://{was}, and would go to http://{will_be}" in asked.err
     assert "give --yes --new-host " in asked.err
@@ -62,7 +62,7 @@ def test_a_folder_that_sends_a_key_elsewhere_needs_new_host_besides_yes(run: Com
     (tmp_path / "acme.yaml").write_text(FILE.replace("api.acme", "evil.acme") + "check_every: 6h\n")
     for flags in (("--yes",), ("--yes", "--new-host", "api.acme.example"), ("--new-host", "evil.acme.example")):
         refused = run("providers", "apply", str(tmp_path), *flags, "--json")
-        assert (refused.code, refused.json["applied"]) == (2, False), flags
+        assert (refused.code, refused.json["applied"]) == (3, False), flags
     assert run("providers", "list", "--json").json[0]["base_url"] == here
     done = run("providers", "apply", str(tmp_path), "--yes", "--new-host", "evil.acme.example")
     assert done.code == 0, done.err
@@ -134,6 +134,6 @@ def test_a_provider_registered_without_a_rule_gets_one_when_it_is_applied_again(
     file = tmp_path / "acme.yaml"
     file.write_text(FILE.replace(HOST, here))
     assert "next: provider-pipeline rules generate" in run("providers", "add", "--file", str(file)).out
-    assert run("providers", "apply", str(tmp_path), ACME_API_KEY="sk").code == 2
+    assert run("providers", "apply", str(tmp_path), ACME_API_KEY="sk").code == 3
     done = run("providers", "apply", str(tmp_path), "--yes", ACME_API_KEY="sk")
     assert (done.code, "acme: unchanged; next: provider-pipeline sync acme" in done.out) == (0, True), done.err

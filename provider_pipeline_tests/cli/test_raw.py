@@ -44,9 +44,9 @@ def test_a_response_goes_from_one_provider_to_another_by_file(run: CommandLine, 
     taken = run("raw", "import", "twin", str(file), "--json").json
     assert (taken["is_new"], taken["page_count"]) == (True, 1)
     replayed = run("raw", "replay", str(taken["id"]), "--json")
-    assert (replayed.code, replayed.json["slug"], replayed.json["difference"]["created"]) == (0, "twin", 5)
+    assert (replayed.code, replayed.json["provider"], replayed.json["difference"]["created"]) == (0, "twin", 5)
     nothing = tmp_path / "nothing.json"
-    assert run("raw", "export", "4711", str(nothing)).code == 1
+    assert run("raw", "export", "4711", str(nothing)).code == 2
     assert not nothing.exists()
 
 

@@ -50,7 +50,7 @@ def test_a_trial_is_started_watched_and_stopped(fleet: Fleet, run: CommandLine, 
     assert (watched["syncs"], watched["passed"], watched["status"]) == (1, True, "running")
     assert "passes every gate" in run("rules", "trial", "status").out
     assert "stopped" in run("rules", "trial", "stop", "1", "--reason", "seen enough").out
-    assert run("rules", "trial", "stop", "9", "--reason", "x").code == 1
+    assert run("rules", "trial", "stop", "9", "--reason", "x").code == 2
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,16 @@ def test_a_missing_key_variable_is_named(run: CommandLine, fleet: Fleet):
     fleet.add("acme", auth={"type": "header", "name": "x-api-key", "env": "ACME_KEY_NOBODY_SET"})
     result = run("sync", "acme")
     assert result.code == 1
-    assert "ACME_KEY_NOBODY_SET" in result.err
+    assert "ACME_KEY_NOBODY_SET" in result.out
+
+
+def test_a_failure_is_told_once(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    fleet.serve("acme", {"moved": True})
+    result = run("sync", "acme")
+    (outcome,) = run("sync", "acme", "--json").json
+    assert (result.out + result.err).count(outcome["reason"]) == 1
+    assert "acme: blocked" in result.err
 
 
 @pytest.mark.parametrize(("trouble", "told"), [(read_only, "takes no writes"), (full, "no space left on its disk")])

@@ -128,5 +128,5 @@ def test_a_task_is_shown_cancelled_and_retried(run: CommandLine, fleet: Fleet):
     assert "PENDING" in run("tasks", "retry", number, "--reason", "they have moved").out
     assert run("tasks", "show", number, "--json").json["result"]["retried"]["reason"] == "they have moved"
     refused = run("tasks", "show", "4711")
-    assert (refused.code, "no task 4711" in refused.err) == (1, True)
+    assert (refused.code, "no task 4711" in refused.err) == (2, True)
     assert run("tasks", "cancel", number).code == 2

@@ -7,12 +7,11 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from provider_pipeline import catalog, exports
 from provider_pipeline.api.access import Reader, RequestContext
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import OfProvider, Slug
+from provider_pipeline.api.request_models import OfProvider, PastMoment, Slug, past_moment
 from provider_pipeline.api.response_models import ExportForms
 from provider_pipeline.api.routes.models import MAY_BE_UNCHANGED, IfNoneMatch, is_unchanged
 from provider_pipeline.api.routing import costs, router
@@ -69,7 +68,7 @@ def export(
     context: Reader,
     form: str,
     provider: OfProvider = None,
-    as_of: Annotated[AwareDatetime | None, Query(description="The models as they were at this moment.")] = None,
+    as_of: Annotated[PastMoment | None, Query(description="The models as they were at this moment.")] = None,
     fill: Annotated[
         Literal["canonical"] | None,
         Query(description="Fill unknown limits, modalities and capabilities from the canonical model."),
@@ -79,7 +78,7 @@ def export(
     """The models in a form that another tool reads; `X-Models-Left-Out` counts those that lack what it requires."""
     if form not in FORMS:
         raise ProblemError(404, "no-such-form", f"no form {form!r}; there are {', '.join(FORMS)}")
-    request = ExportRequest(() if provider is None else (provider,), as_of, fill is not None)
+    request = ExportRequest(() if provider is None else (provider,), past_moment(as_of), fill is not None)
     return _export(context, FORMS[form], request, known_etags)
 
 

@@ -4,20 +4,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
 from provider_pipeline.api.cursors import decode_change_cursor, encode_change_cursor
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import Cursor, Json, Limit, OfProvider, Slug
+from provider_pipeline.api.request_models import Cursor, Json, Limit, ModelId, OfProvider, PastMoment, Slug, past_moment
 from provider_pipeline.api.response_models import ChangeKind, ChangePage, RawResponseInfo, stored_fields
 from provider_pipeline.api.routing import costs, router
 
 routes = router("history")
 
-_Since = Annotated[AwareDatetime | None, Query(description="At this moment or later.")]
-_Until = Annotated[AwareDatetime | None, Query(description="Before this moment.")]
+_Since = Annotated[PastMoment | None, Query(description="At this moment or later.")]
+_Until = Annotated[PastMoment | None, Query(description="Before this moment.")]
+_OfModel = Annotated[ModelId, Query(description="Only of the model with this id.")]
+_Field = Annotated[
+    str | None,
+    Query(max_length=200, pattern=r"^[^\x00]+$", description="Only of this field: a column, or one as prices.NAME."),
+]
 _MAX_SPAN = timedelta(days=366)
 
 
@@ -27,6 +31,8 @@ def list_changes(
     provider: OfProvider = None,
     since: _Since = None,
     until: _Until = None,
+    model_id: _OfModel | None = None,
+    field: _Field = None,
     kind: ChangeKind | None = None,
     cause: catalog.model_writes.Cause | None = None,
     limit: Limit = 100,
@@ -35,12 +41,19 @@ def list_changes(
     """Changes of models, newest first."""
     if provider is not None:
         context.provider(provider)
-    filters = {"provider": provider, "since": since, "until": until, "kind": kind, "cause": cause}
+    if model_id is not None:
+        catalog.known_values.require_model(context.session, model_id, provider)
+    if field is not None:
+        catalog.known_values.require_field(field)
+    filters = {"provider": provider, "since": since, "until": until, "model_id": model_id, "field": field}
+    filters |= {"kind": kind, "cause": cause}
     found = catalog.history.list_changes(
         context.session,
-        since=since,
-        until=until,
+        since=past_moment(since),
+        until=past_moment(until),
         slug=provider,
+        model_id=model_id,
+        field=field,
         kind=kind,
         cause=cause,
         before=None if cursor is None else decode_change_cursor(filters, cursor),
@@ -57,9 +70,9 @@ def list_changes(
 @costs(slow="computation")
 def digest(context: Reader, since: _Since = None, until: _Until = None) -> Json:
     """A summary of the changes in a span of time, by default the last day."""
-    end = until or datetime.now(UTC)
+    end = past_moment(until) or datetime.now(UTC)
     try:
-        start = since or end - timedelta(days=1)
+        start = past_moment(since) or end - timedelta(days=1)
         too_long = not timedelta() < end - start <= _MAX_SPAN
     except OverflowError:
         too_long = True

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Header, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline import catalog, sync
 from provider_pipeline.api.access import Reader, RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
-from provider_pipeline.api.request_models import Slug
+from provider_pipeline.api.request_models import PastMoment, Slug, past_moment
 from provider_pipeline.api.response_models import ModelDetailsResponse, ModelPage, ModelStatus, stored_fields
 from provider_pipeline.api.routing import router
 
@@ -35,6 +35,7 @@ class ModelFilters(BaseModel):
     capability: list[_Capability] = Field(
         default=[], max_length=20, description="Models known to have it; if repeated, all of them."
     )
+    search: _Word | None = Field(default=None, description="A part of the id or of the display name, in any case.")
     family: _Word | None = None
     min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.")] = None
     modality: _Word | None = Field(default=None, description="As input or output.")
@@ -53,7 +54,7 @@ class ModelFilters(BaseModel):
     )
     retires_before: date | None = Field(default=None, description="Models that are known to end before this day.")
     status: ModelStatus | Literal["all"] = "active"
-    as_of: AwareDatetime | None = Field(default=None, description="The models as they were at this moment.")
+    as_of: PastMoment | None = Field(default=None, description="The models as they were at this moment.")
     sort: Literal[
         "model_id",
         "-model_id",
@@ -76,7 +77,8 @@ class ModelFilters(BaseModel):
         order = next(order for order in catalog.model_search.ORDERS if order == self.sort.removeprefix("-"))
         return catalog.model_search.ModelQuery(
             provider=provider,
-            as_of=self.as_of,
+            as_of=past_moment(self.as_of),
+            text=self.search,
             status=None if self.status == "all" else self.status,
             capabilities=tuple(sorted(set(self.capability))),
             family=self.family,
@@ -138,7 +140,7 @@ def _page(
     context: RequestContext, filters: ModelFilters, provider: catalog.providers.Provider | None, known_etags: str | None
 ) -> Response:
     query = filters.query(provider)
-    after = None if filters.cursor is None else decode_model_cursor(query, filters.cursor)
+    after = None if filters.cursor is None else decode_model_cursor(query, filters.cursor, as_of=filters.as_of)
     # Read before the models: if a sync comes between, they are newer than their ETag, and are sent once more.
     etag = f'W/"{catalog.model_search.models_state(context.session, provider)}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
@@ -147,7 +149,7 @@ def _page(
     page = catalog.model_search.search(context.session, query, limit=filters.limit, after=after)
     samples = catalog.providers.sample_slugs(context.session)
     models = [{**model, "sample": model["provider"] in samples} for model in page.models]
-    next_cursor = None if page.last is None else encode_model_cursor(query, page.last)
+    next_cursor = None if page.last is None else encode_model_cursor(query, page.last, as_of=filters.as_of)
     # Without validation by the response model, which would be slow for a thousand rows.
     content = orjson.dumps({"models": models, "next_cursor": next_cursor})
     return Response(content, headers=headers, media_type="application/json")

@@ -46,6 +46,10 @@ def apply_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun = False)
         "applied": not dry_run,
         "unchanged": len(stated) - sum(each.action != "removed" for each in changes),
         "changes": [stored_fields(each) for each in changes],
+        "unlisted": [
+            {"provider": slug, "model_id": model_id}
+            for slug, model_id in catalog.override_sets.unlisted(context.session, stated)
+        ],
     }
 
 
@@ -54,9 +58,12 @@ def set_override(context: Admin, slug: Slug, body: OverrideRequest) -> Any:
     """Sets a field of a model, whatever the provider lists. It takes effect with the next sync."""
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise ProblemError(422, "past-end", "expires_at must be in the future")
+    provider = context.provider(slug)
+    if not body.unlisted:
+        catalog.known_values.require_model(context.session, body.model_id, slug)
     catalog.model_overrides.put(
         context.session,
-        context.provider(slug).id,
+        provider.id,
         body.model_id,
         body.field,
         body.value,
