@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, expect, sync_playwright
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline import ModelSyncer
@@ -40,7 +40,7 @@ from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 ROOT = Path(__file__).parents[1]
 SYNC, DIGEST, OUTPUTS = "sync_all_providers_job", "change_digest_job", "catalog_outputs_job"
 PATIENCE = 120_000
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 
 
 def acme(models: dict[str, tuple[float, float]]) -> dict:
@@ -88,10 +88,10 @@ class Ui:
     def sees(self, text: str | re.Pattern[str], *, exact: bool = False) -> None:
         expect(self.page.get_by_text(text, exact=exact).first).to_be_visible(timeout=PATIENCE)
 
-    def keeps(self, name: str) -> None:
-        """Saves a picture of the page if SCREENSHOTS is set."""
+    def keeps(self, name: str, clip: FloatRect | None = None) -> None:
+        """Saves a picture of the page, or a part of it, if SCREENSHOTS is set."""
         if folder := os.environ.get("SCREENSHOTS"):
-            self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+            self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", clip=clip)
 
     def launches(self, job: str, partition: str) -> None:
         """Materializes one partition of a job's assets, by clicking."""
@@ -205,7 +205,8 @@ def test_a_person_launches_a_provider_sees_what_changed_what_is_blocked_and_why(
         ui.sees(asset)
     ui.sees(re.compile(r"% filled"))
     ui.sees(re.compile(r"1 failed"))
-    ui.keeps("lineage")
+    ui.keeps("lineage", {"x": 470, "y": 480, "width": 1900, "height": 560})
+    ui.page.set_viewport_size(SIZE)
 
     assert ui.waits_for(DIGEST, 1) == ["SUCCESS"]
     ui.open(f"/assets/change_digest?view=partitions&partition={today}")

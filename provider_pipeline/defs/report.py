@@ -56,6 +56,7 @@ def catalog_report(config: CatalogReportConfig, provider_database: CatalogResour
             "bytes": path.stat().st_size,
             "models": contents.counts["models"],
             "models_in_page": len(contents.models),
+            "models_new_in_7_days": contents.counts["new"],
             "models_with_price": contents.counts["priced"],
             "models_at_several_providers": contents.total_canonical,
             "price_changes": len(contents.price_changes),

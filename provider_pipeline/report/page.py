@@ -7,7 +7,6 @@ own Content-Security-Policy runs no script but those that were written here.
 import base64
 import gzip
 import hashlib
-import statistics
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
@@ -103,7 +102,6 @@ def _offers(offers: Any) -> dict[str, Any]:
         ],
         "low": min(prices, default=None),
         "high": max(prices, default=None),
-        "median": statistics.median(prices) if prices else None,
     }
 
 

@@ -69,6 +69,16 @@ def test_offers_of_one_model_at_several_providers_become_one_canonical_model(ses
     }
 
 
+def test_a_median_price_has_no_more_digits_than_its_offers(session, offered):
+    offered("one", model("gpt-4o", input_price=0.22))
+    offered("two", model("gpt-4o", input_price=0.6))
+    (found,) = canonical_rows(session).values()
+    assert found["prices"]["input"]["median"] == 0.41
+    offered("three", model("gpt-4o", input_price=0.5))
+    (found,) = canonical_rows(session).values()
+    assert found["prices"]["input"]["median"] == 0.5
+
+
 def test_a_fact_without_a_majority_is_unknown_and_says_who_states_what(session, offered):
     offered("one", model("gpt-4o", context_length=128_000, max_output_tokens=4_096))
     offered("two", model("gpt-4o", context_length=131_072, max_output_tokens=4_096))

@@ -30,6 +30,7 @@ def test_the_asset_writes_the_page_and_sums_it_up(database: Database, tmp_path: 
     (event,) = result.get_asset_materialization_events()
     metadata = event.materialization.metadata
     assert (metadata["models"].value, metadata["models_in_page"].value) == (10, 10)
+    assert metadata["models_new_in_7_days"].value == 0  # what a provider lists when it is added is not new
     assert metadata["providers_in_trouble"].value == 1
     assert "the listing shrank" in metadata["summary"].value
     assert Path(str(metadata["file"].value)).is_file()

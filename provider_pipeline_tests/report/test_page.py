@@ -128,6 +128,21 @@ def test_a_script_that_was_not_written_here_does_not_run(browser: Browser, writt
     assert any("Content Security Policy" in each for each in shown.complaints)
 
 
+def test_a_phone_shows_the_provider_beside_the_model_and_both_prices(browser: Browser, written: Path):
+    page = opened(browser, written, size=PHONE).page
+    expect(page.locator("#table th.provider")).to_be_hidden()
+    expect(page.locator("#table td.id").first).to_contain_text("acme")
+    price = page.locator("#table tbody tr").first.locator("td").nth(3).bounding_box()
+    assert price is not None
+    assert price["x"] + price["width"] <= PHONE["width"]
+
+
+def test_a_column_in_which_nothing_is_known_is_not_shown(browser: Browser, written: Path):
+    page = opened(browser, written).page
+    expect(page.get_by_role("columnheader", name="ends")).to_have_count(2)  # and that of the section on ends
+    expect(page.get_by_role("columnheader", name="max output")).to_have_count(1)  # that of the section on coverage
+
+
 def test_models_are_found_filtered_and_sorted(browser: Browser, written: Path):
     page = opened(browser, written).page
     rows = page.locator("#table tbody tr")

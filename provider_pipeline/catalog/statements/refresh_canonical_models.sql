@@ -91,7 +91,11 @@ money AS (
                 ORDER BY CAST(price.value ->> 'amount' AS numeric), offer.slug COLLATE "C", offer.model_id COLLATE "C"
             )
         )[1] AS cheapest_offer,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(price.value ->> 'amount' AS float8)) AS median,
+        -- percentile_cont knows only floats, whose middle of 0.22 and 0.6 is 0.41000000000000003.
+        trim_scale((
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY CAST(price.value ->> 'amount' AS numeric))
+            + percentile_disc(0.5) WITHIN GROUP (ORDER BY CAST(price.value ->> 'amount' AS numeric) DESC)
+        ) / 2) AS median,
         count(*) AS offers
     FROM offer
     CROSS JOIN jsonb_each(offer.prices) AS price
