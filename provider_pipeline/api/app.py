@@ -10,13 +10,25 @@ from typing import Any, Final
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
 from provider_pipeline import catalog
 from provider_pipeline.api import problems
 from provider_pipeline.api.access import AuditLog, Service
 from provider_pipeline.api.limits import LoopbackOnly
-from provider_pipeline.api.routes import exports, health, history, models, overrides, providers, rules, sync, tasks
+from provider_pipeline.api.routes import (
+    exports,
+    health,
+    history,
+    models,
+    overrides,
+    providers,
+    rules,
+    sync,
+    tasks,
+    vocabulary,
+)
 from provider_pipeline.api.settings import ApiSettings
 
 _DESCRIPTION = """The catalogue of every AI provider's models. Requests need a token, as `Authorization: Bearer ...`,
@@ -43,10 +55,11 @@ def create_app(database: catalog.database.Database, settings: ApiSettings | None
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=_operation_id,
         lifespan=_set_thread_count,
     )
     app.state.service = Service(database, chosen)
-    for part in (providers, models, exports, sync, rules, tasks, history, overrides, health):
+    for part in (providers, models, vocabulary, exports, sync, rules, tasks, history, overrides, health):
         app.include_router(part.routes)
     app.include_router(health.guarded_routes)
     _add_docs_page(app)
@@ -56,6 +69,11 @@ def create_app(database: catalog.database.Database, settings: ApiSettings | None
         app.add_middleware(LoopbackOnly)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The endpoint's own name: what a generated client calls its function."""
+    return route.name
 
 
 @asynccontextmanager
@@ -83,5 +101,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             known.pop(unused, None)
         known["Problem"] = problems.SCHEMA
+        for operation in (each for methods in schema["paths"].values() for each in methods.values()):
+            first, _, _ = operation["description"].partition(". ")
+            operation["summary"] = first.removesuffix(".")
         app.openapi_schema = schema
     return app.openapi_schema
