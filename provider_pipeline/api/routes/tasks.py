@@ -94,7 +94,7 @@ def release_task(context: Syncer, task_id: _TaskId, body: ReleaseRequest) -> Any
 
 @routes.post("/tasks/{task_id}/propose", response_model=RepairResponse, responses=responses(409))
 @costs(slow="computation", large_body=True)
-def propose_rule(context: Syncer, task_id: _TaskId, body: ProposalRequest) -> Any:
+def propose_for_task(context: Syncer, task_id: _TaskId, body: ProposalRequest) -> Any:
     """Proposes a rule for a task. If it passes the gates, it is activated; otherwise it waits for a person's decision.
 
     If it does not say where to send requests (endpoint, detail, pagination), the active rule's places are kept; a rule
@@ -116,7 +116,7 @@ def propose_rule(context: Syncer, task_id: _TaskId, body: ProposalRequest) -> An
 
 
 @routes.post("/tasks/{task_id}/approve", response_model=ActiveRuleResponse, responses=responses(409))
-def approve_task(context: Admin, task_id: _TaskId, body: ApprovalRequest) -> Any:
+def approve_proposal(context: Admin, task_id: _TaskId, body: ApprovalRequest) -> Any:
     """Activates a task's proposed rule although it failed a gate. 409: the proposed version is not `version`."""
     slug = catalog.tasks.get(context.session, task_id).slug
     version = approve_task(
@@ -126,7 +126,7 @@ def approve_task(context: Admin, task_id: _TaskId, body: ApprovalRequest) -> Any
 
 
 @routes.post("/tasks/{task_id}/reject", response_model=TaskResponse, responses=responses(409))
-def reject_task(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
+def reject_proposal(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
     """Rejects a task's proposed rule; the task stays open."""
     reject_task(context.session, task_id, reason=body.reason, created_by_id=context.created_by_id)
     return _current(context, task_id)
