@@ -40,11 +40,11 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: install
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# LiteLLM, genai-prices, opencode and others judge our prices and exports; what they depend on stays out of the
+# LiteLLM, genai-prices, opencode and others judge our prices and exports, and a generated client the API; what they depend on stays out of the
 # environment of users and tests. Those that need Node are left out where there is no npm.
 PEERS := .venv-peers
 NODE := provider_pipeline_tests/peers
-test-peers: $(PEERS)/.installed $(PEERS)/node/.installed
+test-peers: $(APP) $(PEERS)/.installed $(PEERS)/node/.installed
 	$(PEERS)/bin/python -m pytest --confcutdir provider_pipeline_tests/peers --override-ini filterwarnings=default \
 		provider_pipeline_tests/peers $(ARGS)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
 from provider_pipeline import catalog
@@ -28,6 +29,7 @@ from provider_pipeline.api.routes import (
     rules,
     sync,
     tasks,
+    vocabulary,
 )
 from provider_pipeline.api.settings import ApiSettings
 
@@ -55,10 +57,11 @@ def create_app(database: catalog.database.Database, settings: ApiSettings | None
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=_operation_id,
         lifespan=_set_thread_count,
     )
     app.state.service = Service(database, chosen)
-    for part in (providers, models, canonical, exports, sync, rules, tasks, history, overrides, health):
+    for part in (providers, models, canonical, vocabulary, exports, sync, rules, tasks, history, overrides, health):
         app.include_router(part.routes)
     app.include_router(health.guarded_routes)
     app.include_router(report.routes)
@@ -69,6 +72,11 @@ def create_app(database: catalog.database.Database, settings: ApiSettings | None
         app.add_middleware(LoopbackOnly)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The endpoint's own name: what a generated client calls its function."""
+    return route.name
 
 
 @asynccontextmanager
@@ -96,5 +104,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             known.pop(unused, None)
         known["Problem"] = problems.SCHEMA
+        for operation in (each for methods in schema["paths"].values() for each in methods.values()):
+            first, _, _ = operation["description"].partition(". ")
+            operation["summary"] = first.removesuffix(".")
         app.openapi_schema = schema
     return app.openapi_schema

@@ -1,17 +1,32 @@
 """What clients send: bodies and parameters, with their bounds."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from provider_pipeline.overrides.entries import OverrideEntry
 from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.rules.matching import capability_names
 from provider_pipeline.rules.moments import DESCRIPTION, SPAN, parse_moment
+from provider_pipeline.rules.prices import component_names
+from provider_pipeline.rules.values import modality_names
 from provider_pipeline.sync.repair.worker import is_own_worker
 
 Json = dict[str, Any]
+
+if TYPE_CHECKING:
+    Capability: TypeAlias = str
+    Modality: TypeAlias = str
+    PriceComponent: TypeAlias = str
+else:
+    # Named in the OpenAPI document. A listing may bring further ones, so fields also take other texts.
+    Capability = StrEnum("Capability", [(name, name) for name in capability_names()])
+    Modality = StrEnum("Modality", [(name, name) for name in sorted(modality_names())])
+    PriceComponent = StrEnum("PriceComponent", [(name, name) for name in component_names()])
+
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Recorded.")]

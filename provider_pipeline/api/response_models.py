@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from provider_pipeline.api.request_models import Json
+from provider_pipeline.api.request_models import Json, Modality
+from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn
 
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
@@ -57,6 +58,8 @@ _TYPES: Mapping[str, Any] = {
     "TEXT": str,
     "capabilities": dict[str, bool],
     "capability_sources": dict[str, str],
+    "input_modalities": list[Modality | str],
+    "output_modalities": list[Modality | str],
     "status": ModelStatus,
 }
 """A model's columns in JSON, by name or else by type."""
@@ -199,7 +202,7 @@ class PriceSpanResponse(PriceResponse):
 
     valid_from: datetime
     valid_to: datetime | None = Field(description="Null while it holds.")
-    cause: str = Field(description="Why it is this one: provider, rule or override.")
+    cause: Cause = Field(description="Why it is this one.")
 
 
 class FactSourceResponse(ResponseModel):
@@ -207,6 +210,25 @@ class FactSourceResponse(ResponseModel):
 
     source: str = Field(description="override, listing, evidence, lookup_table, regex or weak_evidence.")
     read_from: list[str] = Field(description="The fields of the listing's items that the row's rule version reads.")
+
+
+class PriceComponentResponse(ResponseModel):
+    """A price component, and the unit in which it is usually billed."""
+
+    name: str
+    unit: str
+
+
+class VocabularyResponse(ResponseModel):
+    """The names that filters take."""
+
+    capabilities: list[str]
+    modalities: list[str]
+    families: list[str]
+    price_components: list[PriceComponentResponse]
+    change_kinds: list[ChangeKind]
+    change_causes: list[Cause]
+    model_statuses: list[ModelStatus]
 
 
 class ModelPage(ResponseModel):
@@ -350,13 +372,13 @@ class ChangeResponse(ResponseModel):
     id: int
     provider: str
     model_id: str
-    kind: str
+    kind: ChangeKind
     changed: dict[str, Any] = Field(
         description="Old and new value by column. Prices are by component and tier: input_price and output_price in "
         "USD per million tokens, others as prices.COMPONENT or prices.COMPONENT.above_TOKENS with amount, unit and "
         "currency."
     )
-    cause: str
+    cause: Cause
     rule_version: int
     raw_response_id: int | None
     changed_at: datetime

@@ -1,10 +1,10 @@
 """Refuses names that nothing in the catalogue has: an empty list would look like an answer to a misspelt filter."""
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, func, select, union
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import provider, provider_model
@@ -25,6 +25,31 @@ _RECORDED: Final = ("status", *(each.name for each in PROVIDER_MODEL_COLUMNS if 
 _KEYED: Final = ("capabilities", "metadata_json", "prices")
 
 
+Vocabulary = Literal["capability", "price component", "modality", "family"]
+
+
+def known_names(session: Session, what: Vocabulary) -> list[str]:
+    """The names that a search can ask for: those of the knowledge and those in the table."""
+    return sorted({*_shipped(what), *session.scalars(_listed(what))} - {None})
+
+
+def _shipped(what: Vocabulary) -> Collection[str]:
+    if what == "capability":
+        return capability_names()
+    if what == "price component":
+        return component_names()
+    return modality_names() if what == "modality" else ()
+
+
+def _listed(what: Vocabulary) -> Any:
+    model = provider_model.c
+    if what == "modality":
+        return union(*(select(func.unnest(each)) for each in (model.input_modalities, model.output_modalities)))
+    if what == "family":
+        return select(model.family).distinct()
+    return select(func.jsonb_object_keys(model.capabilities if what == "capability" else model.prices)).distinct()
+
+
 def require_known(
     session: Session,
     *,
@@ -38,18 +63,15 @@ def require_known(
     Raises:
         UnknownValueError: One is unknown; the hint names the known ones.
     """
-    model = provider_model.c
-    known: tuple[tuple[str, Iterable[str], Iterable[str], ColumnElement[str]], ...] = (
-        ("capability", capabilities, capability_names(), func.jsonb_object_keys(model.capabilities)),
-        ("price component", components, component_names(), func.jsonb_object_keys(model.prices)),
-        ("family", [] if family is None else [family], (), model.family),
+    given: tuple[tuple[Vocabulary, Collection[str]], ...] = (
+        ("capability", capabilities),
+        ("price component", components),
+        ("modality", modalities),
+        ("family", [] if family is None else [family]),
     )
-    for what, given, shipped, listed in known:
-        if missing := set(given).difference(shipped):
-            _refuse(what, missing, {*shipped, *session.scalars(select(listed).where(model.id > 0).distinct())})
-    if missing := set(modalities).difference(modality_names()):
-        either = union(*(select(func.unnest(each)) for each in (model.input_modalities, model.output_modalities)))
-        _refuse("modality", missing, {*modality_names(), *session.scalars(either)})
+    for what, names in given:
+        if missing := set(names).difference(_shipped(what)):
+            _refuse(what, missing, known_names(session, what))
 
 
 def require_overridable(session: Session, field: str, value: Any) -> None:
@@ -112,8 +134,8 @@ def _nearest_ids(session: Session, listed: Select[Any], wanted: str) -> Sequence
     return difflib.get_close_matches(wanted, session.scalars(listed.limit(_MAX_COMPARED)).all(), n=_NEAREST)
 
 
-def _refuse(what: str, given: Collection[str], known: Collection[str | None]) -> None:
-    names = sorted(name for name in known if name is not None)
+def _refuse(what: str, given: Collection[str], known: Collection[str]) -> None:
+    names = sorted(known)
     for name in sorted(set(given).difference(names)):
         close = difflib.get_close_matches(name, names, n=_NEAREST)
         listed = f"known: {', '.join(names[:_MAX_NAMED])}" + (", ..." if len(names) > _MAX_NAMED else "")

@@ -59,11 +59,11 @@ def set_override(
         raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
     with catalog.database.open_catalog() as database, database.session() as session:
         provider = catalog.providers.get(session, slug)
-        if not unlisted:
-            catalog.known_values.require_model(session, model, slug)
         catalog.model_overrides.put(
             session, provider.id, model, field, _value(value), reason=reason, created_by_id=by, expires_at=end
         )
+        if not unlisted:
+            catalog.known_values.require_model(session, model, slug)
         session.commit()
     say(f"{slug}: {field} of {model} is set; it shows after: provider-pipeline sync {slug}")
 

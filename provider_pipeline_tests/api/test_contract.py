@@ -28,7 +28,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-OPERATIONS = 44
+OPERATIONS = 45
 
 
 def test_every_response_is_as_documented_whatever_the_request(fleet: Fleet):

@@ -22,9 +22,9 @@ def test_changes_are_listed_newest_first_in_pages(synced: Api):
     assert pages == whole["changes"]
     only = synced.get("/api/changes?kind=updated&cause=provider&provider=acme")["changes"]
     assert [each["model_id"] for each in only] == ["gpt-4o"]
-    (one,) = synced.get("/api/changes?model=gpt-4o&field=context_length")["changes"]
+    (one,) = synced.get("/api/changes?model_id=gpt-4o&field=context_length")["changes"]
     assert one["kind"] == "updated"
-    problem(synced("GET", "/api/changes?model=zzz"), 404, "no-such-entry")
+    problem(synced("GET", "/api/changes?model_id=zzz"), 404, "no-such-entry")
     problem(synced("GET", "/api/changes?field=zzz"), 422, "unknown-value")
     problem(synced("GET", "/api/changes?modle=gpt-4o"), 422, "unknown-parameter")
     problem(synced("GET", "/api/changes?provider=nobody"), 404, "unknown-provider")

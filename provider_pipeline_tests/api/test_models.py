@@ -201,16 +201,41 @@ def test_an_unknown_provider_is_a_404_that_names_similar_ones(client: Client):
         "max_input_price=inf",
         "status=nonsense",
         "sort=secret",
-        "as_of=2026-11-01T12:00:00",
+        "as_of=2x",
         "as_of=yesterday",
         "family=%00",
         "capability=%27%20OR%201",
-        "min_contxt=200000",
         "cursor=%00",
     ],
 )
 def test_an_invalid_parameter_is_refused(client: Client, query: str):
     problem(client.get(f"/api/models?{query}"), 422, "invalid-request")
+
+
+def test_a_misspelt_parameter_is_refused_with_the_known_ones(client: Client):
+    refused = problem(client.get("/api/models?min_contxt=200000"), 422, "unknown-parameter")
+    assert "min_contxt" in refused["detail"]
+    assert "min_context" in refused["hint"]
+
+
+def test_times_are_taken_as_the_command_line_takes_them(client: Client):
+    written = [client.get(f"/api/models?as_of={text}").json() for text in ("2026-12-01", "2026-12-01T00:00:00Z")]
+    assert written[0] == written[1]
+    first = client.get("/api/models?as_of=1m&limit=1").json()
+    second = client.get(f"/api/models?as_of=1m&limit=1&cursor={first['next_cursor']}")
+    assert second.status_code == 200, second.text
+    problem(client.get(f"/api/models?as_of=2m&limit=1&cursor={first['next_cursor']}"), 400, "broken-cursor")
+
+
+def test_the_vocabulary_names_what_ships_and_what_listings_brought(client: Client):
+    known = client.get("/api/vocabulary").json()
+    assert {"chat", "vision"} <= set(known["capabilities"])
+    assert {"text", "image"} <= set(known["modalities"])
+    assert "acme-chat" in known["families"]
+    assert {"name": "image", "unit": "image"} in known["price_components"]
+    assert known["change_kinds"][:2] == ["added", "renamed"]
+    for name in known["capabilities"]:
+        assert client.get(f"/api/models?capability={name}").status_code == 200
 
 
 def cursor_of(document: object) -> str:

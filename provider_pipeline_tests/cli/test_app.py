@@ -1,10 +1,15 @@
 """Commands together: from nothing to a table, usage errors, and errors in one line."""
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from provider_pipeline.api.app import create_app
+from provider_pipeline.api.settings import ApiSettings
+from provider_pipeline.cli.console import EXIT_CODES
+from provider_pipeline_tests.api.conftest import Client
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.database_trouble import no_connection_left, ordinary_role, read_only
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
@@ -125,3 +130,60 @@ def test_a_command_that_gets_no_connection_fails_in_one_line(run: CommandLine, f
 def test_the_version_is_the_installed_packages(run: CommandLine):
     shown = run("--version")
     assert (shown.code, shown.out) == (0, f"provider-pipeline {version('provider-pipeline')}\n")
+
+
+def test_help_shows_what_one_does_first_at_the_top_and_the_exit_codes_at_the_end(run: CommandLine):
+    shown = run("--help").out
+    places = [
+        shown.index(f"\u2502 {name} ") for name in ("demo", "providers", "sync", "models", "overrides", "api", "db")
+    ]
+    assert places == sorted(places)
+    assert "Start here" in shown
+    told = " ".join(shown.split())
+    assert all(f"{code}: {meaning}" in told for code, meaning in EXIT_CODES.items())
+
+
+def test_the_page_states_the_exit_codes():
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d) \| (.+) \|$", page, flags=re.MULTILINE) == [
+        (str(code), meaning) for code, meaning in EXIT_CODES.items()
+    ]
+
+
+def test_a_name_that_does_not_exist_ends_every_command_alike(run: CommandLine, acme: Fleet):
+    for command in (
+        ("providers", "show", "nobody"),
+        ("providers", "add", "nopreset"),
+        ("models", "show", "acme", "nothing"),
+        ("models", "list", "--capability", "visoin"),
+        ("overrides", "set", "acme", "nothing", "family", "x", "--reason", "x"),
+        ("overrides", "set", "acme", "gpt-4o", "colour", "x", "--reason", "x"),
+        ("changes", "--model", "nothing"),
+        ("tasks", "show", "4711"),
+        ("raw", "show", "4711"),
+    ):
+        ended = run(*command)
+        assert (ended.code, ended.out) == (2, ""), command
+
+
+def test_a_thing_has_one_name_in_the_command_line_and_the_api(run: CommandLine, acme: Fleet):
+    assert run("overrides", "set", "acme", "gpt-4o", "family", "x", "--reason", "x").code == 0
+    with Client(create_app(acme.database, ApiSettings(needs_token=False))) as client:
+        for command, path, member in (
+            (("changes",), "/api/changes", "changes"),
+            (("overrides", "list"), "/api/overrides", None),
+            (("models", "list"), "/api/models", "models"),
+            (("tasks", "list", "--all"), "/api/tasks", None),
+            (("rules", "versions", "acme"), "/api/providers/acme/rules", None),
+            (("raw", "list"), "/api/providers/acme/raw-responses", None),
+            (("models", "show", "acme", "gpt-4o"), "/api/providers/acme/models/gpt-4o", None),
+        ):
+            document = client.get(path).json()
+            theirs = document if member is None else document[member]
+            ours = run(*command, "--json").json
+            if isinstance(ours, dict):
+                assert ours.keys() == theirs.keys()
+                ours, theirs = [ours["model"]], [theirs["model"]]
+            for mine, other in zip(ours, theirs, strict=True):
+                assert not other.keys() - mine.keys(), (path, other.keys() ^ mine.keys())
+                assert "slug" not in mine

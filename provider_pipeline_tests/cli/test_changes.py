@@ -69,8 +69,9 @@ def test_the_changes_of_a_provider_a_model_or_a_field(run: CommandLine, acme: Fl
 
 def test_changes_of_what_does_not_exist_are_refused(run: CommandLine, acme: Fleet):
     told = {
-        ("--model", "zzz"): (1, "no provider has listed model 'zzz'"),
-        ("acme", "--model", "zzz"): (1, "acme has no model 'zzz'"),
+        ("--model", "zzz"): (2, "no provider has listed model 'zzz'"),
+        ("acme", "--model", "zzz"): (2, "acme has no model 'zzz'"),
+        ("--model", "gpt-4o-mimi"): (2, "the nearest: gpt-4o-mini"),
         ("--field", "contxt_length"): (2, "no field 'contxt_length' (did you mean context_length"),
         ("nobody",): (2, "no provider 'nobody'"),
         ("acme", "--provider", "other"): (2, "--provider other contradicts acme"),

@@ -136,6 +136,12 @@ def test_an_override_is_set_shows_after_the_next_sync_and_is_removed(run: Comman
         (("family", "x", "--reason", "x", "--until", "2020-01-01"), 2, "in the past"),
         (("family", "x", "--reason", "x", "--until", "soon"), 2, "soon"),
         (("family", "x"), 2, "--reason"),
+        (("family", "x", "--reason", "x"), 2, "acme has no model 'gpt-4o'"),
+        (("capabilities.visoin", "true", "--reason", "x"), 2, "no capability 'visoin' (did you mean vision?"),
+        (("input_modalities", '["imagee"]', "--reason", "x"), 2, "no modality 'imagee' (did you mean image?"),
+        (("prices.cache_raed", "1", "--reason", "x"), 2, "no price component 'cache_raed' (did you mean cache_read"),
+        (("retires_on", "2099-01-01", "--reason", "x"), 1, "a date as YYYY-MM-DD, from 1990-01-01 to 2098-12-31"),
+        (("retires_on", "1900-01-01", "--reason", "x"), 1, "a date as YYYY-MM-DD, from 1990-01-01 to 2098-12-31"),
     ],
 )
 def test_an_invalid_override_is_refused_at_once(run: CommandLine, fleet: Fleet, arguments, code, named):

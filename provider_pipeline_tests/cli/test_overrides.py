@@ -109,3 +109,20 @@ def test_an_import_fills_gaps_and_counts_what_it_leaves_out(run: CommandLine, fl
     assert found["gpt-4o"]["overridden_fields"] == ["prices.cache_read"]
     # Its listing contradicts the peer.
     assert "cache_read" not in found["gpt-4o-mini"]["prices"]
+
+
+def test_models_of_a_set_that_are_not_listed_are_named(run: CommandLine, acme: Fleet, team):
+    assert run("sync", "acme").code == 0
+    team.write_text(TEAM + "  - {model: gpt-4o-new, field: family, value: x}\n", encoding="utf-8")
+    applied = run("overrides", "apply", str(team), "--dry-run")
+    assert (applied.code, "acme has not listed gpt-4o-new so far" in applied.err) == (0, True)
+    unlisted = run("overrides", "apply", str(team), "--json").json["unlisted"]
+    assert unlisted == [{"provider": "acme", "model_id": "gpt-4o-new"}]
+
+
+def test_a_model_ahead_of_its_listing_is_overridden_on_request(run: CommandLine, acme: Fleet):
+    stating = ("overrides", "set", "acme", "gpt-9", "family", "x", "--reason", "announced")
+    refused = run(*stating)
+    assert (refused.code, "acme has no model 'gpt-9'" in refused.err) == (2, True)
+    assert run(*stating, "--unlisted").code == 0
+    assert [each["model_id"] for each in run("overrides", "list", "--json").json] == ["gpt-9"]

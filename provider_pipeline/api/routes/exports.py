@@ -29,16 +29,18 @@ routes = router("listing", prefix="")
 
 
 @routes.get("/v1/models", response_class=Response, responses=MAY_BE_UNCHANGED)
-@routes.get("/api/v1/models", response_class=Response, responses=MAY_BE_UNCHANGED)
+@routes.get(
+    "/api/v1/models", operation_id="list_models_as_openrouter", response_class=Response, responses=MAY_BE_UNCHANGED
+)
 @costs(slow="computation", listing=True)
-def list_models(context: Reader, known_etags: IfNoneMatch = None) -> Response:
+def list_models_as_openai(context: Reader, known_etags: IfNoneMatch = None) -> Response:
     """All models that are offered, as PROVIDER/MODEL, in the form of OpenAI with the further fields of OpenRouter."""
     return _export(context, LISTING, ExportRequest(), known_etags)
 
 
 @routes.get("/providers/{slug}/v1/models", response_class=Response, responses=MAY_BE_UNCHANGED)
 @costs(slow="computation", listing=True)
-def list_models_of_provider(context: Reader, slug: Slug, known_etags: IfNoneMatch = None) -> Response:
+def list_models_of_provider_as_openai(context: Reader, slug: Slug, known_etags: IfNoneMatch = None) -> Response:
     """A provider's models, by their own ids."""
     return _export(context, LISTING, ExportRequest((slug,)), known_etags)
 
@@ -57,14 +59,14 @@ def list_forms(context: Reader) -> Any:  # noqa: ARG001 - admits the caller
 
 @routes.get("/exports/api.json", response_class=Response, responses=_FILE)
 @costs(slow="computation", listing=True)
-def models_dev(context: Reader, known_etags: IfNoneMatch = None) -> Response:
+def export_for_opencode(context: Reader, known_etags: IfNoneMatch = None) -> Response:
     """The form of models.dev, where opencode asks for it: OPENCODE_MODELS_URL is the address of `/exports`."""
     return _export(context, _OPENCODES, ExportRequest(), known_etags)
 
 
 @routes.get("/exports/{form}", response_class=Response, responses=_FILE)
 @costs(slow="computation", listing=True)
-def export(
+def export_models(
     context: Reader,
     form: str,
     provider: OfProvider = None,

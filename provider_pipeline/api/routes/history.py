@@ -68,7 +68,7 @@ def list_changes(
 
 @routes.get("/digest")
 @costs(slow="computation")
-def digest(context: Reader, since: _Since = None, until: _Until = None) -> Json:
+def show_digest(context: Reader, since: _Since = None, until: _Until = None) -> Json:
     """A summary of the changes in a span of time, by default the last day."""
     end = past_moment(until) or datetime.now(UTC)
     try:

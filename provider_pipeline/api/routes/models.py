@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from provider_pipeline import catalog, sync
 from provider_pipeline.api.access import Reader, RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
-from provider_pipeline.api.request_models import PastMoment, Slug, past_moment
+from provider_pipeline.api.request_models import Capability, Modality, PastMoment, PriceComponent, Slug, past_moment
 from provider_pipeline.api.response_models import ModelDetailsResponse, ModelPage, ModelStatus, stored_fields
 from provider_pipeline.api.routing import router
 
 routes = router("models")
 
 _Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-_Capability = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
+_Capability = Capability | Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
 _Price = Annotated[float | None, Field(ge=0, le=10**12, allow_inf_nan=False, description="USD per 1,000,000 tokens.")]
-_Component = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+_Component = PriceComponent | Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 _MaxPrice = Annotated[str, Field(max_length=100, pattern=r"^[a-z][a-z0-9_]{0,63}:[0-9]{1,12}(\.[0-9]{1,20})?$")]
 MAY_BE_UNCHANGED: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Changes whenever the models may have."}}},
@@ -33,24 +33,31 @@ class ModelFilters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     capability: list[_Capability] = Field(
-        default=[], max_length=20, description="Models known to have it; if repeated, all of them."
+        default=[],
+        max_length=20,
+        description="Models known to have it; if repeated, all of them.",
+        examples=[["vision", "tools"]],
     )
-    search: _Word | None = Field(default=None, description="A part of the id or of the display name, in any case.")
-    family: _Word | None = None
-    min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.")] = None
-    modality: _Word | None = Field(default=None, description="As input or output.")
+    search: _Word | None = Field(
+        default=None, description="A part of the id or of the display name, in any case.", examples=["gpt-4"]
+    )
+    family: _Word | None = Field(default=None, examples=["claude"])
+    min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.", examples=[100_000])] = None
+    modality: Modality | _Word | None = Field(default=None, description="As input or output.", examples=["image"])
     max_input_price: _Price = None
     max_output_price: _Price = None
     priced: list[_Component] = Field(
         default=[],
         max_length=20,
         description="Models with a known price of this component; if repeated, of all of them.",
+        examples=[["cache_read"]],
     )
     max_price: list[_MaxPrice] = Field(
         default=[],
         max_length=20,
         description="COMPONENT:AMOUNT, such as image:0.05: at most that much in USD per the component's usual unit "
         "(million_tokens unless it is billed by something else), below the first tier.",
+        examples=[["image:0.05"]],
     )
     retires_before: date | None = Field(default=None, description="Models that are known to end before this day.")
     status: ModelStatus | Literal["all"] = "active"

@@ -32,7 +32,7 @@ def list_overrides(context: Reader, provider: OfProvider = None, model_id: _OfMo
 
 @routes.put("/overrides", response_model=OverrideSetResponse)
 @costs(large_body=True)
-def apply_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun = False) -> Any:
+def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun = False) -> Any:
     """Applies a set of overrides, all of it or nothing. They take effect with the next syncs."""
     placed = ((f"overrides[{position}]", entry) for position, entry in enumerate(body.overrides))
     stated = overrides.entries.stated_overrides(context.session, placed)
@@ -58,12 +58,9 @@ def set_override(context: Admin, slug: Slug, body: OverrideRequest) -> Any:
     """Sets a field of a model, whatever the provider lists. It takes effect with the next sync."""
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise ProblemError(422, "past-end", "expires_at must be in the future")
-    provider = context.provider(slug)
-    if not body.unlisted:
-        catalog.known_values.require_model(context.session, body.model_id, slug)
     catalog.model_overrides.put(
         context.session,
-        provider.id,
+        context.provider(slug).id,
         body.model_id,
         body.field,
         body.value,
@@ -71,6 +68,8 @@ def set_override(context: Admin, slug: Slug, body: OverrideRequest) -> Any:
         created_by_id=context.created_by_id,
         expires_at=body.expires_at,
     )
+    if not body.unlisted:
+        catalog.known_values.require_model(context.session, body.model_id, slug)
     context.session.commit()
     found = catalog.model_overrides.list_overrides(context.session, slug=slug, model_id=body.model_id)
     return stored_fields(next(each for each in found if (each.field, each.source) == (body.field, PERSON)))

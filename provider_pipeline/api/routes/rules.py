@@ -48,7 +48,7 @@ def diff_rules(context: Reader, slug: Slug, before: _Compared, after: _Compared)
 
 
 @routes.post("/providers/{slug}/rules/rollback", response_model=ActiveRuleResponse)
-def roll_back(context: Admin, slug: Slug, body: DecisionRequest) -> Any:
+def roll_back_rule(context: Admin, slug: Slug, body: DecisionRequest) -> Any:
     """Activates the version that was active before the current one."""
     provider = context.provider(slug)
     version = catalog.rule_decisions.roll_back(
@@ -67,13 +67,13 @@ def show_rule(context: Reader, slug: Slug, version: _Version) -> Any:
 
 
 @routes.get("/providers/{slug}/rules/{version}/explain")
-def explain(context: Reader, slug: Slug, version: _Version) -> Json:
+def explain_rule_version(context: Reader, slug: Slug, version: _Version) -> Json:
     """What a rule version chose, why, and what it rejected."""
     return explain_rule(stored_rule(context.session, _version(context, slug, version)))
 
 
 @routes.post("/providers/{slug}/rules/{version}/activate", response_model=ActiveRuleResponse)
-def activate(context: Admin, slug: Slug, version: _Version, body: DecisionRequest) -> Any:
+def activate_rule(context: Admin, slug: Slug, version: _Version, body: DecisionRequest) -> Any:
     """Activates a rule version; the next sync uses it."""
     provider = context.provider(slug)
     catalog.rule_decisions.activate_rule(

@@ -48,7 +48,7 @@ def show_task(context: Reader, task_id: _TaskId) -> Any:
 
 
 @routes.post("/tasks/{task_id}/claim", response_model=TaskResponse, responses=responses(409))
-def claim(context: Syncer, task_id: _TaskId, body: ClaimRequest) -> Any:
+def claim_task(context: Syncer, task_id: _TaskId, body: ClaimRequest) -> Any:
     """Claims a task for a while. 409: another worker has it, or it is not due."""
     task = catalog.tasks.get(context.session, task_id)
     claimed = catalog.task_claims.claim(
@@ -67,7 +67,7 @@ def claim(context: Syncer, task_id: _TaskId, body: ClaimRequest) -> Any:
 
 
 @routes.post("/tasks/{task_id}/extend", response_model=TaskResponse, responses=responses(409))
-def extend(context: Syncer, task_id: _TaskId, body: ClaimRequest) -> Any:
+def extend_task(context: Syncer, task_id: _TaskId, body: ClaimRequest) -> Any:
     """Renews a claim, from now. 409: the token does not hold it, or no longer."""
     lease = timedelta(seconds=body.lease_seconds)
     catalog.task_claims.extend(
@@ -78,7 +78,7 @@ def extend(context: Syncer, task_id: _TaskId, body: ClaimRequest) -> Any:
 
 
 @routes.post("/tasks/{task_id}/release", response_model=TaskResponse, responses=responses(409))
-def release(context: Syncer, task_id: _TaskId, body: ReleaseRequest) -> Any:
+def release_task(context: Syncer, task_id: _TaskId, body: ReleaseRequest) -> Any:
     """Gives a claimed task back; it is retried after a pause. 409: as for `extend`."""
     catalog.task_claims.release(
         context.session,
@@ -94,7 +94,7 @@ def release(context: Syncer, task_id: _TaskId, body: ReleaseRequest) -> Any:
 
 @routes.post("/tasks/{task_id}/propose", response_model=RepairResponse, responses=responses(409))
 @costs(slow="computation", large_body=True)
-def propose(context: Syncer, task_id: _TaskId, body: ProposalRequest) -> Any:
+def propose_for_task(context: Syncer, task_id: _TaskId, body: ProposalRequest) -> Any:
     """Proposes a rule for a task. If it passes the gates, it is activated; otherwise it waits for a person's decision.
 
     If it does not say where to send requests (endpoint, detail, pagination), the active rule's places are kept; a rule
@@ -116,7 +116,7 @@ def propose(context: Syncer, task_id: _TaskId, body: ProposalRequest) -> Any:
 
 
 @routes.post("/tasks/{task_id}/approve", response_model=ActiveRuleResponse, responses=responses(409))
-def approve(context: Admin, task_id: _TaskId, body: ApprovalRequest) -> Any:
+def approve_proposal(context: Admin, task_id: _TaskId, body: ApprovalRequest) -> Any:
     """Activates a task's proposed rule although it failed a gate. 409: the proposed version is not `version`."""
     slug = catalog.tasks.get(context.session, task_id).slug
     version = approve_task(
@@ -126,14 +126,14 @@ def approve(context: Admin, task_id: _TaskId, body: ApprovalRequest) -> Any:
 
 
 @routes.post("/tasks/{task_id}/reject", response_model=TaskResponse, responses=responses(409))
-def reject(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
+def reject_proposal(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
     """Rejects a task's proposed rule; the task stays open."""
     reject_task(context.session, task_id, reason=body.reason, created_by_id=context.created_by_id)
     return _current(context, task_id)
 
 
 @routes.post("/tasks/{task_id}/retry", response_model=TaskResponse, responses=responses(409))
-def retry(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
+def retry_task(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
     """Reopens a task from the beginning."""
     catalog.tasks.retry(context.session, task_id, reason=body.reason, created_by_id=context.created_by_id)
     context.session.commit()
@@ -141,7 +141,7 @@ def retry(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
 
 
 @routes.post("/tasks/{task_id}/cancel", response_model=TaskResponse, responses=responses(409))
-def cancel(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
+def cancel_task(context: Admin, task_id: _TaskId, body: DecisionRequest) -> Any:
     """Closes an open task without a rule."""
     result = {"reason": body.reason, "created_by_id": context.created_by_id}
     catalog.tasks.set_status(context.session, task_id, "CANCELLED", result=result)
