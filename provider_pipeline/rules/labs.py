@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,13 +17,24 @@ _NUMBERS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Rewrite:
-    """A pattern of names of one model, and the name; `sees_date` if the pattern is of `name@date`."""
+class Rewrites:
+    """What names of a family stand for: patterns of one model's names, and its name."""
 
-    pattern: re.Pattern[str]
-    name: str
-    sees_date: bool
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = tuple((re.compile(pattern), name, "@" in pattern) for pattern, name in pairs)
+        # Most names need none: one look at all patterns says so.
+        anyhow = "|".join(f"(?:{pattern})" if "@" in pattern else f"(?:{pattern})(?:@.*)?" for pattern, _ in pairs)
+        self._any = re.compile(anyhow) if pairs else None
+
+    def name_of(self, name: str, date: str | None) -> str:
+        """The model's name; patterns with an "@" see the date behind the name."""
+        if self._any is None or not self._any.fullmatch(f"{name}@{date}" if date else name):
+            return name
+        for pattern, written, sees_date in self._pairs:
+            found = pattern.fullmatch(f"{name}@{date}" if sees_date and date else name)
+            if found:
+                name = found.expand(written)
+        return name
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +54,7 @@ class Family:
         words: The words that the lab uses in names.
         grades: The speed grades among them.
         rewrites: What names stand for.
-        pretrained: The same, for names of the lab's weights on Hugging Face.
-        implied: The same, for all other names.
+        rewrites_of_weights: The same, for names of the lab's weights on Hugging Face.
     """
 
     lab: str
@@ -58,9 +68,8 @@ class Family:
     has_tiers: bool
     words: re.Pattern[str]
     grades: frozenset[str]
-    rewrites: tuple[Rewrite, ...]
-    pretrained: tuple[Rewrite, ...]
-    implied: tuple[Rewrite, ...]
+    rewrites: Rewrites
+    rewrites_of_weights: Rewrites
 
 
 @dataclass(frozen=True)
@@ -109,22 +118,32 @@ def words() -> Words:
 
 
 @functools.cache
-def _families() -> tuple[re.Pattern[str], re.Pattern[str], tuple[Family, ...]]:
-    """A pattern of all starts of names; the same with a group for each family; the families.
-
-    Most texts start no name, and `re` rejects them several times as fast without groups.
-    """
+def _starts() -> tuple[tuple[str, Family], ...]:
+    """How names start, in order of precedence, as patterns with their families."""
     data = read_table(_TABLE)
-    starts = [
-        "|".join(entry.get("only") or [re.escape(entry["name"]) + "(?![a-z])", *entry.get("match", ())])
-        for entry in data["family"]
+    starts: list[tuple[str, Family]] = []
+    for entry in data["family"]:
+        family = _family(entry, data["words"])
+        own = entry.get("only") or [re.escape(entry["name"]) + "(?![a-z])", *entry.get("match", ())]
+        starts += [(start, family) for start in own]
+    return tuple(starts)
+
+
+@functools.lru_cache(maxsize=256)
+def _starts_at(letter: str) -> tuple[re.Pattern[str], tuple[Family, ...]]:
+    """A pattern of all starts of names that may begin with a letter, and the family of each of its groups.
+
+    The groups are empty and stand behind the starts: `re` skips an alternative by its first letter, unless that is in a
+    group.
+    """
+    own = [
+        (start, family) for start, family in _starts() if start[0] == letter or (start[0] == "(" and letter in start)
     ]
-    families = tuple(_family(entry, data["words"]) for entry in data["family"])
-    return re.compile("|".join(starts)), re.compile("|".join(f"({start})" for start in starts)), families
+    return re.compile("|".join(f"(?:{start})()" for start, _ in own)), tuple(family for _, family in own)
 
 
 def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family:
-    own = entry.get("words", [])
+    own, rewrites = entry.get("words", []), entry.get("rewrites", [])
     return Family(
         lab=entry["lab"],
         name=entry["name"],
@@ -137,22 +156,15 @@ def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family
         has_tiers=entry.get("line") == "tier",
         words=re.compile("|".join((*_NUMBERS, *map(re.escape, (*common["roles"], *common["tiers"])), *own))),
         grades=words().grades & {*own, *common["tiers"]},
-        rewrites=_rewrites(entry.get("rewrites", ())),
-        pretrained=_rewrites(entry.get("pretrained", ())),
-        implied=_rewrites(entry.get("implied", ())),
+        rewrites=Rewrites([*rewrites, *entry.get("implied", ())]),
+        rewrites_of_weights=Rewrites([*rewrites, *entry.get("pretrained", ())]),
     )
-
-
-def _rewrites(pairs: Iterable[tuple[str, str]]) -> tuple[Rewrite, ...]:
-    return tuple(Rewrite(re.compile(pattern), name, "@" in pattern) for pattern, name in pairs)
 
 
 def find_family(name: str) -> tuple[Family, str] | None:
     """The family of a name in lower case, and the rest of the name behind the family's; None if none is known."""
-    any_start, start, families = _families()
-    if any_start.match(name) is None:
-        return None
-    found = start.match(name)
+    pattern, families = _starts_at(name[:1])
+    found = pattern.match(name)
     if found is None or found.lastindex is None:
         return None
     return families[found.lastindex - 1], name[found.end() :]

@@ -14,12 +14,24 @@ from provider_pipeline.rules.ids import (
     without_carrier,
 )
 from provider_pipeline.rules.labs import Family, find_family, words
+from provider_pipeline.rules.name_words import (
+    explains,
+    is_size,
+    is_version,
+    judged,
+    line_of,
+    name_from,
+    with_points,
+    with_version_point,
+)
 
+_NO_PARTS: Final = frozenset({"", ".", "..", "~", "@cf", "@hf"})
 _RUNS: Final = re.compile(r"[\s_]+")
 _POINT: Final = re.compile(r"p(?<=\dp)(?=\d)")
-_DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*)\.(?=[a-z])")
+_DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*+)\.(?=[a-z])")
 _REVISION: Final = re.compile(r"(?:-v?(\d+):(\d+)(?::\w+)?|:\d+k)$")
 """Bedrock's revision behind a name, `-v1:0`; in `claude-v2:1` it is the version. Or the context, `:200k`."""
+_FILES: Final = (".gguf", ".safetensors", ".ggml", "-gguf")
 _QUANTISED: Final = re.compile(r"[-.](?:ud-)?(?:i1-)?(i?q\d(?:-?(?:[0-9k]|xxs|xs|nl|[sml]){1,2}){0,2})(?=-|$)")
 _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
 _MONTH: Final = r"(?:0[1-9]|1[0-2])"
@@ -39,13 +51,6 @@ _MAY_BE_DATED: Final = re.compile(r"\d\d-?\d\d")
 _FULLY_DATED: Final = re.compile(rf"[-@]({'|'.join(_FULL_DATES)})(?=[-@:]|$)")
 _COMPACT: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
 _SIZED: Final = re.compile(r"-\d+(?:\.\d+)?b(?:-|$)")
-_SPLIT_VERSION: Final = re.compile(r"(?<![\d.])(\d{1,2})-(\d{1,2}v?)(?=-|$)")
-_SPLIT_SIZE: Final = re.compile(r"(?<=-)0-(?=\db(?:-|$))")
-_JOINED: Final = re.compile(r"([a-z]{3,})(\d(?:[.\d]*))$")
-_SIZE: Final = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[bm]$")
-_VERSION: Final = re.compile(r"[a-z]?\d+(?:\.\d+)*[a-z]?$")
-_WITH_V: Final = re.compile(r"v\d")
-_UNPOINTED: Final = re.compile(r"([a-z]?)(\d)(\d)$")
 
 
 class ModelName(NamedTuple):
@@ -80,16 +85,16 @@ class ModelName(NamedTuple):
     @property
     def sizes(self) -> frozenset[str]:
         """The sizes in the name, such as `70b`."""
-        return frozenset(each for each in self.name.split("-") if _SIZE.match(each))
+        return frozenset(each for each in self.name.split("-") if is_size(each))
 
     @property
     def version(self) -> str | None:
         """The first version in the name, such as `3.5`."""
-        numbers = (re.sub(r"^[a-z]+", "", each) for each in self.name.split("-") if not _SIZE.match(each))
-        return next((each for each in numbers if _VERSION.match(each)), None)
+        numbers = (re.sub(r"^[a-z]+", "", each) for each in self.name.split("-") if not is_size(each))
+        return next((each for each in numbers if is_version(each)), None)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Reading:
     """A name while it is read."""
 
@@ -99,6 +104,10 @@ class _Reading:
     is_of_weights: bool = False
     snapshot: str | None = None
     variants: list[str] = field(default_factory=list)
+
+    def all_variants(self) -> tuple[str, ...]:
+        """The variants, each once."""
+        return tuple(dict.fromkeys(self.variants)) if self.variants else ()
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -115,7 +124,7 @@ def read_name(model_id: str) -> ModelName | None:
         return None
     _take_suffixes(reading)
     found = _family_behind_prefix(reading)
-    name = _known(reading, *found) if found else _unknown(reading)
+    name = _known(reading, *found) if found else _unknown(reading, model_id)
     return name if name.name else None
 
 
@@ -127,35 +136,51 @@ def family_of(model_id: str) -> str | None:
 
 def _take_path(reading: _Reading) -> None:
     """Keep the last part of a path that names a model; note who owns it and how it is served."""
+    if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:
+        return
     text = bare_wrapper(reading.text)
     if "::" in text:
         text = text.rsplit("::", 1)[1]
-    parts = [part for part in text.split("/") if part not in ("", ".", "..", "~", "@cf", "@hf")]
+    parts = [part for part in text.split("/") if part not in _NO_PARTS]
     while len(parts) > 1 and _is_variant(parts[-1]) and not _is_gateway(parts[-2]):
         reading.variants.append(parts.pop())
     if not parts:
         return
-    start = next((place for place in range(len(parts) - 1, 0, -1) if find_family(parts[place])), None)
-    if start is None:
-        # `fal-ai/flux/dev`: the name itself has parts, behind the words of those who serve it.
-        start = 0
-        while start < len(parts) - 1 and (_is_gateway(parts[start]) or words().regions.fullmatch(parts[start])):
-            start += 1
-        if start == len(parts) - 2 and not find_family(parts[start]):
-            start += 1
-        elif start == 0 and len(parts) > 1 and not find_family(parts[0]):
-            start = 1
+    start = _start_of_name(parts)
     for written in parts[:start]:
-        part = written.rpartition(":")[2].lstrip("~")
-        if words().regions.fullmatch(part) or part in words().variants:
+        part, kind = _part(written)
+        if kind == "variant":
             reading.variants.append(part)
-        elif lab := words().labs.get(part):
-            reading.lab, reading.is_of_weights = lab, part in words().hubs
-        elif not _is_gateway(part):
+        elif kind == "lab":
+            reading.lab, reading.is_of_weights = words().labs[part], part in words().hubs
+        elif kind == "owner":
             reading.owner = part
     if reading.lab:
         reading.owner = None
     reading.text = "-".join(parts[start:])
+
+
+def _start_of_name(parts: list[str]) -> int:
+    for place in range(len(parts) - 1, 0, -1):
+        if find_family(parts[place]) is not None:
+            return place
+    # `fal-ai/flux/dev`: the name itself has parts, behind the words of those who serve it.
+    start = 0
+    while start < len(parts) - 1 and (_is_gateway(parts[start]) or words().regions.fullmatch(parts[start])):
+        start += 1
+    names_last = start == len(parts) - 2 or (start == 0 and len(parts) > 1)
+    return start + (names_last and find_family(parts[start]) is None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _part(written: str) -> tuple[str, str]:
+    """A part of a path before the name: as its last word, and what kind that is of."""
+    part, known = written.rpartition(":")[2].lstrip("~"), words()
+    if part in known.variants or known.regions.fullmatch(part):
+        return part, "variant"
+    if part in known.labs:
+        return part, "lab"
+    return part, "gateway" if part in known.gateways else "owner"
 
 
 def _is_variant(part: str) -> bool:
@@ -169,13 +194,14 @@ def _is_gateway(part: str) -> bool:
 def _take_prefixes(reading: _Reading) -> None:
     """Take what stands before a name and a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
     while True:
-        reading.text = without_carrier(reading.text)
-        before, colon, behind = reading.text.partition(":")
-        if colon and behind and (before in words().gateways or before in words().labs):
-            reading.lab = words().labs.get(before, reading.lab)
-            reading.text = behind
-            continue
-        found = _DOTTED.match(reading.text)
+        if ":" in reading.text:
+            reading.text = without_carrier(reading.text)
+            before, _, behind = reading.text.partition(":")
+            if behind and (before in words().gateways or before in words().labs):
+                reading.lab = words().labs.get(before, reading.lab)
+                reading.text = behind
+                continue
+        found = _DOTTED.match(reading.text) if "." in reading.text else None
         if found is None:
             return
         word = found[1]
@@ -190,6 +216,21 @@ def _take_prefixes(reading: _Reading) -> None:
 
 def _take_suffixes(reading: _Reading) -> None:
     """Take what stands behind a colon, and how the weights are packed."""
+    name = _without_tags(reading) if ":" in reading.text else reading.text
+    if name.endswith(_FILES):
+        for ending in _FILES:
+            if name.endswith(ending):
+                name = name.removesuffix(ending)
+                reading.variants.append(ending[1:])
+    quantised = _QUANTISED.search(name) if "q" in name else None
+    if quantised:
+        name = name[: quantised.start()] + name[quantised.end() :]
+        reading.variants.append(quantised[1])
+    reading.text = name
+
+
+def _without_tags(reading: _Reading) -> str:
+    """The name without what stands behind its colons; what that says of the offer is noted."""
     text = reading.text
     revision = _REVISION.search(text)
     if revision:
@@ -203,25 +244,17 @@ def _take_suffixes(reading: _Reading) -> None:
             continue
         elif tag and tag not in words().silent:
             name += f"-{tag}"
-    for ending in (".gguf", ".safetensors", ".ggml", "-gguf"):
-        if name.endswith(ending):
-            name = name.removesuffix(ending)
-            reading.variants.append(ending[1:])
-    quantised = _QUANTISED.search(name)
-    if quantised:
-        name = name[: quantised.start()] + name[quantised.end() :]
-        reading.variants.append(quantised[1])
-    reading.text = name
+    return name
 
 
 def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
     """The family, behind words of labs and gateways that stand before a known name (`databricks-claude-...`)."""
-    found = find_family(reading.text)
+    found, known = find_family(reading.text), words()
     place = 0 if found else reading.text.find("-")
     while place > 0:
-        word, rest = reading.text[:place], reading.text[place:].lstrip("-")
-        if word in words().labs or _is_gateway(word) or words().regions.fullmatch(word):
-            inner = _Reading(rest, lab=words().labs.get(word, reading.lab))
+        word = reading.text[:place]
+        if word in known.labs or word in known.gateways or known.regions.fullmatch(word):
+            inner = _Reading(reading.text[place:].lstrip("-"), lab=known.labs.get(word, reading.lab))
             found = _family_behind_prefix(inner)
             if found is not None:
                 reading.lab, reading.text = inner.lab, inner.text
@@ -230,7 +263,7 @@ def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
     return found
 
 
-def _unknown(reading: _Reading) -> ModelName:
+def _unknown(reading: _Reading, model_id: str) -> ModelName:
     """A name of no known family: only a full date and packing words are taken from it."""
     name = reading.text
     dated = _FULLY_DATED.search(name)
@@ -238,15 +271,17 @@ def _unknown(reading: _Reading) -> ModelName:
         reading.snapshot = _date(dated[1])
         name = name[: dated.start()] + name[dated.end() :]
     kept = []
+    known = words()
     for place, word in enumerate(name.split("-")):
-        if place and word in words().variants:
+        if place and word in known.variants:
             reading.variants.append(word)
-        elif not (place and word in words().silent):
+        elif not (place and word in known.silent):
             kept.append(word)
-    name = _with_points("-".join(kept)) or name
+    name = with_points("-".join(kept)) or name
     base = _base_of(name)
-    family = base or named_family(reading.text)
-    return _named(reading, lab=reading.lab, name=name, family=family, is_known=False, names_family=base is not None)
+    family = base or named_family(model_id)  # of the whole id, which the patterns of capabilities normalise as well
+    names_family, variants = base is not None, reading.all_variants()
+    return ModelName(reading.lab, name, reading.owner, family, reading.snapshot, variants, False, names_family)
 
 
 def _base_of(name: str) -> str | None:
@@ -256,8 +291,8 @@ def _base_of(name: str) -> str | None:
         found = find_family(name[place + 1 :])
         if found is not None and found[0].is_open:
             family, rest = found
-            kept = _pointed(family, _with_points(rest.strip("-.")).split("-"))
-            return _line(family, _joined(family, kept), is_whole=False)
+            kept = with_version_point(family, with_points(rest.strip("-.")).split("-"))
+            return line_of(family, name_from(family, kept), is_whole=False)
         place = name.find("-", place + 1)
     return None
 
@@ -270,12 +305,9 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         reading.snapshot = reading.snapshot or numbered[1]
         rest = rest[: numbered.start()] + rest[numbered.end() :]
     kept, is_explained = _sorted_words(reading, family, rest)
-    name = _joined(family, kept)
-    for rewrite in (*family.rewrites, *(family.pretrained if reading.is_of_weights else family.implied)):
-        text = f"{name}@{reading.snapshot}" if rewrite.sees_date and reading.snapshot else name
-        found = rewrite.pattern.fullmatch(text)
-        if found:
-            name = found.expand(rewrite.name)
+    name = name_from(family, kept)
+    rewrites = family.rewrites_of_weights if reading.is_of_weights else family.rewrites
+    name = rewrites.name_of(name, reading.snapshot)
     # Nobody else makes models of a closed family, so another lab before its name only serves it; but some call models
     # of their own after one.
     is_whole = is_explained or not family.is_open
@@ -284,25 +316,11 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         family.is_open or (not is_explained and _SIZED.search(name) is not None)
     )
     is_derived = not is_whole and reading.lab != family.lab
-    line = _line(family, name, is_whole)
+    line = line_of(family, name, is_whole)
     if is_other or is_foreign or is_derived:
         lab = reading.lab if reading.lab != family.lab else None
-        return _named(reading, lab=lab, name=name, family=line, is_known=False, names_family=True)
-    reading.owner = None
-    return _named(reading, lab=family.lab, name=name, family=line, is_known=True, names_family=True)
-
-
-def _named(
-    reading: _Reading, *, lab: str | None, name: str, family: str | None, is_known: bool, names_family: bool
-) -> ModelName:
-    variants = tuple(dict.fromkeys(reading.variants))
-    return ModelName(lab, name, reading.owner, family, reading.snapshot, variants, is_known, names_family)
-
-
-@functools.lru_cache(maxsize=16_384)
-def _with_points(name: str) -> str:
-    """The name with a point in versions and sizes that were written with a hyphen (`4-5`, `0-6b`)."""
-    return _SPLIT_SIZE.sub("0.", _SPLIT_VERSION.sub(r"\1.\2", name))
+        return ModelName(lab, name, reading.owner, line, reading.snapshot, reading.all_variants(), False, True)
+    return ModelName(family.lab, name, None, line, reading.snapshot, reading.all_variants(), True, True)
 
 
 def _date(text: str) -> str:
@@ -327,75 +345,18 @@ def _sorted_words(reading: _Reading, family: Family, rest: str) -> tuple[list[st
     """The words that belong to the name, and whether all of them are known; variants are noted."""
     kept: list[str] = []
     is_sized = False
-    for written in _with_points(rest).split("-"):
-        has_v = _WITH_V.match(written) is not None and not kept and not family.keeps_v
-        word = written[1:] if has_v else written
-        if not word or (word in words().silent and word != "latest"):
+    is_explained = True
+    for written in with_points(rest).split("-"):
+        word, kind, parts, is_explained_word = judged(family, written, not kept)
+        if kind == "silent":
             continue
-        is_grade = word in words().grades and (is_sized or (word not in family.grades and family.is_open))
-        if word in words().variants or is_grade:
+        if kind == "variant" or (kind == "grade" and is_sized):
             reading.variants.append(word)
             continue
-        kept += _parts(family, word)
-        is_sized = is_sized or _SIZE.match(word) is not None
-    if "latest" in kept and (family.is_undated or any(_VERSION.match(each) for each in kept)):
+        kept += parts
+        is_sized = is_sized or kind == "size"
+        is_explained = is_explained and is_explained_word
+    if "latest" in kept and (family.is_undated or any(map(is_version, kept))):
         kept.remove("latest")
-    kept = _pointed(family, kept)
-    return kept, all(_explains(family, word) for word in kept)
-
-
-@functools.lru_cache(maxsize=16_384)
-def _parts(family: Family, word: str) -> tuple[str, ...]:
-    """The word and the number that is written behind it, if the family has such a word (`qwen-max2`)."""
-    joined = _JOINED.match(word)
-    return joined.groups() if joined and _explains(family, joined[1]) else (word,)
-
-
-@functools.lru_cache(maxsize=16_384)
-def _explains(family: Family, word: str) -> bool:
-    return family.words.fullmatch(word) is not None
-
-
-def _pointed(family: Family, kept: list[str]) -> list[str]:
-    """The words with the point in a version that was written without it (`gpt-35-turbo`, `claude-opus-41`)."""
-    place = next((place for place, word in enumerate(kept) if _VERSION.match(word)), None)
-    if place is None or family.is_integral:
-        return kept
-    unpointed = _UNPOINTED.match(kept[place])
-    if unpointed is None or unpointed[2] == "0":
-        return kept
-    kept[place] = f"{unpointed[1]}{unpointed[2]}.{unpointed[3]}"
-    return _with_points("-".join(kept)).split("-")
-
-
-def _joined(family: Family, kept: list[str]) -> str:
-    rest = "-".join(kept)
-    if not rest:
-        return family.name
-    return family.name + ("" if family.is_glued and rest[0].isdigit() else "-") + rest
-
-
-@functools.lru_cache(maxsize=16_384)
-def _line(family: Family, name: str, is_whole: bool) -> str:
-    """The family of a name: without sizes, roles and dates, and without the version if tiers go on.
-
-    That of a derivative is its base's, and only the generation of that is sure.
-    """
-    start, rest = family.name, name.removeprefix(family.name)
-    kept, has_version = [], False
-    if family.is_glued and rest[:1].isdigit() and not _SIZE.match(rest.partition("-")[0]):
-        version, _, rest = rest.partition("-")
-        start, has_version = start + version, True
-    for word in rest.strip("-").split("-"):
-        if not word or word in words().roles or _SIZE.match(word) or re.fullmatch(r"a\d.*b|\d+[ek]", word):
-            continue
-        is_version = _VERSION.match(word) is not None
-        if not is_whole and (has_version or not is_version):
-            break
-        if is_version and (family.has_tiers or has_version):
-            continue
-        if not is_version and not _explains(family, word):
-            continue
-        has_version = has_version or is_version
-        kept.append(word)
-    return "-".join([start, *kept])
+    pointed = with_version_point(family, kept)
+    return pointed, is_explained if pointed is kept else all(explains(family, word) for word in pointed)

@@ -224,6 +224,8 @@ def test_any_text_can_be_read(model_id: str):
         # A derivative belongs to the family of its base.
         ("acme/foo-llama-3.1-8b", "llama-3.1"),
         ("huihui-ai/Qwen3-32B-abliterated", "qwen3"),
+        # Of a name that is no lab's, what the whole id says: here its owner.
+        ("watsonx/core42/jais-13b-chat", "jais"),
         ("something-else", None),
         ("00000000-0000-4000-8000-000000000000", None),
     ],
