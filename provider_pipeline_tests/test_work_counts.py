@@ -19,10 +19,12 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
+from provider_pipeline.catalog.model_writes import _send
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.patterns import RegexSet, parse_pattern
 from provider_pipeline.sync.extract import extract_listing
@@ -130,8 +132,9 @@ def acme(fleet: Fleet) -> Fleet:
 def test_a_first_sync_is_so_many_statements_and_commits(acme: Fleet):
     with counted(acme) as count:
         sync(acme)
-    # One of them makes sure that the rule is still the active one when the rows are written.
-    assert count["statements"] <= 19
+    # One of them makes sure that the rule is still the active one when the rows are written, and one reads the hashes
+    # of the rows in the table, so that only rows that differ are sent.
+    assert count["statements"] <= 20
     assert count["commits"] <= 3  # of the write, and of taking and giving back the lease
     assert count["connections"] == 0
 
@@ -153,6 +156,28 @@ def test_a_sync_that_changes_a_tenth_of_the_models_is_no_more_statements_than_a_
     assert count["statements"] <= 21
 
 
+def test_of_models_that_did_not_change_a_changed_sync_sends_the_ids_alone(acme: Fleet):
+    sync(acme)
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    assert calls(lambda: sync(acme))[_send.__code__] == len(MODELS) // 10
+
+
+def test_a_changed_listing_whose_items_have_the_same_fields_is_parsed_once_and_searched_for_no_new_ones(acme: Fleet):
+    sync(acme)
+    changed = with_a_tenth_changed(MODELS)
+    acme.serve("acme", changed)
+    with bytes_parsed() as parsed:
+        sync(acme)
+    assert parsed["bytes"] == len(json.dumps(changed))
+    for item in changed["data"]:
+        item["price_of_images"] = 1
+    acme.serve("acme", changed)
+    assert calls(lambda: sync(acme))[shape_of.__code__] > 0
+    changed["data"][0]["context_length"] += 1
+    acme.serve("acme", changed)
+    assert calls(lambda: sync(acme))[shape_of.__code__] == 0
+
+
 def test_the_number_of_models_changes_no_number_of_statements_but_that_many_are_analyzed(acme: Fleet):
     sync(acme)
     acme.serve("acme", with_a_tenth_changed(MODELS))
@@ -165,7 +190,7 @@ def test_the_number_of_models_changes_no_number_of_statements_but_that_many_are_
     with counted(acme) as many:
         sync(acme, "large")
     assert many["statements"] - few["statements"] == 1
-    assert many["ANALYZE pg_temp.listing_row (provider_id, model_id)"] == 1
+    assert many["ANALYZE pg_temp.listing_same"] == 1
 
 
 def test_each_byte_of_a_listing_is_parsed_once_and_not_even_that_where_the_same_bytes_came_last_time(acme: Fleet):

@@ -5,7 +5,7 @@ The statements in `statements/` are set-based: their number does not depend on h
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -28,10 +28,14 @@ _ANALYZE_ABOVE = 100
 _ANALYZE = {
     "listing": text("ANALYZE pg_temp.listing"),
     "listing_row": text("ANALYZE pg_temp.listing_row (provider_id, model_id)"),
+    "listing_same": text("ANALYZE pg_temp.listing_same"),
     "listing_reread": text("ANALYZE pg_temp.listing_reread (provider_id, model_id)"),
     "listing_rename": text("ANALYZE pg_temp.listing_rename"),
 }
 _COPY = SQL("COPY pg_temp.{} ({}) FROM STDIN")
+_COPY_SAME = SQL("COPY pg_temp.listing_same (provider_id, model_id) FROM STDIN")
+# Of a provider with more models, whose hashes would take more than 20 MB here, every row is sent.
+_MAX_COMPARED = 100_000
 
 Cause = Literal["provider", "rule", "override"]
 """What caused a change: the provider's listing, another rule, or a person's override."""
@@ -119,8 +123,9 @@ def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) 
     if exactly one id that just disappeared has the same name but for case and punctuation, or the same metadata; see
     `statements/find_renames.sql`.
 
-    A second writer of the same provider waits until the transaction ends. Unchanged rows keep their row version. Call
-    it before `sync_state.record_successes` of the same sync: until then, `last_success_at` is the previous listing's.
+    A second writer of the same provider waits until the transaction ends. Unchanged rows keep their row version, and
+    only their ids are sent. Call it before `sync_state.record_successes` of the same sync: until then,
+    `last_success_at` is the previous listing's.
 
     Args:
         now: When the listings were fetched, with a time zone.
@@ -137,16 +142,22 @@ def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) 
     session.execute(statement("prepare_listing"))
     session.execute(statement("begin_listing"), {"listings": json.dumps([_begun(listing) for listing in listings])})
     session.execute(_ANALYZE["listing"])
-    _receive(session, "listing_row", ((each, each.rows, each.overridden) for each in listings))
+    found = session.execute(statement("known_hashes"), {**wanted, "most": _MAX_COMPARED})
+    known = {each.provider_id: _Known(orjson.loads(each.hashes or "{}"), each.active) for each in found}
+    same: list[tuple[int, str]] = []
+    arriving = ((each, _differing(each, known.get(each.provider_id), same), each.overridden) for each in listings)
+    _receive(session, "listing_row", arriving)
+    if same:
+        _receive_same(session, same)
     rereads: list[_Arriving] = [(each, each.reread, {}) for each in listings if each.reread is not None]
     if rereads:
         _receive(session, "listing_reread", rereads)
     surveys = {survey.provider_id: survey for survey in session.execute(statement("survey_listing"), wanted)}
     for survey in surveys.values():
         _refuse_unwritable(survey)
-    if any(survey.any_active for survey in surveys.values()):
-        found = cast(CursorResult[Any], session.execute(statement("find_renames"), wanted))
-        _analyze(session, "listing_rename", found.rowcount)
+    if any(each.any_active and not _has_all(known.get(each.provider_id)) for each in surveys.values()):
+        renames = cast(CursorResult[Any], session.execute(statement("find_renames"), wanted))
+        _analyze(session, "listing_rename", renames.rowcount)
     applied = session.execute(statement("apply_listing"), {**wanted, "now": now, "max_changes": _MAX_CHANGES})
     results = {each.provider_id: _result(each, surveys[each.provider_id].listed) for each in applied}
     return [results[listing.provider_id] for listing in listings]
@@ -190,10 +201,58 @@ def _result(applied: Row[Any], listed: int) -> WriteResult:
     )
 
 
-def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> None:
+@dataclass
+class _Known:
+    """A provider's active models in the table, as a listing is compared with them.
+
+    Attributes:
+        hashes: The change hashes of those without overrides, by id.
+        active: The number of all of them.
+        listed: Those in `hashes` that the listing has, too.
+    """
+
+    hashes: Mapping[str, str]
+    active: int
+    listed: int = 0
+
+
+def _has_all(known: _Known | None) -> bool:
+    """Whether the listing certainly has every active model, so that none was renamed."""
+    return known is not None and known.listed == known.active
+
+
+def _differing(listing: ListedModels, known: _Known | None, same: list[tuple[int, str]]) -> Iterator[Mapping[str, Any]]:
+    """The rows that differ from the table; of the others, the keys are added to `same`."""
+    if known is None:
+        yield from listing.rows
+        return
+    overridden = listing.overridden  # filled while the rows are iterated
+    for row in listing.rows:
+        model_id = row["model_id"]
+        meta_hash = known.hashes.get(model_id)
+        known.listed += meta_hash is not None
+        if meta_hash == row["meta_hash"] and not overridden.get(model_id):
+            same.append((listing.provider_id, model_id))
+        else:
+            yield row
+
+
+def _receive_same(session: Session, same: Sequence[tuple[int, str]]) -> None:
+    with _connection(session).cursor() as cursor, cursor.copy(_COPY_SAME) as copy:
+        for key in same:
+            copy.write_row(key)
+    _analyze(session, "listing_same", len(same))
+
+
+def _connection(session: Session) -> psycopg.Connection[Any]:
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
+    return connection
+
+
+def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> None:
+    connection = _connection(session)
     count = 0
     try:
         with connection.cursor() as cursor, cursor.copy(_COPY.format(Identifier(table), STAGED)) as copy:

@@ -14,15 +14,13 @@ from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.generation.unread import unread_fields
 from provider_pipeline.rules.issues import SHAPE_GREW, issue
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.outline import MIN_FILL, lists_of
 from provider_pipeline.rules.thresholds import Thresholds
 
-_MIN_FILL: Final = 0.05
-"""A field of fewer items is not a shape of its own."""
 _MIN_ITEMS: Final = 2
 _MIN_LIKENESS: Final = 0.5
 """Score of a list, as a share of the best one's, from which it may hold models too."""
 _READ: Final = 0.9
-_OUTLINE_DEPTH: Final = 3
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,8 @@ def _growth(
     items = [item for page in after for item in reader.items(page) or ()]
     shape = shape_of(items)
     unread = _unread(rule, rule.endpoints[endpoint], shape)
-    outline = _outline(after[0]) if after else None
-    if not items or (not unread and _containers(outline) < 2):
+    lists = lists_of(after[0]) if after else None
+    if not items or (not unread and _containers(lists) < 2):
         return
     pages = before()
     old = shape_of([item for page in pages for item in reader.items(page) or ()])
@@ -95,9 +93,9 @@ def _growth(
         return
     for column, kind in unread:
         earlier = old.columns.get(column.path)
-        if earlier is None or old.fill(earlier) < _MIN_FILL:
+        if earlier is None or old.fill(earlier) < MIN_FILL:
             yield Growth(column.expression, kind, len(column.values), shape.count)
-    if outline != _outline(pages[0]):
+    if lists != lists_of(pages[0]):
         ids = {reader.id_of(item) for item in items}
         known = {one.selector for one in candidates(reader.answer(pages[0]))}
         yield from _lists(candidates(reader.answer(after[0])), known, ids, len(items))
@@ -111,8 +109,8 @@ def _unread(rule: ExtractionRule, read: Endpoint, shape: Shape) -> list[tuple[Co
     columns = {column.expression: column for column in shape.columns.values()}
     unread = unread_fields(shape, {}, expressions, ())
     found = [(columns[one.expression], one.kind) for one in unread if one.expression in columns]
-    least = max(min(_MIN_ITEMS, shape.count), _MIN_FILL * shape.count)
-    return [(column, kind) for column, kind in found if len(column.values) >= least]
+    least = min(_MIN_ITEMS, shape.count)
+    return [(column, kind) for column, kind in found if len(column.values) >= least and shape.fill(column) >= MIN_FILL]
 
 
 def _lists(found: Sequence[ListCandidate], known: set[str], ids: set[str | None], read: int) -> Iterator[Growth]:
@@ -131,12 +129,5 @@ def _lists(found: Sequence[ListCandidate], known: set[str], ids: set[str | None]
             yield Growth(one.selector, "list", len(one.items), read)
 
 
-def _outline(page: Any, depth: int = _OUTLINE_DEPTH) -> Any:
-    """The keys of an answer's objects and where its lists are, without what is in the lists."""
-    if isinstance(page, dict) and depth:
-        return {key: _outline(value, depth - 1) for key, value in page.items() if isinstance(value, (dict, list))}
-    return type(page).__name__
-
-
-def _containers(outline: Any) -> int:
-    return sum(map(_containers, outline.values())) if isinstance(outline, dict) else 1
+def _containers(lists: Any) -> int:
+    return sum(map(_containers, lists.values())) if isinstance(lists, dict) else 1

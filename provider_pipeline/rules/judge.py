@@ -23,6 +23,7 @@ from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.outline import Outline
 from provider_pipeline.rules.prices import hash_of_further_prices
 from provider_pipeline.rules.request_times import RequestTimes
 from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
@@ -50,6 +51,7 @@ class Verdict:
             versions came before the last. `settled` drops those.
         disputed: For ids that several pages list: the numbers on which these disagree.
         request_times: Fields of `metadata_json` that hold the time of the request.
+        outline: Fingerprint of which fields the items have; see `Outline`.
     """
 
     valid: bool
@@ -60,6 +62,7 @@ class Verdict:
     superseded: Mapping[str, int] = field(repr=False)
     disputed: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
     request_times: frozenset[str] = frozenset()
+    outline: str | None = None
 
     def settled(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The rows of `add_page` as the whole listing leaves them: one per model, without values it disproved."""
@@ -102,6 +105,7 @@ class ListingJudge:
             for endpoint in rule.endpoints
         ]
         self._pages_read = PagesRead(rule.endpoints)
+        self._outline = Outline()
         self._history = history
         self._accepted = accepted
         self._statistics = ListingStatistics(self._thresholds, history)
@@ -145,6 +149,7 @@ class ListingJudge:
         self._items += len(items)
         self._items_of[endpoint] += len(items)
         self._pages_read.add(endpoint, reader.answer(document), len(items))
+        self._outline.add(endpoint, document, items)
         rows: dict[str, dict[str, Any]] = {}
         repeats: dict[str, list[dict[str, Any]]] = {}
         seen = self._seen[endpoint]
@@ -215,6 +220,7 @@ class ListingJudge:
             superseded=dict(self._superseded),
             disputed=dict(self._disputed),
             request_times=self._request_times.fields(),
+            outline=self._outline.fingerprint(),
         )
 
     def shares(self) -> dict[str, float]:

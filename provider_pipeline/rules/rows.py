@@ -74,6 +74,7 @@ class Profile(BaseModel):
         distinct: Different numbers, up to `DISTINCT_CAP`, by column.
         capabilities: Rows with the capability, by name.
         covered: Rows with any capability.
+        outline: Fingerprint of which fields the listing's items have, once it was accepted; see `outline.Outline`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -85,6 +86,7 @@ class Profile(BaseModel):
     distinct: dict[str, int] = Field(default_factory=dict)
     capabilities: dict[str, int] = Field(default_factory=dict)
     covered: int = 0
+    outline: str | None = None
 
     @classmethod
     def of_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "Profile":

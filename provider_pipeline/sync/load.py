@@ -312,7 +312,9 @@ def _accepted_sync(loaded: Loaded) -> catalog.sync_state.AcceptedSync:
         plan.provider.id,
         plan.version,
         loaded.outcome.summary(),
-        profile=listing.verdict.profile.model_copy(update={"listed": written.result.listed}).to_json(),
+        profile=listing.verdict.profile.model_copy(
+            update={"listed": written.result.listed, "outline": listing.verdict.outline}
+        ).to_json(),
         raw_response_id=loaded.outcome.raw_response_id,
         validators=listing.fetch.validators,
         basis=fingerprint(plan.provider, plan.version, plan.patterns, written.overrides),

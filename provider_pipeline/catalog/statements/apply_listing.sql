@@ -1,4 +1,4 @@
--- Upserts the staged listings and records the changes; unchanged rows are only read. If a new rule read a listing,
+-- Upserts the staged listings and records the changes; unchanged rows are not even read. If a new rule read a listing,
 -- listing_reread has the previous listing as read by that rule: values that are already there were changed by the rule,
 -- all others by the provider.
 WITH
@@ -37,6 +37,11 @@ absent AS MATERIALIZED (
             SELECT
             FROM pg_temp.listing_row AS new
             WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id
+        )
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_temp.listing_same AS same
+            WHERE same.provider_id = old.provider_id AND same.model_id = old.model_id
         )
 ),
 -- Listed models that are new, restored or different; a renamed one is compared with its old row.

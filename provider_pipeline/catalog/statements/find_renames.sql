@@ -12,6 +12,11 @@ WITH leaver AS MATERIALIZED (
             FROM pg_temp.listing_row AS new
             WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id
         )
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_temp.listing_same AS same
+            WHERE same.provider_id = old.provider_id AND same.model_id = old.model_id
+        )
 ),
 candidate AS (
     SELECT 'old' AS side, provider_id, model_id, {traits}
@@ -81,6 +86,11 @@ alone AS (
         UNION ALL
         SELECT provider_id, hash_record_extended(ROW({stated_traits}), 0), NULL, NULL, 1
         FROM pg_temp.listing_row
+        WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
+        UNION ALL
+        SELECT provider_id, hash_record_extended(ROW({stated_traits}), 0), NULL, NULL, 1
+        FROM pg_temp.listing_same
+        JOIN provider_model USING (provider_id, model_id)
         WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
     ) AS compared
     GROUP BY provider_id, stated

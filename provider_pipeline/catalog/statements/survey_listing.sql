@@ -16,7 +16,11 @@ LEFT JOIN (
         array_agg(model_id ORDER BY model_id COLLATE "C") FILTER (WHERE times > 1) AS duplicates
     FROM (
         SELECT provider_id, model_id, count(*) AS times
-        FROM pg_temp.listing_row
+        FROM (
+            SELECT provider_id, model_id FROM pg_temp.listing_row
+            UNION ALL
+            SELECT provider_id, model_id FROM pg_temp.listing_same
+        ) AS staged
         GROUP BY provider_id, model_id
     ) AS counted
     GROUP BY provider_id

@@ -8,14 +8,12 @@ from typing import Any, Final
 
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
+from provider_pipeline.rules.outline import MAX_DEPTH, MAX_ITEMS, MAX_PATHS
 from provider_pipeline.rules.values import number
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 
-MAX_DEPTH: Final = 6
-MAX_PATHS: Final = 600
-MAX_ITEMS: Final = 20_000
 _MAX_ENTRIES: Final = 40
 _MAX_LABEL: Final = 80
 _MAX_NESTING: Final = 2

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -15,13 +15,11 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference, describe_drift, with_inherited_fields
 from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.outline import MAX_PAGES
 from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
-
-MAX_COMPARED_PAGES: Final = 20
-"""Pages of each endpoint whose structure is compared."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +181,6 @@ def differences_between(active: ExtractionRule, good: Response, response: Respon
 def _page_pairs(active: ExtractionRule, good: Response, response: Response) -> Iterable[tuple[list[Any], list[Any]]]:
     """The first pages of each endpoint, in both responses."""
     return (
-        (first_pages(good, position, MAX_COMPARED_PAGES), first_pages(response, position, MAX_COMPARED_PAGES))
+        (first_pages(good, position, MAX_PAGES), first_pages(response, position, MAX_PAGES))
         for position in range(len(active.endpoints))
     )

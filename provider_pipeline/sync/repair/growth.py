@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.growth import growth
+from provider_pipeline.rules.outline import MAX_PAGES
 from provider_pipeline.sync.config import StoredResponse, first_pages
 from provider_pipeline.sync.extract import parse_pages
 from provider_pipeline.sync.load import Loaded
-from provider_pipeline.sync.repair.candidates import MAX_COMPARED_PAGES
 from provider_pipeline.sync.repair.worker import LEASE, answer_task, worker_name
 
 
@@ -24,9 +24,9 @@ def follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
     rule, last = loaded.listing.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
     issues = []
     for position in range(len(rule.endpoints)):
-        stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_COMPARED_PAGES)
+        stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_PAGES)
         after = [document for _, document in parse_pages(stored)]
-        before = partial(first_pages, last, position, MAX_COMPARED_PAGES)
+        before = partial(first_pages, last, position, MAX_PAGES)
         issues += [each.issue() for each in growth(rule, before, after, endpoint=position)]
     if not issues or catalog.tasks.was_asked(session, loaded.provider_id, issues):
         return
@@ -41,8 +41,12 @@ def follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
 
 
 def has_grown(loaded: Loaded) -> bool:
-    """Whether a listing may have grown: it was accepted, is new, and was compared with an earlier one."""
-    outcome = loaded.outcome
-    return (
-        loaded.written is not None and outcome.listing_changed and loaded.listing.plan.state.raw_response_id is not None
-    )
+    """Whether a listing may have grown: it was accepted, is new, and has other fields or lists than the one before.
+
+    Looking closer takes 0.3 s for a hundred providers with 6,800 models, a seventh of their sync.
+    """
+    outcome, verdict, state = loaded.outcome, loaded.listing.verdict, loaded.listing.plan.state
+    if loaded.written is None or verdict is None or not outcome.listing_changed or state.raw_response_id is None:
+        return False
+    before = (state.profile or {}).get("outline") if state.rule_version == loaded.listing.plan.version else None
+    return verdict.outline is None or verdict.outline != before
