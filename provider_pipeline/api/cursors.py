@@ -40,6 +40,10 @@ class _ChangePosition(_Position):
     id: Annotated[int, Field(ge=0, le=_MAX_BIGINT, strict=True)]
 
 
+class _KeyPosition(_Position):
+    key: Annotated[str, Field(max_length=1200, pattern=_NO_NUL)]
+
+
 _P = TypeVar("_P", bound=_Position)
 
 
@@ -75,6 +79,20 @@ def decode_change_cursor(filters: Mapping[str, Any], cursor: str) -> tuple[datet
     """
     position = _decode(cursor, _ChangePosition, filters)
     return position.changed_at, position.id
+
+
+def encode_key_cursor(filters: Mapping[str, Any], key: str) -> str:
+    """The cursor of the page after the entry with a key."""
+    return _encode({"of": _digest(filters), "key": key})
+
+
+def decode_key_cursor(filters: Mapping[str, Any], cursor: str) -> str:
+    """The key of the last entry of the page before.
+
+    Raises:
+        ProblemError: 400: the cursor is invalid, or another list's.
+    """
+    return _decode(cursor, _KeyPosition, filters).key
 
 
 def _encode(position: Mapping[str, Any]) -> str:

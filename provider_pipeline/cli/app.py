@@ -14,6 +14,7 @@ from provider_pipeline.cli import (
     demo,
     dev,
     export,
+    mcp,
     models,
     overrides,
     patterns,
@@ -50,6 +51,7 @@ app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
 app.command("export")(export.export_models)
 app.command("api")(api.serve)
+app.command("mcp")(mcp.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -13,6 +14,9 @@ from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 from provider_pipeline.sync.config import stored_rule
 
 MAX_CHANGES: Final = 100
+_MAX_COMPARED: Final = 20_000
+"""Ids that an unknown one is compared with: a quarter of a second."""
+_MAX_ASKED: Final = 100
 _KEYED: Final = ("capabilities", "metadata_json", "prices")
 _FACTS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.overridable)
 
@@ -60,9 +64,9 @@ def model_details(session: Session, provider: catalog.providers.Provider, model_
     slug = provider.slug
     found = catalog.history.list_models(session, slug=slug, model_id=model_id)
     if not found:
-        raise NoSuchEntryError(
-            f"{slug} has no model {model_id!r}", hint=f"list them with: provider-pipeline models list {slug}"
-        )
+        close = _nearest(session, provider, model_id)
+        hint = f"did you mean {', '.join(close)}?" if close else f"list them with: provider-pipeline models list {slug}"
+        raise NoSuchEntryError(f"{slug} has no model {model_id!r}", hint=hint)
     (model,) = found
     rule = stored_rule(session, catalog.rule_versions.get(session, provider.id, model["rule_version"]))
     return ModelDetails(
@@ -73,6 +77,12 @@ def model_details(session: Session, provider: catalog.providers.Provider, model_
         overrides=catalog.model_overrides.list_overrides(session, slug=slug, model_id=model_id),
         changes=catalog.history.list_changes(session, slug=slug, model_id=model_id, limit=MAX_CHANGES),
     )
+
+
+def _nearest(session: Session, provider: catalog.providers.Provider, asked: str) -> list[str]:
+    if catalog.models.count(session, provider.id) > _MAX_COMPARED:
+        return []
+    return get_close_matches(asked[:_MAX_ASKED], sorted(catalog.models.active_ids(session, provider.id)), n=3)
 
 
 def _sources(model: Mapping[str, Any], read_from: Mapping[str, tuple[str, ...]]) -> dict[str, FactSource]:
