@@ -2,9 +2,10 @@
 
 import os
 import signal
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import anyio
+from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from provider_pipeline import catalog
@@ -22,17 +23,20 @@ def serve(database: catalog.database.Database, *, with_tasks: bool) -> int:
     Args:
         with_tasks: Whether the agent may answer RULE_GEN tasks.
     """
+    return anyio.run(_serve, server_for_operator(database, with_tasks=with_tasks))
+
+
+def server_for_operator(database: catalog.database.Database, *, with_tasks: bool) -> Server[Any]:
+    """The server whose only caller is the operator's own agent."""
     caller = Caller(None, "standard input", "sync" if with_tasks else "read")
-    return anyio.run(_serve, database, caller)
-
-
-async def _serve(database: catalog.database.Database, caller: Caller) -> int:
-    settings = ApiSettings()
-    server = create_server(
-        Service(database, settings),
+    return create_server(
+        Service(database, ApiSettings()),
         lambda _context: caller,
         scope_hint="start it as: provider-pipeline mcp --allow-tasks",
     )
+
+
+async def _serve(server: Server[Any]) -> int:
     # Processes that a call starts must not read what the agent sends.
     wire = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -50,7 +54,7 @@ async def _serve(database: catalog.database.Database, caller: Caller) -> int:
             group.cancel_scope.cancel()
 
         group.start_soon(end_when_told)
-        lines = cast("anyio.AsyncFile[str]", read_lines(wire, max_bytes=settings.most_bytes))
+        lines = cast("anyio.AsyncFile[str]", read_lines(wire, max_bytes=ApiSettings.most_bytes))
         async with stdio_server(stdin=lines) as (received, sent):
             await server.run(received, sent, server.create_initialization_options())
         group.cancel_scope.cancel()
