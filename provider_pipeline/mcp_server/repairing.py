@@ -152,9 +152,10 @@ class ProposeRule(ProposalRequest, Arguments):
     task_id: _TaskId
     author: Literal["agent"] = "agent"
     rule: dict[str, Any] = Field(
-        description='{"model_list_config": {"selector": JMESPath that finds the models, "fields": {"id": path, ...}, '
-        '"units": {...}}, "endpoints_config": {...}}, as read_evidence shows the active rule. What it does not state '
-        "about where to send requests (endpoint, pagination) stays as it is."
+        description="Take active_rule from read_evidence and change what no longer fits, such as the selector "
+        "(JMESPath that finds the models) and fields (paths within a model) of model_list_config. Keep the rest: "
+        "without pattern_set and endpoints_config, capabilities are lost; a rule that sends requests elsewhere waits "
+        "for a person."
     )
 
 

@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, Tool
 
+from provider_pipeline import ModelSyncer, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.mcp_server.answers import NOTICE
 from provider_pipeline.mcp_server.stdio import server_for_operator
 from provider_pipeline.sync.provider import attempt_sync
+from provider_pipeline_tests.api.server import Running, running_command
 from provider_pipeline_tests.fleet import Fleet
 
 COMMAND = str(Path(sys.executable).with_name("provider-pipeline"))
@@ -131,10 +133,24 @@ def at_http(url: str, token: str | None, *, mode: str = "auto") -> Agent:
     return Agent(connect, mode)
 
 
+@contextmanager
+def serving(fleet: Fleet) -> Iterator[Running]:
+    """Runs `provider-pipeline mcp --http` on a free port until the end of the block."""
+    with running_command(fleet.database, "mcp", "--http", "--port", "0") as running:
+        yield running
+
+
 def sync(fleet: Fleet, slug: str) -> str:
     """Syncs a provider; how it ended."""
     with fleet.database.session() as session:
         return attempt_sync(session, slug, client=ListingClient()).status
+
+
+def block(fleet: Fleet, document: object) -> None:
+    """Syncs a listing of acme's that the rule does not fit, which opens a task."""
+    fleet.serve("acme", document)
+    with fleet.database.session() as session, pytest.raises(RuleValidationError):
+        ModelSyncer(session).sync_provider_models("acme")
 
 
 @pytest.fixture
