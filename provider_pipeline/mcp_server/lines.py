@@ -1,5 +1,6 @@
 """Lines from a file descriptor, read so that a blocked read never keeps the process from ending."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from threading import Thread
@@ -9,6 +10,7 @@ import anyio
 from anyio import from_thread, lowlevel
 
 _CHUNK: Final = 64 * 1024
+_LOG: Final = logging.getLogger(__name__)
 
 
 async def read_lines(descriptor: int, *, max_bytes: int) -> AsyncIterator[str]:
@@ -38,6 +40,7 @@ async def read_lines(descriptor: int, *, max_bytes: int) -> AsyncIterator[str]:
                 pending.clear()
             pending += rest
             if len(pending) > max_bytes:
+                _LOG.error("a line of more than %s bytes came, which ends the input", f"{max_bytes:,}")
                 return
     if pending:
         yield pending.decode("utf-8", "replace")

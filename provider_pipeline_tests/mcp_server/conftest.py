@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -108,16 +107,17 @@ def in_process(fleet: Fleet, *, with_tasks: bool = False) -> Agent:
     return Agent(connect)
 
 
-def at_stdio(fleet: Fleet, *options: str, mode: str = "auto", log: Any = None) -> Agent:
+def at_stdio(fleet: Fleet, *options: str, mode: str = "auto") -> Agent:
     """An agent that starts `provider-pipeline mcp` itself."""
-    parameters = StdioServerParameters(
-        command=COMMAND,
-        args=["mcp", *options],
-        env={"PROVIDER_PIPELINE_DATABASE_URL": fleet.database.url, "HOME": os.environ.get("HOME", "/")},
-    )
+    environment = {"PROVIDER_PIPELINE_DATABASE_URL": fleet.database.url}
+    return started_by_client(StdioServerParameters(command=COMMAND, args=["mcp", *options], env=environment), mode=mode)
+
+
+def started_by_client(parameters: StdioServerParameters, *, mode: str = "auto") -> Agent:
+    """An agent whose client starts this command."""
 
     async def connect(stack: AsyncExitStack, mode: str) -> Client:
-        return await stack.enter_async_context(Client(stdio_client(parameters, log or sys.__stderr__), mode=mode))
+        return await stack.enter_async_context(Client(stdio_client(parameters, sys.__stderr__), mode=mode))
 
     return Agent(connect, mode)
 
