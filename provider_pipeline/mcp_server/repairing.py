@@ -13,13 +13,10 @@ from provider_pipeline.api.response_models import RepairResponse, ResponseModel,
 from provider_pipeline.api.routes import tasks
 from provider_pipeline.catalog.tasks import OPEN_STATUSES, Task
 from provider_pipeline.errors import NoSuchEntryError
-from provider_pipeline.mcp_server.answers import page_of
+from provider_pipeline.mcp_server.answers import excerpt, page_of
 from provider_pipeline.mcp_server.tools import DEFAULT_LIMIT, Answer, Arguments, Cursor, Limit, Slug, Tool
-from provider_pipeline.rules.issues import shown
 from provider_pipeline.sync.repair.activation import active_version
 from provider_pipeline.sync.repair.generate import active_places
-
-_SHOWN_DEPTH: Final = 12
 
 _TaskId = Annotated[Key, Field(description="The task's number.")]
 
@@ -142,7 +139,7 @@ def _excerpts(context: RequestContext, task: Task) -> list[dict[str, Any]]:
                 )
             except NoSuchEntryError:  # it was fetched with a rule that had fewer endpoints
                 continue
-            found.append({"endpoint": place.path, "document": shown(json.loads(first.content), _SHOWN_DEPTH)})
+            found.append({"endpoint": place.path, "document": excerpt(json.loads(first.content))})
     return found
 
 
@@ -171,6 +168,6 @@ def propose_rule(context: RequestContext, asked: ProposeRule) -> Answer:
 TOOLS: Final = (
     Tool("list_tasks", ListTasks, TasksFound, list_tasks, scope="sync"),
     Tool("claim_task", ClaimTask, TaskResponse, claim_task, scope="sync"),
-    Tool("read_evidence", ReadEvidence, Evidence, read_evidence, scope="sync"),
+    Tool("read_evidence", ReadEvidence, Evidence, read_evidence, scope="sync", slow="computation"),
     Tool("propose_rule", ProposeRule, RepairResponse, propose_rule, scope="sync", slow="computation"),
 )

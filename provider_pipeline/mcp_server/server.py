@@ -23,9 +23,11 @@ from mcp.types import (
 )
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
 
 from provider_pipeline.api.access import Caller, RequestContext, Service, record_request
 from provider_pipeline.api.problems import ProblemError, status_of
+from provider_pipeline.api.routing import refuse_unstorable
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.mcp_server import reading, repairing
 from provider_pipeline.mcp_server.answers import NOTICE, Result, error_text, shortened
@@ -65,6 +67,7 @@ def create_server(service: Service, caller_of: Callable[[_Context], Caller], *, 
         status = 500
         try:
             caller.require(tool.scope, tool.name)
+            refuse_unstorable(asked.arguments)
             arguments = tool.arguments.model_validate(asked.arguments or {})
             with service.slot(tool.slow):
                 answer = await run_sync(_answer, service, caller, tool, arguments, limiter=threads)
@@ -72,6 +75,9 @@ def create_server(service: Service, caller_of: Callable[[_Context], Caller], *, 
         except ProblemError as error:
             status = error.status
             answer = _failed(error.detail, scope_hint if error.kind == "scope-missing" else error.hint)
+        except HTTPException as error:
+            status = error.status_code
+            answer = _failed(error.detail, None)
         except ProviderPipelineError as error:
             status = status_of(error)
             answer = _failed(error.message, error.hint)

@@ -95,7 +95,7 @@ def test_changes_are_read_newest_first_page_by_page(acme: Fleet, agent: Agent):
 
 
 def test_providers_are_listed_with_their_health_and_without_how_they_are_reached(acme: Fleet, agent: Agent):
-    acme.add("down", auth={"type": "api_key", "env": "SECRET_NAME"})
+    acme.add("down", auth={"type": "bearer", "env": "SECRET_NAME"})
     assert sync(acme, "down") == "failed"
     first = agent("list_providers", limit=1)
     (healthy,) = first.data["providers"]

@@ -130,6 +130,32 @@ def test_evidence_is_an_excerpt_without_headers_or_hidden_characters(acme: Fleet
     assert "content-type" not in read.text.lower()
 
 
+def test_an_excerpt_shows_every_field_of_the_first_models_and_no_key_of_the_provider(
+    acme: Fleet, monkeypatch: pytest.MonkeyPatch
+):
+    secret = "sk-live-0123456789abcdef"
+    monkeypatch.setenv("ACME_KEY", secret)
+    acme.register("acme", auth={"type": "bearer", "env": "ACME_KEY"})
+    document = moved(*CHAT_MODELS)
+    for model in document["result"]["models"]:
+        model.update({f"field_{number}": number for number in range(20)}, huge=10**30, echo=f"Bearer {secret}")
+    block(acme, document)
+    (task,) = acme.tasks("acme")
+    read = in_process(acme, with_tasks=True)("read_evidence", task_id=task.id)
+    models = read.data["excerpts"][0]["document"]["result"]["models"]
+    assert len(models) == 3
+    assert models[0]["field_19"] == 19
+    assert models[0]["huge"] == "an integer of 100 bits"
+    assert secret not in read.text
+    assert "Bearer " in models[0]["echo"]
+
+
+def test_a_rule_that_cannot_be_stored_is_refused(blocked: Fleet):
+    agent = in_process(blocked, with_tasks=True)
+    (task,) = blocked.tasks("acme")
+    assert "NUL" in agent("propose_rule", task_id=task.id, rule={"selector": "a\x00b"}).error
+
+
 def test_unknown_tasks_and_names_of_own_workers_are_refused(agent: Agent, acme: Fleet):
     agent = in_process(acme, with_tasks=True)
     missing, own = agent.calls(
