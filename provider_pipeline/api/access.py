@@ -93,19 +93,29 @@ class Caller:
     name: str
     scope: catalog.api_tokens.Scope
 
+    def has(self, scope: catalog.api_tokens.Scope) -> bool:
+        """Whether the caller has a scope."""
+        return catalog.api_tokens.SCOPES.index(self.scope) >= catalog.api_tokens.SCOPES.index(scope)
+
     def require(self, scope: catalog.api_tokens.Scope, purpose: str = "this") -> None:
         """Refuses the request unless the caller has a scope; `purpose` names the part of the request that needs it.
 
         Raises:
             ProblemError: 403: the caller has a smaller one.
         """
-        if catalog.api_tokens.SCOPES.index(self.scope) < catalog.api_tokens.SCOPES.index(scope):
+        if not self.has(scope):
             raise ProblemError(
                 403,
                 "scope-missing",
                 f"{purpose} needs a token with the scope {scope}; {self.name!r} has {self.scope}",
                 headers={"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope"'},
             )
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent a request that `admit` has admitted."""
+    caller: Caller = getattr(request.state, _CALLER)
+    return caller
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ class RequiredScope:
         service = service_of(request)
         session = service.database.session()
         try:
-            yield RequestContext(session, getattr(request.state, _CALLER), service)
+            yield RequestContext(session, caller_of(request), service)
         finally:
             # Closing may ask the database. In the queue for a worker thread it would hold its connection meanwhile.
             await run_sync(session.close, limiter=CapacityLimiter(1))
@@ -243,12 +253,15 @@ class AuditLog:
 
     def _record(self, caller: Caller, scope: Scope, status: int) -> None:
         path = scope["raw_path"].decode("ascii", "backslashreplace").partition("?")[0][:_MAX_PATH]
-        try:
-            with self._database.session() as session:
-                catalog.api_tokens.record_request(
-                    session, token_id=caller.id, method=scope["method"], path=path, status=status
-                )
-                session.commit()
-        except CatalogError as error:
-            # Too late to fail the request: what it did is already committed.
-            _LOG.error("not in api_audit: %s %s by %s: %s", scope["method"], path, caller.name, error.message)
+        record_request(self._database, caller, method=scope["method"], path=path, status=status)
+
+
+def record_request(database: catalog.database.Database, caller: Caller, *, method: str, path: str, status: int) -> None:
+    """Adds a request to the audit log, or says in the process's log that this failed."""
+    try:
+        with database.session() as session:
+            catalog.api_tokens.record_request(session, token_id=caller.id, method=method, path=path, status=status)
+            session.commit()
+    except CatalogError as error:
+        # Too late to fail the request: what it did is already committed.
+        _LOG.error("not in api_audit: %s %s by %s: %s", method, path, caller.name, error.message)

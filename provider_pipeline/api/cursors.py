@@ -40,11 +40,11 @@ class _ChangePosition(_Position):
     id: Annotated[int, Field(ge=0, le=_MAX_BIGINT, strict=True)]
 
 
+class _KeyPosition(_Position):
+    key: Annotated[str, Field(max_length=1200, pattern=_NO_NUL)]
+
+
 _P = TypeVar("_P", bound=_Position)
-
-
-class _CanonicalPosition(_Position):
-    id: Annotated[str, Field(max_length=600, pattern=_NO_NUL)]
 
 
 def encode_model_cursor(query: ModelQuery, key: ModelKey, *, as_of: str | None = None) -> str:
@@ -81,18 +81,18 @@ def decode_change_cursor(filters: Mapping[str, Any], cursor: str) -> tuple[datet
     return position.changed_at, position.id
 
 
-def encode_canonical_cursor(filters: Mapping[str, Any], canonical_id: str) -> str:
-    """The cursor of the page after a canonical model."""
-    return _encode({"of": _digest(filters), "id": canonical_id})
+def encode_key_cursor(filters: Mapping[str, Any], key: str) -> str:
+    """The cursor of the page after the entry with a key."""
+    return _encode({"of": _digest(filters), "key": key})
 
 
-def decode_canonical_cursor(filters: Mapping[str, Any], cursor: str) -> str:
-    """Id of the last canonical model of the page before.
+def decode_key_cursor(filters: Mapping[str, Any], cursor: str) -> str:
+    """The key of the last entry of the page before.
 
     Raises:
         ProblemError: 400: the cursor is invalid, or another list's.
     """
-    return _decode(cursor, _CanonicalPosition, filters).id
+    return _decode(cursor, _KeyPosition, filters).key
 
 
 def _encode(position: Mapping[str, Any]) -> str:

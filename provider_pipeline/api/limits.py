@@ -17,14 +17,27 @@ _RETRY_SECONDS = 5
 
 
 class LoopbackOnly:
-    """Middleware for an API without tokens: accepts loopback `Host` and `Origin` headers only.
+    """Middleware that accepts loopback `Host` and `Origin` headers only.
 
     A web page can send requests to a loopback address (CSRF), and can read the answers once its own name resolves to
     one (DNS rebinding).
+
+    Args:
+        app: The application behind it.
+        text: The refusal.
+        any_host: Whether other machines may call, as long as no web page does.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        text: str = "without tokens, only programs on this machine may call the API, and no web pages",
+        any_host: bool = False,
+    ) -> None:
         self._app = app
+        self._text = text
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -32,9 +45,9 @@ class LoopbackOnly:
             headers = dict(scope["headers"])
             host = f"//{headers.get(b'host', b'').decode('latin-1')}"
             origin = headers.get(b"origin", b"").decode("latin-1")
-            if not _is_loopback_url(host) or (origin and not _is_loopback_url(origin)):
-                text = "without tokens, only programs on this machine may call the API, and no web pages"
-                await problem(403, "not-from-here", text)(scope, receive, send)
+            is_host_accepted = self._any_host or _is_loopback_url(host)
+            if not is_host_accepted or (origin and not _is_loopback_url(origin)):
+                await problem(403, "not-from-here", self._text)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

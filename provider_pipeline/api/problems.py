@@ -111,6 +111,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _defect)
 
 
+def status_of(error: errors.ProviderPipelineError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, errors.ListingRefusedError) and error.transient:
+        return 503
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
 def _api_problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101 - for the type checker
     return error.response()
@@ -118,14 +125,12 @@ def _api_problem(_request: Request, error: Exception) -> Response:
 
 def _pipeline_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ProviderPipelineError)  # noqa: S101
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    status = status_of(error)
     members: dict[str, Any] = {"hint": error.hint}
     if isinstance(error, errors.RuleValidationError):
         members["issues"] = error.issues
     if isinstance(error, errors.SyncInProgressError):
         members |= {"holder": error.holder, "since": error.since, "until": error.until}
-    if isinstance(error, errors.ListingRefusedError) and error.transient:
-        status = 503
     headers = {"Retry-After": str(_RETRY_SECONDS)} if status == 503 else {}
     return problem(status, _kind(error), error.message, headers=headers, **members)
 

@@ -171,11 +171,16 @@ def _parse_body(content: bytes) -> Any:
         raise HTTPException(400, error.message.replace("the request answered", "the body is")) from error
     if isinstance(document, dict) and len(document) > MAX_MEMBERS:
         raise HTTPException(400, f"the body has {len(document):,} members; no request takes more than {MAX_MEMBERS}")
-    _refuse_unstorable(document)
+    refuse_unstorable(document)
     return document
 
 
-def _refuse_unstorable(document: Any) -> None:
+def refuse_unstorable(document: Any) -> None:
+    """Refuses JSON with texts that PostgreSQL cannot store.
+
+    Raises:
+        HTTPException: 400: it has some.
+    """
     pending = [document]
     while pending:
         value = pending.pop()

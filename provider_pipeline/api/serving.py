@@ -14,6 +14,7 @@ import sys
 from typing import Any, ClassVar, Final
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from provider_pipeline import catalog
@@ -36,10 +37,15 @@ works on a sample adds 60 ms to every request."""
 
 def serve(database: catalog.database.Database, settings: ApiSettings, *, host: str, port: int) -> None:
     """Serves the API in the foreground; port 0 is any free one."""
+    run(create_app(database, settings), settings, host=host, port=port)
+
+
+def run(app: ASGIApp, settings: ApiSettings, *, host: str, port: int) -> None:
+    """Serves an application in the foreground, within the limits on connections."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     with relaxed_gc():
         uvicorn.run(
-            create_app(database, settings),
+            app,
             host=host,
             port=port,
             http=type("Protocol", (BoundedProtocol,), {"limits": settings}),  # uvicorn makes the instances

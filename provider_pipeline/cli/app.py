@@ -15,6 +15,7 @@ from provider_pipeline.cli import (
     demo,
     dev,
     export,
+    mcp,
     models,
     offers,
     overrides,
@@ -70,6 +71,7 @@ app.command("changes", rich_help_panel=_FIND)(changes.changes)
 app.command("notifications", rich_help_panel=_RUN)(changes.notifications)
 app.command("export", rich_help_panel=_FIND)(export.export_models)
 app.command("api", rich_help_panel=_RUN)(api.serve)
+app.command("mcp", rich_help_panel=_RUN)(mcp.serve)
 app.command("demo", rich_help_panel=_START)(demo.demo)
 app.command("dev", rich_help_panel=_START)(dev.dev)
 

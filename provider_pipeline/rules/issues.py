@@ -9,6 +9,7 @@ _BREAKS: Final = "\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
 # bidirectional controls, and lone surrogates, which no terminal takes; and characters that cannot be seen.
 _OTHERS: Final = (
     "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f"  # letters that programs read, and people do not see
 )
 # Joiners make one sign of two, in emoji and in scripts such as Persian; beside ASCII they only hide.
 _STRAY_JOINER: Final = re.compile(r"(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f])")

@@ -42,8 +42,15 @@ class Running:
 @contextmanager
 def running_api(database: catalog.database.Database, *options: str, **environment: str) -> Iterator[Running]:
     """Runs `provider-pipeline api` on a free port until the end of the block."""
+    with running_command(database, "api", "--port", "0", *options, **environment) as running:
+        yield running
+
+
+@contextmanager
+def running_command(database: catalog.database.Database, *arguments: str, **environment: str) -> Iterator[Running]:
+    """Runs a command of `provider-pipeline` that serves HTTP, until the end of the block."""
     executable = str(Path(sys.executable).with_name("provider-pipeline"))
-    with _running(database, [executable, "api", "--port", "0", *options], environment) as running:
+    with _running(database, [executable, *arguments], environment) as running:
         yield running
 
 

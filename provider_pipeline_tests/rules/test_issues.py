@@ -16,6 +16,7 @@ from provider_pipeline.rules.issues import SAMPLE_SIZE, escaped, has_controls, i
         ("two\nlines", "two\\nlines"),
         ("\u202eexe", "\\u202eexe"),
         ("half \ud800", "half \\ud800"),
+        ("unseen \U000e006f", "unseen \\U000e006f"),
     ],
 )
 def test_control_characters_are_escaped_where_text_is_shown(text: str, safe: str):

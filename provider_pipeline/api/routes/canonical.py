@@ -8,7 +8,7 @@ from pydantic import Field
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
-from provider_pipeline.api.cursors import decode_canonical_cursor, encode_canonical_cursor
+from provider_pipeline.api.cursors import decode_key_cursor, encode_key_cursor
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import Cursor, Limit
 from provider_pipeline.api.response_models import CanonicalPage, OffersResponse
@@ -59,12 +59,12 @@ def list_canonical_models(
         min_context=min_context,
         offered=offered,
         limit=limit + 1,
-        after=None if cursor is None else decode_canonical_cursor(filters, cursor),
+        after=None if cursor is None else decode_key_cursor(filters, cursor),
     )
     last = found[limit - 1] if len(found) > limit else None
     return {
         "models": found[:limit],
-        "next_cursor": None if last is None else encode_canonical_cursor(filters, last.id),
+        "next_cursor": None if last is None else encode_key_cursor(filters, last.id),
     }
 
 

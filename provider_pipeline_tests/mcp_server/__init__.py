@@ -1,0 +1,1 @@
+"""Tests of `provider_pipeline.mcp_server`, with the SDK's own client."""
