@@ -109,6 +109,11 @@ PLAIN = st.sampled_from([each for each in ALL if re.fullmatch(r"[\w./-]+", each)
 UNDATED = PLAIN.filter(lambda each: read_name(each).snapshot is None)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _knowledge():
+    family_of("own-13b")  # loads all tables, which takes longer than an example of a property may
+
+
 def _id(model_id: str) -> str:
     found = canonical_of(model_id)
     assert found is not None
@@ -336,3 +341,18 @@ def test_an_id_is_read_once():
     for each in ids:
         canonical_of(each)
     assert read_name.cache_info().misses == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("system.ai.glm-5-3", "databricks-glm-5-3"),
+        ("ai/llama3.2:3b", "llama3.2:3b"),
+        ("alicloud-deepseek-v4-pro", "deepseek-v4-pro"),
+        ("mistral-large-4-0", "mistral-large-4"),
+        ("gte-large-en", "databricks-gte-large-en"),
+        ("minimax-m2.5-lightning", "MiniMax-M2.5-highspeed"),
+    ],
+)
+def test_the_words_of_hosts_and_labs_for_one_model_are_known(one: str, other: str):
+    assert _id(one) == _id(other)
