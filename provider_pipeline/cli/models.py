@@ -160,7 +160,7 @@ def show_model(
         found = sync.model_details.model_details(session, provider, model)
     if as_json:
         document = asdict(found)
-        document["model"] |= {"provider": slug, "sample": provider.is_sample}
+        document["model"] = named_as_in_the_api(document["model"]) | {"sample": provider.is_sample}
         for part in ("overrides", "changes"):
             document[part] = [named_as_in_the_api(each) for each in document[part]]
         emit_json(document)

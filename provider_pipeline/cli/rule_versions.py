@@ -37,7 +37,10 @@ def versions(slug: SlugArgument, as_json: JsonOption = False) -> None:
     history = {each.version: [event for event in events if event.version == each.version] for each in found}
     if as_json:
         emit_json(
-            [_version_document(each) | {"events": [_event(event) for event in history[each.version]]} for each in found]
+            [
+                {"provider": slug, **_version_document(each), "events": list(map(_event, history[each.version]))}
+                for each in found
+            ]
         )
         return
     rows = (

@@ -26,7 +26,7 @@ def test_changes_are_listed_newest_first_in_pages(synced: Api):
     assert one["kind"] == "updated"
     problem(synced("GET", "/api/changes?model_id=zzz"), 404, "no-such-entry")
     problem(synced("GET", "/api/changes?field=zzz"), 422, "unknown-value")
-    problem(synced("GET", "/api/changes?modle=gpt-4o"), 422, "unknown-parameter")
+    problem(synced("GET", "/api/changes?modelid=gpt-4o"), 422, "unknown-parameter")
     problem(synced("GET", "/api/changes?provider=nobody"), 404, "unknown-provider")
     digest = synced.get("/api/digest")
     assert (digest["counts"]["added"], digest["counts"]["limits"]) == (5, 1)

@@ -51,7 +51,7 @@ def test_presets_are_listed_and_searched_without_a_terminal(run: CommandLine):
 @pytest.mark.parametrize(
     ("slug", "options", "told"),
     [
-        ("x" * 500, (), "a slug has at most 64 characters"),
+        ("x" * 500, ("--name", "X"), "a slug has at most 64 characters"),
         ("acme", ("--name", "x" * 500), "a name has 1 to 200 characters"),
         ("acme", ("--base-url", "https://user@acme.example"), "without credentials or query"),
     ],
