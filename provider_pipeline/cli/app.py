@@ -33,9 +33,9 @@ _UNKNOWN_NAME: Final = (NoSuchEntryError, UnknownProviderError, UnknownValueErro
 _START, _FIND, _CORRECT, _RUN = "Start here", "Find models", "Correct and decide", "Run and look after"
 _ORDER: Final = (
     *("demo", "providers", "sync", "dev"),
-    *("models", "changes", "export"),
+    *("models", "offers", "changes", "export"),
     *("overrides", "tasks", "rules", "patterns", "raw"),
-    *("api", "tokens", "notifications", "db"),
+    *("api", "mcp", "tokens", "notifications", "db"),
 )
 """What one does first comes first; Typer alone lists single commands before groups of them."""
 

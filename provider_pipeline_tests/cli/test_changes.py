@@ -71,7 +71,7 @@ def test_changes_of_what_does_not_exist_are_refused(run: CommandLine, acme: Flee
     told = {
         ("--model", "zzz"): (2, "no provider has listed model 'zzz'"),
         ("acme", "--model", "zzz"): (2, "acme has no model 'zzz'"),
-        ("--model", "gpt-4o-mimi"): (2, "the nearest: gpt-4.1-mini, gpt-4o"),
+        ("--model", "gpt-4.1-mimi"): (2, "the nearest: gpt-4.1-mini"),
         ("--field", "contxt_length"): (2, "no field 'contxt_length' (did you mean context_length"),
         ("nobody",): (2, "no provider 'nobody'"),
         ("acme", "--provider", "other"): (2, "--provider other contradicts acme"),

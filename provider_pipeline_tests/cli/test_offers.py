@@ -15,7 +15,7 @@ def offered(run: CommandLine, fleet: Fleet) -> Fleet:
     fleet.add("dear", listing("gpt-4o", "gpt-4.1", price="0.000003"))
     fleet.add("cheap", listing(LONG, price="0.000001"))
     fleet.add("silent", {"data": [{"id": "gpt-4o", "object": "model"}, {"id": "gpt-4.1", "object": "model"}]})
-    set_by_a_person = run("overrides", "set", "cheap", LONG, "canonical_id", GPT_4O, "--reason", "ours")
+    set_by_a_person = run("overrides", "set", "cheap", LONG, "canonical_id", GPT_4O, "--reason", "ours", "--unlisted")
     assert set_by_a_person.code == 0, set_by_a_person.err
     finished = run("sync", "--all")
     assert finished.code == 0, finished.err
