@@ -180,26 +180,26 @@ def resolve(session: Session, asked: str) -> str:
     several: list[str] = sorted({*session.scalars(by_name), *session.scalars(at_a_provider)} - {None})
     if len(several) == 1:
         return several[0]
-    raise NoSuchEntryError(
-        f"{asked!r} could be several models" if several else f"no model {asked!r} is known",
-        hint=_hint(several[:_NEAREST] or nearest(session, asked)),
-    )
-
-
-def _hint(ids: Sequence[str]) -> str:
-    return f"the nearest: {', '.join(ids)}" if ids else "there is none yet: sync a provider first"
+    if named := several[:_NEAREST] or nearest(session, asked):
+        hint = f"the nearest: {', '.join(named)}"
+    elif session.scalar(known.limit(1)) is None:
+        hint = "there is none yet: sync a provider first"
+    else:
+        hint = "none is like it; see: provider-pipeline models list"
+    told = f"{asked!r} could be several models" if several else f"no model {asked!r} is known"
+    raise NoSuchEntryError(told, hint=hint)
 
 
 def nearest(session: Session, asked: str) -> list[str]:
-    """The three ids most like this one."""
+    """The at most three ids most like this one."""
     ids = list(session.scalars(select(canonical_model.c.id).order_by(canonical_model.c.id.collate("C"))))
     wanted = asked.lower()[:_MAX_COMPARED]
     if "/" in wanted:
-        return get_close_matches(wanted, ids, n=_NEAREST, cutoff=0)
+        return get_close_matches(wanted, ids, n=_NEAREST)
     names: dict[str, list[str]] = {}
     for each in ids:
         names.setdefault(each.rpartition("/")[2], []).append(each)
-    close = get_close_matches(wanted, names, n=_NEAREST, cutoff=0)
+    close = get_close_matches(wanted, names, n=_NEAREST)
     return [each for name in close for each in names[name]][:_NEAREST]
 
 

@@ -7,10 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import canonical
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.catalog import canonical, known_values
 from provider_pipeline.rules.costs import Cost, Mix, Unpriced, cost_of
-from provider_pipeline.rules.matching import capability_names
 
 
 @dataclass(frozen=True)
@@ -97,13 +95,10 @@ def offers_by_cost(session: Session, canonical_id: str, mix: Mix, needs: Needs, 
     """The offers of a model, as `canonical.resolve` finds it.
 
     Raises:
-        ConfigurationError: A needed capability is neither a usual one nor one of this model's.
+        UnknownValueError: A needed capability is unknown.
     """
-    rows = canonical.offers(session, canonical_id)
-    known = set(capability_names()).union(*(row["capabilities"] for row in rows))
-    if unknown := sorted(set(needs.capabilities) - known):
-        raise ConfigurationError(f"no capability {unknown[0]!r}", hint=f"one of {', '.join(sorted(known))}")
-    return sorted_offers(canonical_id, rows, mix, needs, today=today)
+    known_values.require_known(session, capabilities=needs.capabilities)
+    return sorted_offers(canonical_id, canonical.offers(session, canonical_id), mix, needs, today=today)
 
 
 def sorted_offers(

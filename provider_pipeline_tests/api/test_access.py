@@ -145,11 +145,13 @@ def test_every_request_that_could_change_something_is_recorded_with_its_author(a
     api.fleet.add("acme")
     api("GET", "/api/models")
     api("DELETE", "/api/providers/acme?token=secret")
+    api("DELETE", "/api/providers/acme")
     api("DELETE", "/api/providers/acme", scope="read")
     api("DELETE", "/api/providers/acme", scope=None)
     api("POST", "/api/providers/nobody%00/sync-models")
     api("POST", "/nowhere")
     assert audit(api.fleet) == [
+        ("admin", "DELETE", "/api/providers/acme", 422),
         ("admin", "DELETE", "/api/providers/acme", 204),
         ("read", "DELETE", "/api/providers/acme", 403),
         ("admin", "POST", "/api/providers/nobody%00/sync-models", 422),

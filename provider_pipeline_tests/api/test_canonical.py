@@ -30,7 +30,7 @@ def test_each_model_is_listed_once_with_who_is_cheapest(client):
     assert [each["id"] for each in models] == sorted(
         [GPT_4O, *(canonical_of(f"only-at-{slug}").id for slug in ("cheap", "dear"))]
     )
-    (found,) = client.get("/api/canonical", params={"q": ["4O"], "capability": "tools"}).json()["models"]
+    (found,) = client.get("/api/canonical", params={"search": ["4O"], "capability": "tools"}).json()["models"]
     assert (found["id"], found["offers"], found["prices"]["input"]["cheapest_slug"]) == (GPT_4O, 2, "cheap")
 
 
@@ -54,6 +54,10 @@ def test_offers_are_ranked_by_the_cost_of_the_mix(client, asked):
     assert found["mix"] == {"input": 2_000_000, "output": 1_000_000, "cached": 0, "requests": 1}
 
 
+def test_an_unknown_capability_is_no_empty_list(client):
+    problem(client.get("/api/canonical", params={"capability": "toolz"}), 422, "unknown-value")
+
+
 def test_an_unknown_model_is_a_404_with_the_nearest(client):
     found = problem(client.get("/api/canonical/openai/gpt-4oo/offers"), 404, "no-such-entry")
     assert GPT_4O in found["hint"]
@@ -64,7 +68,7 @@ def test_an_unknown_model_is_a_404_with_the_nearest(client):
     [
         ({"input": "many"}, "bad-mix"),
         ({"input": "0", "output": "0"}, "bad-mix"),
-        ({"capability": "toolz"}, "configuration"),
+        ({"capability": "toolz"}, "unknown-value"),
         ({"cached": 2}, "invalid-request"),
     ],
 )

@@ -66,8 +66,8 @@ def test_two_models_are_compared_by_what_their_offers_agree_on(run: CommandLine)
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["gpt-4oo"], 1, "no model 'gpt-4oo' is known (the nearest: "),
-        (["gpt-4o", "--with", "tool"], 1, "no capability 'tool' (one of audio_input, "),
+        (["gpt-4oo"], 2, "no model 'gpt-4oo' is known (the nearest: "),
+        (["gpt-4o", "--with", "tool"], 2, "no capability 'tool' (did you mean tools? known: audio_input, "),
         (["gpt-4o", "--input", "many"], 2, "expected a number of tokens such as 200k, 1M or 1_000_000"),
         (["gpt-4o", "--input", "0", "--output", "0"], 2, "expected input or output tokens, got none"),
         (["gpt-4o", "--cached", "1.5"], 2, "less than or equal to 1"),

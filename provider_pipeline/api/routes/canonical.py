@@ -35,7 +35,7 @@ _Context = Annotated[int | None, Query(ge=0, le=2**53, description="Smallest con
 @routes.get("/canonical", response_model=CanonicalPage)
 def list_canonical_models(
     context: Reader,
-    q: Annotated[list[_Word], Query(max_length=10, description="Texts that id or name contain.")] = [],  # noqa: B006 - FastAPI copies it
+    search: Annotated[list[_Word], Query(max_length=10, description="Texts that id or name contain.")] = [],  # noqa: B006 - FastAPI copies it
     lab: _Word | None = None,
     capability: _Capabilities = [],  # noqa: B006
     min_context: _Context = None,
@@ -45,15 +45,16 @@ def list_canonical_models(
 ) -> Any:
     """Models by id, each once, whoever offers it."""
     filters = {
-        "words": q,
+        "words": search,
         "lab": lab,
         "capabilities": sorted(set(capability)),
         "min_context": min_context,
         "offered": offered,
     }
+    catalog.known_values.require_known(context.session, capabilities=capability)
     found = catalog.canonical.search(
         context.session,
-        words=q,
+        words=search,
         lab=lab,
         capabilities=capability,
         min_context=min_context,
