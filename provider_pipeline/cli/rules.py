@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from provider_pipeline import catalog, listing, rules, sync
-from provider_pipeline.cli import rule_versions
+from provider_pipeline.cli import rule_edit, rule_versions
 from provider_pipeline.cli.console import draw, emit_json, fail, note, print_verdict, say, table
 from provider_pipeline.cli.explain import LABELS, explanation
 from provider_pipeline.cli.parameters import JsonOption, SlugArgument, complete_slug, read_json
@@ -25,6 +25,8 @@ _LINE = 54
 _DEFAULT_PATH = "/v1/models"
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
+app.command("set")(rule_edit.set_parts)
+app.command("edit")(rule_edit.edit_parts)
 app.command()(rule_versions.versions)
 app.command()(rule_versions.diff)
 app.command()(rule_versions.activate)
@@ -205,7 +207,7 @@ def explain(
         )
     else:
         with catalog.database.open_catalog() as database, database.session() as session:
-            rule = _active_rule(session, target)
+            rule = rule_edit.active_rule(session, target)
     explained = rules.generation.explain.explain_rule(rule)
     if as_json:
         emit_json(explained)
@@ -280,7 +282,7 @@ def check(
 ) -> None:
     """Try a provider's active rule on a response, writing nothing. Exit code 1 if it does not fit."""
     with catalog.database.open_catalog() as database, database.session() as session:
-        rule = _active_rule(session, slug)
+        rule = rule_edit.active_rule(session, slug)
     result = rules.validator.RuleValidator().validate_rule(rule, read_json(file))
     if as_json:
         emit_json(result)
@@ -288,11 +290,6 @@ def check(
         models = len(result["extracted_models"])
         print_verdict(slug, valid=result["valid"], models=models, issues=result["issues"])
     raise typer.Exit(0 if result["valid"] else 1)
-
-
-def _active_rule(session: Session, slug: str) -> rules.document.ExtractionRule:
-    provider_id = catalog.providers.get(session, slug).id
-    return sync.config.stored_rule(session, catalog.rule_versions.active(session, provider_id))
 
 
 def _shortened(text: str) -> str:

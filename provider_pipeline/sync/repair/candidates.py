@@ -72,6 +72,8 @@ class CandidateRule:
         version: Its stored version if it is a proposal; None if the generator wrote it.
         places_agreed: Whether a person named its endpoints; otherwise they must be those of the active rule.
         analysis: The generator's output, with its reasons; empty for a proposal.
+        decided: Columns whose fields a person has just stated; None if no person wrote it.
+        reason: Why a person wrote it.
     """
 
     rule: ExtractionRule
@@ -81,6 +83,8 @@ class CandidateRule:
     version: int | None = None
     places_agreed: bool = False
     analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    decided: tuple[str, ...] | None = None
+    reason: str = ""
 
 
 def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> CandidateRule | None:
