@@ -208,6 +208,8 @@ def _show(edit: sync.repair.edit.RuleEdit, wanted: rules.stated_rule.StatedRule)
     for name in rules.stated_rule.kept_as_metadata(wanted.stated_fields()):
         note(f"{name} is not a column: its values go to metadata_json")
     draw(_differences(edit))
+    if not edit.failed:
+        note("it passes every gate" + (f"; {', '.join(edit.guards)} would hold the next sync" if edit.guards else ""))
     for gate in edit.failed:
         fail(f"it fails the gate {gate.name}: {gate.actual}", hint=f"expected: {gate.expected}")
 

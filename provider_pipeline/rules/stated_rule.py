@@ -8,15 +8,19 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
 from provider_pipeline.rules.capability_document import first_reason
 from provider_pipeline.rules.document import Endpoint, ExtractionRule, FieldName
-from provider_pipeline.rules.extraction import FIELD_COLUMNS
+from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import getter_within
 from provider_pipeline.rules.limits import MAX_ENDPOINTS, MAX_FIELDS
+from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.pagination import Expression, parse_pagination
 from provider_pipeline.rules.prices import CURRENCY_FIELD, price_field
+from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import Unit, parse_unit
+from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 PARTS: Final = ("selector", "fields", "units", "pagination")
 _OTHER_FIELDS: Final = ("base_model", CURRENCY_FIELD)
@@ -112,6 +116,9 @@ class StatedParts(BaseModel):
         )
 
 
+NOTHING: Final = StatedParts()
+
+
 class StatedRule(StatedParts):
     """What is stated of a rule: of its only endpoint, or under `endpoints` by path."""
 
@@ -164,6 +171,12 @@ class StatedRule(StatedParts):
         if self.endpoints:
             return {"endpoints": {path: _written(parts) for path, parts in self.endpoints.items()}}
         return _written(self)
+
+    def at(self, path: str | None, *, alone: bool) -> StatedParts:
+        """What is stated of the endpoint at a path; `alone` if the rule has no other."""
+        if self.endpoints:
+            return self.endpoints.get(path or "", NOTHING)
+        return StatedParts(**{part: getattr(self, part) for part in PARTS}) if alone else NOTHING
 
     def stated_fields(self) -> set[str]:
         """The fields that are stated, or whose unit is."""
@@ -237,7 +250,7 @@ class StatedRule(StatedParts):
         return self._rebuilt(
             rule,
             {
-                place: places.get(place, StatedParts()).merged(changed.get(place, StatedParts()))
+                place: places.get(place, NOTHING).merged(changed.get(place, NOTHING))
                 for place in sorted({*places, *changed})
             },
         )
@@ -248,6 +261,42 @@ class StatedRule(StatedParts):
         return StatedRule(
             endpoints={rule.endpoints[place].path or "": parts for place, parts in places.items() if _written(parts)}
         )
+
+
+def with_stated_parts(rule: ExtractionRule, stated: StatedRule, pages: Iterable[tuple[int, Any]]) -> ExtractionRule:
+    """A generated rule with the stated parts that still hold: a field must be there in at least one item.
+
+    Args:
+        rule: The rule.
+        stated: The parts; its selector only counts where the rule has it, as the fields are of its items.
+        pages: The response that the rule was generated for: the position of each page's endpoint, and its document.
+    """
+    capabilities, endpoints = CompiledCapabilities.of(rule), list(rule.endpoints)
+    alone = len(endpoints) == 1
+    items: dict[int, list[Any]] = {}
+    for place, document in pages:
+        if place < len(endpoints):
+            reader = ItemReader(endpoints[place], capabilities, Thresholds.model_validate({}))
+            items.setdefault(place, []).extend(reader.items(document) or ())
+    for place, endpoint in enumerate(endpoints):
+        parts = stated.at(endpoint.path, alone=alone)
+        gone = {
+            f"fields.{name}"
+            for name, expression in parts.fields.items()
+            if expression is not None and not _is_found(expression, items.get(place, ()))
+        }
+        gone |= {f"units.{part.partition('.')[2]}" for part in gone} | {"selector"}
+        endpoints[place] = parts.without(gone).applied(endpoint)
+    changed = rule.model_copy(update={"endpoints": tuple(endpoints)})
+    return ExtractionRule.parse(changed.to_stored()._asdict(), patterns=rule.shared_patterns)
+
+
+def _is_found(expression: str, items: Iterable[Any]) -> bool:
+    read = getter_within(expression, Work(LISTING_STEPS))
+    try:
+        return any(read(item) is not None for item in items)
+    except RuleTooCostlyError:
+        return False
 
 
 def kept_as_metadata(names: Iterable[str]) -> list[str]:

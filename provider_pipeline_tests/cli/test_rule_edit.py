@@ -201,7 +201,7 @@ def test_saving_without_a_change_does_nothing(run: CommandLine, wrong: Fleet, tm
     ("old", "new", "says"),
     [
         ("selector: data[*]", "selector: 'data[*]", "acme:"),
-        ("selector: data[*]", "selektor: data[*]", "selektor: not a part of a rule"),
+        ("selector: data[*]", "selectors: data[*]", "selectors: not a part of a rule"),
         ("  id: id\n", "", "the id is missing"),
         ("data[*]", "data[", "selector"),
     ],

@@ -13,7 +13,7 @@ from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData
+from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
@@ -191,12 +191,6 @@ def _evidence(
     if candidate.places_agreed:
         return evidence
     return replace(evidence, elsewhere=tuple(place_changes(present, rule, generated=candidate.version is None)))
-
-
-def stated_parts(session: Session, provider_id: int, active: ExtractionRule | None) -> StatedRule:
-    """The parts of a provider's rule that a person has stated, without those that its active rule has otherwise."""
-    stated = StatedRule.parse(catalog.providers.stated_rule(session, provider_id))
-    return stated if active is None else stated.held_by(active)
 
 
 def _unkept(stated: StatedRule, candidate: CandidateRule) -> Iterator[str]:

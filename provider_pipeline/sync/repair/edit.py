@@ -90,6 +90,7 @@ def try_stated(
     stated: StatedRule,
     *,
     reason: str,
+    origin: str = "edited",
     created_by_id: int | None = None,
 ) -> RuleEdit:
     """Tries a person's rule on the newest stored response, and activates it if it passes the gates. Commits nothing.
@@ -100,6 +101,7 @@ def try_stated(
         rule: The rule, which has all that is stated.
         stated: What generated rules will keep; the columns of its fields are for the person to judge.
         reason: Why, for the history of the rule.
+        origin: What produced it, in a word.
         created_by_id: Who asked for it, in the operator's own numbering.
 
     Raises:
@@ -109,7 +111,11 @@ def try_stated(
     provider_id = catalog.providers.get(session, slug).id
     active = catalog.rule_versions.active(session, provider_id)
     present = stored_rule(session, active)
-    response = _newest_response(session, provider_id, active)
+    response = newest_response(session, provider_id)
+    if response is None:
+        raise ModelSyncerError(
+            f"{slug}: there is no stored response to try the rule on", hint=f"fetch one: provider-pipeline sync {slug}"
+        )
     rows = RowDifferences()
     run_shadow(present, rule, response, raw_response_id=response.id, watch=rows.add)
     catalog.providers.state_rule(session, provider_id, stated.to_json())
@@ -117,7 +123,7 @@ def try_stated(
     if rule.digest != active.digest:
         columns = sorted(FIELD_COLUMNS.get(name, name) for name in stated.stated_fields())
         candidate = CandidateRule(rule, rule.metadata, places_agreed=True, decided=tuple(columns), reason=reason)
-        result = try_activate(session, provider_id, candidate, response, origin="edited", created_by_id=created_by_id)
+        result = try_activate(session, provider_id, candidate, response, origin=origin, created_by_id=created_by_id)
     differences = rule_differences(present, rule)
     return RuleEdit(
         slug=slug,
@@ -140,14 +146,9 @@ def _guards(session: Session, slug: str, rule: ExtractionRule, response: StoredR
     return blocking_guards(judge.verdict().issues)
 
 
-def _newest_response(
-    session: Session, provider_id: int, active: catalog.rule_versions.StoredRuleVersion
-) -> StoredResponse:
+def newest_response(session: Session, provider_id: int) -> StoredResponse | None:
+    """The response of the last sync, or else the last good one; None if there is none."""
     last = (catalog.sync_state.get(session, provider_id).last_result or {}).get("raw_response_id")
-    response = last_good_response(session, provider_id, active) if last is None else StoredResponse(session, last)
-    if response is None:
-        slug = catalog.rule_versions.slug_of(session, provider_id)
-        raise ModelSyncerError(
-            f"{slug}: there is no stored response to try the rule on", hint=f"fetch one: provider-pipeline sync {slug}"
-        )
-    return response
+    if last is not None:
+        return StoredResponse(session, last)
+    return last_good_response(session, provider_id, catalog.rule_versions.active(session, provider_id))
