@@ -329,9 +329,10 @@ def _changes(before: StatedParts, after: StatedParts, path: str) -> StatedParts:
     if "id" not in after.fields:
         raise InvalidRuleError(f"{where}fields: the id is missing", hint=f"it was {before.fields['id']}")
     parts: dict[str, Any] = {}
+    gone = before.fields.keys() - after.fields.keys()  # their units go with them, unless stated
     for part in ("fields", "units"):
         old, new = getattr(before, part), getattr(after, part)
-        parts[part] = {name: value for name, value in new.items() if name not in old or value != old[name]}
+        parts[part] = {name: value for name, value in new.items() if value != old.get(name) or name in gone}
         parts[part] |= dict.fromkeys(name for name in old if name not in new)
     if parse_pagination(before.pagination) != parse_pagination(after.pagination):
         parts["pagination"] = after.pagination or {"type": "none"}
