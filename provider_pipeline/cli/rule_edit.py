@@ -192,10 +192,11 @@ def _try_and_activate(
         emit_json(edit.to_json() | {"applied": done})
     elif done:
         _tell_result(edit)
-    if edit.failed:
-        raise typer.Exit(1)
     if not done and not dry_run:
         note("nothing was done; to do it without being asked, give --yes")
+    if edit.result is not None and edit.result.status == "needs_review":
+        raise typer.Exit(1)
+    if not done and not dry_run:
         raise typer.Exit(2)
 
 

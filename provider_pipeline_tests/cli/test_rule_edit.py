@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from provider_pipeline import catalog
 from provider_pipeline_tests.cli.conftest import CommandLine, at_a_terminal, sync_acme
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -90,6 +91,24 @@ def test_a_rule_that_finds_no_model_waits_for_a_person(run: CommandLine, wrong: 
     assert "it fails the gate fits_the_failing_response" in tried.err
     assert "rules activate acme 2 --reason WHY" in tried.out
     assert [each["status"] for each in run("rules", "versions", "acme", "--json").json] == ["active", "needs_review"]
+
+
+def test_a_rule_that_was_rejected_before_waits_for_a_person(run: CommandLine, wrong: Fleet):
+    asked = ("rules", "set", "acme", "fields.max_output_tokens=caps.reply", "--yes")
+    assert run(*asked).code == 0
+    assert run("rules", "rollback", "acme", "--reason", "not sure").code == 0
+    with wrong.database.session() as session:
+        provider_id = catalog.providers.get(session, "acme").id
+        catalog.rule_decisions.set_status(session, provider_id, 2, "rejected", reason="it is wrong")
+        session.commit()
+    again = run(*asked)
+    assert (again.code, "was rejected before" in again.err, "waits for review" in again.out) == (1, True, True)
+
+
+def test_a_correction_that_changes_nothing_is_kept_as_stated(run: CommandLine, wrong: Fleet):
+    done = run("rules", "set", "acme", "fields.context_length=context_length")
+    assert (done.code, "generated rules will keep it" in done.out) == (0, True)
+    assert run("rules", "show", "acme", "--json").json["stated"] == {"fields": {"context_length": "context_length"}}
 
 
 def test_a_field_that_was_not_named_is_still_guarded(run: CommandLine, wrong: Fleet):
