@@ -271,24 +271,40 @@ def with_stated_parts(rule: ExtractionRule, stated: StatedRule, pages: Iterable[
         stated: The parts; its selector only counts where the rule has it, as the fields are of its items.
         pages: The response that the rule was generated for: the position of each page's endpoint, and its document.
     """
-    capabilities, endpoints = CompiledCapabilities.of(rule), list(rule.endpoints)
-    alone = len(endpoints) == 1
-    items: dict[int, list[Any]] = {}
-    for place, document in pages:
-        if place < len(endpoints):
-            reader = ItemReader(endpoints[place], capabilities, Thresholds.model_validate({}))
-            items.setdefault(place, []).extend(reader.items(document) or ())
+    endpoints = list(rule.endpoints)
+    nowhere = _fields_nowhere(rule, stated, pages)
     for place, endpoint in enumerate(endpoints):
-        parts = stated.at(endpoint.path, alone=alone)
-        gone = {
-            f"fields.{name}"
-            for name, expression in parts.fields.items()
-            if expression is not None and not _is_found(expression, items.get(place, ()))
-        }
-        gone |= {f"units.{part.partition('.')[2]}" for part in gone} | {"selector"}
-        endpoints[place] = parts.without(gone).applied(endpoint)
+        gone = {f"{part}.{name}" for name in nowhere[place] for part in ("fields", "units")} | {"selector"}
+        endpoints[place] = stated.at(endpoint.path, alone=len(endpoints) == 1).without(gone).applied(endpoint)
     changed = rule.model_copy(update={"endpoints": tuple(endpoints)})
     return ExtractionRule.parse(changed.to_stored()._asdict(), patterns=rule.shared_patterns)
+
+
+def fields_nowhere(rule: ExtractionRule, stated: StatedRule, pages: Iterable[tuple[int, Any]]) -> list[str]:
+    """The stated fields that no item of a response has, named as in `MissingPart`."""
+    return [
+        f"{rule.endpoints[place].path}: fields.{name}" if stated.endpoints else f"fields.{name}"
+        for place, names in _fields_nowhere(rule, stated, pages).items()
+        for name in names
+    ]
+
+
+def _fields_nowhere(rule: ExtractionRule, stated: StatedRule, pages: Iterable[tuple[int, Any]]) -> dict[int, list[str]]:
+    capabilities, endpoints = CompiledCapabilities.of(rule), rule.endpoints
+    readers = [ItemReader(endpoint, capabilities, Thresholds.model_validate({})) for endpoint in endpoints]
+    left = {
+        place: {
+            name: text
+            for name, text in stated.at(endpoint.path, alone=len(endpoints) == 1).fields.items()
+            if text is not None
+        }
+        for place, endpoint in enumerate(endpoints)
+    }
+    for place, document in pages:
+        if left.get(place):
+            items = readers[place].items(document) or ()
+            left[place] = {name: text for name, text in left[place].items() if not _is_found(text, items)}
+    return {place: list(names) for place, names in left.items()}
 
 
 def _is_found(expression: str, items: Iterable[Any]) -> bool:

@@ -40,7 +40,7 @@ def outputs(run: CommandLine) -> list[int | None]:
 def test_a_wrong_field_is_corrected_with_one_command(run: CommandLine, wrong: Fleet):
     assert sorted(outputs(run)) == [100, 200, 300, 400, 500]
     done = run("rules", "set", "acme", "fields.max_output_tokens=caps.reply", "--yes")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "it passes every gate\n")
     assert "fields.max_output_tokens: max_output_tokens -> caps.reply" in done.out
     assert "gpt-4.1: 100 -> 4096" in done.out
     assert "rule version 2 is active" in done.out
@@ -91,6 +91,14 @@ def test_a_rule_that_finds_no_model_waits_for_a_person(run: CommandLine, wrong: 
     assert "it fails the gate fits_the_failing_response" in tried.err
     assert "rules activate acme 2 --reason WHY" in tried.out
     assert [each["status"] for each in run("rules", "versions", "acme", "--json").json] == ["active", "needs_review"]
+
+
+def test_a_field_that_no_model_has_is_not_activated(run: CommandLine, wrong: Fleet):
+    """A misspelt expression would empty its column."""
+    tried = run("rules", "set", "acme", "fields.max_output_tokens=caps.replies", "--yes")
+    assert tried.code == 1
+    assert "no model has what is stated of fields.max_output_tokens" in tried.err
+    assert fields(run)["max_output_tokens"] == "max_output_tokens"
 
 
 def test_a_rule_that_was_rejected_before_waits_for_a_person(run: CommandLine, wrong: Fleet):
@@ -184,7 +192,7 @@ def editor(folder: Path, old: str, new: str, *, then: str = "") -> str:
 def test_the_short_form_is_edited(run: CommandLine, wrong: Fleet, tmp_path: Path):
     old, new = "max_output_tokens: max_output_tokens", "max_output_tokens: caps.reply"
     edited = run("rules", "edit", "acme", "--yes", EDITOR=editor(tmp_path, old, new))
-    assert (edited.code, edited.err) == (0, "")
+    assert (edited.code, edited.err) == (0, "it passes every gate\n")
     assert "gpt-4.1: 100 -> 4096" in edited.out
     assert fields(run)["max_output_tokens"] == "caps.reply"
 

@@ -194,7 +194,11 @@ def _evidence(
 
 
 def _unkept(stated: StatedRule, candidate: CandidateRule) -> Iterator[str]:
-    """The stated parts that a candidate has otherwise, but for fields that were found elsewhere by their values."""
+    """The stated parts that a candidate has otherwise, but for fields that were found elsewhere by their values.
+
+    A field that is stated now and that no model has cannot be kept either: it is misspelt, or not there.
+    """
+    yield from (f"no model has what is stated of {part}" for part in candidate.nowhere)
     moved = {f"fields.{name}" for name in candidate.metadata.get("inherited", ())}
     for each in stated.missing_from(candidate.rule):
         if each.part.rpartition(": ")[2] not in moved:

@@ -75,6 +75,7 @@ class CandidateRule:
         analysis: The generator's output, with its reasons; empty for a proposal.
         decided: Columns whose fields a person has just stated; None if no person wrote it.
         reason: Why a person wrote it.
+        nowhere: Fields that a person has just stated and no model has.
     """
 
     rule: ExtractionRule
@@ -86,6 +87,7 @@ class CandidateRule:
     analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
     decided: tuple[str, ...] | None = None
     reason: str = ""
+    nowhere: tuple[str, ...] = ()
 
 
 def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> CandidateRule | None:

@@ -13,7 +13,7 @@ from provider_pipeline.rules.difference import rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.guards import blocking_guards
-from provider_pipeline.rules.stated_rule import StatedRule
+from provider_pipeline.rules.stated_rule import StatedRule, fields_nowhere
 from provider_pipeline.sync.config import StoredResponse, active_judge, parse_thresholds, stored_rule
 from provider_pipeline.sync.repair.activation import ActivationResult, try_activate
 from provider_pipeline.sync.repair.candidates import CandidateRule, last_good_response
@@ -122,7 +122,16 @@ def try_stated(
     result = None
     if rule.digest != active.digest:
         columns = sorted(FIELD_COLUMNS.get(name, name) for name in stated.stated_fields())
-        candidate = CandidateRule(rule, rule.metadata, places_agreed=True, decided=tuple(columns), reason=reason)
+        new = {each.part for each in stated.missing_from(present)}
+        nowhere = [part for part in fields_nowhere(rule, stated, response) if part in new]
+        candidate = CandidateRule(
+            rule,
+            rule.metadata,
+            places_agreed=True,
+            decided=tuple(columns),
+            reason=reason,
+            nowhere=tuple(nowhere),
+        )
         result = try_activate(session, provider_id, candidate, response, origin=origin, created_by_id=created_by_id)
     differences = rule_differences(present, rule)
     return RuleEdit(
