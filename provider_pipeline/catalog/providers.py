@@ -129,6 +129,21 @@ def add(
     return get(session, slug)
 
 
+def stated_rule(session: Session, provider_id: int) -> dict[str, Any]:
+    """The parts of a provider's rule that a person states."""
+    found: dict[str, Any] = session.scalars(select(provider.c.stated_rule).where(provider.c.id == provider_id)).one()
+    return found
+
+
+def state_rule(session: Session, provider_id: int, document: Mapping[str, Any]) -> None:
+    """Keep what a person states of a provider's rule, in place of what was stated before."""
+    session.execute(
+        update(provider)
+        .where(provider.c.id == provider_id, provider.c.stated_rule != dict(document))
+        .values(stated_rule=dict(document), updated_at=func.now())
+    )
+
+
 def key_destinations(session: Session, keys: Iterable[str]) -> dict[str, list[str]]:
     """The origins that each key (a variable's name or a file's path) was ever registered for."""
     found: dict[str, list[str]] = {}

@@ -1,6 +1,7 @@
 """The tables of `rules explain`: what a rule chose, why, and which alternatives it rejected."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
@@ -8,7 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from provider_pipeline.cli.console import table
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 
+_UNREAD = "speaks of"
+_SHOWN_CHARACTERS = 40
+_ORDER = {column.name: place for place, column in enumerate(PROVIDER_MODEL_COLUMNS)}
 _SHOWN_PREDICATES = 3
 LABELS = {
     "evidence": "",
@@ -17,6 +22,55 @@ LABELS = {
     "weak_evidence": "weakly if ",
 }
 """What is put before a predicate of each kind."""
+
+
+def short_explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """The lines that matter: where each column comes from, what is not read, and what is in doubt."""
+    summary = explained["summary"]
+    counted = f": {summary['models']} models in the sample" if summary["models"] is not None else ""
+    sure = f", confidence {_share(summary['confidence'])}" if summary["confidence"] is not None else ""
+    yield Text(f"{title}{counted}{sure}", style="bold")
+    for each in (summary, *(further["summary"] for further in explained["further_endpoints"])):
+        where = f"{each['endpoint']}: " if explained["further_endpoints"] else ""
+        yield Text(f"{where}models at {each['selector']}, pagination {_document(each['pagination'])}")
+        of = [source for source in explained["columns"] if source["endpoint"] == each["endpoint"]]
+        yield _columns(of)
+    left = [each for part in (explained, *explained["further_endpoints"]) for each in part["left_out"]]
+    unread = [each for each in left if each["reason"].startswith(_UNREAD)]
+    if unread:
+        fields = ((each["expression"], each["reason"].partition(";")[0]) for each in unread)
+        yield table("not read", ("field", "why it may matter"), fields)
+    yield from _issues([each for each in explained["issues"] if each["severity"] != "info"])
+
+
+def _columns(sources: list[Mapping[str, Any]]) -> Table:
+    ordered = sorted(sources, key=lambda each: _ORDER.get(each["column"].partition(".")[0], len(_ORDER)))
+    model = next((each["model"] for each in ordered if each["model"] is not None), None)
+    rows = ((each["column"], _source(each), _example(each, model)) for each in ordered)
+    title = f"columns, for example of {model}" if model else "columns"
+    return table(title, ("column", "comes from", "for example"), rows)
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    unit = source["unit"]
+    about = [unit if isinstance(unit, str) else _document(unit)] if unit else []
+    about += ["stated by a person"] if source["stated"] else []
+    return f"{source['expression']} ({', '.join(about)})" if about else str(source["expression"])
+
+
+def _example(source: Mapping[str, Any], model: str | None) -> str:
+    """The value as listed, and as it is in the row if that differs; with its model unless it is the usual one."""
+    if source["model"] is None:
+        return "no model has it"
+    listed, value = _shown(source["listed"]), source["value"]
+    value = value.get("amount") if isinstance(value, Mapping) else value
+    text = listed if value is None or _shown(value) == listed else f"{listed} = {_shown(value)}"
+    return text if source["model"] == model else f"{source['model']}: {text}"
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
 
 def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -37,7 +91,11 @@ def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[Renderable
         yield table(f"{title}: {one['endpoint']}", ("decision", "choice"), rows)
         yield from _endpoint_parts(further)
     yield _capabilities(explained)
-    for issue in explained["issues"]:
+    yield from _issues(explained["issues"])
+
+
+def _issues(issues: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
+    for issue in issues:
         yield Text(
             f"{issue['severity']}: {issue['message']}", style="red" if issue["severity"] == "error" else "yellow"
         )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from provider_pipeline import catalog, listing, rules, sync
-from provider_pipeline.cli import rule_versions
+from provider_pipeline.cli import rule_edit, rule_versions
 from provider_pipeline.cli.console import draw, emit_json, fail, note, print_verdict, say, table
-from provider_pipeline.cli.explain import LABELS, explanation
+from provider_pipeline.cli.explain import LABELS, explanation, short_explanation
 from provider_pipeline.cli.parameters import JsonOption, SlugArgument, complete_slug, read_json
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
 
@@ -26,6 +26,8 @@ _SHORT_DIGEST = 12
 _DEFAULT_PATH = "/v1/models"
 
 app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
+app.command("set")(rule_edit.set_parts)
+app.command("edit")(rule_edit.edit_parts)
 app.command()(rule_versions.versions)
 app.command()(rule_versions.diff)
 app.command()(rule_versions.activate)
@@ -161,11 +163,15 @@ def _store_samples(
 def show(
     slug: SlugArgument,
     full: Annotated[bool, typer.Option("--full", help="Cut nothing, and show where the rule came from.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also show the name patterns, and cut nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a provider's active rule, each part in a line."""
+    """Show a provider's active rule: where the models are, what fills each column, and what states a capability."""
     with catalog.database.open_catalog() as database, database.session() as session:
-        stored = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id)
+        provider_id = catalog.providers.get(session, slug).id
+        stored = catalog.rule_versions.active(session, provider_id)
+        rule = sync.config.stored_rule(session, stored)
+        stated = sync.repair.candidates.stated_parts(session, provider_id, rule)
     config, capabilities = stored.model_list_config, stored.endpoints_config
     if as_json:
         emit_json(
@@ -175,27 +181,40 @@ def show(
                 "digest": stored.digest,
                 "model_list_config": config,
                 "endpoints_config": capabilities,
+                "stated": stated.to_json(),
             }
         )
         return
+    whole = full or every
     parts = config if full else {name: config[name] for name in _RULE_PARTS if config.get(name)}
-    lines = {name: _compact(value) for name, value in parts.items()}
-    lines |= {name: _patterns_line(each["patterns"]) for name, each in capabilities.items()}
-    rows = ((name, text if full else _shortened(text)) for name, text in lines.items())
+    lines = {name: _part_lines(name, value) for name, value in parts.items()}
+    lines |= {name: _pattern_lines(each["patterns"], every=every) for name, each in capabilities.items()}
+    lines |= {"stated by a person": _part_lines("stated", stated.to_json())} if stated.to_json() else {}
+    rows = ((name, [text if whole else _shortened(text) for text in texts]) for name, texts in lines.items() if texts)
     title = f"{slug}: rule version {stored.version}, digest {stored.digest[:_SHORT_DIGEST]}"
     draw(table(title, ("part", "rule"), rows))
-    if not full and any(len(text) > _LINE for text in lines.values()):
-        note(f"longer lines are cut; the whole rule: provider-pipeline rules show {slug} --full")
+    if not whole:
+        note(f"patterns are left out, and long lines are cut; all of it: provider-pipeline rules show {slug} --all")
+
+
+def _part_lines(name: str, value: Any) -> list[str]:
+    """An object line by line; a list of endpoints endpoint by endpoint."""
+    if name == "endpoint" and isinstance(value, list):
+        return [f"{each['endpoint']}: {line}" for each in value for line in _part_lines("", each)]
+    if isinstance(value, dict):
+        return [f"{key}: {_compact(each)}" for key, each in value.items()]
+    return [_compact(value)]
 
 
 def _compact(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _patterns_line(patterns: Mapping[str, Any]) -> str:
+def _pattern_lines(patterns: Mapping[str, Any], *, every: bool) -> list[str]:
     predicates = [label + text for kind, label in LABELS.items() for text in patterns.get(kind, ())]
     tables = [f"table {_compact(patterns['lookup_table'])}"] if patterns.get("lookup_table") else []
-    return "; ".join([*predicates, *tables, *patterns.get("regex", ())])
+    names = patterns.get("regex", ())
+    return [*predicates, *tables, *(names if every else [f"name patterns: {len(names)}"] if names else [])]
 
 
 @app.command()
@@ -203,24 +222,50 @@ def explain(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|SLUG", help="A response to write a rule for, or a provider.", autocompletion=complete_slug
+            metavar="FILE|SLUG",
+            help="A response to write a rule for (a body, or what `raw export` wrote), or a provider.",
+            autocompletion=complete_slug,
         ),
     ],
+    every: Annotated[
+        bool, typer.Option("--all", help="Also show the alternatives with their scores, and the capabilities.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a rule chose and why, with the alternatives it rejected. Exit code 1: the file has no listing."""
+    """Show where each column comes from, with an example, and what no part of the rule reads.
+
+    Exit code 1: the file has no listing.
+    """
     if Path(target).is_file():
+        pages = sync.archive.exported_pages(Path(target))
+        if pages is None:
+            pages = [(0, read_json(Path(target)))]
+        firsts: dict[int, Any] = {}
+        for place, document in pages:
+            firsts.setdefault(place, document)
+        samples = [rules.generation.samples.EndpointSample(document) for document in firsts.values()]
         rule = rules.document.ExtractionRule.parse(
-            rules.generation.generator.RuleGenerator().analyze_sample(read_json(Path(target)))
+            rules.generation.generator.RuleGenerator().analyze_endpoints(samples)
         )
+        stated = rules.stated_rule.StatedRule()
     else:
         with catalog.database.open_catalog() as database, database.session() as session:
-            rule = _active_rule(session, target)
+            rule = rule_edit.active_rule(session, target)
+            provider_id = catalog.providers.get(session, target).id
+            stated = sync.repair.candidates.stated_parts(session, provider_id, rule)
+            newest = sync.repair.edit.newest_response(session, provider_id)
+            pages = []
+            for place in range(len(rule.endpoints)):
+                first = [] if newest is None else sync.config.first_pages(newest, place, 1)
+                pages += [(place, document) for document in first]
     explained = rules.generation.explain.explain_rule(rule)
+    explained["columns"] = rules.generation.explain.column_sources(rule, pages, stated)
     if as_json:
         emit_json(explained)
     else:
-        draw(*explanation(target, explained))
+        draw(*(explanation if every else short_explanation)(target, explained))
+        if not every:
+            note(f"the alternatives and the capabilities: provider-pipeline rules explain {target} --all")
     if any(each["type"] == "no_listing_found" for each in explained["issues"]):
         raise typer.Exit(1)
 
@@ -290,7 +335,7 @@ def check(
 ) -> None:
     """Try a provider's active rule on a response, writing nothing. Exit code 1 if it does not fit."""
     with catalog.database.open_catalog() as database, database.session() as session:
-        rule = _active_rule(session, slug)
+        rule = rule_edit.active_rule(session, slug)
     result = rules.validator.RuleValidator().validate_rule(rule, read_json(file))
     if as_json:
         emit_json(result)
@@ -298,11 +343,6 @@ def check(
         models = len(result["extracted_models"])
         print_verdict(slug, valid=result["valid"], models=models, issues=result["issues"])
     raise typer.Exit(0 if result["valid"] else 1)
-
-
-def _active_rule(session: Session, slug: str) -> rules.document.ExtractionRule:
-    provider_id = catalog.providers.get(session, slug).id
-    return sync.config.stored_rule(session, catalog.rule_versions.active(session, provider_id))
 
 
 def _shortened(text: str) -> str:

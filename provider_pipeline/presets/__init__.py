@@ -7,6 +7,7 @@ from provider_pipeline.lazy import lazy_submodules
 if TYPE_CHECKING:
     from provider_pipeline.presets import (
         detection as detection,
+        file_rules as file_rules,
         library as library,
         model as model,
         registration as registration,

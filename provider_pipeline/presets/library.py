@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.presets.yaml_documents import read_yaml
+from provider_pipeline.rules.stated_rule import PARTS
 
 MAX_BYTES: Final = 256 * 1024
 
@@ -152,8 +153,14 @@ def _parsed(content: bytes, name: str) -> ProviderFile:
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(
             f"{place}: {field}: {message}{more}" if field else f"{place}: {message}{more}",
-            hint=_HINTS.get(first["type"]),
+            hint=_hint(first["type"], first["loc"]),
         ) from error
+
+
+def _hint(kind: str, place: tuple[int | str, ...]) -> str | None:
+    if kind == "extra_forbidden" and place[0] == "rule":
+        return f"the parts of a rule are {', '.join(PARTS)}; of several endpoints, by path under 'endpoints'"
+    return _HINTS.get(kind)
 
 
 _HINTS: Final = {

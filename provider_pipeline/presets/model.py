@@ -30,6 +30,7 @@ from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.pagination import NoPagination, Pagination, parse_pagination
 from provider_pipeline.rules.prices import parse_currency
+from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.rules.thresholds import Thresholds
 
 FACTS: Final = ("base_url", "endpoints", "auth")
@@ -178,6 +179,7 @@ class ProviderFile(BaseModel):
     base_url: Annotated[str, Field(min_length=1, max_length=2_000)]
     auth: dict[str, Any] = Field(default_factory=lambda: {"type": "none"})
     endpoints: Annotated[tuple[FileEndpoint, ...], Field(min_length=1, max_length=32)]
+    rule: StatedRule | None = None
     currency: Annotated[str, AfterValidator(_currency)] | None = None
     check_every: Duration | None = None
     thresholds: dict[str, float] = Field(default_factory=dict)
@@ -210,6 +212,23 @@ class ProviderFile(BaseModel):
         for endpoint in endpoints:
             _source(endpoints=(ListingEndpoint(path=_exemplified(endpoint.path, info)),))
         return endpoints
+
+    @field_validator("rule")
+    @classmethod
+    def _is_of_its_endpoints(cls, rule: StatedRule | None, info: ValidationInfo) -> StatedRule | None:
+        endpoints: tuple[FileEndpoint, ...] = info.data.get("endpoints", ())
+        if rule is None or not endpoints:
+            return rule
+        paths = [endpoint.path for endpoint in endpoints]
+        if len(paths) > 1 and not rule.endpoints and rule.to_json():
+            raise ValueError(f"the file has {len(paths)} endpoints: state the parts of each under 'endpoints', by path")
+        if unknown := [path for path in rule.endpoints if path not in paths]:
+            raise ValueError(f"the file has no endpoint {unknown[0]}; it has {', '.join(paths)}")
+        for endpoint in endpoints:
+            twice = "pagination" in endpoint.model_fields_set
+            if twice and rule.at(endpoint.path, alone=len(paths) == 1).pagination is not None:
+                raise ValueError(f"the pagination of {endpoint.path} is stated here and under 'endpoints'")
+        return rule
 
     @field_validator("thresholds")
     @classmethod
@@ -268,6 +287,8 @@ class ProviderFile(BaseModel):
             document[part] = _replaced(document[part], chosen)
         for endpoint in document["endpoints"]:
             endpoint["path"] = _replaced(endpoint["path"], chosen)
+        if named := (document.get("rule") or {}).get("endpoints"):
+            document["rule"]["endpoints"] = {_replaced(path, chosen): parts for path, parts in named.items()}
         return type(self).model_validate(document)
 
     def _value(self, name: str, values: Mapping[str, str], environ: Mapping[str, str]) -> str:

@@ -23,14 +23,16 @@ from provider_pipeline.errors import (
 from provider_pipeline.listing.auth.credentials import TokenCache
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.presets.file_rules import first_rule, stated_endpoints, store_stated, try_file_rule, with_stated
 from provider_pipeline.presets.library import preset_sample, presets
-from provider_pipeline.presets.model import FileEndpoint, ProviderFile
-from provider_pipeline.rules.document import Endpoint, ExtractionRule
-from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
-from provider_pipeline.rules.pagination import parse_pagination
+from provider_pipeline.presets.model import ProviderFile
+from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.generation.generator import CONFIDENT
+from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
+from provider_pipeline.sync.repair.edit import newest_response
 from provider_pipeline.sync.repair.generate import (
     GeneratedRule,
     ListingPlace,
@@ -39,7 +41,8 @@ from provider_pipeline.sync.repair.generate import (
     store_sample,
 )
 
-_STATED_ORIGIN: Final = "stated"
+_KEEPS_STATED: Final = "keeps_stated_parts"
+"""The gate that a first rule fails if its sample has nothing where the file says."""
 
 Action = Literal["add", "change", "unchanged", "not in the folder", "disable"]
 
@@ -127,49 +130,6 @@ def _request_no_token(*_: object) -> NoReturn:
     raise AssertionError("looking up a key must not request a token")
 
 
-def first_rule(provider: ProviderFile, sample: Any = None) -> ExtractionRule | None:
-    """The rule generated from a sample, with the endpoints that the file states; None without a sample.
-
-    The sample is the first page of the listing; by default the one that ships with the preset of that slug.
-    """
-    page = preset_sample(provider.slug) if sample is None else sample
-    if page is None:
-        return None
-    rule = ExtractionRule.parse(RuleGenerator().analyze_sample(page))
-    if rule.endpoints[0].pagination == {"type": "none"}:
-        single = rule.endpoints[0].model_copy(update={"pagination": None})
-        rule = rule.model_copy(update={"endpoints": (single,)})
-    return _with_stated_endpoints(rule, provider)
-
-
-def _with_stated_endpoints(rule: ExtractionRule, provider: ProviderFile) -> ExtractionRule:
-    """The rule with the endpoints that the file states, keeping what the file leaves out.
-
-    An endpoint new to the rule is read like its first one. A currency that an item names beats the file's.
-    """
-    endpoints = []
-    for place, stated in enumerate(provider.endpoints):
-        known: Endpoint = rule.endpoints[place if place < len(rule.endpoints) else 0]
-        update = _stated(stated)
-        if "pagination" not in stated.model_fields_set or parse_pagination(known.pagination) == stated.pagination:
-            del update["pagination"]
-        if "detail" not in stated.model_fields_set:
-            del update["detail"]
-        if provider.currency is not None and provider.currency != known.currency:
-            update["currency"] = provider.currency
-        endpoints.append(known.model_copy(update=update))
-    return rule.model_copy(update={"endpoints": tuple(endpoints)})
-
-
-def _stated(endpoint: FileEndpoint) -> dict[str, Any]:
-    pagination = endpoint.pagination.model_dump(mode="json", exclude_defaults=True) | {"type": endpoint.pagination.type}
-    return {
-        "path": endpoint.path,
-        "pagination": None if pagination == {"type": "none"} else pagination,
-        "detail": endpoint.detail,
-    }
-
-
 @dataclass(frozen=True)
 class FieldChange:
     """One field of a provider, before and after."""
@@ -195,6 +155,7 @@ class PlannedProvider:
         enabled: Whether scheduled syncs include it.
         missing: Which key is missing and how to provide it.
         new_hosts: New hosts for known keys, which a person has to confirm.
+        is_elsewhere: Whether it moves to other addresses, about which its stored responses say nothing.
     """
 
     slug: str
@@ -208,6 +169,7 @@ class PlannedProvider:
     enabled: bool = True
     missing: str | None = None
     new_hosts: tuple[NewHost, ...] = ()
+    is_elsewhere: bool = False
 
     @property
     def next_step(self) -> str | None:
@@ -323,12 +285,18 @@ def write_first_rules(session: Session, plan: Plan, *, client: ListingClient) ->
         places = [ListingPlace(each.path, each.detail) for each in file.endpoints]
         samples, sample_id = fetch_sample(session, file.slug, places, client=client)
         generated = generate_rule(session, file.slug, samples, sample_id=sample_id, activate=True)
-        rule = _with_stated_endpoints(generated.rule, file)
+        if unkept := next((gate for gate in generated.gates if gate.name == _KEEPS_STATED and not gate.passed), None):
+            raise RuleValidationError(
+                f"{file.slug}: {unkept.actual}: the first page of its listing has nothing there",
+                [],
+                hint="correct the rule in its file",
+            )
+        rule = with_stated(generated.rule, file)
         is_stated = rule.digest != generated.rule.digest
         if generated.analysis["confidence"] < CONFIDENT or not (generated.fits or is_stated):
             raise _not_certain(file.slug, generated)
         if is_stated:
-            _store_stated(session, catalog.providers.get(session, file.slug).id, rule)
+            store_stated(session, catalog.providers.get(session, file.slug).id, rule)
         ready.add(file.slug)
     return Plan(tuple(replace(each, has_rule=each.has_rule or each.slug in ready) for each in plan.providers))
 
@@ -351,16 +319,19 @@ def _planned(session: Session, requested: RequestedProvider, environ: Mapping[st
     stored_auth = {"type": auth.type, **auth.model_dump(mode="json", exclude_defaults=True)}
     stored = _stored(session, file.slug)
     active = None if stored is None else _active_rule(session, stored.id)
-    rule = first_rule(file, requested.sample) if active is None else _with_stated_endpoints(active, file)
+    rule = first_rule(file, requested.sample) if active is None else with_stated(active, file)
     if active is not None and rule is not None and rule.digest == active.digest:
         rule = None
-    changes = tuple(_changes(file, stored_auth, stored, active, rule))
+    changes = [*_changes(file, stored_auth, stored, active, rule)]
+    if file.rule is not None:
+        kept = {} if stored is None else catalog.providers.stated_rule(session, stored.id)
+        changes += _rule_changes(file.rule, kept, active)
     # The samples of presets are known to be listings.
     unsure = active is None and not requested.shipped and rule is not None and (rule.confidence or 0) < CONFIDENT
     return PlannedProvider(
         slug=file.slug,
         action="add" if stored is None else "change" if changes else "unchanged",
-        changes=changes,
+        changes=tuple(changes),
         requested=requested,
         auth=stored_auth,
         rule=rule,
@@ -369,6 +340,7 @@ def _planned(session: Session, requested: RequestedProvider, environ: Mapping[st
         enabled=stored is None or stored.enabled,
         missing=None if missing is None or unneeded else _how_to_provide(file, missing),
         # A new preset's host is trusted: it ships with the package, together with its source.
+        is_elsewhere=stored is not None and (stored.base_url != file.base_url or not _has_paths(active, file)),
         new_hosts=() if requested.shipped and stored is None else new_hosts(session, file.base_url, auth),
     )
 
@@ -398,18 +370,26 @@ def _changes(
             "ids": stored.peer_ids,
         }
     if rule is not None:
-        new["endpoints"], old["endpoints"] = _endpoints(rule), None if active is None else _endpoints(active)
+        new["endpoints"], old["endpoints"] = (
+            stated_endpoints(rule),
+            None if active is None else stated_endpoints(active),
+        )
     for name, value in new.items():
         if value != old.get(name):
             yield FieldChange(name, old.get(name), value)
 
 
-def _endpoints(rule: ExtractionRule) -> list[dict[str, Any]]:
-    """The parts of a rule's endpoints that a provider file can state."""
-    return [
-        each.model_dump(mode="json", include={"path", "pagination", "detail", "currency"}, exclude_none=True)
-        for each in rule.endpoints
-    ]
+def _rule_changes(stated: StatedRule, kept: Mapping[str, Any], active: ExtractionRule | None) -> Iterator[FieldChange]:
+    """The parts of the rule that a file states and the active rule has otherwise; else, what is kept otherwise."""
+    missing = [] if active is None else stated.missing_from(active)
+    for each in missing:
+        yield FieldChange(f"rule: {each.part}", each.found, each.stated)
+    if not missing and stated.to_json() != kept:
+        yield FieldChange("rule", kept or None, stated.to_json())
+
+
+def _has_paths(rule: ExtractionRule | None, file: ProviderFile) -> bool:
+    return rule is not None and [each.path for each in rule.endpoints] == [each.path for each in file.endpoints]
 
 
 def _register(session: Session, planned: PlannedProvider, requested: RequestedProvider) -> None:
@@ -426,10 +406,15 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
         peer_ids=_peer_ids(file) or None,
     )
     rule = planned.rule
+    if file.rule is not None:
+        catalog.providers.state_rule(session, provider.id, file.rule.to_json())
     if rule is None:
         return
     if provider.active_rule_version is not None:
-        _store_stated(session, provider.id, rule)
+        if file.rule is None or planned.is_elsewhere or newest_response(session, provider.id) is None:
+            store_stated(session, provider.id, rule)
+        else:
+            try_file_rule(session, file, rule)
         return
     content = json.dumps(requested.sample).encode()
     version = store_rule(
@@ -444,11 +429,6 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
     if planned.needs_review:
         doubt = next((each["message"] for each in rule.issues if each["type"] == "ambiguous"), "of low confidence")
         catalog.rule_decisions.set_status(session, provider.id, version, "needs_review", reason=doubt)
-
-
-def _store_stated(session: Session, provider_id: int, rule: ExtractionRule) -> None:
-    reason = "the provider's file says so"
-    store_rule(session, provider_id, rule, origin=_STATED_ORIGIN, activate=True, author="person", reason=reason)
 
 
 def _policy(file: ProviderFile) -> dict[str, Any]:

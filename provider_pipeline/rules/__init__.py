@@ -9,6 +9,7 @@ from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.rules import (
+        column_changes as column_changes,
         comparison as comparison,
         costs as costs,
         difference as difference,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         plausibility as plausibility,
         price_changes as price_changes,
         rows as rows,
+        stated_rule as stated_rule,
         thresholds as thresholds,
         validator as validator,
         values as values,

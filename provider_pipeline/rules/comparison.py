@@ -4,7 +4,7 @@ Rows are only counted, page by page, so listings of any length can be compared. 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.issues import SAMPLE_SIZE
@@ -89,6 +89,11 @@ class Comparison:
     new: tuple[str, ...]
     fields: Mapping[str, FieldComparison]
     capabilities: FieldComparison
+
+    def without(self, columns: Iterable[str]) -> "Comparison":
+        """The same without what was counted for some columns."""
+        nothing = {name: FieldComparison() for name in columns if name in self.fields}
+        return replace(self, fields={**self.fields, **nothing})
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

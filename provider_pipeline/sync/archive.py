@@ -136,6 +136,19 @@ def import_response(session: Session, slug: str, path: Path) -> catalog.raw_resp
     )
 
 
+def exported_pages(path: Path) -> list[tuple[int, Any]] | None:
+    """The JSON pages of an exported document, with the positions of their endpoints; None for any other file.
+
+    Raises:
+        ListingUnreadableError: It looks like an exported document, and is not one.
+    """
+    parsed = _own_document(path.read_bytes())
+    if parsed is None:
+        return None
+    pages = sorted(_validated(parsed, path).pages, key=lambda page: (page.endpoint, page.number))
+    return [(page.endpoint, page.body) for page in pages if "body" in page.model_fields_set]
+
+
 def _own_document(content: bytes) -> dict[str, Any] | None:
     """The content, parsed, if it looks like an exported document."""
     try:

@@ -66,11 +66,40 @@ def test_a_rule_is_explained_with_the_alternatives_it_rejected(run: CommandLine,
     (context,) = [each for each in explained["fields"] if each["field"] == "context_length"]
     assert context["expression"] == "context_length"
     assert "top_provider.context_length" in [each["expression"] for each in context["alternatives"]]
-    drawn = run("rules", "explain", str(file)).out
+    drawn = run("rules", "explain", str(file), "--all").out
     for shown in ("data[*]", "top_provider.context_length", "chosen", "usd_per_token", "capabilities"):
         assert shown in drawn
     fleet.add("acme", sample)
-    assert "top_provider.context_length" in run("rules", "explain", "acme").out
+    assert "top_provider.context_length" in run("rules", "explain", "acme", "--all").out
+
+
+def test_the_lines_that_matter_are_columns_with_an_example_and_unread_fields(run: CommandLine, fleet: Fleet):
+    sample = listing(*CHAT_MODELS)
+    for model in sample["data"]:
+        model["pricing"]["batch_discount"] = "0.5"
+    fleet.add("acme", sample)
+    assert run("rules", "set", "acme", "fields.name=id", "--yes").code == 0
+    explained = run("rules", "explain", "acme", COLUMNS="100")
+    lines = [" ".join(line.replace("│", " ").split()) for line in explained.out.splitlines()]
+    assert "columns, for example of gpt-4.1" in lines
+    assert "input_price pricing.prompt (usd_per_token) 0.000002 = 2.0" in lines
+    assert "display_name id (stated by a person) gpt-4.1" in lines
+    assert "pricing.batch_discount speaks of a price" in lines
+    assert "regex" not in explained.out
+    assert len(lines) < 25
+    (name,) = [
+        each for each in run("rules", "explain", "acme", "--json").json["columns"] if each["column"] == "display_name"
+    ]
+    assert (name["stated"], name["expression"], name["listed"]) == (True, "id", "gpt-4.1")
+
+
+def test_an_exported_response_is_explained_like_the_listing_it_holds(run: CommandLine, acme: Fleet, tmp_path: Path):
+    file = tmp_path / "response.json"
+    (newest, *_) = run("raw", "list", "acme", "--json").json
+    assert run("raw", "export", str(newest["id"]), str(file)).code == 0
+    summary = run("rules", "explain", str(file), "--json").json["summary"]
+    assert (summary["selector"], summary["id"]) == ("data[*]", "id")
+    assert summary["models"] == len(CHAT_MODELS)
 
 
 def test_patterns_are_learnt_from_what_listings_state_and_not_from_names(run: CommandLine, fleet: Fleet):
@@ -122,7 +151,10 @@ def test_a_rule_for_several_endpoints_is_generated_synced_and_explained(run: Com
     assert (generated["activated"], generated["models"]) == (True, 6)
     (synced,) = run("sync", "acme", "--json").json
     assert synced["created"] == 6
-    assert "acme: /v1/embedding-models" in run("rules", "explain", "acme").out
+    explained = run("rules", "explain", "acme").out
+    assert "/v1/embedding-models: models at models[*]" in explained
+    assert "columns, for example of text-embedding-3-small" in explained
+    assert "acme: /v1/embedding-models" in run("rules", "explain", "acme", "--all").out
 
 
 def test_a_rule_with_details_is_generated_and_synced(run: CommandLine, fleet: Fleet):
@@ -174,3 +206,16 @@ def test_a_typical_rule_is_shown_on_one_screen_and_in_full_when_asked(run: Comma
     full = run("rules", "show", "acme", "--full", COLUMNS="200").out
     assert "pricing.completion" in full
     assert "sample_model_count" in full
+
+
+def test_patterns_are_only_shown_when_asked_for_and_what_is_stated_always(run: CommandLine, fleet: Fleet):
+    fleet.add("acme")
+    assert run("rules", "set", "acme", "fields.name=id", "--yes").code == 0
+    shown = run("rules", "show", "acme").out
+    assert "gpt-4" not in shown
+    assert "name patterns: " in shown
+    assert "stated by a person" in shown
+    assert "gpt-" in run("rules", "show", "acme", "--all").out
+    whole = run("rules", "show", "acme", "--json").json
+    assert whole["endpoints_config"]["chat"]["patterns"]["regex"]
+    assert whole["stated"] == {"fields": {"name": "id"}}

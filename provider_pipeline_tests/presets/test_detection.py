@@ -22,8 +22,8 @@ from provider_pipeline.presets.detection import (
     slug_of,
     urls_to_probe,
 )
+from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import load_provider_file, preset_sample, presets, provider_file_text
-from provider_pipeline.presets.registration import first_rule
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.validator import RuleValidator

@@ -441,7 +441,7 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
             yield 0, shape
 
     with fleet.database.session() as session, pytest.raises(RuleReplacedError, match="rule version 2 became active"):
-        candidate = generated_candidate(session, "acme", [EndpointSample(shape, "/v1/models")])
+        candidate = generated_candidate(session, "acme", [EndpointSample(shape, "/v1/models")], None)
         try_activate(session, provider_id, candidate, Read(), origin="regenerated")
     assert active_version(fleet) == written
 

@@ -47,6 +47,7 @@ provider = Table(
     stamped_column("updated_at"),
     Column("is_sample", Boolean, nullable=False, server_default=text("false")),
     json_column("peer_ids", server_default=EMPTY_OBJECT),
+    json_column("stated_rule", server_default=EMPTY_OBJECT),
     UniqueConstraint("slug", name="provider_slug_key"),
     UniqueConstraint("id", "slug", name="provider_id_slug_key"),
     Index("provider_is_sample_idx", "id", postgresql_where=text("is_sample")),

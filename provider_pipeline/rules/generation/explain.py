@@ -1,11 +1,18 @@
 """Arrange a rule's evidence for people: what was chosen, from which alternatives, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from provider_pipeline.rules.capability_document import PREDICATE_KINDS
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
+from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.generation.capability_rules import labelled_selector
+from provider_pipeline.rules.language import getter_within
+from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.prices import price_field
+from provider_pipeline.rules.stated_rule import StatedRule
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 
 def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]:
@@ -46,6 +53,69 @@ def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]
         "coverage": evidence.get("capabilities", {}).get("coverage"),
         "issues": [dict(entry) for entry in rule.issues],
     }
+
+
+def column_sources(
+    rule: ExtractionRule, pages: Iterable[tuple[int, Any]], stated: StatedRule | None = None
+) -> list[dict[str, Any]]:
+    """Where each column of a row comes from, with the first model that has a value there.
+
+    Args:
+        rule: The rule.
+        pages: A response: the position of each page's endpoint, and its document.
+        stated: The parts of the rule that a person has stated.
+
+    Returns:
+        For each field of each endpoint: `endpoint`, `column`, `expression`, `unit`, `stated`, and the example: `model`,
+        `listed` (the value as the provider writes it) and `value` (in the row), None if no model has one.
+
+    Raises:
+        RuleTooCostlyError: The rule needs more work on the response than any rule may.
+    """
+    capabilities = CompiledCapabilities.of(rule)
+    readers = [ItemReader(each, capabilities, Thresholds.model_validate({})) for each in rule.endpoints]
+    items: list[list[Any]] = [[] for _ in readers]
+    for place, document in pages:
+        if place < len(readers):
+            items[place] += readers[place].items(document) or []
+    alone = len(rule.endpoints) == 1
+    return [
+        {
+            "endpoint": endpoint.path,
+            "column": _column(name),
+            "expression": expression,
+            "unit": endpoint.model_dump(mode="json")["units"].get(name),
+            "stated": stated is not None and name in stated.at(endpoint.path, alone=alone).fields,
+            **_example(readers[place], items[place], name, expression),
+        }
+        for place, endpoint in enumerate(rule.endpoints)
+        for name, expression in endpoint.fields.items()
+    ]
+
+
+def _column(field: str) -> str:
+    if field in FIELD_COLUMNS:
+        return FIELD_COLUMNS[field]
+    if price_field(field) is not None:
+        return f"prices.{field.removeprefix('price.')}"
+    return field if field in ("currency", "base_model") else f"metadata_json.{field}"
+
+
+def _example(reader: ItemReader, items: list[Any], field: str, expression: str) -> dict[str, Any]:
+    read = getter_within(expression, Work(LISTING_STEPS))
+    for item in items:
+        if (listed := read(item)) is not None and isinstance(row := reader.row(item), dict):
+            return {"model": row["model_id"], "listed": listed, "value": _value(row, field)}
+    return {"model": None, "listed": None, "value": None}
+
+
+def _value(row: Mapping[str, Any], field: str) -> Any:
+    if field in FIELD_COLUMNS:
+        return row[FIELD_COLUMNS[field]]
+    priced = price_field(field)
+    if priced is None:
+        return row["metadata_json"].get(field)
+    return None if priced.above or priced.is_tiers else row["prices"].get(priced.component)
 
 
 def _endpoint(endpoint: Endpoint, evidence: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from provider_pipeline.rules.generation.capability_rules import (
     labelled_selector,
 )
 from provider_pipeline.rules.generation.fieldmap import field_map
-from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, candidates, rival
+from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination
-from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, with_details
+from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, possible_listings, with_details
 from provider_pipeline.rules.generation.shape import words_of
 from provider_pipeline.rules.generation.unread import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
@@ -78,7 +78,7 @@ class RuleGenerator:
         """
         drafts = []
         for sample in samples:
-            found = candidates(sample.listing) if _is_json(sample.document) else []
+            found = possible_listings(sample) if _is_json(sample.document) else []
             if not found:
                 return _no_listing(sample)
             drafts.append(_drafted(sample, found))
@@ -162,6 +162,8 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
         last_id=f"{listed}[-1].{chosen.ids[0].expression}" if chosen.selector == f"{listed}[*]" else None,
     )
     confidence, issues = _confidence(chosen, found, is_of_models=_is_of_models(listing, fields, predicates))
+    if chosen.selector == sample.stated.selector and chosen.ids[0].expression == sample.stated.fields.get("id"):
+        confidence, issues = 1.0, []  # a person has said where the models are
     if pagination["type"] == "none" and (field := says_more(answer, len(chosen.items), chosen.path, path=sample.path)):
         issues.append(_unclear_pages(field))
     issues += unread_issue(unread, priced=bool(prices.choices)) + currency_issue(prices)

@@ -7,11 +7,13 @@ from typing import Any, Final
 import re2
 
 from provider_pipeline.rules.document import Detail
-from provider_pipeline.rules.generation.list_detection import ListCandidate
+from provider_pipeline.rules.generation.identifiers import IdChoice
+from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates
 from provider_pipeline.rules.generation.shape import shape_of, snake
 from provider_pipeline.rules.ids import encodable
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import compile_expression, compiled
+from provider_pipeline.rules.stated_rule import NOTHING, StatedParts
 
 _MOST: Final = 0.8
 _CERTAIN_WEIGHT: Final = 4.0
@@ -26,11 +28,13 @@ class EndpointSample:
             id, of which some may be missing.
         path: The endpoint's path, if the rule should name it.
         detail: Where the details came from.
+        stated: The parts of the endpoint's rule that a person states, if any: its selector and id lead the search.
     """
 
     document: Any
     path: str | None = None
     detail: Detail | None = None
+    stated: StatedParts = NOTHING
 
     @property
     def listing(self) -> Any:
@@ -49,6 +53,32 @@ class EndpointSample:
     def name(self) -> str:
         """The endpoint in messages."""
         return self.path or "the endpoint"
+
+
+def possible_listings(sample: EndpointSample) -> list[ListCandidate]:
+    """Every list that could be the listing, the best first; the stated one alone, if its selector finds items."""
+    stated = sample.stated
+    found = candidates(sample.listing)
+    if stated.selector is not None:
+        found = _at_selector(sample.listing, stated.selector, found) or found
+    if "id" in stated.fields:
+        found = [replace(each, ids=_only(stated.fields["id"], each.ids)) for each in found]
+    return found
+
+
+def _at_selector(answer: Any, selector: str, found: list[ListCandidate]) -> list[ListCandidate]:
+    known = [each for each in found if each.selector == selector]
+    if known:
+        return known
+    read = compiled(selector)
+    items = read.getter(answer)
+    # As if the items were the whole answer: a map among them, or within them, is not what was stated.
+    at_top = [each for each in candidates(items) if each.selector == "[*]"] if isinstance(items, list) else []
+    return [replace(each, selector=selector, path=read.leading_keys) for each in at_top]
+
+
+def _only(expression: str | None, ids: tuple[IdChoice, ...]) -> tuple[IdChoice, ...]:
+    return tuple(each for each in ids if each.expression == expression) or ids
 
 
 def with_details(listing: ListCandidate, sample: EndpointSample) -> ListCandidate:

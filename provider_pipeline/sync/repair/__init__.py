@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from provider_pipeline.sync.repair import (
         activation as activation,
         candidates as candidates,
+        edit as edit,
         generate as generate,
         judge_process as judge_process,
         pattern_trial as pattern_trial,

@@ -1,6 +1,6 @@
 """Tries a candidate rule, stores it, and activates it if it passes every gate. Commits nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -11,8 +11,9 @@ from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
+from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData
+from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
@@ -120,6 +121,7 @@ def try_activate(
         origin=origin,
         metadata=candidate.metadata,
         sample_id=response.id,
+        author="generator" if candidate.decided is None else "person",
         created_by_id=created_by_id,
         task_id=task_id,
     )
@@ -157,6 +159,7 @@ def _only_asks_otherwise(candidate: CandidateRule, rule: ExtractionRule | None, 
     return (
         rule is not None
         and candidate.version is None
+        and candidate.decided is None
         and run.active is not None
         and run.active.valid
         and without_asking_hints(rule).digest == without_asking_hints(candidate.rule).digest
@@ -179,10 +182,27 @@ def _evidence(
         evidence = evaluate_in_sandbox(data, rule, present, response, doubt=doubt, between=between)
     else:
         evidence = evaluate_candidate(data, rule, present, response, doubt=doubt, between=between)
-    evidence = replace(evidence, only_shorter=present is not None and _is_only_shorter(present, rule))
+    evidence = replace(
+        evidence,
+        only_shorter=present is not None and _is_only_shorter(present, rule),
+        unkept=tuple(_unkept(stated_parts(session, provider_id, present), candidate)),
+        decided=candidate.decided,
+    )
     if candidate.places_agreed:
         return evidence
     return replace(evidence, elsewhere=tuple(place_changes(present, rule, generated=candidate.version is None)))
+
+
+def _unkept(stated: StatedRule, candidate: CandidateRule) -> Iterator[str]:
+    """The stated parts that a candidate has otherwise, but for fields that were found elsewhere by their values.
+
+    A field that is stated now and that no model has cannot be kept either: it is misspelt, or not there.
+    """
+    yield from (f"no model has what is stated of {part}" for part in candidate.nowhere)
+    moved = {f"fields.{name}" for name in candidate.metadata.get("inherited", ())}
+    for each in stated.missing_from(candidate.rule):
+        if each.part.rpartition(": ")[2] not in moved:
+            yield str(each)
 
 
 def _is_only_shorter(active: ExtractionRule, candidate: ExtractionRule) -> bool:
@@ -205,6 +225,7 @@ def _without_names(rule: ExtractionRule) -> ExtractionRule:
 
 def _reason(failed: list[Gate], candidate: CandidateRule) -> str:
     what = "the proposed rule" if candidate.version is not None else "the new rule"
+    what = f"{candidate.reason}; {what}" if candidate.reason else what
     if not failed:
         return f"{what} passes every gate"
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""

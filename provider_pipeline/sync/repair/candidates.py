@@ -17,6 +17,7 @@ from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerato
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.outline import MAX_PAGES
 from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.stated_rule import StatedRule, with_stated_parts
 from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
@@ -70,6 +71,9 @@ class CandidateRule:
         version: Its stored version if it is a proposal; None if the generator wrote it.
         places_agreed: Whether a person named its endpoints; otherwise they must be those of the active rule.
         analysis: The generator's output, with its reasons; empty for a proposal.
+        decided: Columns whose fields a person has just stated; None if no person wrote it.
+        reason: Why a person wrote it.
+        nowhere: Fields that a person has just stated and no model has.
     """
 
     rule: ExtractionRule
@@ -79,6 +83,9 @@ class CandidateRule:
     version: int | None = None
     places_agreed: bool = False
     analysis: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    decided: tuple[str, ...] | None = None
+    reason: str = ""
+    nowhere: tuple[str, ...] = ()
 
 
 def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> CandidateRule | None:
@@ -89,24 +96,42 @@ def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.T
     return CandidateRule(stored_rule(session, version), version.metadata, version=version.version)
 
 
+def stated_parts(session: Session, provider_id: int, active: ExtractionRule | None) -> StatedRule:
+    """The parts of a provider's rule that a person has stated, without those that its active rule has otherwise."""
+    stated = StatedRule.parse(catalog.providers.stated_rule(session, provider_id))
+    return stated if active is None else stated.held_by(active)
+
+
 def generated_candidate(
-    session: Session, slug: str, samples: Sequence[EndpointSample], *, whole: bool = False
+    session: Session,
+    slug: str,
+    samples: Sequence[EndpointSample],
+    active: ExtractionRule | None,
+    *,
+    whole: bool = False,
 ) -> CandidateRule:
     """A rule that the generator writes from the first page of each endpoint, with the active pattern set.
+
+    It keeps the parts that a person has stated, where they still hold.
 
     Args:
         session: Only reads.
         slug: The provider, for errors.
         samples: The pages.
+        active: The active rule, if any.
         whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
     """
     patterns = catalog.pattern_sets.active(session)
-    analysis = RuleGenerator(patterns).analyze_endpoints(samples)
+    stated = stated_parts(session, catalog.providers.get(session, slug).id, active)
+    alone = len(samples) == 1
+    leading = [replace(sample, stated=stated.at(sample.path, alone=alone)) for sample in samples]
+    analysis = RuleGenerator(patterns).analyze_endpoints(leading)
     refuse_errors(slug, analysis["issues"])
     rule = ExtractionRule.parse(analysis, patterns=patterns)
+    rule = with_stated_parts(rule, stated, ((place, sample.document) for place, sample in enumerate(samples)))
     if whole:
         page = {"type": "none", "whole": True}
         endpoints = tuple(endpoint.model_copy(update={"pagination": page}) for endpoint in rule.endpoints)

@@ -178,9 +178,10 @@ def generate_rule(
         RuleValidationError: No valid rule can be written from these samples; nothing was stored.
     """
     provider = catalog.providers.get(session, slug)
+    active = readable_rule(session, active_version(session, provider.id))
     # See `samples`: a person has chosen the endpoints.
-    candidate = replace(generated_candidate(session, slug, samples, whole=whole), places_agreed=True)
-    if (active := readable_rule(session, active_version(session, provider.id))) is not None:
+    candidate = replace(generated_candidate(session, slug, samples, active, whole=whole), places_agreed=True)
+    if active is not None:
         candidate = with_active_currency(candidate, active)
     judge = ListingJudge(candidate.rule)
     for position, sample in enumerate(samples):

@@ -59,9 +59,10 @@ class Gate:
 def judge_candidate(evidence: Evidence, gates: GateBounds | None = None) -> tuple[Gate, ...]:
     """Judges a candidate by the gates that apply to it; it may be activated if it passes all of them.
 
-    Without an active rule and known models, only the fit, the endpoints and a doubt count.
+    Without an active rule and known models, only the fit, the endpoints, stated parts and a doubt count. A column that
+    a person has decided about may change as it likes, and the rule of a person needs not be better.
     """
-    return tuple(_gates(evidence, gates or GateBounds()))
+    return tuple(_gates(evidence.undecided(), gates or GateBounds()))
 
 
 def judge_trial(
@@ -127,12 +128,14 @@ def _gates(evidence: Evidence, bounds: GateBounds) -> Iterator[Gate]:
         f"{failing.candidate.models} models" if failing.candidate.valid else failing.candidate.reason or "it does not",
     )
     # A rule that is only shorter is better by that; the other gates see to it that its rows are as good.
-    if failing.active is not None and failing.active.valid and not evidence.only_shorter:
+    if failing.active is not None and failing.active.valid and not evidence.only_shorter and evidence.decided is None:
         yield _improves(evidence)
     if evidence.known:
         yield _keeps_known_ids(evidence, bounds)
     yield from _looks_for_every_page(evidence.unpaged)
     yield _asks_same_places(evidence.elsewhere)
+    if evidence.unkept:
+        yield _keeps_stated_parts(evidence.unkept)
     if evidence.doubt is not None:
         yield Gate("is_unambiguous", False, "one list and one id that are clearly the right ones", evidence.doubt)
     yield from _stored_gates(_comparable(evidence.stored), bounds)
@@ -181,6 +184,18 @@ def _asks_same_places(elsewhere: Sequence[str]) -> Gate:
         "the endpoints, details and pagination that a person agreed to",
         f"it {elsewhere[0]}{more}" if elsewhere else "the same places",
         tuple(elsewhere[1:6]),
+    )
+
+
+def _keeps_stated_parts(unkept: Sequence[str]) -> Gate:
+    """Only a person may give up what a person has stated."""
+    more = f" (and {len(unkept) - 1} more)" if len(unkept) > 1 else ""
+    return Gate(
+        "keeps_stated_parts",
+        False,
+        "the parts of the rule that a person has stated",
+        f"{unkept[0]}{more}",
+        tuple(unkept[1:6]),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from provider_pipeline.rules.comparison import Comparison, RowComparer
@@ -113,6 +113,8 @@ class Evidence:
         doubt: Why the candidate may be a wrong guess.
         only_shorter: The candidate names the pattern set where the active rule carries patterns, and agrees with it in
             all else.
+        unkept: Parts of the rule that a person has stated and the candidate has otherwise, one line each.
+        decided: Columns whose fields a person has just stated; None if no person wrote the candidate.
     """
 
     failing: ShadowRun
@@ -126,6 +128,24 @@ class Evidence:
     catalogue_now: Comparison | None = None
     doubt: str | None = None
     only_shorter: bool = False
+    unkept: tuple[str, ...] = ()
+    decided: tuple[str, ...] | None = None
+
+    def undecided(self) -> Evidence:
+        """The evidence without the values of the columns that a person has decided about."""
+        if not self.decided:
+            return self
+
+        def left(comparison: Comparison | None) -> Comparison | None:
+            return None if comparison is None else comparison.without(self.decided or ())
+
+        return replace(
+            self,
+            failing=replace(self.failing, comparison=left(self.failing.comparison)),
+            stored=tuple(replace(run, comparison=left(run.comparison)) for run in self.stored),
+            catalogue=left(self.catalogue),
+            catalogue_now=left(self.catalogue_now),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as plain JSON."""
@@ -134,6 +154,7 @@ class Evidence:
             "stored": [run.to_json() for run in self.stored],
             "unpaged": list(self.unpaged),
             "elsewhere": list(self.elsewhere),
+            "unkept": list(self.unkept),
             "catalogue": None if self.catalogue is None else self.catalogue.to_json(),
             "catalogue_now": None if self.catalogue_now is None else self.catalogue_now.to_json(),
         }
@@ -147,8 +168,7 @@ class Evidence:
                 **document,
                 "failing": ShadowRun.from_json(document["failing"]),
                 "stored": tuple(map(ShadowRun.from_json, document["stored"])),
-                "unpaged": tuple(document["unpaged"]),
-                "elsewhere": tuple(document["elsewhere"]),
+                **{name: tuple(document[name]) for name in ("unpaged", "elsewhere", "unkept")},
                 **{name: None if each is None else Comparison.from_json(each) for name, each in comparisons.items()},
             }
         )

@@ -270,7 +270,10 @@ def _repair(
     differences = () if rule is None or good is None else differences_between(rule, good, response)
     try:
         candidate = proposed_candidate(session, provider.id, task) or generated_candidate(
-            session, slug, stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")])
+            session,
+            slug,
+            stored_sample(session, slug, response.id, active_places(session, slug) or [ListingPlace("")]),
+            rule,
         )
     except RuleValidationError as error:
         reason = f"no rule can be written: {error.reason.removeprefix(f'{slug}: ')}"
