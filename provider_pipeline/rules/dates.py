@@ -13,6 +13,7 @@ _MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
 _DAY = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
 _COMPACT = re.compile(r"(20\d{2})(\d{2})(\d{2})")
 _NAMED_FORMATS: Final = ("%B %Y", "%b %Y", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y")
+_DIGIT = re.compile(r"\d")
 _SECONDS = re.compile(r"[0-9]{9,13}(?:\.[0-9]+)?")
 MILLISECONDS: Final = 1e11
 """From here on, numbers are milliseconds since 1970, not seconds."""
@@ -20,6 +21,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS: Final = range(1990, 2101)
 _MAX_TEXT: Final = 64
 _DAY_KEYS: Final = ("year", "month", "day")
+_SCALARS: Final = (int, str, float)
 
 
 def read_date(value: Any) -> str | None:
@@ -28,8 +30,8 @@ def read_date(value: Any) -> str | None:
     Raises:
         BadValueError: It is not a date, or none of a model's.
     """
-    found = read_moment(value)
-    return None if found is None else found.date().isoformat()
+    found = read_time(value)
+    return None if found is None else found.partition("T")[0]
 
 
 def date_range() -> str:
@@ -40,8 +42,16 @@ def date_range() -> str:
 
 def read_time(value: Any) -> str | None:
     """As `read_date`, with the time of day: `2026-03-01T12:00:00Z`. A date without one is its midnight."""
+    return _time_of(value) if type(value) in _SCALARS else _written_time(value)
+
+
+def _written_time(value: Any) -> str | None:
     found = read_moment(value)
     return None if found is None else found.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+# Listings repeat their dates, within a listing and from one to the next; 1 and True are different values.
+_time_of = functools.lru_cache(maxsize=8_192, typed=True)(_written_time)
 
 
 def read_moment(value: Any) -> datetime | None:
@@ -103,7 +113,9 @@ def _since_1970(value: Any) -> datetime | None:
 
 def seconds_of(value: Any) -> float | None:
     """The seconds since 1970 of a text with a date and a time of day; None for anything else, and for midnight."""
-    found = _iso_or_http(value.strip()) if isinstance(value, str) and len(value) <= _MAX_TEXT else None
+    if not isinstance(value, str) or len(value) > _MAX_TEXT or not _DIGIT.search(value):
+        return None
+    found = _iso_or_http(value.strip())
     return None if found is None or found.time() == time() else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
 
 

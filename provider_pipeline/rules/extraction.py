@@ -217,7 +217,8 @@ class ItemReader:
                     except BadValueError as error:
                         self._set_aside(model_id, error, column, value)
             column = "prices"
-            prices = self._prices.read(item, work, partial(self._set_aside, model_id))
+            set_price_aside = partial(self._set_aside, model_id)
+            prices = self._prices.read(item, work, set_price_aside)
             for column, get, read_fact in self._metadata:
                 if (value := get(item, work)) is not None:
                     try:
@@ -232,7 +233,7 @@ class ItemReader:
             row["family"] = family_of(name)
             row["capabilities"], row["capability_sources"] = self._capabilities.columns_of(item, name, work)
             if prices:
-                prices = plausible_prices(prices, row, purpose_names(), partial(self._set_aside, model_id))
+                prices = plausible_prices(prices, row, purpose_names(), set_price_aside)
                 row.update(price_columns(prices))
             row["prices"] = prices
         except BadValueError as error:

@@ -74,16 +74,21 @@ class Outline:
 
 
 def _form(item: dict[str, Any], depth: int = 1) -> Form:
-    form: list[Any] = []
-    for key, value in item.items():
-        kind = type(value)
-        if kind is dict:
-            form.append((key, _form(value, depth + 1) if depth < MAX_DEPTH else ()))
-        elif kind is list and value and type(value[0]) is dict:
-            raise _NoFormError
-        elif value is not None:
-            form.append(key)
-    return tuple(form)
+    return tuple(
+        [
+            key if type(value) not in (dict, list) else _inner(key, value, depth)
+            for key, value in item.items()
+            if value is not None
+        ]
+    )
+
+
+def _inner(key: str, value: Any, depth: int) -> Any:
+    if isinstance(value, dict):
+        return (key, _form(value, depth + 1) if depth < MAX_DEPTH else ())
+    if value and isinstance(value[0], dict):
+        raise _NoFormError
+    return key
 
 
 def _count_paths(form: Form, path: tuple[Any, ...], count: int, paths: Counter[tuple[Any, ...]]) -> None:

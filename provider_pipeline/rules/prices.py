@@ -230,8 +230,9 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
         purposes: The capabilities that say what a model is for.
         set_aside: Called with the error, the rule's field and the value.
     """
-    for component in _needs().keys() & prices.keys():
-        if not any(_handles(row, medium) for medium in _needs()[component]):
+    needs = _needs()
+    for component in [name for name in prices if name in needs]:
+        if not any(_handles(row, medium) for medium in needs[component]):
             prices = {name: each for name, each in prices.items() if name != component}
     if 0 in [price["amount"] for price in prices.values()]:
         prices = _without_false_zeros(prices, row, purposes, set_aside)
@@ -242,7 +243,7 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
             detail = f"the price is more than {most:g} times that of {other}"
             set_aside(BadValueError("implausible_price", detail), field_name(component), price["amount"])
             prices = {name: each for name, each in prices.items() if name != component}
-    return dict(sorted(prices.items()))
+    return dict(sorted(prices.items())) if len(prices) > 1 else prices
 
 
 def _handles(row: Mapping[str, Any], medium: str) -> bool:

@@ -141,7 +141,7 @@ def number(value: Any) -> float | None:
     None for anything else: booleans, digits other than 0 to 9, numbers beyond a double's range.
     """
     if isinstance(value, str):
-        return _written_number(value)
+        return _short_number(value) if len(value) <= _SHORT_NUMBER else _written_number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -173,6 +173,11 @@ def _written_number(text: str) -> float | None:
             pass  # perhaps a price with its unit
     written = _PRICE_TEXT.fullmatch(text.strip()) if len(text) <= 80 else None
     return float(written[1].replace(",", "")) if written else None
+
+
+# A listing has many times fewer different prices than prices.
+_short_number: Final = functools.lru_cache(maxsize=8_192)(_written_number)
+_SHORT_NUMBER: Final = 32
 
 
 @functools.lru_cache(maxsize=4096)
