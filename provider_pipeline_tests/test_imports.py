@@ -63,7 +63,8 @@ def test_a_package_hands_out_its_modules_when_they_are_named(name: str):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["rules", "--help"], ["rules", "generate", "--help"], ["export", "--help"]]
+    "arguments",
+    [["--help"], ["rules", "--help"], ["rules", "generate", "--help"], ["export", "--help"], ["doctor", "--help"]],
 )
 def test_help_loads_nothing_that_only_a_command_needs(arguments: list[str]):
     assert not loaded(COMMAND_LINE.format(arguments)) & {"dagster", "orjson", *HEAVY}

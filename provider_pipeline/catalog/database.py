@@ -26,16 +26,20 @@ _CONNECT_SECONDS = 5
 _OLDEST_SERVER = 14
 
 
-def home() -> Path:
-    """The folder for local state, created if needed.
+def home_path() -> Path:
+    """The folder for local state, which may not exist yet.
 
     `PROVIDER_PIPELINE_HOME` if set, else `.home` in the checkout this code runs from, else in the current folder.
     """
     if configured := os.environ.get(HOME_VARIABLE):
-        folder = Path(configured).expanduser().resolve()
-    else:
-        checkout = Path(__file__).parents[2]
-        folder = (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".home"
+        return Path(configured).expanduser().resolve()
+    checkout = Path(__file__).parents[2]
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".home"
+
+
+def home() -> Path:
+    """The folder for local state, created if needed."""
+    folder = home_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

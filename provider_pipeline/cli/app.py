@@ -13,6 +13,7 @@ from provider_pipeline.cli import (
     database,
     demo,
     dev,
+    doctor,
     export,
     models,
     offers,
@@ -54,6 +55,7 @@ app.command("export")(export.export_models)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:
