@@ -148,6 +148,17 @@ def adapted_url(url: str, *, driver: str | None = None, options: str | None = No
     return adapted.render_as_string(hide_password=False)
 
 
+def client_address(database: Database) -> tuple[str, dict[str, str]]:
+    """A database's address for PostgreSQL's client programs, and the environment in which they know the password.
+
+    Passwords stay out of the command line, which every user of this machine can read.
+    """
+    url = database.engine.url
+    password = url.password or url.query.get("password")
+    address = url.set(drivername="postgresql", password=None).difference_update_query(["password", "sslpassword"])
+    return address.render_as_string(), {**os.environ, **({} if password is None else {"PGPASSWORD": str(password)})}
+
+
 def _engine(url: URL) -> Engine:
     defaults: dict[str, Any] = {
         "connect_timeout": _CONNECT_SECONDS,

@@ -9,6 +9,7 @@ import typer
 
 from provider_pipeline.cli import (
     api,
+    backup,
     changes,
     database,
     demo,
@@ -52,6 +53,8 @@ app.command("offers")(offers.list_offers)
 app.command("changes")(changes.changes)
 app.command("notifications")(changes.notifications)
 app.command("export")(export.export_models)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("api")(api.serve)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)

@@ -241,7 +241,9 @@ def _providers(session: Session) -> Check:
     if not found:
         return Check("providers", "warning", "none is enabled", "add one: provider-pipeline providers add")
     if not trouble and not failing:
-        return Check("providers", "ok", f"{len(found)} enabled, each synced within {_hours(sync.freshness.MAX_AGE)}")
+        return Check(
+            "providers", "ok", f"{len(found)} enabled, each synced, or added, within {_hours(sync.freshness.MAX_AGE)}"
+        )
     return Check(
         "providers",
         "failed" if trouble else "warning",
