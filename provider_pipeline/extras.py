@@ -30,7 +30,7 @@ def require_extras(*extras: str, purpose: str, alternative: str | None = None) -
     Raises:
         ConfigurationError: Something is missing; the hint is the `pip install` that adds it.
     """
-    missing = {extra: [module for module in EXTRAS[extra] if not _is_installed(module)] for extra in extras}
+    missing = {extra: missing_modules(extra) for extra in extras}
     incomplete = [extra for extra, modules in missing.items() if modules]
     if not incomplete:
         return
@@ -40,6 +40,11 @@ def require_extras(*extras: str, purpose: str, alternative: str | None = None) -
         f"{purpose} needs packages that are not installed: {modules}",
         hint=f"run: {install}; or {alternative}" if alternative else f"run: {install}",
     )
+
+
+def missing_modules(extra: str) -> list[str]:
+    """The modules of an extra that are not installed; none of them is imported."""
+    return [module for module in EXTRAS[extra] if not _is_installed(module)]
 
 
 def _is_installed(module: str) -> bool:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from provider_pipeline.catalog import (
         acceptances as acceptances,
         api_tokens as api_tokens,
+        backups as backups,
         canonical as canonical,
         database as database,
         database_errors as database_errors,

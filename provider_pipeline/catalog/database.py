@@ -26,16 +26,20 @@ _CONNECT_SECONDS = 5
 _OLDEST_SERVER = 14
 
 
-def home() -> Path:
-    """The folder for local state, created if needed.
+def home_path() -> Path:
+    """The folder for local state, which may not exist yet.
 
     `PROVIDER_PIPELINE_HOME` if set, else `.home` in the checkout this code runs from, else in the current folder.
     """
     if configured := os.environ.get(HOME_VARIABLE):
-        folder = Path(configured).expanduser().resolve()
-    else:
-        checkout = Path(__file__).parents[2]
-        folder = (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".home"
+        return Path(configured).expanduser().resolve()
+    checkout = Path(__file__).parents[2]
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".home"
+
+
+def home() -> Path:
+    """The folder for local state, created if needed."""
+    folder = home_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -142,6 +146,17 @@ def adapted_url(url: str, *, driver: str | None = None, options: str | None = No
     if options is not None:
         adapted = adapted.update_query_dict({"options": options})
     return adapted.render_as_string(hide_password=False)
+
+
+def client_address(database: Database) -> tuple[str, dict[str, str]]:
+    """A database's address for PostgreSQL's client programs, and the environment in which they know the password.
+
+    Passwords stay out of the command line, which every user of this machine can read.
+    """
+    url = database.engine.url
+    password = url.password or url.query.get("password")
+    address = url.set(drivername="postgresql", password=None).difference_update_query(["password", "sslpassword"])
+    return address.render_as_string(), {**os.environ, **({} if password is None else {"PGPASSWORD": str(password)})}
 
 
 def _engine(url: URL) -> Engine:

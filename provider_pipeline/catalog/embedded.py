@@ -76,6 +76,23 @@ class EmbeddedPostgres:
             if _nobody_holds(self.home / "postgres.users"):
                 self._stop()
 
+    @contextmanager
+    def if_running(self) -> Iterator[bool]:
+        """Use the server for as long as the context lasts if it runs already; a stopped one is left alone.
+
+        Raises:
+            DatabaseUnavailableError: It cannot be told, or the server cannot be reached.
+        """
+        try:
+            lines = _lines(self.data / "postmaster.pid")
+            running = bool(lines) and _is_postgres(int(lines[0]), self.data)
+        except OSError as error:
+            raise self._unusable(error) from error
+        with ExitStack() as stack:
+            if running:
+                stack.enter_context(self)
+            yield running
+
     def ensure_running(self) -> bool:
         """Restart the server if it died while in use; returns whether it was restarted.
 

@@ -81,7 +81,7 @@ class SyncLocks:
                     holder=f"{self.client_name} on {socket.gethostname()} (process {self._process})",
                     lasts=self.lease,
                 )
-                refused |= {row.slug: _in_progress(row.slug, row) for row in rows if not row.is_taken and row.holder}
+                refused |= {row.slug: in_progress(row.slug, row) for row in rows if not row.is_taken and row.holder}
                 taken = {row.slug: row.id for row in rows if row.is_taken}
                 self._taken |= taken
                 # Taken since the statement started: the next one sees the holder.
@@ -93,7 +93,7 @@ class SyncLocks:
                 # A daemon thread, so that it does not keep the process alive; remaining leases then expire.
                 self._renewing = Thread(target=self._renew, name="sync-leases", daemon=True)
                 self._renewing.start()
-        return refused | {slug: _in_progress(slug, None) for slug in wanted}
+        return refused | {slug: in_progress(slug, None) for slug in wanted}
 
     def release(self, slugs: Iterable[str]) -> None:
         """Release those of the locks that were taken."""
@@ -191,7 +191,7 @@ def lock_lost(session: Session, slug: str) -> SyncInProgressError:
     lease = provider_sync_lease.c
     query: Select[Any] = select(lease.holder, lease.since, lease.expires_at).join(provider)
     now = session.execute(query.where(provider.c.slug == slug)).one_or_none()
-    took = _in_progress(slug, now).message if now else "another process has synced it meanwhile"
+    took = in_progress(slug, now).message if now else "another process has synced it meanwhile"
     return SyncInProgressError(
         f"{slug}: this sync was held up for longer than its lease lasts, and nothing of it was written: {took}",
         holder=now.holder if now else None,
@@ -200,7 +200,8 @@ def lock_lost(session: Session, slug: str) -> SyncInProgressError:
     )
 
 
-def _in_progress(slug: str, lease: Row[Any] | None) -> SyncInProgressError:
+def in_progress(slug: str, lease: Row[Any] | None) -> SyncInProgressError:
+    """The error that names the holder of a lease; None for an unknown one."""
     if lease is None:
         return SyncInProgressError(f"{slug} is being synced by another process", holder=None, since=None, until=None)
     return SyncInProgressError(

@@ -10,10 +10,12 @@ from typer.core import TyperGroup
 
 from provider_pipeline.cli import (
     api,
+    backup,
     changes,
     database,
     demo,
     dev,
+    doctor,
     export,
     mcp,
     models,
@@ -35,7 +37,7 @@ _ORDER: Final = (
     *("demo", "providers", "sync", "dev"),
     *("models", "offers", "changes", "export"),
     *("overrides", "tasks", "rules", "patterns", "raw"),
-    *("api", "mcp", "tokens", "notifications", "db"),
+    *("doctor", "api", "mcp", "tokens", "notifications", "db", "backup", "restore"),
 )
 """What one does first comes first; Typer alone lists single commands before groups of them."""
 
@@ -71,6 +73,9 @@ app.command("changes", rich_help_panel=_FIND)(changes.changes)
 app.command("notifications", rich_help_panel=_RUN)(changes.notifications)
 app.command("export", rich_help_panel=_FIND)(export.export_models)
 app.command("api", rich_help_panel=_RUN)(api.serve)
+app.command("backup", rich_help_panel=_RUN)(backup.backup)
+app.command("restore", rich_help_panel=_RUN)(backup.restore)
+app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
 app.command("mcp", rich_help_panel=_RUN)(mcp.serve)
 app.command("demo", rich_help_panel=_START)(demo.demo)
 app.command("dev", rich_help_panel=_START)(dev.dev)

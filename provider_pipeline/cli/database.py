@@ -52,14 +52,9 @@ def shell(
             "psql is not on the PATH", hint="install PostgreSQL's client, or open `provider-pipeline db url` elsewhere"
         )
     with catalog.database.open_catalog() as database:
-        url = database.engine.url
-        password = url.password or url.query.get("password")
-        # Passwords stay out of the command line, which every user of this machine can read.
-        address = url.set(drivername="postgresql", password=None).difference_update_query(["password", "sslpassword"])
+        address, environment = catalog.database.client_address(database)
         finished = subprocess.run(  # noqa: S603 - the user's own psql
-            [psql, "--dbname", address.render_as_string(), *(arguments or ())],
-            env={**os.environ, **({} if password is None else {"PGPASSWORD": str(password)})},
-            check=False,
+            [psql, "--dbname", address, *(arguments or ())], env=environment, check=False
         )
     raise typer.Exit(finished.returncode)
 

@@ -26,8 +26,6 @@ from provider_pipeline.defs.metadata import bounded_json
 from provider_pipeline.errors import ListingRefusedError, ProviderPipelineError
 
 MIN_CAPABILITY_COVERAGE: float = rules.thresholds.Thresholds.model_fields["min_coverage"].default
-FAILURES_TO_ERROR = 3
-"""Failures in a row that make a warning an error: one bad hour is not yet an incident."""
 
 MAX_ISSUES = 20
 
@@ -238,7 +236,7 @@ def _fetch_recovery(error: Exception | None) -> str:
 
 
 def _severity(failures: int) -> dg.AssetCheckSeverity:
-    return dg.AssetCheckSeverity.ERROR if failures >= FAILURES_TO_ERROR else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckSeverity.ERROR if failures >= sync.freshness.FAILURES_TO_ERROR else dg.AssetCheckSeverity.WARN
 
 
 def _verdict_evaluation(

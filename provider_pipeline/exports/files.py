@@ -2,16 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 import orjson
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.atomic_files import written_aside
 from provider_pipeline.exports.forms import Form
 from provider_pipeline.exports.records import ExportRequest
 from provider_pipeline.exports.report import ExportReport
@@ -43,35 +40,8 @@ def export_file(database: catalog.database.Database, form: Form, request: Export
         ConfigurationError: The form cannot be written so, or the folder cannot be written to.
         UnknownProviderError: One of the providers is not registered.
     """
-    with _renamed(path) as out:
+    with written_aside(path) as out:
         report = export(database, form, request, out)
-        with _renamed(path.with_name(f"{path.name}.report.json")) as beside:
+        with written_aside(path.with_name(f"{path.name}.report.json")) as beside:
             beside.write(orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return report
-
-
-@contextmanager
-def _renamed(path: Path) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its place when the block ends without an error."""
-    try:
-        aside = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}", hint="name a file in a folder that exists"
-        ) from error
-    try:
-        with aside:
-            yield aside  # type: ignore[misc]
-            aside.flush()
-            os.fsync(aside.fileno())
-        Path(aside.name).chmod(0o666 & ~_umask())
-        Path(aside.name).replace(path)
-    except BaseException:
-        Path(aside.name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    current = os.umask(0o077)
-    os.umask(current)
-    return current

@@ -5,3 +5,6 @@ from typing import Final
 
 MAX_AGE: Final = timedelta(hours=26)
 """A daily sync, and two hours of delay."""
+
+FAILURES_TO_ERROR: Final = 3
+"""Failed syncs in a row that make a provider's failure an error; fewer are a warning."""

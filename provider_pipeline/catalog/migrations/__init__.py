@@ -78,6 +78,35 @@ def check_schema(engine: Engine) -> None:
         )
 
 
+def revision(connection: Connection) -> str | None:
+    """The schema's revision, such as `0028`; None if there is no catalogue.
+
+    Raises:
+        MigrationMissingError: This code does not know it.
+    """
+    current = max(_current(connection), default=None)
+    if current is not None:
+        check_known(current, "the database schema")
+    return current
+
+
+def check_known(revision: str, what: str) -> None:
+    """Check that a schema is not newer than this code.
+
+    Args:
+        revision: The schema's.
+        what: Whose revision it is, as the subject of the error's sentence.
+
+    Raises:
+        MigrationMissingError: It is.
+    """
+    if all(revision != each.revision for each in _scripts().walk_revisions()):
+        raise MigrationMissingError(
+            f"{what} is at revision {revision}, which this code does not know",
+            hint="update provider-pipeline to the version that upgraded the database",
+        )
+
+
 def _apply_next(engine: Engine) -> str | None:
     """Applies the oldest pending migration and returns its name; None if there is none."""
     with engine.begin() as connection:
@@ -107,14 +136,15 @@ def _scripts() -> ScriptDirectory:
 def _pending(connection: Connection) -> list[str]:
     script = _scripts()
     known = {revision.revision: revision for revision in script.walk_revisions()}
-    current = set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
-    if unknown := sorted(current - known.keys()):
-        raise MigrationMissingError(
-            f"the database schema is at revision {', '.join(unknown)}, which this code does not know",
-            hint="update provider-pipeline to the version that upgraded the database",
-        )
+    current = _current(connection)
+    for each in sorted(current):
+        check_known(each, "the database schema")
     applied = {revision.revision for head in current for revision in script.iterate_revisions(head, "base")}
     return [_file_stem(number) for number in sorted(known.keys() - applied)]
+
+
+def _current(connection: Connection) -> set[str]:
+    return set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
 
 
 def _file_stem(number: str) -> str:
