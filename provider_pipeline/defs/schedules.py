@@ -10,14 +10,14 @@ from provider_pipeline.defs.keys import DAYS_NAME, OPERATIONS, documented
 from provider_pipeline.defs.resources import CatalogResource
 
 
-def hourly_sync_schedule(cron: str) -> dg.ScheduleDefinition:
+def hourly_sync_schedule(cron: str, timezone: str = "UTC") -> dg.ScheduleDefinition:
     """The fleet run, without a partition key, so that its events stay in proportion to what changed."""
 
     @dg.schedule(
         name="hourly_sync_schedule",
         job_name="sync_all_providers_job",
         cron_schedule=cron,
-        execution_timezone="UTC",
+        execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="One run for the whole fleet; a provider with a longer interval is synced when it is due.",
         metadata=documented(OPERATIONS),
