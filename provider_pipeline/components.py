@@ -10,6 +10,7 @@ from provider_pipeline import exports
 from provider_pipeline.definitions import build_defs
 from provider_pipeline.defs.resources import ExportResource, ListingResource
 from provider_pipeline.defs.schedules import hourly_sync_schedule
+from provider_pipeline.defs.shards import all_shards
 from provider_pipeline.errors import ConfigurationError
 
 _T = TypeVar("_T")
@@ -58,6 +59,9 @@ class ProviderCatalog(dg.Component, _Attributes):
     concurrency: int = Field(
         default=ListingResource().max_concurrency, description="Providers fetched at the same time in one run: 1 to 64."
     )
+    shards: int | None = Field(
+        default=None, description="Number of runs that share the providers. Left out: PROVIDER_PIPELINE_SHARDS, or 1."
+    )
     exports: Exports = Field(default=Exports(), description="The files that catalog_export writes.")
     digest: bool = Field(default=True, description="Whether change_digest sums up each day.")
     owners: list[str] = Field(
@@ -82,6 +86,11 @@ class ProviderCatalog(dg.Component, _Attributes):
     def _bounded(cls, concurrency: int) -> int:
         return _usable(concurrency, lambda: ListingResource(max_concurrency=concurrency))
 
+    @field_validator("shards")
+    @classmethod
+    def _countable(cls, shards: int | None) -> int | None:
+        return shards if shards is None else _usable(shards, lambda: all_shards(shards))
+
     @field_validator("owners")
     @classmethod
     def _owners(cls, owners: list[str]) -> list[str]:
@@ -93,6 +102,7 @@ class ProviderCatalog(dg.Component, _Attributes):
             owners=self.owners,
             hourly_cron=self.schedule,
             hourly_timezone=self.timezone,
+            shards=self.shards,
             digest=self.digest,
             resources={
                 "listings": ListingResource(max_concurrency=self.concurrency),

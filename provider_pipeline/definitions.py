@@ -22,6 +22,7 @@ def build_defs(
     owners: Sequence[str] = ("team:data-platform",),
     hourly_cron: str = "0 * * * *",
     hourly_timezone: str = "UTC",
+    shards: int | None = None,
     daily_cron: str = "20 0 * * *",
     digest: bool = True,
     executor: dg.ExecutorDefinition | None = dg.in_process_executor,
@@ -34,6 +35,7 @@ def build_defs(
             sensors.
         hourly_cron: When the fleet is synced, in `hourly_timezone`.
         hourly_timezone: A name of the IANA database, such as Europe/Berlin.
+        shards: Number of runs that share the fleet. None: PROVIDER_PIPELINE_SHARDS when the schedule ticks, or 1.
         daily_cron: When the day before is summed up, in UTC, as the catalogue's days are.
         digest: Whether there is a digest.
         executor: The default one of the code location; None leaves it to other definitions. Our jobs name their own.
@@ -43,7 +45,7 @@ def build_defs(
     owner = {"owner": dg.MetadataValue.text(owners[0])}
     assets = [provider_catalog, canonical_model, catalog_export, catalog_report]
     jobs = [job for job in JOBS if digest or job is not change_digest_job]
-    schedules = [hourly_sync_schedule(hourly_cron, hourly_timezone)]
+    schedules = [hourly_sync_schedule(hourly_cron, hourly_timezone, shards)]
     if digest:
         assets.append(change_digest)
         schedules.append(daily_digest_schedule(daily_cron))
