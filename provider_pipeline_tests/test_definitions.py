@@ -17,6 +17,7 @@ from provider_pipeline.defs.jobs import catalog_outputs_job
 from provider_pipeline.defs.keys import CANONICAL, EXPORT, EXTRACTION, PROVIDERS, RAW, REPORT, RULE, TABLE
 from provider_pipeline.defs.report import report_is_current
 from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.shards import SHARD
 
 ROOT = Path(__file__).parents[1]
 STAGE = "provider_pipeline/stage"
@@ -120,11 +121,15 @@ def test_the_table_shows_its_columns_with_their_comments():
     assert all(columns.values())
 
 
-def test_the_settings_let_one_fleet_run_at_a_time_and_keep_room_beside_repairs():
+def test_the_settings_let_one_run_of_a_shard_run_at_a_time_and_keep_room_beside_fleets_and_repairs():
     settings = yaml.safe_load((ROOT / "provider_pipeline" / "deploy" / "dagster.yaml").read_text(encoding="utf-8"))
     runs = settings["concurrency"]["runs"]
-    limits = {each["value"]: each["limit"] for each in runs["tag_concurrency_limits"]}
-    assert limits["fleet"] == 1
+    shard, *launches = runs["tag_concurrency_limits"]
+    assert shard == {"key": SHARD, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+    # The whole fleet is a shard too: without shards, one fleet run at a time.
+    assert defs.resolve_job_def("sync_all_providers_job").run_tags[SHARD] == "1/1"
+    limits = {each["value"]: each["limit"] for each in launches}
+    assert limits["fleet"] < runs["max_concurrent_runs"]
     assert limits["repair"] < runs["max_concurrent_runs"]
-    assert {each["key"] for each in runs["tag_concurrency_limits"]} == {"provider_pipeline/launch"}
+    assert {each["key"] for each in launches} == {"provider_pipeline/launch"}
     assert "run_queue" not in settings  # Dagster refuses both

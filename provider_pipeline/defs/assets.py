@@ -1,9 +1,9 @@
 """The catalogue's partitioned assets, and the one step that materializes them for any number of providers.
 
 The step serves three launches: one partition, a backfill of many, and the scheduled fleet run, which has no partition
-key and takes every provider that is due. It is one step because a run costs seconds to start and each stored event
-milliseconds. It records its own events per partition because the results of a multi-partition step would mark failed
-providers as materialized.
+key and takes every provider of its shard that is due. It is one step because a run costs seconds to start and each
+stored event milliseconds. It records its own events per partition because the results of a multi-partition step would
+mark failed providers as materialized.
 """
 
 import json
@@ -31,6 +31,7 @@ from provider_pipeline.defs.keys import (
 )
 from provider_pipeline.defs.metadata import column_schema, fleet_metadata
 from provider_pipeline.defs.resources import CatalogResource, ListingResource
+from provider_pipeline.defs.shards import WHOLE, Shard
 from provider_pipeline.errors import DatabaseUnavailableError, ProviderPipelineError
 
 STATEMENT_SECONDS = 60
@@ -55,6 +56,8 @@ class SyncConfig(dg.Config):
         default="", description="Why the accepted listing is right, or why the task is taken up again; recorded."
     )
     dry_run: bool = Field(default=False, description="Fetch and judge; write no model and record no event.")
+    shard: int = Field(default=1, ge=1, description="The fleet's shard to sync, from 1 to `shards`.")
+    shards: int = Field(default=1, ge=1, description="Number of shards that the fleet is split into.")
 
 
 def _spec(
@@ -149,12 +152,17 @@ def _provider_catalog(
             f"a task is answered in its provider's partition, with {RULE.to_user_string()} and without dry_run",
             allow_retries=False,
         )
+    shard = Shard(config.shard, config.shards)
+    if shard.number > shard.of or (for_partitions and shard != WHOLE):
+        raise dg.Failure(
+            f"expected a shard from 1 to {shard.of} and no partition, got shard {shard.number}", allow_retries=False
+        )
     renewed: set[str] = set()
     not_written: dict[str, str] = {}
     statuses: dict[str, str] = {}
     crashed = False
     with provider_database.open() as database:
-        slugs = _requested(context) if for_partitions else _due(context, database)
+        slugs = _requested(context) if for_partitions else _due(context, database, shard)
         with database.session() as session:
             samples = catalog.providers.sample_slugs(session)
         if for_partitions and RULE in selected and not config.dry_run:
@@ -200,7 +208,9 @@ def _provider_catalog(
         yield dg.Output(
             None,
             output_name=context.output_for_asset_key(TABLE),
-            metadata=fleet_metadata(statuses, not_written) | ({SAMPLE: True} if samples.issuperset(slugs) else {}),
+            metadata=fleet_metadata(statuses, not_written)
+            | ({} if shard == WHOLE else {"shard": str(shard)})
+            | ({SAMPLE: True} if samples.issuperset(slugs) else {}),
         )
 
 
@@ -269,9 +279,9 @@ def _requested(context: dg.AssetExecutionContext) -> list[str]:
     return slugs
 
 
-def _due(context: dg.AssetExecutionContext, database: "catalog.database.Database") -> list[str]:
+def _due(context: dg.AssetExecutionContext, database: "catalog.database.Database", shard: Shard) -> list[str]:
     with database.session() as session:
-        slugs = catalog.providers.due(session, datetime.now(UTC))
+        slugs = [slug for slug in catalog.providers.due(session, datetime.now(UTC)) if shard.holds(slug)]
     known = set(context.instance.get_dynamic_partitions(PROVIDERS_NAME))
     if unknown := [slug for slug in slugs if slug not in known]:
         context.instance.add_dynamic_partitions(PROVIDERS_NAME, unknown)

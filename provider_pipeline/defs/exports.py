@@ -10,7 +10,7 @@ from pydantic import Field
 from provider_pipeline import catalog, exports
 from provider_pipeline.defs.keys import CANONICAL, CODE_VERSION, EXPORT, GROUP, documented, stage
 from provider_pipeline.defs.metadata import bounded_json, markdown
-from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.resources import CatalogResource, ExportResource
 from provider_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ EXPORT_IS_COMPLETE = dg.AssetCheckSpec(
 
 
 class CatalogExportConfig(dg.Config):
-    """What to export, and where to."""
+    """What one launch exports, and where to."""
 
     forms: list[str] = Field(
-        default=["litellm", "models-dev", "openrouter", "genai-prices", "csv"],
-        description=f"Any of {', '.join(exports.forms.FORMS)}.",
+        default_factory=list,
+        description=f"Any of {', '.join(exports.forms.FORMS)}. Empty: those of the resource `export_settings`.",
     )
-    folder: str = Field(default="", description="Where to. Empty: exports, under PROVIDER_PIPELINE_HOME.")
+    folder: str = Field(default="", description="Where to. Empty: the folder of the resource `export_settings`.")
     fill_canonical: bool = Field(
         default=False, description="Fill unknown limits, modalities and capabilities from the canonical model."
     )
@@ -51,15 +51,16 @@ class CatalogExportConfig(dg.Config):
     description="The table in the forms that gateways, applications and analyses read.",
 )
 def catalog_export(
-    config: CatalogExportConfig, provider_database: CatalogResource
+    config: CatalogExportConfig, provider_database: CatalogResource, export_settings: ExportResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Writes each form into a file of its folder; the one of before stays until the new one is complete."""
-    folder = Path(config.folder).expanduser() if config.folder else catalog.database.home() / "exports"
+    asked = config.folder or export_settings.folder
+    folder = Path(asked).expanduser() if asked else catalog.database.home() / "exports"
     request = exports.records.ExportRequest(fill=config.fill_canonical)
     reports: dict[str, ExportReport] = {}
     paths: dict[str, Path] = {}
     try:
-        forms = [exports.forms.find_form(name) for name in config.forms]
+        forms = [exports.forms.find_form(name) for name in config.forms or export_settings.forms]
         with provider_database.open() as database:
             for form in forms:
                 paths[form.name] = folder / form.name / form.file_name

@@ -16,9 +16,13 @@ from provider_pipeline.defs.keys import (
     TABLE,
     documented,
 )
+from provider_pipeline.defs.shards import SHARD, WHOLE
 
 LAUNCH = "provider_pipeline/launch"
 """Tag with the kind of a run; `deploy/dagster.yaml` limits how many of each kind run at once."""
+
+PARTITION_TAG = "dagster/partition"
+"""Dagster's own tag with the partition of a run."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -33,8 +37,9 @@ _SELECTION = dg.AssetSelection.assets(RULE, RAW, EXTRACTION, TABLE)
 sync_all_providers_job = dg.define_asset_job(
     "sync_all_providers_job",
     selection=_SELECTION,
-    description="Syncs every provider that is due. Launch it without a partition: one run for the whole fleet.",
-    tags={LAUNCH: "fleet"},
+    description="Syncs every provider that is due. Launch it without a partition: one run for the whole fleet, or "
+    "for one of its shards.",
+    tags={LAUNCH: "fleet", SHARD: str(WHOLE)},
     metadata=documented(OPERATIONS),
     executor_def=dg.in_process_executor,
 )

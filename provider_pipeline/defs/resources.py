@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from provider_pipeline import catalog, listing, sync
+from provider_pipeline import catalog, exports, listing, sync
 
 
 class CatalogResource(dg.ConfigurableResource[None]):
@@ -52,6 +52,16 @@ class ListingResource(dg.ConfigurableResource[None]):
     def client(self) -> listing.client.ListingClient:
         """A client with these limits and this process's environment."""
         return listing.client.ListingClient(listing.policy.FetchLimits(deadline=self.deadline_seconds))
+
+
+class ExportResource(dg.ConfigurableResource[None]):
+    """What `catalog_export` writes, unless its launch asks for something else."""
+
+    forms: list[str] = Field(
+        default=["litellm", "models-dev", "openrouter", "genai-prices", "csv"],
+        description=f"Any of {', '.join(exports.forms.FORMS)}.",
+    )
+    folder: str = Field(default="", description="Where to. Empty: exports, under PROVIDER_PIPELINE_HOME.")
 
 
 class WebhookResource(dg.ConfigurableResource[None]):

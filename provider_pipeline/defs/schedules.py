@@ -1,37 +1,67 @@
 """Dagster schedules: when the fleet is synced, and when a day is summed up."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from provider_pipeline.defs.assets import SyncConfig
 from provider_pipeline.defs.digest import missing_days
-from provider_pipeline.defs.jobs import UNFINISHED
-from provider_pipeline.defs.keys import DAYS_NAME, OPERATIONS, documented
+from provider_pipeline.defs.jobs import PARTITION_TAG, UNFINISHED
+from provider_pipeline.defs.keys import DAYS_NAME, GROUP, OPERATIONS, documented
 from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.shards import SHARD, WHOLE, Shard, all_shards, shards_from_environment
 
 
-def hourly_sync_schedule(cron: str) -> dg.ScheduleDefinition:
-    """The fleet run, without a partition key, so that its events stay in proportion to what changed."""
+def hourly_sync_schedule(cron: str, timezone: str = "UTC", shards: int | None = None) -> dg.ScheduleDefinition:
+    """The fleet run, without a partition key, so that its events stay in proportion to what changed.
+
+    Args:
+        shards: Number of runs that share the fleet. None: PROVIDER_PIPELINE_SHARDS, or 1.
+    """
+    fixed = None if shards is None else all_shards(shards)
 
     @dg.schedule(
         name="hourly_sync_schedule",
         job_name="sync_all_providers_job",
         cron_schedule=cron,
-        execution_timezone="UTC",
+        execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="One run for the whole fleet; a provider with a longer interval is synced when it is due.",
+        description="One run for the whole fleet, or one for each shard; a provider with a longer interval is synced "
+        "when it is due.",
         metadata=documented(OPERATIONS),
     )
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        # A fleet run longer than the interval is not joined by a second one: what is due stays due for the next tick.
-        running = context.instance.get_runs(
-            filters=dg.RunsFilter(job_name="sync_all_providers_job", statuses=UNFINISHED), limit=1
-        )
-        if running:
-            return dg.SkipReason(f"the fleet run {running[0].run_id} has not ended yet")
-        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+    def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        # A run longer than the interval is not joined by a second one: what is due stays due for the next tick.
+        filters = dg.RunsFilter(job_name="sync_all_providers_job", statuses=UNFINISHED)
+        unfinished = {
+            run.run_id: Shard.from_tag(run.tags.get(SHARD, str(WHOLE)))
+            for run in context.instance.get_runs(filters=filters)
+            if PARTITION_TAG not in run.tags  # a single provider's, which its lock protects
+        }
+        requests, waiting = [], []
+        for shard in fixed or shards_from_environment():
+            before = next((run_id for run_id, other in unfinished.items() if shard.overlaps(other)), None)
+            if before is None:
+                requests.append(_fleet_run(shard, context.scheduled_execution_time))
+            else:
+                waiting.append(f"{shard} waits: the fleet run {before} has not ended yet")
+        if not requests:
+            return dg.SkipReason("; ".join(waiting))
+        for each in waiting:
+            context.log.warning(f"shard {each}")
+        return requests
 
     return schedule
+
+
+def _fleet_run(shard: Shard, at: datetime) -> dg.RunRequest:
+    if shard == WHOLE:
+        return dg.RunRequest(run_key=at.isoformat())
+    return dg.RunRequest(
+        run_key=f"{at.isoformat()} {shard}",
+        run_config=dg.RunConfig(ops={GROUP: SyncConfig(shard=shard.number, shards=shard.of)}),
+        tags={SHARD: str(shard)},
+    )
 
 
 def daily_digest_schedule(cron: str) -> dg.ScheduleDefinition:

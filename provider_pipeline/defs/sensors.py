@@ -15,7 +15,7 @@ from provider_pipeline import catalog, report, sync
 from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, retirement
 from provider_pipeline.defs.digest import missing_days
 from provider_pipeline.defs.events import marked
-from provider_pipeline.defs.jobs import LAUNCH, UNFINISHED
+from provider_pipeline.defs.jobs import LAUNCH, PARTITION_TAG, UNFINISHED
 from provider_pipeline.defs.keys import (
     DAYS,
     DAYS_NAME,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 BLOCKING_CHECKS = frozenset({RULE_EXTRACTS_MODELS.name, LISTING_IS_PLAUSIBLE.name})
 EVENTS_PER_TICK = 200
 KEEP_NOTIFICATIONS = timedelta(days=30)
-
-_PARTITION_TAG = "dagster/partition"
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def provider_partitions_sensor(
 def _in_flight(instance: dg.DagsterInstance, existing: Set[str]) -> set[str]:
     busy: set[str] = set()
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
-        partition = run.tags.get(_PARTITION_TAG)
+        partition = run.tags.get(PARTITION_TAG)
         if partition is None:  # a fleet run or a range may work on any of them
             return set(existing)
         busy.add(partition)
@@ -281,7 +279,7 @@ def webhook_sensor(
     job_name="catalog_outputs_job",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When models or blocked providers changed, renews what follows the table, once the fleet run is done.",
+    description="When models or blocked providers changed, renews what follows the table, once every fleet run is done.",
     metadata=documented(OPERATIONS),
 )
 def catalog_outputs_sensor(

@@ -7,14 +7,19 @@ import dagster as dg
 
 from provider_pipeline.catalog.database import Database
 from provider_pipeline.defs.exports import catalog_export
-from provider_pipeline.defs.resources import CatalogResource
+from provider_pipeline.defs.resources import CatalogResource, ExportResource
 from provider_pipeline_tests.exports.conftest import fill_catalogue
 
 
-def materialized(database: Database, **config: object) -> dg.ExecuteInProcessResult:
+def materialized(
+    database: Database, settings: ExportResource | None = None, **config: object
+) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [catalog_export],
-        resources={"provider_database": CatalogResource(database_url=database.url)},
+        resources={
+            "provider_database": CatalogResource(database_url=database.url),
+            "export_settings": settings or ExportResource(),
+        },
         run_config={"ops": {"catalog_export": {"config": config}}},
         raise_on_error=False,
     )
@@ -44,3 +49,12 @@ def test_the_check_warns_of_models_that_were_left_out(database: Database, tmp_pa
 
 def test_an_unknown_form_fails_the_run(database: Database, tmp_path: Path):
     assert not materialized(database, forms=["odd"], folder=str(tmp_path)).success
+
+
+def test_a_launch_that_names_nothing_takes_the_resources_forms_and_folder(database: Database, tmp_path: Path):
+    fill_catalogue(database)
+    settings = ExportResource(forms=["csv"], folder=str(tmp_path / "team"))
+    assert materialized(database, settings).success
+    assert [each.name for each in (tmp_path / "team").iterdir()] == ["csv"]
+    assert materialized(database, settings, forms=["litellm"], folder=str(tmp_path / "once")).success
+    assert [each.name for each in (tmp_path / "once").iterdir()] == ["litellm"]
