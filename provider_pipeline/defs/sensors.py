@@ -279,7 +279,7 @@ def webhook_sensor(
     job_name="catalog_outputs_job",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When models or blocked providers changed, renews what follows the table, once every fleet run is done.",
+    description="When models or blocked providers changed, renews what follows the table, after every fleet run.",
     metadata=documented(OPERATIONS),
 )
 def catalog_outputs_sensor(
