@@ -34,8 +34,8 @@ _ANALYZE = {
 }
 _COPY = SQL("COPY pg_temp.{} ({}) FROM STDIN")
 _COPY_SAME = SQL("COPY pg_temp.listing_same (provider_id, model_id) FROM STDIN")
-# Of a provider with more models, whose hashes would take more than 20 MB here, every row is sent.
-_MAX_COMPARED = 100_000
+# Of a provider with more models every row is sent: their hashes would take more than 5 MB here.
+_MAX_COMPARED = 20_000
 
 Cause = Literal["provider", "rule", "override"]
 """What caused a change: the provider's listing, another rule, or a person's override."""

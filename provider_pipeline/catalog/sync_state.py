@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Text, any_, bindparam, func, select, text
@@ -28,6 +28,8 @@ from provider_pipeline.catalog.tables import (
 from provider_pipeline.rules.override_set import OverrideSet
 
 _MAX_MESSAGE = 1000
+
+Part = TypeVar("Part", Provider, "ActiveRule", "SyncState")
 
 
 @dataclass(frozen=True)
@@ -284,13 +286,13 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
 
 
 def _target(row: Mapping[str, Any], overrides: OverrideSet) -> SyncTarget:
-    def part(prefix: str) -> dict[str, Any]:
-        return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+    def part(kind: type[Part], prefix: str) -> Part:
+        return kind(**{name: row[prefix + name] for name in kind.__dataclass_fields__})
 
     return SyncTarget(
-        provider=Provider(**part("provider.")),
-        rule=None if row["rule.version"] is None else ActiveRule(**part("rule.")),
-        state=SyncState() if row["state.last_checked_at"] is None else SyncState(**part("state.")),
+        provider=part(Provider, "provider."),
+        rule=None if row["rule.version"] is None else part(ActiveRule, "rule."),
+        state=SyncState() if row["state.last_checked_at"] is None else part(SyncState, "state."),
         overrides=overrides,
         any_missing=row["any_missing"],
         on_trial=row["on_trial"],

@@ -142,6 +142,7 @@ def address_refusal(
     )
 
 
+@functools.lru_cache(maxsize=4_096)  # each request asks several times, and searches two dozen blocks
 def special_use(address: Address) -> str | None:
     """The kind of a non-public address, such as "a loopback address", or None."""
     if isinstance(address, IPv6Address):

@@ -249,6 +249,13 @@ def test_of_many_changes_the_first_fifty_are_returned_by_model_id(write):
     assert [change.model_id for change in result.changes] == names[:50]
 
 
+def test_a_listing_of_more_models_than_are_compared_before_they_are_sent_is_written_all_the_same(write, monkeypatch):
+    monkeypatch.setattr("provider_pipeline.catalog.model_writes._MAX_COMPARED", 2)
+    write([model("a"), model("b"), model("c")])
+    result = write([model("A"), model("b"), model("c", context_length=5)], hour=1)
+    assert counts(result) == {"unchanged": 1, "renamed": 1, "updated": 1, "missing": 1}
+
+
 def test_a_listing_of_many_models_is_read_once_and_not_kept(write):
     alive = 0
     most = 0
