@@ -2,10 +2,11 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -137,9 +138,9 @@ def here(postgres_server: EmbeddedPostgres, tmp_path: Path, working_folder: Path
 
         image = {"DAGSTER_HOME": str(dagster_home), "PROVIDER_PIPELINE_HOME": str(home)}
         assert all(f"{name}=" in DOCKERFILE for name in image)
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join([str(Path(sys.executable).parent), str(DEPLOY), os.environ["PATH"]])
 
-        def command(name: str, words: list[str]) -> tuple[list[str], dict[str, str]]:
+        def command(name: str, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             own = {key: placed(value) for key, value in OURS[name]["environment"].items()}
             return list(map(placed, words)), {**environment(), **image, **own, "PATH": path}
 
@@ -148,26 +149,27 @@ def here(postgres_server: EmbeddedPostgres, tmp_path: Path, working_folder: Path
 
 @pytest.mark.timeout(600)  # four services, perhaps on a busy machine
 def test_the_services_commands_become_healthy_and_the_doctor_agrees(here: Any, tmp_path: Path):
-    entry = str(DEPLOY / "entrypoint.sh")
+    entry = "entrypoint.sh"
 
-    def finishes(name: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+    def finishes(name: str, *words: str) -> subprocess.CompletedProcess[str]:
         command, env = here(name, words)
-        return subprocess.run([entry, *command], env=env, capture_output=True, text=True, timeout=120, check=False)
+        command[0] = shutil.which(command[0], path=env["PATH"]) or command[0]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
-    migrated = finishes("migrate", OURS["migrate"]["command"])
+    migrated = finishes("migrate", entry, *OURS["migrate"]["command"])
     assert migrated.returncode == 0, migrated.stderr
     with ExitStack() as stack:
         for name, service in LASTING.items():  # in the file's order, in which they depend on each other
             command, env = here(name, service["command"])
             log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
-            stack.enter_context(running([entry, *command], environment=env, output=log.fileno()))
+            stack.enter_context(running([str(DEPLOY / entry), *command], environment=env, output=log.fileno()))
             kind, *test = service["healthcheck"]["test"]
             assert kind == "CMD"
-            assert eventually(lambda name=name, test=test: finishes(name, test).returncode == 0), name
+            assert eventually(lambda name=name, test=test: finishes(name, *test).returncode == 0), name
 
         def settled() -> bool:
             nonlocal checked
-            checked = finishes("daemon", ["provider-pipeline", "doctor", "--json"])
+            checked = finishes("daemon", entry, "provider-pipeline", "doctor", "--json")
             return checked.returncode == 0
 
         checked = None
