@@ -60,7 +60,8 @@ def dev(
             )
             _note_if_empty(bench.database)
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
-        command = dagster_command("dev", *bench.workspace, "-h", HOST, "-p", str(port))
+        # At its default level, Dagster reports every evaluation of every sensor: four lines every ten seconds.
+        command = dagster_command("dev", *bench.workspace, "-h", HOST, "-p", str(port), "--log-level", "warning")
         process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
         try:
             code = _wait(process, bench)

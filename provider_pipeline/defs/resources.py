@@ -75,6 +75,10 @@ class WebhookResource(dg.ConfigurableResource[None]):
         default="PROVIDER_PIPELINE_WEBHOOK_SECRET",
         description="Environment variable with the secret that signs each request, in base64.",
     )
+    form_variable: str = Field(
+        default="PROVIDER_PIPELINE_WEBHOOK_FORM",
+        description="Environment variable with the form of the requests: standard (if unset), json or slack.",
+    )
 
     def webhook(self) -> sync.webhook.Webhook | None:
         """The webhook, or None if its variable is not set.
@@ -86,5 +90,6 @@ class WebhookResource(dg.ConfigurableResource[None]):
             {
                 sync.webhook.URL_VARIABLE: os.environ.get(self.url_variable, ""),
                 sync.webhook.SECRET_VARIABLE: os.environ.get(self.secret_variable, ""),
+                sync.webhook.FORM_VARIABLE: os.environ.get(self.form_variable, ""),
             }
         )

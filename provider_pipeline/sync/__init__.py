@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         replay as replay,
         upsert as upsert,
         webhook as webhook,
+        webhook_forms as webhook_forms,
     )
 else:
     __getattr__ = lazy_submodules(__name__)

@@ -1,6 +1,7 @@
-"""Sends enqueued notifications to a webhook: signed, retried, and once for each event.
+"""Sends enqueued notifications to a webhook: retried, and once for each event.
 
-Format and signature are those of Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks). A sender
+The form decides the body. That of the standard one, and its signature, are those of Standard Webhooks
+(https://github.com/standard-webhooks/standard-webhooks). A sender
 claims a notification before the request and records the result after it, so that several senders never send the same
 one. The `webhook-id` is the event's key, by which a receiver recognises the one repetition that no sender can rule out:
 a request whose response was lost.
@@ -8,13 +9,12 @@ a request whose response was lost.
 
 import base64
 import binascii
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import standardwebhooks
@@ -23,9 +23,11 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.posting import NoReply, post
+from provider_pipeline.sync.webhook_forms import FORMS, Form, body
 
 URL_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_URL"
 SECRET_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
+FORM_VARIABLE: Final = "PROVIDER_PIPELINE_WEBHOOK_FORM"
 _MAX_PER_TICK: Final = 50
 _TICK_SECONDS: Final = 30.0
 """Time limit of all deliveries of a tick; Dagster ends a sensor's tick after 60."""
@@ -38,24 +40,35 @@ _MIN_KEY_BYTES: Final = 24
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where notifications go, and the secret that signs them.
+    """Where notifications go, in which form, and the secret that signs them.
 
     Args:
         url: An http(s) URL.
-        secret: The key shared with the receiver, in base64, with or without a leading `whsec_`.
+        secret: The key shared with the receiver, in base64, with or without a leading `whsec_`; empty for a form that
+            is not signed.
+        form: The form of the bodies.
 
     Raises:
-        ConfigurationError: The URL is not http(s), or the secret is missing, not base64 or too short.
+        ConfigurationError: The URL is not http(s), the form is unknown, or the secret is not what the form needs.
     """
 
     url: str
-    secret: str
+    secret: str = ""
+    form: Form = "standard"
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError(f"{URL_VARIABLE} is not an http(s) URL", hint="for example https://host/hook")
-        _check_secret(self.secret)
+        if self.form not in FORMS:
+            raise ConfigurationError(f"{FORM_VARIABLE} is not a known form", hint=f"one of: {', '.join(FORMS)}")
+        if self.form == "standard":
+            _check_secret(self.secret)
+        elif self.secret:
+            raise ConfigurationError(
+                f"{SECRET_VARIABLE} is set, but nothing is signed in the form {self.form}",
+                hint=f"unset it, or set {FORM_VARIABLE} to standard",
+            )
 
     def __repr__(self) -> str:
         return f"Webhook({urlsplit(self.url).hostname!r})"
@@ -68,7 +81,8 @@ class Webhook:
             ConfigurationError: It cannot be used.
         """
         url = environ.get(URL_VARIABLE, "").strip()
-        return cls(url, environ.get(SECRET_VARIABLE, "").strip()) if url else None
+        form = cast(Form, environ.get(FORM_VARIABLE, "").strip() or "standard")
+        return cls(url, environ.get(SECRET_VARIABLE, "").strip(), form) if url else None
 
     def signature(self, event_id: str, at: datetime, body: bytes) -> str:
         """The `webhook-signature` header for a `webhook-id`, a `webhook-timestamp` (in UTC) and a body."""
@@ -143,19 +157,14 @@ def deliver_due(
 
 def _send(notification: catalog.notifications.Notification, webhook: Webhook, now: datetime) -> Delivery:
     event_id = notification.event_key
-    document = {
-        "type": notification.kind,
-        "timestamp": notification.created_at.isoformat(),
-        "data": notification.payload,
-    }
-    body = json.dumps(document, ensure_ascii=True, allow_nan=False).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": event_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": webhook.signature(event_id, now, body),
-    }
-    answer = post(webhook.url, body, headers, seconds=_SECONDS)
+    content = body(webhook.form, notification)
+    headers = {"Content-Type": "application/json"}
+    if webhook.form != "slack":
+        headers["webhook-id"] = event_id
+    if webhook.form == "standard":
+        headers["webhook-timestamp"] = str(int(now.timestamp()))
+        headers["webhook-signature"] = webhook.signature(event_id, now, content)
+    answer = post(webhook.url, content, headers, seconds=_SECONDS)
     if isinstance(answer, NoReply):
         return Delivery(event_id, delivered=False, answered=False, detail=f"no answer: {answer.reason}")
     # Redirects are not followed: the operator has not named their target as a receiver.

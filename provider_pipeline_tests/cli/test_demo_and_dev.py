@@ -238,6 +238,7 @@ def test_dev_from_a_wheel_repairs_the_changed_provider_takes_launches_and_ends_e
     eventually(lambda: not processes_of(clone), seconds=20)
     assert untracked(clone) == ""
     assert "PreviewWarning" not in log.read_text()
+    assert "Checking for new runs for sensor" not in log.read_text()
 
     repaired = make(clone, "demo", "ARGS=--json")
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr

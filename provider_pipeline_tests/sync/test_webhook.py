@@ -16,7 +16,7 @@ from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.sync import webhook
 from provider_pipeline.sync.repair.worker import answer_tasks
-from provider_pipeline.sync.webhook import SECRET_VARIABLE, URL_VARIABLE, Webhook, deliver_due
+from provider_pipeline.sync.webhook import FORM_VARIABLE, SECRET_VARIABLE, URL_VARIABLE, Webhook, deliver_due
 from provider_pipeline_tests.catalog.builders import enqueue_notification
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 from provider_pipeline_tests.listing.hostile.server import Conversation, HostileServer
@@ -200,6 +200,9 @@ def test_a_dry_run_and_an_unchanged_listing_enqueue_nothing(fleet: Fleet):
     [
         ({URL_VARIABLE: "ftp://host/hook", SECRET_VARIABLE: SECRET}, "is not an http"),
         ({URL_VARIABLE: "https://host/hook"}, "SECRET is not set"),
+        ({URL_VARIABLE: "https://host/hook", FORM_VARIABLE: "teams"}, "FORM is not a known form"),
+        ({URL_VARIABLE: "https://host/hook", FORM_VARIABLE: "standard"}, "SECRET is not set"),
+        ({URL_VARIABLE: "https://host/hook", FORM_VARIABLE: "slack", SECRET_VARIABLE: SECRET}, "nothing is signed"),
         ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "whsec_"}, "is a key of 0 bytes, fewer than 24"),
         ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "short short!"}, "is not base64"),
         ({URL_VARIABLE: "https://host/hook", SECRET_VARIABLE: "shortshortsh"}, "is a key of 9 bytes, fewer than 24"),
@@ -210,7 +213,7 @@ def test_an_invalid_setting_gives_one_clear_error(environ, problem):
     with pytest.raises(ConfigurationError, match=problem) as raised:
         Webhook.from_environment(environ)
     assert "short" not in str(raised.value)
-    if "SECRET" in str(raised.value):
+    if "is signed" not in str(raised.value) and "SECRET" in str(raised.value):
         assert "openssl rand -base64 32" in raised.value.hint
 
 
@@ -229,3 +232,55 @@ def test_old_notifications_are_deleted_and_waiting_ones_only_after_the_last_atte
         assert catalog.notifications.forget(session, before=before, waiting_too=False) == 1
         assert [each.event_key for each in catalog.notifications.find(session)] == ["waiting"]
         assert catalog.notifications.forget(session, before=before, waiting_too=True) == 1
+
+
+def posted(fleet: Fleet, receiver: Receiver, form: str) -> list[tuple[dict[str, str], dict]]:
+    """The headers and documents of what is delivered in a form."""
+    webhook = Webhook.from_environment({URL_VARIABLE: receiver.webhook.url, FORM_VARIABLE: form})
+    deliveries = deliver_due(fleet.database.session, webhook)
+    assert all(each.delivered for each in deliveries)
+    return [(headers, json.loads(body)) for headers, body in receiver.taken]
+
+
+def test_generic_json_has_the_same_facts_with_an_id_and_no_signature(fleet: Fleet, receiver: Receiver):
+    lived_through(fleet)
+    found = posted(fleet, receiver, "json")
+    with fleet.database.session() as session:
+        stored = {each.event_key: each for each in catalog.notifications.find(session)}
+    assert [document["type"] for _, document in found] == ["models_changed", "listing_blocked", "rule_repaired"]
+    for headers, document in found:
+        assert document["data"] == stored[document["id"]].payload
+        assert headers["webhook-id"] == document["id"]
+        assert "webhook-signature" not in headers
+
+
+def test_slack_gets_a_message_with_the_facts(fleet: Fleet, receiver: Receiver):
+    lived_through(fleet)
+    found = [document for _, document in posted(fleet, receiver, "slack")]
+    assert [document["text"] for document in found] == [
+        "Models changed: acme",
+        "Listing blocked: acme",
+        "Rule repaired: acme",
+    ]
+    header, section = found[0]["blocks"]
+    assert header == {"type": "header", "text": {"type": "plain_text", "text": "Models changed: acme", "emoji": False}}
+    assert "created: 5" in section["text"]["text"].splitlines()
+    assert all("webhook-id" not in headers for headers, _ in receiver.taken)
+
+
+def test_what_a_provider_says_mentions_nobody_in_slack_and_stays_within_its_limits(fleet: Fleet, receiver: Receiver):
+    names = [{"id": f"<!channel> *{number}* & \n{'x' * 400}"} for number in range(40)]
+    with fleet.database.session() as session:
+        payload = {"provider": "<!here> & " + "p" * 300, "total": 40, "gone": None, "models": names}
+        enqueue_notification(session, "e", "models_appeared", payload, now=datetime.now(UTC))
+        session.commit()
+    ((_, document),) = posted(fleet, receiver, "slack")
+    assert "<" not in document["text"]
+    header, section = document["blocks"]
+    assert {block["text"]["type"] for block in document["blocks"]} == {"plain_text"}
+    assert len(header["text"]["text"]) <= 150
+    assert len(section["text"]["text"]) <= 3000
+    lines = section["text"]["text"].splitlines()
+    assert lines[:2] == ["total: 40", "models:"]
+    assert lines[-1] == "- and 30 more"
+    assert len(lines) == 13
