@@ -8,7 +8,7 @@ JOBS ?= 3
 APP := .venv/.installed
 TOOLS := .venv/.installed-tools
 
-.PHONY: install demo demo-ui dev test test-peers check bench patterns lock clean
+.PHONY: install demo demo-ui dev test test-peers check docs bench patterns lock clean
 
 install: $(APP) $(TOOLS)
 
@@ -67,6 +67,11 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+# Fails on a link to a page or heading that does not exist. The site needs no network; open .site/index.html.
+docs: $(APP)
+	$(INSTALL) --require-hashes --requirement requirements-docs.lock
+	$(BIN)/zensical build --clean --strict
+
 bench: install
 	$(INSTALL) --require-hashes --requirement requirements-bench.lock
 	@for each in bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
@@ -84,9 +89,10 @@ lock:
 	.lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 	$(LOCK) $(ARGS) pyproject.toml --extra all --group build --output-file requirements.lock
 	$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) $(ARGS) --group docs --constraint requirements-dev.lock --output-file requirements-docs.lock
 	$(LOCK) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
 	$(LOCK) $(ARGS) --group peers --output-file requirements-peers.lock
 	rm -rf .lock
 
 clean:
-	rm -rf .venv .venv-peers .lock .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .lock .home .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .site .cache

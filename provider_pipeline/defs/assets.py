@@ -96,7 +96,7 @@ SPECS = (
         "The provider's listing as it was sent: every page, content-addressed, replayable.",
         kinds={"http", "postgres"},
         at="fetch",
-        page="README.md#how-a-sync-works",
+        page="docs/syncs.md",
         metadata={"dagster/table_name": "raw_response"},
     ),
     _spec(

@@ -50,7 +50,7 @@ LISTING_WAS_FETCHED = _spec(
     "listing_was_fetched",
     RAW,
     "Every page of the listing arrived and is JSON.",
-    page="README.md#rules-for-outgoing-requests",
+    page="docs/syncs.md#rules-for-outgoing-requests",
 )
 RULE_EXTRACTS_MODELS = _spec(
     "rule_extracts_models",

@@ -24,8 +24,8 @@ REPORT = dg.AssetKey("catalog_report")
 GROUP = "provider_catalog"
 CODE_VERSION = "1"
 
-HOW_A_SYNC_WORKS = "README.md#how-a-sync-works"
-OPERATIONS = "README.md#operations"
+HOW_A_SYNC_WORKS = "docs/syncs.md"
+OPERATIONS = "docs/dagster.md#what-runs"
 
 
 def stage(name: str) -> dict[str, str]:
