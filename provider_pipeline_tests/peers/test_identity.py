@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from genai_prices import data_snapshot
+from genai_prices.data import providers
 from genai_prices.types import ClauseEquals, ClauseOr
 
 from provider_pipeline.rules.identity import Canonical, canonical_of
@@ -42,7 +42,7 @@ def aliases() -> dict[str, str]:
 
 def test_each_spelling_of_a_known_model_at_genai_prices_is_that_model():
     compared = 0
-    for provider in data_snapshot.get_snapshot().providers:
+    for provider in providers:
         for model in provider.models:
             # A model there is a price, so it may be several models; spellings of one differ in signs only.
             by_letters: dict[str, list[Canonical]] = {}
