@@ -8,7 +8,7 @@ JOBS ?= 3
 APP := .venv/.installed
 TOOLS := .venv/.installed-tools
 
-.PHONY: install demo demo-ui dev test test-peers check docs bench patterns lock clean
+.PHONY: install demo demo-ui dev test test-peers test-scale check docs bench patterns lock clean
 
 install: $(APP) $(TOOLS)
 
@@ -60,6 +60,12 @@ $(PEERS)/node/.installed: $(PEERS)/.installed $(NODE)/package.json $(NODE)/packa
 	@! command -v npm >/dev/null || \
 		(cd $(PEERS)/node && npm ci --ignore-scripts --no-audit --no-fund --silent && touch .installed)
 
+# Shards on Celery workers with a real broker (Debian's redis-server); about five minutes.
+test-scale: export PYTHONDONTWRITEBYTECODE =
+test-scale: install
+	$(INSTALL) --require-hashes --requirement requirements-scale.lock
+	$(BIN)/python -m pytest provider_pipeline_tests/scale $(ARGS)
+
 check: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -91,6 +97,7 @@ lock:
 	$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) $(ARGS) --group docs --constraint requirements-dev.lock --output-file requirements-docs.lock
 	$(LOCK) $(ARGS) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+	$(LOCK) $(ARGS) --group scale --constraint requirements.lock --output-file requirements-scale.lock
 	$(LOCK) $(ARGS) --group peers --output-file requirements-peers.lock
 	rm -rf .lock
 

@@ -12,10 +12,11 @@ from packaging.utils import canonicalize_name
 
 from provider_pipeline_tests.locked import ROOT, entries, requirement
 
-LOCK, DEV, BENCH, PEERS = LOCKS = (
+LOCK, DEV, BENCH, SCALE, PEERS = LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
     "requirements-bench.lock",
+    "requirements-scale.lock",
     "requirements-peers.lock",
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -26,6 +27,7 @@ WANTED = {
     LOCK: [*PROJECT["project"]["dependencies"], *(each for wanted in EXTRAS.values() for each in wanted), *BUILD],
     DEV: GROUPS["dev"],
     BENCH: GROUPS["bench"],
+    SCALE: GROUPS["scale"],
     PEERS: GROUPS["peers"],
 }
 
@@ -51,7 +53,9 @@ def test_the_lock_holds_what_is_asked_for(lock: str):
         assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: make lock"
 
 
-@pytest.mark.parametrize(("lock", "shared"), [(DEV, {"anyio", "rich"}), (BENCH, {"dagster", "sqlalchemy"})])
+@pytest.mark.parametrize(
+    ("lock", "shared"), [(DEV, {"anyio", "rich"}), (BENCH, {"dagster", "sqlalchemy"}), (SCALE, {"dagster"})]
+)
 def test_tests_and_benches_run_with_the_versions_that_users_get(lock: str, shared: set[str]):
     installed, further = pins(LOCK), pins(lock)
     names = {name for name, _ in installed} & {name for name, _ in further}
@@ -72,7 +76,14 @@ def test_the_extra_all_names_every_other_extra():
 
 @pytest.mark.parametrize(
     ("target", "locks"),
-    [("demo", [LOCK]), ("dev", [LOCK]), ("install", [LOCK, DEV]), ("test", [LOCK, DEV]), ("bench", [LOCK, DEV, BENCH])],
+    [
+        ("demo", [LOCK]),
+        ("dev", [LOCK]),
+        ("install", [LOCK, DEV]),
+        ("test", [LOCK, DEV]),
+        ("bench", [LOCK, DEV, BENCH]),
+        ("test-scale", [LOCK, DEV, SCALE]),
+    ],
 )
 def test_nothing_but_this_package_is_installed_without_a_hash(tmp_path: Path, target: str, locks: list[str]):
     for name in ("Makefile", "pyproject.toml", *LOCKS):  # where nothing is installed yet
