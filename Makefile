@@ -73,7 +73,8 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-# Fails on a link to a page or heading that does not exist. The site needs no network; open .site/index.html.
+# Fails on a link to a page or heading that does not exist. The site loads nothing from elsewhere; its search needs a web
+# server, such as `python3 -m http.server -d .site`.
 docs: $(APP)
 	$(INSTALL) --require-hashes --requirement requirements-docs.lock
 	$(BIN)/zensical build --clean --strict

@@ -16,6 +16,8 @@ def commands_with(page: str, text: str) -> list[list[str]]:
     """The arguments of each command of the page's one block that has this text."""
     blocks = re.findall(r"^```\n(.*?)^```", text_of(page), flags=re.MULTILINE | re.DOTALL)
     (block,) = [block for block in blocks if text in block]
-    commands = [shlex.split(line) for line in block.splitlines() if line.startswith("provider-pipeline ")]
+    commands = [
+        shlex.split(line) for line in block.replace("\\\n", "").splitlines() if line.startswith("provider-pipeline ")
+    ]
     assert commands
     return [arguments for _, *arguments in commands]
