@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import click
 import typer
-import yaml
 from rich.table import Table
 
 from provider_pipeline import catalog, presets, rules, sync
@@ -122,7 +121,7 @@ def edit_parts(
         version = catalog.rule_versions.active(session, catalog.providers.get(session, slug).id).version
         present = active_rule(session, slug)
     before = rules.stated_rule.StatedRule.of(present)
-    text: str | None = _HEADER.format(slug=slug, version=version) + _yaml(before.to_json())
+    text: str | None = _HEADER.format(slug=slug, version=version) + presets.yaml_documents.yaml_text(before.to_json())
     changed = None
     while changed is None:
         try:
@@ -150,10 +149,6 @@ def edit_parts(
     _try_and_activate(
         slug, lambda _: wanted, why=reason or "edited by hand", dry_run=dry_run, yes=yes, by=by, as_json=as_json
     )
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
 def active_rule(session: Session, slug: str) -> rules.document.ExtractionRule:

@@ -8,12 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 
 from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.yaml_documents import read_yaml
+from provider_pipeline.presets.yaml_documents import read_yaml, yaml_text
 from provider_pipeline.rules.stated_rule import PARTS
 
 MAX_BYTES: Final = 256 * 1024
@@ -116,8 +115,7 @@ def load_provider_folder(directory: Path | str) -> tuple[ProviderFile, ...]:
 
 def provider_file_text(file: ProviderFile) -> str:
     """The provider file as YAML that reads back as the same file; unset fields are left out."""
-    document = file.model_dump(mode="json", exclude_unset=True)
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return yaml_text(file.model_dump(mode="json", exclude_unset=True))
 
 
 @cache

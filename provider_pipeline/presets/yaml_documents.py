@@ -78,6 +78,11 @@ class _PlainLoader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def yaml_text(document: Any) -> str:
+    """A document as YAML, with its keys in their order."""
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+
+
 def _check_events(text: str) -> None:
     """Refuse aliases (they multiply) and deep nesting before a tree is built."""
     depth = 0

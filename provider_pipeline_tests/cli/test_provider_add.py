@@ -37,7 +37,7 @@ def test_a_preset_needs_only_its_name_and_says_what_is_missing(run: CommandLine)
         assert told in added.err
     assert run("providers", "add", "OpenAI", OPENAI_API_KEY="sk").out.startswith("openai: unchanged")
     unknown = run("providers", "add", "openia")
-    assert (unknown.code, "did you mean openai?" in unknown.err, "--base-url" in unknown.err) == (1, True, True)
+    assert (unknown.code, "did you mean openai?" in unknown.err, "--base-url" in unknown.err) == (2, True, True)
 
 
 def test_a_preset_says_what_its_listing_leaves_out(run: CommandLine):

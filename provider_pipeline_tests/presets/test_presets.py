@@ -99,7 +99,7 @@ def test_an_unknown_name_suggests_similar_ones():
         find_preset("openia")
     with pytest.raises(ConfigurationError, match="did you mean gemini"):
         find_preset("google")
-    with pytest.raises(ConfigurationError, match=r"there are \d+ presets"):
+    with pytest.raises(ConfigurationError, match=r"there are \d+: provider-pipeline providers presets"):
         find_preset("zzzzzz")
 
 
