@@ -12,9 +12,10 @@ from packaging.utils import canonicalize_name
 
 from provider_pipeline_tests.locked import ROOT, entries, requirement
 
-LOCK, DEV, BENCH, PEERS = LOCKS = (
+LOCK, DEV, DOCS, BENCH, PEERS = LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
+    "requirements-docs.lock",
     "requirements-bench.lock",
     "requirements-peers.lock",
 )
@@ -25,6 +26,7 @@ BUILD = [*GROUPS["build"], *PROJECT["build-system"]["requires"]]
 WANTED = {
     LOCK: [*PROJECT["project"]["dependencies"], *(each for wanted in EXTRAS.values() for each in wanted), *BUILD],
     DEV: GROUPS["dev"],
+    DOCS: GROUPS["docs"],
     BENCH: GROUPS["bench"],
     PEERS: GROUPS["peers"],
 }
@@ -51,7 +53,9 @@ def test_the_lock_holds_what_is_asked_for(lock: str):
         assert all(wanted.specifier.contains(version) for version in versions), f"{wanted}: make lock"
 
 
-@pytest.mark.parametrize(("lock", "shared"), [(DEV, {"anyio", "rich"}), (BENCH, {"dagster", "sqlalchemy"})])
+@pytest.mark.parametrize(
+    ("lock", "shared"), [(DEV, {"anyio", "rich"}), (DOCS, {"jinja2", "pyyaml"}), (BENCH, {"dagster", "sqlalchemy"})]
+)
 def test_tests_and_benches_run_with_the_versions_that_users_get(lock: str, shared: set[str]):
     installed, further = pins(LOCK), pins(lock)
     names = {name for name, _ in installed} & {name for name, _ in further}
@@ -72,7 +76,14 @@ def test_the_extra_all_names_every_other_extra():
 
 @pytest.mark.parametrize(
     ("target", "locks"),
-    [("demo", [LOCK]), ("dev", [LOCK]), ("install", [LOCK, DEV]), ("test", [LOCK, DEV]), ("bench", [LOCK, DEV, BENCH])],
+    [
+        ("demo", [LOCK]),
+        ("dev", [LOCK]),
+        ("install", [LOCK, DEV]),
+        ("test", [LOCK, DEV]),
+        ("docs", [LOCK, DOCS]),
+        ("bench", [LOCK, DEV, BENCH]),
+    ],
 )
 def test_nothing_but_this_package_is_installed_without_a_hash(tmp_path: Path, target: str, locks: list[str]):
     for name in ("Makefile", "pyproject.toml", *LOCKS):  # where nothing is installed yet
@@ -96,7 +107,9 @@ def test_the_peers_are_installed_by_hash_into_an_environment_without_this_packag
         text=True,
         check=True,
     ).stdout
-    (install,) = [line.partition("pip install ")[2] for line in told.splitlines() if "pip install" in line]
+    (install,) = [
+        line.partition("pip install ")[2] for line in told.splitlines() if "peers/bin/python -m pip install" in line
+    ]
     assert {"--no-deps", "--require-hashes", PEERS} <= set(install.split())
     assert {"litellm", "genai-prices"} <= {name for name, _ in pins(PEERS)}
     assert not {"litellm", "genai-prices"} & {name for name, _ in pins(LOCK) | pins(DEV)}
