@@ -12,9 +12,10 @@ from packaging.utils import canonicalize_name
 
 from provider_pipeline_tests.locked import ROOT, entries, requirement
 
-LOCK, DEV, BENCH, SCALE, PEERS = LOCKS = (
+LOCK, DEV, DOCS, BENCH, SCALE, PEERS = LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
+    "requirements-docs.lock",
     "requirements-bench.lock",
     "requirements-scale.lock",
     "requirements-peers.lock",
@@ -26,6 +27,7 @@ BUILD = [*GROUPS["build"], *PROJECT["build-system"]["requires"]]
 WANTED = {
     LOCK: [*PROJECT["project"]["dependencies"], *(each for wanted in EXTRAS.values() for each in wanted), *BUILD],
     DEV: GROUPS["dev"],
+    DOCS: GROUPS["docs"],
     BENCH: GROUPS["bench"],
     SCALE: GROUPS["scale"],
     PEERS: GROUPS["peers"],
@@ -54,7 +56,8 @@ def test_the_lock_holds_what_is_asked_for(lock: str):
 
 
 @pytest.mark.parametrize(
-    ("lock", "shared"), [(DEV, {"anyio", "rich"}), (BENCH, {"dagster", "sqlalchemy"}), (SCALE, {"dagster"})]
+    ("lock", "shared"),
+    [(DEV, {"anyio", "rich"}), (DOCS, {"jinja2", "pyyaml"}), (BENCH, {"dagster", "sqlalchemy"}), (SCALE, {"dagster"})],
 )
 def test_tests_and_benches_run_with_the_versions_that_users_get(lock: str, shared: set[str]):
     installed, further = pins(LOCK), pins(lock)
@@ -81,6 +84,7 @@ def test_the_extra_all_names_every_other_extra():
         ("dev", [LOCK]),
         ("install", [LOCK, DEV]),
         ("test", [LOCK, DEV]),
+        ("docs", [LOCK, DOCS]),
         ("bench", [LOCK, DEV, BENCH]),
         ("test-scale", [LOCK, DEV, SCALE]),
     ],
@@ -107,7 +111,9 @@ def test_the_peers_are_installed_by_hash_into_an_environment_without_this_packag
         text=True,
         check=True,
     ).stdout
-    (install,) = [line.partition("pip install ")[2] for line in told.splitlines() if "pip install" in line]
+    (install,) = [
+        line.partition("pip install ")[2] for line in told.splitlines() if "peers/bin/python -m pip install" in line
+    ]
     assert {"--no-deps", "--require-hashes", PEERS} <= set(install.split())
     assert {"litellm", "genai-prices"} <= {name for name, _ in pins(PEERS)}
     assert not {"litellm", "genai-prices"} & {name for name, _ in pins(LOCK) | pins(DEV)}

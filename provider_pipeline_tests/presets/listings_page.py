@@ -14,7 +14,7 @@ Some listings state what a model costs and can do; others are lists of ids. This
 from their samples: a few models in each provider's documented format. A live listing may state more or less.
 
 **yes**: stated for at least one model of the sample. **names**: the listing does not say what its models can do, but
-their names do. Empty: not stated, so unknown until you [state or import it](overrides.md).
+their names suggest it. Empty: not stated, so unknown until you [state or import it](overrides.md).
 
 """
 _COLUMNS = ("provider", "prices", "context", "longest answer", "modalities", "capabilities")
