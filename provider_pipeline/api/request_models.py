@@ -92,8 +92,14 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _example(body: Json) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class ProviderUpdate(RequestModel):
     """A provider's settings; those left out stay as they are."""
+
+    model_config = _example({"check_every_seconds": 21600, "thresholds": {"max_limit_shrink_share": 0.5}})
 
     name: Name | None = None
     base_url: _BaseUrl | None = None
@@ -108,6 +114,14 @@ class ProviderUpdate(RequestModel):
 class NewProvider(RequestModel):
     """A provider to add."""
 
+    model_config = _example(
+        {
+            "slug": "acme",
+            "base_url": "https://api.acme.example/v1",
+            "auth": {"type": "bearer", "env": "ACME_KEY"},
+        }
+    )
+
     slug: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+((\.|[_-]+)[a-z0-9]+)*$")]
     base_url: _BaseUrl
     name: Name | None = None
@@ -121,12 +135,18 @@ class NewProvider(RequestModel):
 class SyncRequest(RequestModel):
     """Which guards a sync may override."""
 
+    model_config = _example({"accept": ["shrink"], "reason": "acme withdrew its preview models"})
+
     accept: list[Name] = Field(default=[], max_length=20, description=f"Guards by name: {', '.join([*GUARDS, 'all'])}.")
     reason: Reason | None = None
 
 
 class SampleRequest(RequestModel):
     """A provider's response to write a rule from."""
+
+    model_config = _example(
+        {"sample_response": {"data": [{"id": "acme-1", "context_length": 128000}]}, "endpoint": "/v1/models"}
+    )
 
     sample_response: Any = Field(description="The response, as JSON.")
     endpoint: Annotated[str, Field(max_length=500, pattern=r"^/[^\x00\s]*$")] | None = Field(
@@ -137,11 +157,15 @@ class SampleRequest(RequestModel):
 class DecisionRequest(RequestModel):
     """A person's decision."""
 
+    model_config = _example({"reason": "compared with the provider's page on models"})
+
     reason: Reason
 
 
 class ApprovalRequest(DecisionRequest):
     """A person's approval of the rule that a task proposes."""
+
+    model_config = _example({"reason": "compared with the provider's page on models", "version": 2})
 
     version: Number | None = Field(
         default=None, description="The version that was reviewed; one proposed since then is not activated."
@@ -160,6 +184,8 @@ _Worker = Annotated[Name, AfterValidator(_not_own_worker)]
 class ClaimRequest(RequestModel):
     """Who takes a task, and for how long."""
 
+    model_config = _example({"worker": "rule-writer-1", "lease_seconds": 900})
+
     worker: _Worker = Field(description="Names this claimant and no other.")
     lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
@@ -167,12 +193,21 @@ class ClaimRequest(RequestModel):
 class ReleaseRequest(RequestModel):
     """Who gives a task back, and why."""
 
+    model_config = _example({"worker": "rule-writer-1", "reason": "the page needs a person"})
+
     worker: _Worker = Field(description="The name that claimed the task.")
     reason: Reason
 
 
 class ProposalRequest(RequestModel):
     """A rule for a task."""
+
+    model_config = _example(
+        {
+            "rule": {"jmespath_rule": "models[*]", "fields": {"id": "id", "context_length": "limits.context"}},
+            "note": "data became models",
+        }
+    )
 
     rule: Json = Field(description="In either written form; see docs/rules.md.")
     author: Literal["person", "agent"] = "agent"
@@ -182,6 +217,10 @@ class ProposalRequest(RequestModel):
 
 class OverrideRequest(RequestModel):
     """A value that wins over whatever the provider lists."""
+
+    model_config = _example(
+        {"model_id": "acme-1", "field": "context_length", "value": 64000, "reason": "our gateway's limit"}
+    )
 
     model_id: ModelId
     field: Name = Field(
@@ -196,6 +235,21 @@ class OverrideRequest(RequestModel):
 
 class OverrideSetRequest(RequestModel):
     """All overrides of a set, as in a file of them; see docs/overrides.md."""
+
+    model_config = _example(
+        {
+            "set": "contracts",
+            "overrides": [
+                {
+                    "provider": "acme",
+                    "pattern": "acme-*",
+                    "field": "input_price",
+                    "value": 0.2,
+                    "reason": "our contract",
+                }
+            ],
+        }
+    )
 
     set: Name = Field(description="The set's name; what it stated before is known by it.")
     prune: bool = Field(default=False, description="Remove what the set stated before and no longer does.")

@@ -35,8 +35,8 @@ class Retries:
     attempts: int = 5
 
     def pause(self, attempts: int) -> timedelta:
-        """The pause after this many attempts, at least one."""
-        doublings = min(attempts - 1, 30)  # a timedelta overflows
+        """The pause after this many attempts."""
+        doublings = min(max(attempts - 1, 0), 30)  # a timedelta overflows
         return min(self.cap, self.base * (1 << doublings))
 
 

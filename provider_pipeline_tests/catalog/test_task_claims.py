@@ -139,6 +139,12 @@ def test_a_claim_made_with_a_token_is_used_with_that_token_only_whatever_the_nam
     assert get_task(session, task_id).claimed_token_id is None
 
 
+def test_a_task_that_nobody_has_claimed_cannot_be_released(session, provider):
+    task_id = _open(session, provider)
+    with pytest.raises(TaskClaimLostError, match="is PENDING, and not with alice"):
+        task_claims.release(session, task_id, worker="alice", now=NOON, reason="x")
+
+
 def test_a_claim_made_without_a_token_is_used_by_none(session, provider, tokens):
     task_id = _open(session, provider)
     _claim(session, "built-in")
