@@ -29,7 +29,7 @@ def export_models(
     slugs: SlugsArgument = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; a report is written beside it. Default: standard output."),
+        typer.Option("--output", "-o", help="The file; a report is written beside it. `-`, the default, is standard output."),
     ] = None,
     as_of: Annotated[str | None, typer.Option(help=f"As the models were then: {TIME_HELP}.")] = None,
     fill: Annotated[
@@ -50,6 +50,8 @@ def export_models(
     """Write the models in the form that a gateway, an application or an analysis reads."""
     if fill not in (None, "canonical"):
         raise typer.BadParameter(f"expected canonical, got {fill!r}", param_hint="--fill")
+    if output == Path("-"):
+        output = None
     if as_json and output is None:
         raise typer.BadParameter("the report needs a file beside it: add -o FILE", param_hint="--json")
     found = exports.forms.find_form(form)
