@@ -29,7 +29,7 @@ def export_models(
     slugs: SlugsArgument = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; a report is written beside it. `-`, the default, is standard output."),
+        typer.Option("--output", "-o", help="The file; a report is written beside it. `-` (default): standard output."),
     ] = None,
     as_of: Annotated[str | None, typer.Option(help=f"As the models were then: {TIME_HELP}.")] = None,
     fill: Annotated[
