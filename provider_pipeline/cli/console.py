@@ -66,6 +66,11 @@ def say(line: str) -> None:
     typer.echo(escaped(line))
 
 
+def say_marked(mark: str, style: str, line: str) -> None:
+    """Print one line of a result behind a mark in a colour."""
+    stdout().print(Text.assemble((mark, style), escaped(line)), soft_wrap=True)
+
+
 def say_lines(text: str) -> None:
     """Print a result of several lines."""
     for line in text.removesuffix("\n").split("\n"):

@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
-from rich.text import Text
 
 from provider_pipeline import catalog, listing, sync
-from provider_pipeline.cli.console import emit_json, stdout
+from provider_pipeline.cli.console import emit_json, say_marked
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 from provider_pipeline.extras import EXTRAS, missing_modules
-from provider_pipeline.rules.issues import escaped
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -78,10 +76,7 @@ def doctor(
         checks.append(check)
         if not as_json:
             advice = f" ({check.hint})" if check.hint and check.status != "ok" else ""
-            line = Text.assemble(
-                (f"{check.status:8}", _STYLES[check.status]), escaped(f"{check.name}: {check.detail}{advice}")
-            )
-            stdout().print(line, soft_wrap=True)
+            say_marked(f"{check.status:8}", _STYLES[check.status], f"{check.name}: {check.detail}{advice}")
     healthy = all(check.status != "failed" for check in checks)
     if as_json:
         emit_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})

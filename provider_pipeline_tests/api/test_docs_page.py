@@ -70,8 +70,8 @@ def test_a_person_calls_the_api_from_the_page_which_loads_nothing_from_elsewhere
     page.get_by_role("button", name="Authorize").first.click()
     page.get_by_label("auth-bearer-value").fill(docs.token)
     page.get_by_role("button", name="Apply credentials").click()
-    page.get_by_role("button", name="Close").last.click()
-    page.locator("#operations-providers-list_providers_api_providers_get").click()
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.locator("#operations-providers-list_providers").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
     answer = page.locator(".live-responses-table").first

@@ -60,7 +60,7 @@ def test_a_changed_rule_is_shown_in_the_plan_and_activated(run: CommandLine, fle
     assert run("sync", "acme").code == 0
     write(tmp_path, fleet, rule=RULE)
     plan = run("providers", "apply", str(tmp_path))
-    assert (plan.code, "rule: fields.max_output_tokens" in plan.out, "caps.reply" in plan.out) == (2, True, True)
+    assert (plan.code, "rule: fields.max_output_tokens" in plan.out, "caps.reply" in plan.out) == (3, True, True)
     applied = run("providers", "apply", str(tmp_path), "--yes")
     assert applied.code == 0, applied.err
     assert config(run)["fields"]["max_output_tokens"] == "caps.reply"
@@ -75,7 +75,7 @@ def test_a_rule_that_is_generated_already_is_kept_as_stated(run: CommandLine, fl
     write(tmp_path, fleet)
     assert run("providers", "apply", str(tmp_path), "--yes").code == 0
     write(tmp_path, fleet, rule={"selector": "data[*]"})
-    assert run("providers", "apply", str(tmp_path)).code == 2
+    assert run("providers", "apply", str(tmp_path)).code == 3
     assert run("providers", "apply", str(tmp_path), "--yes").code == 0
     assert run("providers", "apply", str(tmp_path)).code == 0
     assert len(run("rules", "versions", "acme", "--json").json) == 1
