@@ -206,7 +206,7 @@ class _Known:
     """A provider's active models in the table, as a listing is compared with them.
 
     Attributes:
-        hashes: The change hashes of those without overrides, by id.
+        hashes: The change hash and the family of those without overrides, by id.
         active: The number of all of them.
         listed: Those in `hashes` that the listing has, too.
     """
@@ -229,9 +229,9 @@ def _differing(listing: ListedModels, known: _Known | None, same: list[tuple[int
     overridden = listing.overridden  # filled while the rows are iterated
     for row in listing.rows:
         model_id = row["model_id"]
-        meta_hash = known.hashes.get(model_id)
-        known.listed += meta_hash is not None
-        if meta_hash == row["meta_hash"] and not overridden.get(model_id):
+        held = known.hashes.get(model_id)
+        known.listed += held is not None
+        if held == f"{row['meta_hash']} {row['family'] or ''}" and not overridden.get(model_id):
             same.append((listing.provider_id, model_id))
         else:
             yield row

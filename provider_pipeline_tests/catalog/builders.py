@@ -70,7 +70,8 @@ def model(model_id: str, **columns) -> dict:
         "metadata_json": {},
         **columns,
     }
-    digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+    hashed = {name: value for name, value in row.items() if name != "family"}  # as the rows of a sync
+    digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
     return {"model_id": model_id, **row, "meta_hash": digest}
 
 
