@@ -178,7 +178,9 @@ def test_what_follows_the_table_runs_once_after_the_last_shard(providers: Fleet,
         instance.report_run_canceled(shard)
     after = tick(catalog_outputs_sensor, providers, instance)
     assert len(after.run_requests) == 1
-    assert tick(catalog_outputs_sensor, providers, instance, after.cursor).skip_message == "no model changed"
+    assert (
+        tick(catalog_outputs_sensor, providers, instance, after.cursor).skip_message == "no model or provider changed"
+    )
 
 
 @pytest.mark.parametrize(

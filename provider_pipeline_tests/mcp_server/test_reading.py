@@ -48,7 +48,7 @@ def test_an_unknown_id_gives_the_nearest(acme: Fleet, agent: Agent):
         ("get_model", {"provider": "acmee", "model_id": "gpt-4o"}),
         ("compare_offers", {"model": "gpt-4.1-minni"}),
     )
-    assert model.error.startswith("acme has no model 'gpt4o'\nhint: did you mean gpt-4o")
+    assert model.error.startswith("acme has no model 'gpt4o'\nhint: the nearest: gpt-4o")
     assert provider.error == "no provider 'acmee'\nhint: did you mean acme?"
     assert offer.error.startswith("no model 'gpt-4.1-minni' is known\nhint: the nearest: openai/gpt-4.1-mini")
 
