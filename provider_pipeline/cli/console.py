@@ -149,16 +149,30 @@ def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
             parts.append(f"{name}: {before} -> {after}{moved}")
         elif isinstance(old, dict) and isinstance(new, dict):
             keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-            parts += [f"{name}.{key}: {_value_text(old.get(key))} -> {_value_text(new.get(key))}" for key in keys]
+            parts += [f"{name}.{key}: {value_text(old.get(key))} -> {value_text(new.get(key))}" for key in keys]
         else:
-            parts.append(f"{name}: {_value_text(old)} -> {_value_text(new)}")
+            parts.append(f"{name}: {value_text(old)} -> {value_text(new)}")
     return parts
 
 
-def _value_text(value: Any) -> str:
-    if value is None:
-        return "unknown"  # as `price_text` says it
+def value_text(value: Any) -> str:
+    """A value in a line of changes."""
+    return "unknown" if value is None else compact(value)  # as `price_text` says it
+
+
+def compact(value: Any) -> str:
+    """A text as it is, anything else as JSON in one line."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, cut to so many characters."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def abilities(model: Mapping[str, Any]) -> str:
+    """The capabilities that a model is known to have."""
+    return " ".join(sorted(name for name, has in model["capabilities"].items() if has))
 
 
 def table(
@@ -216,19 +230,14 @@ def change_lines(changes: Sequence[catalog.model_writes.ModelChange], total: int
         yield f"and {total - len(changes)} more"
 
 
-def model_cells(model: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A model's MODEL_NUMBERS and capabilities, from a row of `provider_model`."""
-    return (
-        *(number(model[name]) for name in HEADINGS),
-        " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
-    )
-
-
 def models_table(title: str, models: Iterable[dict[str, Any]], *further: str) -> FittedTable:
     """Models, one line each, with further columns of `provider_model`."""
     columns = ("model", "family", *MODEL_NUMBERS, "capabilities", *further)
     rows = (
-        (model["model_id"], model["family"], *model_cells(model), *(model[name] for name in further))
+        (
+            *(model["model_id"], model["family"], *(number(model[name]) for name in HEADINGS)),
+            *(abilities(model), *(model[name] for name in further)),
+        )
         for model in models
     )
     return table(title, columns, rows, right=MODEL_NUMBERS, spare=("family", "capabilities", *MODEL_NUMBERS))

@@ -1,6 +1,5 @@
 """The tables of `rules explain`: what a rule chose, why, and which alternatives it rejected."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from provider_pipeline.cli.console import table
+from provider_pipeline.cli.console import compact, shortened, table
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
 
 _UNREAD = "speaks of"
@@ -69,8 +68,7 @@ def _example(source: Mapping[str, Any], model: str | None) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
+    return shortened(compact(value), _SHOWN_CHARACTERS)
 
 
 def explanation(title: str, explained: Mapping[str, Any]) -> Iterator[RenderableType]:

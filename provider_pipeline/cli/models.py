@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -13,7 +12,18 @@ import typer
 from rich.text import Text
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.cli.console import draw, emit_json, iso, marked, named_as_in_the_api, note, number, table
+from provider_pipeline.cli.console import (
+    abilities,
+    compact,
+    draw,
+    emit_json,
+    iso,
+    marked,
+    named_as_in_the_api,
+    note,
+    number,
+    table,
+)
 from provider_pipeline.cli.model_details import details
 from provider_pipeline.cli.offers import compare_models
 from provider_pipeline.cli.parameters import (
@@ -182,7 +192,7 @@ def _cell(name: str, model: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return " ".join(value)
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+        return compact(value)
     return iso(value) if isinstance(value, datetime) else value
 
 
@@ -210,7 +220,7 @@ _CELLS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "provider": lambda model: marked(model["provider"], sample=model["sample"]),
     "status": _status,
     "prices": _prices,
-    "capabilities": lambda model: " ".join(sorted(name for name, has in model["capabilities"].items() if has)),
+    "capabilities": abilities,
     "successor_model_id": _successor,
     "overridden_fields": lambda model: " ".join(without_second_names(model["overridden_fields"])),
 }

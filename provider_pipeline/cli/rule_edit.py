@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from provider_pipeline import catalog, presets, rules, sync
-from provider_pipeline.cli.console import draw, emit_json, fail, note, number, say, table
+from provider_pipeline.cli.console import draw, emit_json, fail, note, number, say, shortened, table, value_text
 from provider_pipeline.cli.parameters import ByOption, JsonOption, SlugArgument
 from provider_pipeline.cli.provider_input import is_interactive
 from provider_pipeline.errors import ConfigurationError
@@ -224,16 +224,13 @@ def _differences(edit: sync.repair.edit.RuleEdit) -> Table:
 
 
 def _examples(change: rules.column_changes.ColumnChange) -> Iterator[str]:
-    write = rules.price_changes.price_text if rules.price_changes.is_price(change.column) else _value_text
+    write = rules.price_changes.price_text if rules.price_changes.is_price(change.column) else _short_value
     for model, before, after in change.examples:
         yield f"{model}: {write(before)} -> {write(after)}"
 
 
-def _value_text(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN_VALUE else f"{text[: _SHOWN_VALUE - 3]}..."
+def _short_value(value: Any) -> str:
+    return shortened(value_text(value), _SHOWN_VALUE)
 
 
 def _tell_result(edit: sync.repair.edit.RuleEdit) -> None:

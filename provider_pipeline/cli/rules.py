@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ import typer
 
 from provider_pipeline import catalog, listing, rules, sync
 from provider_pipeline.cli import rule_edit, rule_versions
-from provider_pipeline.cli.console import draw, emit_json, fail, note, print_verdict, say, table
+from provider_pipeline.cli.console import compact, draw, emit_json, fail, note, print_verdict, say, shortened, table
 from provider_pipeline.cli.explain import LABELS, explanation, short_explanation
 from provider_pipeline.cli.parameters import JsonOption, SlugArgument, complete_slug, read_json
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError
@@ -190,7 +189,9 @@ def show(
     lines = {name: _part_lines(name, value) for name, value in parts.items()}
     lines |= {name: _pattern_lines(each["patterns"], every=every) for name, each in capabilities.items()}
     lines |= {"stated by a person": _part_lines("stated", stated.to_json())} if stated.to_json() else {}
-    rows = ((name, [text if whole else _shortened(text) for text in texts]) for name, texts in lines.items() if texts)
+    rows = (
+        (name, [text if whole else shortened(text, _LINE) for text in texts]) for name, texts in lines.items() if texts
+    )
     title = f"{slug}: rule version {stored.version}, digest {stored.digest[:_SHORT_DIGEST]}"
     draw(table(title, ("part", "rule"), rows))
     if not whole:
@@ -202,17 +203,13 @@ def _part_lines(name: str, value: Any) -> list[str]:
     if name == "endpoint" and isinstance(value, list):
         return [f"{each['endpoint']}: {line}" for each in value for line in _part_lines("", each)]
     if isinstance(value, dict):
-        return [f"{key}: {_compact(each)}" for key, each in value.items()]
-    return [_compact(value)]
-
-
-def _compact(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return [f"{key}: {compact(each)}" for key, each in value.items()]
+    return [compact(value)]
 
 
 def _pattern_lines(patterns: Mapping[str, Any], *, every: bool) -> list[str]:
     predicates = [label + text for kind, label in LABELS.items() for text in patterns.get(kind, ())]
-    tables = [f"table {_compact(patterns['lookup_table'])}"] if patterns.get("lookup_table") else []
+    tables = [f"table {compact(patterns['lookup_table'])}"] if patterns.get("lookup_table") else []
     names = patterns.get("regex", ())
     return [*predicates, *tables, *(names if every else [f"name patterns: {len(names)}"] if names else [])]
 
@@ -343,10 +340,6 @@ def check(
         models = len(result["extracted_models"])
         print_verdict(slug, valid=result["valid"], models=models, issues=result["issues"])
     raise typer.Exit(0 if result["valid"] else 1)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LINE else f"{text[: _LINE - 3]}..."
 
 
 def _document(generated: sync.repair.generate.GeneratedRule) -> dict[str, Any]:
