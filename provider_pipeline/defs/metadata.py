@@ -87,6 +87,11 @@ def raw_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
     }
 
 
+def _coverage(outcome: sync.outcome.SyncOutcome) -> _Metadata:
+    """The share of models with a capability; nothing where it is unknown, which a plot would show as none."""
+    return {} if outcome.capability_coverage is None else {"capability_coverage": outcome.capability_coverage}
+
+
 def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
     """Metadata of `validated_extraction`."""
     remarks = [f"- {issue['severity']}: {one_line(issue['message'])}" for issue in outcome.issues]
@@ -94,7 +99,7 @@ def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
         "models": outcome.models,
         "rejected": outcome.rejected,
         "rule_version": outcome.rule_version or 0,
-        "capability_coverage": outcome.capability_coverage or 0.0,
+        **_coverage(outcome),
         **({"remarks": markdown(remarks)} if remarks else {}),
     }
 
@@ -122,7 +127,7 @@ def table_metadata(
         **({} if preview is None else _preview_metadata(preview)),
         **({} if accepted is None else {"accepted": accepted_markdown(accepted)}),
         "models": outcome.models,
-        "capability_coverage": outcome.capability_coverage or 0.0,
+        **_coverage(outcome),
         "created": outcome.created,
         "updated": outcome.updated,
         "renamed": outcome.renamed,

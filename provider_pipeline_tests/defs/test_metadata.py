@@ -126,6 +126,13 @@ def test_a_write_has_numbers_to_plot():
     assert (metadata["renamed"], metadata["seconds"]) == (2, 0.123)
 
 
+def test_an_unknown_coverage_is_left_out_and_not_plotted_as_none():
+    for metadata in (extraction_metadata, lambda outcome: table_metadata(outcome, None)):
+        assert "capability_coverage" not in metadata(SyncOutcome("acme", "synced", models=1))
+        known = SyncOutcome("acme", "synced", models=1, capability_coverage=0.0)
+        assert metadata(known)["capability_coverage"] == 0.0
+
+
 def test_the_table_is_previewed_with_what_is_known_of_it():
     row = {"model_id": "a|b", "context_length": 128_000, "input_price": 2.5, "output_price": None}
     unknown = {"model_id": "c", "context_length": None, "input_price": 0, "output_price": None, "capabilities": {}}
