@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 from provider_pipeline import catalog
+from provider_pipeline.atomic_files import written_aside
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.report.contents import MAX_MODELS, Contents, read, state
 from provider_pipeline.report.page import STATE_META, render
@@ -35,14 +35,10 @@ def write(
     contents = read(database, now=now, max_models=max_models)
     page = render(contents)
     path = folder / FILE_NAME
-    aside = folder / f".{FILE_NAME}.{uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_text(page, encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with written_aside(path) as out:
+            out.write(page.encode())
     except OSError as error:
         raise ConfigurationError(
             f"the report cannot be written into {folder}: {error.strerror}", hint="choose another folder, or make room"
