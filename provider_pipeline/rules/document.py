@@ -3,7 +3,7 @@
 Both forms are explained in docs/rules.md. `extraction.py` and `matching.py` run a rule; `generation/` writes one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, NamedTuple, Self
 
@@ -112,6 +112,16 @@ class Detail(BaseModel):
         return path
 
 
+def read_units(units: Any, read: Callable[[Any], Unit | None]) -> Any:
+    """The units of a document, by field, for a validator of pydantic: an unknown one is a ValueError."""
+    if not isinstance(units, Mapping):
+        return units
+    try:
+        return {name: read(unit) for name, unit in units.items()}
+    except InvalidRuleError as error:
+        raise ValueError(error.message) from error
+
+
 class Endpoint(BaseModel):
     """One listing endpoint: its path, where its models are in the answer, and what their fields mean."""
 
@@ -138,12 +148,7 @@ class Endpoint(BaseModel):
     @field_validator("units", mode="before")
     @classmethod
     def _known_units(cls, units: Any) -> Any:
-        if not isinstance(units, Mapping):
-            return units
-        try:
-            return {name: parse_unit(unit) for name, unit in units.items()}
-        except InvalidRuleError as error:
-            raise ValueError(error.message) from error
+        return read_units(units, parse_unit)
 
     @field_validator("currency")
     @classmethod

@@ -3,14 +3,14 @@
 The same form is edited by `rules edit`, written in provider files under `rule`, and kept with the provider.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
 from provider_pipeline.rules.capability_document import first_reason
-from provider_pipeline.rules.document import Endpoint, ExtractionRule, FieldName
+from provider_pipeline.rules.document import Endpoint, ExtractionRule, FieldName, read_units
 from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import getter_within
@@ -59,12 +59,7 @@ class StatedParts(BaseModel):
     @field_validator("units", mode="before")
     @classmethod
     def _known_units(cls, units: Any) -> Any:
-        if not isinstance(units, Mapping):
-            return units
-        try:
-            return {name: None if unit is None else parse_unit(unit) for name, unit in units.items()}
-        except InvalidRuleError as error:
-            raise ValueError(error.message) from error
+        return read_units(units, lambda unit: None if unit is None else parse_unit(unit))
 
     @field_validator("pagination")
     @classmethod
@@ -210,9 +205,7 @@ class StatedRule(StatedParts):
         endpoints = list(rule.endpoints)
         for place, parts in self.by_place(rule).items():
             endpoints[place] = parts.applied(endpoints[place])
-        changed = rule.model_copy(update={"endpoints": tuple(endpoints)})
-        # Parsed again, because a copy is not checked against the limits of a rule.
-        return ExtractionRule.parse(changed.to_stored()._asdict(), patterns=rule.shared_patterns)
+        return _with_endpoints(rule, endpoints)
 
     def missing_from(self, rule: ExtractionRule) -> list[MissingPart]:
         """The parts that a rule has otherwise; of several endpoints, named with the path."""
@@ -276,7 +269,12 @@ def with_stated_parts(rule: ExtractionRule, stated: StatedRule, pages: Iterable[
     for place, endpoint in enumerate(endpoints):
         gone = {f"{part}.{name}" for name in nowhere[place] for part in ("fields", "units")} | {"selector"}
         endpoints[place] = stated.at(endpoint.path, alone=len(endpoints) == 1).without(gone).applied(endpoint)
+    return _with_endpoints(rule, endpoints)
+
+
+def _with_endpoints(rule: ExtractionRule, endpoints: Sequence[Endpoint]) -> ExtractionRule:
     changed = rule.model_copy(update={"endpoints": tuple(endpoints)})
+    # Parsed again, because a copy is not checked against the limits of a rule.
     return ExtractionRule.parse(changed.to_stored()._asdict(), patterns=rule.shared_patterns)
 
 
