@@ -50,6 +50,12 @@ def _listed(what: Vocabulary) -> Any:
     return select(func.jsonb_object_keys(model.capabilities if what == "capability" else model.prices)).distinct()
 
 
+def _among(session: Session, what: Vocabulary, names: Collection[str]) -> Collection[str]:
+    """Those of the names that the table has."""
+    (listed,) = _listed(what).subquery().c
+    return session.scalars(select(listed).where(listed.in_(names))).all()
+
+
 def require_known(
     session: Session,
     *,
@@ -70,7 +76,9 @@ def require_known(
         ("family", [] if family is None else [family]),
     )
     for what, names in given:
-        if missing := set(names).difference(_shipped(what)):
+        missing = set(names).difference(_shipped(what))
+        # Only these are looked for: all names of the table are wanted for a refusal alone.
+        if missing and not missing.issubset(_among(session, what, missing)):
             _refuse(what, missing, known_names(session, what))
 
 

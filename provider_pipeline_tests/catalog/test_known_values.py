@@ -1,0 +1,32 @@
+"""Names that a search may ask for: those of the knowledge and those that listings brought."""
+
+import pytest
+
+from provider_pipeline.catalog.known_values import require_known
+from provider_pipeline.errors import UnknownValueError
+from provider_pipeline_tests.catalog.builders import model
+
+
+@pytest.fixture(autouse=True)
+def listed(write) -> None:
+    write([model("a", family="own", capabilities={"humming": True}, input_modalities=["smell"], input_price=1)])
+
+
+def test_names_that_only_a_listing_has_are_known(session):
+    require_known(
+        session, capabilities=["humming", "tools"], modalities=["smell", "text"], components=["input"], family="own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ({"capabilities": ["humming", "hummin"]}, "no capability 'hummin'"),
+        ({"modalities": ["smell", "taste"]}, "no modality 'taste'"),
+        ({"family": "owl"}, "no family 'owl'"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_though_others_are_known(session, asked, refused):
+    with pytest.raises(UnknownValueError, match=refused) as caught:
+        require_known(session, **asked)
+    assert "own" in caught.value.hint or "humming" in caught.value.hint or "smell" in caught.value.hint
