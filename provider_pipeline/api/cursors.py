@@ -47,12 +47,12 @@ class _KeyPosition(_Position):
 _P = TypeVar("_P", bound=_Position)
 
 
-def encode_model_cursor(query: ModelQuery, key: ModelKey, *, as_of: str | None = None) -> str:
+def encode_model_cursor(query: ModelQuery, key: ModelKey, *, as_of: str | None) -> str:
     """The cursor of the page after a model; `as_of` as the request writes it."""
     return _encode({"of": _digest(_filters(query, as_of)), **asdict(key)})
 
 
-def decode_model_cursor(query: ModelQuery, cursor: str, *, as_of: str | None = None) -> ModelKey:
+def decode_model_cursor(query: ModelQuery, cursor: str, *, as_of: str | None) -> ModelKey:
     """The last model of the page before; `as_of` as the request writes it.
 
     Raises:

@@ -28,6 +28,7 @@ else:
     PriceComponent = StrEnum("PriceComponent", [(name, name) for name in component_names()])
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+CapabilityName = Capability | Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
 ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Recorded.")]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from provider_pipeline.api.request_models import Json, Modality
 from provider_pipeline.catalog.model_writes import Cause
-from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn, ModelStatus
 
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
-ModelStatus = Literal["active", "missing", "removed"]
 
 
 class ResponseModel(BaseModel):

@@ -6,7 +6,7 @@ shift nothing. Ties are sorted by provider and model id in the database's own co
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
@@ -15,11 +15,8 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.history import models_at, successor_is_listed
 from provider_pipeline.catalog.known_values import require_known
 from provider_pipeline.catalog.providers import Provider
-from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Sorting
 from provider_pipeline.rules.prices import USD, usual_unit
-
-Order = Literal["model_id", "context_length", "input_price", "output_price", "first_seen_at"]
-ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 _SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at", "successor_is_listed")
 
@@ -70,8 +67,17 @@ class ModelQuery:
     priced: tuple[str, ...] = ()
     max_prices: tuple[tuple[str, float], ...] = ()
     retires_before: date | None = None
-    order: Order = "model_id"
-    descending: bool = False
+    sort: Sorting = "model_id"
+
+    @property
+    def order(self) -> str:
+        """The column to sort by."""
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        """Whether the largest comes first."""
+        return self.sort.startswith("-")
 
 
 @dataclass(frozen=True)

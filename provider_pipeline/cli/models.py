@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -37,7 +37,7 @@ from provider_pipeline.cli.parameters import (
     component_amount,
     optional_moment,
 )
-from provider_pipeline.rules.model_columns import HEADINGS, SHOWN_COLUMNS, without_second_names
+from provider_pipeline.rules.model_columns import HEADINGS, SHOWN_COLUMNS, ModelStatus, Sorting, without_second_names
 
 app = typer.Typer(help="The models.", no_args_is_help=True)
 
@@ -55,21 +55,6 @@ _HEADINGS = {
 }
 # What a narrow window can do without, the least important first.
 _SPARE = ("overridden_fields", "family", "max_output_tokens", "capabilities", "status", "output_price", "input_price")
-
-ModelStatus = Literal["active", "missing", "removed"]
-# As the catalogue knows them; spelt out here because `--help` must not load it.
-Order = Literal[
-    "model_id",
-    "-model_id",
-    "context_length",
-    "-context_length",
-    "input_price",
-    "-input_price",
-    "output_price",
-    "-output_price",
-    "first_seen_at",
-    "-first_seen_at",
-]
 
 
 @app.command("list")
@@ -96,7 +81,7 @@ def list_models(
         str | None, typer.Option(help="Only models whose end is known and near: a span such as 60d, or the last day.")
     ] = None,
     as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
-    sort: Annotated[Order, typer.Option(help="By this column; - puts the largest first.")] = "model_id",
+    sort: Annotated[Sorting, typer.Option(help="By this column; - puts the largest first.")] = "model_id",
     limit: Annotated[int | None, typer.Option(min=1, help="How many at most; default: all.")] = None,
     columns: ColumnsOption = None,
     wide: WideOption = False,
@@ -121,8 +106,7 @@ def list_models(
             priced=tuple(priced or ()),
             max_prices=tuple(component_amount(each) for each in max_price or ()),
             retires_before=None if last is None else last.date() + timedelta(days=1),
-            order=next(each for each in catalog.model_search.ORDERS if each == sort.removeprefix("-")),
-            descending=sort.startswith("-"),
+            sort=sort,
         )
         page = catalog.model_search.search(session, query, limit=limit)
         samples = catalog.providers.sample_slugs(session)

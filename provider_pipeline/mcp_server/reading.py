@@ -9,7 +9,7 @@ from provider_pipeline import catalog
 from provider_pipeline.api.access import RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import ModelId
+from provider_pipeline.api.request_models import CapabilityName, ModelId
 from provider_pipeline.api.response_models import (
     ChangeKind,
     ChangeResponse,
@@ -68,7 +68,7 @@ def search_models(context: RequestContext, asked: SearchModels) -> Answer:
     per million tokens; prices name their unit and currency.
     """
     query = asked.query(None if asked.provider is None else context.provider(asked.provider))
-    after = None if asked.cursor is None else decode_model_cursor(query, asked.cursor)
+    after = None if asked.cursor is None else decode_model_cursor(query, asked.cursor, as_of=asked.as_of)
     samples = catalog.providers.sample_slugs(context.session)
 
     def fetch(limit: int) -> tuple[list[Any], str | None]:
@@ -78,7 +78,7 @@ def search_models(context: RequestContext, asked: SearchModels) -> Answer:
             | {"sample": model["provider"] in samples}
             for model in found.models
         ]
-        return rows, None if found.last is None else encode_model_cursor(query, found.last)
+        return rows, None if found.last is None else encode_model_cursor(query, found.last, as_of=asked.as_of)
 
     rows, cursor = page(fetch, asked.limit)
     return Answer({"models": rows}, cursor)
@@ -114,9 +114,7 @@ class CompareOffers(Arguments):
     requests: Annotated[int, Field(ge=1, le=10**9)] = Field(
         default=1, description="Requests that these tokens are: some prices are higher for long prompts."
     )
-    capability: list[Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]] = Field(
-        default=[], max_length=20, description="An offer must have all of these."
-    )
+    capability: list[CapabilityName] = Field(default=[], max_length=20, description="An offer must have all of these.")
     min_context: Annotated[int | None, Field(ge=0, le=10**15)] = Field(default=None, description="In tokens.")
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor = None

@@ -8,6 +8,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
+ModelStatus = Literal["active", "missing", "removed"]
+"""What a row says of its model: listed, not listed any more, or not listed for long enough."""
+Sorting = Literal[
+    "model_id",
+    "-model_id",
+    "context_length",
+    "-context_length",
+    "input_price",
+    "-input_price",
+    "output_price",
+    "-output_price",
+    "first_seen_at",
+    "-first_seen_at",
+]
+"""What lists of models are sorted by; `-` puts the largest first."""
+
 
 @dataclass(frozen=True)
 class ModelColumn:

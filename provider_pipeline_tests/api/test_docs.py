@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import get_args
 
-from provider_pipeline.api.response_models import ModelStatus
 from provider_pipeline.api.routes.models import ModelFilters
 from provider_pipeline.api.routing import MAX_MEMBERS, SMALL_BODY
 from provider_pipeline.api.serving import DRAIN_SECONDS, MAX_CONNECTIONS, MAX_HEAD, MAX_HEADERS
 from provider_pipeline.api.settings import MAX_SYNCS_AT_ONCE, ApiSettings
 from provider_pipeline.catalog.api_tokens import SCOPES
+from provider_pipeline.rules.model_columns import ModelStatus
 from provider_pipeline_tests.api.conftest import make_tokens
 from provider_pipeline_tests.api.server import running_api
 from provider_pipeline_tests.fleet import Fleet

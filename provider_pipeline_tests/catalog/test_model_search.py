@@ -27,7 +27,7 @@ def find(session, write):
     ("filters", "found"),
     [
         ({}, ["a", "b", "c"]),
-        ({"descending": True}, ["c", "b", "a"]),
+        ({"sort": "-model_id"}, ["c", "b", "a"]),
         ({"family": "other"}, ["c"]),
         ({"capabilities": ("chat",)}, ["a", "b"]),
         ({"capabilities": ("chat", "embedding")}, []),
@@ -37,8 +37,8 @@ def find(session, write):
         ({"retires_before": date(2026, 8, 1)}, ["a", "b"]),
         ({"retires_before": date(2026, 7, 31)}, []),
         ({"status": "missing"}, []),
-        ({"order": "input_price"}, ["b", "a", "c"]),
-        ({"order": "input_price", "descending": True}, ["a", "b", "c"]),
+        ({"sort": "input_price"}, ["b", "a", "c"]),
+        ({"sort": "-input_price"}, ["a", "b", "c"]),
     ],
 )
 def test_filters_and_sorting(find, filters, found):
@@ -48,13 +48,14 @@ def test_filters_and_sorting(find, filters, found):
 @pytest.mark.parametrize("order", ["model_id", "context_length", "input_price", "first_seen_at"])
 @pytest.mark.parametrize("descending", [False, True])
 def test_pages_of_one_model_are_the_whole_list_in_order(session, find, order, descending):
-    query, pages, after = ModelQuery(order=order, descending=descending), [], None
+    sort = f"-{order}" if descending else order
+    query, pages, after = ModelQuery(sort=sort), [], None
     while True:
         page = search(session, query, limit=1, after=after)
         pages += [each["model_id"] for each in page.models]
         if (after := page.last) is None:
             break
-    assert pages == find(order=order, descending=descending)
+    assert pages == find(sort=sort)
     assert sorted(pages) == ["a", "b", "c"]
 
 

@@ -26,7 +26,8 @@ def test_models_are_searched_with_the_filters_of_the_api_page_by_page(agent: Age
     (model,) = agent("search_models", limit=1).data["models"]
     assert (model["provider"], model["context_length"], model["input_price"]) == ("acme", 128_000, 2.0)
     other = agent("search_models", limit=1, cursor=first.document["next_cursor"])
-    assert "other filters" in other.error
+    past = agent("search_models", **filters, as_of="2d", cursor=first.document["next_cursor"])
+    assert all("other filters" in each.error for each in (other, past))
 
 
 def test_a_model_is_shown_with_the_source_of_every_fact(agent: Agent):

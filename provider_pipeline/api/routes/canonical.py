@@ -4,21 +4,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import Field
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
 from provider_pipeline.api.cursors import decode_key_cursor, encode_key_cursor
 from provider_pipeline.api.problems import ProblemError
-from provider_pipeline.api.request_models import Cursor, Limit
+from provider_pipeline.api.request_models import CapabilityName, Cursor, Limit, Name
 from provider_pipeline.api.response_models import CanonicalPage, OffersResponse
 from provider_pipeline.api.routing import costs, router
 from provider_pipeline.rules.costs import Mix, parse_tokens
 
 routes = router("models")
 
-_Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-_Capabilities = Annotated[list[Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]], Query(max_length=20)]
+_Capabilities = Annotated[list[CapabilityName], Query(max_length=20)]
 _Id = Annotated[
     str,
     Path(
@@ -35,8 +33,8 @@ _Context = Annotated[int | None, Query(ge=0, le=2**53, description="Smallest con
 @routes.get("/canonical", response_model=CanonicalPage)
 def list_canonical_models(
     context: Reader,
-    search: Annotated[list[_Word], Query(max_length=10, description="Texts that id or name contain.")] = [],  # noqa: B006 - FastAPI copies it
-    lab: _Word | None = None,
+    search: Annotated[list[Name], Query(max_length=10, description="Texts that id or name contain.")] = [],  # noqa: B006 - FastAPI copies it
+    lab: Name | None = None,
     capability: _Capabilities = [],  # noqa: B006
     min_context: _Context = None,
     offered: Annotated[bool, Query(description="Only models with an active offer.")] = True,

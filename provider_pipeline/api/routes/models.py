@@ -10,14 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from provider_pipeline import catalog, sync
 from provider_pipeline.api.access import Reader, RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
-from provider_pipeline.api.request_models import Capability, Modality, PastMoment, PriceComponent, Slug, past_moment
-from provider_pipeline.api.response_models import ModelDetailsResponse, ModelPage, ModelStatus, stored_fields
+from provider_pipeline.api.request_models import (
+    CapabilityName,
+    Modality,
+    Name,
+    PastMoment,
+    PriceComponent,
+    Slug,
+    past_moment,
+)
+from provider_pipeline.api.response_models import ModelDetailsResponse, ModelPage, stored_fields
 from provider_pipeline.api.routing import router
+from provider_pipeline.rules.model_columns import ModelStatus, Sorting
 
 routes = router("models")
 
-_Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-_Capability = Capability | Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_]+$")]
 _Price = Annotated[float | None, Field(ge=0, le=10**12, allow_inf_nan=False, description="USD per 1,000,000 tokens.")]
 _Component = PriceComponent | Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 _MaxPrice = Annotated[str, Field(max_length=100, pattern=r"^[a-z][a-z0-9_]{0,63}:[0-9]{1,12}(\.[0-9]{1,20})?$")]
@@ -32,18 +39,18 @@ class ModelFilters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    capability: list[_Capability] = Field(
+    capability: list[CapabilityName] = Field(
         default=[],
         max_length=20,
         description="Models known to have it; if repeated, all of them.",
         examples=[["vision", "tools"]],
     )
-    search: _Word | None = Field(
+    search: Name | None = Field(
         default=None, description="A part of the id or of the display name, in any case.", examples=["gpt-4"]
     )
-    family: _Word | None = Field(default=None, examples=["claude"])
+    family: Name | None = Field(default=None, examples=["claude"])
     min_context: Annotated[int | None, Field(ge=0, le=10**15, description="In tokens.", examples=[100_000])] = None
-    modality: Modality | _Word | None = Field(default=None, description="As input or output.", examples=["image"])
+    modality: Modality | Name | None = Field(default=None, description="As input or output.", examples=["image"])
     max_input_price: _Price = None
     max_output_price: _Price = None
     priced: list[_Component] = Field(
@@ -62,18 +69,9 @@ class ModelFilters(BaseModel):
     retires_before: date | None = Field(default=None, description="Models that are known to end before this day.")
     status: ModelStatus | Literal["all"] = "active"
     as_of: PastMoment | None = Field(default=None, description="The models as they were at this moment.")
-    sort: Literal[
-        "model_id",
-        "-model_id",
-        "context_length",
-        "-context_length",
-        "input_price",
-        "-input_price",
-        "output_price",
-        "-output_price",
-        "first_seen_at",
-        "-first_seen_at",
-    ] = Field(default="model_id", description="`-` puts the largest first; models without a value come last.")
+    sort: Sorting = Field(
+        default="model_id", description="`-` puts the largest first; models without a value come last."
+    )
     limit: int = Field(default=100, ge=1, le=1000, description="How many at most.")
     cursor: Annotated[str | None, Field(max_length=4000, pattern=r"^[A-Za-z0-9_-]+$")] = Field(
         default=None, description="`next_cursor` of the page before."
@@ -81,7 +79,6 @@ class ModelFilters(BaseModel):
 
     def query(self, provider: catalog.providers.Provider | None) -> catalog.model_search.ModelQuery:
         """The catalogue's query for these filters."""
-        order = next(order for order in catalog.model_search.ORDERS if order == self.sort.removeprefix("-"))
         return catalog.model_search.ModelQuery(
             provider=provider,
             as_of=past_moment(self.as_of),
@@ -96,8 +93,7 @@ class ModelFilters(BaseModel):
             priced=tuple(sorted(set(self.priced))),
             max_prices=tuple(sorted(_component_and_amount(each) for each in self.max_price)),
             retires_before=self.retires_before,
-            order=order,
-            descending=self.sort.startswith("-"),
+            sort=self.sort,
         )
 
 

@@ -4,8 +4,9 @@ from typing import Any, get_args
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
-from provider_pipeline.api.response_models import ChangeKind, ModelStatus, VocabularyResponse
+from provider_pipeline.api.response_models import ChangeKind, VocabularyResponse
 from provider_pipeline.api.routing import router
+from provider_pipeline.rules.model_columns import ModelStatus
 from provider_pipeline.rules.prices import usual_unit
 
 routes = router("models")
