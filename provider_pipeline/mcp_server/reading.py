@@ -234,7 +234,7 @@ class ChangesFound(ResponseModel):
 
 def list_changes(context: RequestContext, asked: ListChanges) -> Answer:
     """List what changed about the models, newest first: prices, limits, capabilities; models added, renamed, gone."""
-    filters = asked.model_dump(include={"provider", "since", "until", "kind", "cause"})
+    filters = asked.model_dump(mode="json", include={"provider", "since", "until", "kind", "cause"})
 
     def fetch(limit: int) -> tuple[list[Any], str | None]:
         found = history.list_changes(context, **filters, limit=limit, cursor=asked.cursor)

@@ -11,6 +11,7 @@ from provider_pipeline.defs.metadata import (
     bounded_json,
     changes_markdown,
     column_lineage,
+    extraction_metadata,
     item_schema,
     rule_markdown,
     table_metadata,

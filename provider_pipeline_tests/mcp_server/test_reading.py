@@ -93,6 +93,9 @@ def test_changes_are_read_newest_first_page_by_page(acme: Fleet, agent: Agent):
     assert rest.document["next_cursor"] is None
     assert first.data["changes"][0]["changed"]["input_price"] == [2.0, 2.5]
     assert agent("list_changes", kind="removed").data == {"changes": []}
+    moments = {"since": "2026-01-01T00:00:00Z", "until": "2999-01-01T00:00:00+02:00", "limit": 100}
+    assert len(agent("list_changes", **moments).data["changes"]) == 10
+    assert agent("list_changes", until=moments["since"]).data == {"changes": []}
 
 
 def test_providers_are_listed_with_their_health_and_without_how_they_are_reached(acme: Fleet, agent: Agent):
