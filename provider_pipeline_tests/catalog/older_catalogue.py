@@ -6,20 +6,18 @@ At a release, its checkout writes the rows for the next one's tests; nothing but
 """
 
 import gzip
-import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 from provider_pipeline.catalog import pgserver_wheel
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline_tests.json_provider import json_provider
 
 _HEAD = "-- Written by older_catalogue.py; see there. Rows of a catalogue whose schema is {revision}.\n"
 _COMMENT_OR_SETTING = re.compile(r"^(?:--.*|SET .*|SELECT pg_catalog\.set_config.*|\\.*|)\n", re.MULTILINE)
@@ -39,22 +37,11 @@ def listing(*names: str, price: str = "0.000002") -> dict[str, Any]:
 def write(path: Path) -> None:
     """Lives through a provider's first days with the installed release's commands, and writes down the rows."""
     document: dict[str, Any] = {}
-
-    class Listing(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Listing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory(dir="/tmp") as home, EmbeddedPostgres(Path(home)) as database:
+    with (
+        json_provider(document) as base,
+        tempfile.TemporaryDirectory(dir="/tmp") as home,
+        EmbeddedPostgres(Path(home)) as database,
+    ):
         database.ensure_database("catalogue")
         url = database.url("catalogue")
         environment = {**os.environ, "PROVIDER_PIPELINE_DATABASE_URL": url, "PROVIDER_PIPELINE_HOME": home}
@@ -66,7 +53,6 @@ def write(path: Path) -> None:
                 raise SystemExit(f"{arguments}: {finished.returncode}: {finished.stdout}{finished.stderr}")
 
         run("db", "upgrade")
-        base = f"http://127.0.0.1:{server.server_port}"
         run("providers", "add", "acme", "--base-url", base, "--allow-private")
         document.update(listing("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5"))
         run("rules", "generate", "acme", "--activate")
@@ -80,8 +66,6 @@ def write(path: Path) -> None:
         run("sync", "acme", fails=True)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(gzip.compress(_rows(url).encode(), mtime=0))
-    server.shutdown()
-    server.server_close()
 
 
 def _rows(url: str) -> str:

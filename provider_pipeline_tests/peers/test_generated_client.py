@@ -1,7 +1,6 @@
 """A client that openapi-python-client generates from our OpenAPI document works with a real server."""
 
 import importlib
-import json
 import os
 import re
 import subprocess
@@ -10,13 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+
+from provider_pipeline_tests.json_provider import json_provider
 
 PROGRAM = Path(__file__).parents[2] / ".venv" / "bin" / "provider-pipeline"
 LISTING = {
@@ -26,33 +25,6 @@ LISTING = {
         {"id": "claude-sonnet-4-5", "context_length": 200_000, "pricing": {"prompt": "0.000003"}},
     ]
 }
-
-
-class Provider(BaseHTTPRequestHandler):
-    """Answers with the listing."""
-
-    def do_GET(self) -> None:
-        body = json.dumps(LISTING).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def provider() -> Iterator[str]:
-    """The address of a provider."""
-    server = HTTPServer(("127.0.0.1", 0), Provider)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager
@@ -96,7 +68,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generated]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER_PIPELINE")}
     environment["PROVIDER_PIPELINE_HOME"] = str(folder / "home")
     assert PROGRAM.is_file(), f"{PROGRAM} is missing: make test-peers installs it"
-    with provider() as address, api(environment, folder / "log") as url:
+    with json_provider(LISTING) as address, api(environment, folder / "log") as url:
         for command in (
             ["providers", "add", "acme", "--base-url", address, "--allow-private"],
             ["rules", "generate", "acme"],
