@@ -21,7 +21,11 @@ _MIN_PART: Final = 3
 """Shortest text that is looked for inside ids: fewer letters are in ids that have nothing to do with them."""
 _MAX_COMPARED: Final = 20_000
 """Ids compared letter by letter, which takes a second."""
-_RECORDED: Final = ("status", *(each.name for each in PROVIDER_MODEL_COLUMNS if each.compared))
+_RECORDED: Final = (
+    *("status", "renamed_to", "overridden_fields"),
+    *(each.name for each in PROVIDER_MODEL_COLUMNS if each.compared or each.overridable),
+)
+"""What a change can be of; of a column that no listing changes, an override can."""
 _KEYED: Final = ("capabilities", "metadata_json", "prices")
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from provider_pipeline.catalog.known_values import require_known
+from provider_pipeline.catalog.history import list_changes
+from provider_pipeline.catalog.known_values import require_field, require_known
 from provider_pipeline.errors import UnknownValueError
 from provider_pipeline_tests.catalog.builders import model
 
@@ -30,3 +31,13 @@ def test_a_name_that_nothing_has_is_refused_though_others_are_known(session, ask
     with pytest.raises(UnknownValueError, match=refused) as caught:
         require_known(session, **asked)
     assert "own" in caught.value.hint or "humming" in caught.value.hint or "smell" in caught.value.hint
+
+
+def test_each_field_of_a_change_can_be_asked_for(session, write):
+    write([model("a", family="mine"), model("b")], hour=1, overridden={"a": ["family"]})
+    write([model("b")], hour=2)
+    write([model("a"), model("b")], hour=3)
+    recorded = {field for change in list_changes(session) for field in change.changed}
+    assert {"family", "overridden_fields", "status"} <= recorded
+    for field in recorded:
+        require_field(field)
