@@ -60,7 +60,7 @@ def judge_candidate(evidence: Evidence, gates: GateBounds | None = None) -> tupl
     """Judges a candidate by the gates that apply to it; it may be activated if it passes all of them.
 
     Without an active rule and known models, only the fit, the endpoints, stated parts and a doubt count. A column that
-    a person has decided about may change as it likes, and the rule of a person needs not be better.
+    a person has decided about may change as it likes, and a person's rule need not be better.
     """
     return tuple(_gates(evidence.undecided(), gates or GateBounds()))
 
@@ -175,26 +175,29 @@ def _looks_for_every_page(unpaged: Sequence[str]) -> Iterator[Gate]:
         )
 
 
+def _first_of(lines: Sequence[str]) -> str:
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"{lines[0]}{more}"
+
+
 def _asks_same_places(elsewhere: Sequence[str]) -> Gate:
     """Requests carry the provider's key, which only a person may send elsewhere."""
-    more = f" (and {len(elsewhere) - 1} more)" if len(elsewhere) > 1 else ""
     return Gate(
         "asks_the_same_places",
         not elsewhere,
         "the endpoints, details and pagination that a person agreed to",
-        f"it {elsewhere[0]}{more}" if elsewhere else "the same places",
+        f"it {_first_of(elsewhere)}" if elsewhere else "the same places",
         tuple(elsewhere[1:6]),
     )
 
 
 def _keeps_stated_parts(unkept: Sequence[str]) -> Gate:
     """Only a person may give up what a person has stated."""
-    more = f" (and {len(unkept) - 1} more)" if len(unkept) > 1 else ""
     return Gate(
         "keeps_stated_parts",
         False,
         "the parts of the rule that a person has stated",
-        f"{unkept[0]}{more}",
+        _first_of(unkept),
         tuple(unkept[1:6]),
     )
 
