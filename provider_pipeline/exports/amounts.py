@@ -1,6 +1,6 @@
 """Prices in a peer's units: one exact division, in decimals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cache
@@ -28,6 +28,15 @@ class PeerPrice:
     component: str
     amount: Decimal
     tiers: tuple[tuple[int, Decimal], ...]
+
+    def above(self, size: int) -> Decimal:
+        """The amount for a prompt just above a size."""
+        return next((amount for above, amount in reversed(self.tiers) if above <= size), self.amount)
+
+
+def prompt_sizes(prices: Iterable[PeerPrice]) -> list[int]:
+    """The prompt sizes above which one of the prices changes, the smallest first."""
+    return sorted({above for price in prices for above, _ in price.tiers})
 
 
 @dataclass(frozen=True)

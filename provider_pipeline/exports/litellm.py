@@ -1,10 +1,11 @@
 """LiteLLM's `model_prices_and_context_window.json`, alone or merged into LiteLLM's own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, BinaryIO, Final
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.exports.amounts import peer_prices
+from provider_pipeline.exports.amounts import PeerPrice, peer_prices, prompt_sizes
 from provider_pipeline.exports.documents import number, write_json
 from provider_pipeline.exports.records import ExportedModels, ModelRecord
 from provider_pipeline.exports.report import ExportReport
@@ -12,6 +13,8 @@ from provider_pipeline.rules.knowledge import read_table
 
 PEER: Final = "litellm"
 _SEARCHES: Final = "search_context_cost_per_query"
+_WITHOUT_END: Final = 1_000_000_000
+"""LiteLLM wants an end of the last range, and charges larger prompts by it, too."""
 
 
 def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
@@ -78,7 +81,8 @@ def model_entry(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
 
 def _prices(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for price in peer_prices(record, PEER, report):
+    prices = list(peer_prices(record, PEER, report))
+    for price in prices:
         if price.key == _SEARCHES:
             found[_SEARCHES] = {"search_context_size_medium": number(price.amount)}
         elif price.component == "image" and not record.has("image_generation"):
@@ -86,7 +90,28 @@ def _prices(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
         else:
             found[price.key] = number(price.amount)
             found |= {f"{price.key}_above_{_size(above)}_tokens": number(amount) for above, amount in price.tiers}
-    return found
+    ranges = _ranges(record, prices)
+    return found if ranges is None else {**found, "tiered_pricing": ranges}
+
+
+def _ranges(record: ModelRecord, prices: Iterable[PeerPrice]) -> list[dict[str, Any]] | None:
+    """The prices by ranges of prompt sizes; None where LiteLLM does without such a list.
+
+    Where there is no range, the list is empty: it takes the place of the one in LiteLLM's own map.
+    """
+    names = read_table("peers.toml")[PEER]["tiered"]
+    ranged = {price.key: price for price in prices if price.key in names["prices"]}
+    needed = record.provider.name_at(PEER, record.purpose) in names["providers"] or any(
+        price.tiers for key, price in ranged.items() if key in names["only"]
+    )
+    if not needed or names["required"] not in ranged:
+        return None
+    starts = [0, *prompt_sizes(ranged.values())]
+    return [
+        {"range": [start, end], **{key: number(price.above(start)) for key, price in ranged.items()}}
+        for start, end in pairwise([*starts, _WITHOUT_END])
+        if len(starts) > 1
+    ]
 
 
 def _size(tokens: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import re2
 
 from provider_pipeline import presets
-from provider_pipeline.exports.amounts import peer_prices
+from provider_pipeline.exports.amounts import peer_prices, prompt_sizes
 from provider_pipeline.exports.documents import number, write_json
 from provider_pipeline.exports.records import (
     UNKNOWN_ADDRESS,
@@ -173,17 +173,13 @@ def _cost(record: ModelRecord, report: ExportReport) -> Mapping[str, Any] | None
         report.omit(record, "cost: the price of input or output is unknown, which opencode takes as 0")
         return None
     cost: dict[str, Any] = {key: number(price.amount) for key, price in prices.items()}
-    sizes = sorted({above for price in prices.values() for above, _ in price.tiers})
-    if not sizes:
-        return cost
     # A component without a tier of its own costs as much as below it.
     tiers = {
-        size: {
-            key: number(next((amount for above, amount in reversed(price.tiers) if above <= size), price.amount))
-            for key, price in prices.items()
-        }
-        for size in sizes
+        size: {key: number(price.above(size)) for key, price in prices.items()}
+        for size in prompt_sizes(prices.values())
     }
+    if not tiers:
+        return cost
     cost["tiers"] = [{**amounts, "tier": {"type": "context", "size": size}} for size, amounts in tiers.items()]
     if _OVER_200K in tiers:
         cost["context_over_200k"] = tiers[_OVER_200K]

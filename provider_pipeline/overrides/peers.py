@@ -14,13 +14,15 @@ from provider_pipeline.rules.knowledge import read_table
 
 Peer = Literal["litellm", "genai-prices"]
 
-_ABOVE: Final = re.compile(r"(\w+)_above_(\d+)k_tokens")
+_ABOVE: Final = re.compile(r"(\w+)_above_(\d+)(k?)_tokens")
+_RANGES: Final = "tiered_pricing"
 _WILDCARD: Final = re.compile(r"[*?]")
 _IS_PRICE: Final = re.compile(r"cost|pricing")
 
 UNREGISTERED: Final = "the provider is not registered, or has no counterpart"
 TIME_OF_DAY: Final = "the price depends on the time of day"
 OTHER_COMPONENT: Final = "no such price component (priority, by image size, ...)"
+SOME_SIZES: Final = "stated for some prompt sizes only"
 ZERO: Final = "zero: the file does not tell free from unknown"
 DISPUTED: Final = "stated twice, differently"
 NOT_A_PRICE: Final = "not a price"
@@ -67,6 +69,7 @@ def read_peer(peer: Peer, document: Any, *, version: str, slugs: Iterable[str]) 
             stated[key] = None
             found.skipped[DISPUTED] += 1
     found.entries = [(f"{peer}: {each.target}", each) for each in stated.values() if each is not None]
+    found.skipped = +found.skipped  # only the reasons that occurred
     return found
 
 
@@ -88,21 +91,36 @@ def _litellm(
             continue
         prices: _Prices = {}
         tiers: dict[str, list[dict[str, Any]]] = {}
-        for key, amount in model.items():
-            if not _IS_PRICE.search(key):
-                continue
-            above = _ABOVE.fullmatch(key)
-            named = components.get(above[1] if above else key)
+        for key, above, amount in _litellm_prices(model, skipped):
+            named = components.get(key)
             if named is None or not _counts(amount, skipped):
                 skipped[OTHER_COMPONENT] += named is None
             elif above:
-                tiers.setdefault(named["component"], []).append({"above": int(above[2]) * 1_000, "amount": amount})
+                tiers.setdefault(named["component"], []).append({"above": above, "amount": amount})
             else:
                 prices[named["component"]] = {"value": {"amount": amount}, "unit": named["unit"]}
         for component in prices.keys() & tiers.keys():
             prices[component]["value"]["tiers"] = tiers[component]
+        skipped[SOME_SIZES] += len(tiers.keys() - prices.keys())
         target = {"model": name.removeprefix(provider.get("prefix", ""))}
         yield from _entries(provider["slug"], target, prices, skipped, reason=reason, source=_address(model))
+
+
+def _litellm_prices(model: Mapping[str, Any], skipped: Counter[str]) -> Iterator[tuple[str, int, Any]]:
+    """The prices of a model: their keys, the prompt sizes above which they hold, and the amounts."""
+    ranges = [each for each in model.get(_RANGES) or () if "range" in each]
+    ranged = {key for each in ranges for key in each if key != "range"}
+    for key, amount in model.items():
+        above = _ABOVE.fullmatch(key)
+        name = above[1] if above else key
+        # The ranges win over the same prices beside them.
+        if _IS_PRICE.search(key) and name not in ranged and not (key == _RANGES and ranges):
+            yield name, int(above[2]) * (1_000 if above[3] else 1) if above else 0, amount
+    for key in sorted(ranged):
+        if all(key in each for each in ranges):
+            yield from ((key, int(each["range"][0]), each[key]) for each in ranges)
+        else:
+            skipped[SOME_SIZES] += 1
 
 
 def _genai_prices(

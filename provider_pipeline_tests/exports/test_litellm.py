@@ -1,5 +1,7 @@
 """LiteLLM's map, alone and merged, and its proxy's settings. What LiteLLM makes of them is tested in `peers`."""
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -7,7 +9,7 @@ from provider_pipeline import catalog
 from provider_pipeline.catalog.database import Database
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline_tests.catalog.builders import hours_later, model, register, write_models
-from provider_pipeline_tests.exports.conftest import Exporter
+from provider_pipeline_tests.exports.conftest import Exporter, priced, usd
 
 BIG = {
     "litellm_provider": "acme",
@@ -41,6 +43,29 @@ def test_a_model_has_what_is_known_of_it_and_nothing_else(exported: Exporter):
         "supports_reasoning": False,
     }
     assert models["acme/painter"]["output_cost_per_image"] == 0.04
+
+
+def test_ranges_of_prompt_sizes_are_written_where_litellm_reads_no_other_tiers(database: Database, exported: Exporter):
+    tiers = {"input": usd(1, above_32000=2, above_128000=3), "output": usd(4, above_128000=12)}
+    thinking = {"input": usd(1), "output": usd(4), "reasoning": usd(4, above_128000=8)}
+    rows = [
+        priced("qwen", tiers, capabilities={"chat": True}),
+        priced("flat", {"input": usd(1), "output": usd(4)}, capabilities={"chat": True}),
+        priced("thinker", thinking, capabilities={"chat": True}),
+        priced("reader", {"output": usd(4)}, capabilities={"chat": True}),
+    ]
+    register_as(database, "dashscope", {"litellm": "dashscope"}, rows)
+    register_as(database, "elsewhere", {}, rows)
+    models = exported("litellm").json
+    assert models["dashscope/qwen"]["tiered_pricing"] == [
+        {"range": [0, 32_000], "input_cost_per_token": 1e-06, "output_cost_per_token": 4e-06},
+        {"range": [32_000, 128_000], "input_cost_per_token": 2e-06, "output_cost_per_token": 4e-06},
+        {"range": [128_000, 1_000_000_000], "input_cost_per_token": 3e-06, "output_cost_per_token": 1.2e-05},
+    ]
+    assert models["dashscope/flat"]["tiered_pricing"] == []
+    assert [each["range"][0] for each in models["elsewhere/thinker"]["tiered_pricing"]] == [0, 128_000]
+    for name in ("dashscope/reader", "elsewhere/qwen", "elsewhere/flat"):
+        assert "tiered_pricing" not in models[name]
 
 
 def test_a_price_in_another_currency_is_left_out_and_named(exported: Exporter):
@@ -95,7 +120,7 @@ def test_the_proxy_is_told_the_name_of_the_keys_variable(exported: Exporter, mon
 
 
 def test_providers_of_one_name_at_litellm_keep_their_models(database: Database, exported: Exporter):
-    register_as(database, "acme-cn", {"litellm": "acme"}, "painter", "only-here")
+    register_as(database, "acme-cn", {"litellm": "acme"}, chat_models("painter", "only-here"))
     found = exported("litellm")
     keys = {"acme-cn/painter": "acme-cn", "acme/only-here": "acme", "acme/painter": "acme"}
     assert {key: found.json[key]["litellm_provider"] for key in keys} == keys
@@ -103,13 +128,18 @@ def test_providers_of_one_name_at_litellm_keep_their_models(database: Database, 
 
 
 def test_models_behind_a_proxy_of_litellm_are_left_out_and_named(database: Database, exported: Exporter):
-    register_as(database, "house", {"litellm": "litellm_proxy"}, "gpt-4o")
+    register_as(database, "house", {"litellm": "litellm_proxy"}, chat_models("gpt-4o"))
     found = exported("litellm", slugs=("house",))
     assert (found.json, list(found.left_out)) == ({}, ["gpt-4o"])
 
 
-def register_as(database: Database, slug: str, peer_ids: dict[str, str], *model_ids: str) -> None:
-    """Registers a provider with chat models, and what peers call it."""
+def chat_models(*model_ids: str) -> list[dict[str, Any]]:
+    """Rows of chat models."""
+    return [model(model_id, capabilities={"chat": True}) for model_id in model_ids]
+
+
+def register_as(database: Database, slug: str, peer_ids: dict[str, str], rows: list[dict[str, Any]]) -> None:
+    """Registers a provider with models, and what peers call it."""
     with database.session() as session:
         provider = register(session, slug)
         catalog.providers.add(
@@ -120,6 +150,5 @@ def register_as(database: Database, slug: str, peer_ids: dict[str, str], *model_
             auth_config={"type": "none"},
             peer_ids=peer_ids,
         )
-        rows = [model(model_id, capabilities={"chat": True}) for model_id in model_ids]
         write_models(session, provider.id, rows, now=hours_later(0), rule_version=1)
         session.commit()

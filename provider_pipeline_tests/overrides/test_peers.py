@@ -86,6 +86,27 @@ def test_litellms_keys_become_components_with_tiers_and_fill_gaps():
     assert (entry.reason, entry.source, entry.fills_gaps) == ("litellm 1.110.2", "https://peer.example/pricing", True)
 
 
+def test_litellms_prices_by_range_become_tiers_and_win_over_those_beside_them():
+    ranged = {
+        "litellm_provider": "dashscope",
+        "input_cost_per_token": 9e-06,
+        "cache_read_input_token_cost": 1e-07,
+        "cache_creation_input_token_cost_above_64k_tokens": 1e-06,
+        "tiered_pricing": [
+            {"range": [0, 32000.0], "input_cost_per_token": 1e-06, "output_cost_per_token": 4e-06},
+            {"range": [32000.0, 128000.0], "input_cost_per_token": 2e-06},
+        ],
+    }
+    by_results = {"litellm_provider": "dashscope", "tiered_pricing": [{"max_results_range": [0, 25]}]}
+    document = {"dashscope/qwen": ranged, "dashscope/search": by_results}
+    found = read_peer("litellm", document, version="1", slugs=["dashscope"])
+    assert prices(found, "qwen") == {
+        "input": (1e-06, "usd_per_token", [{"above": 32_000, "amount": 2e-06}]),
+        "cache_read": (1e-07, "usd_per_token", []),
+    }
+    assert found.skipped == {peers.SOME_SIZES: 2, peers.OTHER_COMPONENT: 1}
+
+
 def test_what_litellm_states_twice_differently_or_what_has_no_counterpart_is_counted():
     found = read_peer("litellm", LITELLM, version="1", slugs=["gemini", "deepseek"])
     assert prices(found, "deepseek-chat") == {"output": (2e-06, "usd_per_token", [])}

@@ -10,13 +10,20 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 from genai_prices import Usage, data_snapshot, types
-from litellm.types.utils import ModelResponse, PromptTokensDetailsWrapper, Usage as LiteLLMUsage
+from litellm.types.utils import (
+    CompletionTokensDetailsWrapper,
+    ModelResponse,
+    PromptTokensDetailsWrapper,
+    Usage as LiteLLMUsage,
+)
 
+from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.override_set import OverrideSet, StatedValue
 from provider_pipeline_tests.peers.catalogue import Models, provider, record, written
 from provider_pipeline_tests.peers.rows import ROWS
 
 ACME = provider("acme")
+RANGES = "tiered_pricing"
 # Prompt tokens (of these from the cache, and written to it), answer tokens, and the sum in USD, worked out by hand.
 SUMS = {
     "plain": ("acme-pro", 10_000, 0, 0, 1_000, "0.0225"),  # 10,000 x 1.25 + 1,000 x 10, by the million
@@ -34,26 +41,30 @@ def rows():
     return {row["model_id"]: row for row in ROWS}
 
 
-def exported(form: str, row):
+def exported(form: str, row, by=ACME):
     """The document of a form with this model only."""
-    return written(form, Models((record(row, ACME),)))[0]
+    return written(form, Models((record(row, by),)))[0]
 
 
-def litellm_cost(row, prompt, cached, written, answer) -> float:
-    litellm.register_model(exported("litellm", row))
+def litellm_cost(row, prompt, cached, written, answer, *, by=ACME, thought=0) -> float:
+    litellm.register_model(exported("litellm", row, by))
+    return litellm_charges(f"{by.slug}/{row['model_id']}", prompt, cached, written, answer, thought=thought)
+
+
+def litellm_charges(model, prompt, cached, written, answer, *, thought=0) -> float:
     details = PromptTokensDetailsWrapper(cached_tokens=cached, cache_creation_tokens=written)
     usage = LiteLLMUsage(
         prompt_tokens=prompt,
         completion_tokens=answer,
         total_tokens=prompt + answer,
         prompt_tokens_details=details,
+        completion_tokens_details=CompletionTokensDetailsWrapper(reasoning_tokens=thought),
         cache_creation_input_tokens=written,
         cache_read_input_tokens=cached,
     )
-    response = ModelResponse(model=f"acme/{row['model_id']}", usage=usage)
-    return litellm.completion_cost(
-        completion_response=response, model=f"acme/{row['model_id']}", custom_llm_provider="acme"
-    )
+    response = ModelResponse(model=model, usage=usage)
+    provider_name = model.partition("/")[0]
+    return litellm.completion_cost(completion_response=response, model=model, custom_llm_provider=provider_name)
 
 
 def genai_prices_cost(row, prompt, cached, written, answer) -> Decimal:
@@ -68,6 +79,30 @@ def genai_prices_cost(row, prompt, cached, written, answer) -> Decimal:
 def test_litellm_charges_the_sum_worked_out_by_hand(rows, case):
     model, *tokens, expected = SUMS[case]
     assert litellm_cost(rows[model], *tokens) == pytest.approx(float(expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("slug", read_table("peers.toml")["litellm"]["tiered"]["providers"])
+@pytest.mark.parametrize("case", SUMS)
+def test_litellm_charges_it_for_providers_whose_tiers_it_reads_as_ranges(rows, case, slug):
+    model, *tokens, expected = SUMS[case]
+    assert litellm_cost(rows[model], *tokens, by=provider(slug)) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_litellm_charges_reasoning_above_the_tier(rows):
+    tiers = [{"above": 200_000, "amount": 18}]
+    reasoning = {"amount": 12, "unit": "million_tokens", "currency": "USD", "tiers": tiers}
+    row = rows["acme-pro"]
+    row = {**row, "model_id": "acme-thinker", "prices": {**row["prices"], "reasoning": reasoning}}
+    # 300,000 x 2.5 + 400 x 15 + 600 x 18, by the million
+    assert litellm_cost(row, 300_000, 0, 0, 1_000, thought=600) == pytest.approx(0.7668, rel=1e-9)
+    # 100,000 x 1.25 + 400 x 10 + 600 x 12
+    assert litellm_cost(row, 100_000, 0, 0, 1_000, thought=600) == pytest.approx(0.1362, rel=1e-9)
+
+
+def test_prices_without_tiers_take_the_place_of_the_ranges_in_litellms_own_map(rows):
+    name = next(key for key, entry in litellm.model_cost.items() if key.startswith("dashscope/") and entry.get(RANGES))
+    row = {**rows["acme-tiny"], "model_id": name.partition("/")[2]}
+    assert litellm_cost(row, 1_000_000, 0, 0, 1_000_000, by=provider("dashscope")) == pytest.approx(0.0625, rel=1e-9)
 
 
 @pytest.mark.parametrize("case", SUMS)
