@@ -82,6 +82,7 @@ def model_entry(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
 def _prices(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
     found: dict[str, Any] = {}
     prices = list(peer_prices(record, PEER, report))
+    services = read_table("peers.toml")[PEER]["service"]["suffixes"]
     for price in prices:
         if price.key == _SEARCHES:
             found[_SEARCHES] = {"search_context_size_medium": number(price.amount)}
@@ -89,7 +90,10 @@ def _prices(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
             report.omit(record, "price of image: whether of images taken or made is unknown")
         else:
             found[price.key] = number(price.amount)
-            found |= {f"{price.key}_above_{_size(above)}_tokens": number(amount) for above, amount in price.tiers}
+            service = next((each for each in services if price.key.endswith(each)), "")
+            key = price.key.removesuffix(service)
+            for above in prompt_sizes(prices if service else [price]):
+                found[f"{key}_above_{_size(above)}_tokens{service}"] = number(price.above(above))
     ranges = _ranges(record, prices)
     return found if ranges is None else {**found, "tiered_pricing": ranges}
 

@@ -14,14 +14,14 @@ from provider_pipeline.rules.knowledge import read_table
 
 Peer = Literal["litellm", "genai-prices"]
 
-_ABOVE: Final = re.compile(r"(\w+)_above_(\d+)(k?)_tokens")
+_ABOVE: Final = re.compile(r"(\w+)_above_(\d+)(k?)_tokens(_[a-z]+)?")
 _RANGES: Final = "tiered_pricing"
 _WILDCARD: Final = re.compile(r"[*?]")
 _IS_PRICE: Final = re.compile(r"cost|pricing")
 
 UNREGISTERED: Final = "the provider is not registered, or has no counterpart"
 TIME_OF_DAY: Final = "the price depends on the time of day"
-OTHER_COMPONENT: Final = "no such price component (priority, by image size, ...)"
+OTHER_COMPONENT: Final = "no such price component (by pixel, by session, ...)"
 SOME_SIZES: Final = "stated for some prompt sizes only"
 ZERO: Final = "zero: the file does not tell free from unknown"
 DISPUTED: Final = "stated twice, differently"
@@ -112,7 +112,7 @@ def _litellm_prices(model: Mapping[str, Any], skipped: Counter[str]) -> Iterator
     ranged = {key for each in ranges for key in each if key != "range"}
     for key, amount in model.items():
         above = _ABOVE.fullmatch(key)
-        name = above[1] if above else key
+        name = above[1] + (above[4] or "") if above else key
         # The ranges win over the same prices beside them.
         if _IS_PRICE.search(key) and name not in ranged and not (key == _RANGES and ranges):
             yield name, int(above[2]) * (1_000 if above[3] else 1) if above else 0, amount

@@ -197,6 +197,7 @@ def _read_tiers(value: Any, factor: float, largest: float) -> list[dict[str, Any
 class _Free(NamedTuple):
     purposes: frozenset[str]
     modalities: frozenset[str]
+    instead: frozenset[str]
     writes: frozenset[str]
 
 
@@ -268,6 +269,7 @@ def _without_false_zeros(
     is_text = bool(held & free.purposes) if held else outputs is None or not free.modalities.isdisjoint(outputs)
     # A reranker priced by the request is not free because its tokens are.
     is_text = is_text and (bool(held & free.writes) or not any(map(_is_billed_otherwise, prices.values())))
+    is_text = is_text and not any(_is_billed_otherwise(each) for name, each in prices.items() if name in free.instead)
     kept: Prices = {}
     for component, price in prices.items():
         if price["amount"] == 0:
@@ -300,8 +302,10 @@ def component_names() -> tuple[str, ...]:
 
 
 def usual_unit(component: str) -> str:
-    """The unit in which a component is usually billed."""
-    return str(read_table("prices.toml")["component"].get(component, {}).get("unit", TOKENS))
+    """The unit in which a component is usually billed; `image_1024x1024` as `image`."""
+    known = read_table("prices.toml")["component"]
+    sized = (name for name, entry in known.items() if entry.get("variants") and component.startswith(f"{name}_"))
+    return str(known.get(component if component in known else next(sized, ""), {}).get("unit", TOKENS))
 
 
 def checked_price(component: str, value: Any) -> Price:

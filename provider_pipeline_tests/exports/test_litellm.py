@@ -68,6 +68,20 @@ def test_ranges_of_prompt_sizes_are_written_where_litellm_reads_no_other_tiers(d
         assert "tiered_pricing" not in models[name]
 
 
+def test_a_service_has_its_price_above_each_size_too(database: Database, exported: Exporter):
+    prices = {"input": usd(1, above_200000=2), "input_flex": usd(0.5), "output_batch": usd(3, above_200000=4)}
+    register_as(database, "services", {}, [priced("model", prices, capabilities={"chat": True})])
+    entry = exported("litellm").json["services/model"]
+    assert {key: value for key, value in entry.items() if "cost" in key} == {
+        "input_cost_per_token": 1e-06,
+        "input_cost_per_token_above_200k_tokens": 2e-06,
+        "input_cost_per_token_flex": 5e-07,
+        "input_cost_per_token_above_200k_tokens_flex": 5e-07,
+        "output_cost_per_token_batches": 3e-06,
+        "output_cost_per_token_above_200k_tokens_batches": 4e-06,
+    }
+
+
 def test_a_price_in_another_currency_is_left_out_and_named(exported: Exporter):
     found = exported("litellm")
     assert not [key for key in found.json["acme/gpt-4-euro"] if "cost" in key]

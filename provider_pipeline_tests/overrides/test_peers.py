@@ -13,6 +13,9 @@ LITELLM = {
         "input_cost_per_token": 1.25e-06,
         "input_cost_per_token_above_200k_tokens": 2.5e-06,
         "input_cost_per_token_priority": 9e-06,
+        "input_cost_per_token_above_200k_tokens_priority": 1.8e-05,
+        "output_cost_per_second_1080p": 0.4,
+        "input_cost_per_pixel": 2e-08,
         "cache_read_input_token_cost": 1.25e-07,
         "output_cost_per_token_batches": 5e-06,
         "input_cost_per_audio_token": 1e-06,
@@ -81,6 +84,8 @@ def test_litellms_keys_become_components_with_tiers_and_fill_gaps():
         "cache_read": (1.25e-07, "usd_per_token", []),
         "output_batch": (5e-06, "usd_per_token", []),
         "input_audio": (1e-06, "usd_per_token", []),
+        "input_priority": (9e-06, "usd_per_token", [{"above": 200_000, "amount": 1.8e-05}]),
+        "video_second_1080p": (0.4, "usd_per_second", []),
     }
     (entry, *_) = (each for _, each in found.entries if each.target == "pro")
     assert (entry.reason, entry.source, entry.fills_gaps) == ("litellm 1.110.2", "https://peer.example/pricing", True)

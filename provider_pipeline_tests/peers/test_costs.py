@@ -46,12 +46,8 @@ def exported(form: str, row, by=ACME):
     return written(form, Models((record(row, by),)))[0]
 
 
-def litellm_cost(row, prompt, cached, written, answer, *, by=ACME, thought=0) -> float:
+def litellm_cost(row, prompt, cached, written, answer, *, by=ACME, thought=0, service=None) -> float:
     litellm.register_model(exported("litellm", row, by))
-    return litellm_charges(f"{by.slug}/{row['model_id']}", prompt, cached, written, answer, thought=thought)
-
-
-def litellm_charges(model, prompt, cached, written, answer, *, thought=0) -> float:
     details = PromptTokensDetailsWrapper(cached_tokens=cached, cache_creation_tokens=written)
     usage = LiteLLMUsage(
         prompt_tokens=prompt,
@@ -62,9 +58,11 @@ def litellm_charges(model, prompt, cached, written, answer, *, thought=0) -> flo
         cache_creation_input_tokens=written,
         cache_read_input_tokens=cached,
     )
+    model = f"{by.slug}/{row['model_id']}"
     response = ModelResponse(model=model, usage=usage)
-    provider_name = model.partition("/")[0]
-    return litellm.completion_cost(completion_response=response, model=model, custom_llm_provider=provider_name)
+    return litellm.completion_cost(
+        completion_response=response, model=model, custom_llm_provider=by.slug, service_tier=service
+    )
 
 
 def genai_prices_cost(row, prompt, cached, written, answer) -> Decimal:
@@ -97,6 +95,15 @@ def test_litellm_charges_reasoning_above_the_tier(rows):
     assert litellm_cost(row, 300_000, 0, 0, 1_000, thought=600) == pytest.approx(0.7668, rel=1e-9)
     # 100,000 x 1.25 + 400 x 10 + 600 x 12
     assert litellm_cost(row, 100_000, 0, 0, 1_000, thought=600) == pytest.approx(0.1362, rel=1e-9)
+
+
+def test_litellm_charges_a_service_what_it_costs_also_above_the_tier(rows):
+    flex = {"amount": 0.625, "unit": "million_tokens", "currency": "USD"}
+    row = rows["acme-pro"]
+    row = {**row, "model_id": "acme-flex", "prices": {**row["prices"], "input_flex": flex}}
+    # 300,000 x 0.625, by the million; 300,000 x 2.5 for any other request
+    assert litellm_cost(row, 300_000, 0, 0, 0, service="flex") == pytest.approx(0.1875, rel=1e-9)
+    assert litellm_cost(row, 300_000, 0, 0, 0) == pytest.approx(0.75, rel=1e-9)
 
 
 def test_prices_without_tiers_take_the_place_of_the_ranges_in_litellms_own_map(rows):

@@ -222,6 +222,8 @@ def test_a_component_that_most_models_lose_holds_the_listing():
     [
         ("cache_read", 0.3, {"amount": 0.3, **TOKENS}),
         ("image", 0.04, {"amount": 0.04, "unit": "image", "currency": "USD"}),
+        ("image_hd_1024x1024", 0.08, {"amount": 0.08, "unit": "image", "currency": "USD"}),
+        ("video_second_1080p", 0.4, {"amount": 0.4, "unit": "second", "currency": "USD"}),
         ("input", {"amount": 8, "currency": "rmb"}, {"amount": 8, "unit": "million_tokens", "currency": "CNY"}),
         (
             "input",

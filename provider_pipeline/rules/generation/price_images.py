@@ -26,7 +26,7 @@ def split_expression(component: str, one: Priced, main: MainPrices | None, *, is
     expression, is_image = one.column.expression, component == "image"
     if is_named or "image" not in one.name.meaning or counted_of(one.name.words) or is_per_token(one.name.words):
         return expression
-    base = main.sides.get("input") if main is not None and not one.column.lookup else None
+    base = main.sides.get("input") if main is not None else None
     if main is None or base is None:
         return expression if is_image or main is not None else None
     inputs, amounts = base.amounts, one.amounts
@@ -37,7 +37,7 @@ def split_expression(component: str, one: Priced, main: MainPrices | None, *, is
     if not (far if is_image else near) or near | far != inputs.keys() & amounts.keys():
         return None
     repeated = all(amounts[owner] == inputs[owner] for owner in near)
-    if repeated and base.column.path[:-1] == one.column.path[:-1]:
+    if repeated and not one.column.lookup and base.column.path[:-1] == one.column.path[:-1]:
         # Also where the sample has one kind only: the next listing may have both.
         return _where_repeated(one.column, base.column, repeats=not is_image)
     return None if near and far else expression

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from provider_pipeline.rules.generation.price_variants import Variant, component_by_size
 from provider_pipeline.rules.generation.price_words import counts_no_tokens, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, words_of
 from provider_pipeline.rules.knowledge import read_table
@@ -14,6 +15,8 @@ _MAX_ENTRIES: Final = 40
 _MAX_TEXTS: Final = 40
 _MAX_LABEL: Final = 80
 _MAX_NESTING: Final = 3
+_PAIR: Final = 2
+_OF_A_VARIANT: Final = {"image", "video", "audio", "time", "condition"}
 
 
 class _Listed(NamedTuple):
@@ -30,10 +33,14 @@ class ListedPrices:
     Args:
         columns: Amounts, and the texts that name their unit and currency, by path; a path includes the labels' texts.
         tiers: Lists of `above` and `amount` by path: what an expression of a rule gives for `price.COMPONENT.tiers`.
+        variants: Amounts by size or quality, by what a rule looks them up with.
+        conditional: Amounts that hold under a condition, such as some hours of the day, and are no price of the model.
     """
 
     columns: dict[Path, Column] = field(default_factory=dict)
     tiers: dict[Path, Column] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
+    conditional: dict[Path, Column] = field(default_factory=dict)
 
     def add(self, path: Path, lookup: str, owner: int, value: Any) -> None:
         """Add one item's value."""
@@ -73,7 +80,7 @@ def _read(path: Path, base: str, lists: list[_Listed], found: ListedPrices, nest
     if nesting >= _MAX_NESTING:
         return
     lists, base = _in_force(lists, base)
-    if not lists or _read_tiers(path, base, lists, found):
+    if not lists or _read_tiers(path, base, lists, found) or _read_variants(path, base, lists, found):
         return
     labels = _labels(lists)
     if not labels:
@@ -138,6 +145,41 @@ def _in_force(lists: list[_Listed], base: str) -> tuple[list[_Listed], str]:
     return lists, base
 
 
+def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
+    """Read a list with an entry for each size or quality of what the list prices; whether it is one."""
+    entries = [entry for each in lists for entry in each.entries]
+    table = read_table("fields.toml")["price"]
+    explaining = {*table["unit_keys"], *table["currency_keys"]}
+    keys = list(dict.fromkeys(key for entry in entries for key in entry if snake(key) not in explaining))
+    amounts = [key for key in keys if _is_about_money((key,)) and component_by_size((*path, key))]
+    labels = [key for key in keys if key not in amounts]
+    told = [[tuple(_told(key, entry.get(key)) for key in labels) for entry in held] for _, held in lists]
+    texts_of_labels = {entry[key] for entry in entries for key in labels if isinstance(entry.get(key), str)}
+    if any(price_name((text,)).meaning - _OF_A_VARIANT for text in texts_of_labels):
+        return False  # such as "input": what is charged for, not its size
+    if not amounts or not labels or not all(len({*texts}) == len(texts) and all(map(any, texts)) for texts in told):
+        return False
+    for (owner, held), texts in zip(lists, told, strict=True):
+        for entry, parts in zip(held, texts, strict=True):
+            wanted = " && ".join(f"{quote_key(key)} == {literal(entry.get(key))}" for key in labels)
+            for key in (key for key in amounts if number(entry.get(key)) is not None):
+                lookup = f"({base}[?{wanted}] | [0]).{quote_key(key)}"
+                named = Variant((*path, key), "_".join(filter(None, parts)), Column((*path, key), lookup=lookup))
+                column = found.variants.setdefault(lookup, named).column
+                column.values.append(entry[key])
+                column.owners.append(owner)
+    return True
+
+
+def _told(key: str, value: Any) -> str:
+    """What an entry's label adds to the name of its price; nothing if there is none."""
+    if value is None or isinstance(value, (list, dict)):
+        return ""
+    if isinstance(value, bool):
+        return snake(key) if value else f"no_{snake(key)}"
+    return snake(value.lower()) if isinstance(value, str) else snake(f"{key} {value}")
+
+
 def _labels(lists: list[_Listed]) -> list[str]:
     """The keys whose texts tell the entries of every item apart; empty if none do.
 
@@ -194,11 +236,10 @@ def _tells(key: str, lists: list[_Listed]) -> bool:
 def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
     """Read a list with an entry for each range of prompt sizes; whether it is one."""
     entries = [entry for each in lists for entry in each.entries]
-    start = _size_key(entries, "from")
+    start = _size_in(entries, "from")
     if start is None:
         return False
-    place, read = start
-    used = {place.partition(".")[0], *((end[0].partition(".")[0],) if (end := _size_key(entries, "to")) else ())}
+    used = {each.steps[0] for each in (start, _size_in(entries, "to")) if each is not None}
     table = read_table("fields.toml")["price"]
     keys = list(dict.fromkeys(key for entry in entries for key in entry))
     amounts = [
@@ -222,20 +263,25 @@ def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices
         and not all(_is_true(entry.get(key)) for entry in entries)
     ]
     free = "".join(f" && !{quote_key(key)}" for key in conditions)
-    size = ".".join(quote_key(part) for part in place.split("."))
+    size = start.expression
     for key in amounts:
         own, name = (*path, key), quote_key(key)
         tiers = f"{base}[?{size}{free}].{{above: {size}, amount: {name}}}"
         first = f"({base}[?(!{size} || {size} == `0`){free}] | [0]).{name}"
         for owner, held in lists:
             plain = [entry for entry in held if not any(_is_true(entry.get(one)) for one in conditions)]
-            sized = [(read(entry), entry.get(key)) for entry in plain]
+            sized = [(start.read(entry), entry.get(key)) for entry in plain]
             above = [{"above": at, "amount": amount} for at, amount in sized if at]
             if above:
                 _append(found.tiers, own, tiers, owner, above)
             base_amounts = [amount for at, amount in sized if not at and amount is not None]
             if base_amounts:
                 _append(found.columns, own, first, owner, base_amounts[0])
+            for entry in held:
+                told = [one for one in conditions if _is_true(entry.get(one))]
+                if told and number(entry.get(key)) is not None:
+                    where = f"{base}[?{quote_key(told[0])}]"
+                    _append(found.conditional, (where, key), f"{where}.{name}", owner, entry[key])
     return True
 
 
@@ -248,22 +294,43 @@ def _is_true(value: Any) -> bool:
     return value is not None and value is not False and value not in ("", [], {})
 
 
-def _size_key(entries: list[dict[str, Any]], kind: str) -> tuple[str, Any] | None:
-    """The key, or the dotted path, at which entries hold a prompt size, and a function that reads it."""
+class _Size(NamedTuple):
+    """Where entries hold a prompt size: the JMESPath from an entry, and its steps."""
+
+    expression: str
+    steps: tuple[str | int, ...]
+
+    def read(self, entry: Any) -> float | None:
+        """The size in an entry."""
+        for step in self.steps:
+            try:
+                entry = entry[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return number(entry)
+
+
+def _size_in(entries: list[dict[str, Any]], kind: str) -> _Size | None:
+    """Where entries hold the size from which, or to which, they hold."""
+    found = (size for size in _possible_sizes(entries, kind) if _are_sizes([size.read(entry) for entry in entries]))
+    return next(found, None)
+
+
+def _possible_sizes(entries: list[dict[str, Any]], kind: str) -> Iterator[_Size]:
     table = read_table("prices.toml")["tiers"]
     for key in dict.fromkeys(key for entry in entries for key in entry):
-        if snake(key) in table[kind] and _are_sizes([entry.get(key) for entry in entries]):
-            return key, lambda entry, key=key: number(entry.get(key))
+        held = [entry.get(key) for entry in entries]
+        if snake(key) in table[kind]:
+            yield _Size(quote_key(key), (key,))
+        if snake(key) in table["range"] and all(isinstance(each, list) and len(each) == _PAIR for each in held):
+            place = int(kind == "to")
+            yield _Size(f"{quote_key(key)}[{place}]", (key, place))
         if snake(key) in table["inside"]:
-            held = [entry[key] if isinstance(entry.get(key), dict) else {} for entry in entries]
-            for inner in dict.fromkeys(inner for each in held for inner in each):
-                if snake(inner) in table[kind] and _are_sizes([each.get(inner) for each in held]):
-                    return f"{key}.{inner}", lambda entry, key=key, inner=inner: number(
-                        (entry.get(key) or {}).get(inner)
-                    )
-    return None
+            for inner in dict.fromkeys(inner for each in held if isinstance(each, dict) for inner in each):
+                if snake(inner) in table[kind]:
+                    yield _Size(f"{quote_key(key)}.{quote_key(inner)}", (key, inner))
 
 
-def _are_sizes(values: list[Any]) -> bool:
+def _are_sizes(values: list[float | None]) -> bool:
     sizes = [value for value in values if value is not None]
-    return bool(sizes) and all(type(size) is int and (size == 0 or size >= 1_000) for size in sizes) and any(sizes)
+    return all(size.is_integer() and (size == 0 or size >= 1_000) for size in sizes) and any(sizes)

@@ -181,7 +181,7 @@ def counted_of(words: Sequence[str]) -> str | None:
 
 def time_of(words: Sequence[str]) -> str:
     """The length of time that a price is for."""
-    found = [word.removesuffix("s") for word in words]
+    found = [word.removesuffix("s").removesuffix("ly") for word in words]
     return next((name for name in ("minute", "hour") if name in found), "second")
 
 

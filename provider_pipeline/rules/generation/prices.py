@@ -20,6 +20,7 @@ from provider_pipeline.rules.generation.price_units import (
     own_token_unit,
     token_unit,
 )
+from provider_pipeline.rules.generation.price_variants import variant_choices, variants_among
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, means_of, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
@@ -37,9 +38,12 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     """The prices of a listing's items; the answer around the listing may name their currency."""
     lists = listed_prices(shape)
     columns = {path: column for path, column in shape.columns.items() if not column.lookup} | lists.columns
-    priced = list(_priced(columns, shape))
+    variants = [*variants_among(columns), *lists.variants.values()]
+    taken = {variant.column.path for variant in variants}
+    priced = list(_priced({path: column for path, column in columns.items() if path not in taken}, shape))
     around = _currency_around(answer, listing)
-    found = ListingPrices(currency=around and currency_code(around), listed=lists.columns)
+    listed = lists.columns | lists.conditional | {(name,): each.column for name, each in lists.variants.items()}
+    found = ListingPrices(currency=around and currency_code(around), listed=listed)
     if around and found.currency != USD:
         found.others = [around]
     if around and found.currency is None:
@@ -50,10 +54,13 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
         found.choices |= main.choices
     _add_currency(found, main, priced, columns, coin)
     if found.others and found.currency is None and found.stated_currency is None:
-        return ListingPrices(others=found.others, listed=lists.columns)
+        return ListingPrices(others=found.others, listed=listed)
     for component in read_table("prices.toml")["component"]:
         if component not in _SIDES and (choice := _component(component, priced, columns, shape, main)) is not None:
             found.choices[field_name(component)] = [choice]
+    for name, choice in variant_choices(variants, columns, shape, main):
+        found.choices.setdefault(name, [choice])
+    _add_firsts(found, lists, main)
     _add_tiers(found, priced, lists, main)
     if main is None:
         found.choices |= {name: [choice] for name, choice in _ratios(shape)}
@@ -239,6 +246,19 @@ def _fits(one: Priced, unit: Unit, main: MainPrices | None, entry: Mapping[str, 
     factor = unit_scales()[unit].factor / unit_scales()[main.unit].factor
     ratios = [amount * factor / inputs[owner] for owner, amount in amounts.items() if owner in inputs]
     return not ratios or bool(bounds[0] <= median(ratios) <= bounds[1])
+
+
+def _add_firsts(found: ListingPrices, lists: ListedPrices, main: MainPrices | None) -> None:
+    """Of models that state a price only in a list by prompt size, the first one in that list."""
+    for path, column in lists.columns.items():
+        component = next(iter(price_name(path).components), None) if path in lists.tiers else None
+        name = field_name(component) if component else ""
+        if main is None or name not in found.choices or not _are_related(path[: len(main.group)], main.group):
+            continue
+        first, *others = found.choices[name]
+        if first.expression != column.expression and own_token_unit(column, None, main.unit, main.first) == first.unit:
+            either = replace(first, expression=f"{first.expression} || {column.expression}")
+            found.choices[name] = [either, *others]
 
 
 def _add_tiers(found: ListingPrices, priced: list[Priced], lists: ListedPrices, main: MainPrices | None) -> None:

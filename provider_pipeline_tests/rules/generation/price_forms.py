@@ -29,18 +29,20 @@ tiers.
 ## How a generated rule finds them
 
 - **What is charged for** is in the words of the path and of the labels in lists. A name with a word for a condition
-  (`flex`, `priority`, `min`, `discount`) or a unit that is not kept (pixels, steps) is no price of the model.
+  (`min`, `discount`, `off peak`) or a unit that is not kept (pixels, steps, storage) is no price of the model.
+- **Sizes and qualities** of images and video have prices of their own: `image_hd_1024x1024`, `video_second_1080p`. The
+  price of `image` or `video_second` as such stays unknown where a listing has only these.
 - **The unit** is inferred for the input and the output price together: from the text beside them, else from their
   words, else from their magnitude. Prices beside them share it, and the currency, unless their own words differ.
   Images, seconds, requests are priced by the one unless words say otherwise.
 - **In doubt there is no price**: a magnitude with one side only, amounts that could not be true beside the input
-  price, one price without direction, entries by date of which none is marked as the present one. The rule's issue
-  `unread_fields` names what was not read.
+  price, one price without direction, entries by date of which none is marked as the present one, prices for some hours
+  of the day. The rule's issue `unread_fields` names what was not read.
 - **The currency** is the one named nearest to the price, else around the models, else by the price's name, else by
   `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not
   USD. An unknown currency (credits, tokens of a chain) gives no price.
-- **Zero** is free where text tokens are billed. Elsewhere it means "does not apply", and a price that is zero for
-  every model is a placeholder.
+- **Zero** is free where text tokens are billed, and no machine by the hour. Elsewhere it means "does not apply", and a
+  price that is zero for every model is a placeholder.
 
 ## Forms
 
@@ -171,7 +173,7 @@ FORMS: Final = (
             "input_cost_per_token_priority": 5e-6,
         },
         "cache_read 0.25, cache_write 3.125, cache_write_1h 5, input 2.5 (above 200,000: 5), input_batch 1.25, "
-        "output 10 (above 200,000: 15), output_batch 5",
+        "input_priority 5, output 10 (above 200,000: 15), output_batch 5",
     ),
     Form(
         "flat names of other kinds of token",
@@ -196,6 +198,98 @@ FORMS: Final = (
     Form("per second", {"input_cost_per_second": 0.0001}, "audio_second 0.0001 per second", model="whisper-1"),
     Form(
         "per second of video", {"output_cost_per_video_per_second": 0.1}, "video_second 0.1 per second", model="sora-2"
+    ),
+    Form(
+        "images by size",
+        {"output_cost_per_image_1K": 0.04, "output_cost_per_image_4K": 0.12},
+        "image_1k 0.04 per image, image_4k 0.12 per image",
+        model="imagen-4",
+    ),
+    Form(
+        "images by quality",
+        {"pricing": {"per_image": {"low": 0.011, "medium": 0.042, "high": 0.167}}},
+        "image_high 0.167 per image, image_low 0.011 per image, image_medium 0.042 per image",
+        model="gpt-image-1",
+    ),
+    Form(
+        "images by size and quality",
+        {"image_usd": {"1024x1024": {"standard": 0.04, "hd": 0.08}, "1024x1792": {"hd": 0.12}}},
+        "image_1024x1024_hd 0.08 per image, image_1024x1024_standard 0.04 per image, image_1024x1792_hd 0.12 per image",
+        model="dall-e-3",
+    ),
+    Form(
+        "images in a list by size and quality",
+        {
+            "pricing": {
+                "prompt": "0.000005",
+                "image_dimension_quality_pricing": [
+                    {"size": "1024x1024", "quality": "low", "cost": "0.011"},
+                    {"size": "1024x1024", "quality": "high", "cost": "0.167"},
+                    {"style": "vector", "cost": "0.08"},
+                ],
+            }
+        },
+        "image_1024x1024_high 0.167 per image, image_1024x1024_low 0.011 per image, image_vector 0.08 per image, "
+        "input 5",
+        model="gpt-image-1",
+    ),
+    Form(
+        "images by size, dollars or cents",
+        {"image": {"standard": {"1024x1024": {"price": 4}, "1024x1792": {"price": 8}}}},
+        "",
+        model="dall-e-3",
+    ),
+    Form(
+        "image tokens in a list named so",
+        {
+            "pricing": {"input": 5, "output": 10},
+            "image_pricing": [{"type": "input", "price": 10}, {"type": "output", "price": 40}],
+        },
+        "input 5, input_image 10, output 10, output_image 40",
+        model="gpt-image-1",
+    ),
+    Form(
+        "video by resolution",
+        {"output_cost_per_second": 0.1, "output_cost_per_second_1080p": 0.12},
+        "video_second 0.1 per second, video_second_1080p 0.12 per second",
+        model="veo-3",
+    ),
+    Form(
+        "video in a list by resolution and sound",
+        {
+            "pricing": {
+                "video_duration_pricing": [
+                    {"resolution": "720p", "audio": True, "cost_per_second": "0.4"},
+                    {"resolution": "720p", "audio": False, "cost_per_second": "0.2"},
+                    {"resolution": "4k", "cost_per_second": "0.6"},
+                ]
+            }
+        },
+        "video_second_4k 0.6 per second, video_second_720p_audio 0.4 per second, "
+        "video_second_720p_no_audio 0.2 per second",
+        model="veo-3",
+    ),
+    Form(
+        "video in a list, two entries alike",
+        {"video_duration_pricing": [{"mode": "x", "cost_per_second": 0.4}, {"mode": "x", "cost_per_second": 0.2}]},
+        "",
+        model="veo-3",
+    ),
+    Form("per thousand images", {"price_per_1k_images": 40}, "image 0.04 per image", model="dall-e-3"),
+    Form(
+        "a machine by the hour, its tokens not free",
+        {"pricing": {"hourly": 7.2, "input": 0, "output": 0}},
+        "compute_second 0.002 per second",
+    ),
+    Form(
+        "storage of a cache by the hour",
+        {"input_per_million": 2.5, "output_per_million": 10, "cache_storage_per_million_per_hour": 4.5},
+        _PLAIN,
+    ),
+    Form(
+        "some hours of the day",
+        {"pricing": {"input": 2.5, "output": 10, "off_peak": {"input": 1.25, "output": 5}}},
+        _PLAIN,
     ),
     Form("per minute", {"price_per_minute": 0.006}, "audio_second 0.0001 per second", model="whisper-1"),
     Form("per character", {"input_cost_per_character": 1.5e-5}, "characters 15 per million characters", model="tts-1"),
@@ -288,18 +382,30 @@ FORMS: Final = (
                 {"service_tier": "batch", "type": "input", "price": 1.25},
             ]
         },
-        "input 2.5, input_batch 1.25, output 10",
+        "input 2.5, input_batch 1.25, input_flex 1.25, output 10",
     ),
     Form(
         "objects by condition",
         {
             "pricing": {
                 "standard": {"input": 2.5, "output": 10, "cached_input": 0.25},
-                "batch": {"input": 1.25, "output": 5},
+                "batch": {"input": 1.25, "output": 5, "cached_input": 0.125},
                 "priority": {"input": 5, "output": 20},
             }
         },
-        "cache_read 0.25, input 2.5, input_batch 1.25, output 10, output_batch 5",
+        "cache_read 0.25, cache_read_batch 0.125, input 2.5, input_batch 1.25, input_priority 5, output 10, "
+        "output_batch 5, output_priority 20",
+    ),
+    Form(
+        "service tiers beside the standard one",
+        {
+            "pricing": {
+                "input": "0.0000025",
+                "output": "0.00001",
+                "service_tiers": {"flex": {"input": "0.00000125", "output": "0.000005", "input_cache_read": "1e-7"}},
+            }
+        },
+        "cache_read_flex 0.1, input 2.5, input_flex 1.25, output 10, output_flex 5",
     ),
     Form(
         "inside modalities",

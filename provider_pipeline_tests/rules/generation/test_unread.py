@@ -46,6 +46,19 @@ def test_prices_in_lists_that_cannot_be_told_apart_are_named():
     assert (severity, message) == ("warning", "the rule does not read prices[].input, prices[].output")
 
 
+def test_prices_for_some_hours_in_a_list_by_prompt_size_are_named():
+    overrides = [{"min_prompt_tokens": 200_000, "prompt": 5}, {"utc_start": "16:00", "utc_end": "00:00", "prompt": 1}]
+    pricing = {"prompt": 2.5, "completion": 10, "overrides": overrides}
+    (found,), rule = unread(models(pricing=pricing))
+    assert found == ("info", "the rule does not read pricing.overrides[?utc_start].prompt")
+    assert "price.input.tiers" in rule["fields"]
+
+
+def test_sizes_of_images_whose_money_is_unsaid_are_named():
+    (found,), _ = unread(models(image={"1024x1024": {"price": 4}, "1024x1792": {"price": 8}}))
+    assert found == ("warning", 'the rule does not read image."1024x1024".price, image."1024x1792".price')
+
+
 def currencies(items, **around):
     rule = RuleGenerator().analyze_sample({"data": items, **around})
     result = RuleValidator().validate_rule(rule, {"data": items, **around})
