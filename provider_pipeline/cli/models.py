@@ -77,8 +77,13 @@ def list_models(
         typer.Option(metavar="COMPONENT:AMOUNT", help="In USD per the component's usual unit, such as image:0.05."),
     ] = None,
     status: Annotated[ModelStatus | None, typer.Option(help="Only models of this status.")] = None,
-    ends_within: Annotated[
-        str | None, typer.Option(help="Only models whose end is known and near: a span such as 60d, or the last day.")
+    retires_before: Annotated[
+        str | None,
+        typer.Option(
+            "--retires-before",
+            "--ends-within",
+            help="Only models that are known to end before this day, or within a span such as 60d.",
+        ),
     ] = None,
     as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
     sort: Annotated[Sorting, typer.Option(help="By this column; - puts the largest first.")] = "model_id",
@@ -89,7 +94,7 @@ def list_models(
 ) -> None:
     """List the models of one provider or of all, as they are or as they were."""
     moment = optional_moment(as_of)
-    last = optional_moment(ends_within, direction="ahead")
+    end = optional_moment(retires_before, direction="ahead")
     chosen = chosen_columns(columns, ("provider", *SHOWN_COLUMNS))
     with catalog.database.open_catalog() as database, database.session() as session:
         query = catalog.model_search.ModelQuery(
@@ -105,7 +110,8 @@ def list_models(
             max_output_price=max_output_price,
             priced=tuple(priced or ()),
             max_prices=tuple(component_amount(each) for each in max_price or ()),
-            retires_before=None if last is None else last.date() + timedelta(days=1),
+            # A model ends at the start of its day, so the day of a span's end is within the span.
+            retires_before=None if end is None else (end + timedelta(days=1, microseconds=-1)).date(),
             sort=sort,
         )
         page = catalog.model_search.search(session, query, limit=limit)
@@ -122,7 +128,7 @@ def list_models(
     if moment is not None:
         title += f" as of {iso(moment)}"
     left_out = {"provider"} if slug is not None else set()
-    left_out.update(() if ends_within is not None else _ENDS)
+    left_out.update(() if retires_before is not None else _ENDS)
     names = chosen or [name for name in _COLUMNS if name not in left_out]
     cells = {name: [_cell(name, model) for model in found] for name in names}
     # A column that is empty only takes width from the others, unless it was asked for.

@@ -212,7 +212,7 @@ def retirement(slug: str, retiring: Sequence[str]) -> dg.AssetCheckEvaluation:
         metadata={
             "expected": "no listed model that ends within the provider's notice",
             "actual": f"{len(retiring)} end: {', '.join(retiring[:MAX_ISSUES])}" if retiring else "none",
-            "recovery": f"move to their successors: provider-pipeline models list {slug} --ends-within 90d",
+            "recovery": f"move to their successors: provider-pipeline models list {slug} --retires-before 90d",
         },
     )
 

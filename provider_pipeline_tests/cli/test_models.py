@@ -30,10 +30,11 @@ def test_models_that_end_soon_are_listed_with_their_successors(run: CommandLine,
         ends = "UPDATE provider_model SET retires_on = :day, successor_model_id = 'gpt-9' WHERE model_id = 'gpt-4o'"
         session.execute(text(ends), {"day": day})
         session.commit()
-    (model,) = run("models", "list", "--ends-within", "20d", "--json").json
+    (model,) = run("models", "list", "--retires-before", "20d", "--json").json
     assert (model["model_id"], model["retires_on"]) == ("gpt-4o", day.isoformat())
     assert run("models", "list", "--ends-within", "19d", "--json").json == []
-    drawn = run("models", "list", "acme", "--ends-within", day.isoformat()).out
+    assert run("models", "list", "--retires-before", day.isoformat(), "--json").json == []
+    drawn = run("models", "list", "acme", "--ends-within", (day + timedelta(days=1)).isoformat()).out
     assert day.isoformat() in drawn
     assert "gpt-9" in drawn
     assert "retires on" not in run("models", "list", "acme").out
