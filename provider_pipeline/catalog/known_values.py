@@ -12,7 +12,7 @@ from provider_pipeline.errors import NoSuchEntryError, UnknownValueError
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.matching import capability_names
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
-from provider_pipeline.rules.prices import component_names
+from provider_pipeline.rules.price_components import component_names, is_of_a_size
 from provider_pipeline.rules.values import modality_names
 
 _MAX_NAMED: Final = 30
@@ -75,7 +75,7 @@ def require_known(
     """
     given: tuple[tuple[Vocabulary, Collection[str]], ...] = (
         ("capability", capabilities),
-        ("price component", components),
+        ("price component", [name for name in components if not is_of_a_size(name)]),
         ("modality", modalities),
         ("family", [] if family is None else [family]),
     )

@@ -16,7 +16,8 @@ from provider_pipeline.catalog.history import models_at, successor_is_listed
 from provider_pipeline.catalog.known_values import require_known
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Sorting
-from provider_pipeline.rules.prices import USD, usual_unit
+from provider_pipeline.rules.price_components import usual_unit
+from provider_pipeline.rules.prices import USD
 
 _SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at", "successor_is_listed")
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Closure, Compiled
+from provider_pipeline.rules.price_components import TOKENS, usual_unit
 from provider_pipeline.rules.values import (
     BadValueError,
     Scale,
@@ -28,7 +29,6 @@ from provider_pipeline.rules.work import Work
 USD: Final = "USD"
 OTHER_CURRENCY: Final = "other_currency"
 """Type of the issue about prices in another currency."""
-TOKENS: Final = "million_tokens"
 PRICE_FIELD: Final = r"price\.[a-z][a-z0-9_]{0,63}(?:\.(?:tiers|above_[1-9][0-9]{0,9}))?"
 """A field of a rule that reads a price, besides `input_price` and `output_price`."""
 CURRENCY_FIELD: Final = "currency"
@@ -294,18 +294,6 @@ def usd_per_million_tokens(amount: float) -> Price:
 def is_usual(price: Price) -> bool:
     """Whether a price is in USD per million tokens."""
     return bool(price["unit"] == TOKENS and price["currency"] == USD)
-
-
-def component_names() -> tuple[str, ...]:
-    """The price components that the generator knows; a rule may name further ones."""
-    return tuple(read_table("prices.toml")["component"])
-
-
-def usual_unit(component: str) -> str:
-    """The unit in which a component is usually billed; `image_1024x1024` as `image`."""
-    known = read_table("prices.toml")["component"]
-    sized = (name for name, entry in known.items() if entry.get("variants") and component.startswith(f"{name}_"))
-    return str(known.get(component if component in known else next(sized, ""), {}).get("unit", TOKENS))
 
 
 def checked_price(component: str, value: Any) -> Price:

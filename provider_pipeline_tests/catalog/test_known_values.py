@@ -19,6 +19,16 @@ def test_names_that_only_a_listing_has_are_known(session):
     )
 
 
+def test_a_size_or_quality_of_what_these_tell_apart_is_known(session):
+    require_known(session, components=["image_hd_1024x1024", "image_4k", "video_second_1080p"])
+
+
+@pytest.mark.parametrize("component", ["image_hdd", "input_hd", "video_second_"])
+def test_another_name_is_no_size(session, component):
+    with pytest.raises(UnknownValueError, match="no price component"):
+        require_known(session, components=[component])
+
+
 @pytest.mark.parametrize(
     ("asked", "refused"),
     [

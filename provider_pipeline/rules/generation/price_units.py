@@ -16,7 +16,8 @@ from provider_pipeline.rules.generation.price_words import (
 )
 from provider_pipeline.rules.generation.shape import Column, Path, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.prices import TOKENS, USD
+from provider_pipeline.rules.price_components import TOKENS
+from provider_pipeline.rules.prices import USD
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors, unit_scales
 
 _NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)

@@ -3,18 +3,16 @@
 Each is a component of its own, such as `image_hd_1024x1024`; what sizes and qualities are is data (`data/prices.toml`).
 """
 
-import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
-
-import re2
+from typing import Final, NamedTuple
 
 from provider_pipeline.rules.generation.price_choices import MainPrices, PriceChoice, Priced
 from provider_pipeline.rules.generation.price_units import beside, counted_unit, is_plausible
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.price_components import is_size
 from provider_pipeline.rules.prices import field_name, price_field
 from provider_pipeline.rules.values import number
 
@@ -31,15 +29,6 @@ class Variant(NamedTuple):
     column: Column
 
 
-@functools.cache
-def _sizes() -> Any:
-    return re2.compile(read_table("prices.toml")["variant"]["size"])
-
-
-def _is_size(word: str) -> bool:
-    return _sizes().fullmatch(word.lower()) is not None
-
-
 def _split(path: Path) -> tuple[Path, list[str]]:
     """A path without the words of a size or quality, and these words."""
     qualities = read_table("prices.toml")["variant"]["quality"]
@@ -51,7 +40,7 @@ def _split(path: Path) -> tuple[Path, list[str]]:
             word
             for place, word in enumerate(words)
             # "per 1k images" is no size of an image.
-            if (_is_size(word) and words[:place][-1:] not in (["per"], ["Per"])) or word.lower() in qualities
+            if (is_size(word) and words[:place][-1:] not in (["per"], ["Per"])) or word.lower() in qualities
         ]
         found += told
         if not told:
@@ -81,7 +70,7 @@ def variants_among(columns: Mapping[Path, Column]) -> list[Variant]:
     return [
         Variant(path, snake(" ".join(words).lower()), column)
         for path, held in groups.items()
-        if any(map(_is_size, [word for words, _ in held for word in words]))
+        if any(map(is_size, [word for words, _ in held for word in words]))
         or (len(held) >= _MIN_QUALITIES and counted_of(price_name(path).words))
         for words, column in held
     ]

@@ -25,7 +25,8 @@ from provider_pipeline.rules.generation.price_words import counted_of, is_per_to
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import path_expression, quote_key
-from provider_pipeline.rules.prices import TOKENS, USD, currency_code, field_name
+from provider_pipeline.rules.price_components import TOKENS
+from provider_pipeline.rules.prices import USD, currency_code, field_name
 from provider_pipeline.rules.values import Unit, UnitTimes, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7
