@@ -278,10 +278,13 @@ def _without_false_zeros(
             side = "output" if component in ("output", "reasoning") or component.startswith("output_") else "input"
             if component not in _COLUMNS and prices.get(side, price)["amount"] != 0:
                 continue
-            if component == "output" and held & free.writes and prices.get("input", price)["amount"] != 0:
-                error = BadValueError("implausible_price", "an output price of 0 beside an input price")
-                set_aside(error, field_name(component), 0)
-                continue
+            if component == "output" and prices.get("input", price)["amount"] != 0:
+                if not held and (outputs is None or "text" in outputs):
+                    continue  # it may write text
+                if held & free.writes:
+                    error = BadValueError("implausible_price", "an output price of 0 beside an input price")
+                    set_aside(error, field_name(component), 0)
+                    continue
         kept[component] = price
     return kept
 

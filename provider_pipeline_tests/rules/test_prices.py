@@ -93,6 +93,7 @@ def test_minus_one_and_blanks_are_unknown_prices(value):
         ({"id": "ranker-1", "p": {"in": 0, "out": 0, "request": 0.002}}, {"request"}),
         ({"id": "chat-1", "p": {"in": 0, "out": 0, "request": 0.002}}, {"input", "output", "request"}),
         ({"id": "unknown-1", "p": {"in": 0, "out": 0}}, {"input", "output"}),
+        ({"id": "unknown-2", "p": {"in": 1, "out": 0}}, {"input"}),
     ],
 )
 def test_zero_is_free_only_for_text_tokens_and_not_beside_a_price_for_the_same_tokens(item, kept):
