@@ -52,9 +52,10 @@ class Family:
         is_undated: Whether names without a version are models, and no moving aliases.
         has_tiers: Whether its lines go on from version to version.
         words: The words that the lab uses in names.
-        grades: The speed grades among them.
-        rewrites: What names stand for.
-        rewrites_of_weights: The same, for names of the lab's weights on Hugging Face.
+        hosts_words: Those of them that hosts use as well: speed grades, and how a model is packed or sold.
+        rewrites: What names stand for at hosts.
+        rewrites_of_weights: The same, for names of weights, as on Hugging Face.
+        rewrites_of_others: The same, for names behind an unknown owner.
     """
 
     lab: str
@@ -67,9 +68,10 @@ class Family:
     is_undated: bool
     has_tiers: bool
     words: re.Pattern[str]
-    grades: frozenset[str]
+    hosts_words: frozenset[str]
     rewrites: Rewrites
     rewrites_of_weights: Rewrites
+    rewrites_of_others: Rewrites
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Words:
 
     Attributes:
         labs: The lab of each spelling.
-        hubs: Labs' organisations on Hugging Face.
+        hubs: Before a name of weights: an organisation on Hugging Face, or a host that uses its names.
         hosts: Labs that also serve models of others under their own name.
         gateways: Words before a name that tell nothing about its maker.
         regions: A region, before a name.
@@ -89,7 +91,7 @@ class Words:
     """
 
     labs: Mapping[str, str]
-    hubs: frozenset[str]
+    hubs: re.Pattern[str]
     hosts: frozenset[str]
     gateways: frozenset[str]
     regions: re.Pattern[str]
@@ -104,9 +106,10 @@ def words() -> Words:
     """The words of `data/labs.toml`."""
     data = read_table(_TABLE)
     variants = data["variants"]
+    hubs = [*(lab["hub"] for lab in data["lab"] if "hub" in lab), *data["gateways"]["hubs"]]
     return Words(
         labs={name: lab["id"] for lab in data["lab"] for name in lab["names"]},
-        hubs=frozenset(lab["hub"] for lab in data["lab"] if "hub" in lab),
+        hubs=re.compile(f"(?:^|/)(?:{'|'.join(map(re.escape, hubs))})/"),
         hosts=frozenset(lab["id"] for lab in data["lab"] if lab.get("hosts")),
         gateways=frozenset(data["gateways"]["words"]),
         regions=re.compile(variants["regions"]),
@@ -155,9 +158,10 @@ def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family
         is_undated=entry.get("undated", False),
         has_tiers=entry.get("line") == "tier",
         words=re.compile("|".join((*_NUMBERS, *map(re.escape, (*common["roles"], *common["tiers"])), *own))),
-        grades=words().grades & {*own, *common["tiers"]},
+        hosts_words=(words().grades | words().variants) & {*own, *common["tiers"]},
         rewrites=Rewrites([*rewrites, *entry.get("implied", ())]),
         rewrites_of_weights=Rewrites([*rewrites, *entry.get("pretrained", ())]),
+        rewrites_of_others=Rewrites(rewrites),
     )
 
 

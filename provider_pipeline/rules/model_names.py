@@ -29,8 +29,9 @@ _NO_PARTS: Final = frozenset({"", ".", "..", "~", "@cf", "@hf"})
 _RUNS: Final = re.compile(r"[\s_]+")
 _POINT: Final = re.compile(r"p(?<=\dp)(?=\d)")
 _DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*+)\.(?=[a-z])")
-_REVISION: Final = re.compile(r"(?:-v?(\d+):(\d+)(?::\w+)?|:\d+k)$")
-"""Bedrock's revision behind a name, `-v1:0`; in `claude-v2:1` it is the version. Or the context, `:200k`."""
+_REVISION: Final = re.compile(r"(?:-(v?\d+):(\d+)(?::\w+)?|:\d+k)$")
+"""Bedrock's revision behind a name, `-v1:0`; any other is a version (`claude-v2:1`). Or the context, `:200k`."""
+_FIRST_REVISIONS: Final = ("v1", "v0", "1", "0")
 _FILES: Final = (".gguf", ".safetensors", ".ggml", "-gguf")
 _QUANTISED: Final = re.compile(r"[-.](?:ud-)?(?:i1-)?(i?q\d(?:-?(?:[0-9k]|xxs|xs|nl|[sml]){1,2}){0,2})(?=-|$)")
 _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
@@ -138,6 +139,7 @@ def _take_path(reading: _Reading) -> None:
     """Keep the last part of a path that names a model; note who owns it and how it is served."""
     if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:
         return
+    reading.is_of_weights = words().hubs.search(reading.text) is not None
     text = bare_wrapper(reading.text)
     if "::" in text:
         text = text.rsplit("::", 1)[1]
@@ -152,7 +154,7 @@ def _take_path(reading: _Reading) -> None:
         if kind == "variant":
             reading.variants.append(part)
         elif kind == "lab":
-            reading.lab, reading.is_of_weights = words().labs[part], part in words().hubs
+            reading.lab = words().labs[part]
         elif kind == "owner":
             reading.owner = part
     if reading.lab:
@@ -234,17 +236,23 @@ def _without_tags(reading: _Reading) -> str:
     text = reading.text
     revision = _REVISION.search(text)
     if revision:
-        version = f"-{revision[1]}.{revision[2]}" if revision[2] not in (None, "0") else ""
-        text = text[: revision.start()] + version
+        text = text[: revision.start()] + _version_of(*revision.groups())
     name, *tags = text.split(":")
     for tag in tags:
         if tag in words().variants or tag in ("thinking", "beta"):
             reading.variants.append(tag)
-        elif tag.isdigit():  # how long it may think
+        elif tag.isdigit() or "thinking" in reading.variants:  # how long it may think
             continue
         elif tag and tag not in words().silent:
             name += f"-{tag}"
     return name
+
+
+def _version_of(major: str | None, minor: str | None) -> str:
+    """The version that Bedrock's revision of a name is; nothing for a first revision, or none."""
+    if major is None or (minor == "0" and major in _FIRST_REVISIONS):
+        return ""
+    return f"-{major}" if minor == "0" else f"-{major}.{minor}"
 
 
 def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
@@ -306,7 +314,9 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         rest = rest[: numbered.start()] + rest[numbered.end() :]
     kept, is_explained = _sorted_words(reading, family, rest)
     name = name_from(family, kept)
-    rewrites = family.rewrites_of_weights if reading.is_of_weights else family.rewrites
+    is_elsewhere = reading.owner is not None or reading.lab not in (None, family.lab, *words().hosts)
+    hosted = family.rewrites_of_others if is_elsewhere else family.rewrites
+    rewrites = family.rewrites_of_weights if reading.is_of_weights else hosted
     name = rewrites.name_of(name, reading.snapshot)
     # Nobody else makes models of a closed family, so another lab before its name only serves it; but some call models
     # of their own after one.
