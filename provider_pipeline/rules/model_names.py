@@ -26,7 +26,7 @@ from provider_pipeline.rules.name_words import (
 )
 
 _NO_PARTS: Final = frozenset({"", ".", "..", "~", "@cf", "@hf"})
-_RUNS: Final = re.compile(r"[\s_]+")
+_RUNS: Final = re.compile(r"[\s_()\[\]]+")
 _POINT: Final = re.compile(r"p(?<=\dp)(?=\d)")
 _DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*+)\.(?=[a-z])")
 _REVISION: Final = re.compile(r"(?:-(v?\d+):(\d+)(?::\w+)?|:\d+k)$")
@@ -114,7 +114,7 @@ class _Reading:
 @functools.lru_cache(maxsize=65_536)
 def read_name(model_id: str) -> ModelName | None:
     """Read an id; None for one that says nothing, such as a UUID."""
-    text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).strip().lower()))
+    text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).lower()).strip("-"))
     if text.startswith(("ft:", "ft-")) or ":ft-" in text or ":ft:" in text:
         return ModelName(None, text, None, None, None, (), is_known=False, names_family=False)
     reading = _Reading(text)

@@ -28,12 +28,15 @@ SAME = {
     "meta/llama-3.1-8b-base": ("meta-llama/Llama-3.1-8B", "unsloth/Meta-Llama-3.1-8B"),  # the pretrained one
     "meta/llama-3.2-3b-base": ("accounts/fireworks/models/llama-v3p2-3b",),  # listed beside llama-v3p2-3b-instruct
     "meta/llama-3-70b-base": ("replicate/meta/llama-3-70b",),
+    "meta/llama-3-70b-instruct": ("llama3-70b-8192", "meta/llama3-70b-instruct", "llama3:70b"),
+    "meta/llama-guard-4-12b": ("llama-guard-4", "meta-llama/Llama-Guard-4-12B"),
     "meta/llama-4-maverick": (
         *("meta-llama/llama-4-maverick", "meta.llama4-maverick-17b-instruct-v1:0"),
         "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
     ),
     "openai/gpt-4o": ("gpt-4o", "azure/gpt-4o", "gpt-4o-2024-08-06", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"),
     "openai/gpt-3.5-turbo": ("gpt-35-turbo", "gpt-3.5-turbo-0125"),
+    "openai/gpt-4-turbo-preview": ("gpt-4-0125-preview", "gpt-4-turbo-preview"),
     "openai/gpt-5.1-chat": ("gpt-5.1-chat-latest", "openai/gpt-5.1-chat"),
     "openai/gpt-oss-20b": ("gpt-oss-20b:free", "openai/gpt-oss-20b", "gpt-oss:20b", "openai.gpt-oss-20b-1:0"),
     "openai/o3": ("o3", "openai/o3", "o3-2025-04-16", "openai-o3"),
@@ -65,6 +68,7 @@ SAME = {
     "google/gemma-3-27b-it": ("gemma-3-27b", "google/gemma-3-27b-it"),
     "deepseek/deepseek-v3": ("deepseek-ai/DeepSeek-V3-0324", "deepseek/deepseek-chat-v3-0324", "deepseek-v3"),
     "deepseek/deepseek-r1": ("deepseek-ai/DeepSeek-R1-0528", "deepseek.r1-v1:0", "deepseek-r1"),
+    "deepseek/deepseek-r1-distill-qwen-1.5b": ("deepseek-r1-distill-qwen-1-5b", "deepseek-r1-distill-qwen-1p5b"),
     "deepseek/deepseek-r1-distill-llama-70b": ("deepseek-r1-distill-llama-70b",),
     "alibaba/qwen2.5-72b-instruct": ("qwen/qwen-2.5-72b-instruct", "Qwen2.5-72B-Instruct-Turbo", "qwen2.5:72b"),
     "alibaba/qwen2.5-72b-base": ("Qwen/Qwen2.5-72B", "accounts/fireworks/models/qwen2p5-72b"),
@@ -80,6 +84,7 @@ SAME = {
     "mistral/mistral-7b-instruct-v0.2": ("mistral.mistral-7b-instruct-v0:2", "mistralai/Mistral-7B-Instruct-v0.2"),
     "mistral/mixtral-8x7b-instruct": (
         *("mistral.mixtral-8x7b-instruct-v0:1", "mistralai/Mixtral-8x7B-Instruct-v0.1", "open-mixtral-8x7b"),
+        "mixtral-8x7b-32768",
     ),
     "mistral/mixtral-8x7b": ("mistralai/mixtral-8x7b", "mistralai/Mixtral-8x7B-v0.1"),
     "mistral/mistral-small-3.2": ("mistral-small-2506", "mistralai/Mistral-Small-3.2-24B-Instruct-2506"),
@@ -91,7 +96,9 @@ SAME = {
     "amazon/nova-lite": ("amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0", "amazon/nova-lite-v1"),
     "nvidia/llama-3.1-nemotron-70b-instruct": ("nvidia/llama-3.1-nemotron-70b-instruct",),
     "nousresearch/hermes-3-llama-3.1-405b": ("nousresearch/hermes-3-llama-3.1-405b", "hermes-3-llama-3.1-405b"),
-    "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev"),
+    "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev", "FLUX.1 [dev]"),
+    "black-forest-labs/flux.1-kontext-pro": ("bfl/flux-kontext-pro", "FLUX.1-Kontext-pro"),
+    "upstage/solar-10.7b-instruct": ("upstage/solar-10_7b-instruct", "solar-10.7b-instruct"),
     "stabilityai/stable-diffusion-3.5-large": ("stability.sd3-5-large-v1:0", "stabilityai/stable-diffusion-3.5-large"),
     "bytedance/seedance-2.0": ("doubao-seedance-2-0-260128", "bytedance/seedance-2.0"),
 }
@@ -349,10 +356,14 @@ def test_a_listing_adds_the_date_to_an_undated_name():
 
 
 def test_the_display_name_stands_in_for_an_id_that_says_nothing():
-    row = {"display_name": "Llama 3.3 70B Instruct"}
-    found = canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9", None, row)
-    assert found is not None
-    assert found.id == "meta/llama-3.3-70b-instruct"
+    for shown, canonical_id in (
+        ("Llama 3.3 70B Instruct", "meta/llama-3.3-70b-instruct"),
+        ("GPT-4o (2024-08-06)", "openai/gpt-4o"),
+        ("Grok 4 Fast (Reasoning)", "xai/grok-4-fast-reasoning"),
+    ):
+        found = canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9", None, {"display_name": shown})
+        assert found is not None
+        assert found.id == canonical_id
 
 
 def test_an_id_that_says_nothing_has_no_canonical_model():
