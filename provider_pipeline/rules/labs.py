@@ -85,6 +85,7 @@ class Words:
         gateways: Words before a name that tell nothing about its maker.
         regions: A region, before a name.
         roles: Words that tell no lines apart.
+        nameless: Words that name no model by themselves.
         variants: Words that say how a model is packed or sold.
         silent: Words that say nothing.
         grades: Speed grades: a host's behind a size, else the lab's.
@@ -96,6 +97,7 @@ class Words:
     gateways: frozenset[str]
     regions: re.Pattern[str]
     roles: frozenset[str]
+    nameless: frozenset[str]
     variants: frozenset[str]
     silent: frozenset[str]
     grades: frozenset[str]
@@ -114,6 +116,12 @@ def words() -> Words:
         gateways=frozenset(data["gateways"]["words"]),
         regions=re.compile(variants["regions"]),
         roles=frozenset(data["words"]["roles"]),
+        nameless=frozenset(
+            word
+            for listed in (*data["words"].values(), *variants.values())
+            if isinstance(listed, list)
+            for word in listed
+        ),
         variants=frozenset((*variants["packing"], *variants["selling"])),
         silent=frozenset(variants["silent"]),
         grades=frozenset(variants["grades"]),

@@ -165,7 +165,11 @@ def _take_path(reading: _Reading) -> None:
 def _start_of_name(parts: list[str]) -> int:
     for place in range(len(parts) - 1, 0, -1):
         if find_family(parts[place]) is not None:
-            return place
+            if place == len(parts) - 1:
+                return place
+            # Inside a name, it may be a version: `kling-video/o3/pro` is no o3.
+            earlier = (each for each in range(1, place) if find_family(parts[each]) and parts[each] not in words().labs)
+            return next(earlier, place)
     # `fal-ai/flux/dev`: the name itself has parts, behind the words of those who serve it.
     start = 0
     while start < len(parts) - 1 and (_is_gateway(parts[start]) or words().regions.fullmatch(parts[start])):
@@ -286,6 +290,8 @@ def _unknown(reading: _Reading, model_id: str) -> ModelName:
         elif not (place and word in known.silent):
             kept.append(word)
     name = with_points("-".join(kept)) or name
+    if (name in known.nameless or is_size(name)) and reading.lab is None and reading.owner is None:
+        name = ""
     base = _base_of(name)
     family = base or named_family(model_id)  # of the whole id, which the patterns of capabilities normalise as well
     names_family, variants = base is not None, reading.all_variants()

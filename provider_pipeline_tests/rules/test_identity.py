@@ -97,7 +97,9 @@ SAME = {
     "nvidia/llama-3.1-nemotron-70b-instruct": ("nvidia/llama-3.1-nemotron-70b-instruct",),
     "nousresearch/hermes-3-llama-3.1-405b": ("nousresearch/hermes-3-llama-3.1-405b", "hermes-3-llama-3.1-405b"),
     "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev", "FLUX.1 [dev]"),
-    "black-forest-labs/flux.1-kontext-pro": ("bfl/flux-kontext-pro", "FLUX.1-Kontext-pro"),
+    "black-forest-labs/flux.1-kontext-pro": ("bfl/flux-kontext-pro", "FLUX.1-Kontext-pro", "fal-ai/flux-pro/kontext"),
+    "black-forest-labs/flux-1.1-pro": ("FLUX-1.1-pro", "fal-ai/flux-pro/v1.1"),
+    "kling/kling-video-o3-pro-image-to-video": ("fal-ai/kling-video/o3/pro/image-to-video",),
     "upstage/solar-10.7b-instruct": ("upstage/solar-10_7b-instruct", "solar-10.7b-instruct"),
     "stabilityai/stable-diffusion-3.5-large": ("stability.sd3-5-large-v1:0", "stabilityai/stable-diffusion-3.5-large"),
     "bytedance/seedance-2.0": ("doubao-seedance-2-0-260128", "bytedance/seedance-2.0"),
@@ -368,6 +370,15 @@ def test_the_display_name_stands_in_for_an_id_that_says_nothing():
 
 def test_an_id_that_says_nothing_has_no_canonical_model():
     assert canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9") is None
+
+
+@pytest.mark.parametrize("model_id", ["auto", "openrouter/auto", "openrouter/free", "chat-latest", "vision", "14b"])
+def test_a_name_that_every_host_may_use_is_no_model(model_id: str):
+    assert canonical_of(model_id) is None
+
+
+def test_behind_an_owner_such_a_name_is_the_owners_model():
+    assert _id("acme/auto") == "acme/auto"
 
 
 def test_an_unknown_name_is_a_model_of_its_own_unverified():
