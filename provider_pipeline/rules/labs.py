@@ -83,6 +83,7 @@ class Words:
         hubs: Before a name of weights: an organisation on Hugging Face, or a host that uses its names.
         hosts: Labs that also serve models of others under their own name.
         gateways: Words before a name that tell nothing about its maker.
+        ids: How ids at hosts start that say too little, and the names of their models.
         regions: A region, before a name.
         roles: Words that tell no lines apart.
         nameless: Words that name no model by themselves.
@@ -95,6 +96,7 @@ class Words:
     hubs: re.Pattern[str]
     hosts: frozenset[str]
     gateways: frozenset[str]
+    ids: tuple[tuple[re.Pattern[str], str], ...]
     regions: re.Pattern[str]
     roles: frozenset[str]
     nameless: frozenset[str]
@@ -114,6 +116,7 @@ def words() -> Words:
         hubs=re.compile(f"(?:^|/)(?:{'|'.join(map(re.escape, hubs))})/"),
         hosts=frozenset(lab["id"] for lab in data["lab"] if lab.get("hosts")),
         gateways=frozenset(data["gateways"]["words"]),
+        ids=tuple((re.compile(start), name) for start, name in data["hosts"]["ids"]),
         regions=re.compile(variants["regions"]),
         roles=frozenset(data["words"]["roles"]),
         nameless=frozenset(

@@ -200,14 +200,17 @@ def _is_gateway(part: str) -> bool:
 def _take_prefixes(reading: _Reading) -> None:
     """Take what stands before a name and a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
     while True:
-        if ":" in reading.text:
+        if ":" in reading.text and not _is_tagged(reading.text):
             reading.text = without_carrier(reading.text)
             before, _, behind = reading.text.partition(":")
             if behind and (before in words().gateways or before in words().labs):
                 reading.lab = words().labs.get(before, reading.lab)
                 reading.text = behind
                 continue
-        found = _DOTTED.match(reading.text) if "." in reading.text else None
+        if "." not in reading.text:
+            return
+        reading.text = _spelled_out(reading.text)
+        found = _DOTTED.match(reading.text)
         if found is None:
             return
         word = found[1]
@@ -218,6 +221,21 @@ def _take_prefixes(reading: _Reading) -> None:
         elif word not in words().gateways:
             return
         reading.text = reading.text[found.end() :]
+
+
+def _spelled_out(text: str) -> str:
+    """An id with the name of its model, if the host's id says too little."""
+    for start, name in words().ids:
+        found = start.match(text)
+        if found is not None:
+            return found.expand(name) + text[found.end() :]
+    return text
+
+
+def _is_tagged(text: str) -> bool:
+    """Whether a name stands before the first colon, and none behind it, as in Ollama's `mistral:7b`."""
+    before, _, behind = text.partition(":")
+    return find_family(before) is not None and find_family(behind) is None
 
 
 def _take_suffixes(reading: _Reading) -> None:

@@ -67,6 +67,8 @@ SAME = {
     "google/gemma-2-9b-it": ("gemma2:9b", "google/gemma-2-9b-it"),  # Ollama hosts no pretrained models
     "google/gemma-3-27b-it": ("gemma-3-27b", "google/gemma-3-27b-it"),
     "deepseek/deepseek-v3": ("deepseek-ai/DeepSeek-V3-0324", "deepseek/deepseek-chat-v3-0324", "deepseek-v3"),
+    "deepseek/deepseek-v3.1": ("deepseek.v3-v1:0", "deepseek-ai/DeepSeek-V3.1"),  # Bedrock calls it DeepSeek-V3.1
+    "deepseek/deepseek-v3.2": ("us.deepseek.v3.2", "bedrock/us-east-1/deepseek.v3.2", "deepseek-v3p2"),
     "deepseek/deepseek-r1": ("deepseek-ai/DeepSeek-R1-0528", "deepseek.r1-v1:0", "deepseek-r1"),
     "deepseek/deepseek-r1-distill-qwen-1.5b": ("deepseek-r1-distill-qwen-1-5b", "deepseek-r1-distill-qwen-1p5b"),
     "deepseek/deepseek-r1-distill-llama-70b": ("deepseek-r1-distill-llama-70b",),
@@ -80,7 +82,8 @@ SAME = {
     "zhipu/glm-4.5": ("zai-org/GLM-4.5", "glm-4p5", "z-ai/glm-4.5", "ZhipuAI/GLM-4.5"),
     "moonshot/kimi-k2": ("moonshotai/Kimi-K2-Instruct-0905", "kimi-k2-0905-preview", "moonshotai/kimi-k2"),
     "minimax/minimax-m2.5": ("MiniMaxAI/MiniMax-M2.5", "minimax-m25", "accounts/fireworks/models/minimax-m2p5"),
-    "mistral/mistral-7b-instruct": ("open-mistral-7b", "mistralai/mistral-7b-instruct"),
+    "mistral/mistral-7b-instruct": ("open-mistral-7b", "mistralai/mistral-7b-instruct", "mistral:7b-instruct"),
+    "mistral/codestral": ("codestral:latest", "codestral-2508"),
     "mistral/mistral-7b-instruct-v0.2": ("mistral.mistral-7b-instruct-v0:2", "mistralai/Mistral-7B-Instruct-v0.2"),
     "mistral/mixtral-8x7b-instruct": (
         *("mistral.mixtral-8x7b-instruct-v0:1", "mistralai/Mixtral-8x7B-Instruct-v0.1", "open-mixtral-8x7b"),
@@ -94,6 +97,14 @@ SAME = {
     "cohere/rerank-v3.5": ("cohere.rerank-v3-5:0", "rerank-v3.5"),
     "amazon/titan-embed-text-v2": ("amazon.titan-embed-text-v2:0", "amazon/titan-embed-text-v2"),
     "amazon/nova-lite": ("amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0", "amazon/nova-lite-v1"),
+    "nvidia/nemotron-3-ultra-550b-a55b": ("nemotron-3-ultra", "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16"),
+    "nvidia/nemotron-3.5-lightning-30b-a3b": (
+        *(
+            "nvidia/nemotron-3.5-lightning",
+            "nemotron-lightning-3p5-30b-a3b",
+            "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16",
+        ),
+    ),
     "nvidia/llama-3.1-nemotron-70b-instruct": ("nvidia/llama-3.1-nemotron-70b-instruct",),
     "nousresearch/hermes-3-llama-3.1-405b": ("nousresearch/hermes-3-llama-3.1-405b", "hermes-3-llama-3.1-405b"),
     "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev", "FLUX.1 [dev]"),
@@ -379,6 +390,12 @@ def test_a_name_that_every_host_may_use_is_no_model(model_id: str):
 
 def test_behind_an_owner_such_a_name_is_the_owners_model():
     assert _id("acme/auto") == "acme/auto"
+
+
+@pytest.mark.parametrize("model_id", ["nvidia.nemotron-nano-12b-v2", "us-gov.nvidia.nemotron-nano-12b-v2"])
+def test_an_id_of_bedrock_is_the_model_that_bedrock_names(model_id: str):
+    assert _id(model_id) == "nvidia/nemotron-nano-12b-v2-vl"
+    assert _id("nvidia/NVIDIA-Nemotron-Nano-12B-v2") == "nvidia/nemotron-nano-12b-v2"
 
 
 def test_an_unknown_name_is_a_model_of_its_own_unverified():
