@@ -93,7 +93,7 @@ class Words:
     """
 
     labs: Mapping[str, str]
-    hubs: re.Pattern[str]
+    hubs: frozenset[str]
     hosts: frozenset[str]
     gateways: frozenset[str]
     ids: tuple[tuple[re.Pattern[str], str], ...]
@@ -113,7 +113,7 @@ def words() -> Words:
     hubs = [*(lab["hub"] for lab in data["lab"] if "hub" in lab), *data["gateways"]["hubs"]]
     return Words(
         labs={name: lab["id"] for lab in data["lab"] for name in lab["names"]},
-        hubs=re.compile(f"(?:^|/)(?:{'|'.join(map(re.escape, hubs))})/"),
+        hubs=frozenset(hubs),
         hosts=frozenset(lab["id"] for lab in data["lab"] if lab.get("hosts")),
         gateways=frozenset(data["gateways"]["words"]),
         ids=tuple((re.compile(start), name) for start, name in data["hosts"]["ids"]),

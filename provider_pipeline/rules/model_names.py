@@ -139,7 +139,7 @@ def _take_path(reading: _Reading) -> None:
     """Keep the last part of a path that names a model; note who owns it and how it is served."""
     if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:
         return
-    reading.is_of_weights = words().hubs.search(reading.text) is not None
+    reading.is_of_weights = not words().hubs.isdisjoint(reading.text.split("/"))
     text = bare_wrapper(reading.text)
     if "::" in text:
         text = text.rsplit("::", 1)[1]
@@ -207,11 +207,12 @@ def _take_prefixes(reading: _Reading) -> None:
                 reading.lab = words().labs.get(before, reading.lab)
                 reading.text = behind
                 continue
-        if "." not in reading.text:
-            return
-        reading.text = _spelled_out(reading.text)
-        found = _DOTTED.match(reading.text)
+        found = _DOTTED.match(reading.text) if "." in reading.text else None
         if found is None:
+            return
+        spelled = _spelled_out(reading.text)
+        if spelled is not None:
+            reading.text = spelled
             return
         word = found[1]
         if words().regions.fullmatch(word):
@@ -223,13 +224,13 @@ def _take_prefixes(reading: _Reading) -> None:
         reading.text = reading.text[found.end() :]
 
 
-def _spelled_out(text: str) -> str:
+def _spelled_out(text: str) -> str | None:
     """An id with the name of its model, if the host's id says too little."""
     for start, name in words().ids:
         found = start.match(text)
         if found is not None:
             return found.expand(name) + text[found.end() :]
-    return text
+    return None
 
 
 def _is_tagged(text: str) -> bool:
@@ -338,9 +339,12 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         rest = rest[: numbered.start()] + rest[numbered.end() :]
     kept, is_explained = _sorted_words(reading, family, rest)
     name = name_from(family, kept)
-    is_elsewhere = reading.owner is not None or reading.lab not in (None, family.lab, *words().hosts)
-    hosted = family.rewrites_of_others if is_elsewhere else family.rewrites
-    rewrites = family.rewrites_of_weights if reading.is_of_weights else hosted
+    if reading.is_of_weights:
+        rewrites = family.rewrites_of_weights
+    elif reading.owner is None and (reading.lab in (None, family.lab) or reading.lab in words().hosts):
+        rewrites = family.rewrites
+    else:
+        rewrites = family.rewrites_of_others
     name = rewrites.name_of(name, reading.snapshot)
     # Nobody else makes models of a closed family, so another lab before its name only serves it; but some call models
     # of their own after one.
