@@ -111,6 +111,7 @@ SAME = {
     "black-forest-labs/flux.1-kontext-pro": ("bfl/flux-kontext-pro", "FLUX.1-Kontext-pro", "fal-ai/flux-pro/kontext"),
     "black-forest-labs/flux-1.1-pro": ("FLUX-1.1-pro", "fal-ai/flux-pro/v1.1"),
     "kling/kling-video-o3-pro-image-to-video": ("fal-ai/kling-video/o3/pro/image-to-video",),
+    "microsoft/phi-3.5-mini-instruct": ("microsoft/phi-3.5-mini-128k-instruct", "Phi-3.5-mini-instruct"),
     "upstage/solar-10.7b-instruct": ("upstage/solar-10_7b-instruct", "solar-10.7b-instruct"),
     "stabilityai/stable-diffusion-3.5-large": ("stability.sd3-5-large-v1:0", "stabilityai/stable-diffusion-3.5-large"),
     "bytedance/seedance-2.0": ("doubao-seedance-2-0-260128", "bytedance/seedance-2.0"),
