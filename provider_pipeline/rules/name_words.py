@@ -43,7 +43,7 @@ def judged(family: Family, written: str, is_first: bool) -> tuple[str, str, tupl
     parts = joined.groups() if joined and explains(family, joined[1]) else (word,)
     if not word or (word in known.silent and word != "latest"):
         kind = "silent"
-    elif word in known.variants or (word in known.grades and word not in family.grades and family.is_open):
+    elif word not in family.hosts_words and (word in known.variants or (word in known.grades and family.is_open)):
         kind = "variant"
     elif word in known.grades:
         kind = "grade"

@@ -25,13 +25,18 @@ SAME = {
         "meta/llama-3.3-70b-instruct-maas",  # Vertex AI
     ),
     "meta/llama-3.1-8b-instruct": ("llama-3.1-8b-instant", "llama3.1-8b", "meta-llama/Meta-Llama-3.1-8B-Instruct"),
-    "meta/llama-3.1-8b-base": ("meta-llama/Llama-3.1-8B", "meta/llama-3.1-8b-base"),  # the pretrained one
+    "meta/llama-3.1-8b-base": ("meta-llama/Llama-3.1-8B", "unsloth/Meta-Llama-3.1-8B"),  # the pretrained one
+    "meta/llama-3.2-3b-base": ("accounts/fireworks/models/llama-v3p2-3b",),  # listed beside llama-v3p2-3b-instruct
+    "meta/llama-3-70b-base": ("replicate/meta/llama-3-70b",),
+    "meta/llama-3-70b-instruct": ("llama3-70b-8192", "meta/llama3-70b-instruct", "llama3:70b"),
+    "meta/llama-guard-4-12b": ("llama-guard-4", "meta-llama/Llama-Guard-4-12B"),
     "meta/llama-4-maverick": (
         *("meta-llama/llama-4-maverick", "meta.llama4-maverick-17b-instruct-v1:0"),
         "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
     ),
     "openai/gpt-4o": ("gpt-4o", "azure/gpt-4o", "gpt-4o-2024-08-06", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"),
     "openai/gpt-3.5-turbo": ("gpt-35-turbo", "gpt-3.5-turbo-0125"),
+    "openai/gpt-4-turbo-preview": ("gpt-4-0125-preview", "gpt-4-turbo-preview"),
     "openai/gpt-5.1-chat": ("gpt-5.1-chat-latest", "openai/gpt-5.1-chat"),
     "openai/gpt-oss-20b": ("gpt-oss-20b:free", "openai/gpt-oss-20b", "gpt-oss:20b", "openai.gpt-oss-20b-1:0"),
     "openai/o3": ("o3", "openai/o3", "o3-2025-04-16", "openai-o3"),
@@ -46,26 +51,70 @@ SAME = {
         *("claude-sonnet-4-5-20250929", "claude-sonnet-4-5@20250929", "claude-4.5-sonnet", "Claude-Sonnet-4.5"),
         *("databricks-claude-sonnet-4-5", "anthropic--claude-4.5-sonnet", "claude-sonnet4-5"),
     ),
-    "anthropic/claude-2.1": ("anthropic.claude-v2:1", "claude-2.1"),
+    "anthropic/claude-2": ("anthropic.claude-v2", "anthropic.claude-v2:0:18k", "claude-2.0"),
+    "anthropic/claude-2.1": ("anthropic.claude-v2:1", "anthropic.claude-v2:1:200k", "claude-2.1"),
+    "anthropic/claude-instant-1.2": ("anthropic.claude-instant-v1:2:100k", "claude-instant-1.2"),
+    "anthropic/claude-opus-4.6": ("anthropic/claude-opus-4.6:thinking:max",),  # how long it may think
+    "anthropic/claude-opus-4.6-thinking": ("claude-opus-4-6-think", "claude-opus-4-6-thinking"),
     "google/gemini-2.5-flash": ("gemini-2.5-flash", "models/gemini-2.5-flash", "databricks-gemini-2-5-flash"),
     "google/gemini-1.5-flash": ("gemini-1.5-flash-002", "google/gemini-flash-1.5"),
+    "google/gemini-2.5-flash-image": ("gemini-2.5-flash-image", "google/nano-banana", "fal-ai/nano-banana"),
+    "google/gemini-3-pro-image": ("nano-banana-pro",),
+    "google/gemini-3-pro-image-preview": ("models/nano-banana-pro-preview", "google/gemini-3-pro-image-preview"),
+    "google/gemini-3.1-flash-image": ("fal-ai/nano-banana-2",),
+    "google/imagen-4": ("imagen-4.0-generate-001", "imagen-4"),
+    "google/imagen-4-ultra": ("imagen-4.0-ultra-generate-001",),
+    "google/gemma-2-9b-it": ("gemma2:9b", "google/gemma-2-9b-it"),  # Ollama hosts no pretrained models
     "google/gemma-3-27b-it": ("gemma-3-27b", "google/gemma-3-27b-it"),
     "deepseek/deepseek-v3": ("deepseek-ai/DeepSeek-V3-0324", "deepseek/deepseek-chat-v3-0324", "deepseek-v3"),
+    "deepseek/deepseek-v3.1": ("deepseek.v3-v1:0", "deepseek-ai/DeepSeek-V3.1"),  # Bedrock calls it DeepSeek-V3.1
+    "deepseek/deepseek-v3.2": ("us.deepseek.v3.2", "bedrock/us-east-1/deepseek.v3.2", "deepseek-v3p2"),
     "deepseek/deepseek-r1": ("deepseek-ai/DeepSeek-R1-0528", "deepseek.r1-v1:0", "deepseek-r1"),
+    "deepseek/deepseek-r1-distill-qwen-1.5b": ("deepseek-r1-distill-qwen-1-5b", "deepseek-r1-distill-qwen-1p5b"),
     "deepseek/deepseek-r1-distill-llama-70b": ("deepseek-r1-distill-llama-70b",),
-    "alibaba/qwen2.5-72b-instruct": ("qwen/qwen-2.5-72b-instruct", "Qwen2.5-72B-Instruct-Turbo"),
+    "alibaba/qwen2.5-72b-instruct": ("qwen/qwen-2.5-72b-instruct", "Qwen2.5-72B-Instruct-Turbo", "qwen2.5:72b"),
+    "alibaba/qwen2.5-72b-base": ("Qwen/Qwen2.5-72B", "accounts/fireworks/models/qwen2p5-72b"),
+    "alibaba/qwen2.5-vl-7b-instruct": ("qwen/qwen2.5-vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct"),  # there is no other
+    "alibaba/qwen3-vl-235b-a22b-instruct": ("qwen3-vl:235b", "Qwen/Qwen3-VL-235B-A22B-Instruct"),
     "alibaba/qwen3-235b-a22b-instruct": ("Qwen/Qwen3-235B-A22B-Instruct-2507", "qwen/qwen3-235b-a22b-2507"),
     "alibaba/qwen3-coder-480b-a35b-instruct": ("qwen/qwen3-coder", "Qwen/Qwen3-Coder-480B-A35B-Instruct-FP8"),
     "alibaba/qwen-turbo": ("qwen-turbo",),
     "zhipu/glm-4.5": ("zai-org/GLM-4.5", "glm-4p5", "z-ai/glm-4.5", "ZhipuAI/GLM-4.5"),
     "moonshot/kimi-k2": ("moonshotai/Kimi-K2-Instruct-0905", "kimi-k2-0905-preview", "moonshotai/kimi-k2"),
     "minimax/minimax-m2.5": ("MiniMaxAI/MiniMax-M2.5", "minimax-m25", "accounts/fireworks/models/minimax-m2p5"),
+    "mistral/mistral-7b-instruct": ("open-mistral-7b", "mistralai/mistral-7b-instruct", "mistral:7b-instruct"),
+    "mistral/codestral": ("codestral:latest", "codestral-2508"),
+    "mistral/mistral-7b-instruct-v0.2": ("mistral.mistral-7b-instruct-v0:2", "mistralai/Mistral-7B-Instruct-v0.2"),
+    "mistral/mixtral-8x7b-instruct": (
+        *("mistral.mixtral-8x7b-instruct-v0:1", "mistralai/Mixtral-8x7B-Instruct-v0.1", "open-mixtral-8x7b"),
+        "mixtral-8x7b-32768",
+    ),
+    "mistral/mixtral-8x7b": ("mistralai/mixtral-8x7b", "mistralai/Mixtral-8x7B-v0.1"),
     "mistral/mistral-small-3.2": ("mistral-small-2506", "mistralai/Mistral-Small-3.2-24B-Instruct-2506"),
     "cohere/command-r-plus": ("command-r-plus-08-2024", "cohere/command-r-plus", "cohere-command-r-plus-08-2024"),
+    "cohere/embed-english-v3.0": ("cohere.embed-english-v3:0:512", "Cohere-embed-v3-english", "embed-english-v3.0"),
+    "cohere/embed-v4.0": ("us.cohere.embed-v4:0", "embed-v-4-0", "cohere/embed-v4.0"),
+    "cohere/rerank-v3.5": ("cohere.rerank-v3-5:0", "rerank-v3.5"),
+    "amazon/titan-embed-text-v2": ("amazon.titan-embed-text-v2:0", "amazon/titan-embed-text-v2"),
     "amazon/nova-lite": ("amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0", "amazon/nova-lite-v1"),
+    "nvidia/nemotron-3-ultra-550b-a55b": ("nemotron-3-ultra", "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16"),
+    "nvidia/nemotron-3.5-lightning-30b-a3b": (
+        *(
+            "nvidia/nemotron-3.5-lightning",
+            "nemotron-lightning-3p5-30b-a3b",
+            "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16",
+        ),
+    ),
     "nvidia/llama-3.1-nemotron-70b-instruct": ("nvidia/llama-3.1-nemotron-70b-instruct",),
     "nousresearch/hermes-3-llama-3.1-405b": ("nousresearch/hermes-3-llama-3.1-405b", "hermes-3-llama-3.1-405b"),
-    "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev"),
+    "black-forest-labs/flux.1-dev": ("black-forest-labs/FLUX.1-dev", "fal-ai/flux/dev", "FLUX.1 [dev]"),
+    "black-forest-labs/flux.1-kontext-pro": ("bfl/flux-kontext-pro", "FLUX.1-Kontext-pro", "fal-ai/flux-pro/kontext"),
+    "black-forest-labs/flux-1.1-pro": ("FLUX-1.1-pro", "fal-ai/flux-pro/v1.1"),
+    "kling/kling-video-o3-pro-image-to-video": ("fal-ai/kling-video/o3/pro/image-to-video",),
+    "microsoft/phi-3.5-mini-instruct": ("microsoft/phi-3.5-mini-128k-instruct", "Phi-3.5-mini-instruct"),
+    "upstage/solar-10.7b-instruct": ("upstage/solar-10_7b-instruct", "solar-10.7b-instruct"),
+    "stabilityai/stable-diffusion-3.5-large": ("stability.sd3-5-large-v1:0", "stabilityai/stable-diffusion-3.5-large"),
+    "bytedance/seedance-2.0": ("doubao-seedance-2-0-260128", "bytedance/seedance-2.0"),
 }
 
 DIFFERENT = [
@@ -86,6 +135,23 @@ DIFFERENT = [
     ("qwen3-32b", "huihui-ai/Qwen3-32B-abliterated"),
     ("llama-3.1-8b-instruct", "acme/Llama-3.1-8B-Instruct"),  # whoever that is may have trained it
     ("llama-3.1-8b-instruct", "nousresearch/Llama-3.1-8B-Instruct"),
+    ("acme/Llama-3.1-8B-Instruct", "acme/Llama-3.1-8B"),  # a derivative of the pretrained model
+    ("nousresearch/Meta-Llama-3-8B-Instruct", "nousresearch/Meta-Llama-3-8B"),
+    ("snowflake/llama3.1-405b", "snowflake/snowflake-llama-3.1-405b"),  # trained anew, for a smaller cache
+    ("gemma2:9b", "google/gemma-2-9b"),
+    ("amazon.titan-embed-text-v1", "amazon.titan-embed-text-v2:0"),
+    ("amazon.titan-image-generator-v1", "amazon.titan-image-generator-v2:0"),
+    ("cohere.rerank-v3-5:0", "rerank-v3"),
+    ("imagen-4.0-generate-001", "imagen-4.0-generate-preview-06-06"),
+    ("nano-banana", "nano-banana-2.1"),  # of a later one only the nickname is known
+    ("stabilityai/sdxl", "stabilityai/sdxl-turbo"),  # distilled by the lab
+    ("stability/sd3.5-large", "stability/sd3.5-large-turbo"),
+    ("black-forest-labs/FLUX.2-dev", "black-forest-labs/FLUX.2-flex"),  # elsewhere, `flex` is a price tier
+    ("kimi-k2.7-code", "kimi-k2.7-code-highspeed"),
+    ("doubao-seed-2-1", "doubao-seed-2-1-turbo-260628"),
+    ("doubao-seedance-2-0-260128", "doubao-seedance-2-0-fast-260128"),
+    ("speech-02-hd", "speech-02-turbo"),
+    ("perplexity/pplx-embed-v1-4b", "cohere/embed-v1-4b"),
     ("gpt-4o", "ft:gpt-4o-2024-08-06:acme::9a1b"),
     ("claude-3.7-sonnet", "acme/claude-3.7-sonnet-reasoning-gemma3-12b"),
 ]
@@ -304,14 +370,33 @@ def test_a_listing_adds_the_date_to_an_undated_name():
 
 
 def test_the_display_name_stands_in_for_an_id_that_says_nothing():
-    row = {"display_name": "Llama 3.3 70B Instruct"}
-    found = canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9", None, row)
-    assert found is not None
-    assert found.id == "meta/llama-3.3-70b-instruct"
+    for shown, canonical_id in (
+        ("Llama 3.3 70B Instruct", "meta/llama-3.3-70b-instruct"),
+        ("GPT-4o (2024-08-06)", "openai/gpt-4o"),
+        ("Grok 4 Fast (Reasoning)", "xai/grok-4-fast-reasoning"),
+    ):
+        found = canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9", None, {"display_name": shown})
+        assert found is not None
+        assert found.id == canonical_id
 
 
 def test_an_id_that_says_nothing_has_no_canonical_model():
     assert canonical_of("6f1de14d-13a6-4cc8-a2ef-6fd4a1b5a0c9") is None
+
+
+@pytest.mark.parametrize("model_id", ["auto", "openrouter/auto", "openrouter/free", "chat-latest", "vision", "14b"])
+def test_a_name_that_every_host_may_use_is_no_model(model_id: str):
+    assert canonical_of(model_id) is None
+
+
+def test_behind_an_owner_such_a_name_is_the_owners_model():
+    assert _id("acme/auto") == "acme/auto"
+
+
+@pytest.mark.parametrize("model_id", ["nvidia.nemotron-nano-12b-v2", "us-gov.nvidia.nemotron-nano-12b-v2"])
+def test_an_id_of_bedrock_is_the_model_that_bedrock_names(model_id: str):
+    assert _id(model_id) == "nvidia/nemotron-nano-12b-v2-vl"
+    assert _id("nvidia/NVIDIA-Nemotron-Nano-12B-v2") == "nvidia/nemotron-nano-12b-v2"
 
 
 def test_an_unknown_name_is_a_model_of_its_own_unverified():
