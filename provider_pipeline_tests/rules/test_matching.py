@@ -163,6 +163,9 @@ def test_the_label_of_a_list_is_evidence():
         ("llama-3.2-90b-vision-instruct", {"chat", "vision"}, {"reasoning"}),
         ("omni-moderation-latest", {"moderation"}, {"chat"}),
         ("gpt-3.5-turbo-instruct", {"completion"}, {"chat"}),
+        ("mj_high_variation", {"image_generation"}, {"chat"}),
+        ("mj_describe", set(), {"chat"}),
+        ("swap_face", set(), {"chat"}),
     ],
 )
 def test_names_decide_what_models_can_do(model_id, has, lacks):
