@@ -116,6 +116,8 @@ class ItemReader:
         self._id = fields["model_id"].evaluate
         self._base_model = fields["base_model"].evaluate if "base_model" in fields else None
         self._id_is_key = ("_key",) in fields["model_id"].paths
+        told = [field for field in fields.values() if any(not path[0].startswith("_") for path in field.paths if path)]
+        self._told = told if self._id_is_key and len(told) > 1 else []
         self._id_type = endpoint.expect.id_type
         self._capabilities = capabilities
         self._on_set_aside = on_set_aside
@@ -134,7 +136,7 @@ class ItemReader:
         self._metadata = [(name, get, metadata_reader(name)) for name, get in _present(fields, *facts)]
 
     def items(self, document: Any) -> list[Any] | None:
-        """The items that the selector finds on a page; None if it finds no list.
+        """The items that the selector finds on a page; None if it finds no list, or a map of other things than models.
 
         With details, a page is `{"listing": ..., "details": {id: ...}}`; each item gets its own, or null, as `detail`.
 
@@ -142,13 +144,26 @@ class ItemReader:
             RuleTooCostlyError: The selector takes too many steps or gives too many items.
         """
         if not self._with_details:
-            return self._selected(document)
-        if not isinstance(document, dict) or not isinstance(document.get("details"), dict):
+            found = self._selected(document)
+        elif not isinstance(document, dict) or not isinstance(document.get("details"), dict):
             return None
-        found, details = self._selected(document.get("listing")), document["details"]
-        if found is None:
-            return None
-        return [{**item, "detail": details.get(self.id_of(item))} if isinstance(item, dict) else item for item in found]
+        else:
+            found, details = self._selected(document.get("listing")), document["details"]
+            found = found and [
+                {**item, "detail": details.get(self.id_of(item))} if isinstance(item, dict) else item for item in found
+            ]
+        return None if found and self._told and not any(map(self._tells, found)) else found
+
+    def _tells(self, item: Any) -> bool:
+        """Whether the rule reads anything in an item but its key, which every object has.
+
+        Raises:
+            RuleTooCostlyError: It takes too many steps.
+        """
+        try:
+            return any(field.evaluate(item, self._work) is not None for field in self._told)
+        except WorkExceededError as error:
+            raise self._too_costly("model_id", error) from error
 
     def answer(self, document: Any) -> Any:
         """The page as sent, without details."""

@@ -61,6 +61,30 @@ def test_an_answer_without_a_listing_fails_the_extraction(answer):
     assert result["extracted_models"] == []
 
 
+LIMITS = {"alpha-7b": {"max_input": 8192, "max_output": 1024}, "beta-70b": {"max_input": 32768, "max_output": 4096}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"message": "try again later", "code": 503}},
+        {"payload": LIMITS},
+        {"models": LIMITS, "paging": {"total": 2}},
+        {"alpha-7b": {"max_input": None, "max_output": None}, "beta-70b": {}},
+    ],
+)
+def test_a_map_of_other_things_is_no_map_of_models(answer):
+    rule = RuleGenerator().analyze_sample(LIMITS)
+    assert types(judged(answer, rule=rule)) == ["extraction_failed"]
+
+
+def test_a_model_in_a_map_may_have_none_of_the_fields():
+    rule = RuleGenerator().analyze_sample(LIMITS)
+    result = judged({"gamma-13b": {}, **LIMITS}, rule=rule)
+    assert result["valid"]
+    assert [row["model_id"] for row in result["extracted_models"]] == ["gamma-13b", "alpha-7b", "beta-70b"]
+
+
 @pytest.mark.parametrize("empty", [[], None])
 def test_an_empty_listing_is_never_valid(empty):
     assert types(judged({"data": empty})) == ["empty_listing"]

@@ -163,12 +163,35 @@ def test_the_label_of_a_list_is_evidence():
         ("llama-3.2-90b-vision-instruct", {"chat", "vision"}, {"reasoning"}),
         ("omni-moderation-latest", {"moderation"}, {"chat"}),
         ("gpt-3.5-turbo-instruct", {"completion"}, {"chat"}),
+        ("mj_high_variation", {"image_generation"}, {"chat"}),
+        ("mj_describe", set(), {"chat"}),
+        ("swap_face", set(), {"chat"}),
+        ("cross-encoder/ms-marco-MiniLM-L6-v2", {"rerank"}, {"chat", "embedding"}),
+        ("shibing624/text2vec-base-chinese", {"embedding"}, {"chat"}),
+        ("m3e-base", {"embedding"}, {"chat"}),
+        ("Qwen/Qwen3Guard-Gen-8B", {"moderation"}, {"tools", "vision"}),
+        ("solaria-1", {"audio_transcription"}, {"chat"}),
+        ("aura-2-thalia-en", {"text_to_speech"}, {"chat"}),
+        ("fal/AuraFlow-v0.3", {"image_generation"}, {"chat"}),
+        ("gen4_image_turbo", {"image_generation"}, {"chat", "video_generation"}),
+        ("step-1x-medium", {"image_generation"}, {"chat"}),
+        ("eleven_text_to_sound_v2", set(), {"text_to_speech", "chat"}),
+        ("minimax-music-2.0", set(), {"text_to_speech", "chat"}),
+        ("S2V-01", {"video_generation"}, {"chat"}),
+        ("GigaChat-2-Max", {"chat"}, set()),
     ],
 )
 def test_names_decide_what_models_can_do(model_id, has, lacks):
     capabilities = rows_of([{"id": model_id}, {"id": "quux"}])[model_id]["capabilities"]
     assert {name for name, state in capabilities.items() if state} >= has
     assert {name for name, state in capabilities.items() if state is False} >= lacks
+
+
+def test_part_of_a_word_is_not_a_purpose():
+    names = ["shibing624/text2vec-base-chinese", "Aura-Uncensored-8B", "chronos-hermes-13b", "stable-fast-3d"]
+    rows = rows_of([{"id": name} for name in names])
+    stated = {name: {c for c, has in rows[name]["capabilities"].items() if has} for name in names}
+    assert stated == {names[0]: {"embedding"}, names[1]: {"chat"}, names[2]: {"chat"}, names[3]: set()}
 
 
 def sources_of(patterns, item, model_id):

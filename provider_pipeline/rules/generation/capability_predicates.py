@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any, Final
 
 from provider_pipeline.rules.capability_document import PREDICATE_KINDS
-from provider_pipeline.rules.generation.shape import Column, Shape, squashed
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key
 from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
@@ -62,8 +62,9 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     yield from _modalities(shape, fields)
     modalities = {fields.get("input_modalities"), fields.get("output_modalities")}
     booleans = [column for column in shape.columns.values() if column.share(bool) > 0.9 or _boolean_spelling(column)]
-    stated = [statement for column in booleans for statement in _boolean(column)]
-    never_chat = _never_chat(shape)
+    stated = [statement for column in booleans for statement in _boolean(column, shape)]
+    tasks = {column.path: list(_tasks(column)) for column in shape.columns.values() if column.share(str) > 0.9}
+    never_chat = _stated(tasks, "embedding", "rerank")
     denied: dict[str, list[str]] = {}
     for capability, predicate, kind in stated:
         if kind == _DENIES:
@@ -81,7 +82,11 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
             yield from _list(column, denied, never_chat)
             yield from _tasks(column)
         elif column.share(str) > 0.9:
-            yield from _tasks(column)
+            # Beside `"mode": "completion"`, a type `llm` is the broader word.
+            others = {path: statements for path, statements in tasks.items() if path != column.path}
+            broader = _unless(_stated(others, "completion"))
+            for capability, predicate, kind in tasks[column.path]:
+                yield capability, predicate + (broader if (capability, kind) == ("chat", _STATES) else ""), kind
             yield from _comma_list(column)
     for column in shape.nested.values():
         if column.share(bool) > 0.9:
@@ -115,7 +120,7 @@ def _capabilities_of(key: str, table: Mapping[str, Iterable[str]]) -> Iterator[s
     return (capability for capability, names in table.items() if stems & set(names))
 
 
-def _boolean(column: Column) -> Iterator[Statement]:
+def _boolean(column: Column, shape: Shape) -> Iterator[Statement]:
     signals = read_table("signals.toml")
     path, parts = column.expression, [*column.path]
     if squashed(parts[-1]) in signals["boolean_parts"]["bare"] and len(parts) > 1:
@@ -128,7 +133,12 @@ def _boolean(column: Column) -> Iterator[Statement]:
     side, medium = _side_and_medium(key, around[-1] if around else "")
     table = signals["boolean"] if side is None else signals["sides"][f"{side}_media"]
     denies = [capability for capability, names in signals["boolean_denies"].items() if key in names]
+    tools = signals["boolean_tools"]
     for capability in _capabilities_of(medium or key, table):
+        if capability in tools["tools"] and any(
+            path[:-1] == column.path[:-1] and squashed(path[-1]) in tools["beside"] for path in shape.columns
+        ):
+            continue
         yield capability, f"{path} == {true}", _STATES
         if not denies:
             yield capability, f"{path} == {false}", _DENIES
@@ -218,16 +228,10 @@ def _comma_list(column: Column) -> Iterator[Statement]:
             yield capability, f"contains(split({column.expression}, ','), {literal(part)})", _STATES
 
 
-def _never_chat(shape: Shape) -> list[str]:
-    """The predicates of items whose one task rules out chat; a feature `chat`, which some give to all, is weaker."""
-    found = [
-        (capability, predicate)
-        for column in shape.columns.values()
-        if column.share(str) > 0.9
-        for capability, predicate, kind in _tasks(column)
-        if kind == _STATES
-    ]
-    return list(dict.fromkeys(predicate for capability, predicate in found if capability in ("embedding", "rerank")))
+def _stated(tasks: Mapping[Path, list[Statement]], *capabilities: str) -> list[str]:
+    """The predicates of items whose one task is one of these: it is stronger than features, which some give to all."""
+    stated = [statement for statements in tasks.values() for statement in statements if statement[2] == _STATES]
+    return list(dict.fromkeys(predicate for capability, predicate, _ in stated if capability in capabilities))
 
 
 def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[str]) -> Iterator[Statement]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from provider_pipeline.rules.dates import MILLISECONDS, read_date, seconds_of
 from provider_pipeline.rules.generation.choices import MIN_PLAUSIBLE, FieldChoice, choices
-from provider_pipeline.rules.generation.shape import Column, Shape, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape, snake, words_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal
 from provider_pipeline.rules.metadata import metadata_reader
@@ -51,12 +51,20 @@ def fact_choices(shape: Shape, taken: set[str]) -> Iterator[Fact]:
         if "aliases" not in entry:
             continue
         for choice in _readable(shape, f"metadata.{name}", partial(_read_fact, metadata_reader(name))):
-            if choice.expression not in taken:
+            if choice.expression not in taken and _speaks_of_model(choice.column, entry):
                 yield name, choice, junk_reason(choice.column) if entry["type"] == "time" else None
                 break
     lifecycle = _lifecycle(shape)
     if lifecycle is not None:
         yield "lifecycle", lifecycle, None
+
+
+def _speaks_of_model(column: Column, entry: dict[str, Any]) -> bool:
+    """Whether neither the objects around a fact nor its values are of a kind that the fact's table rules out."""
+    around = {snake(key) for key in column.path[:-1]} & set(entry.get("not_in", ()))
+    mark = entry.get("without")
+    marked = mark and any(isinstance(value, str) and mark in value for value in column.values)
+    return not around and not marked
 
 
 def _read_fact(read: Callable[[Any, Work], Any], value: Any) -> Any:

@@ -269,3 +269,49 @@ def test_a_document_is_no_pdf_and_a_name_states_no_ability_of_a_service():
             "parallel_tools",
             "computer_use",
         } & set(each)
+
+
+def test_an_image_that_a_client_paints_with_a_tool_is_not_painted_by_the_model():
+    client = {"vision": True, "image_generation": True, "file_upload": True, "code_interpreter": True}
+    states = states_of({"id": "acme-one", "meta": {"capabilities": client}}, {"id": "acme-two"})
+    assert states["acme-one"] == {"vision": True}
+    own = states_of({"id": "acme-one", "capabilities": {"vision": True, "image_generation": True}}, {"id": "acme-two"})
+    assert own["acme-one"] == {"vision": True, "image_generation": True}
+
+
+def test_features_name_a_side_and_a_medium():
+    features = ["input:text", "input:image", "input:audio", "input:pdf", "output:text", "output:audio"]
+    states = states_of(
+        {"id": "acme-one", "capabilities": features}, {"id": "acme-two", "capabilities": ["output:image"]}
+    )
+    assert states["acme-one"] == dict.fromkeys(("vision", "audio_input", "pdf_input", "audio_output"), True)
+    assert states["acme-two"] == {"image_generation": True}
+
+
+@pytest.mark.parametrize("path", ["/api/chat/completions", "/api/v1/chat/completions"])
+def test_endpoints_are_known_behind_the_path_of_an_api(path):
+    states = states_of(
+        {"id": "acme-one", "endpoints": [path]},
+        {"id": "acme-two", "endpoints": [path.replace("chat/completions", "embeddings")]},
+    )
+    assert (states["acme-one"]["chat"], states["acme-two"]["embedding"]) == (True, True)
+    assert (states["acme-one"].get("embedding"), states["acme-two"].get("chat")) == (False, False)
+
+
+def test_audio_made_from_text_need_not_be_speech():
+    states = states_of(
+        {"id": "acme-one", "category": "text-to-audio"}, {"id": "acme-two", "category": "text-to-speech"}
+    )
+    assert not states["acme-one"].get("text_to_speech")
+    assert states["acme-two"]["text_to_speech"]
+
+
+def test_a_language_model_in_the_mode_completion_does_not_chat():
+    states = states_of(
+        {"id": "acme-one", "model_type": "llm", "properties": {"mode": "chat"}},
+        {"id": "acme-two", "model_type": "llm", "properties": {"mode": "completion"}},
+        {"id": "acme-three", "model_type": "llm"},
+    )
+    assert (states["acme-one"]["chat"], states["acme-three"]["chat"]) == (True, True)
+    assert states["acme-two"]["completion"]
+    assert not states["acme-two"].get("chat")

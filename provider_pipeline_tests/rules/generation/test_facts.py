@@ -157,3 +157,18 @@ def test_facts_are_kept_under_fixed_names():
         "requests_per_minute": 60,
         "tokens_per_minute": 100_000,
     }
+
+
+def test_the_type_of_a_price_is_not_the_type_of_the_model():
+    rule, rows = rows_of(
+        {"pricing": {"type": "tokens_1m", "input": 2.5}}, {"pricing": {"type": "tokens_1m", "input": 1}}
+    )
+    assert "type" not in rule["fields"]
+    assert all("type" not in row["metadata_json"] for row in rows)
+
+
+def test_an_email_address_is_that_of_a_person_not_of_an_owner():
+    _, rows = rows_of({"creator": "ada@acme.example"}, {"creator": ""}, {"creator": "ben@acme.example"})
+    assert all("owned_by" not in row["metadata_json"] for row in rows)
+    _, rows = rows_of({"creator": "ada@acme.example", "publisher": "Acme"}, {"creator": "", "publisher": "Zeta"})
+    assert [row["metadata_json"]["owned_by"] for row in rows] == ["Acme", "Zeta"]

@@ -315,3 +315,22 @@ def test_the_text_that_callers_send_is_the_id_beside_a_number():
 def test_the_model_behind_a_deployment_is_found_deep_in_the_item(around):
     items = [{"id": f"d{n:08x}", **around(name)} for n, name in enumerate(("gpt-4o", "openai/o3", "claude-sonnet-4"))]
     assert [row["family"] for row in rows_of({"data": items}).values()] == ["gpt-4o", "o3", "claude-sonnet"]
+
+
+@pytest.mark.parametrize("key", ["max_tokens", "max_new_tokens"])
+def test_what_a_server_sends_with_its_requests_is_no_limit_of_the_model(key):
+    items = [
+        {"id": name, "settings": {"ctx_len": limit}, "parameters": {"temperature": 0.7, key: 2048 + n}}
+        for n, (name, limit) in enumerate(LIMITS.items())
+    ]
+    rows = rows_of({"data": items})
+    assert {name: row["context_length"] for name, row in rows.items()} == LIMITS
+    assert {row["max_output_tokens"] for row in rows.values()} == {None}
+
+
+def test_limits_beside_whether_a_temperature_is_taken_are_the_models():
+    items = [
+        {"id": name, "parameters": {"temperature": True, "context_length": limit, "max_output_tokens": 512 + n}}
+        for n, (name, limit) in enumerate(LIMITS.items())
+    ]
+    assert [row["max_output_tokens"] for row in rows_of({"data": items}).values()] == [512, 513, 514]

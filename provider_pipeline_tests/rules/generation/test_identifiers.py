@@ -33,3 +33,10 @@ def test_owner_and_name_together_are_the_id_only_where_names_repeat_or_another_f
 def test_numbers_are_ids_too_but_not_mixed_with_texts():
     assert [choice.id_type for choice in id_choices(shape_of([{"id": 1}, {"id": 2}]))] == ["integer"]
     assert expressions({"id": 1}, {"id": "b"}) == []
+
+
+def test_an_id_may_be_called_a_uuid_without_being_one():
+    named = [{"model_uuid": f"acme/paint-{n}", "name": f"Paint {n}"} for n in range(3)]
+    assert set(rows_of({"data": named})) == {"acme/paint-0", "acme/paint-1", "acme/paint-2"}
+    opaque = [{"model_uuid": f"0a1b2c3d-0000-4000-8000-00000000000{n}", "name": name} for n, name in enumerate(NAMES)]
+    assert set(rows_of({"data": opaque})) == set(NAMES)

@@ -151,3 +151,16 @@ def test_a_list_left_unread_beside_its_like_makes_the_rule_ambiguous():
         "embedding": {"acme": keyed("bge-m3", "text-embedding-3-small")},
     }
     assert "ambiguous" in {issue["type"] for issue in RuleGenerator().analyze_sample(sample)["issues"]}
+
+
+def test_lists_of_ids_by_purpose_say_what_each_model_is_for():
+    sample = {
+        "completion": ["StarCoder-1B", "acme-one"],
+        "chat": ["Qwen2-1.5B-Instruct", "acme-two"],
+        "embedding": ["bge-m3"],
+    }
+    states = {model_id: row["capabilities"] for model_id, row in rows_of(sample).items()}
+    assert (states["acme-one"]["completion"], states["acme-one"].get("chat")) == (True, None)
+    assert (states["acme-two"]["chat"], states["bge-m3"]["embedding"]) == (True, True)
+    by_vendor = {"acme": ["gpt-4o", "o3"], "chat": ["claude-3-opus"]}
+    assert RuleGenerator().analyze_sample(by_vendor)["jmespath_rule"] == "*[].{id: @}"
