@@ -53,10 +53,10 @@ def home() -> Path:
 
 
 def embedded_server(folder: Path) -> EmbeddedPostgres:
-    """The embedded server of a home folder; `PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS` says how long it is to outlive us.
+    """The embedded server of a home folder; a setting says how long it is to outlive us.
 
     Raises:
-        ConfigurationError: That setting cannot be read.
+        ConfigurationError: `PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS` cannot be read.
     """
     text = os.environ.get(IDLE_VARIABLE) or str(_IDLE_SECONDS)
     try:
