@@ -79,13 +79,12 @@ def test_a_command_loads_the_modules_of_no_other():
     commands = loaded_modules(COMMAND_LINE.format(["models", "list", "--help"]))
     assert "provider_pipeline.cli.models" in commands
     assert not {f"provider_pipeline.cli.{name}" for name in ("api", "demo", "doctor", "providers", "rules")} & commands
-    assert "rich.markdown" not in commands
 
 
 def test_a_command_that_reads_an_up_to_date_catalogue_loads_no_migrations(database_url: str):
-    loads = loaded(COMMAND_LINE.format(["providers", "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
+    loads = loaded_modules(COMMAND_LINE.format(["providers", "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
     assert "sqlalchemy" in loads
-    assert not loads & {"alembic", "requests", "dagster", "pandas"}
+    assert not loads & {"alembic", "requests", "dagster", "pandas", "rich.markdown"}
 
 
 def test_completing_a_command_loads_nothing_that_only_a_command_needs():
