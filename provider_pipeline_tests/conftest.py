@@ -46,6 +46,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Nor may an embedded server outlive the test that used it.
+os.environ["PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS"] = "0"
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """One server for the whole session, with a migrated database to copy."""

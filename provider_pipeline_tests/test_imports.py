@@ -23,6 +23,11 @@ TELL_AT_THE_END = "import atexit, sys; atexit.register(lambda: print(*sys.module
 
 def loaded(code: str, **environment: str) -> set[str]:
     """The top-level packages that a new process has loaded when it ends after this code."""
+    return {name.partition(".")[0] for name in loaded_modules(code, **environment)}
+
+
+def loaded_modules(code: str, **environment: str) -> set[str]:
+    """The modules that a new process has loaded when it ends after this code."""
     ended = subprocess.run(
         [sys.executable, "-c", f"{TELL_AT_THE_END}\n{code}"],
         env={**os.environ, **environment},
@@ -31,7 +36,7 @@ def loaded(code: str, **environment: str) -> set[str]:
         check=True,
         timeout=120,
     )
-    return {name.partition(".")[0] for name in ended.stderr.split()}
+    return set(ended.stderr.split())
 
 
 def test_the_package_loads_nothing_but_itself():
@@ -68,6 +73,18 @@ def test_a_package_hands_out_its_modules_when_they_are_named(name: str):
 )
 def test_help_loads_nothing_that_only_a_command_needs(arguments: list[str]):
     assert not loaded(COMMAND_LINE.format([*arguments, "--help"])) & {"dagster", "orjson", *HEAVY}
+
+
+def test_a_command_loads_the_modules_of_no_other():
+    commands = loaded_modules(COMMAND_LINE.format(["models", "list", "--help"]))
+    assert "provider_pipeline.cli.models" in commands
+    assert not {f"provider_pipeline.cli.{name}" for name in ("api", "demo", "doctor", "providers", "rules")} & commands
+
+
+def test_a_command_that_reads_an_up_to_date_catalogue_loads_no_migrations(database_url: str):
+    loads = loaded_modules(COMMAND_LINE.format(["providers", "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
+    assert "sqlalchemy" in loads
+    assert not loads & {"alembic", "requests", "dagster", "pandas", "rich.markdown"}
 
 
 def test_completing_a_command_loads_nothing_that_only_a_command_needs():

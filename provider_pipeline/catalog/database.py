@@ -15,14 +15,17 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database_errors import URL_VARIABLE, explained, redacted
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.catalog.embedded_guard import MAX_IDLE_SECONDS
 from provider_pipeline.catalog.migrations import check_schema, upgrade
 from provider_pipeline.catalog.sync_locks import SyncLocks
 from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
 HOME_VARIABLE = "PROVIDER_PIPELINE_HOME"
+IDLE_VARIABLE = "PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS"
 DATABASE_NAME = "provider_pipeline"
 
 _CONNECT_SECONDS = 5
+_IDLE_SECONDS = 300.0
 _OLDEST_SERVER = 14
 
 
@@ -47,6 +50,22 @@ def home() -> Path:
             f"{folder} cannot be created: {error.strerror}", hint=f"set {HOME_VARIABLE} to a folder you can write to"
         ) from error
     return folder
+
+
+def embedded_server(folder: Path) -> EmbeddedPostgres:
+    """The embedded server of a home folder; a setting says how long it is to outlive us.
+
+    Raises:
+        ConfigurationError: `PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS` cannot be read.
+    """
+    text = os.environ.get(IDLE_VARIABLE) or str(_IDLE_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= MAX_IDLE_SECONDS:
+        raise ConfigurationError(f"{IDLE_VARIABLE}: expected seconds from 0 to {MAX_IDLE_SECONDS:.0f}, got {text!r}")
+    return EmbeddedPostgres(folder, idle_seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,8 @@ def open_database(url: str | None = None, *, client_name: str = "Python") -> Ite
 
     Args:
         url: A PostgreSQL URL. Without one, `PROVIDER_PIPELINE_DATABASE_URL`; without that, the database
-            `provider_pipeline` on the embedded server, which runs at least as long as the context.
+            `provider_pipeline` on the embedded server, which runs at least as long as the context, and some minutes
+            after its last use.
         client_name: The client's name, shown to others who find a provider being synced: `the CLI`, `the API`.
 
     Raises:
@@ -91,7 +111,7 @@ def open_database(url: str | None = None, *, client_name: str = "Python") -> Ite
         with _connected(_parsed(url), client_name) as database:
             yield database
         return
-    with EmbeddedPostgres(home()) as server:
+    with embedded_server(home()) as server:
         server.ensure_database(DATABASE_NAME)
         with _connected(make_url(server.url(DATABASE_NAME)), client_name, revive=server.ensure_running) as database:
             yield database

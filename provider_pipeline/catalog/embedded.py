@@ -2,8 +2,11 @@
 
 Each user holds a shared flock on `postgres.users`. The kernel releases it however the process ends, so a killed process
 does not keep the server alive, and a recycled process id cannot be mistaken for a user. A process that gets the lock
-exclusively is the last one and stops the server; if all users were killed, `embedded_guard` does. Starting and stopping
-are serialized by a second lock, `postgres.lock`.
+exclusively is the last one. Starting and stopping are serialized by a second lock, `postgres.lock`.
+
+A user may leave the server running for a while, because starting it takes longer than most commands do: it sets the
+modification time of `postgres.users` to the end of that while. `embedded_guard`, a process of its own, then stops the
+server, as it does if all users were killed. If the guard was killed, the next user starts another.
 
 The server listens on a Unix socket in a folder that only its OS user (and root) can enter; that is its authentication.
 PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, initially the OS user `pgserver`.
@@ -22,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,8 +35,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from provider_pipeline.catalog import pgserver_wheel
+from provider_pipeline.catalog import embedded_guard, pgserver_wheel
 from provider_pipeline.catalog.database_errors import explained
+from provider_pipeline.catalog.embedded_guard import seconds_to_run
 from provider_pipeline.errors import CatalogError, DatabaseFullError, DatabaseUnavailableError
 
 _START_SECONDS = 60.0
@@ -44,15 +48,22 @@ _MAX_SOCKET_PATH = 100
 class EmbeddedPostgres:
     """A PostgreSQL server in `home/postgres`, shared by all processes that use the folder.
 
-    A context manager: the server runs inside it, and stops on exit if no other process uses it.
+    A context manager: the server runs inside it, and stops after it if no other process uses it.
+
+    Args:
+        home: The folder; created if needed.
+        idle_seconds: How long the server is to run after its last use; at most `MAX_IDLE_SECONDS`. 0 stops it on exit,
+            unless an earlier user wanted it to run longer.
 
     Raises:
         DatabaseUnavailableError: On entry, if the server cannot be started or reached.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, idle_seconds: float = 0) -> None:
         self.home = home.expanduser().resolve()
         self.data = self.home / "postgres"
+        self.idle_seconds = idle_seconds
+        self._users = self.home / "postgres.users"
         self._socket_directory: Path | None = None
         self._leaving = ExitStack()
 
@@ -60,8 +71,11 @@ class EmbeddedPostgres:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with _locked(self.home / "postgres.lock", fcntl.LOCK_EX), ExitStack() as undo:
-                undo.enter_context(_locked(self.home / "postgres.users", fcntl.LOCK_SH))
-                self._socket_directory = self._running_socket_directory() or self._start()
+                undo.enter_context(_locked(self._users, fcntl.LOCK_SH))
+                self._keep_running()
+                if (running := self._running_socket_directory()) is not None and not self._is_guarded():
+                    self._set_guard()
+                self._socket_directory = running or self._start()
                 self._leaving = undo.pop_all()
         except OSError as error:
             raise self._unusable(error) from error
@@ -73,7 +87,8 @@ class EmbeddedPostgres:
         with _locked(self.home / "postgres.lock", fcntl.LOCK_EX):
             self._leaving.close()
             self._socket_directory = None
-            if _nobody_holds(self.home / "postgres.users"):
+            self._keep_running()
+            if _nobody_holds(self._users) and seconds_to_run(self._users.stat()) == 0:
                 self._stop()
 
     @contextmanager
@@ -116,7 +131,7 @@ class EmbeddedPostgres:
         """
         try:
             with _locked(self.home / "postgres.lock", fcntl.LOCK_EX):
-                if not _nobody_holds(self.home / "postgres.users"):
+                if not _nobody_holds(self._users):
                     raise CatalogError(f"{self.home} is in use", hint="stop what uses it, such as `dev`, and try again")
                 self._stop()
                 shutil.rmtree(self.home)
@@ -182,7 +197,7 @@ class EmbeddedPostgres:
         log = self.data / "log"
         command: list[Path | str] = [binaries / "pg_ctl", "start", "-w", "-t", str(int(_START_SECONDS)), "-s"]
         command += ["-D", self.data, "-l", log, "-o", options]
-        self._set_guard(binaries, account)  # before the server starts: we may be killed at any time
+        self._set_guard()  # before the server starts: we may be killed at any time
         if (failure := _run(command, account)) is not None:
             reason = _tail(log) or failure
             kind = DatabaseFullError if os.strerror(errno.ENOSPC) in reason else DatabaseUnavailableError
@@ -205,11 +220,25 @@ class EmbeddedPostgres:
             return pwd.getpwuid(owner)
         return pgserver_wheel.unprivileged_account()
 
-    def _set_guard(self, binaries: Path, account: pwd.struct_passwd | None) -> None:
-        guard = Path(__file__).with_name("embedded_guard.py")
+    def _keep_running(self) -> None:
+        end = time.time() + max(self.idle_seconds, seconds_to_run(self._users.stat()))
+        # The owner of the file may be another OS user; what its processes wanted then holds.
+        with suppress(PermissionError):
+            os.utime(self._users, (end, end))
+
+    def _is_guarded(self) -> bool:
+        try:
+            with _locked(self.home / "postgres.guard", fcntl.LOCK_SH | fcntl.LOCK_NB):
+                return False
+        except BlockingIOError:
+            return True
+
+    def _set_guard(self) -> None:
+        guard = Path(embedded_guard.__file__)
+        account = self._account()
         identity = [str(account.pw_uid), str(account.pw_gid)] if account else []
         subprocess.run(  # noqa: S603 - our own program and paths
-            [sys.executable, "-I", "-S", guard, self.home, binaries / "pg_ctl", *identity],
+            [sys.executable, "-I", "-S", guard, self.home, pgserver_wheel.binaries() / "pg_ctl", *identity],
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

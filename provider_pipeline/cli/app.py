@@ -2,83 +2,104 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
-from typing import Annotated, Any, Final
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
-from provider_pipeline.cli import (
-    api,
-    backup,
-    changes,
-    database,
-    demo,
-    dev,
-    doctor,
-    export,
-    mcp,
-    models,
-    offers,
-    overrides,
-    patterns,
-    providers,
-    raw,
-    rules,
-    sync,
-    tasks,
-)
 from provider_pipeline.cli.console import EXIT_CODES, EXIT_TROUBLE, EXIT_USAGE, fail, say
 from provider_pipeline.errors import NoSuchEntryError, ProviderPipelineError, UnknownProviderError, UnknownValueError
 
+if TYPE_CHECKING:
+    from typer._click import Command
+
 _UNKNOWN_NAME: Final = (NoSuchEntryError, UnknownProviderError, UnknownValueError)
-_START, _FIND, _CORRECT, _RUN = "Start here", "Find models", "Correct and decide", "Run and look after"
-_ORDER: Final = (
-    *("demo", "providers", "sync", "dev"),
-    *("models", "offers", "changes", "export"),
-    *("overrides", "tasks", "rules", "patterns", "raw"),
-    *("doctor", "api", "mcp", "tokens", "notifications", "db", "backup", "restore"),
-)
-"""What one does first comes first; Typer alone lists single commands before groups of them."""
+_PANELS: Final = {
+    "Start here": {
+        "demo": "demo:demo",
+        "providers": "providers:app",
+        "sync": "sync:sync_providers",
+        "dev": "dev:dev",
+    },
+    "Find models": {
+        "models": "models:app",
+        "offers": "offers:list_offers",
+        "changes": "changes:changes",
+        "export": "export:export_models",
+    },
+    "Correct and decide": {
+        "overrides": "overrides:app",
+        "tasks": "tasks:app",
+        "rules": "rules:app",
+        "patterns": "patterns:app",
+        "raw": "raw:app",
+    },
+    "Run and look after": {
+        "doctor": "doctor:doctor",
+        "api": "api:serve",
+        "mcp": "mcp:serve",
+        "tokens": "api:tokens_app",
+        "notifications": "changes:notifications",
+        "db": "database:app",
+        "backup": "backup:backup",
+        "restore": "backup:restore",
+    },
+}
+"""The commands as the help shows them, with their modules and functions or groups."""
+_PLACES: Final = {
+    name: (panel, *place.split(":")) for panel, commands in _PANELS.items() for name, place in commands.items()
+}
+# Loading the libraries creates many objects that stay. Looking for garbage among them was a sixth of a short command,
+# and another sixth when it ended.
+_GC_THRESHOLD: Final = 500_000
 
 
-class _InOrder(TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Names, in the order of `_ORDER`."""
-        names = super().list_commands(ctx)
-        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+class _Commands(Mapping[str, "Command"]):
+    """The commands, each loaded when it is looked up: most runs need one."""
+
+    def __getitem__(self, name: str) -> Command:
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+@cache
+def _command(name: str) -> Command:
+    panel, module, attribute = _PLACES[name]
+    found = getattr(import_module(f"provider_pipeline.cli.{module}"), attribute)
+    alone = typer.Typer()
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, rich_help_panel=panel)
+    else:
+        alone.command(name, rich_help_panel=panel)(found)
+    return get_group(alone).commands[name]
+
+
+class _Group(TyperGroup):
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.commands = _Commands()  # type: ignore[assignment]  # nothing adds any
 
 
 app = typer.Typer(
     name="provider-pipeline",
-    cls=_InOrder,
+    cls=_Group,
     help="Keeps a trustworthy table of every AI provider's models.",
     epilog=f"Exit codes. {' '.join(f'{code}: {meaning}' for code, meaning in EXIT_CODES.items())}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-app.add_typer(providers.app, name="providers", rich_help_panel=_START)
-app.add_typer(rules.app, name="rules", rich_help_panel=_CORRECT)
-app.add_typer(patterns.app, name="patterns", rich_help_panel=_CORRECT)
-app.add_typer(raw.app, name="raw", rich_help_panel=_CORRECT)
-app.add_typer(tasks.app, name="tasks", rich_help_panel=_CORRECT)
-app.add_typer(models.app, name="models", rich_help_panel=_FIND)
-app.add_typer(overrides.app, name="overrides", rich_help_panel=_CORRECT)
-app.add_typer(api.tokens_app, name="tokens", rich_help_panel=_RUN)
-app.add_typer(database.app, name="db", rich_help_panel=_RUN)
-app.command("sync", rich_help_panel=_START)(sync.sync_providers)
-app.command("offers", rich_help_panel=_FIND)(offers.list_offers)
-app.command("changes", rich_help_panel=_FIND)(changes.changes)
-app.command("notifications", rich_help_panel=_RUN)(changes.notifications)
-app.command("export", rich_help_panel=_FIND)(export.export_models)
-app.command("api", rich_help_panel=_RUN)(api.serve)
-app.command("backup", rich_help_panel=_RUN)(backup.backup)
-app.command("restore", rich_help_panel=_RUN)(backup.restore)
-app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
-app.command("mcp", rich_help_panel=_RUN)(mcp.serve)
-app.command("demo", rich_help_panel=_START)(demo.demo)
-app.command("dev", rich_help_panel=_START)(dev.dev)
 
 
 def _print_version(wanted: bool) -> None:
@@ -102,6 +123,8 @@ def _options(
 def main() -> None:
     """Run the command line: an error of ours is one line; its traceback comes only with --debug."""
     debug = "--debug" in sys.argv[1:]
+    gc.set_threshold(_GC_THRESHOLD, *gc.get_threshold()[1:])
+    atexit.register(gc.freeze)
     try:
         app()
     except ProviderPipelineError as error:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console, RenderableType
-from rich.markdown import Markdown
 from rich.text import Text
 
 from provider_pipeline import catalog, rules, sync
 from provider_pipeline.cli.tables import FittedTable
 from provider_pipeline.rules.issues import escaped, has_controls
 from provider_pipeline.rules.model_columns import HEADINGS
+
+if TYPE_CHECKING:
+    from rich.markdown import Markdown
 
 EXIT_TROUBLE = 1
 EXIT_USAGE = 2
@@ -86,6 +88,8 @@ def draw(*parts: RenderableType, console: Console | None = None) -> None:
 
 def drawn_report(markdown: str) -> Markdown:
     """A Markdown report for `draw`."""
+    from rich.markdown import Markdown  # noqa: PLC0415 - it takes as long to import as the rest of rich
+
     return Markdown("\n".join(map(escaped, markdown.split("\n"))))
 
 

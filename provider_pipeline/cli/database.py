@@ -32,10 +32,10 @@ def upgrade_schema(as_json: JsonOption = False) -> None:
 
 @app.command("url")
 def show_url() -> None:
-    """Print the URL for other programs, with its password; the embedded server runs while something uses it."""
+    """Print the URL for other programs, with its password; the embedded server runs on for some minutes."""
     with catalog.database.open_catalog() as database:
         if not os.environ.get(catalog.database_errors.URL_VARIABLE):
-            note("the embedded server runs while a command uses it, such as `dev`, `api` or `db shell`")
+            note("the embedded server runs while a command uses it, such as `dev`, and some minutes longer")
         say(database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 

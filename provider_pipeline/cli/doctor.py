@@ -120,7 +120,7 @@ def _no_server(server: catalog.embedded.EmbeddedPostgres) -> Check:
     return Check(
         "database",
         "skipped",
-        f"the embedded server in {server.home} is stopped, as it is while no command uses it",
+        f"the embedded server in {server.home} is stopped, as it is minutes after its last use",
         "to check the catalogue too: provider-pipeline doctor --start",
     )
 

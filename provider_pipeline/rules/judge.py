@@ -110,6 +110,7 @@ class ListingJudge:
         self._accepted = accepted
         self._statistics = ListingStatistics(self._thresholds, history)
         self._seen: list[dict[str, tuple[Any, ...]]] = [{} for _ in rule.endpoints]
+        self._numbers: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
         self._kept_bytes = 0
         self._superseded: Counter[str] = Counter()
@@ -170,7 +171,7 @@ class ListingJudge:
                 else:
                     self._dispute(model_id, endpoint, row)
                 continue
-            seen[model_id] = _numbers_of(row)
+            seen[model_id] = self._shared(_numbers_of(row))
             rows[model_id] = row
         for model_id, records in repeats.items():
             rows[model_id], disputed = merged_records(records)
@@ -241,6 +242,12 @@ class ListingJudge:
         for start in range(0, len(items), _BATCH):
             self._watch()
             yield items[start : start + _BATCH]
+
+    def _shared(self, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The same numbers of an earlier model if they are known: they take more memory than the id."""
+        if len(self._numbers) < _MAX_SHARED_NUMBERS:
+            return self._numbers.setdefault(numbers, numbers)
+        return self._numbers.get(numbers, numbers)
 
     def _dispute(self, model_id: str, endpoint: int, row: Mapping[str, Any]) -> None:
         """Note the numbers on which a row disagrees with an earlier page, whose row has been handed out."""
@@ -403,6 +410,8 @@ class ListingJudge:
 
 _DISPUTABLE: Final = (*NUMERIC, "prices")
 _numeric = operator.itemgetter(*NUMERIC)
+_MAX_SHARED_NUMBERS: Final = 10_000
+"""Models of a long listing have few different limits and prices; if not, remembering them would only cost memory."""
 
 
 def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog.database import open_catalog
+from provider_pipeline.catalog.database import embedded_server, open_catalog
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
-from provider_pipeline.errors import CatalogError, DatabaseUnavailableError
+from provider_pipeline.errors import CatalogError, ConfigurationError, DatabaseUnavailableError
 
 USER = """
 import os, sys
@@ -106,6 +106,99 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen within 15 seconds"
         time.sleep(0.02)
+
+
+def _pid(server: EmbeddedPostgres) -> int:
+    return int((server.data / "postmaster.pid").read_text().split()[0])
+
+
+def _stop_idle(home: Path) -> None:
+    with EmbeddedPostgres(home) as server:
+        os.utime(server.home / "postgres.users", (0, 0))
+
+
+def test_a_server_is_found_running_within_the_time_that_its_last_user_wanted(home):
+    with EmbeddedPostgres(home, idle_seconds=600) as server:
+        pid = _pid(server)
+    assert _runs(pid)
+    with EmbeddedPostgres(home) as server, psycopg.connect(server.url("postgres").replace("+psycopg", "")):
+        assert _pid(server) == pid
+    assert _runs(pid), "a user that wants no such time stopped it"
+    _stop_idle(home)
+    _until(lambda: not _servers(home))
+
+
+def test_an_idle_server_ends_after_its_time_which_every_use_begins_anew(home):
+    with EmbeddedPostgres(home, idle_seconds=1) as server:
+        pid = _pid(server)
+        time.sleep(1.5)
+    with EmbeddedPostgres(home, idle_seconds=4) as server:
+        assert _pid(server) == pid
+    left = time.monotonic()
+    _until(lambda: not _servers(home))
+    assert time.monotonic() - left > 3
+
+
+def test_a_user_that_is_killed_does_not_keep_an_idle_server_longer_than_it_wanted(home, start_user):
+    with EmbeddedPostgres(home, idle_seconds=2):
+        user = start_user()
+        pid = _server_pid(user)
+    user.kill()
+    _until(lambda: not _runs(pid))
+
+
+def test_the_next_user_of_a_server_without_a_guard_starts_another(home):
+    with EmbeddedPostgres(home, idle_seconds=600):
+        _until(lambda: len(_guards(home)) == 1)
+        (killed,) = _guards(home)
+        os.kill(killed, signal.SIGKILL)
+        _until(lambda: not _runs(killed))
+    with EmbeddedPostgres(home, idle_seconds=1):
+        _until(lambda: len(_guards(home)) == 1)
+        os.utime(home / "postgres.users", (0, 0))
+    _until(lambda: not _servers(home))
+
+
+def test_an_idle_server_ends_if_its_folder_is_removed_and_one_in_a_new_folder_is_left_alone(home):
+    folder = home / "removed"
+    with EmbeddedPostgres(folder, idle_seconds=600) as server:
+        pid = _pid(server)
+        _until(lambda: len(_guards(folder)) == 1)
+    time.sleep(2.5)  # the guard must have seen the server
+    shutil.rmtree(folder)
+    with EmbeddedPostgres(folder) as server:
+        _until(lambda: not _runs(pid))
+        assert _runs(_pid(server))
+    _until(lambda: not _servers(folder))
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_server_running(home):
+    with EmbeddedPostgres(home) as server:
+        pid = _pid(server)
+        os.utime(home / "postgres.users", (time.time() + 90_000,) * 2)
+    assert not _runs(pid)
+
+
+def test_commands_leave_the_server_running_for_the_next_one(home, monkeypatch):
+    monkeypatch.delenv("PROVIDER_PIPELINE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("PROVIDER_PIPELINE_HOME", str(home))
+    monkeypatch.delenv("PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS")
+    pids = set()
+    for _ in range(2):
+        with open_catalog():
+            pass
+        pids.add(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+    (pid,) = pids
+    assert _runs(pid)
+    _stop_idle(home)
+    _until(lambda: not _servers(home))
+
+
+@pytest.mark.parametrize("setting", ["soon", "-1", "3601", "nan"])
+def test_an_idle_time_that_cannot_be_is_refused(home, monkeypatch, setting: str):
+    monkeypatch.setenv("PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS", setting)
+    with pytest.raises(ConfigurationError, match="expected seconds from 0 to 3600, got"):
+        embedded_server(home)
 
 
 def test_processes_that_start_at_once_share_one_server_which_ends_with_the_last(start_user, home):

@@ -1,5 +1,6 @@
 import copy
 import json
+import tracemalloc
 
 import pytest
 
@@ -508,3 +509,31 @@ def test_an_accepted_guard_warns_and_every_other_still_blocks(guard, kind, listi
 def test_every_guard_names_issues_that_exist_and_none_twice():
     kinds = [kind for guard in GUARDS.values() for kind in guard]
     assert sorted(kinds) == sorted(PLAUSIBILITY_ISSUES)
+
+
+def test_a_long_listing_keeps_little_more_than_its_ids():
+    judge = ListingJudge(ExtractionRule.parse(RICH_RULE))
+    page = many(10_000)
+    tracemalloc.start()
+    try:
+        judge.add_page(page)
+        here = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/rules/judge.py")])
+    finally:
+        tracemalloc.stop()
+    assert sum(trace.size for trace in here.traces) / 10_000 < 60
+
+
+def test_numbers_that_earlier_models_had_too_are_compared_as_any_others(monkeypatch):
+    pages = [many(30), many(30), {"data": [{**item, "context_length": 7} for item in many(30)["data"]]}]
+
+    def disputes():
+        judge = ListingJudge(ExtractionRule.parse(RICH_RULE))
+        for page in pages:
+            judge.add_page(page)
+        verdict = judge.verdict()
+        return verdict.disputed, verdict.issues
+
+    shared = disputes()
+    assert shared[0] == {f"model-{n}": frozenset({"context_length"}) for n in range(30)}
+    monkeypatch.setattr(f"{ListingJudge.__module__}._MAX_SHARED_NUMBERS", 3)
+    assert disputes() == shared

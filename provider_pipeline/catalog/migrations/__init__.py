@@ -1,6 +1,8 @@
 """The schema's migrations: SQL files in the top-level `sql/` folder, applied in order by Alembic.
 
-Each revision under `versions/` is a stub that runs the SQL file with its number.
+Each revision under `versions/` is a stub that runs the SQL file with its number. So the names of those files tell which
+migrations a schema lacks. Alembic takes longer to import than most commands take to answer: it is loaded only to apply
+one.
 """
 
 from contextlib import closing
@@ -8,11 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
-from alembic import command, op
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, column, select, table, text
 
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.errors import CatalogError, MigrationMissingError
@@ -34,7 +32,9 @@ def sql_directory() -> Path:
 
 def run_sql(number: str) -> None:
     """Run the SQL file whose name starts with these four digits, inside the revision's transaction."""
-    (path,) = sql_directory().glob(f"{number}_*.sql")
+    from alembic import op  # noqa: PLC0415 - see above
+
+    path = sql_directory() / f"{_names()[number]}.sql"
     # The driver's own cursor takes several statements at once and leaves "%" and ":" alone.
     connection = op.get_bind()
     with closing(connection.connection.cursor()) as cursor:
@@ -84,7 +84,9 @@ def revision(connection: Connection) -> str | None:
     Raises:
         MigrationMissingError: This code does not know it.
     """
-    current = max(_current(connection), default=None)
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": VERSION_TABLE}) is None:
+        return None
+    current: str | None = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
     if current is not None:
         check_known(current, "the database schema")
     return current
@@ -100,7 +102,7 @@ def check_known(revision: str, what: str) -> None:
     Raises:
         MigrationMissingError: It is.
     """
-    if all(revision != each.revision for each in _scripts().walk_revisions()):
+    if revision not in _names():
         raise MigrationMissingError(
             f"{what} is at revision {revision}, which this code does not know",
             hint="update provider-pipeline to the version that upgraded the database",
@@ -115,38 +117,22 @@ def _apply_next(engine: Engine) -> str | None:
         pending = _pending(connection)
         if not pending:
             return None
-        config = _config()
+        from alembic import command  # noqa: PLC0415 - see above
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, pending[0].partition("_")[0])
         return pending[0]
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return config
-
-
 @cache
-def _scripts() -> ScriptDirectory:
-    # Cached because readiness probes call this constantly.
-    return ScriptDirectory.from_config(_config())
+def _names() -> dict[str, str]:
+    """Names of all migrations by revision, oldest first."""
+    return {path.stem.partition("_")[0]: path.stem for path in sorted(sql_directory().glob("*.sql"))}
 
 
 def _pending(connection: Connection) -> list[str]:
-    script = _scripts()
-    known = {revision.revision: revision for revision in script.walk_revisions()}
-    current = _current(connection)
-    for each in sorted(current):
-        check_known(each, "the database schema")
-    applied = {revision.revision for head in current for revision in script.iterate_revisions(head, "base")}
-    return [_file_stem(number) for number in sorted(known.keys() - applied)]
-
-
-def _current(connection: Connection) -> set[str]:
-    return set(MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads())
-
-
-def _file_stem(number: str) -> str:
-    (path,) = sql_directory().glob(f"{number}_*.sql")
-    return path.stem
+    current = revision(connection) or ""
+    return [name for number, name in _names().items() if number > current]
