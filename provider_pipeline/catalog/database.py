@@ -17,7 +17,7 @@ from provider_pipeline.catalog.database_errors import URL_VARIABLE, explained, r
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.migrations import check_schema, upgrade
 from provider_pipeline.catalog.sync_locks import SyncLocks
-from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
+from provider_pipeline.errors import CatalogError, ConfigurationError, DatabaseUnavailableError
 
 HOME_VARIABLE = "PROVIDER_PIPELINE_HOME"
 DATABASE_NAME = "provider_pipeline"
@@ -242,3 +242,11 @@ def documented_errors(session: Session) -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+
+
+def driver_connection(session: Session) -> psycopg.Connection[Any]:
+    """The session's connection as the driver has it, for COPY."""
+    connection = session.connection().connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
+    return connection
