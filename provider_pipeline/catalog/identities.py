@@ -1,6 +1,6 @@
 """`model_identity`: which model each offer is; `canonical` computes the models themselves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -133,8 +133,8 @@ def assign_stale(session: Session, knowledge: Knowledge) -> Assigned:
     assigned = Assigned()
     query = _offers(knowledge).where(_is_stale(knowledge)).order_by(provider_model.c.id).limit(_OFFERS_AT_ONCE)
     last = 0
-    while rows := session.execute(query.where(provider_model.c.id > last)).all():
-        last = rows[-1].id
+    while True:
+        rows = session.execute(query.where(provider_model.c.id > last)).all()
         identities, outdated = [], []
         for row in rows:
             identity = knowledge.identity(row)
@@ -148,7 +148,9 @@ def assign_stale(session: Session, knowledge: Knowledge) -> Assigned:
             identities.append(identity)
         _write(session, identities, outdated)
         assigned.count += len(identities)
-    return assigned
+        if len(rows) < _OFFERS_AT_ONCE:
+            return assigned
+        last = rows[-1].id
 
 
 def judge(session: Session, knowledge: Knowledge, candidates: Sequence[str]) -> set[str]:
@@ -224,7 +226,7 @@ def _odd_ones(session: Session, candidates: Sequence[str]) -> dict[int, bool]:
     return found
 
 
-def _write(session: Session, identities: Iterable[_Identity], outdated: list[int]) -> None:
+def _write(session: Session, identities: Sequence[_Identity], outdated: list[int]) -> None:
     """Writes identities in the place of the outdated ones; COPY takes two thirds of an upsert's time."""
     if outdated:
         session.execute(
@@ -232,6 +234,7 @@ def _write(session: Session, identities: Iterable[_Identity], outdated: list[int
                 model_identity.c.provider_model_id == any_(literal(outdated, ARRAY(BigInteger)))
             )
         )
-    with driver_connection(session).cursor() as cursor, cursor.copy(_COPY) as copy:
-        for each in identities:
-            copy.write_row(each)
+    if identities:
+        with driver_connection(session).cursor() as cursor, cursor.copy(_COPY) as copy:
+            for each in identities:
+                copy.write_row(each)
