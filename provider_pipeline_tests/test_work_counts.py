@@ -19,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
+from provider_pipeline.catalog.canonical import refresh
 from provider_pipeline.catalog.model_writes import _send
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
@@ -27,6 +28,7 @@ from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.patterns import RegexSet, parse_pattern
+from provider_pipeline.rules.plausibility import BaselineComparison
 from provider_pipeline.sync.extract import extract_listing
 from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.load import load_listings
@@ -160,6 +162,30 @@ def test_of_models_that_did_not_change_a_changed_sync_sends_the_ids_alone(acme: 
     sync(acme)
     acme.serve("acme", with_a_tenth_changed(MODELS))
     assert calls(lambda: sync(acme))[_send.__code__] == len(MODELS) // 10
+
+
+def test_of_models_that_did_not_change_none_is_compared_with_what_it_was(acme: Fleet):
+    sync(acme)
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    assert calls(lambda: sync(acme))[BaselineComparison.add.__code__] == len(MODELS) // 10
+
+
+def test_a_refresh_is_so_many_statements_and_writes_only_identities_of_rows_that_changed(acme: Fleet):
+    sync(acme)
+    with counted(acme) as first, acme.database.session() as session:
+        assert refresh(session).offers_assigned == 2 * len(MODELS)
+        session.commit()
+    acme.serve("acme", with_a_tenth_changed(MODELS))
+    sync(acme)
+    with counted(acme) as changed, acme.database.session() as session:
+        assert refresh(session).offers_assigned == len(MODELS) // 10
+        session.commit()
+    with counted(acme) as unchanged, acme.database.session() as session:
+        assert refresh(session).offers_assigned == 0
+    # Lock, memory, overrides, whether there are models, offers; then contradictions, models, news; and outdated rows.
+    assert unchanged["statements"] <= 5
+    assert first["statements"] <= 8
+    assert changed["statements"] <= 9
 
 
 def test_a_changed_listing_whose_items_have_the_same_fields_is_parsed_once_and_searched_for_no_new_ones(acme: Fleet):

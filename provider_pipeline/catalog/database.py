@@ -18,7 +18,7 @@ from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.embedded_guard import MAX_IDLE_SECONDS
 from provider_pipeline.catalog.migrations import check_schema, upgrade
 from provider_pipeline.catalog.sync_locks import SyncLocks
-from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
+from provider_pipeline.errors import CatalogError, ConfigurationError, DatabaseUnavailableError
 
 HOME_VARIABLE = "PROVIDER_PIPELINE_HOME"
 IDLE_VARIABLE = "PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS"
@@ -262,3 +262,11 @@ def documented_errors(session: Session) -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+
+
+def driver_connection(session: Session) -> psycopg.Connection[Any]:
+    """The session's connection as the driver has it, for COPY."""
+    connection = session.connection().connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
+    return connection

@@ -1,19 +1,21 @@
 """`model_identity`: which model each offer is; `canonical` computes the models themselves."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
-import orjson
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
-    RowMapping,
+    Row,
     Select,
     Text,
     and_,
     any_,
     cast,
+    delete,
     func,
     literal,
     literal_column,
@@ -21,11 +23,11 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, array
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
-from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog.database import driver_connection
 from provider_pipeline.catalog.tables import model_identity, provider, provider_model
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of, contradicting, identity_digest
 from provider_pipeline.rules.override_set import OverrideSet
@@ -33,13 +35,8 @@ from provider_pipeline.rules.overriding import CANONICAL_ID
 from provider_pipeline.rules.rows import digest_of
 
 _OFFERS_AT_ONCE: Final = 10_000
-_COMPARED: Final = (
-    *("model_id", "context_length", "max_input_tokens", "max_output_tokens"),
-    *("input_modalities", "output_modalities", "capabilities"),
-)
+_COMPARED: Final = ("context_length", "input_modalities", "output_modalities")
 """The columns by which offers of one model can contradict each other. Prices are no evidence."""
-_TRAITS: Final = (*_COMPARED, "display_name", "family", "released_on", "knowledge_cutoff")
-"""The columns that can speak against a reading of a name."""
 
 
 @dataclass
@@ -57,8 +54,7 @@ class Assigned:
     reassigned: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class _Identity:
+class _Identity(NamedTuple):
     """A row of `model_identity`."""
 
     provider_model_id: int
@@ -73,6 +69,11 @@ class _Identity:
     family: str | None = None
     snapshot: str | None = None
     variant: str | None = None
+
+
+_COPY: Final = SQL("COPY {} ({}) FROM STDIN").format(
+    Identifier(model_identity.name), SQL(", ").join(map(Identifier, _Identity._fields))
+)
 
 
 class Knowledge:
@@ -101,26 +102,30 @@ class Knowledge:
             "row_version": func.concat_ws(":", *place),
         }
 
-    def identity(self, row: RowMapping) -> _Identity:
+    def identity(self, row: Row[Any]) -> _Identity:
         """The identity of an offer by itself, from a row of `_offers`."""
-        stated = {name: row[f"stated_{name}"] for name in STATED_FIELDS if row[f"stated_{name}"] is not None}
-        overrides = self._overrides.get(row["provider_id"])
-        override = None if overrides is None else overrides.of(row["model_id"])
+        stated = {name: value for name, value in zip(STATED_FIELDS, row.stated, strict=True) if value is not None}
+        overrides = self._overrides.get(row.provider_id)
+        override = None if overrides is None else overrides.of(row.model_id)
         if override is not None and CANONICAL_ID in override.values:
             stated[CANONICAL_ID] = override.values[CANONICAL_ID]
-        columns = {
-            "provider_model_id": row["id"],
-            "is_counted": row["is_counted_now"],
-            "basis": row["basis_now"],
-            "row_version": row["row_version_now"],
-        }
+        now = row.id, row.is_counted_now, row.basis_now, row.row_version_now
         if CANONICAL_ID in stated and stated[CANONICAL_ID] is None:
-            return _Identity(**columns, certainty="stated", source="override")
-        found = canonical_of(row["model_id"], stated, _traits(row, _TRAITS))
+            return _Identity(*now, certainty="stated", source="override")
+        found = canonical_of(row.model_id, stated, {"display_name": row.display_name})
         if found is None:
-            return _Identity(**columns, certainty="unverified")
-        read = {name: getattr(found, name) for name in ("lab", "family", "snapshot", "variant", "certainty", "source")}
-        return _Identity(**columns, **read, canonical_id=found.id, candidate_id=found.id)
+            return _Identity(*now, certainty="unverified")
+        return _Identity(
+            *now,
+            found.certainty,
+            found.source,
+            canonical_id=found.id,
+            candidate_id=found.id,
+            lab=found.lab,
+            family=found.family,
+            snapshot=found.snapshot,
+            variant=found.variant,
+        )
 
 
 def assign_stale(session: Session, knowledge: Knowledge) -> Assigned:
@@ -128,62 +133,55 @@ def assign_stale(session: Session, knowledge: Knowledge) -> Assigned:
     assigned = Assigned()
     query = _offers(knowledge).where(_is_stale(knowledge)).order_by(provider_model.c.id).limit(_OFFERS_AT_ONCE)
     last = 0
-    while rows := session.execute(query.where(provider_model.c.id > last)).mappings().all():
-        last = rows[-1]["id"]
-        identities = []
+    while True:
+        rows = session.execute(query.where(provider_model.c.id > last)).all()
+        identities, outdated = [], []
         for row in rows:
             identity = knowledge.identity(row)
-            if row["certainty"] == "ambiguous" and row["candidate_id"] == identity.candidate_id:
+            if row.certainty == "ambiguous" and row.candidate_id == identity.candidate_id:
                 identity = _ambiguous(identity)  # until `judge` compares it with the other offers of the model
-            assigned.touched.update(filter(None, (row["candidate_id"], identity.candidate_id)))
-            if row["certainty"] is not None and row["canonical_id"] != identity.canonical_id:
-                assigned.reassigned.update(filter(None, (row["canonical_id"], identity.canonical_id)))
+            assigned.touched.update(filter(None, (row.candidate_id, identity.candidate_id)))
+            if row.certainty is not None:
+                outdated.append(row.id)
+                if row.canonical_id != identity.canonical_id:
+                    assigned.reassigned.update(filter(None, (row.canonical_id, identity.canonical_id)))
             identities.append(identity)
-        assigned.count += _assign(session, identities)
-    return assigned
+        _write(session, identities, outdated)
+        assigned.count += len(identities)
+        if len(rows) < _OFFERS_AT_ONCE:
+            return assigned
+        last = rows[-1].id
 
 
 def judge(session: Session, knowledge: Knowledge, candidates: Sequence[str]) -> set[str]:
     """Marks the offers of these models that contradict the others, and only those; returns the models this changed."""
     odd = _odd_ones(session, candidates)
-    rows = session.execute(_offers(knowledge).where(provider_model.c.id.in_(odd))).mappings().all() if odd else ()
-    alone = ((row["id"], knowledge.identity(row)) for row in rows)
-    changed = [_ambiguous(identity) if odd[number] else identity for number, identity in alone]
-    _assign(session, changed)
+    rows = session.execute(_offers(knowledge).where(provider_model.c.id.in_(odd))).all() if odd else ()
+    alone = (knowledge.identity(row) for row in rows)
+    changed = [_ambiguous(each) if odd[each.provider_model_id] else each for each in alone]
+    _write(session, changed, list(odd))
     return {each.candidate_id for each in changed if each.candidate_id is not None}
 
 
 def _offers(knowledge: Knowledge) -> Select[Any]:
     """Rows of `provider_model` with what identities are computed from, and the identities they have."""
     model, identity = provider_model.c, model_identity.c
+    stated = array(model.metadata_json[name].astext for name in STATED_FIELDS)
     return (
         select(
-            model.id,
-            model.provider_id,
-            *_read(_TRAITS),
-            *(model.metadata_json[name].astext.label(f"stated_{name}") for name in STATED_FIELDS),
+            *(model.id, model.provider_id, model.model_id, model.display_name),
+            _as_read(stated).label("stated"),
             *(value.label(f"{name}_now") for name, value in knowledge.computed_from().items()),
-            *(identity.certainty, identity.source, identity.candidate_id, identity.canonical_id, identity.is_counted),
+            *(identity.certainty, identity.candidate_id, identity.canonical_id),
         )
         .join(provider, provider.c.id == model.provider_id)
         .outerjoin(model_identity, identity.provider_model_id == model.id)
     )
 
 
-def _read(names: Iterable[str]) -> list[ColumnElement[Any]]:
-    """Columns of `provider_model` as the driver reads them, which is faster than as SQLAlchemy does."""
-    texts = {"capabilities", "released_on", "knowledge_cutoff"}  # JSON is read by `orjson`, dates are texts in rows
-    model = provider_model.c
-    return [
-        (cast(model[name], Text) if name in texts else type_coerce(model[name], NullType())).label(name)
-        for name in names
-    ]
-
-
-def _traits(row: RowMapping, names: Sequence[str]) -> dict[str, Any]:
-    traits = {name: row[name] for name in names}
-    traits["capabilities"] = orjson.loads(row["capabilities"])
-    return traits
+def _as_read(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """An array as the driver reads it: SQLAlchemy would look at each element again."""
+    return type_coerce(column, NullType())
 
 
 def _is_stale(knowledge: Knowledge) -> ColumnElement[bool]:
@@ -193,7 +191,7 @@ def _is_stale(knowledge: Knowledge) -> ColumnElement[bool]:
 
 
 def _ambiguous(identity: _Identity) -> _Identity:
-    return replace(identity, canonical_id=None, certainty="ambiguous")
+    return identity._replace(canonical_id=None, certainty="ambiguous")
 
 
 def _odd_ones(session: Session, candidates: Sequence[str]) -> dict[int, bool]:
@@ -206,27 +204,37 @@ def _odd_ones(session: Session, candidates: Sequence[str]) -> dict[int, bool]:
         .having(or_(func.count() > 1, func.bool_or(identity.certainty == "ambiguous")))
     )
     # What is gone contradicts nobody, and keeps its place.
-    query = (
-        select(provider_model.c.id, *_read(_COMPARED), identity.candidate_id, identity.certainty, identity.source)
+    query: Select[Any] = (
+        select(
+            *(_as_read(provider_model.c[name]).label(name) for name in _COMPARED),
+            *(provider_model.c.id, identity.candidate_id, identity.certainty, identity.source),
+        )
         .join(model_identity, identity.provider_model_id == provider_model.c.id)
         .where(identity.is_counted, identity.candidate_id.in_(disputable))
     )
-    groups: dict[str, list[RowMapping]] = {}
-    for row in session.execute(query).mappings().all():
-        groups.setdefault(row["candidate_id"], []).append(row)
+    groups: dict[str, list[Row[Any]]] = {}
+    for row in session.execute(query).all():
+        groups.setdefault(row.candidate_id, []).append(row)
     found = {}
     for rows in groups.values():
-        odd = contradicting([_traits(row, _COMPARED) for row in rows])
+        odd = contradicting([dict(zip(_COMPARED, row, strict=False)) for row in rows])
         for position, row in enumerate(rows):
             # A person has the last word.
-            is_odd = position in odd and row["source"] != "override"
-            if is_odd != (row["certainty"] == "ambiguous"):
-                found[row["id"]] = is_odd
+            is_odd = position in odd and row.source != "override"
+            if is_odd != (row.certainty == "ambiguous"):
+                found[row.id] = is_odd
     return found
 
 
-def _assign(session: Session, identities: Iterable[_Identity]) -> int:
-    rows = [vars(each) for each in identities]
-    if not rows:
-        return 0
-    return int(session.scalars(statement("assign_identities"), {"assigned": orjson.dumps(rows).decode()}).one())
+def _write(session: Session, identities: Sequence[_Identity], outdated: list[int]) -> None:
+    """Writes identities in the place of the outdated ones; COPY takes two thirds of an upsert's time."""
+    if outdated:
+        session.execute(
+            delete(model_identity).where(
+                model_identity.c.provider_model_id == any_(literal(outdated, ARRAY(BigInteger)))
+            )
+        )
+    if identities:
+        with driver_connection(session).cursor() as cursor, cursor.copy(_COPY) as copy:
+            for each in identities:
+                copy.write_row(each)

@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.orm import Session
 
+from provider_pipeline.catalog.database import driver_connection
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
@@ -238,21 +239,14 @@ def _differing(listing: ListedModels, known: _Known | None, same: list[tuple[int
 
 
 def _receive_same(session: Session, same: Sequence[tuple[int, str]]) -> None:
-    with _connection(session).cursor() as cursor, cursor.copy(_COPY_SAME) as copy:
+    with driver_connection(session).cursor() as cursor, cursor.copy(_COPY_SAME) as copy:
         for key in same:
             copy.write_row(key)
     _analyze(session, "listing_same", len(same))
 
 
-def _connection(session: Session) -> psycopg.Connection[Any]:
-    connection = session.connection().connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise CatalogError("models are written through psycopg 3", hint="use a postgresql+psycopg:// URL")
-    return connection
-
-
 def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> None:
-    connection = _connection(session)
+    connection = driver_connection(session)
     count = 0
     try:
         with connection.cursor() as cursor, cursor.copy(_COPY.format(Identifier(table), STAGED)) as copy:

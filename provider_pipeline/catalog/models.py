@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+import orjson
 from sqlalchemy import ARRAY, RowMapping, Text, any_, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
@@ -45,7 +46,7 @@ def earlier_selves(
     """
     wanted = {
         "provider_id": provider_id,
-        "hashes": json.dumps(dict(hashes)),
+        "hashes": orjson.dumps(dict(hashes)).decode(),
         "since": since,
         "compared": ["status", *MOVING_COLUMNS],
     }
@@ -58,8 +59,9 @@ def _selves(row: RowMapping) -> tuple[Once, Once]:
         return UNKNOWN, UNKNOWN
     set_by_people = row["overridden_fields"]
     last = {name: None if name in set_by_people else row[name] for name in MOVING_COLUMNS}
-    last["prices"] = {name: price for name, price in row["prices"].items() if f"prices.{name}" not in set_by_people}
-    then = {"status": row["status"], **last, **(row["was"] or {})}
+    prices = orjson.loads(row["prices"])
+    last["prices"] = {name: price for name, price in prices.items() if f"prices.{name}" not in set_by_people}
+    then = {"status": row["status"], **last, **orjson.loads(row["was"] or "{}")}
     status = then.pop("status")
     is_from_before = row["is_from_before"]
     return (

@@ -13,7 +13,7 @@ class Once(NamedTuple):
     Attributes:
         known: Whether the catalogue had it, listed or missing.
         listed: Whether it was in that listing.
-        values: Its prices and limits then; None if unchanged.
+        values: Its prices and limits then; None if the catalogue did not have it.
     """
 
     known: bool
@@ -21,7 +21,6 @@ class Once(NamedTuple):
     values: Mapping[str, Any] | None = None
 
 
-SAME: Final = Once(known=True, listed=True)
 UNKNOWN: Final = Once(known=False, listed=False)
 
 

@@ -3,20 +3,23 @@
 The guards and their defaults are explained in docs/rules.md.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from provider_pipeline.rules.guards import remedy
 from provider_pipeline.rules.history import Baseline, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
-from provider_pipeline.rules.prices import amounts_of, has_amounts
+from provider_pipeline.rules.prices import amounts_of
 from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
 MOVING_COLUMNS: Final = (*PRICE_COLUMNS, "prices", *LIMIT_COLUMNS)
 """Columns compared between a row and its earlier versions."""
+_limits = operator.itemgetter(*LIMIT_COLUMNS)
+_NO_LIMITS: Final = (None,) * len(LIMIT_COLUMNS)
 _UP: Final = 1
 _DOWN: Final = 2
 
@@ -41,20 +44,48 @@ class Overlap:
         return self.stayed / self.before if self.before else 1.0
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """Models that are what they were at every baseline: nearly all of an hourly sync, and therefore only counted.
+
+    Attributes:
+        models: Their number.
+        priced: Those with a price.
+        limited: Those with a limit.
+    """
+
+    models: int
+    priced: int
+    limited: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Self:
+        """The counts of rows of a listing."""
+        unpriced = [row["prices"] for row in rows].count({})
+        unlimited = [_limits(row) for row in rows].count(_NO_LIMITS)
+        return cls(len(rows), len(rows) - unpriced, len(rows) - unlimited)
+
+
 class BaselineComparison:
-    """Compares a listing's rows, one by one, with their versions in an accepted listing."""
+    """Compares a listing's rows with their versions in an accepted listing."""
 
     def __init__(self, baseline: Baseline, thresholds: Thresholds) -> None:
         self.baseline = baseline
         self._thresholds = thresholds
         self._stayed = self._new = 0
-        self._prices = _Moves(amounts_of, has_amounts, self._price_jumped)
-        self._limits = _Moves(_limits_of, _has_limits, self._limit_shrank)
+        self._prices = _Moves(amounts_of, self._price_jumped)
+        self._limits = _Moves(_limits_of, self._limit_shrank)
+
+    def add_unchanged(self, rows: Unchanged) -> None:
+        """Count rows whose models were the same at the baseline."""
+        self._stayed += rows.models
+        self._prices.compared += rows.priced
+        self._limits.compared += rows.limited
 
     def add(self, row: Mapping[str, Any], once: Once) -> None:
         """Count one row, given its model at the baseline."""
         self._stayed += once.listed
-        if once.known:  # one that was away and is back has its old values still
+        if once.known and once.values is not None:  # one that was away and is back has its old values still
             self._prices.add(row, once.values)
             self._limits.add(row, once.values)
         else:
@@ -134,8 +165,6 @@ class _Moves:
     """Moves of one kind of value."""
 
     values_of: Callable[[Mapping[str, Any]], Mapping[str, float | None]]
-    is_known: Callable[[Mapping[str, Any]], bool]
-    """Whether `values_of` gives any value; nearly all rows of an hourly sync are unchanged, and need no more."""
     has_jumped: Callable[[float, float], bool]
     compared: int = 0
     jumped: int = 0
@@ -144,11 +173,8 @@ class _Moves:
     largest: dict[int, float] = field(default_factory=lambda: {_UP: 1.0, _DOWN: 1.0})
     sample: list[str] = field(default_factory=list)
 
-    def add(self, row: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-        """Count one model; `before` is None if nothing moved."""
-        if before is None:
-            self.compared += self.is_known(row)
-            return
+    def add(self, row: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Count one model."""
         comparable, ways, jump = False, 0, None
         now = self.values_of(row)
         for column, then in self.values_of(before).items():
@@ -175,10 +201,6 @@ class _Moves:
 
 def _limits_of(row: Mapping[str, Any]) -> Mapping[str, float | None]:
     return {column: row.get(column) for column in LIMIT_COLUMNS}
-
-
-def _has_limits(row: Mapping[str, Any]) -> bool:
-    return any(row.get(column) is not None for column in LIMIT_COLUMNS)
 
 
 _MANY_VALUES: Final = 5

@@ -355,11 +355,6 @@ def amounts_of(row: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def has_amounts(row: Mapping[str, Any]) -> bool:
-    """Whether `amounts_of` finds any."""
-    return bool(row.get("prices")) or any(row.get(column) is not None for column in _COLUMNS.values())
-
-
 def merged_prices(first: Prices, later: Prices) -> Prices:
     """The first record's prices, with components that it lacks from the later one."""
     return dict(sorted({**later, **first}.items())) if later else first

@@ -3,10 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from provider_pipeline.rules.history import SAME, History
+from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.matching import contradicts
-from provider_pipeline.rules.plausibility import BaselineComparison, Overlap, compare_with_baseline, looks_replaced
+from provider_pipeline.rules.plausibility import (
+    BaselineComparison,
+    Overlap,
+    Unchanged,
+    compare_with_baseline,
+    looks_replaced,
+)
 from provider_pipeline.rules.prices import OTHER_CURRENCY, USD
 from provider_pipeline.rules.rows import Profile, ProfileBuilder
 from provider_pipeline.rules.thresholds import Thresholds
@@ -48,10 +54,12 @@ class ListingStatistics:
         self._check_invariants(rows)
         if self._history is not None and rows:
             before = self._history.before({row["model_id"]: row["meta_hash"] for row in rows})
-            for row in rows:
-                selves = before.get(row["model_id"])
-                for place, comparison in enumerate(self._comparisons):
-                    comparison.add(row, SAME if selves is None else selves[place])
+            differing = [(row, before[row["model_id"]]) for row in rows if row["model_id"] in before]
+            unchanged = Unchanged.of([row for row in rows if row["model_id"] not in before])
+            for place, comparison in enumerate(self._comparisons):
+                comparison.add_unchanged(unchanged)
+                for row, selves in differing:
+                    comparison.add(row, selves[place])
 
     def profile(self) -> Profile:
         """The profile of all rows so far."""

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from provider_pipeline.rules.guards import GUARDS
-from provider_pipeline.rules.history import SAME, Baseline, Once
-from provider_pipeline.rules.plausibility import BaselineComparison
+from provider_pipeline.rules.history import Baseline, Once
+from provider_pipeline.rules.plausibility import BaselineComparison, Unchanged
 from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
@@ -257,12 +257,13 @@ def test_a_model_known_to_be_unchanged_counts_as_if_it_were_compared_with_itself
     rule["fields"]["context_length"] = "context"
     document = {"data": [{"id": f"model-{number}", **now} for number in range(3)]}
     listed = RuleValidator().validate_rule({**PRICED_RULE, "model_list_config": rule}, document)["extracted_models"]
-    seen = []
-    for once in (SAME, None):
-        comparison = BaselineComparison(Baseline("before", Profile.of_rows(listed)), Thresholds())
-        for row in listed:
-            comparison.add(row, once or Once(known=True, listed=True, values=row))
-        seen.append((comparison.overlap(), comparison._prices.compared, comparison._limits.compared))
-        assert list(comparison.movement_issues()) == []
+    counted, compared = (
+        BaselineComparison(Baseline("before", Profile.of_rows(listed)), Thresholds()) for _ in range(2)
+    )
+    counted.add_unchanged(Unchanged.of(listed))
+    for row in listed:
+        compared.add(row, Once(known=True, listed=True, values=row))
+    seen = [(each.overlap(), each._prices.compared, each._limits.compared) for each in (counted, compared)]
+    assert not [*counted.movement_issues(), *compared.movement_issues()]
     assert seen[0] == seen[1]
     assert seen[0][1:] == (3 * bool({"in", "image"} & now.keys()), 3 * ("context" in now))
