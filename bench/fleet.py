@@ -7,6 +7,7 @@ the hardest case for systems that skip unchanged listings.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from statistics import NormalDist
 from typing import Any
@@ -277,4 +278,8 @@ def _fleet(counts: Sequence[int]) -> list[Provider]:
     ]
 
 
-FLEETS: dict[str, Callable[[], list[Provider]]] = {"real": real_fleet, "even": even_fleet}
+FLEETS: dict[str, Callable[[], list[Provider]]] = {
+    "real": real_fleet,
+    "even": even_fleet,
+    "one": partial(even_fleet, 1, 100),
+}
