@@ -28,7 +28,8 @@ from sqlalchemy import text
 
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
-from provider_pipeline.defs.shards import SHARD, all_shards
+from provider_pipeline.defs.keys import GROUP
+from provider_pipeline.defs.shards import SHARD, Shard, all_shards
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.fleet import attempt_many
 
@@ -127,18 +128,29 @@ class Simulation:
             log = stack.enter_context((self._home / "shards.log").open("ab"))
             runs = [
                 subprocess.Popen(
-                    [*command, "--tags", json.dumps({SHARD: str(shard)})], env=environment, stdout=log, stderr=log
+                    [*command, "--config", self._config(shard), "--tags", json.dumps({SHARD: str(shard)})],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
                 )
                 for shard in SHARDS
             ]
             ended = [os.wait4(run.pid, 0) for run in runs]
-        if any(status for _, status, _ in ended):
-            raise SystemExit((self._home / "shards.log").read_text()[-4000:])
+        told = (self._home / "shards.log").read_text()
+        if any(status for _, status, _ in ended) or "skipped:" in told:
+            raise SystemExit(told[-4000:])
         return Cost(
             time.perf_counter() - started,
             sum(used.ru_utime + used.ru_stime for *_, used in ended),
             self._postgres_seconds() - postgres,
         )
+
+    def _config(self, shard: Shard) -> Path:
+        """The run configuration that the schedule gives to a shard's run."""
+        path = self._home / f"shard_{shard.number}.yaml"
+        # JSON is YAML.
+        path.write_text(json.dumps({"ops": {GROUP: {"config": {"shard": shard.number, "shards": shard.of}}}}))
+        return path
 
     def _check_every(self, interval: str | None) -> None:
         with open_database(self._url) as database, database.engine.begin() as connection:
