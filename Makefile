@@ -60,7 +60,8 @@ $(PEERS)/node/.installed: $(PEERS)/.installed $(NODE)/package.json $(NODE)/packa
 	@! command -v npm >/dev/null || \
 		(cd $(PEERS)/node && npm ci --ignore-scripts --no-audit --no-fund --silent && touch .installed)
 
-# Shards on Celery workers with a real broker (Debian's redis-server); about five minutes.
+# Shards on Celery workers with a real broker (Debian's redis-server), and the settings of other launchers; about five
+# minutes.
 test-scale: export PYTHONDONTWRITEBYTECODE =
 test-scale: install
 	$(INSTALL) --require-hashes --requirement requirements-scale.lock

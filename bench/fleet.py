@@ -6,7 +6,8 @@ the hardest case for systems that skip unchanged listings.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from statistics import NormalDist
 from typing import Any
@@ -185,11 +186,18 @@ _SHAPES = (_RICH, _ABLE, _BARE, _METHODICAL, _BARE, _RICH, _FLAT, _BARE, _DATED,
 
 @dataclass(frozen=True)
 class Provider:
-    """One provider of the fleet."""
+    """One provider of the fleet.
+
+    Attributes:
+        turn: The remainder of the editions that change it.
+        turns: The divisor; 1 if every edition does.
+    """
 
     slug: str
     shape: Shape
     models: int
+    turn: int = 0
+    turns: int = 1
 
     @property
     def path(self) -> str:
@@ -234,7 +242,7 @@ class Provider:
     def _model(self, number: int, edition: int) -> Model:
         random = Random(f"{self.slug} {number}")
         tenth = random.randrange(10)
-        revision = sum(1 for each in range(1, edition + 1) if each % 10 == tenth)
+        revision = sum(1 for each in range(1, edition + 1) if each % 10 == tenth and self.is_changed_by(each))
         price = round(random.uniform(0.05, 5), 2) * 1.02**revision
         words = (_WORDS.split() * 30)[: random.randrange(100, 420)]
         return Model(
@@ -252,8 +260,14 @@ class Provider:
             words=" ".join(words),
         )
 
+    def is_changed_by(self, edition: int) -> bool:
+        """Whether it lists something else than in the edition before."""
+        return edition % self.turns == self.turn
+
     def changed(self, edition: int) -> int:
         """The number of models that differ from the edition before."""
+        if not self.is_changed_by(edition):
+            return 0
         return sum(Random(f"{self.slug} {number}").randrange(10) == edition % 10 for number in range(self.models))
 
 
@@ -271,10 +285,21 @@ def even_fleet(providers: int = 1_000, models: int = 50) -> list[Provider]:
     return _fleet([models] * providers)
 
 
+def sparse_fleet(providers: int, models: int = 50) -> list[Provider]:
+    """Many providers; a hundredth of them change from one edition to the next, each a tenth of its models."""
+    even = even_fleet(providers, models)
+    return [replace(each, turn=number // len(_SHAPES) % 100, turns=100) for number, each in enumerate(even)]
+
+
 def _fleet(counts: Sequence[int]) -> list[Provider]:
     return [
         Provider(f"provider-{number:04}", _SHAPES[number % len(_SHAPES)], count) for number, count in enumerate(counts)
     ]
 
 
-FLEETS: dict[str, Callable[[], list[Provider]]] = {"real": real_fleet, "even": even_fleet}
+FLEETS: dict[str, Callable[[], list[Provider]]] = {
+    "real": real_fleet,
+    "even": even_fleet,
+    "one": partial(even_fleet, 1, 100),
+    **{f"sparse-{providers}": partial(sparse_fleet, providers) for providers in (100, 1_000, 10_000)},
+}

@@ -36,12 +36,16 @@ class Site:
         self._answers: dict[tuple[str, str | None], tuple[bytes, bytes]] = {}
         self.counters = Counters()
         self.etags = False
+        self._edition = -2
         self.show(0)
 
     def show(self, edition: int) -> None:
-        """Renders an edition."""
-        self._answers.clear()
+        """Renders an edition; of the one after the current, only what differs."""
+        is_next = edition == self._edition + 1
+        self._edition = edition
         for slug, provider in self._providers.items():
+            if is_next and not provider.is_changed_by(edition):
+                continue
             for cursor, document in provider.pages(edition):
                 body = orjson.dumps(document)
                 etag = hashlib.sha256(body).hexdigest()[:32].encode()

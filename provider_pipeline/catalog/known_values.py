@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import Select, any_, exists, func, literal, or_, select, union
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.tables import provider, provider_model
@@ -54,10 +54,16 @@ def _listed(what: Vocabulary) -> Any:
     return select(func.jsonb_object_keys(model.capabilities if what == "capability" else model.prices)).distinct()
 
 
-def _among(session: Session, what: Vocabulary, names: Collection[str]) -> Collection[str]:
-    """Those of the names that the table has."""
-    (listed,) = _listed(what).subquery().c
-    return session.scalars(select(listed).where(listed.in_(names))).all()
+def _is_listed(session: Session, what: Vocabulary, name: str) -> bool:
+    """Whether a model has the name; the first one that does is enough."""
+    model = provider_model.c
+    if what == "modality":
+        condition = or_(*(literal(name) == any_(each) for each in (model.input_modalities, model.output_modalities)))
+    elif what == "family":
+        condition = model.family == name
+    else:
+        condition = (model.capabilities if what == "capability" else model.prices).has_key(name)
+    return bool(session.scalar(select(exists().where(condition))))
 
 
 def require_known(
@@ -82,7 +88,7 @@ def require_known(
     for what, names in given:
         missing = set(names).difference(_shipped(what))
         # Only these are looked for: all names of the table are wanted for a refusal alone.
-        if missing and not missing.issubset(_among(session, what, missing)):
+        if not all(_is_listed(session, what, name) for name in missing):
             _refuse(what, missing, known_names(session, what))
 
 

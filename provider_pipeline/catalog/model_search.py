@@ -1,20 +1,23 @@
 """Searches models with filters, sorting and keyset pagination, now or at a past moment.
 
 A page starts after the key of the previous page's last model, so every page costs the same and models that come and go
-shift nothing. Ties are sorted by provider and model id in the database's own collation, the order of the unique index.
+shift nothing. Ties are sorted by provider and model id in the database's own collation, in the direction of the sort: a
+page is a range of one index, read forwards or backwards.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, any_, cast, column, func, literal, or_, select, table, tuple_
+from sqlalchemy import ColumnElement, Row, Text, and_, any_, cast, column, func, literal, or_, select, table, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import models_at, successor_is_listed
 from provider_pipeline.catalog.known_values import require_known
 from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.catalog.tables import provider_model
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Sorting
 from provider_pipeline.rules.price_components import usual_unit
 from provider_pipeline.rules.prices import USD
@@ -52,7 +55,7 @@ class ModelQuery:
         max_prices: Components with the largest amount in USD per their usual unit, below the first tier; models with an
             unknown price, or one in another unit or currency, are left out.
         retires_before: Models that end before this day; those without a known end are left out.
-        order: Models without a value come last in either direction.
+        sort: Models without a value come last in either direction, by provider and id.
     """
 
     provider: Provider | None = None
@@ -109,15 +112,14 @@ def search(session: Session, query: ModelQuery, *, limit: int | None, after: Mod
     ordered = source.c[query.order]
     shown = [source.c.slug, *(source.c[name] for name in _SHOWN[1:-1]), successor_is_listed(source.c)]
     value = cast(None if query.order == "model_id" else ordered, Text)
-    statement = (
-        select(*shown, source.c.provider_id.label("key_provider_id"), value.label("key_value"))
-        .where(*_conditions(query, source.c))
-        .order_by(*_ordering(query, source.c))
-        .limit(None if limit is None else limit + 1)
+    statement = select(*shown, source.c.provider_id.label("key_provider_id"), value.label("key_value")).where(
+        *_conditions(query, source.c)
     )
-    if after is not None:
-        statement = statement.where(_beyond(query, source.c, after))
-    rows = session.execute(statement).all()
+    rows: list[Row[Any]] = []
+    for part in _parts(query, source.c, after):
+        rest = None if limit is None else limit + 1 - len(rows)
+        if rest != 0:
+            rows += session.execute(statement.where(*part.conditions).order_by(*part.ordering).limit(rest))
     models = [dict(zip(_SHOWN, row, strict=False)) for row in rows[:limit]]
     if limit is None or len(rows) <= limit:
         return ModelPage(models, None)
@@ -171,22 +173,35 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _ordering(query: ModelQuery, model: Any) -> list[ColumnElement[Any]]:
-    keys = [model.model_id] if query.provider is not None else [model.provider_id, model.model_id]
-    if query.order == "model_id":
-        return [key.desc() if query.descending else key for key in keys]
-    ordered = model[query.order]
-    return [ordered.desc().nulls_last() if query.descending else ordered.asc().nulls_last(), *keys]
+@dataclass(frozen=True)
+class _Part:
+    """A part of a sorted list, in the order of an index."""
+
+    conditions: Sequence[ColumnElement[bool]]
+    ordering: Sequence[ColumnElement[Any]]
 
 
-def _beyond(query: ModelQuery, model: Any, after: ModelKey) -> ColumnElement[bool]:
-    mine = tuple_(model.provider_id, model.model_id)
-    theirs = tuple_(literal(after.provider_id), literal(after.model_id))
+def _parts(query: ModelQuery, model: Any, after: ModelKey | None) -> Iterator[_Part]:
+    """The rest of the list: models with a value to sort by, then those without.
+
+    In one statement, `value > x OR value IS NULL` is no range of an index: every page would read from its beginning.
+    """
+    keys = [model.provider_id, model.model_id]
+    key = [] if after is None else [literal(after.provider_id), literal(after.model_id)]
     if query.order == "model_id":
-        return mine < theirs if query.descending else mine > theirs
+        yield _part(keys, key, [], descending=query.descending)
+        return
     ordered = model[query.order]
-    if after.value is None:
-        return and_(ordered.is_(None), mine > theirs)
-    value = cast(literal(after.value, Text()), ordered.type)
-    further = ordered < value if query.descending else ordered > value
-    return or_(further, and_(ordered == value, mine > theirs), ordered.is_(None))
+    if after is None or after.value is not None:
+        first = [] if after is None else [cast(literal(after.value, Text()), ordered.type), *key]
+        yield _part([ordered, *keys], first, [ordered.is_not(None)], descending=query.descending)
+    if provider_model.c[query.order].nullable:
+        key = key if after is not None and after.value is None else []
+        yield _part(keys, key, [ordered.is_(None)], descending=False)
+
+
+def _part(columns: list[Any], after: list[Any], conditions: list[ColumnElement[bool]], *, descending: bool) -> _Part:
+    if after:
+        mine, theirs = tuple_(*columns), tuple_(*after)
+        conditions = [*conditions, mine < theirs if descending else mine > theirs]
+    return _Part(conditions, [column.desc() if descending else column for column in columns])

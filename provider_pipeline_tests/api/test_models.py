@@ -117,7 +117,7 @@ def ids(client: Client, query: str, path: str = "/api/models") -> list[str]:
         ("status=all", ["chat-big", "chat/small", "unknown", "painter", "zeta"]),
         ("sort=-model_id", ["zeta", "painter", "unknown", "chat/small", "chat-big"]),
         ("sort=context_length", ["chat/small", "zeta", "chat-big", "unknown", "painter"]),
-        ("sort=-context_length", ["chat-big", "chat/small", "zeta", "unknown", "painter"]),
+        ("sort=-context_length", ["chat-big", "zeta", "chat/small", "unknown", "painter"]),
         ("sort=input_price", ["chat/small", "chat-big", "painter", "unknown", "zeta"]),
         ("sort=-output_price", ["chat-big", "painter", "chat/small", "unknown", "zeta"]),
     ],

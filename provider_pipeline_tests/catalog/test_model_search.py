@@ -1,9 +1,13 @@
 from datetime import date
+from typing import get_args
 
 import pytest
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import list_models
-from provider_pipeline.catalog.model_search import ModelQuery, models_state, search
+from provider_pipeline.catalog.model_search import ModelKey, ModelQuery, models_state, search
+from provider_pipeline.rules.model_columns import Sorting
 from provider_pipeline_tests.catalog.builders import FULL, NOON, model, record_success
 
 MODELS = [
@@ -57,6 +61,57 @@ def test_pages_of_one_model_are_the_whole_list_in_order(session, find, order, de
             break
     assert pages == find(sort=sort)
     assert sorted(pages) == ["a", "b", "c"]
+
+
+def test_models_without_a_value_come_last_by_id_and_ties_follow_the_direction(session, write):
+    write(
+        [
+            model("a"),
+            model("b", context_length=1),
+            model("c", context_length=1),
+            model("d", context_length=2),
+            model("e"),
+        ]
+    )
+    for sort, expected in (("context_length", "bcdae"), ("-context_length", "dcbae")):
+        query, pages, after = ModelQuery(sort=sort), "", None
+        while True:
+            page = search(session, query, limit=2, after=after)
+            pages += "".join(each["model_id"] for each in page.models)
+            if (after := page.last) is None:
+                break
+        assert pages == expected
+
+
+@pytest.mark.parametrize("sort", [each for each in get_args(Sorting) if not each.endswith("model_id")])
+def test_a_sorted_page_is_a_range_of_an_index_wherever_it_begins(session, write, sort):
+    write(MODELS)
+    column = sort.removeprefix("-")
+    value = "2026-01-01" if column == "first_seen_at" else "1"
+    # A table of three rows is read faster without an index: what matters is that there is another way.
+    for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+        session.execute(text(f"SET LOCAL {setting} = off"))
+    for after in (None, ModelKey(value, 1, "a")):
+        (plan, *_) = plans(session, ModelQuery(sort=sort, status="active"), after)
+        assert f"provider_model_{column}_idx" in plan
+        assert "Sort" not in plan
+        assert (f"Index Cond: (ROW({column}, provider_id, model_id)" in plan) is (after is not None)
+
+
+def plans(session: Session, query: ModelQuery, after: ModelKey | None) -> list[str]:
+    """The plans of a page's statements."""
+    statements = []
+
+    def note(*call: object) -> None:
+        statements.append(call[2:4])
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", note)
+    search(session, query, limit=10, after=after)
+    event.remove(engine, "before_cursor_execute", note)
+    connection = session.connection()
+    explained = (connection.exec_driver_sql(f"EXPLAIN {sql}", given) for sql, given in statements)
+    return ["\n".join(plan.scalars()) for plan in explained]
 
 
 def test_the_state_changes_with_every_sync_and_only_then(session, provider, write):

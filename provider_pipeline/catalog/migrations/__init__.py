@@ -5,7 +5,9 @@ migrations a schema lacks. Alembic takes longer to import than most commands tak
 one.
 """
 
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from provider_pipeline.errors import CatalogError, MigrationMissingError
 VERSION_TABLE = "provider_pipeline_schema_version"
 # An arbitrary number that every version of this project must share.
 _ADVISORY_LOCK = 7_160_527_341
+_POLL_SECONDS = 0.2
 
 
 def sql_directory() -> Path:
@@ -46,10 +49,28 @@ def run_sql(number: str) -> None:
             raise
 
 
+def run_sql_outside_transaction(number: str) -> None:
+    """Run the SQL file's statements one by one, each on its own: `CREATE INDEX CONCURRENTLY` refuses a transaction.
+
+    They can be run again if they were interrupted. Syncs write meanwhile; what makes them wait is not for such a file.
+    """
+    from alembic import op  # noqa: PLC0415 - see above
+
+    path = sql_directory() / f"{_names()[number]}.sql"
+    lines = (line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))
+    statements = "\n".join(lines).strip().removesuffix(";").split(";\n")
+    # The revision's transaction stays open, but idle: it keeps the lock, and no snapshot that the build would wait for.
+    with op.get_bind().engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
 def upgrade(engine: Engine) -> list[str]:
     """Bring the schema up to date.
 
-    Each migration runs in its own transaction. Concurrent upgrades take turns, so each migration is applied once.
+    Each migration runs in its own transaction, except indexes of large tables. Concurrent upgrades take turns, so that
+    each migration is applied once.
 
     Returns:
         The revisions that this call applied, oldest first, such as `0001_providers_and_rules`.
@@ -111,9 +132,7 @@ def check_known(revision: str, what: str) -> None:
 
 def _apply_next(engine: Engine) -> str | None:
     """Applies the oldest pending migration and returns its name; None if there is none."""
-    with engine.begin() as connection:
-        # Per transaction: a session lock would stay with a pooler's connection.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    with _turn(engine) as connection:
         pending = _pending(connection)
         if not pending:
             return None
@@ -125,6 +144,21 @@ def _apply_next(engine: Engine) -> str | None:
         config.attributes["connection"] = connection
         command.upgrade(config, pending[0].partition("_")[0])
         return pending[0]
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[Connection]:
+    """A transaction that keeps other upgrades waiting until it ends."""
+    while True:
+        with engine.begin() as connection:
+            # It is idle for minutes while another connection builds an index.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            # Per transaction: a session lock would stay with a pooler's connection.
+            if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK}):
+                yield connection
+                return
+        # Outside a transaction: building an index concurrently waits for those that have begun, and would for ever.
+        time.sleep(_POLL_SECONDS)
 
 
 @cache

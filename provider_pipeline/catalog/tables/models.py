@@ -45,6 +45,7 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "NUMERIC": Numeric(asdecimal=False),
     "TEXT": Text(),
 }
+_KEY = ("provider_id", "model_id")
 
 
 def _column(described: ModelColumn) -> Column[Any]:
@@ -63,7 +64,7 @@ provider_model = Table(
     "provider_model",
     metadata,
     *map(_column, PROVIDER_MODEL_COLUMNS),
-    UniqueConstraint("provider_id", "model_id", name="provider_model_model_id_key"),
+    UniqueConstraint(*_KEY, name="provider_model_model_id_key"),
     Index("provider_model_model_id_idx", "model_id"),
     Index(
         "provider_model_capabilities_idx",
@@ -71,6 +72,15 @@ provider_model = Table(
         postgresql_using="gin",
         postgresql_ops={"capabilities": "jsonb_path_ops"},
     ),
+    # A list in each order, forwards and backwards; a family's models by provider and id.
+    *(
+        Index(
+            f"provider_model_{name}_idx", name, "provider_id", "model_id", postgresql_where=text(f"{name} IS NOT NULL")
+        )
+        for name in ("input_price", "output_price", "context_length", "family")
+    ),
+    Index("provider_model_first_seen_at_idx", "first_seen_at", *_KEY),
+    Index("provider_model_retires_on_idx", "retires_on", postgresql_where=text("retires_on IS NOT NULL")),
     Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
     comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
 )

@@ -1,0 +1,218 @@
+"""A fleet of 10,000 providers beside one of 1,000: what a tick of the schedule costs for each provider.
+
+Providers with 50 models each, served by a process of its own. Each tick is four shards at once, each a process as a run
+launcher starts it (`dagster job execute`), with Dagster's storage and the catalogue on one PostgreSQL server. Three
+ticks are measured: nothing is due; nothing has changed; a hundredth of the providers have changed a tenth of their
+models. Processor time is that of the shards and of PostgreSQL; it does not depend on what else the machine does.
+
+Run it: `python bench/simulation.py [PROVIDERS ...]`, about ten minutes on two idle cores.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from harness import Databases, Fleet, served
+from ours import JOB, dagster_home, registered_at
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from provider_pipeline.catalog.database import open_database
+from provider_pipeline.catalog.embedded import EmbeddedPostgres
+from provider_pipeline.defs.keys import GROUP
+from provider_pipeline.defs.shards import SHARD, Shard, all_shards
+from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.sync.fleet import attempt_many
+
+SHARDS = all_shards(4)
+STEPS = ("nothing is due", "nothing has changed", "a hundredth has changed")
+# Each format has one provider by now; the others get what theirs has.
+COPIES = """
+CREATE TEMPORARY TABLE copied AS
+SELECT
+    format('provider-%s', lpad(n::text, 4, '0')) AS slug,
+    format('provider-%s', lpad((n % 10)::text, 4, '0')) AS origin
+FROM generate_series(10, :providers - 1) AS n;
+INSERT INTO provider (slug, name) SELECT slug, slug FROM copied;
+INSERT INTO rule_version (
+    provider_id, version, model_list_config, endpoints_config, metadata, digest, origin, author, status
+)
+SELECT provider.id, version, model_list_config, endpoints_config, metadata, digest, rule.origin, author, status
+FROM copied
+JOIN provider USING (slug)
+JOIN provider AS first ON first.slug = copied.origin
+JOIN rule_version AS rule ON rule.provider_id = first.id;
+INSERT INTO provider_metadata (
+    provider_id, slug, base_url, auth_config, request_config, model_list_config, endpoints_config, version
+)
+SELECT
+    provider.id, copied.slug, replace(base_url, copied.origin, copied.slug), auth_config, request_config,
+    model_list_config, endpoints_config, version
+FROM copied
+JOIN provider USING (slug)
+JOIN provider_metadata AS first ON first.slug = copied.origin
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds: by the clock, and of the processors in the shards and in PostgreSQL."""
+
+    clock: float
+    shards: float
+    postgres: float
+
+    @property
+    def processor(self) -> float:
+        """Of both."""
+        return self.shards + self.postgres
+
+
+class Simulation:
+    """One fleet, its catalogue and its Dagster instance."""
+
+    def __init__(self, fleet: Fleet, server: EmbeddedPostgres, folder: Path) -> None:
+        self._fleet = fleet
+        databases = Databases(server)
+        self._url = server.url(registered_at(fleet.url, fleet.providers[:10], databases))
+        self._postgres = psutil.Process(int((server.data / "postmaster.pid").read_text().split()[0]))
+        self._home = dagster_home(databases, folder)
+
+    def fill(self) -> None:
+        """Registers and syncs every provider, and adds its partition."""
+        slugs = [provider.slug for provider in self._fleet.providers]
+        with open_database(self._url) as database:
+            with database.engine.begin() as connection:
+                for statement in COPIES.split(";\n"):
+                    given = {"providers": len(slugs)} if ":providers" in statement else {}
+                    connection.execute(text(statement), given)
+            for done, outcome in enumerate(attempt_many(database.session, slugs, client=ListingClient())):
+                if outcome.status != "synced":
+                    raise SystemExit(f"not synced: {outcome.reason} {outcome.error!r}")
+                if done % 100 == 0:
+                    sys.stderr.write(f"\r{done:,} of {len(slugs):,} providers are filled ")
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM (ANALYZE)")
+        with dg.DagsterInstance.from_config(str(self._home)) as instance:
+            instance.add_dynamic_partitions("providers", slugs)
+
+    def ticks(self) -> dict[str, Cost]:
+        """The cost of each tick."""
+        self._check_every("1 hour")
+        costs = {STEPS[0]: self.tick()}
+        self._check_every(None)
+        costs[STEPS[1]] = self.tick()
+        self._fleet.show(1)
+        changed = sum(provider.changed(1) for provider in self._fleet.providers)
+        before = self._updates()
+        costs[STEPS[2]] = self.tick()
+        if (found := self._updates() - before) != changed:
+            raise SystemExit(f"{found} changes were written; the providers changed {changed} models")
+        return costs
+
+    def tick(self) -> Cost:
+        """Runs all shards at once."""
+        environment = {**os.environ, "DAGSTER_HOME": str(self._home), "PROVIDER_PIPELINE_DATABASE_URL": self._url}
+        command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "provider_pipeline.definitions", "-j", JOB]
+        started, postgres = time.perf_counter(), self._postgres_seconds()
+        with ExitStack() as stack:
+            log = stack.enter_context((self._home / "shards.log").open("ab"))
+            runs = [
+                subprocess.Popen(
+                    [*command, "--config", self._config(shard), "--tags", json.dumps({SHARD: str(shard)})],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                )
+                for shard in SHARDS
+            ]
+            ended = [os.wait4(run.pid, 0) for run in runs]
+        told = (self._home / "shards.log").read_text()
+        if any(status for _, status, _ in ended) or "skipped:" in told:
+            raise SystemExit(told[-4000:])
+        return Cost(
+            time.perf_counter() - started,
+            sum(used.ru_utime + used.ru_stime for *_, used in ended),
+            self._postgres_seconds() - postgres,
+        )
+
+    def _config(self, shard: Shard) -> Path:
+        """The run configuration that the schedule gives to a shard's run."""
+        path = self._home / f"shard_{shard.number}.yaml"
+        # JSON is YAML.
+        path.write_text(json.dumps({"ops": {GROUP: {"config": {"shard": shard.number, "shards": shard.of}}}}))
+        return path
+
+    def _check_every(self, interval: str | None) -> None:
+        with open_database(self._url) as database, database.engine.begin() as connection:
+            connection.execute(text("UPDATE provider SET check_every = CAST(:each AS interval)"), {"each": interval})
+
+    def _updates(self) -> int:
+        with open_database(self._url) as database, database.engine.connect() as connection:
+            return int(
+                connection.scalar(text("SELECT count(*) FROM provider_model_change WHERE kind = 'updated'")) or 0
+            )
+
+    def _postgres_seconds(self) -> float:
+        """Processor seconds of the server, its processes that have ended included."""
+        main = self._postgres.cpu_times()
+        used = main.user + main.system + main.children_user + main.children_system
+        for process in self._postgres.children():
+            try:
+                each = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            used += each.user + each.system
+        return used
+
+
+def main() -> None:
+    """Measures each size and prints milliseconds for each provider."""
+    sizes = [int(each) for each in sys.argv[1:]] or [1_000, 10_000]
+    costs: dict[int, dict[str, Cost]] = {}
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder, "server")) as server:
+        for providers in sizes:
+            with served(f"sparse-{providers}") as fleet:
+                simulation = Simulation(fleet, server, Path(folder, str(providers)))
+                simulation.fill()
+                costs[providers] = simulation.ticks()
+    table = Table(title="milliseconds for each provider; the start of the shards apart", title_justify="left")
+    columns = ("tick", "providers", "clock", "processor", "of it PostgreSQL", "processor, to the first size")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "tick" else "right")
+    for step in STEPS[1:]:
+        first = None
+        for providers, by_step in costs.items():
+            cost, start = by_step[step], by_step[STEPS[0]]
+            used = (cost.processor - start.processor) / providers * 1e3
+            first = first or used
+            table.add_row(
+                step,
+                f"{providers:,}",
+                f"{(cost.clock - start.clock) / providers * 1e3:.1f}",
+                f"{used:.1f}",
+                f"{(cost.postgres - start.postgres) / providers * 1e3:.1f}",
+                f"{used / first:.2f}",
+            )
+    console = Console(width=120)
+    console.print(table)
+    for providers, by_step in costs.items():
+        start = by_step[STEPS[0]]
+        console.print(
+            f"{providers:,} providers, nothing is due: {start.clock:.1f} s by the clock, {start.processor:.1f} s of "
+            f"processors ({start.postgres:.1f} s PostgreSQL) for all shards",
+            highlight=False,
+        )
+
+
+if __name__ == "__main__":
+    main()
