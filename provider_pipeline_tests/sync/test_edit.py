@@ -151,3 +151,20 @@ def test_a_first_rule_that_cannot_keep_what_was_stated_waits_for_a_person(fleet:
         generated = generate_rule(session, "acme", [EndpointSample(sample(), "/v1/models")])
     assert not generated.activated
     assert "fields.context_length is stated as limits.window, and would be context_length" in generated.reason
+
+
+@pytest.mark.parametrize("stated", [{"fields": {"id": "number"}}, {"selector": "runs[*]"}], ids=["id", "selector"])
+def test_a_corrected_rule_expects_ids_of_the_type_that_the_response_has(fleet: Fleet, stated: dict):
+    document = sample()
+    for place, model in enumerate(document["data"], start=1):
+        model["number"] = 1_000 + place
+    document["runs"] = [{**model, "id": 2_000 + place} for place, model in enumerate(document["data"])]
+    fleet.add("acme", document)
+    sync(fleet)
+    with fleet.database.session() as session:
+        edited = edit_rule(session, "acme", StatedRule.parse(stated), reason="deployments are called by number")
+        provider_id = catalog.providers.get(session, "acme").id
+        version = catalog.rule_versions.get(session, provider_id, edited.result.version)
+    (fits,) = [gate for gate in edited.result.gates if gate.name == "fits_the_failing_response"]
+    assert fits.passed, fits.actual
+    assert version.model_list_config["expect"]["id_type"] == "integer"

@@ -13,7 +13,7 @@ from provider_pipeline.rules.difference import rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.guards import blocking_guards
-from provider_pipeline.rules.stated_rule import StatedRule, fields_nowhere
+from provider_pipeline.rules.stated_rule import StatedRule, fields_nowhere, with_id_types
 from provider_pipeline.sync.config import StoredResponse, active_judge, parse_thresholds, stored_rule
 from provider_pipeline.sync.repair.activation import ActivationResult, try_activate
 from provider_pipeline.sync.repair.candidates import CandidateRule, last_good_response
@@ -116,6 +116,7 @@ def try_stated(
         raise ModelSyncerError(
             f"{slug}: there is no stored response to try the rule on", hint=f"fetch one: provider-pipeline sync {slug}"
         )
+    rule = with_id_types(rule, present, response)
     rows = RowDifferences()
     run_shadow(present, rule, response, raw_response_id=response.id, watch=rows.add)
     catalog.providers.state_rule(session, provider_id, stated.to_json())

@@ -5,17 +5,19 @@ automatically; a person may still approve it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
+from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
 _LIMITS_AND_MODALITIES: Final = (*LIMIT_COLUMNS, "input_modalities", "output_modalities")
 _CAPABILITIES: Final = "capabilities"
+_CAPABILITIES_AGREE: Final = "capabilities_agree"
 
 
 class GateBounds(BaseModel):
@@ -93,6 +95,19 @@ def judge_trial(
         *_stored_gates(comparable, bounds),
         *agree,
         _throughout(shadows),
+    )
+
+
+def with_missing_set(
+    gates: Iterable[Gate], active: ExtractionRule | None, candidate: ExtractionRule
+) -> tuple[Gate, ...]:
+    """The gates; a failed one on capabilities says that the rule names no pattern set, if the active one does."""
+    if active is None or active.pattern_set is None or candidate.pattern_set is not None:
+        return tuple(gates)
+    why = f'the rule names no pattern set, so add "pattern_set": "{active.pattern_set}" to keep what names imply'
+    return tuple(
+        replace(gate, actual=f"{gate.actual}; {why}") if gate.name == _CAPABILITIES_AGREE and not gate.passed else gate
+        for gate in gates
     )
 
 
@@ -304,7 +319,7 @@ def _capabilities_agree(comparisons: Iterable[Comparison | None], bounds: GateBo
     """Judges the comparison in which capabilities agree least."""
     worst = min((each.capabilities for each in comparisons if each is not None), key=lambda each: each.kept)
     return Gate(
-        "capabilities_agree",
+        _CAPABILITIES_AGREE,
         worst.kept >= bounds.min_capabilities_kept,
         f"at least {bounds.min_capabilities_kept:.0%} of the known capabilities of known models come out the same",
         f"{worst.kept:.1%}",
