@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from provider_pipeline.cli import (
     api,
@@ -42,16 +43,43 @@ _ORDER: Final = (
 """What one does first comes first; Typer alone lists single commands before groups of them."""
 
 
-class _InOrder(TyperGroup):
+class _Root(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for command in self.commands.values():
+            _tidy(command)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Names, in the order of `_ORDER`."""
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its options; those for completion are added after it was made."""
+        found: list[Any] = super().get_params(ctx)
+        _tidy_options(found)
+        return found
+
+
+def _tidy(command: Any) -> None:
+    """Lets help fill the window: paragraphs without the line breaks of the source, options as one types them."""
+    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    _tidy_options([*command.params, command.get_help_option(typer.Context(command))])
+    for each in getattr(command, "commands", {}).values():
+        _tidy(each)
+
+
+def _tidy_options(options: Iterable[Any]) -> None:
+    """Names no type of a flag, which takes no value, and no `range`, whose bounds are shown beside it."""
+    for option in options:
+        if isinstance(option, TyperOption) and option.metavar is None:
+            kind = option.type_descriptor
+            option.metavar = "" if kind.annotation is bool else f"<{kind.ranged_type_name}>" if kind.is_ranged else None
+
 
 app = typer.Typer(
     name="provider-pipeline",
-    cls=_InOrder,
+    cls=_Root,
     help="Keeps a trustworthy table of every AI provider's models.",
     epilog=f"Exit codes. {' '.join(f'{code}: {meaning}' for code, meaning in EXIT_CODES.items())}",
     no_args_is_help=True,

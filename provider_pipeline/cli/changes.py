@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.text import Text
@@ -30,7 +30,10 @@ def changes(
     field: Annotated[
         str | None, typer.Option(help="Only of this field: a column such as context_length, or one as prices.NAME.")
     ] = None,
-    kind: Annotated[ChangeKind | None, typer.Option(help="Only changes of this kind.")] = None,
+    kind: Annotated[
+        ChangeKind | None,
+        typer.Option(metavar="KIND", help=f"Only changes of this kind: {', '.join(get_args(ChangeKind))}."),
+    ] = None,
     cause: Annotated[ChangeCause | None, typer.Option(help="Only changes with this cause.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 200,
     as_json: JsonOption = False,
