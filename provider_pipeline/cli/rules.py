@@ -247,6 +247,8 @@ def explain(
             rules.generation.generator.RuleGenerator().analyze_endpoints(samples)
         )
         stated = rules.stated_rule.StatedRule()
+    elif "/" in target or target.endswith(".json"):
+        raise typer.BadParameter(f"there is no file {target!r}", param_hint="FILE|SLUG")
     else:
         with catalog.database.open_catalog() as database, database.session() as session:
             rule = rule_edit.active_rule(session, target)
