@@ -101,6 +101,11 @@ class StatedParts(BaseModel):
         }
         return self.model_copy(update=kept | {part: None for part in ("selector", "pagination") if part in parts})
 
+    def names(self) -> set[str]:
+        """What is stated, named as in `MissingPart`."""
+        named = {f"{part}.{name}" for part in ("fields", "units") for name in getattr(self, part)}
+        return named | {part for part in ("selector", "pagination") if getattr(self, part) is not None}
+
     def merged(self, changes: "StatedParts") -> "StatedParts":
         """These parts and the changes, which win."""
         return StatedParts(
@@ -230,6 +235,17 @@ class StatedRule(StatedParts):
             {
                 place: parts.without({each.part for each in parts.missing(rule.endpoints[place])})
                 for place, parts in places.items()
+            },
+        )
+
+    def dropped_by(self, later: "StatedRule", rule: ExtractionRule) -> "StatedRule":
+        """The parts that a rule has as they are stated here, and that a later statement leaves out."""
+        held, alone = self.held_by(rule), len(rule.endpoints) == 1
+        return self._rebuilt(
+            rule,
+            {
+                place: held.at(endpoint.path, alone=alone).without(later.at(endpoint.path, alone=alone).names())
+                for place, endpoint in enumerate(rule.endpoints)
             },
         )
 

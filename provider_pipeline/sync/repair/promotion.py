@@ -17,7 +17,6 @@ from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
 _LIMITS_AND_MODALITIES: Final = (*LIMIT_COLUMNS, "input_modalities", "output_modalities")
 _CAPABILITIES: Final = "capabilities"
-_CAPABILITIES_AGREE: Final = "capabilities_agree"
 
 
 class GateBounds(BaseModel):
@@ -106,7 +105,7 @@ def with_missing_set(
         return tuple(gates)
     why = f'the rule names no pattern set, so add "pattern_set": "{active.pattern_set}" to keep what names imply'
     return tuple(
-        replace(gate, actual=f"{gate.actual}; {why}") if gate.name == _CAPABILITIES_AGREE and not gate.passed else gate
+        replace(gate, actual=f"{gate.actual}; {why}") if gate.name == "capabilities_agree" and not gate.passed else gate
         for gate in gates
     )
 
@@ -319,7 +318,7 @@ def _capabilities_agree(comparisons: Iterable[Comparison | None], bounds: GateBo
     """Judges the comparison in which capabilities agree least."""
     worst = min((each.capabilities for each in comparisons if each is not None), key=lambda each: each.kept)
     return Gate(
-        _CAPABILITIES_AGREE,
+        "capabilities_agree",
         worst.kept >= bounds.min_capabilities_kept,
         f"at least {bounds.min_capabilities_kept:.0%} of the known capabilities of known models come out the same",
         f"{worst.kept:.1%}",
