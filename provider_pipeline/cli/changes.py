@@ -16,8 +16,6 @@ from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, OptionalSlug
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
 ChangeCause = Literal["provider", "rule", "override"]
 
-_UNSAID = ("status", "overridden_fields")
-"""Fields that the kind and the cause of a change say already."""
 _STYLES = {"added": "green", "renamed": "cyan", "missing": "yellow", "removed": "red", "restored": "green"}
 
 
@@ -74,7 +72,7 @@ def changes(
             change.model_id,
             Text(change.kind, style=_STYLES.get(change.kind, "")),
             change.cause,
-            change_texts({name: pair for name, pair in change.changed.items() if name not in _UNSAID}),
+            change_texts(change.changed),
         )
         for change in found
     )

@@ -74,7 +74,8 @@ def list_all(as_json: JsonOption = False) -> None:
         )
         for each in found
     )
-    draw(table("providers", columns, rows, right=("rule", "models", "failures")))
+    right, spare = ("rule", "models", "failures"), ("base URL", "name", "failures")
+    draw(table("providers", columns, rows, right=right, spare=spare))
 
 
 @app.command()
