@@ -168,3 +168,20 @@ def test_a_corrected_rule_expects_ids_of_the_type_that_the_response_has(fleet: F
     (fits,) = [gate for gate in edited.result.gates if gate.name == "fits_the_failing_response"]
     assert fits.passed, fits.actual
     assert version.model_list_config["expect"]["id_type"] == "integer"
+
+
+def test_models_that_are_still_listed_under_integers_count_as_lost(fleet: Fleet):
+    """They are not taken for models that the provider dropped, of which a rule may lose half."""
+    document = sample()
+    for place, model in enumerate(document["data"], start=1):
+        model["id"] = 1_000 + place
+    fleet.add("acme", document)
+    with fleet.database.session() as session:
+        provider_id = catalog.providers.get(session, "acme").id
+        catalog.rule_decisions.activate_rule(session, provider_id, 1, reason="its ids are numbers")
+        session.commit()
+    sync(fleet)
+    with fleet.database.session() as session:
+        edited = edit_rule(session, "acme", StatedRule.parse({"selector": "data[0:3]"}), reason="try")
+    (gate,) = [gate for gate in edited.result.gates if gate.name == "keeps_known_ids"]
+    assert (gate.passed, gate.actual) == (False, "3 of 5 found again; 0 of 5 are not named at all")
