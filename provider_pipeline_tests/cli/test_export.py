@@ -58,7 +58,7 @@ def test_an_incomplete_export_fails_where_it_must_be_complete(filled: CommandLin
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["litelm"], 1, "there are litellm"),
+        (["litelm"], 2, "there are litellm"),
         (["csv", "nobody"], 2, "no provider 'nobody'"),
         (["csv", "--fill", "guess"], 2, "expected canonical"),
         (["csv", "--json"], 2, "add -o FILE"),
