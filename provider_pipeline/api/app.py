@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
@@ -37,6 +38,7 @@ _DESCRIPTION = """The catalogue of every AI provider's models. Requests need a t
 with the scope `read`, `sync` (which includes `read`) or `admin` (which includes both). Errors are problem+json
 (RFC 9457)."""
 
+_EXAMPLES: Final = Path(__file__).with_name("response_examples.json")  # real answers, recorded by a test
 _DOCS_FILES: Final = Path(__file__).with_name("docs_files")
 # People paste tokens into the page: it loads nothing from elsewhere and can send nothing elsewhere.
 _DOCS_HEADERS: Final = {
@@ -97,15 +99,19 @@ def _add_docs_page(app: FastAPI) -> None:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The schema, in which every error is a problem instead of FastAPI's own."""
+    """The schema: every error is a problem instead of FastAPI's own, and every response has an example."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         known = schema["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             known.pop(unused, None)
         known["Problem"] = problems.SCHEMA
+        examples = orjson.loads(_EXAMPLES.read_bytes())
         for operation in (each for methods in schema["paths"].values() for each in methods.values()):
             first, _, _ = operation["description"].partition(". ")
             operation["summary"] = first.removesuffix(".")
+            for status, example in examples.get(operation["operationId"], {}).items():
+                content = operation["responses"][status].setdefault("content", {"application/json": {}})
+                next(iter(content.values()))["example"] = example
         app.openapi_schema = schema
     return app.openapi_schema

@@ -205,7 +205,11 @@ class ProposalRequest(RequestModel):
 
     model_config = _example(
         {
-            "rule": {"jmespath_rule": "models[*]", "fields": {"id": "id", "context_length": "limits.context"}},
+            "rule": {
+                "jmespath_rule": "models[*]",
+                "fields": {"id": "id", "context_length": "limits.context"},
+                "pattern_set": "shipped",
+            },
             "note": "data became models",
         }
     )

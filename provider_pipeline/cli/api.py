@@ -14,7 +14,7 @@ from provider_pipeline.cli.console import draw, emit_json, iso, note, say, table
 from provider_pipeline.cli.parameters import ByOption, JsonOption
 from provider_pipeline.extras import require_extras
 
-tokens_app = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
+tokens_app = typer.Typer(help="Create, list and revoke tokens for the HTTP API.", no_args_is_help=True)
 
 
 def serve(

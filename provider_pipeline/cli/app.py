@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 from typer.main import get_group
 
 from provider_pipeline.cli.console import EXIT_CODES, EXIT_TROUBLE, EXIT_USAGE, fail, say
@@ -83,13 +83,37 @@ def _command(name: str) -> Command:
         alone.add_typer(found, name=name, rich_help_panel=panel)
     else:
         alone.command(name, rich_help_panel=panel)(found)
-    return get_group(alone).commands[name]
+    command = get_group(alone).commands[name]
+    _tidy(command)
+    return command
 
 
 class _Group(TyperGroup):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.commands = _Commands()  # type: ignore[assignment]  # nothing adds any
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its options; those for completion are added after it was made."""
+        found: list[Any] = super().get_params(ctx)
+        _tidy_options(found)
+        return found
+
+
+def _tidy(command: Any) -> None:
+    """Lets help fill the window: paragraphs without the line breaks of the source, options as one types them."""
+    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    _tidy_options([*command.params, command.get_help_option(typer.Context(command))])
+    for each in getattr(command, "commands", {}).values():
+        _tidy(each)
+
+
+def _tidy_options(options: Iterable[Any]) -> None:
+    """Names no type of a flag, which takes no value, and no `range`, whose bounds are shown beside it."""
+    for option in options:
+        if isinstance(option, TyperOption) and option.metavar is None:
+            kind = option.type_descriptor
+            option.metavar = "" if kind.annotation is bool else f"<{kind.ranged_type_name}>" if kind.is_ranged else None
 
 
 app = typer.Typer(

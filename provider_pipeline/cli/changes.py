@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.text import Text
@@ -16,8 +16,6 @@ from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, OptionalSlug
 ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
 ChangeCause = Literal["provider", "rule", "override"]
 
-_UNSAID = ("status", "overridden_fields")
-"""Fields that the kind and the cause of a change say already."""
 _STYLES = {"added": "green", "renamed": "cyan", "missing": "yellow", "removed": "red", "restored": "green"}
 
 
@@ -30,7 +28,10 @@ def changes(
     field: Annotated[
         str | None, typer.Option(help="Only of this field: a column such as context_length, or one as prices.NAME.")
     ] = None,
-    kind: Annotated[ChangeKind | None, typer.Option(help="Only changes of this kind.")] = None,
+    kind: Annotated[
+        ChangeKind | None,
+        typer.Option(metavar="KIND", help=f"Only changes of this kind: {', '.join(get_args(ChangeKind))}."),
+    ] = None,
     cause: Annotated[ChangeCause | None, typer.Option(help="Only changes with this cause.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 200,
     as_json: JsonOption = False,
@@ -71,7 +72,7 @@ def changes(
             change.model_id,
             Text(change.kind, style=_STYLES.get(change.kind, "")),
             change.cause,
-            change_texts({name: pair for name, pair in change.changed.items() if name not in _UNSAID}),
+            change_texts(change.changed),
         )
         for change in found
     )

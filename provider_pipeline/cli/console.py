@@ -49,6 +49,7 @@ OUTCOME_COLUMNS = (
 )
 
 _PIPE_WIDTH = 160
+_SAID_BY_KIND_AND_CAUSE = ("status", "overridden_fields")
 
 
 def stdout() -> Console:
@@ -146,6 +147,8 @@ def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
     """One text per changed column or price of a model; for an object column, one per key that differs."""
     parts = []
     for name, (old, new) in changed.items():
+        if name in _SAID_BY_KIND_AND_CAUSE:
+            continue
         if rules.price_changes.is_price(name):
             difference = rules.price_changes.percent(old, new)
             moved = "" if difference is None else f" ({difference:+.1f}%)"

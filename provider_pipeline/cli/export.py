@@ -94,7 +94,7 @@ def _tell(report: exports.report.ExportReport, output: Path | None, *, as_json: 
         emit_json(counts)
         return
     speak = note if output is None else say
-    speak(f"{report.form}: {report.models} model(s), {counts['left_out']} left out")
+    speak(f"{report.form}: {report.models} models, {counts['left_out']} left out")
     for title, what in (
         ("left out", "left_out_by_reason"),
         ("without", "omitted_by_fact"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.text import Text
@@ -39,7 +39,7 @@ from provider_pipeline.cli.parameters import (
 )
 from provider_pipeline.rules.model_columns import HEADINGS, SHOWN_COLUMNS, ModelStatus, Sorting, without_second_names
 
-app = typer.Typer(help="The models.", no_args_is_help=True)
+app = typer.Typer(help="Find, show and compare models.", no_args_is_help=True)
 
 _STYLES = {"active": "green", "missing": "yellow", "removed": "red"}
 _ENDS = ("retires_on", "successor_model_id")
@@ -62,7 +62,8 @@ def list_models(
     slug: OptionalSlugArgument = None,
     search: Annotated[str | None, typer.Option(help="A part of the id or of the name, in any case.")] = None,
     capability: Annotated[
-        list[str] | None, typer.Option(help="Only models that have this capability; if repeated, all of them.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only models that have this capability; if repeated, all of them."),
     ] = None,
     family: Annotated[str | None, typer.Option(help="Only models of this family.")] = None,
     modality: Annotated[str | None, typer.Option(help="Only models that take or give this, such as image.")] = None,
@@ -70,7 +71,8 @@ def list_models(
     max_input_price: Annotated[float | None, typer.Option(min=0, help="USD per million tokens.")] = None,
     max_output_price: Annotated[float | None, typer.Option(min=0, help="USD per million tokens.")] = None,
     priced: Annotated[
-        list[str] | None, typer.Option(help="Only models with a price of this component, such as cache_read.")
+        list[str] | None,
+        typer.Option(metavar="COMPONENT", help="Only models with a price of this component, such as cache_read."),
     ] = None,
     max_price: Annotated[
         list[str] | None,
@@ -86,7 +88,13 @@ def list_models(
         ),
     ] = None,
     as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
-    sort: Annotated[Sorting, typer.Option(help="By this column; - puts the largest first.")] = "model_id",
+    sort: Annotated[
+        Sorting,
+        typer.Option(
+            metavar="COLUMN",
+            help=f"{', '.join(name for name in get_args(Sorting) if name[0] != '-')}; -COLUMN: the largest first.",
+        ),
+    ] = "model_id",
     limit: Annotated[int | None, typer.Option(min=1, help="How many at most; default: all.")] = None,
     columns: ColumnsOption = None,
     wide: WideOption = False,

@@ -48,7 +48,10 @@ def list_offers(
         float, typer.Option(min=0, max=1, help="Share of the input that is read from a cache, such as 0.8.")
     ] = 0.0,
     requests: Annotated[
-        int, typer.Option(min=1, help="Requests that these tokens are: some prices are higher for long prompts.")
+        int,
+        typer.Option(
+            min=1, help="How many equal requests the tokens make up: some prices are higher for long prompts."
+        ),
     ] = 1,
     capabilities: Annotated[
         str, typer.Option("--with", metavar="NAMES", help="Capabilities that an offer must have: tools,vision.")

@@ -26,7 +26,9 @@ from provider_pipeline.cli.parameters import (
     read_json,
 )
 
-app = typer.Typer(help="Values that win over whatever a listing says.", no_args_is_help=True)
+app = typer.Typer(
+    help="State values that win over the listing: single ones, files, a peer's prices.", no_args_is_help=True
+)
 
 _STYLES = {"set": "green", "changed": "yellow", "removed": "red"}
 _SHOWN = 50

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN_MODELS = 20
 
-app = typer.Typer(help="The name patterns that rules share.", no_args_is_help=True)
+app = typer.Typer(help="Try and activate the name patterns that all rules share.", no_args_is_help=True)
 
 _Digest = Annotated[
     str | None,

@@ -27,6 +27,9 @@ from provider_pipeline.cli.provider_input import (
 )
 from provider_pipeline.errors import ModelSyncerError, RuleValidationError, UnknownValueError
 
+_REQUESTS = "How it is asked, with --base-url"
+_ADDRESSES = "Addresses that are refused unless you allow them, with --base-url"
+_JUDGED = "How its listings are judged and kept, with --base-url"
 _WITHOUT_URL = frozenset({"preset", "file", "from_environment", "new_slug", "settings", "new_hosts", "as_json"})
 
 
@@ -81,28 +84,51 @@ def add(
     header: HeadersOption = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(help="How far a listing may stray, as NAME=NUMBER (see docs/rules.md); may be repeated."),
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="How far a listing may stray (see docs/rules.md); may be repeated.",
+            rich_help_panel=_JUDGED,
+        ),
     ] = None,
     allow_private: Annotated[
         bool | None,
-        typer.Option(help="Allow private, loopback and link-local addresses, over plain http too."),
+        typer.Option(
+            help="Allow private, loopback and link-local addresses, over plain http too.", rich_help_panel=_ADDRESSES
+        ),
     ] = None,
     allow_http: Annotated[
-        bool | None, typer.Option(help="Allow plain http to a public address: its key can be read on the way.")
+        bool | None,
+        typer.Option(
+            help="Allow plain http to a public address: its key can be read on the way.", rich_help_panel=_ADDRESSES
+        ),
     ] = None,
-    requests_per_second: Annotated[float | None, typer.Option(help="Maximum rate of requests to its host.")] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(metavar="N", help="Maximum rate of requests to its host.", rich_help_panel=_REQUESTS)
+    ] = None,
     deadline: Annotated[
-        float | None, typer.Option(help="Seconds that one listing may take, with all its pages.")
+        float | None,
+        typer.Option(
+            metavar="N", help="Seconds that one listing may take, with all its pages.", rich_help_panel=_REQUESTS
+        ),
     ] = None,
     every_minutes: Annotated[
-        int | None, typer.Option(min=1, help="Shortest time between two syncs; default: every fleet run.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Shortest time between two syncs; default: every fleet run.",
+            rich_help_panel=_REQUESTS,
+        ),
     ] = None,
     keep_responses: Annotated[
-        int | None, typer.Option(min=1, help="How many of its listings are kept; default: 20.")
+        int | None,
+        typer.Option(min=1, help="How many of its listings are kept; default: 20.", rich_help_panel=_JUDGED),
     ] = None,
     keep_days: Annotated[
         int | None,
-        typer.Option(min=1, help="How long a listing is kept; default: as long as the number allows."),
+        typer.Option(
+            min=1, help="How long a listing is kept; default: as long as the number allows.", rich_help_panel=_JUDGED
+        ),
     ] = None,
     new_hosts: NewHostsOption = None,
     as_json: JsonOption = False,

@@ -35,7 +35,7 @@ from provider_pipeline.cli.parameters import (
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-app = typer.Typer(help="The providers.", no_args_is_help=True)
+app = typer.Typer(help="Add, check, change and list providers.", no_args_is_help=True)
 app.command("presets")(provider_input.list_presets)
 app.command()(provider_add.add)
 app.command()(provider_detect.detect)
@@ -74,7 +74,8 @@ def list_all(as_json: JsonOption = False) -> None:
         )
         for each in found
     )
-    draw(table("providers", columns, rows, right=("rule", "models", "failures")))
+    right, spare = ("rule", "models", "failures"), ("base URL", "name", "failures")
+    draw(table("providers", columns, rows, right=right, spare=spare))
 
 
 @app.command()

@@ -27,7 +27,7 @@ from provider_pipeline.cli.console import (
 from provider_pipeline.cli.parameters import JsonOption, OptionalSlugArgument, SlugArgument
 from provider_pipeline.errors import CatalogError, ListingUnreadableError
 
-app = typer.Typer(help="The stored responses.", no_args_is_help=True)
+app = typer.Typer(help="Look at, replay and carry over stored responses.", no_args_is_help=True)
 
 _Id = Annotated[int, typer.Argument(metavar="ID", help="The response, as `raw list` numbers it.")]
 

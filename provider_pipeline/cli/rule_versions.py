@@ -23,7 +23,7 @@ from provider_pipeline.cli.parameters import (
     read_json,
 )
 
-trial_app = typer.Typer(help="Rules on trial: they read every listing beside the active rule, and write nothing.")
+trial_app = typer.Typer(help="Try a rule on every listing beside the active one, writing nothing.")
 
 _Version = Annotated[int, typer.Argument(min=1, help="A rule version of the provider.")]
 

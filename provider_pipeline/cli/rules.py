@@ -24,7 +24,7 @@ _LINE = 54
 _SHORT_DIGEST = 12
 _DEFAULT_PATH = "/v1/models"
 
-app = typer.Typer(help="The extraction rules.", no_args_is_help=True)
+app = typer.Typer(help="Explain, correct, generate and activate extraction rules.", no_args_is_help=True)
 app.command("set")(rule_edit.set_parts)
 app.command("edit")(rule_edit.edit_parts)
 app.command()(rule_versions.versions)
@@ -44,6 +44,7 @@ def generate(
         list[Path] | None,
         typer.Option(
             "--from",
+            metavar="FILE",
             help="A stored response to learn from, instead of fetching one; one per endpoint, in the same order.",
             exists=True,
         ),
@@ -52,6 +53,7 @@ def generate(
         list[str] | None,
         typer.Option(
             "--endpoint",
+            metavar="PATH",
             help="The listing's path; default: as in the active rule, or /v1/models. Repeat it for a provider that "
             "lists its models at several places: the first one's values win.",
         ),
@@ -245,6 +247,8 @@ def explain(
             rules.generation.generator.RuleGenerator().analyze_endpoints(samples)
         )
         stated = rules.stated_rule.StatedRule()
+    elif "/" in target or target.endswith(".json"):
+        raise typer.BadParameter(f"there is no file {target!r}", param_hint="FILE|SLUG")
     else:
         with catalog.database.open_catalog() as database, database.session() as session:
             rule = rule_edit.active_rule(session, target)

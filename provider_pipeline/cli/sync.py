@@ -38,7 +38,8 @@ def sync_providers(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Accept a listing that this guard holds: {', '.join([*rules.guards.GUARDS, 'all'])}. May be repeated."
+            metavar="GUARD",
+            help=f"Accept a listing that this guard holds: {', '.join(rules.guards.GUARDS)}, all; may be repeated.",
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with your name.")] = None,

@@ -23,7 +23,7 @@ from provider_pipeline.errors import CatalogError
 _OpenOption = Annotated[bool, typer.Option("--open/--all", help="Only open tasks, or all.")]
 _TIMES = ("created_at", "started_at", "finished_at", "next_attempt_at", "claimed_until")
 
-app = typer.Typer(help="The RULE_GEN tasks: providers that wait for a new rule or a decision.")
+app = typer.Typer(help="Look at and decide RULE_GEN tasks: providers that wait for a new rule or for you.")
 
 
 @app.callback(invoke_without_command=True)

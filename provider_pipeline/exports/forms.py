@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.extras import require_extras
 
 if TYPE_CHECKING:
@@ -109,4 +109,4 @@ def find_form(name: str) -> Form:
     try:
         return FORMS[name]
     except KeyError:
-        raise ConfigurationError(f"no form {name!r}", hint=f"there are {', '.join(FORMS)}") from None
+        raise UnknownValueError(f"no form {name!r}", hint=f"there are {', '.join(FORMS)}") from None

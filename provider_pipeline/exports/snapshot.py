@@ -47,6 +47,9 @@ class Snapshot:
         """The models that are offered, by provider and id."""
         for row in self._stream(status="active", columns=("slug", *_FIELDS)):
             provider = self.providers[row.pop("slug")]
+            context, longest = row["context_length"], row["max_input_tokens"]
+            if context is not None and longest is not None:
+                row["max_input_tokens"] = min(context, longest)  # a person may have stated a smaller context
             yield ModelRecord(provider, **row)
 
     def _stream(self, *, status: str | None, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """What a provider file says of its rule: the endpoints, and the parts under `rule`."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.presets.library import preset_sample
 from provider_pipeline.presets.model import FileEndpoint, ProviderFile
@@ -13,7 +15,9 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import store_rule
-from provider_pipeline.sync.repair.edit import try_stated
+from provider_pipeline.sync.repair.candidates import generated_candidate, with_active_currency, with_active_paging
+from provider_pipeline.sync.repair.edit import newest_response, try_stated
+from provider_pipeline.sync.repair.generate import active_places, stored_sample
 
 _ORIGIN: Final = "stated"
 _REASON: Final = "the provider's file says so"
@@ -78,9 +82,27 @@ def store_stated(session: Session, provider_id: int, rule: ExtractionRule) -> No
     store_rule(session, provider_id, rule, origin=_ORIGIN, activate=True, author="person", reason=_REASON)
 
 
-def try_file_rule(session: Session, file: ProviderFile, rule: ExtractionRule) -> None:
-    """Activate a rule with the parts that a file states, if it passes the gates on the newest stored response."""
-    edit = try_stated(session, file.slug, rule, file.rule or StatedRule(), reason=_REASON, origin=_ORIGIN)
+def generated_again(session: Session, file: ProviderFile, active: ExtractionRule) -> ExtractionRule:
+    """The rule that is generated from the newest stored response with what the file states; the active one without any.
+
+    Raises:
+        RuleValidationError: No valid rule can be written from that response.
+    """
+    response = newest_response(session, catalog.providers.get(session, file.slug).id)
+    if response is None:
+        return active
+    samples = stored_sample(session, file.slug, response.id, active_places(session, file.slug))
+    candidate = generated_candidate(session, file.slug, samples, active, stated=file.rule)
+    return with_active_currency(with_active_paging(candidate, active, response), active).rule
+
+
+def try_file_rule(session: Session, file: ProviderFile, rule: ExtractionRule, *, dropped: Collection[str] = ()) -> None:
+    """Activate a rule with the parts that a file states, if it passes the gates on the newest stored response.
+
+    `dropped` are the fields that the file no longer states.
+    """
+    stated = file.rule or StatedRule()
+    edit = try_stated(session, file.slug, rule, stated, reason=_REASON, origin=_ORIGIN, dropped=dropped)
     if edit.failed:
         gate = edit.failed[0]
         raise RuleValidationError(

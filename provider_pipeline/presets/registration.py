@@ -23,7 +23,14 @@ from provider_pipeline.errors import (
 from provider_pipeline.listing.auth.credentials import TokenCache
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.presets.file_rules import first_rule, stated_endpoints, store_stated, try_file_rule, with_stated
+from provider_pipeline.presets.file_rules import (
+    first_rule,
+    generated_again,
+    stated_endpoints,
+    store_stated,
+    try_file_rule,
+    with_stated,
+)
 from provider_pipeline.presets.library import preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.rules.document import ExtractionRule
@@ -156,6 +163,7 @@ class PlannedProvider:
         missing: Which key is missing and how to provide it.
         new_hosts: New hosts for known keys, which a person has to confirm.
         is_elsewhere: Whether it moves to other addresses, about which its stored responses say nothing.
+        dropped: Fields of the active rule that the file no longer states: they are generated again.
     """
 
     slug: str
@@ -170,6 +178,7 @@ class PlannedProvider:
     missing: str | None = None
     new_hosts: tuple[NewHost, ...] = ()
     is_elsewhere: bool = False
+    dropped: tuple[str, ...] = ()
 
     @property
     def next_step(self) -> str | None:
@@ -319,13 +328,21 @@ def _planned(session: Session, requested: RequestedProvider, environ: Mapping[st
     stored_auth = {"type": auth.type, **auth.model_dump(mode="json", exclude_defaults=True)}
     stored = _stored(session, file.slug)
     active = None if stored is None else _active_rule(session, stored.id)
-    rule = first_rule(file, requested.sample) if active is None else with_stated(active, file)
-    if active is not None and rule is not None and rule.digest == active.digest:
-        rule = None
+    is_elsewhere = stored is not None and (stored.base_url != file.base_url or not _has_paths(active, file))
+    kept = StatedRule.parse({} if stored is None else catalog.providers.stated_rule(session, stored.id))
+    dropped = StatedRule()
+    if active is None:
+        rule = first_rule(file, requested.sample)
+    else:
+        if file.rule is not None and not is_elsewhere:
+            dropped = kept.dropped_by(file.rule, active)
+        rule = with_stated(generated_again(session, file, active) if dropped.to_json() else active, file)
+        if rule.digest == active.digest:
+            rule = None
     changes = [*_changes(file, stored_auth, stored, active, rule)]
     if file.rule is not None:
-        kept = {} if stored is None else catalog.providers.stated_rule(session, stored.id)
         changes += _rule_changes(file.rule, kept, active)
+        changes += [] if rule is None else _dropped_changes(dropped, rule)
     # The samples of presets are known to be listings.
     unsure = active is None and not requested.shipped and rule is not None and (rule.confidence or 0) < CONFIDENT
     return PlannedProvider(
@@ -340,7 +357,8 @@ def _planned(session: Session, requested: RequestedProvider, environ: Mapping[st
         enabled=stored is None or stored.enabled,
         missing=None if missing is None or unneeded else _how_to_provide(file, missing),
         # A new preset's host is trusted: it ships with the package, together with its source.
-        is_elsewhere=stored is not None and (stored.base_url != file.base_url or not _has_paths(active, file)),
+        is_elsewhere=is_elsewhere,
+        dropped=tuple(sorted(dropped.stated_fields())),
         new_hosts=() if requested.shipped and stored is None else new_hosts(session, file.base_url, auth),
     )
 
@@ -379,13 +397,19 @@ def _changes(
             yield FieldChange(name, old.get(name), value)
 
 
-def _rule_changes(stated: StatedRule, kept: Mapping[str, Any], active: ExtractionRule | None) -> Iterator[FieldChange]:
+def _rule_changes(stated: StatedRule, kept: StatedRule, active: ExtractionRule | None) -> Iterator[FieldChange]:
     """The parts of the rule that a file states and the active rule has otherwise; else, what is kept otherwise."""
     missing = [] if active is None else stated.missing_from(active)
     for each in missing:
         yield FieldChange(f"rule: {each.part}", each.found, each.stated)
-    if not missing and stated.to_json() != kept:
-        yield FieldChange("rule", kept or None, stated.to_json())
+    if not missing and stated.to_json() != kept.to_json():
+        yield FieldChange("rule", kept.to_json() or None, stated.to_json())
+
+
+def _dropped_changes(dropped: StatedRule, rule: ExtractionRule) -> Iterator[FieldChange]:
+    """The parts that a file no longer states, and what is generated in their place."""
+    for each in dropped.missing_from(rule):
+        yield FieldChange(f"rule: {each.part}", each.stated, each.found)
 
 
 def _has_paths(rule: ExtractionRule | None, file: ProviderFile) -> bool:
@@ -414,7 +438,7 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
         if file.rule is None or planned.is_elsewhere or newest_response(session, provider.id) is None:
             store_stated(session, provider.id, rule)
         else:
-            try_file_rule(session, file, rule)
+            try_file_rule(session, file, rule, dropped=planned.dropped)
         return
     content = json.dumps(requested.sample).encode()
     version = store_rule(

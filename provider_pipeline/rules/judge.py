@@ -309,10 +309,12 @@ class ListingJudge:
     def _extraction_issues(self, profile: Profile) -> Iterable[dict[str, Any]]:
         if self._unmatched:
             selectors = dict.fromkeys(selector for selector, _ in self._unmatched)
+            count = len(self._unmatched)
+            pages = "the page" if count == 1 else f"{count} pages"
             yield issue(
                 "extraction_failed",
                 "error",
-                f"the selector {', '.join(selectors)} finds no list in {len(self._unmatched)} page(s)",
+                f"the selector {', '.join(selectors)} finds no list in {pages}",
                 expected="a JSON list of model objects",
                 actual=self._unmatched[0][1],
                 sample=[what for _, what in self._unmatched],

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
 from provider_pipeline.rules.capability_document import first_reason
-from provider_pipeline.rules.document import Endpoint, ExtractionRule, FieldName, read_units
+from provider_pipeline.rules.document import DEFAULT_ID, Endpoint, ExtractionRule, FieldName, read_units
 from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import getter_within
@@ -19,7 +19,7 @@ from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.pagination import Expression, parse_pagination
 from provider_pipeline.rules.prices import CURRENCY_FIELD, price_field
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import Unit, parse_unit
+from provider_pipeline.rules.values import Unit, is_integer, parse_unit
 from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 PARTS: Final = ("selector", "fields", "units", "pagination")
@@ -100,6 +100,11 @@ class StatedParts(BaseModel):
             for part in ("fields", "units")
         }
         return self.model_copy(update=kept | {part: None for part in ("selector", "pagination") if part in parts})
+
+    def names(self) -> set[str]:
+        """What is stated, named as in `MissingPart`."""
+        named = {f"{part}.{name}" for part in ("fields", "units") for name in getattr(self, part)}
+        return named | {part for part in ("selector", "pagination") if getattr(self, part) is not None}
 
     def merged(self, changes: "StatedParts") -> "StatedParts":
         """These parts and the changes, which win."""
@@ -233,6 +238,17 @@ class StatedRule(StatedParts):
             },
         )
 
+    def dropped_by(self, later: "StatedRule", rule: ExtractionRule) -> "StatedRule":
+        """The parts that a rule has as they are stated here, and that a later statement leaves out."""
+        held, alone = self.held_by(rule), len(rule.endpoints) == 1
+        return self._rebuilt(
+            rule,
+            {
+                place: held.at(endpoint.path, alone=alone).without(later.at(endpoint.path, alone=alone).names())
+                for place, endpoint in enumerate(rule.endpoints)
+            },
+        )
+
     def merged_with(self, changes: "StatedRule", rule: ExtractionRule) -> "StatedRule":
         """This and the changes, which win; of the endpoints that the rule has.
 
@@ -288,8 +304,7 @@ def fields_nowhere(rule: ExtractionRule, stated: StatedRule, pages: Iterable[tup
 
 
 def _fields_nowhere(rule: ExtractionRule, stated: StatedRule, pages: Iterable[tuple[int, Any]]) -> dict[int, list[str]]:
-    capabilities, endpoints = CompiledCapabilities.of(rule), rule.endpoints
-    readers = [ItemReader(endpoint, capabilities, Thresholds.model_validate({})) for endpoint in endpoints]
+    endpoints, readers = rule.endpoints, _item_readers(rule)
     left = {
         place: {
             name: text
@@ -303,6 +318,37 @@ def _fields_nowhere(rule: ExtractionRule, stated: StatedRule, pages: Iterable[tu
             items = readers[place].items(document) or ()
             left[place] = {name: text for name, text in left[place].items() if not _is_found(text, items)}
     return {place: list(names) for place, names in left.items()}
+
+
+def _item_readers(rule: ExtractionRule) -> list[ItemReader]:
+    capabilities, thresholds = CompiledCapabilities.of(rule), Thresholds.model_validate({})
+    return [ItemReader(endpoint, capabilities, thresholds) for endpoint in rule.endpoints]
+
+
+def with_id_types(rule: ExtractionRule, before: ExtractionRule, pages: Iterable[tuple[int, Any]]) -> ExtractionRule:
+    """The rule with the type of the ids that a response has, at endpoints whose selector or id was changed."""
+    endpoints, readers = list(rule.endpoints), _item_readers(rule)
+    changed = {
+        place
+        for place, (new, old) in enumerate(zip(endpoints, before.endpoints, strict=False))
+        if (new.selector, new.fields.get("id")) != (old.selector, old.fields.get("id"))
+    }
+    for place, document in pages if changed else ():
+        if place in changed and (ids := _ids(endpoints[place], readers[place], document)):
+            id_type = "integer" if all(map(is_integer, ids)) else "string"
+            expect = endpoints[place].expect.model_copy(update={"id_type": id_type})
+            endpoints[place] = endpoints[place].model_copy(update={"expect": expect})
+            changed.remove(place)
+    return rule.model_copy(update={"endpoints": tuple(endpoints)})
+
+
+def _ids(endpoint: Endpoint, reader: ItemReader, document: Any) -> list[Any]:
+    """The ids of a page, as they are; none if the rule takes too much work, which its judge says better."""
+    read = getter_within(endpoint.fields.get("id", DEFAULT_ID), Work(LISTING_STEPS))
+    try:
+        return [found for item in reader.items(document) or () if (found := read(item)) is not None]
+    except RuleTooCostlyError:
+        return []
 
 
 def _is_found(expression: str, items: Iterable[Any]) -> bool:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -12,13 +13,14 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.history import LAST, Baseline, Once
+from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.rules.rows import Profile
@@ -128,10 +130,12 @@ def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
         return Thresholds.model_validate(dict(document))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigurationError(
-            f"{slug}: the threshold {'.'.join(map(str, first['loc']))} is not understood: {first['msg']}",
-            hint=f"the thresholds are {', '.join(sorted(Thresholds.model_fields))}",
-        ) from error
+        name, known = ".".join(map(str, first["loc"])), sorted(Thresholds.model_fields)
+        if first["type"] == "extra_forbidden":
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"the thresholds are {', '.join(known)}"
+            raise UnknownValueError(f"{slug}: no threshold {shown(name)}", hint=hint) from error
+        raise ConfigurationError(f"{slug}: the threshold {name} is not understood: {first['msg']}") from error
 
 
 def stored_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from provider_pipeline.catalog.model_writes import ModelChange
-from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.guards import GUARDS, blocking_guards
 from provider_pipeline.rules.thresholds import Thresholds
@@ -42,7 +42,7 @@ def accept_guards(
     wanted = list(names)
     unknown = sorted(set(wanted) - GUARDS.keys() - {_ALL_GUARDS})
     if unknown:
-        raise ConfigurationError(
+        raise UnknownValueError(
             f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, _ALL_GUARDS])}"
         )
     if not wanted:

@@ -161,9 +161,21 @@ def test_a_name_that_does_not_exist_ends_every_command_alike(run: CommandLine, a
         ("changes", "--model", "nothing"),
         ("tasks", "show", "4711"),
         ("raw", "show", "4711"),
+        ("export", "litelm"),
+        ("sync", "acme", "--accept", "prizes", "--reason", "x"),
+        ("rules", "explain", "nowhere/listing.json"),
+        ("providers", "add", "bolt", "--base-url", "https://bolt.example", "--threshold", "min_model=3"),
     ):
         ended = run(*command)
         assert (ended.code, ended.out) == (2, ""), command
+
+
+def test_a_key_in_place_of_its_variables_name_is_explained_and_not_repeated(run: CommandLine):
+    key = "sk-" + "aB3dE5fG7h" * 3
+    refused = run("providers", "add", "bolt", "--base-url", "https://bolt.example", "--key-env", key)
+    assert refused.code == 1
+    assert "bearer.env: expected the name of an environment variable, never the key itself" in refused.err
+    assert key not in refused.err
 
 
 def test_a_thing_has_one_name_in_the_command_line_and_the_api(run: CommandLine, acme: Fleet):

@@ -42,7 +42,7 @@ def test_the_page_explains_each_form():
 def test_without_a_file_the_export_is_the_output_and_the_report_is_beside_it(filled: CommandLine):
     finished = filled("export", "litellm", "acme")
     assert len(finished.json) == 4
-    assert "4 model(s), 1 left out" in finished.err
+    assert "4 models, 1 left out" in finished.err
     assert filled("export", "litellm", "acme", "-o", "-").out == finished.out
     assert "purpose (mode) unknown (1)" in finished.err
 
@@ -58,7 +58,7 @@ def test_an_incomplete_export_fails_where_it_must_be_complete(filled: CommandLin
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["litelm"], 1, "there are litellm"),
+        (["litelm"], 2, "there are litellm"),
         (["csv", "nobody"], 2, "no provider 'nobody'"),
         (["csv", "--fill", "guess"], 2, "expected canonical"),
         (["csv", "--json"], 2, "add -o FILE"),

@@ -143,6 +143,41 @@ def test_what_rules_set_states_holds_until_a_file_says_otherwise(run: CommandLin
     assert "max_output_tokens" not in config(run)["fields"]
 
 
+def with_two_limits() -> dict[str, Any]:
+    """A listing whose output limit the generator reads from another field than a person would."""
+    sample = capped()
+    for model in sample["data"]:
+        model["max_output_tokens"] = 100
+    return sample
+
+
+def test_a_part_that_is_removed_from_a_files_rule_is_generated_again(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.serve("acme", with_two_limits())
+    write(tmp_path, fleet, rule={"fields": {"max_output_tokens": "caps.reply", "owned_by": None}})
+    assert run("providers", "apply", str(tmp_path), "--yes").code == 0
+    assert run("sync", "acme").code == 0
+    write(tmp_path, fleet, rule={"fields": {"owned_by": None}})
+    plan = run("providers", "apply", str(tmp_path))
+    assert (plan.code, "rule: fields.max_output_tokens" in plan.out, "caps.reply" in plan.out) == (3, True, True)
+    applied = run("providers", "apply", str(tmp_path), "--yes")
+    assert applied.code == 0, applied.err
+    assert config(run)["fields"]["max_output_tokens"] == "max_output_tokens"
+    assert "owned_by" not in config(run)["fields"]
+    assert run("providers", "apply", str(tmp_path)).code == 0
+
+
+def test_an_empty_rule_in_a_file_leaves_nothing_of_what_was_stated(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.serve("acme", with_two_limits())
+    write(tmp_path, fleet)
+    assert run("providers", "apply", str(tmp_path), "--yes").code == 0
+    assert run("sync", "acme").code == 0
+    assert run("rules", "set", "acme", "fields.max_output_tokens=caps.reply", "fields.owned_by=", "--yes").code == 0
+    write(tmp_path, fleet, rule={})
+    assert run("providers", "apply", str(tmp_path), "--yes").code == 0
+    assert config(run)["fields"]["max_output_tokens"] == "max_output_tokens"
+    assert config(run)["fields"]["owned_by"] == "owned_by"
+
+
 SEVERAL = [{"path": "/v1/models"}, {"path": "/v1/embedding-models"}]
 
 

@@ -155,7 +155,7 @@ def test_thresholds_are_set_by_name(run: CommandLine):
     assert run(*add, "--threshold", "min_models=3").code == 0
     assert run("providers", "show", "acme", "--json").json["thresholds"] == {"min_models": 3}
     refused = run(*add, "--threshold", "no_such=1")
-    assert refused.code == 1
+    assert refused.code == 2
     assert "min_models" in refused.err
 
 

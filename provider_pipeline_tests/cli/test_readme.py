@@ -1,6 +1,8 @@
 """The README's commands, run as written, and its other statements."""
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -110,6 +112,25 @@ def test_every_make_target_it_names_is_there():
     named = set(re.findall(r"\bmake\s([a-z][a-z-]*)", README))
     assert {"demo", "demo-ui", "dev", "docs"} <= named
     assert named <= set(re.findall(r"^([a-z-]+):", text_of("Makefile"), flags=re.MULTILINE))
+
+
+def test_the_demo_is_started_opened_and_deleted_by_its_own_commands():
+    """What these commands do is tested in `test_demo` and `test_demo_and_dev`."""
+    written = [line for line in README.splitlines() if line.startswith("make demo")]
+    expected = {"make demo": "demo", "make demo-ui": "dev --demo", "make demo ARGS=--delete": "demo --delete"}
+    assert written == [*expected]
+    for line, command in expected.items():
+        shown = subprocess.run(
+            [*shlex.split(line), "--dry-run", "--assume-old=.venv/.installed"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shown.stdout.splitlines()[-1].removeprefix("exec ").split() == [
+            ".venv/bin/provider-pipeline",
+            *command.split(),
+        ]
 
 
 def test_every_file_it_links_to_is_there():

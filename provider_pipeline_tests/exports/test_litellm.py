@@ -82,6 +82,14 @@ def test_a_service_has_its_price_above_each_size_too(database: Database, exporte
     }
 
 
+def test_no_input_is_longer_than_the_context_that_a_person_stated(exported: Exporter, database: Database):
+    with database.session() as session:
+        row = model("gpt-4o", context_length=64_000, max_input_tokens=128_000, capabilities={"chat": True})
+        write_models(session, register(session, "bolt").id, [row], now=hours_later(1), rule_version=1)
+        session.commit()
+    assert exported("litellm").json["bolt/gpt-4o"]["max_input_tokens"] == 64_000
+
+
 def test_a_price_in_another_currency_is_left_out_and_named(exported: Exporter):
     found = exported("litellm")
     assert not [key for key in found.json["acme/gpt-4-euro"] if "cost" in key]

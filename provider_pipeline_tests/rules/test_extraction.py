@@ -113,7 +113,7 @@ def test_the_selector_that_finds_no_list_is_named_and_no_other():
     judge.add_page({"data": [{"id": "gpt-4o"}]}, endpoint=0)
     judge.add_page({"data": [{"id": "gpt-4o"}]}, endpoint=1)
     (problem,) = judge.verdict().issues
-    assert problem["message"] == "the selector models[*] finds no list in 1 page(s)"
+    assert problem["message"] == "the selector models[*] finds no list in the page"
 
 
 def test_what_is_judged_against_history_is_the_merged_row():

@@ -217,3 +217,13 @@ def test_a_better_rule_for_the_first_listing_keeps_the_endpoints(fleet: Fleet):
     sync(fleet)
     with fleet.database.session() as session:
         assert improve_rule(session, "acme").status == "activated"
+
+
+def test_a_proposed_rule_that_names_no_pattern_set_is_told_so(fleet: Fleet, task: catalog.tasks.Task):
+    document = rule({"endpoint": "/v1/models"})
+    del document["model_list_config"]["pattern_set"]
+    document["endpoints_config"] = {"tools": {"patterns": {"regex": ["gpt-.*"]}}}
+    repair = proposed(fleet, task, document)
+    (gate,) = [each for each in repair.gates if each.name == "capabilities_agree"]
+    assert not gate.passed
+    assert gate.actual.endswith('names no pattern set, so add "pattern_set": "shipped" to keep what names imply')

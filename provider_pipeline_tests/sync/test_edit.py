@@ -151,3 +151,37 @@ def test_a_first_rule_that_cannot_keep_what_was_stated_waits_for_a_person(fleet:
         generated = generate_rule(session, "acme", [EndpointSample(sample(), "/v1/models")])
     assert not generated.activated
     assert "fields.context_length is stated as limits.window, and would be context_length" in generated.reason
+
+
+@pytest.mark.parametrize("stated", [{"fields": {"id": "number"}}, {"selector": "runs[*]"}], ids=["id", "selector"])
+def test_a_corrected_rule_expects_ids_of_the_type_that_the_response_has(fleet: Fleet, stated: dict):
+    document = sample()
+    for place, model in enumerate(document["data"], start=1):
+        model["number"] = 1_000 + place
+    document["runs"] = [{**model, "id": 2_000 + place} for place, model in enumerate(document["data"])]
+    fleet.add("acme", document)
+    sync(fleet)
+    with fleet.database.session() as session:
+        edited = edit_rule(session, "acme", StatedRule.parse(stated), reason="deployments are called by number")
+        provider_id = catalog.providers.get(session, "acme").id
+        version = catalog.rule_versions.get(session, provider_id, edited.result.version)
+    (fits,) = [gate for gate in edited.result.gates if gate.name == "fits_the_failing_response"]
+    assert fits.passed, fits.actual
+    assert version.model_list_config["expect"]["id_type"] == "integer"
+
+
+def test_models_that_are_still_listed_under_integers_count_as_lost(fleet: Fleet):
+    """They are not taken for models that the provider dropped, of which a rule may lose half."""
+    document = sample()
+    for place, model in enumerate(document["data"], start=1):
+        model["id"] = 1_000 + place
+    fleet.add("acme", document)
+    with fleet.database.session() as session:
+        provider_id = catalog.providers.get(session, "acme").id
+        catalog.rule_decisions.activate_rule(session, provider_id, 1, reason="its ids are numbers")
+        session.commit()
+    sync(fleet)
+    with fleet.database.session() as session:
+        edited = edit_rule(session, "acme", StatedRule.parse({"selector": "data[0:3]"}), reason="try")
+    (gate,) = [gate for gate in edited.result.gates if gate.name == "keeps_known_ids"]
+    assert (gate.passed, gate.actual) == (False, "3 of 5 found again; 0 of 5 are not named at all")

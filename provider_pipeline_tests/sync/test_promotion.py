@@ -10,7 +10,7 @@ from provider_pipeline.sync.repair.report import report_markdown
 from provider_pipeline.sync.repair.shadow import Evidence, RuleResult, ShadowRun
 
 GOOD = RuleResult(valid=True, models=100)
-MISFIT = RuleResult(valid=False, models=0, reason="the selector data[*] finds no list in 1 page(s)")
+MISFIT = RuleResult(valid=False, models=0, reason="the selector data[*] finds no list in the page")
 SAME = FieldComparison(agree=100)
 
 

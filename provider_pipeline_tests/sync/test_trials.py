@@ -127,6 +127,7 @@ def test_a_rule_that_loses_capabilities_is_not_promoted(fleet: Fleet):
     report, active = state(fleet, trial)
     assert (report.trial.status, active) == ("finished", 1)
     assert report.trial.end_reason.startswith("failed capabilities_agree")
+    assert 'add "pattern_set": "shipped"' in next(gate.actual for gate in report.gates if not gate.passed)
 
 
 def test_a_rule_that_alone_reads_the_listing_is_compared_with_known_models(fleet: Fleet):

@@ -320,6 +320,8 @@ def _reason(detail: ErrorDetails) -> str:
     if detail["type"] == "union_tag_invalid":  # pydantic's own text repeats the value
         return f"type: expected one of {detail['ctx']['expected_tags']}"
     place = ".".join(one_line(str(part), limit=60) for part in detail["loc"]) or "document"
+    if detail["type"] == "string_pattern_mismatch" and detail["loc"][-1] == "env":
+        return f"{place}: expected the name of an environment variable, never the key itself"
     return f"{place}: {detail['msg'].removeprefix('Value error, ')}"
 
 

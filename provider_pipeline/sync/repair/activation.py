@@ -14,7 +14,7 @@ from provider_pipeline.rules.places import place_changes, with_places_of, withou
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts
-from provider_pipeline.sync.repair.promotion import Gate, judge_candidate
+from provider_pipeline.sync.repair.promotion import Gate, judge_candidate, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
 
@@ -109,7 +109,7 @@ def try_activate(
             "" if run.candidate.valid else f", and does not fit: {run.candidate.reason}"
         )
         return ActivationResult(status, reason, active.version, run.candidate.valid, (), evidence)
-    gates = judge_candidate(evidence)
+    gates = with_missing_set(judge_candidate(evidence), readable_rule(session, active), candidate.rule)
     failed = [gate for gate in gates if not gate.passed]
     reason = _reason(failed, candidate) if activate is None else "as asked"
     if only_better and active is not None and any(gate.name == _IS_BETTER for gate in failed):

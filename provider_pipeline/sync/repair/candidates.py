@@ -109,6 +109,7 @@ def generated_candidate(
     active: ExtractionRule | None,
     *,
     whole: bool = False,
+    stated: StatedRule | None = None,
 ) -> CandidateRule:
     """A rule that the generator writes from the first page of each endpoint, with the active pattern set.
 
@@ -120,12 +121,14 @@ def generated_candidate(
         samples: The pages.
         active: The active rule, if any.
         whole: The samples are the complete listing, whatever they say of further pages: the rule does not paginate.
+        stated: What to keep instead of the parts that are stored as stated.
 
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
     """
     patterns = catalog.pattern_sets.active(session)
-    stated = stated_parts(session, catalog.providers.get(session, slug).id, active)
+    if stated is None:
+        stated = stated_parts(session, catalog.providers.get(session, slug).id, active)
     alone = len(samples) == 1
     leading = [replace(sample, stated=stated.at(sample.path, alone=alone)) for sample in samples]
     analysis = RuleGenerator(patterns).analyze_endpoints(leading)

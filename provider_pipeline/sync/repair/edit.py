@@ -1,5 +1,6 @@
 """A person corrects parts of a provider's rule: tried on the newest stored response, and judged by the gates."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from provider_pipeline.rules.difference import rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.guards import blocking_guards
-from provider_pipeline.rules.stated_rule import StatedRule, fields_nowhere
+from provider_pipeline.rules.stated_rule import StatedRule, fields_nowhere, with_id_types
 from provider_pipeline.sync.config import StoredResponse, active_judge, parse_thresholds, stored_rule
 from provider_pipeline.sync.repair.activation import ActivationResult, try_activate
 from provider_pipeline.sync.repair.candidates import CandidateRule, last_good_response
@@ -91,6 +92,7 @@ def try_stated(
     *,
     reason: str,
     origin: str = "edited",
+    dropped: Collection[str] = (),
     created_by_id: int | None = None,
 ) -> RuleEdit:
     """Tries a person's rule on the newest stored response, and activates it if it passes the gates. Commits nothing.
@@ -102,6 +104,7 @@ def try_stated(
         stated: What generated rules will keep; the columns of its fields are for the person to judge.
         reason: Why, for the history of the rule.
         origin: What produced it, in a word.
+        dropped: Fields that are no longer stated: their columns are for the person to judge, too.
         created_by_id: Who asked for it, in the operator's own numbering.
 
     Raises:
@@ -116,12 +119,13 @@ def try_stated(
         raise ModelSyncerError(
             f"{slug}: there is no stored response to try the rule on", hint=f"fetch one: provider-pipeline sync {slug}"
         )
+    rule = with_id_types(rule, present, response)
     rows = RowDifferences()
     run_shadow(present, rule, response, raw_response_id=response.id, watch=rows.add)
     catalog.providers.state_rule(session, provider_id, stated.to_json())
     result = None
     if rule.digest != active.digest:
-        columns = sorted(FIELD_COLUMNS.get(name, name) for name in stated.stated_fields())
+        columns = sorted(FIELD_COLUMNS.get(name, name) for name in (*stated.stated_fields(), *dropped))
         new = {each.part for each in stated.missing_from(present)}
         nowhere = [part for part in fields_nowhere(rule, stated, response) if part in new]
         candidate = CandidateRule(

@@ -5,12 +5,13 @@ automatically; a person may still approve it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
+from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
 
@@ -93,6 +94,19 @@ def judge_trial(
         *_stored_gates(comparable, bounds),
         *agree,
         _throughout(shadows),
+    )
+
+
+def with_missing_set(
+    gates: Iterable[Gate], active: ExtractionRule | None, candidate: ExtractionRule
+) -> tuple[Gate, ...]:
+    """The gates; a failed one on capabilities says that the rule names no pattern set, if the active one does."""
+    if active is None or active.pattern_set is None or candidate.pattern_set is not None:
+        return tuple(gates)
+    why = f'the rule names no pattern set, so add "pattern_set": "{active.pattern_set}" to keep what names imply'
+    return tuple(
+        replace(gate, actual=f"{gate.actual}; {why}") if gate.name == "capabilities_agree" and not gate.passed else gate
+        for gate in gates
     )
 
 

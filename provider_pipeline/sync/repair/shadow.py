@@ -341,7 +341,7 @@ def _is_one_page_each(response: Response) -> bool:
 
 
 def _count_absent(ids: set[str], pages: Iterable[Page]) -> int:
-    """How many of the ids occur nowhere in a response, neither as a string nor as a key."""
+    """How many of the ids occur nowhere in a response: as a string, an integer or a key."""
     left = set(ids)
     for _, document in pages:
         pending = [document]
@@ -352,6 +352,6 @@ def _count_absent(ids: set[str], pages: Iterable[Page]) -> int:
                 pending.extend(node.values())
             elif isinstance(node, list):
                 pending.extend(node)
-            elif isinstance(node, str):
-                left.discard(node)
+            elif isinstance(node, str | int):
+                left.discard(str(node))
     return len(left)

@@ -16,7 +16,7 @@ from provider_pipeline.rules.places import place_changes
 from provider_pipeline.sync.config import StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.activation import active_version, parse_given_rule, readable_rule
 from provider_pipeline.sync.repair.candidates import StoredProviderData
-from provider_pipeline.sync.repair.promotion import Gate, judge_known_models, judge_trial
+from provider_pipeline.sync.repair.promotion import Gate, judge_known_models, judge_trial, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import ShadowRun, unpaged
 
@@ -72,7 +72,7 @@ def report_trial(session: Session, trial: catalog.trials.RuleTrial) -> TrialRepo
         return TrialReport(trial, shadows, judge_trial(shadows, elsewhere=["cannot be read any more"]))
     missed = () if active is None else unpaged(active, candidate)
     gates = judge_trial(shadows, unpaged=missed, elsewhere=place_changes(active, candidate))
-    return TrialReport(trial, shadows, gates)
+    return TrialReport(trial, shadows, with_missing_set(gates, active, candidate))
 
 
 def store_for_trial(

@@ -29,15 +29,14 @@ tiers.
 ## How a generated rule finds them
 
 - **What is charged for** is in the words of the path and of the labels in lists. A name with a word for a condition
-  (`min`, `discount`, `off peak`) or a unit that is not kept (pixels, steps, storage) is no price of the model.
+  (`min`, `discount`, `off peak`) or a unit that is not kept (pixels, steps, storage) is not a price of the model.
 - **Sizes and qualities** of images and video have prices of their own: `image_hd_1024x1024`, `video_second_1080p`. The
   price of `image` or `video_second` as such stays unknown where a listing has only these.
 - **The unit** is inferred for the input and the output price together: from the text beside them, else from their
   words, else from their magnitude. Prices beside them share it, and the currency, unless their own words differ.
-  Images, seconds, requests are priced by the one unless words say otherwise.
-- **In doubt there is no price**: a magnitude with one side only, amounts that could not be true beside the input
-  price, one price without direction, entries by date of which none is marked as the present one, prices for some hours
-  of the day. The rule's issue `unread_fields` names what was not read.
+  Images, seconds and requests are priced one at a time unless words say otherwise.
+- **In doubt there is no price**: a magnitude with one side only, amounts that cannot be true beside the input price,
+  one price without direction, entries by date without a mark of the present one, prices for some hours of the day. The rule's issue `unread_fields` names what was not read.
 - **The currency** is the one named nearest to the price, else around the models, else by the price's name, else by
   `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not
   USD. An unknown currency (credits, tokens of a chain) gives no price.
@@ -46,7 +45,7 @@ tiers.
 
 ## Forms
 
-Each line is a test. Prices are per million tokens in USD unless said otherwise.
+Each line is a test. Prices are in USD per million tokens unless stated otherwise.
 
 {forms}
 
