@@ -29,9 +29,14 @@ _LIKELY: Final = (0.005, 120.0)
 _POSSIBLE: Final = (0.004, 700.0)
 """Prices of a million tokens, from the lowest to the highest."""
 _DEAR: Final = 60.0
+_CLEAR: Final = {"usd_per_token": 1.2, "usd_per_thousand_tokens": 2.0, "usd_per_million_tokens": 1.2}
+"""Powers of ten by which a magnitude must be more usual in this unit than in any other possible one: thousands of
+tokens are rarely meant where nothing says so."""
 _SEVERAL: Final = 6
 """From this many prices on, the middling one is a likely one, or the unit is not what it seems."""
 _ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
+_OF_TOKENS: Final = ("usd_per_token", "usd_per_million_tokens")
+"""Where a name speaks of tokens, and of no thousand."""
 _BY_MAGNITUDE: Final = ("usd_per_token", "usd_per_thousand_tokens", "usd_per_million_tokens")
 _HUNDRED_MILLIONS: Final = "cents_per_100_million_tokens"
 _FRACTIONS: Final = {
@@ -236,7 +241,7 @@ def _unit_by_text(text: str, amounts: list[float], words: Sequence[str]) -> str 
         return unit
     if unit is None and "token" not in plain:
         return None
-    return _unit_by_magnitude(amounts, _BY_MAGNITUDE) if amounts else unit
+    return _unit_by_magnitude(amounts, _OF_TOKENS) if amounts else unit
 
 
 def _unit_of_scale(scale: str, words: Sequence[str], amounts: list[float]) -> str | None:
@@ -284,18 +289,32 @@ def _likely_unit(amounts: list[float], words: Sequence[str]) -> str | None:
     """The unit by magnitude alone: thousands of tokens are not guessed where a name speaks of a token."""
     if min(amounts) >= _MIN_WHOLE and all(amount == int(amount) for amount in amounts):
         units: tuple[str, ...] = (_HUNDRED_MILLIONS,)
+    elif max(amounts) < _ONLY_OF_A_TOKEN:
+        units = _OF_TOKENS[:1]
     else:
-        units = tuple(unit for unit in _BY_MAGNITUDE if "token" not in words or unit != "usd_per_thousand_tokens")
+        units = _OF_TOKENS if "token" in words else _BY_MAGNITUDE
     unit = _unit_by_magnitude(amounts, units)
     return unit if unit and _LIKELY[0] <= median(amounts) * unit_factors()[unit] <= _LIKELY[1] else None
 
 
 def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | None:
-    if not units:
+    """The unit in which the middling amount is the most usual; None if another unit is possible and nearly as usual.
+
+    0.03 and 0.06 can be the prices of a million tokens of a small model, or of a thousand of a large one.
+    """
+    middle, (low, high) = median(amounts), _POSSIBLE
+    far = {unit: abs(math.log10(middle * unit_factors()[unit] / _TYPICAL)) for unit in units}
+    nearest = min(far, key=far.__getitem__, default=None)
+    if nearest is None or not is_plausible(amounts, nearest):
         return None
-    middle = median(amounts)
-    unit = min(units, key=lambda name: abs(math.log10(middle * unit_factors()[name] / _TYPICAL)))
-    return unit if is_plausible(amounts, unit) else None
+    possible = [
+        unit
+        for unit in units
+        if low <= min(amounts) * unit_factors()[unit] and max(amounts) * unit_factors()[unit] <= high
+    ]
+    if len(possible) == 1:
+        return possible[0]
+    return nearest if all(far[unit] - far[nearest] >= _CLEAR[nearest] for unit in possible if unit != nearest) else None
 
 
 def median(amounts: list[float]) -> float:

@@ -35,8 +35,9 @@ tiers.
 - **The unit** is inferred for the input and the output price together: from the text beside them, else from their
   words, else from their magnitude. Prices beside them share it, and the currency, unless their own words differ.
   Images, seconds and requests are priced one at a time unless words say otherwise.
-- **In doubt there is no price**: a magnitude with one side only, amounts that cannot be true beside the input price,
-  one price without direction, entries by date without a mark of the present one, prices for some hours of the day. The rule's issue `unread_fields` names what was not read.
+- **In doubt there is no price**: a magnitude with one side only or that fits two units, amounts that cannot be true
+  beside the input price, one price without direction, entries by date without a mark of the present one, prices for
+  some hours of the day. The rule's issue `unread_fields` names what was not read.
 - **The currency** is the one named nearest to the price, else around the models, else by the price's name, else by
   `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not
   USD. An unknown currency (credits, tokens of a chain) gives no price.
@@ -108,6 +109,12 @@ FORMS: Final = (
     Form("per token, as texts", {"pricing": {"prompt": "0.0000025", "completion": "0.00001"}}, _PLAIN),
     Form("per million, by magnitude", {"pricing": {"input": 2.5, "output": 10}}, _PLAIN),
     Form("per thousand, by magnitude", {"pricing": {"input": 0.0025, "output": 0.01}}, _PLAIN),
+    Form("a magnitude that fits two units", {"pricing": {"prompt": "0.00003", "completion": "0.00006"}}, ""),
+    Form(
+        "tokens, of no number",
+        {"price_unit": "tokens", "prompt_cost": 3e-05, "completion_cost": 6e-05},
+        "input 30, output 60",
+    ),
     Form("per thousand, by words", {"cost": {"input_per_1k_tokens": 0.0025, "output_per_1k_tokens": 0.01}}, _PLAIN),
     Form("per million, in camel case", {"inputPricePerMillion": 2.5, "outputPricePerMillion": 10}, _PLAIN),
     Form("cents per million", {"input_cents_per_million": 250, "output_cents_per_million": 1000}, _PLAIN),

@@ -74,7 +74,7 @@ def test_the_time_for_a_rule_grows_no_faster_than_its_sample():
         return time.thread_time() - started
 
     seconds(10)  # loads what is loaded once
-    assert seconds(6500) < 25 * seconds(650)
+    assert min(seconds(6500) for _ in range(3)) < 25 * min(seconds(650) for _ in range(3))
 
 
 def test_a_very_long_listing_is_sampled_without_loss_of_confidence():
