@@ -4,6 +4,7 @@ Patterns from data run on RE2 only. Its time is linear in the text, but also in 
 few characters can make that large.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ _SET_MEMORY: Final = 1 << 20
 _SET_MEMORY_PER_INSTRUCTION: Final = 200
 """With less than a few dozen bytes per instruction, an RE2 set silently matches nothing."""
 _CACHED_CHARACTERS: Final = 2_000_000
+_NO_LEAST: Final = re.compile(r"(?<!\\)\{,(\d+)\}")
+"""A repetition in Python's `re`; RE2 takes it for the text itself, which no id holds."""
 
 
 def _options(memory: int) -> Any:
@@ -80,6 +83,8 @@ def _compile(pattern: str) -> Any:
         raise InvalidRuleError(
             f"pattern of {len(pattern)} characters; at most {MAX_PATTERN_LENGTH} are read: {shown!r}"
         )
+    if repeated := _NO_LEAST.search(pattern):
+        raise InvalidRuleError(f"{repeated[0]} is text to RE2, no repetition: write {{0,{repeated[1]}}} in {shown!r}")
     try:
         return re2.compile(pattern, options=_options(_MAX_MEMORY))
     except (re2.error, UnicodeError) as error:
