@@ -14,7 +14,7 @@ must succeed.
     |   |   |-- DatabaseReadOnlyError   it accepts no writes
     |   |   `-- DatabaseFullError       its disk is full
     |   |-- MigrationMissingError       the schema is older or newer than this code
-    |   |-- NoSuchEntryError            no such task, trial, stored response or model
+    |   |-- NoSuchEntryError            no such task, trial, rule version, stored response or model
     |   `-- TaskClaimLostError          the caller does not hold the claim on a task, or no longer
     |-- ModelSyncerError                a provider could not be synced; its rows are unchanged
     |   |-- UnknownProviderError        no provider with that slug
@@ -98,7 +98,7 @@ class MigrationMissingError(CatalogError):
 
 
 class NoSuchEntryError(CatalogError):
-    """There is no such task, trial, stored response or model."""
+    """There is no such task, trial, rule version, stored response or model."""
 
 
 class TaskClaimLostError(CatalogError):

@@ -107,7 +107,7 @@ def activate_rule(
     The previously active version is retired. A running trial of the activated version ends as promoted.
 
     Raises:
-        RuleMissingError: The provider has no such version.
+        NoSuchEntryError: The provider has no such version.
     """
     providers.lock(session, provider_id)
     rule_versions.get(session, provider_id, version)
@@ -151,7 +151,7 @@ def set_status(
 
     Raises:
         CatalogError: No such status, or the version is active.
-        RuleMissingError: The provider has no such version.
+        NoSuchEntryError: The provider has no such version.
     """
     _allow_status(status)
     providers.lock(session, provider_id)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog import providers
 from provider_pipeline.catalog.tables import provider, rule_version, rule_version_event
-from provider_pipeline.errors import RuleMissingError, RuleReplacedError
+from provider_pipeline.errors import NoSuchEntryError, RuleMissingError, RuleReplacedError
 
 Version = TypeVar("Version", int, str)
 
@@ -107,13 +107,16 @@ def get(session: Session, provider_id: int, version: int) -> StoredRuleVersion:
     """One version of a provider's rule.
 
     Raises:
-        RuleMissingError: The provider has no such version.
+        NoSuchEntryError: The provider has no such version.
     """
     row = session.execute(
         select(*_COLUMNS).where(rule_version.c.provider_id == provider_id, rule_version.c.version == version)
     ).one_or_none()
     if row is None:
-        raise RuleMissingError(f"provider {slug_of(session, provider_id)!r} has no rule version {version}")
+        slug = slug_of(session, provider_id)
+        raise NoSuchEntryError(
+            f"provider {slug!r} has no rule version {version}", hint=f"run: provider-pipeline rules versions {slug}"
+        )
     return StoredRuleVersion(**row._mapping)
 
 

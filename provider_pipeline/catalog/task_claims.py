@@ -204,7 +204,7 @@ def propose(
 
     Raises:
         TaskClaimLostError: Another worker or token has it, or it is finished; nothing was changed.
-        RuleMissingError: The provider has no such version.
+        NoSuchEntryError: The provider has no such version.
     """
     rule_versions.get(session, tasks.get(session, task_id).provider_id, version)
     values: dict[str, Any] = {"status": "PENDING", "next_attempt_at": None, "attempts": 0, "proposed_version": version}

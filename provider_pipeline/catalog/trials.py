@@ -90,7 +90,7 @@ def start(
 
     Raises:
         CatalogError: The version is active or on trial already, the end is missing or past, or the policy is unknown.
-        RuleMissingError: The provider has no such version.
+        NoSuchEntryError: The provider has no such version.
     """
     if policy not in TRIAL_POLICIES:
         raise CatalogError(f"no trial policy {policy!r}", hint=f"one of {', '.join(TRIAL_POLICIES)}")

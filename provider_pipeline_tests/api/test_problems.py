@@ -32,7 +32,7 @@ def test_errors_do_not_repeat_the_input(api: Api):
         ("GET", "/api/tasks/99999999999999999999", 422, "invalid-request"),
         ("GET", "/api/tasks/7", 404, "no-such-entry"),
         ("GET", "/api/providers/%00/models", 422, "invalid-request"),
-        ("GET", "/api/providers/acme/rules/9", 404, "rule-missing"),
+        ("GET", "/api/providers/acme/rules/9", 404, "no-such-entry"),
         ("DELETE", "/api/providers/acme/overrides?model_id=m&field=family", 404, "no-override"),
         ("GET", "/api/digest?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", 422, "bad-span"),
         ("GET", "/api/digest?until=0001-01-01T00:00:00Z", 422, "bad-span"),

@@ -109,7 +109,7 @@ def test_a_guard_is_accepted_with_a_reason_and_the_token_as_author(api: Api):
     api.fleet.serve("acme", listing("gpt-4-v1"))
     problem(api("POST", SYNC), 422, "rule-validation")
     problem(api("POST", SYNC, json={"accept": ["shrink"]}), 422, "configuration")
-    problem(api("POST", SYNC, json={"accept": ["nonsense"], "reason": "x"}), 422, "configuration")
+    problem(api("POST", SYNC, json={"accept": ["nonsense"], "reason": "x"}), 422, "unknown-value")
     answer = api("POST", SYNC, json={"accept": ["all"], "reason": "they closed shop"})
     assert answer.status_code == 200, answer.text
     with api.fleet.database.session() as session:

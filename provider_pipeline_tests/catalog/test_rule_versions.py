@@ -9,7 +9,7 @@ from provider_pipeline.catalog import providers, rule_decisions, rule_versions
 from provider_pipeline.catalog.rule_decisions import activate_rule
 from provider_pipeline.catalog.rule_versions import list_rule_versions, previous_active_version
 from provider_pipeline.catalog.tasks import open_rule_gen_task
-from provider_pipeline.errors import CatalogError, RuleMissingError
+from provider_pipeline.errors import CatalogError, NoSuchEntryError, RuleMissingError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, model, write_models
 
 
@@ -123,7 +123,7 @@ def test_a_provider_without_a_rule_is_answered_with_what_to_run(session):
 
 
 def test_a_version_that_does_not_exist_cannot_be_activated(session, provider):
-    with pytest.raises(RuleMissingError, match="provider 'openai' has no rule version 7"):
+    with pytest.raises(NoSuchEntryError, match="provider 'openai' has no rule version 7"):
         activate_rule(session, provider.id, 7, reason="why not")
     assert rule_versions.active(session, provider.id).version == 1
 
@@ -210,7 +210,7 @@ def test_only_activation_makes_a_version_active_or_takes_that_from_it(session, p
             rule_decisions.set_status(session, provider.id, 2, status, reason="x")
     with pytest.raises(CatalogError, match="rule version 1 is the active one"):
         rule_decisions.set_status(session, provider.id, 1, "rejected", reason="x")
-    with pytest.raises(RuleMissingError, match="no rule version 9"):
+    with pytest.raises(NoSuchEntryError, match="no rule version 9"):
         rule_decisions.set_status(session, provider.id, 9, "rejected", reason="x")
     with pytest.raises(CatalogError, match="cannot be given the status 'active'"):
         add_rule(session, provider, "3", activate=False, status="active")

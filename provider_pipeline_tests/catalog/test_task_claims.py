@@ -21,7 +21,7 @@ from provider_pipeline.catalog.tasks import (
     retry as retry_task,
     set_status as set_task_status,
 )
-from provider_pipeline.errors import CatalogError, RuleMissingError, TaskClaimLostError
+from provider_pipeline.errors import CatalogError, NoSuchEntryError, TaskClaimLostError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, hours_later, register
 
 MINUTE = timedelta(minutes=1)
@@ -257,7 +257,7 @@ def test_a_worker_from_outside_claims_a_task_and_its_proposal_is_due_at_once(ses
 
 def test_a_proposal_that_is_not_stored_or_comes_too_late_is_refused(session, provider):
     task_id = _open(session, provider)
-    with pytest.raises(RuleMissingError, match="no rule version 9"):
+    with pytest.raises(NoSuchEntryError, match="no rule version 9"):
         propose(session, task_id, 9)
     set_task_status(session, task_id, "SUCCEEDED")
     with pytest.raises(TaskClaimLostError, match=f"task {task_id} is SUCCEEDED"):

@@ -7,7 +7,7 @@ from provider_pipeline.catalog import raw_responses, trials
 from provider_pipeline.catalog.raw_responses import StoredPage
 from provider_pipeline.catalog.rule_decisions import activate_rule
 from provider_pipeline.catalog.trials import list_trials, trial_results
-from provider_pipeline.errors import CatalogError, RuleMissingError
+from provider_pipeline.errors import CatalogError, NoSuchEntryError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, hours_later, register
 
 
@@ -100,7 +100,7 @@ def test_an_impossible_trial_is_refused_with_the_reason(session, provider, candi
 
 
 def test_what_does_not_exist_is_refused_by_name(session, provider, candidate):
-    with pytest.raises(RuleMissingError, match="no rule version 9"):
+    with pytest.raises(NoSuchEntryError, match="no rule version 9"):
         _start(session, provider, 9)
     with pytest.raises(CatalogError, match="no trial 9"):
         trials.end(session, 9, status="stopped", now=NOON, reason="x")

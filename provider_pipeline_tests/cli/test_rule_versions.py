@@ -34,7 +34,7 @@ def test_rule_versions_are_compared_activated_and_rolled_back(run: CommandLine, 
     assert "they moved back" in drawn
     refused = run("rules", "rollback", "acme", "--reason", "further")
     assert (refused.code, "no earlier rule version" in refused.err) == (1, True)
-    assert run("rules", "activate", "acme", "9", "--reason", "x").code == 1
+    assert run("rules", "activate", "acme", "9", "--reason", "x").code == 2
 
 
 def test_a_trial_is_started_watched_and_stopped(fleet: Fleet, run: CommandLine, tmp_path: Path):
