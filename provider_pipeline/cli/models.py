@@ -81,12 +81,9 @@ def list_models(
     status: Annotated[ModelStatus | None, typer.Option(help="Only models of this status.")] = None,
     retires_before: Annotated[
         str | None,
-        typer.Option(
-            "--retires-before",
-            "--ends-within",
-            help="Only models that are known to end before this day, or within a span such as 60d.",
-        ),
+        typer.Option(help="Only models that are known to end before this day, or within a span such as 60d."),
     ] = None,
+    ends_within: Annotated[str | None, typer.Option(hidden=True, help="The same.")] = None,
     as_of: Annotated[str | None, typer.Option(help=f"As they were then: {TIME_HELP}.")] = None,
     sort: Annotated[
         Sorting,
@@ -102,7 +99,7 @@ def list_models(
 ) -> None:
     """List the models of one provider or of all, as they are or as they were."""
     moment = optional_moment(as_of)
-    end = optional_moment(retires_before, direction="ahead")
+    end = optional_moment(retires_before or ends_within, direction="ahead")
     chosen = chosen_columns(columns, ("provider", *SHOWN_COLUMNS))
     with catalog.database.open_catalog() as database, database.session() as session:
         query = catalog.model_search.ModelQuery(
@@ -136,7 +133,7 @@ def list_models(
     if moment is not None:
         title += f" as of {iso(moment)}"
     left_out = {"provider"} if slug is not None else set()
-    left_out.update(() if retires_before is not None else _ENDS)
+    left_out.update(() if end is not None else _ENDS)
     names = chosen or [name for name in _COLUMNS if name not in left_out]
     cells = {name: [_cell(name, model) for model in found] for name in names}
     # A column that is empty only takes width from the others, unless it was asked for.

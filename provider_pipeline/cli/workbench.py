@@ -85,7 +85,7 @@ def workbench(
         storage_url = dagster_url
         if catalog_url is None or dagster_url is None:
             note(f"starting the embedded PostgreSQL in {home}")
-            server = stack.enter_context(catalog.database.embedded_server(home))
+            server = stack.enter_context(catalog.embedded.EmbeddedPostgres(home))
         if server is not None and storage_url is None:
             server.ensure_database("dagster")
             storage_url = catalog.database.adapted_url(server.url("dagster"), options="-c synchronous_commit=off")

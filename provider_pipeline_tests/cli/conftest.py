@@ -86,6 +86,7 @@ def run(database_url: str, tmp_path: Path) -> CommandLine:
             **{name: value for name, value in os.environ.items() if not name.startswith("PROVIDER_PIPELINE")},
             "PROVIDER_PIPELINE_DATABASE_URL": database_url,
             "PROVIDER_PIPELINE_HOME": str(tmp_path),
+            "PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS": "0",
         }
     )
 

@@ -267,7 +267,7 @@ def test_demo_and_dev_leave_your_providers_alone_and_dev_survives_its_database_a
     program = clone / ".venv" / "bin" / "provider-pipeline"
 
     def run(*arguments: str) -> str:
-        variables = environment(OPENAI_API_KEY=KEY)
+        variables = environment(OPENAI_API_KEY=KEY, PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS="0")
         return subprocess.run(
             [program, *arguments], env=variables, capture_output=True, text=True, timeout=120, check=True
         ).stdout

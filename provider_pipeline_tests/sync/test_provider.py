@@ -18,6 +18,7 @@ from provider_pipeline.errors import (
     RuleMissingError,
     RuleReplacedError,
     UnknownProviderError,
+    UnknownValueError,
 )
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
@@ -370,7 +371,7 @@ def test_an_unknown_threshold_is_named_and_a_known_one_is_used(fleet: Fleet):
     with fleet.database.session() as session:
         session.execute(text("UPDATE provider SET thresholds = '{\"no_such\": 1}'"))
         session.commit()
-    with pytest.raises(ConfigurationError, match=r"acme: the threshold no_such .*min_models"):
+    with pytest.raises(ConfigurationError, match=r"acme: no threshold no_such .*min_models"):
         sync(fleet, "acme")
     with fleet.database.session() as session:
         session.execute(text("UPDATE provider SET thresholds = '{\"min_models\": 6}'"))
@@ -448,5 +449,5 @@ def test_an_invalid_threshold_counts_as_a_failure(fleet: Fleet):
         session.execute(text("UPDATE provider SET thresholds = '{\"nonsense\": 1}'"))
         session.commit()
         outcome = attempt_sync(session, "acme", client=ListingClient(PATIENCE))
-        assert (outcome.status, type(outcome.error)) == ("failed", ConfigurationError)
+        assert (outcome.status, type(outcome.error)) == ("failed", UnknownValueError)
         assert catalog.sync_state.get(session, catalog.providers.get(session, "acme").id).consecutive_failures == 1
