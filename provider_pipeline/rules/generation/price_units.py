@@ -304,17 +304,12 @@ def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | No
     """
     middle, (low, high) = median(amounts), _POSSIBLE
     far = {unit: abs(math.log10(middle * unit_factors()[unit] / _TYPICAL)) for unit in units}
-    nearest = min(far, key=far.__getitem__, default=None)
-    if nearest is None or not is_plausible(amounts, nearest):
-        return None
-    possible = [
-        unit
-        for unit in units
-        if low <= min(amounts) * unit_factors()[unit] and max(amounts) * unit_factors()[unit] <= high
-    ]
-    if len(possible) == 1:
-        return possible[0]
-    return nearest if all(far[unit] - far[nearest] >= _CLEAR[nearest] for unit in possible if unit != nearest) else None
+    nearest = min(units, key=far.__getitem__)
+    usual = [unit for unit in units if unit == nearest or far[unit] - far[nearest] < _CLEAR[nearest]]
+    if len(usual) > 1:
+        scales = {unit: unit_factors()[unit] for unit in usual}
+        usual = [unit for unit in usual if low <= min(amounts) * scales[unit] and max(amounts) * scales[unit] <= high]
+    return usual[0] if len(usual) == 1 and is_plausible(amounts, usual[0]) else None
 
 
 def median(amounts: list[float]) -> float:

@@ -69,6 +69,11 @@ def test_the_unit_of_a_price_is_inferred_from_its_magnitude(prices, unit):
     assert RuleGenerator().analyze_sample({"data": items})["units"]["input_price"] == unit
 
 
+def test_one_price_that_is_next_to_nothing_makes_the_others_none_of_a_thousand_tokens():
+    items = [{"id": f"m{n}", "pricing": {"input": price, "output": price}} for n, price in enumerate((0.001, 0.1, 0.5))]
+    assert RuleGenerator().analyze_sample({"data": items})["units"]["input_price"] == "usd_per_million_tokens"
+
+
 def test_words_in_a_path_take_precedence_over_the_magnitude():
     items = [{"id": f"m{n}", "inputTokenPennies": 300, "outputTokenPennies": 1500, "unit": "mtok"} for n in range(3)]
     row = rows_of({"models": items})["m1"]
