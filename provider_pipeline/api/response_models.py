@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from provider_pipeline.api.request_models import Json, Modality
-from provider_pipeline.catalog.model_writes import Cause
-from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, ModelColumn, ModelStatus
-
-ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
+from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS, Cause, ChangeKind, ModelColumn, ModelStatus
 
 
 class ResponseModel(BaseModel):

@@ -26,9 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
-from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
+from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Cause
 from provider_pipeline.rules.price_changes import Pair, flat_changes
 
 

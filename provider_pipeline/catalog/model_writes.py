@@ -20,6 +20,7 @@ from provider_pipeline.catalog.database import driver_connection
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
+from provider_pipeline.rules.model_columns import Cause
 from provider_pipeline.rules.price_changes import Pair, flat_changes
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
@@ -37,9 +38,6 @@ _COPY = SQL("COPY pg_temp.{} ({}) FROM STDIN")
 _COPY_SAME = SQL("COPY pg_temp.listing_same (provider_id, model_id) FROM STDIN")
 # Of a provider with more models every row is sent: their hashes would take more than 5 MB here.
 _MAX_COMPARED = 20_000
-
-Cause = Literal["provider", "rule", "override"]
-"""What caused a change: the provider's listing, another rule, or a person's override."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 import typer
 from rich.text import Text
@@ -11,10 +11,7 @@ from rich.text import Text
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import change_texts, draw, emit_json, iso, marked, named_as_in_the_api, note, table
 from provider_pipeline.cli.parameters import TIME_HELP, JsonOption, OptionalSlugArgument, optional_moment
-
-# As the catalogue knows them; spelt out here because `--help` must not load it.
-ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
-ChangeCause = Literal["provider", "rule", "override"]
+from provider_pipeline.rules.model_columns import Cause, ChangeKind
 
 _STYLES = {"added": "green", "renamed": "cyan", "missing": "yellow", "removed": "red", "restored": "green"}
 
@@ -32,7 +29,7 @@ def changes(
         ChangeKind | None,
         typer.Option(metavar="KIND", help=f"Only changes of this kind: {', '.join(get_args(ChangeKind))}."),
     ] = None,
-    cause: Annotated[ChangeCause | None, typer.Option(help="Only changes with this cause.")] = None,
+    cause: Annotated[Cause | None, typer.Option(help="Only changes with this cause.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 200,
     as_json: JsonOption = False,
 ) -> None:

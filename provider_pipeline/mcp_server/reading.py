@@ -11,18 +11,17 @@ from provider_pipeline.api.cursors import decode_model_cursor, encode_model_curs
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import CapabilityName, ModelId
 from provider_pipeline.api.response_models import (
-    ChangeKind,
     ChangeResponse,
     ModelDetailsResponse,
     ModelResponse,
     ResponseModel,
 )
 from provider_pipeline.api.routes import history, models
-from provider_pipeline.catalog.model_writes import Cause
 from provider_pipeline.catalog.offer_costs import Needs, Offer, OffersByCost, offers_by_cost
 from provider_pipeline.mcp_server.answers import page, page_of
 from provider_pipeline.mcp_server.tools import DEFAULT_LIMIT, MAX_LIMIT, Answer, Arguments, Cursor, Limit, Slug, Tool
 from provider_pipeline.rules.costs import Mix
+from provider_pipeline.rules.model_columns import Cause, ChangeKind
 
 # `get_model` tells these; in a list they would only take room.
 _ONLY_IN_DETAIL: Final = ("capability_sources", "metadata_json", "overridden_fields", "rule_version", "last_seen_at")

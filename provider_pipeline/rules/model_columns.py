@@ -10,6 +10,10 @@ from typing import Final, Literal
 
 ModelStatus = Literal["active", "missing", "removed"]
 """What a row says of its model: listed, not listed any more, or not listed for long enough."""
+ChangeKind = Literal["added", "renamed", "updated", "missing", "removed", "restored"]
+"""What happened to a model."""
+Cause = Literal["provider", "rule", "override"]
+"""What caused a change: the provider's listing, another rule, or a person's override."""
 Sorting = Literal[
     "model_id",
     "-model_id",

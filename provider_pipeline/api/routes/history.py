@@ -10,8 +10,9 @@ from provider_pipeline.api.access import Reader
 from provider_pipeline.api.cursors import decode_change_cursor, encode_change_cursor
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import Cursor, Json, Limit, ModelId, OfProvider, PastMoment, Slug, past_moment
-from provider_pipeline.api.response_models import ChangeKind, ChangePage, RawResponseInfo, stored_fields
+from provider_pipeline.api.response_models import ChangePage, RawResponseInfo, stored_fields
 from provider_pipeline.api.routing import costs, router
+from provider_pipeline.rules.model_columns import Cause, ChangeKind
 
 routes = router("history")
 
@@ -34,7 +35,7 @@ def list_changes(
     model_id: _OfModel | None = None,
     field: _Field = None,
     kind: ChangeKind | None = None,
-    cause: catalog.model_writes.Cause | None = None,
+    cause: Cause | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Any:

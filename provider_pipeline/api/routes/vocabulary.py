@@ -4,9 +4,9 @@ from typing import Any, get_args
 
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
-from provider_pipeline.api.response_models import ChangeKind, VocabularyResponse
+from provider_pipeline.api.response_models import VocabularyResponse
 from provider_pipeline.api.routing import router
-from provider_pipeline.rules.model_columns import ModelStatus
+from provider_pipeline.rules.model_columns import Cause, ChangeKind, ModelStatus
 from provider_pipeline.rules.price_components import usual_unit
 
 routes = router("models")
@@ -24,6 +24,6 @@ def list_vocabulary(context: Reader) -> Any:
             {"name": name, "unit": usual_unit(name)} for name in known(context.session, "price component")
         ],
         "change_kinds": get_args(ChangeKind),
-        "change_causes": get_args(catalog.model_writes.Cause),
+        "change_causes": get_args(Cause),
         "model_statuses": get_args(ModelStatus),
     }
