@@ -25,15 +25,16 @@ def _size() -> Any:
     return re2.compile(read_table("prices.toml")["variant"]["size"])
 
 
+def is_quality(word: str) -> bool:
+    """Whether a word is a quality of an image or a video, such as hd."""
+    return word.lower() in read_table("prices.toml")["variant"]["quality"]
+
+
 def is_of_a_size(component: str) -> bool:
     """Whether a component is a size or quality of a known one, such as `image_hd_1024x1024` of `image`."""
-    words = component.removeprefix(f"{_base_of(component)}_").split("_")
-    return _base_of(component) != "" and all(is_size(each) or each in _qualities() for each in words)
-
-
-@functools.cache
-def _qualities() -> frozenset[str]:
-    return frozenset(read_table("prices.toml")["variant"]["quality"])
+    base = _base_of(component)
+    words = component.removeprefix(f"{base}_").split("_")
+    return base != "" and all(is_size(each) or is_quality(each) for each in words)
 
 
 def _base_of(component: str) -> str:

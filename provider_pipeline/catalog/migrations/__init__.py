@@ -37,12 +37,11 @@ def run_sql(number: str) -> None:
     """Run the SQL file whose name starts with these four digits, inside the revision's transaction."""
     from alembic import op  # noqa: PLC0415 - see above
 
-    path = sql_directory() / f"{_names()[number]}.sql"
     # The driver's own cursor takes several statements at once and leaves "%" and ":" alone.
     connection = op.get_bind()
     with closing(connection.connection.cursor()) as cursor:
         try:
-            cursor.execute(path.read_text(encoding="utf-8"))
+            cursor.execute(_sql(number))
         except psycopg.Error as error:
             if (known := explained(error, connection.engine.url)) is not None:
                 raise known from error
@@ -56,8 +55,7 @@ def run_sql_outside_transaction(number: str) -> None:
     """
     from alembic import op  # noqa: PLC0415 - see above
 
-    path = sql_directory() / f"{_names()[number]}.sql"
-    lines = (line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))
+    lines = (line for line in _sql(number).splitlines() if not line.startswith("--"))
     statements = "\n".join(lines).strip().removesuffix(";").split(";\n")
     # The revision's transaction stays open, but idle: it keeps the lock, and no snapshot that the build would wait for.
     with op.get_bind().engine.connect() as connection:
@@ -159,6 +157,10 @@ def _turn(engine: Engine) -> Iterator[Connection]:
                 return
         # Outside a transaction: building an index concurrently waits for those that have begun, and would for ever.
         time.sleep(_POLL_SECONDS)
+
+
+def _sql(number: str) -> str:
+    return (sql_directory() / f"{_names()[number]}.sql").read_text(encoding="utf-8")
 
 
 @cache

@@ -74,9 +74,7 @@ provider_model = Table(
     ),
     # A list in each order, forwards and backwards; a family's models by provider and id.
     *(
-        Index(
-            f"provider_model_{name}_idx", name, "provider_id", "model_id", postgresql_where=text(f"{name} IS NOT NULL")
-        )
+        Index(f"provider_model_{name}_idx", name, *_KEY, postgresql_where=text(f"{name} IS NOT NULL"))
         for name in ("input_price", "output_price", "context_length", "family")
     ),
     Index("provider_model_first_seen_at_idx", "first_seen_at", *_KEY),

@@ -12,7 +12,7 @@ from provider_pipeline.rules.generation.price_units import beside, counted_unit,
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import is_size
+from provider_pipeline.rules.price_components import is_quality, is_size
 from provider_pipeline.rules.prices import field_name, price_field
 from provider_pipeline.rules.values import number
 
@@ -31,7 +31,6 @@ class Variant(NamedTuple):
 
 def _split(path: Path) -> tuple[Path, list[str]]:
     """A path without the words of a size or quality, and these words."""
-    qualities = read_table("prices.toml")["variant"]["quality"]
     rest: list[str] = []
     found: list[str] = []
     for key in path:
@@ -40,7 +39,7 @@ def _split(path: Path) -> tuple[Path, list[str]]:
             word
             for place, word in enumerate(words)
             # "per 1k images" is no size of an image.
-            if (is_size(word) and words[:place][-1:] not in (["per"], ["Per"])) or word.lower() in qualities
+            if (is_size(word) and words[:place][-1:] not in (["per"], ["Per"])) or is_quality(word)
         ]
         found += told
         if not told:
