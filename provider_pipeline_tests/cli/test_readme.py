@@ -12,6 +12,7 @@ from provider_pipeline.presets.library import presets
 from provider_pipeline.samples.providers import bundled_providers
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.cli.pages import ROOT, commands_with, text_of
+from provider_pipeline_tests.dev_stack import environment
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
 README = text_of("README.md")
@@ -123,6 +124,7 @@ def test_the_demo_is_started_opened_and_deleted_by_its_own_commands():
         shown = subprocess.run(
             [*shlex.split(line), "--dry-run", "--assume-old=.venv/.installed"],
             cwd=ROOT,
+            env=environment(),  # not that of the `make test` around it, which announces folders and passes ARGS on
             capture_output=True,
             text=True,
             check=True,
