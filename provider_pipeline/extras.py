@@ -1,7 +1,11 @@
-"""The optional dependencies (extras in pyproject.toml), and a clear error where one is needed and missing."""
+"""The optional dependencies (extras in pyproject.toml), and clear errors where packages are missing or replaced."""
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from provider_pipeline.errors import ConfigurationError
@@ -45,6 +49,35 @@ def require_extras(*extras: str, purpose: str, alternative: str | None = None) -
 def missing_modules(extra: str) -> list[str]:
     """The modules of an extra that are not installed; none of them is imported."""
     return [module for module in EXTRAS[extra] if not _is_installed(module)]
+
+
+def require_own_module(package: str) -> None:
+    """Check that importing a package's module, which has the same name, gives that package.
+
+    Two distributions may have a module of one name: the one installed last overwrites the other's files, and pip says
+    nothing. A package without recorded hashes, such as one of the operating system, passes.
+
+    Raises:
+        ConfigurationError: The module is another distribution's; the hint is how to get the right one.
+    """
+    spec = find_spec(package)
+    try:
+        recorded = {file.as_posix(): file.hash for file in metadata.files(package) or ()}.get(f"{package}/__init__.py")
+    except metadata.PackageNotFoundError:
+        pass
+    else:
+        if spec is None or spec.origin is None or recorded is None:
+            return
+        digest = hashlib.new(recorded.mode, Path(spec.origin).read_bytes()).digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == recorded.value:
+            return
+    others = [name for name in metadata.packages_distributions().get(package, ()) if name != package]
+    wanted = next(each for each in metadata.requires("provider-pipeline") or () if each.startswith(package))
+    uninstall = f"pip uninstall {' '.join(others)}; " if others else ""
+    raise ConfigurationError(
+        f"the module {package} is not the package {package}, but {' or '.join(others) or 'another one'}",
+        hint=f'run: {uninstall}pip install --force-reinstall "{wanted}"',
+    )
 
 
 def _is_installed(module: str) -> bool:

@@ -70,8 +70,9 @@ def say(line: str) -> None:
 
 
 def say_marked(mark: str, style: str, line: str) -> None:
-    """Print one line of a result behind a mark in a colour."""
-    stdout().print(Text.assemble((mark, style), escaped(line)), soft_wrap=True)
+    """Print one line of a result behind a mark in a colour; a terminal's window breaks it between words."""
+    console = stdout()
+    console.print(Text.assemble((mark, style), escaped(line)), soft_wrap=not console.is_terminal)
 
 
 def say_lines(text: str) -> None:

@@ -23,7 +23,7 @@ from provider_pipeline import catalog, listing, sync
 from provider_pipeline.cli.console import emit_json, say_marked
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
-from provider_pipeline.extras import EXTRAS, missing_modules
+from provider_pipeline.extras import EXTRAS, missing_modules, require_own_module
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -107,6 +107,10 @@ def _checks(*, start: bool) -> Iterator[Check]:
         yield _webhook()
         yield from _disks(home, None if url else server.data)
         yield _packages(() if url else ("embedded",))
+        try:
+            require_own_module("jmespath")  # jmespath-community, whose functions differ, has the same module
+        except ConfigurationError as error:
+            yield Check("jmespath", "failed", error.message, error.hint)
 
 
 def _no_server(server: catalog.embedded.EmbeddedPostgres) -> Check:

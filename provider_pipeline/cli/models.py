@@ -98,6 +98,8 @@ def list_models(
     as_json: JsonOption = False,
 ) -> None:
     """List the models of one provider or of all, as they are or as they were."""
+    if retires_before is not None and ends_within is not None:
+        raise typer.BadParameter("give --retires-before or --ends-within, not both")
     moment = optional_moment(as_of)
     end = optional_moment(retires_before or ends_within, direction="ahead")
     chosen = chosen_columns(columns, ("provider", *SHOWN_COLUMNS))

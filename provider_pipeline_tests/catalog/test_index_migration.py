@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.migrations import check_schema, upgrade
+from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import upgrade_to
 from provider_pipeline_tests.catalog.test_upgrade_of_a_release import load
 
@@ -76,3 +77,16 @@ def test_what_an_interrupted_build_left_is_built_again(used: Database):
         assert all(valid_indexes(connection).values())
         definition = connection.scalar(text("SELECT pg_get_indexdef('provider_model_family_idx'::regclass)"))
     assert "(family, provider_id, model_id)" in definition
+
+
+def test_a_build_that_postgresql_refuses_says_which_and_how_to_go_on(used: Database):
+    with used.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE provider_model RENAME COLUMN retires_on TO ends_on"))
+    with pytest.raises(CatalogError, match='0030_models_in_order failed: column "retires_on" does not exist') as caught:
+        upgrade(used.engine)
+    assert "provider-pipeline db upgrade" in str(caught.value.hint)
+    with used.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE provider_model RENAME COLUMN ends_on TO retires_on"))
+    assert upgrade(used.engine) == ["0030_models_in_order"]
+    with used.engine.connect() as connection:
+        assert all(valid_indexes(connection).values())

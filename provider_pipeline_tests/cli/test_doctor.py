@@ -1,9 +1,14 @@
 """The doctor names what is wrong and what to do, tells no secret, and changes nothing."""
 
+import json
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import dagster as dg
+import jmespath
 import psycopg
 import pytest
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
@@ -26,7 +31,7 @@ from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import upgrade_to
-from provider_pipeline_tests.cli.conftest import CommandLine, Finished
+from provider_pipeline_tests.cli.conftest import CommandLine, Finished, at_a_terminal
 from provider_pipeline_tests.dagster_instance import definitions, write_settings
 from provider_pipeline_tests.database_contents import contents
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
@@ -235,6 +240,30 @@ def test_a_full_disk_and_an_unusable_webhook_are_reported(
     found = checked(without_dagster("doctor", "--json", PROVIDER_PIPELINE_WEBHOOK_URL="ftp://host/hook"))
     assert found["disk of the home"]["status"] == "failed"
     assert found["webhook"]["status"] == "failed"
+
+
+def test_another_package_in_the_place_of_jmespath_is_reported(without_dagster: CommandLine, tmp_path: Path):
+    folder = tmp_path / "jmespath"
+    shutil.copytree(Path(jmespath.__file__).parent, folder)
+    with (folder / "__init__.py").open("a") as file:
+        file.write("# of another package\n")
+    finished = subprocess.run(
+        [Path(sys.executable).with_name("provider-pipeline"), "doctor", "--json"],
+        env={**without_dagster.environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (found,) = (check for check in json.loads(finished.stdout)["checks"] if check["name"] == "jmespath")
+    assert (finished.returncode, found["status"]) == (1, "failed")
+    assert "pip install --force-reinstall" in found["hint"]
+
+
+def test_a_narrow_window_breaks_lines_between_words(without_dagster: CommandLine):
+    narrow = at_a_terminal(without_dagster, "doctor", types="", columns=80)
+    wide = at_a_terminal(without_dagster, "doctor", types="", columns=1000)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert {*narrow.split()} == {*wide.split()}
 
 
 def test_the_embedded_server_is_neither_made_nor_left_running(without_dagster: CommandLine, working_folder: Path):

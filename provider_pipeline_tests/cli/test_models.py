@@ -38,6 +38,8 @@ def test_models_that_end_soon_are_listed_with_their_successors(run: CommandLine,
     assert day.isoformat() in drawn
     assert "gpt-9" in drawn
     assert "retires on" not in run("models", "list", "acme").out
+    both = run("models", "list", "--retires-before", "20d", "--ends-within", "19d")
+    assert (both.code, "not both" in both.err) == (2, True)
 
 
 def test_models_are_found_by_the_filters_of_the_api(run: CommandLine, acme: Fleet):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 from sqlalchemy import Connection, Engine, column, select, table, text
+from sqlalchemy.exc import DBAPIError
 
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.errors import CatalogError, MigrationMissingError
@@ -43,9 +44,7 @@ def run_sql(number: str) -> None:
         try:
             cursor.execute(_sql(number))
         except psycopg.Error as error:
-            if (known := explained(error, connection.engine.url)) is not None:
-                raise known from error
-            raise
+            raise (explained(error, connection.engine.url) or _failed(number, error)) from error
 
 
 def run_sql_outside_transaction(number: str) -> None:
@@ -61,7 +60,10 @@ def run_sql_outside_transaction(number: str) -> None:
     with op.get_bind().engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         for statement in statements:
-            connection.exec_driver_sql(statement)
+            try:
+                connection.exec_driver_sql(statement)
+            except DBAPIError as error:
+                raise _failed(number, error.orig) from error
 
 
 def upgrade(engine: Engine) -> list[str]:
@@ -157,6 +159,13 @@ def _turn(engine: Engine) -> Iterator[Connection]:
                 return
         # Outside a transaction: building an index concurrently waits for those that have begun, and would for ever.
         time.sleep(_POLL_SECONDS)
+
+
+def _failed(number: str, error: BaseException | None) -> CatalogError:
+    return CatalogError(
+        f"the migration {_names()[number]} failed: {' '.join(str(error).split())}",
+        hint="repair what PostgreSQL names, then run: provider-pipeline db upgrade, which begins this migration again",
+    )
 
 
 def _sql(number: str) -> str:
