@@ -16,6 +16,7 @@ from typer.main import get_group
 
 from provider_pipeline.cli.console import EXIT_CODES, EXIT_TROUBLE, EXIT_USAGE, fail, say
 from provider_pipeline.errors import NoSuchEntryError, ProviderPipelineError, UnknownProviderError, UnknownValueError
+from provider_pipeline.gc_tuning import relaxed_gc
 
 if TYPE_CHECKING:
     from typer._click import Command
@@ -56,9 +57,6 @@ _PANELS: Final = {
 _PLACES: Final = {
     name: (panel, *place.split(":")) for panel, commands in _PANELS.items() for name, place in commands.items()
 }
-# Loading the libraries creates many objects that stay. Looking for garbage among them was a sixth of a short command,
-# and another sixth when it ended.
-_GC_THRESHOLD: Final = 500_000
 
 
 class _Commands(Mapping[str, "Command"]):
@@ -147,10 +145,12 @@ def _options(
 def main() -> None:
     """Run the command line: an error of ours is one line; its traceback comes only with --debug."""
     debug = "--debug" in sys.argv[1:]
-    gc.set_threshold(_GC_THRESHOLD, *gc.get_threshold()[1:])
+    # Loading the libraries creates many objects that stay. Looking for garbage among them was a sixth of a short
+    # command, and another sixth when it ended.
     atexit.register(gc.freeze)
     try:
-        app()
+        with relaxed_gc():
+            app()
     except ProviderPipelineError as error:
         if debug:
             raise

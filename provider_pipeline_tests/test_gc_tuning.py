@@ -6,13 +6,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from provider_pipeline.sync.provider import relaxed_gc
+from provider_pipeline.gc_tuning import relaxed_gc
 
 
 @pytest.fixture(autouse=True)
 def usual() -> Iterator[tuple[int, int, int]]:
     before = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)  # a command that ran in this process raised it
+    gc.set_threshold(700, 10, 10)
     yield gc.get_threshold()
     gc.set_threshold(*before)
 

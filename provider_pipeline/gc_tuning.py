@@ -1,0 +1,34 @@
+"""Lets the garbage collector run less often where many objects are made that stay, or that form no cycles."""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_THRESHOLD: Final = 50_000
+"""Net allocations before the collector looks at the youngest generation; Python's default is some hundreds."""
+
+_lock = threading.Lock()
+_thresholds: list[tuple[int, int, int]] = []
+"""The thresholds to restore, once for each block that is running."""
+
+
+@contextmanager
+def relaxed_gc() -> Iterator[None]:
+    """Raises the garbage collector's threshold, process-wide, until the last such block ends.
+
+    Parsed listings are large trees without reference cycles: the collector would scan them again and again for nothing.
+    """
+    with _lock:
+        _thresholds.append(_thresholds[0] if _thresholds else gc.get_threshold())
+        youngest, *older = _thresholds[0]
+        if youngest:  # 0 disables the collector
+            gc.set_threshold(max(youngest, _THRESHOLD), *older)
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _thresholds.pop()
+            if not _thresholds:
+                gc.set_threshold(*before)
