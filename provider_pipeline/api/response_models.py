@@ -87,29 +87,35 @@ else:
     )
 
 
-class CanonicalResponse(ResponseModel):
-    """A model, whoever offers it: what its offers agree on."""
+if TYPE_CHECKING:
 
-    id: str = Field(description="lab/name, or the name alone if the lab is unknown.")
-    lab: str | None
-    name: str
-    family: str | None
-    context_length: int | None
-    max_output_tokens: int | None
-    input_modalities: list[str] | None
-    output_modalities: list[str] | None
-    capabilities: dict[str, bool]
-    released_on: date | None
-    knowledge_cutoff: date | None
-    agreement: Json = Field(description="Of each fact, how many providers state it, and who states what else.")
-    prices: Json = Field(description="Price component to cheapest, cheapest_slug, median, offers, unit and currency.")
-    offers: int
-    providers: int
-    first_seen_at: datetime
-    retires_on: date | None = Field(description="The last provider's end; null if one has no known end.")
-    removed_at: datetime | None
-    is_verified: bool
-    changed_at: datetime
+    class CanonicalResponse(ResponseModel):
+        """A model, whoever offers it; its fields are composed below."""
+
+else:
+    CanonicalResponse = create_model(
+        "CanonicalResponse",
+        __base__=ResponseModel,
+        __doc__="A model, whoever offers it: what its offers agree on.",
+        id=(str, Field(description="lab/name, or the name alone if the lab is unknown.")),
+        lab=str | None,
+        name=str,
+        family=str | None,
+        **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.agreed},
+        capabilities=dict[str, bool],
+        agreement=(Json, Field(description="Of each fact, how many providers state it, and who states what else.")),
+        prices=(
+            Json,
+            Field(description="Price component to cheapest, cheapest_slug, median, offers, unit and currency."),
+        ),
+        offers=int,
+        providers=int,
+        first_seen_at=datetime,
+        retires_on=(date | None, Field(description="The last provider's end; null if one has no known end.")),
+        removed_at=datetime | None,
+        is_verified=bool,
+        changed_at=datetime,
+    )
 
 
 class CanonicalPage(ResponseModel):

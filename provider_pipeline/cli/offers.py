@@ -13,6 +13,7 @@ from rich.table import Table
 from provider_pipeline import catalog, rules
 from provider_pipeline.cli.console import draw, emit_json, marked, number, table
 from provider_pipeline.cli.parameters import JsonOption
+from provider_pipeline.rules.model_columns import AGREED_COLUMNS
 
 if TYPE_CHECKING:
     from provider_pipeline.catalog.offer_costs import Offer, OffersByCost
@@ -21,8 +22,6 @@ ModelArgument = Annotated[
     str, typer.Argument(help="A model, such as openai/gpt-4o; its name or a provider's id will do if only one has it.")
 ]
 _SHOWN_APART: Final = 20
-_AGREED: Final = ("context_length", "max_output_tokens", "input_modalities", "output_modalities")
-_DATES: Final = ("released_on", "knowledge_cutoff")
 
 
 def _tokens(text: str | int) -> int:
@@ -155,7 +154,7 @@ def compare_models(first: ModelArgument, second: ModelArgument, as_json: JsonOpt
 def _facts(models: Sequence[catalog.canonical.CanonicalModel]) -> Iterator[tuple[Any, ...]]:
     yield "name", *(each.name for each in models)
     yield "lab", *(each.lab for each in models)
-    for column in (*_AGREED, *_DATES):
+    for column in AGREED_COLUMNS:
         yield column.replace("_", " "), *(_agreed(each, column, getattr(each, column)) for each in models)
     for name in sorted({name for each in models for name in each.capabilities}):
         yield name, *(_agreed(each, f"capabilities.{name}", each.capabilities.get(name)) for each in models)

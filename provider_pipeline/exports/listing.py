@@ -7,6 +7,7 @@ import orjson
 from provider_pipeline.exports import openrouter
 from provider_pipeline.exports.records import ExportedModels, ModelRecord
 from provider_pipeline.exports.report import ExportReport
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
 
 
 def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
@@ -24,12 +25,10 @@ def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None
 
 def _model(record: ModelRecord, snapshot: ExportedModels, report: ExportReport) -> dict[str, Any]:
     limits = {
-        # One limit under the names that clients look for.
-        "context_length": record.context_length,
+        **{name: getattr(record, name) for name in LIMIT_COLUMNS},
+        # The context once more, under other names that clients look for.
         "context_window": record.context_length,
         "max_model_len": record.context_length,
-        "max_input_tokens": record.max_input_tokens,
-        "max_output_tokens": record.max_output_tokens,
         "architecture": openrouter.architecture(record),
         "pricing": openrouter.pricing(record, report),
         "capabilities": dict(sorted(record.capabilities.items())) or None,

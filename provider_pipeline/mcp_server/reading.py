@@ -21,7 +21,7 @@ from provider_pipeline.catalog.offer_costs import Needs, Offer, OffersByCost, of
 from provider_pipeline.mcp_server.answers import page, page_of
 from provider_pipeline.mcp_server.tools import DEFAULT_LIMIT, MAX_LIMIT, Answer, Arguments, Cursor, Limit, Slug, Tool
 from provider_pipeline.rules.costs import Mix
-from provider_pipeline.rules.model_columns import Cause, ChangeKind
+from provider_pipeline.rules.model_columns import AGREED_COLUMNS, HEADINGS, LIMIT_COLUMNS, Cause, ChangeKind
 
 # `get_model` tells these; in a list they would only take room.
 _ONLY_IN_DETAIL: Final = ("capability_sources", "metadata_json", "overridden_fields", "rule_version", "last_seen_at")
@@ -119,9 +119,7 @@ class CompareOffers(Arguments):
     cursor: Cursor = None
 
 
-class ComparedOffer(ResponseModel):
-    """The model at one provider."""
-
+class _PricedOffer(ResponseModel):
     provider: str
     sample: bool = Field(description="Whether its provider is one of the demo's samples.")
     model_id: str
@@ -135,11 +133,25 @@ class ComparedOffer(ResponseModel):
     is_cache_price_unknown: bool | None = Field(description="Whether cached input was priced like other input.")
     reason: str | None = Field(description="Why it is not ranked.")
     variant: str | None
-    context_length: int | None
-    max_output_tokens: int | None
     retires_on: str | None
     prices: dict[str, Any]
     filled: dict[str, str] | list[str] = Field(description="Values that other providers state, not this one.")
+
+
+_LIMITS: Final = tuple(name for name in LIMIT_COLUMNS if name in HEADINGS)
+
+if TYPE_CHECKING:
+
+    class ComparedOffer(_PricedOffer):
+        """The model at one provider; its limits are added below."""
+
+else:
+    ComparedOffer = create_model(
+        "ComparedOffer",
+        __base__=_PricedOffer,
+        __doc__="The model at one provider.",
+        **{name: (field.annotation, field) for name, field in ModelResponse.model_fields.items() if name in _LIMITS},
+    )
 
 
 class OffersFound(ResponseModel):
@@ -152,10 +164,7 @@ class OffersFound(ResponseModel):
     unfit: int = Field(description="Offers left out because they are known not to meet the needs.")
 
 
-_AGREED: Final = (
-    *("lab", "name", "family", "context_length", "max_output_tokens", "input_modalities", "output_modalities"),
-    *("capabilities", "released_on", "knowledge_cutoff", "providers"),
-)
+_AGREED: Final = ("lab", "name", "family", *AGREED_COLUMNS, "capabilities", "providers")
 
 
 def compare_offers(context: RequestContext, asked: CompareOffers) -> Answer:
@@ -201,7 +210,7 @@ def _in_order(found: OffersByCost) -> list[dict[str, Any]]:
 
 def _offer_row(standing: str, offer: Offer) -> dict[str, Any]:
     row, cost = offer.row, offer.cost
-    names = ("model_id", "sample", "variant", "context_length", "max_output_tokens", "retires_on", "prices", "filled")
+    names = ("model_id", "sample", "variant", *_LIMITS, "retires_on", "prices", "filled")
     return {name: row[name] for name in names} | {
         "provider": row["slug"],
         "standing": standing,

@@ -17,6 +17,7 @@ import orjson
 from provider_pipeline.extras import require_extras
 from provider_pipeline.report import charts
 from provider_pipeline.report.contents import CHANGE_DAYS, FACTS, MAX_PRICE_CHANGES, NOTICE_DAYS, Contents
+from provider_pipeline.rules.model_columns import HEADINGS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,8 +28,8 @@ STATE_META: Final = "catalogue-state"
 MAX_CHANGES_LISTED: Final = 40
 
 COLUMNS: Final = (
-    *("slug", "model_id", "display_name", "context_length", "max_output_tokens", "input_price", "output_price"),
-    *("cache_read_price", "capabilities", "released_on", "retires_on", "first_seen_at", "status", "canonical_id"),
+    *("slug", "model_id", "display_name", *HEADINGS, "cache_read_price"),
+    *("capabilities", "released_on", "retires_on", "first_seen_at", "status", "canonical_id"),
 )
 """What the page's data has of each model, in this order; capabilities as names."""
 

@@ -43,6 +43,7 @@ class ModelColumn:
         listed: Whether a rule fills it from a listing: part of the documented row.
         compared: Whether `meta_hash` covers it.
         overridable: Whether people can set it, whole or key by key.
+        agreed: Whether the canonical model has it, where most of the model's offers state it alike.
         unit: What a number is in; limits are in tokens, prices in USD.
         heading: Its heading in a terminal's tables of models, for numbers shown there.
         shown: Whether clients get it, for now and for any past moment.
@@ -57,6 +58,7 @@ class ModelColumn:
     listed: bool = False
     compared: bool = False
     overridable: bool = False
+    agreed: bool = False
     unit: Literal["tokens", "usd_per_million_tokens"] | None = None
     heading: str | None = None
     shown: bool = True
@@ -75,11 +77,13 @@ PROVIDER_MODEL_COLUMNS: Final = (
     _optional("display_name", "TEXT", "Name for people; NULL if the listing has none."),
     # It follows from the id and the shipped knowledge, so that another one is no change of the provider.
     _optional("family", "TEXT", "Model family; NULL if unknown.", compared=False),
-    _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context"),
+    _limit("context_length", comment="Context window, in tokens; NULL if unknown.", heading="context", agreed=True),
     _limit("max_input_tokens", comment="Longest prompt, in tokens, where the provider states it; NULL if unknown."),
-    _limit("max_output_tokens", comment="Longest answer, in tokens; NULL if unknown.", heading="max output"),
-    _optional("input_modalities", "ARRAY", "What the model accepts, sorted; NULL if unknown."),
-    _optional("output_modalities", "ARRAY", "What the model produces, sorted; NULL if unknown."),
+    _limit(
+        "max_output_tokens", comment="Longest answer, in tokens; NULL if unknown.", heading="max output", agreed=True
+    ),
+    _optional("input_modalities", "ARRAY", "What the model accepts, sorted; NULL if unknown.", agreed=True),
+    _optional("output_modalities", "ARRAY", "What the model produces, sorted; NULL if unknown.", agreed=True),
     _price("input_price", comment="USD per 1,000,000 input tokens; NULL if unknown.", heading="USD/M in"),
     _price("output_price", comment="USD per 1,000,000 output tokens; NULL if unknown.", heading="USD/M out"),
     _fact(
@@ -89,10 +93,18 @@ PROVIDER_MODEL_COLUMNS: Final = (
         "prompt size; an unknown price is absent.",
         default="'{}'::jsonb",
     ),
-    _date("released_on", comment="When the model was released; a month counts as its first day. NULL if unknown."),
+    _date(
+        "released_on",
+        comment="When the model was released; a month counts as its first day. NULL if unknown.",
+        agreed=True,
+    ),
     _date("deprecated_on", comment="From when on the provider advises against using the model; NULL if unknown."),
     _date("retires_on", comment="First day on which the model is no longer served; NULL if unknown."),
-    _date("knowledge_cutoff", comment="End of the training data; a month counts as its first day. NULL if unknown."),
+    _date(
+        "knowledge_cutoff",
+        comment="End of the training data; a month counts as its first day. NULL if unknown.",
+        agreed=True,
+    ),
     _optional("successor_model_id", "TEXT", "The id of the model that the provider advises instead; NULL if unknown."),
     _fact(
         "capabilities",
@@ -163,6 +175,7 @@ PRICE_COLUMNS: Final = tuple(
     column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "usd_per_million_tokens"
 )
 DATE_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.type == "DATE")
+AGREED_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.agreed)
 SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)
 HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLUMNS if column.heading is not None}
 
