@@ -176,10 +176,10 @@ def add(
             **({"thresholds": known.thresholds | thresholds} if thresholds else {}),
             **({"check_every": f"{every_minutes}m"} if every_minutes else {}),
         }
-        moved = presets.registration.at_base_url(known, base_url, overrides)
-        there = presets.registration.requested_provider(moved, os.environ, dict(map(_setting, settings or [])))
+        moved = presets.requested.at_base_url(known, base_url, overrides)
+        there = presets.requested.requested_provider(moved, os.environ, dict(map(_setting, settings or [])))
         _register(
-            [presets.registration.with_slug(there, slug)],
+            [presets.requested.with_slug(there, slug)],
             new_hosts or [],
             as_json=as_json,
             raw_keep_count=keep_responses,
@@ -237,7 +237,7 @@ def _refuse_options(ctx: typer.Context) -> None:
 
 def _wanted(
     preset: str | None, file: Path | None, settings: list[str], new_slug: str | None, *, from_environment: bool
-) -> list[presets.registration.RequestedProvider]:
+) -> list[presets.requested.RequestedProvider]:
     if from_environment:
         if preset or new_slug or settings:
             raise typer.BadParameter("--from-environment goes alone")
@@ -254,8 +254,8 @@ def _wanted(
         values = ask_values(found, os.environ) | values
     else:
         raise typer.BadParameter("name a preset, or give --file, --from-environment or --base-url")
-    wanted = presets.registration.requested_provider(found, os.environ, values)
-    return [wanted if new_slug is None else presets.registration.with_slug(wanted, new_slug)]
+    wanted = presets.requested.requested_provider(found, os.environ, values)
+    return [wanted if new_slug is None else presets.requested.with_slug(wanted, new_slug)]
 
 
 def _preset(name: str) -> presets.model.ProviderFile:
@@ -266,8 +266,8 @@ def _preset(name: str) -> presets.model.ProviderFile:
         raise UnknownValueError(error.message, hint=hint) from error
 
 
-def _by_keys() -> list[presets.registration.RequestedProvider]:
-    wanted, incomplete = presets.registration.presets_with_keys(os.environ)
+def _by_keys() -> list[presets.requested.RequestedProvider]:
+    wanted, incomplete = presets.requested.presets_with_keys(os.environ)
     for error in incomplete:
         note(f"not added: {error}")
     if not wanted:
@@ -276,7 +276,7 @@ def _by_keys() -> list[presets.registration.RequestedProvider]:
 
 
 def _register(
-    wanted: list[presets.registration.RequestedProvider],
+    wanted: list[presets.requested.RequestedProvider],
     new_hosts: list[str],
     *,
     as_json: bool,
@@ -284,7 +284,7 @@ def _register(
     raw_keep_for: timedelta | None = None,
 ) -> None:
     with catalog.database.open_catalog() as database, database.session() as session:
-        plan = presets.registration.plan_providers(session, wanted, environ=os.environ)
+        plan = presets.plan.plan_providers(session, wanted, environ=os.environ)
         presets.registration.apply_plan(session, plan, new_hosts=new_hosts)
         for each in wanted if raw_keep_count or raw_keep_for else ():
             stored = catalog.providers.get(session, each.file.slug)

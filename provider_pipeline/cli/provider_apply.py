@@ -40,7 +40,7 @@ def apply(
     go to another host than before, unless --new-host names that host.
     """
     wanted = [
-        presets.registration.requested_provider(file, os.environ)
+        presets.requested.requested_provider(file, os.environ)
         for file in presets.library.load_provider_folder(directory)
     ]
     with catalog.database.open_catalog() as database:
@@ -66,7 +66,7 @@ def apply(
         raise typer.Exit(EXIT_PENDING)
 
 
-def _confirmed_hosts(plan: presets.registration.Plan, named: list[str], *, yes: bool) -> list[str] | None:
+def _confirmed_hosts(plan: presets.plan.Plan, named: list[str], *, yes: bool) -> list[str] | None:
     """The confirmed new hosts for known keys; None if one is not confirmed."""
     for slug, each in plan.new_hosts:
         if not sync.key_hosts.unconfirmed([each], named):
@@ -83,22 +83,22 @@ def _agreed(*, yes: bool) -> bool:
 
 
 def _plan(
-    database: catalog.database.Database, wanted: list[presets.registration.RequestedProvider], *, prune: bool
-) -> presets.registration.Plan:
+    database: catalog.database.Database, wanted: list[presets.requested.RequestedProvider], *, prune: bool
+) -> presets.plan.Plan:
     with database.session() as session:
-        return presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        return presets.plan.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
 
 
 def _carry_out(
     database: catalog.database.Database,
-    wanted: list[presets.registration.RequestedProvider],
-    shown: presets.registration.Plan,
+    wanted: list[presets.requested.RequestedProvider],
+    shown: presets.plan.Plan,
     *,
     prune: bool,
     new_hosts: list[str],
-) -> presets.registration.Plan:
+) -> presets.plan.Plan:
     with database.session() as session:
-        plan = presets.registration.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
+        plan = presets.plan.plan_providers(session, wanted, environ=os.environ, whole=True, prune=prune)
         if plan != shown:
             raise ConfigurationError(
                 "the catalogue has changed since the plan was made; nothing was done", hint="run the command again"
@@ -109,12 +109,12 @@ def _carry_out(
     return ready
 
 
-def plan_table(plan: presets.registration.Plan) -> Table:
+def plan_table(plan: presets.plan.Plan) -> Table:
     """A plan, field by field."""
     return table("plan", ("provider", "action", "field", "is", "will be"), _rows(plan))
 
 
-def print_done(plan: presets.registration.Plan) -> None:
+def print_done(plan: presets.plan.Plan) -> None:
     """Print what was done, one line for each provider, and what each needs next."""
     for each in plan.providers:
         if each.action in _DONE:
@@ -124,7 +124,7 @@ def print_done(plan: presets.registration.Plan) -> None:
     print_needs(plan)
 
 
-def print_needs(plan: presets.registration.Plan) -> None:
+def print_needs(plan: presets.plan.Plan) -> None:
     """Print what is missing before the providers can be synced."""
     for each in plan.providers:
         if each.missing is not None:
@@ -132,7 +132,7 @@ def print_needs(plan: presets.registration.Plan) -> None:
             note(text if text.startswith(f"{each.slug}: ") else f"{each.slug}: {text}")
 
 
-def _done(each: presets.registration.PlannedProvider) -> str:
+def _done(each: presets.plan.PlannedProvider) -> str:
     text = _DONE[each.action]
     if each.action == "change":
         text = f"{text} ({', '.join(change.field for change in each.changes)})"
@@ -141,7 +141,7 @@ def _done(each: presets.registration.PlannedProvider) -> str:
     return f"{text}; next: {each.next_step or f'provider-pipeline sync {each.slug}'}"
 
 
-def _rows(plan: presets.registration.Plan) -> Iterator[tuple[Any, ...]]:
+def _rows(plan: presets.plan.Plan) -> Iterator[tuple[Any, ...]]:
     for each in plan.providers:
         action = Text(each.action, style=_STYLES[each.action])
         if not each.changes:

@@ -70,10 +70,10 @@ def detect(
         raise typer.Exit(1)
 
 
-def _added(found: presets.detection.DetectedApi, new_hosts: list[str]) -> presets.registration.Plan:
+def _added(found: presets.detection.DetectedApi, new_hosts: list[str]) -> presets.plan.Plan:
     with catalog.database.open_catalog() as database, database.session() as session:
-        plan = presets.registration.plan_providers(
-            session, [presets.registration.RequestedProvider(found.file, found.sample)], environ=os.environ
+        plan = presets.plan.plan_providers(
+            session, [presets.requested.RequestedProvider(found.file, found.sample)], environ=os.environ
         )
         (provider,) = plan.providers
         moved = next((change for change in provider.changes if change.field == "base_url"), None)
@@ -86,7 +86,7 @@ def _added(found: presets.detection.DetectedApi, new_hosts: list[str]) -> preset
     return plan
 
 
-def _print(found: presets.detection.DetectedApi, plan: presets.registration.Plan | None) -> None:
+def _print(found: presets.detection.DetectedApi, plan: presets.plan.Plan | None) -> None:
     say_lines(presets.library.provider_file_text(found.file))
     title = f"the first {_SHOWN_MODELS} of {len(found.rows)} models" if len(found.rows) > _SHOWN_MODELS else "models"
     if found.rule is None:
@@ -120,7 +120,7 @@ def _decisions(rule: rules.document.ExtractionRule, likeness: presets.detection.
     yield "confidence", f"{summary['confidence']:.0%}"
 
 
-def _document(detection: presets.detection.Detection, plan: presets.registration.Plan | None) -> dict[str, Any]:
+def _document(detection: presets.detection.Detection, plan: presets.plan.Plan | None) -> dict[str, Any]:
     found = detection.found
     document: dict[str, Any] = {
         "found": found is not None,

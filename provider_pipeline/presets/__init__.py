@@ -10,7 +10,9 @@ if TYPE_CHECKING:
         file_rules as file_rules,
         library as library,
         model as model,
+        plan as plan,
         registration as registration,
+        requested as requested,
         yaml_documents as yaml_documents,
     )
 else:

@@ -1,140 +1,24 @@
-"""Register providers from files: choose them, plan what would change field by field, and carry the plan out.
+"""Plans what registering provider files would change, field by field, before anything is written."""
 
-A plan is made before anything is written and is applied whole, in the caller's transaction; applying the same files
-again changes nothing.
-"""
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, NoReturn
-
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import (
-    ConfigurationError,
-    MissingCredentialError,
-    RuleMissingError,
-    RuleValidationError,
-    UnknownProviderError,
-)
-from provider_pipeline.listing.auth.credentials import TokenCache
+from provider_pipeline.errors import MissingCredentialError, RuleMissingError, UnknownProviderError
 from provider_pipeline.listing.auth.kinds import AuthConfig
-from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.presets.file_rules import (
-    first_rule,
-    generated_again,
-    stated_endpoints,
-    store_stated,
-    try_file_rule,
-    with_stated,
-)
-from provider_pipeline.presets.library import preset_sample, presets
+from provider_pipeline.presets.file_rules import first_rule, generated_again, stated_endpoints, with_stated
 from provider_pipeline.presets.model import ProviderFile
+from provider_pipeline.presets.requested import RequestedProvider, missing_key
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import CONFIDENT
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import store_rule, stored_rule
-from provider_pipeline.sync.key_hosts import NewHost, new_hosts, refuse_new_hosts
-from provider_pipeline.sync.provider import SAMPLE_ORIGIN
-from provider_pipeline.sync.repair.edit import newest_response
-from provider_pipeline.sync.repair.generate import (
-    GeneratedRule,
-    ListingPlace,
-    fetch_sample,
-    generate_rule,
-    store_sample,
-)
-
-_KEEPS_STATED: Final = "keeps_stated_parts"
-"""The gate that a first rule fails if its sample has nothing where the file says."""
+from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.key_hosts import NewHost, new_hosts
 
 Action = Literal["add", "change", "unchanged", "not in the folder", "disable"]
-
-
-@dataclass(frozen=True)
-class RequestedProvider:
-    """A provider to register: its file with placeholders filled in, and the first page of its listing, if known."""
-
-    file: ProviderFile
-    sample: Any = field(default=None, repr=False)
-    shipped: bool = False
-
-
-def requested_provider(
-    file: ProviderFile, environ: Mapping[str, str], values: Mapping[str, str] | None = None
-) -> RequestedProvider:
-    """The provider of a file, its placeholders filled in, with the preset's sample if it has a preset's slug.
-
-    Raises:
-        ConfigurationError: A placeholder has no value.
-    """
-    shipped = presets().get(file.slug) == file
-    return RequestedProvider(file.filled(values, environ), preset_sample(file.slug), shipped)
-
-
-def with_slug(requested: RequestedProvider, slug: str) -> RequestedProvider:
-    """The same provider under another slug.
-
-    Raises:
-        ConfigurationError: The slug is malformed.
-    """
-    document = requested.file.model_dump(mode="json", exclude_unset=True) | {"slug": slug}
-    try:
-        return replace(requested, file=ProviderFile.model_validate(document))
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{slug!r} cannot be a slug", hint="expected lower-case letters and digits, joined by '-', '_' or '.'"
-        ) from error
-
-
-def at_base_url(file: ProviderFile, base_url: str, overrides: Mapping[str, Any]) -> ProviderFile:
-    """A preset's file for the same kind of API at another address; `overrides` replace its fields.
-
-    Raises:
-        ConfigurationError: The result is not a valid provider file.
-    """
-    document = file.model_dump(mode="json", exclude_unset=True) | {"base_url": base_url, **overrides}
-    document.pop("ids", None)  # peers know the preset's own address by them
-    kept = json.dumps([document.get(part) for part in ("auth", "endpoints")])
-    document["variables"] = {
-        name: variable for name, variable in document.get("variables", {}).items() if f"{{{name}}}" in kept
-    }
-    try:
-        return ProviderFile.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigurationError(f"{file.slug}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-def presets_with_keys(environ: Mapping[str, str]) -> tuple[list[RequestedProvider], list[ConfigurationError]]:
-    """The presets whose key is in the environment, and an error for each that lacks the value of a placeholder."""
-    requested, incomplete = [], []
-    for preset in presets().values():
-        example = preset.filled({name: variable.example for name, variable in preset.variables.items()})
-        if preset.auth["type"] == "none" or _missing_key(example, environ) is not None:
-            continue
-        try:
-            requested.append(requested_provider(preset, environ))
-        except ConfigurationError as error:
-            incomplete.append(error)
-    return requested, incomplete
-
-
-def _missing_key(file: ProviderFile, environ: Mapping[str, str]) -> MissingCredentialError | None:
-    """Which key a provider lacks; sends no request."""
-    try:
-        AuthConfig.parse(file.auth, slug=file.slug).authorizer(file.slug, environ, TokenCache(), _request_no_token)
-    except MissingCredentialError as error:
-        return error
-    return None
-
-
-def _request_no_token(*_: object) -> NoReturn:
-    raise AssertionError("looking up a key must not request a token")
 
 
 @dataclass(frozen=True)
@@ -262,67 +146,9 @@ def plan_providers(
     return Plan(tuple(planned[slug] for slug in sorted(planned)))
 
 
-def apply_plan(session: Session, plan: Plan, *, new_hosts: Collection[str] = ()) -> None:
-    """Carry out a plan, given the confirmed new hosts for known keys. Commits nothing.
-
-    Raises:
-        ConfigurationError: A provider is invalid, or a new host is not confirmed; the caller must roll back.
-    """
-    for each in plan.providers:
-        refuse_new_hosts(each.slug, each.new_hosts, new_hosts)
-        if each.action == "disable":
-            catalog.providers.set_enabled(session, each.slug, False)
-        elif each.requested is not None and each.action in ("add", "change"):
-            _register(session, each, each.requested)
-
-
-def write_first_rules(session: Session, plan: Plan, *, client: ListingClient) -> Plan:
-    """Fetch the first page of each registered provider that has no rule, and activate a rule written from it.
-
-    The rule has the endpoints that the file states. Commits nothing.
-
-    Returns:
-        The plan, with these providers ready.
-
-    Raises:
-        ProviderPipelineError: A page cannot be fetched, or no valid rule can be written from it; the caller must roll
-            back.
-    """
-    ready = set()
-    for requested in plan.without_rule:
-        file = requested.file
-        places = [ListingPlace(each.path, each.detail) for each in file.endpoints]
-        samples, sample_id = fetch_sample(session, file.slug, places, client=client)
-        generated = generate_rule(session, file.slug, samples, sample_id=sample_id, activate=True)
-        if unkept := next((gate for gate in generated.gates if gate.name == _KEEPS_STATED and not gate.passed), None):
-            raise RuleValidationError(
-                f"{file.slug}: {unkept.actual}: the first page of its listing has nothing there",
-                [],
-                hint="correct the rule in its file",
-            )
-        rule = with_stated(generated.rule, file)
-        is_stated = rule.digest != generated.rule.digest
-        if generated.analysis["confidence"] < CONFIDENT or not (generated.fits or is_stated):
-            raise _not_certain(file.slug, generated)
-        if is_stated:
-            store_stated(session, catalog.providers.get(session, file.slug).id, rule)
-        ready.add(file.slug)
-    return Plan(tuple(replace(each, has_rule=each.has_rule or each.slug in ready) for each in plan.providers))
-
-
-def _not_certain(slug: str, generated: GeneratedRule) -> RuleValidationError:
-    """The error for a first rule that a person must look at: a doubtful list or id, or a part of the listing."""
-    issues = [each for each in generated.analysis["issues"] if each["severity"] != "info"]
-    return RuleValidationError(
-        f"{slug}: its rule needs a person's review: {issues[0]['message'] if issues else generated.reason}",
-        issues,
-        hint=f"see it with: provider-pipeline rules generate {slug}, once it is added with: providers add --file",
-    )
-
-
 def _planned(session: Session, requested: RequestedProvider, environ: Mapping[str, str]) -> PlannedProvider:
     file = requested.file
-    missing = _missing_key(file, environ)
+    missing = missing_key(file, environ)
     unneeded = missing is not None and file.works_without_key
     auth = AuthConfig.parse({"type": "none"} if unneeded else file.auth, slug=file.slug)
     stored_auth = {"type": auth.type, **auth.model_dump(mode="json", exclude_defaults=True)}
@@ -372,10 +198,10 @@ def _changes(
 ) -> Iterator[FieldChange]:
     # An interval, thresholds or names at peers that a file leaves out stay as they are.
     every = file.check_every
-    new: dict[str, Any] = {"name": file.name, "base_url": file.base_url, "auth": auth, "request": _policy(file)}
+    new: dict[str, Any] = {"name": file.name, "base_url": file.base_url, "auth": auth, "request": request_config(file)}
     new |= {"check_every": str(every)} if every is not None else {}
     new |= {"thresholds": file.thresholds} if file.thresholds else {}
-    new |= {"ids": _peer_ids(file)} if _peer_ids(file) else {}
+    new |= {"ids": peer_ids(file)} if peer_ids(file) else {}
     old: dict[str, Any] = {}
     if stored is not None:
         old = {
@@ -416,50 +242,13 @@ def _has_paths(rule: ExtractionRule | None, file: ProviderFile) -> bool:
     return rule is not None and [each.path for each in rule.endpoints] == [each.path for each in file.endpoints]
 
 
-def _register(session: Session, planned: PlannedProvider, requested: RequestedProvider) -> None:
-    file = requested.file
-    provider = catalog.providers.add(
-        session,
-        slug=file.slug,
-        name=file.name,
-        base_url=file.base_url,
-        auth_config=planned.auth,
-        request_config=_policy(file),
-        check_every=file.check_every,
-        thresholds=file.thresholds or None,
-        peer_ids=_peer_ids(file) or None,
-    )
-    rule = planned.rule
-    if file.rule is not None:
-        catalog.providers.state_rule(session, provider.id, file.rule.to_json())
-    if rule is None:
-        return
-    if provider.active_rule_version is not None:
-        if file.rule is None or planned.is_elsewhere or newest_response(session, provider.id) is None:
-            store_stated(session, provider.id, rule)
-        else:
-            try_file_rule(session, file, rule, dropped=planned.dropped)
-        return
-    content = json.dumps(requested.sample).encode()
-    version = store_rule(
-        session,
-        provider.id,
-        rule,
-        origin=SAMPLE_ORIGIN,
-        activate=not planned.needs_review,
-        sample_id=store_sample(session, file.slug, content, url=f"sample:{file.slug}"),
-        reason="written from a sample, before the first listing",
-    )
-    if planned.needs_review:
-        doubt = next((each["message"] for each in rule.issues if each["type"] == "ambiguous"), "of low confidence")
-        catalog.rule_decisions.set_status(session, provider.id, version, "needs_review", reason=doubt)
-
-
-def _policy(file: ProviderFile) -> dict[str, Any]:
+def request_config(file: ProviderFile) -> dict[str, Any]:
+    """The settings of its requests, as stored."""
     return file.request.model_dump(mode="json", exclude_defaults=True)
 
 
-def _peer_ids(file: ProviderFile) -> dict[str, Any]:
+def peer_ids(file: ProviderFile) -> dict[str, Any]:
+    """Its names at peers, as stored."""
     return file.ids.model_dump(mode="json", exclude_none=True)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from provider_pipeline import RuleValidator
+from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import preset_sample, presets
-from provider_pipeline.presets.registration import first_rule
 
 _INTRODUCTION = """# What providers' listings state
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from provider_pipeline.errors import ConfigurationError
+from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import load_provider_file, load_provider_folder
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.registration import first_rule
 from provider_pipeline_tests.presets.vendor import ACME, source_of
 
 REGIONAL = """\

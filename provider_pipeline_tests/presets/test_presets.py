@@ -16,12 +16,9 @@ from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import find_preset, preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile
-from provider_pipeline.presets.registration import (
-    RequestedProvider,
-    apply_plan,
-    at_base_url,
-    plan_providers,
-)
+from provider_pipeline.presets.plan import plan_providers
+from provider_pipeline.presets.registration import apply_plan
+from provider_pipeline.presets.requested import RequestedProvider, at_base_url
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.presets.vendor import Vendor, source_of
 

@@ -11,18 +11,13 @@ from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import find_preset, load_provider_folder
-from provider_pipeline.presets.model import PeerIds
-from provider_pipeline.presets.registration import (
-    Plan,
+from provider_pipeline.presets.plan import Plan, plan_providers
+from provider_pipeline.presets.registration import apply_plan
+from provider_pipeline.presets.requested import (
     RequestedProvider,
-    apply_plan,
-    at_base_url,
-    first_rule,
-    plan_providers,
-    presets_with_keys,
     requested_provider,
-    with_slug,
 )
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
@@ -242,13 +237,6 @@ def test_an_optional_key_is_not_required(database: catalog.database.Database):
     assert with_key.auth == {"type": "bearer", "env": variable}
 
 
-def test_presets_are_found_by_the_keys_in_the_environment():
-    requested, incomplete = presets_with_keys({"OPENAI_API_KEY": "sk", "GROQ_API_KEY": "", "DATABRICKS_TOKEN": "d"})
-    assert [each.file.slug for each in requested] == ["openai"]
-    assert ["databricks needs a value for host" in str(error) for error in incomplete] == [True]
-    assert presets_with_keys({}) == ([], [])
-
-
 def test_without_a_sample_the_next_step_is_to_generate_a_rule(database: catalog.database.Database, tmp_path: Path):
     (acme,) = planned(database, folder_of(tmp_path, ACME)).providers
     assert acme.next_step == "provider-pipeline rules generate acme --endpoint '/v1/models'"
@@ -264,21 +252,6 @@ def test_names_at_peers_are_stored_and_planned_like_other_fields(database: catal
     plan = applied(database, folder_of(tmp_path, ACME + "ids: {litellm: acme}\n"))
     assert changed(plan, "acme") == {"ids": ({"litellm": "acme_ai", "models_dev": "acme"}, {"litellm": "acme"})}
     assert stored(database).peer_ids == {"litellm": "acme"}
-
-
-def test_a_preset_at_another_address_is_another_provider_to_peers():
-    openai = find_preset("openai")
-    assert openai.ids.otel == "openai"
-    assert at_base_url(openai, "https://llm.acme.example", {}).ids == PeerIds()
-
-
-def test_a_preset_can_have_another_slug(database: catalog.database.Database):
-    requested = with_slug(requested_provider(find_preset("openai"), {}), "openai-eu")
-    with database.session() as session:
-        (plan,) = plan_providers(session, [requested], environ={}).providers
-    assert (plan.slug, plan.rule is not None) == ("openai-eu", True)
-    with pytest.raises(ConfigurationError, match="cannot be a slug"):
-        with_slug(requested, "Open AI")
 
 
 def test_the_first_listing_improves_a_rule_that_came_from_a_sample(

@@ -16,7 +16,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import find_preset
-from provider_pipeline.presets.registration import at_base_url
+from provider_pipeline.presets.requested import at_base_url
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.presets import keys
