@@ -1,25 +1,27 @@
-"""Reads the known keys of `metadata_json`, each as its one type (`metadata` in `data/fields.toml`)."""
+"""Reads what `metadata_json` holds: a known key as its type (`metadata` in `data/fields.toml`), any other as JSON."""
 
 import functools
+import math
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from provider_pipeline.rules.dates import read_time
-from provider_pipeline.rules.issues import prose
+from provider_pipeline.rules.issues import has_controls, prose
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.values import (
-    MAX_ENTRIES,
     MAX_TEXT,
     BadValueError,
     check_storable,
     json_type,
-    read_metadata,
 )
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, Work, WorkExceededError
+from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work, WorkExceededError
 
 NOT_OF_TYPE: Final = "not_of_type"
 """Reason of a fact that is left out because it is not of its key's type; no such value ever holds a listing."""
+MAX_ENTRIES: Final = 200
+"""Entries of a list or an object."""
 _COUNT = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*([kmbt]?)", re.IGNORECASE)
 _SCALES: Final = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 _MAX_COUNT: Final = 10**15
@@ -38,6 +40,50 @@ def metadata_reader(name: str) -> Callable[[Any, Work], Any]:
     if key is None:
         return read_metadata
     return _text_reader(key) if key["type"] == "text" else functools.partial(_READERS[key["type"]], key)
+
+
+def read_metadata(value: Any, work: Work) -> Any:
+    """A value as stored in `metadata_json`: scalars, and lists and objects of them; None if it cannot be stored.
+
+    Texts lose their control characters; entries with one in their key are dropped.
+
+    Raises:
+        WorkExceededError: Too few steps are left to copy it.
+    """
+    kind = type(value)
+    if kind is str and len(value) <= MAX_TEXT and value.isprintable():
+        return value
+    if kind is int:
+        return value if abs(value) < 2**63 else None
+    return work.at_most(_clean, value, 4, work)
+
+
+def _clean(value: Any, depth: int, work: Work) -> Any:  # noqa: PLR0911  # one return for each JSON type
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        work.spend(len(value) // CHARACTERS_PER_STEP)
+        check_storable(value)
+        return prose(value)[:MAX_TEXT]
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth == 0:
+        return None
+    if isinstance(value, list):
+        work.spend(LIST_STEPS + min(len(value), MAX_ENTRIES))
+        return [_clean(entry, depth - 1, work) for entry in value[:MAX_ENTRIES]]
+    if isinstance(value, dict):
+        work.spend(OBJECT_STEPS + len(value) + sum(map(len, value)) // CHARACTERS_PER_STEP)
+        for key in value:
+            check_storable(key)
+        return {
+            key: _clean(entry, depth - 1, work)
+            for key, entry in islice(value.items(), MAX_ENTRIES)
+            if not has_controls(key)
+        }
+    return None
 
 
 def _text_reader(key: _Key) -> Callable[[Any, Work], str | None]:

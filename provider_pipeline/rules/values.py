@@ -1,20 +1,19 @@
-"""Reads the values of a listing: ids, texts, limits, prices with their units, modalities, metadata."""
+"""Reads the values of a listing: ids, texts, limits, prices with their units, modalities."""
 
 import functools
 import math
 import re
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
-from provider_pipeline.rules.issues import has_controls, one_line, prose, shown
+from provider_pipeline.rules.issues import has_controls, one_line, shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work
+from provider_pipeline.rules.work import Work
 
 
 class UnitByRow(BaseModel):
@@ -195,8 +194,6 @@ def _known(name: Any) -> None:
 
 
 MAX_TEXT: Final = 20_000
-MAX_ENTRIES: Final = 200
-"""Entries of a list or an object in `metadata_json`."""
 _SCALED = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([km])", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]+")
 _MAX_LIMIT_DIGITS: Final = 19
@@ -352,50 +349,6 @@ def _modality(text: str) -> str:
     name = enum_word(text.strip()).lower()
     check_storable(name)
     return "" if has_controls(name) else _modalities().get(name, name)
-
-
-def read_metadata(value: Any, work: Work) -> Any:
-    """A value as stored in `metadata_json`: scalars, and lists and objects of them; None if it cannot be stored.
-
-    Texts lose their control characters; entries with one in their key are dropped.
-
-    Raises:
-        WorkExceededError: Too few steps are left to copy it.
-    """
-    kind = type(value)
-    if kind is str and len(value) <= MAX_TEXT and value.isprintable():
-        return value
-    if kind is int:
-        return value if abs(value) < 2**63 else None
-    return work.at_most(_clean, value, 4, work)
-
-
-def _clean(value: Any, depth: int, work: Work) -> Any:  # noqa: PLR0911  # one return for each JSON type
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        work.spend(len(value) // CHARACTERS_PER_STEP)
-        check_storable(value)
-        return prose(value)[:MAX_TEXT]
-    if isinstance(value, int):
-        return value if abs(value) < 2**63 else None
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if depth == 0:
-        return None
-    if isinstance(value, list):
-        work.spend(LIST_STEPS + min(len(value), MAX_ENTRIES))
-        return [_clean(entry, depth - 1, work) for entry in value[:MAX_ENTRIES]]
-    if isinstance(value, dict):
-        work.spend(OBJECT_STEPS + len(value) + sum(map(len, value)) // CHARACTERS_PER_STEP)
-        for key in value:
-            check_storable(key)
-        return {
-            key: _clean(entry, depth - 1, work)
-            for key, entry in islice(value.items(), MAX_ENTRIES)
-            if not has_controls(key)
-        }
-    return None
 
 
 def check_storable(text: str) -> None:

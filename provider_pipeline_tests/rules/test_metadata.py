@@ -2,7 +2,7 @@ import pytest
 
 from provider_pipeline import RuleValidator
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.metadata import metadata_reader
+from provider_pipeline.rules.metadata import metadata_reader, read_metadata
 from provider_pipeline.rules.values import BadValueError
 from provider_pipeline.rules.work import Work
 
@@ -77,3 +77,9 @@ def test_facts_that_do_not_fit_their_type_are_set_aside_and_never_hold_a_listing
 def test_every_known_key_names_a_type_that_there_is():
     for key in read_table("fields.toml")["metadata"]:
         assert metadata_reader(key)("", Work()) is None
+
+
+def test_metadata_texts_keep_their_lines_but_no_control_characters():
+    said = {"note": "a\n\tb\r\nc\x1b[0m\u202e", "\x1b[2J": 1, "n": ["\x9b", "caf\xe9"]}
+    assert read_metadata(said, Work(1_000)) == {"note": "a\n\tb\nc[0m", "n": ["", "caf\xe9"]}
+    assert read_metadata("a\x1bb", Work(1_000)) == "ab"

@@ -4,12 +4,10 @@ from provider_pipeline.rules.values import (
     BadValueError,
     read_id,
     read_limit,
-    read_metadata,
     read_modalities,
     read_price,
     read_text,
 )
-from provider_pipeline.rules.work import Work
 
 
 @pytest.mark.parametrize(
@@ -133,12 +131,6 @@ def test_modalities_are_read_by_their_common_names(value, modalities):
 )
 def test_a_name_is_one_line_without_control_characters(value, name):
     assert read_text(value) == name
-
-
-def test_metadata_texts_keep_their_lines_but_no_control_characters():
-    said = {"note": "a\n\tb\r\nc\x1b[0m\u202e", "\x1b[2J": 1, "n": ["\x9b", "caf\xe9"]}
-    assert read_metadata(said, Work(1_000)) == {"note": "a\n\tb\nc[0m", "n": ["", "caf\xe9"]}
-    assert read_metadata("a\x1bb", Work(1_000)) == "ab"
 
 
 def test_a_modality_with_control_characters_is_dropped():
