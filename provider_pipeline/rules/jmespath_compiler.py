@@ -1,6 +1,6 @@
 """Compiles common JMESPath expressions to nested Python functions, several times as fast as the interpreter.
 
-Covers paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`; the interpreter in `language.py`
+Covers paths, literals, `||`, `&&`, `!`, `==`, `!=`, `contains()`, `[*]` and `[?...]`; `jmespath_interpreter.py`
 evaluates the rest, and a test compares both on arbitrary JSON. The caller pays the fixed cost of an evaluation
 (`static_cost`); the functions pay what depends on the value: elements of a list, the size of what is compared.
 """

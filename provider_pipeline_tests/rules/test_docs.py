@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_pipeline.rules import language, limits, patterns, work
+from provider_pipeline.rules import jmespath_interpreter, language, limits, patterns, work
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.thresholds import Thresholds
 
@@ -67,7 +67,7 @@ def test_the_documented_limits_of_a_rules_work_are_those_of_the_code():
         work.ROW_BYTES,
         work.ROW_PER_ITEM,
         work.KEPT_BYTES >> 20,
-        language.MAX_JOINED,
+        jmespath_interpreter.MAX_JOINED,
     ]
 
 

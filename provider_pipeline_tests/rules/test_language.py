@@ -7,7 +7,8 @@ from hypothesis import given, settings, strategies as st
 from jmespath import visitor
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.language import RuleFunctions, compile_expression, compiled, literal, path_expression
+from provider_pipeline.rules.jmespath_interpreter import RuleFunctions
+from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression
 from provider_pipeline_tests.rules.any_json import JSON, QUICK
 
 
