@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.drift import Difference, describe_drift, with_inherited_fields
+from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.inherited_fields import with_inherited_fields
 from provider_pipeline.rules.outline import MAX_PAGES
 from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.stated_rule import StatedRule, with_stated_parts
