@@ -105,7 +105,7 @@ def _print(found: presets.detection.DetectedApi, plan: presets.plan.Plan | None)
         note("to register it, give --add; or save the file: provider-pipeline providers add --file FILE")
 
 
-def _decisions(rule: rules.document.ExtractionRule, likeness: presets.detection.Likeness) -> Iterator[tuple[str, Any]]:
+def _decisions(rule: rules.document.ExtractionRule, likeness: presets.likeness.Likeness) -> Iterator[tuple[str, Any]]:
     summary = rules.generation.explain.explain_rule(rule)["summary"]
     endpoint = rule.endpoints[0]
     kind, sure = summary["provider_kind"], summary["provider_kind_confidence"]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         detection as detection,
         file_rules as file_rules,
         library as library,
+        likeness as likeness,
         model as model,
         plan as plan,
         registration as registration,

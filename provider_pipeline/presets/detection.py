@@ -5,11 +5,8 @@ path must look like a listing of models, and the richest is chosen.
 """
 
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,11 +23,10 @@ from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
 from provider_pipeline.listing.redaction import redacted_url
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.library import presets
+from provider_pipeline.presets.likeness import Likeness, detection_table, empty_likeness, model_likeness
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.generation.shape import snake
-from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.validator import RuleValidator
 
 MAX_REQUESTS: Final = 32
@@ -59,7 +55,7 @@ class Probe:
         error = self.error
         if error is None or error.stage == "authorised":
             return error is not None
-        words = _table()["key"]["words"]
+        words = detection_table()["key"]["words"]
         return self.is_telling_refusal and any(word in self.outcome.lower() for word in words)
 
     @property
@@ -71,19 +67,6 @@ class Probe:
     def is_at_root(self) -> bool:
         """Whether it asked for the host's start page."""
         return urlsplit(self.url).path in ("", "/")
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How much an answer looks like a listing of models: the sum of the signs' weights, and the signs in words."""
-
-    weight: float
-    reasons: tuple[str, ...]
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether it is taken for a listing of models."""
-        return bool(self.weight >= float(_table()["enough"]))
 
 
 @dataclass(frozen=True)
@@ -109,7 +92,7 @@ class DetectedApi:
     @property
     def facts(self) -> float:
         """How many facts the listing states about a model, on average."""
-        names = _table()["fields"]["names"]
+        names = detection_table()["fields"]["names"]
         stated = sum(
             sum(row.get(name) is not None for name in names)
             + sum(source == "evidence" for source in row["capability_sources"].values())
@@ -122,7 +105,7 @@ class DetectedApi:
         if not other.rows:
             return bool(self.rows)
         ids, others = ({row["model_id"] for row in each.rows} for each in (self, other))
-        return self.facts > other.facts and len(ids & others) >= float(_table()["least_covered"]) * len(others)
+        return self.facts > other.facts and len(ids & others) >= float(detection_table()["least_covered"]) * len(others)
 
 
 @dataclass(frozen=True)
@@ -203,7 +186,7 @@ def urls_to_probe(url: str) -> list[tuple[str, str]]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ConfigurationError(f"{redacted_url(url)!r} is not an http(s) URL", hint="expected https://HOST[/PATH]")
-    usual: list[str] = _table()["paths"]
+    usual: list[str] = detection_table()["paths"]
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     query = f"?{parts.query}" if parts.query else ""
     # As it was given: some servers tell /list from /list/.
@@ -242,57 +225,6 @@ def preset_at(base_url: str) -> str | None:
     return next((each.slug for each in presets().values() if urlsplit(each.base_url).netloc.lower() == host), None)
 
 
-def model_likeness(sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]], *, path: str = "") -> Likeness:
-    """Weigh the signs that an answer at a path lists models, given its generated rule and the rows that it extracts."""
-    if not rows:
-        return Likeness(0.0, ("the rule extracts no row from it",))
-    return _weighed(_signs(sample, rule, rows, path))
-
-
-def _weighed(signs: Iterable[tuple[float, str]]) -> Likeness:
-    known = [sign for sign in signs if sign[0]]
-    return Likeness(round(sum(weight for weight, _ in known), 3), tuple(reason for _, reason in known))
-
-
-def _signs(
-    sample: Any, rule: ExtractionRule, rows: Sequence[Mapping[str, Any]], path: str
-) -> Iterator[tuple[float, str]]:
-    table = _table()
-    yield from _signs_around(path, re.split(r"[.\[()]", rule.endpoints[0].selector))
-    kind = rule.metadata.get("provider_kind") or {}
-    if kind.get("kind") and kind["confidence"] >= table["kind"]["least_confidence"]:
-        yield table["kind"]["weight"], f"it has the marks of {kind['title']}"
-    known = sum(row["family"] is not None for row in rows) / len(rows)
-    yield round(table["names"]["weight"] * known, 3), f"{known:.0%} of the ids are names of known model families"
-    endpoint = rule.endpoints[0]
-    fields = [name for name in table["fields"]["names"] if name in endpoint.fields]
-    yield table["fields"]["weight"] * len(fields), f"its items state {', '.join(fields)}"
-    if any("evidence" in row["capability_sources"].values() for row in rows):
-        yield table["evidence"]["weight"], "its items state what models can do"
-    items = compile_expression(endpoint.selector)(sample)
-    objects = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    for sign in ("keys", "others"):
-        for key in table[sign]["keys"]:
-            if objects and sum(key in item for item in objects) > 0.5 * len(objects):
-                yield table[sign]["weight"], f"its items have {key!r}"
-
-
-def _signs_around(path: str, keys: Iterable[str]) -> Iterator[tuple[float, str]]:
-    """The signs in a listing's path, and in the keys that lead to its list."""
-    table = _table()
-    if set(re.split(r"[/?]", path)) & set(table["path"]["words"]):
-        yield table["path"]["weight"], "its path speaks of models"
-    if {snake(key) for key in keys} & set(table["container"]["words"]):
-        yield table["container"]["weight"], "the list's key speaks of models"
-
-
-def _signs_of_an_empty_one(document: Any, path: str) -> Iterator[tuple[float, str]]:
-    yield from _signs_around(path, document)
-    envelope = _table()["envelope"]
-    if isinstance(document, dict) and document.get(envelope["key"]) == envelope["value"]:
-        yield envelope["weight"], "it has the envelope of an OpenAI-compatible listing"
-
-
 def _examined(
     document: Any,
     source: ListingSource,
@@ -308,7 +240,7 @@ def _examined(
     """
     path = source.endpoints[0].path
     if _is_empty(document):
-        likeness = _weighed(_signs_of_an_empty_one(document, path))
+        likeness = empty_likeness(document, path)
         if not likeness.is_enough and not given:
             return "its list is empty: it has no list of objects with ids"
         file = _provider_file(source, auth, policy, slug=named or slug_of(source.base_url) or _UNNAMED)
@@ -407,8 +339,3 @@ def _most_telling_first(probes: Sequence[Probe]) -> Iterator[Probe]:
     yield from (each for each in paths if each.is_telling_refusal or isinstance(each.error, ListingUnreadableError))
     yield from (each for each in probes if each.error is None or isinstance(each.error, ListingUnreadableError))
     yield from probes
-
-
-@cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads((resources.files(__package__) / "detection.toml").read_text(encoding="utf-8"))

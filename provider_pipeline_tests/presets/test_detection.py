@@ -17,16 +17,12 @@ from provider_pipeline.presets.detection import (
     REQUESTS_PER_SECOND,
     Detection,
     detect,
-    model_likeness,
     preset_at,
     slug_of,
     urls_to_probe,
 )
 from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import load_provider_file, preset_sample, presets, provider_file_text
-from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 
 KEYS = {"ACME_API_KEY": "sk-acme"}
@@ -84,14 +80,6 @@ def test_each_kind_is_detected_and_described_as_a_provider_file(
     assert [each.pagination for each in rule.endpoints] == [
         None if each.pagination == {"type": "none"} else each.pagination for each in found.rule.endpoints
     ]
-
-
-@pytest.mark.parametrize("slug", [slug for slug in presets() if preset_sample(slug) is not None])
-def test_each_presets_sample_is_taken_for_a_listing_of_models(slug: str):
-    sample = preset_sample(slug)
-    analysis = RuleGenerator().analyze_sample(sample)
-    rows = RuleValidator().validate_rule(analysis, sample)["extracted_models"]
-    assert model_likeness(sample, ExtractionRule.parse(analysis), rows).is_enough
 
 
 @pytest.mark.parametrize(
