@@ -8,14 +8,10 @@ from pydantic import AwareDatetime, ConfigDict, Field, create_model
 from provider_pipeline import catalog
 from provider_pipeline.api.access import RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
+from provider_pipeline.api.model_responses import ModelDetailsResponse, ModelResponse
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import CapabilityName, ModelId
-from provider_pipeline.api.response_models import (
-    ChangeResponse,
-    ModelDetailsResponse,
-    ModelResponse,
-    ResponseModel,
-)
+from provider_pipeline.api.response_models import ChangeResponse, ResponseModel
 from provider_pipeline.api.routes import history, models
 from provider_pipeline.catalog.offer_costs import Needs, Offer, OffersByCost, offers_by_cost
 from provider_pipeline.mcp_server.answers import page, page_of

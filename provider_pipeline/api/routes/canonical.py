@@ -8,9 +8,9 @@ from fastapi import Path, Query
 from provider_pipeline import catalog
 from provider_pipeline.api.access import Reader
 from provider_pipeline.api.cursors import decode_key_cursor, encode_key_cursor
+from provider_pipeline.api.model_responses import CanonicalPage, OffersResponse
 from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import CapabilityName, Cursor, Limit, Name
-from provider_pipeline.api.response_models import CanonicalPage, OffersResponse
 from provider_pipeline.api.routing import costs, router
 from provider_pipeline.rules.costs import Mix, parse_tokens
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from provider_pipeline import catalog, sync
 from provider_pipeline.api.access import Reader, RequestContext
 from provider_pipeline.api.cursors import decode_model_cursor, encode_model_cursor
+from provider_pipeline.api.model_responses import ModelDetailsResponse, ModelPage
 from provider_pipeline.api.request_models import (
     CapabilityName,
     Modality,
@@ -19,7 +20,7 @@ from provider_pipeline.api.request_models import (
     Slug,
     past_moment,
 )
-from provider_pipeline.api.response_models import ModelDetailsResponse, ModelPage, stored_fields
+from provider_pipeline.api.response_models import stored_fields
 from provider_pipeline.api.routing import router
 from provider_pipeline.rules.model_columns import ModelStatus, Sorting
 
