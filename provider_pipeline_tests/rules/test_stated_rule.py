@@ -10,7 +10,6 @@ from provider_pipeline.rules.stated_rule import (
     StatedRule,
     kept_as_metadata,
     stated_changes,
-    with_stated_parts,
 )
 
 SAMPLE = {
@@ -83,13 +82,6 @@ def test_what_a_rule_has_otherwise_is_not_held():
         "selector is stated as models[*], and would be data[*]",
         "fields.tier is stated as t, and is missing",
     ]
-
-
-def test_only_stated_fields_that_an_item_has_are_put_into_a_generated_rule():
-    stated = StatedRule.parse({"fields": {"max_output_tokens": "out", "tier": "nowhere", "context_length": None}})
-    changed = with_stated_parts(RULE, stated, [(0, SAMPLE)])
-    fields = changed.endpoints[0].fields
-    assert (fields.get("max_output_tokens"), "tier" in fields, "context_length" in fields) == ("out", False, False)
 
 
 def test_the_parts_of_several_endpoints_need_a_path():
