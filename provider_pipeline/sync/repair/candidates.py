@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import RuleValidationError
+from provider_pipeline.rules.carried_over import with_inherited_fields, with_stated_parts
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.inherited_fields import with_inherited_fields
 from provider_pipeline.rules.outline import MAX_PAGES
 from provider_pipeline.rules.override_set import OverrideSet
-from provider_pipeline.rules.stated_fit import with_stated_parts
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason

@@ -1,13 +1,23 @@
-"""Fields are carried over only if nothing else fits."""
+"""Stated parts are taken over where the response has them, fields only if nothing else fits."""
 
 import copy
 
 import pytest
 from hypothesis import given, strategies as st
 
+from provider_pipeline.rules.carried_over import _same, with_inherited_fields, with_stated_parts
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.inherited_fields import _same, with_inherited_fields
+from provider_pipeline.rules.stated_rule import StatedRule
+from provider_pipeline_tests.rules.test_stated_rule import RULE, SAMPLE
+
+
+def test_only_stated_fields_that_an_item_has_are_put_into_a_generated_rule():
+    stated = StatedRule.parse({"fields": {"max_output_tokens": "out", "tier": "nowhere", "context_length": None}})
+    changed = with_stated_parts(RULE, stated, [(0, SAMPLE)])
+    fields = changed.endpoints[0].fields
+    assert (fields.get("max_output_tokens"), "tier" in fields, "context_length" in fields) == ("out", False, False)
+
 
 CONTEXTS = {"gpt-4.1": 1_047_576, "gpt-4o": 128_000, "gpt-4": 8_192, "o3": 200_000, "o4-mini": 100_000}
 
