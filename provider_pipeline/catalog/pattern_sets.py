@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.rule_versions import version_before
 from provider_pipeline.catalog.tables import pattern_set, pattern_set_event
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules.pattern_sets import SHIPPED, PatternSet, shipped
+from provider_pipeline.rules.capability_rules import SHIPPED, PatternSet, shipped
 from provider_pipeline.rules.work import SizedCache
 
 _CACHED_PATTERNS: Final = 100_000

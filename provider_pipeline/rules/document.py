@@ -18,7 +18,14 @@ from pydantic import (
 )
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.capability_document import CapabilityRules, first_reason, merged_capability_rules
+from provider_pipeline.rules.capability_rules import (
+    CapabilityRules,
+    PatternSet,
+    SetName,
+    first_reason,
+    merged_capability_rules,
+    shipped,
+)
 from provider_pipeline.rules.limits import (
     MAX_ENDPOINTS,
     MAX_FIELDS,
@@ -27,7 +34,6 @@ from provider_pipeline.rules.limits import (
 )
 from provider_pipeline.rules.pagination import Expression, NoPagination, parse_pagination
 from provider_pipeline.rules.paths import EndpointPath, checked_path
-from provider_pipeline.rules.pattern_sets import PatternSet, SetName, shipped
 from provider_pipeline.rules.prices import PRICE_FIELD, parse_currency
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.values import Unit, parse_unit

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
-from provider_pipeline.rules.capability_document import PREDICATE_KINDS
+from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
 from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from provider_pipeline.rules.capability_document import PREDICATE_KINDS, CapabilityRule, parse_capability_rules
+from provider_pipeline.rules.capability_rules import PREDICATE_KINDS, CapabilityRule, PatternSet, parse_capability_rules
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
-from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.rules.patterns import RegexSet, parse_pattern
 from provider_pipeline.rules.work import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 

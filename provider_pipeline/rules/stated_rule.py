@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.capability_document import first_reason
+from provider_pipeline.rules.capability_rules import first_reason
 from provider_pipeline.rules.document import Endpoint, ExtractionRule, FieldName, read_units
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.knowledge import read_table

@@ -17,12 +17,12 @@ from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.work import SizedCache

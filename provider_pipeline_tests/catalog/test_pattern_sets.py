@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules.pattern_sets import PatternSet, shipped
+from provider_pipeline.rules.capability_rules import PatternSet, shipped
 
 OLD = PatternSet.of({"chat": ["gpt-.*"]})
 

@@ -1,6 +1,6 @@
 """`provider-pipeline patterns`: a set is listed, tried, activated and rolled back."""
 
-from provider_pipeline.rules.pattern_sets import shipped
+from provider_pipeline.rules.capability_rules import shipped
 from provider_pipeline_tests.catalog.test_pattern_sets import OLD, store_old
 from provider_pipeline_tests.cli.conftest import CommandLine
 from provider_pipeline_tests.fleet import Fleet, listing

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from provider_pipeline.rules.capability_document import parse_capability_rules
+from provider_pipeline.rules.capability_rules import parse_capability_rules
 from provider_pipeline.rules.ids import capability_patterns, families, named_family, normalise_id
 from provider_pipeline.rules.matching import CompiledCapabilities, contradicts, nameable_capabilities
 from provider_pipeline.rules.patterns import program_size

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from provider_pipeline.rules.capability_document import parse_capability_rules
+from provider_pipeline.rules.capability_rules import parse_capability_rules
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.matching import CapabilityMatcher, CompiledCapabilities
 from provider_pipeline.rules.validator import RuleValidator

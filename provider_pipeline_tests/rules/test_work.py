@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError, RuleTooCostlyError
+from provider_pipeline.rules.capability_rules import shipped
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.language import compile_expression, compiled
-from provider_pipeline.rules.pattern_sets import shipped
 from provider_pipeline.rules.patterns import MAX_PROGRAM, RegexSet, parse_pattern, program_size
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline.rules.work import (

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.rules.capability_rules import shipped
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.pattern_sets import shipped
 from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.outcome import SyncOutcome
 from provider_pipeline.sync.provider import attempt_sync

@@ -6,7 +6,7 @@ The vocabulary (keys and values of booleans, features, parameters, tasks, modali
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from provider_pipeline.rules.capability_document import PREDICATE_KINDS
+from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from provider_pipeline.rules.capability_document import PREDICATE_KINDS
+from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.generation.capability_rules import labelled_selector

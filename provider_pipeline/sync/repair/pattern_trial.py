@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError, ProviderPipelineError
+from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.pattern_sets import PatternSet
 from provider_pipeline.sync.config import parse_thresholds
 from provider_pipeline.sync.extract import parse_pages
 

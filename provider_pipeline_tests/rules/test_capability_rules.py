@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.capability_rules import PatternSet, shipped
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.matching import CapabilityMatcher, CompiledCapabilities
-from provider_pipeline.rules.pattern_sets import PatternSet, shipped
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
 
