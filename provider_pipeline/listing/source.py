@@ -12,8 +12,8 @@ from provider_pipeline.listing.auth.kinds import Auth, NoAuth
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import redacted_url
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
+from provider_pipeline.rules.limits import checked_path
 from provider_pipeline.rules.pagination import Expression, NoPagination, Pagination, parse_pagination
-from provider_pipeline.rules.paths import checked_path
 
 
 class ListingEndpoint(BaseModel):

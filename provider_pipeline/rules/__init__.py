@@ -35,7 +35,6 @@ if TYPE_CHECKING:
         override_set as override_set,
         overriding as overriding,
         pagination as pagination,
-        paths as paths,
         patterns as patterns,
         places as places,
         plausibility as plausibility,

@@ -29,11 +29,12 @@ from provider_pipeline.rules.capability_rules import (
 from provider_pipeline.rules.limits import (
     MAX_ENDPOINTS,
     MAX_FIELDS,
+    EndpointPath,
+    checked_path,
     members,
     require_little_text,
 )
 from provider_pipeline.rules.pagination import Expression, NoPagination, parse_pagination
-from provider_pipeline.rules.paths import EndpointPath, checked_path
 from provider_pipeline.rules.prices import PRICE_FIELD, parse_currency
 from provider_pipeline.rules.rows import digest_of
 from provider_pipeline.rules.values import Unit, parse_unit

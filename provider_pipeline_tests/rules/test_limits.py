@@ -7,7 +7,7 @@ import yaml
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.document import Detail, ExtractionRule
-from provider_pipeline.rules.paths import checked_path
+from provider_pipeline.rules.limits import checked_path
 
 ELSEWHERE = [
     "https://elsewhere.example/v1/models",
