@@ -18,7 +18,7 @@ _OVERRIDE: Final = "canonical_id"
 _MAX_CONTEXT_RATIO: Final = 4
 _READ_FROM: Final = (
     *("data/labs.toml", "data/ids.toml", "data/families.toml"),
-    *("identity.py", "model_names.py", "name_words.py", "labs.py", "ids.py"),
+    *("identity.py", "model_names.py", "name_words.py", "ids.py"),
 )
 
 

@@ -13,9 +13,10 @@ from provider_pipeline.rules.ids import (
     named_family,
     without_carrier,
 )
-from provider_pipeline.rules.labs import Family, find_family, words
 from provider_pipeline.rules.name_words import (
+    Family,
     explains,
+    find_family,
     is_size,
     is_version,
     judged,
@@ -23,6 +24,7 @@ from provider_pipeline.rules.name_words import (
     name_from,
     with_points,
     with_version_point,
+    words,
 )
 
 _NO_PARTS: Final = frozenset({"", ".", "..", "~", "@cf", "@hf"})

@@ -1,10 +1,189 @@
-"""Words behind a family's name: versions, sizes and roles, and the line that a name belongs to."""
+"""The words of model names: labs and their families (`data/labs.toml`), and behind those versions, sizes and roles."""
 
 import functools
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from provider_pipeline.rules.labs import Family, words
+from provider_pipeline.rules.knowledge import read_table
+
+_TABLE: Final = "labs.toml"
+_NUMBERS: Final = (
+    r"v?\d+(?:\.\d+)*",  # a version
+    r"\d+(?:\.\d+)?[a-z]?",  # 4o, 4v
+    r"(?:a|e)?\d+(?:\.\d+)?[bm]",  # a size, or its active part
+    r"\d+x\d+(?:\.\d+)?b",
+)
+
+
+class Rewrites:
+    """What names of a family stand for: patterns of one model's names, and its name."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = tuple((re.compile(pattern), name, "@" in pattern) for pattern, name in pairs)
+        # Most names need none: one look at all patterns says so.
+        anyhow = "|".join(f"(?:{pattern})" if "@" in pattern else f"(?:{pattern})(?:@.*)?" for pattern, _ in pairs)
+        self._any = re.compile(anyhow) if pairs else None
+
+    def name_of(self, name: str, date: str | None) -> str:
+        """The model's name; patterns with an "@" see the date behind the name."""
+        if self._any is None or not self._any.fullmatch(f"{name}@{date}" if date else name):
+            return name
+        for pattern, written, sees_date in self._pairs:
+            found = pattern.fullmatch(f"{name}@{date}" if sees_date and date else name)
+            if found:
+                name = found.expand(written)
+        return name
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Models of one lab whose names start alike.
+
+    Attributes:
+        lab: Who makes them.
+        name: How their names start.
+        is_open: Whether others make models from them, so that an unknown word makes another model.
+        is_glued: Whether the version follows the name without a hyphen.
+        keeps_v: Whether a "v" before the version is part of the name.
+        is_integral: Whether versions may have two digits before a point.
+        is_numbered: Whether a number behind the name is a release, like a date.
+        is_undated: Whether names without a version are models, and no moving aliases.
+        has_tiers: Whether its lines go on from version to version.
+        words: The words that the lab uses in names.
+        hosts_words: Those of them that hosts use as well: speed grades, and how a model is packed or sold.
+        rewrites: What names stand for at hosts.
+        rewrites_of_weights: The same, for names of weights, as on Hugging Face.
+        rewrites_of_others: The same, for names behind an unknown owner.
+    """
+
+    lab: str
+    name: str
+    is_open: bool
+    is_glued: bool
+    keeps_v: bool
+    is_integral: bool
+    is_numbered: bool
+    is_undated: bool
+    has_tiers: bool
+    words: re.Pattern[str]
+    hosts_words: frozenset[str]
+    rewrites: Rewrites
+    rewrites_of_weights: Rewrites
+    rewrites_of_others: Rewrites
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words around and in names.
+
+    Attributes:
+        labs: The lab of each spelling.
+        hubs: Before a name of weights: an organisation on Hugging Face, or a host that uses its names.
+        hosts: Labs that also serve models of others under their own name.
+        gateways: Words before a name that tell nothing about its maker.
+        ids: How ids at hosts start that say too little, and the names of their models.
+        regions: A region, before a name.
+        roles: Words that tell no lines apart.
+        nameless: Words that name no model by themselves.
+        variants: Words that say how a model is packed or sold.
+        silent: Words that say nothing.
+        grades: Speed grades: a host's behind a size, else the lab's.
+    """
+
+    labs: Mapping[str, str]
+    hubs: frozenset[str]
+    hosts: frozenset[str]
+    gateways: frozenset[str]
+    ids: tuple[tuple[re.Pattern[str], str], ...]
+    regions: re.Pattern[str]
+    roles: frozenset[str]
+    nameless: frozenset[str]
+    variants: frozenset[str]
+    silent: frozenset[str]
+    grades: frozenset[str]
+
+
+@functools.cache
+def words() -> Words:
+    """The words of `data/labs.toml`."""
+    data = read_table(_TABLE)
+    variants = data["variants"]
+    hubs = [*(lab["hub"] for lab in data["lab"] if "hub" in lab), *data["gateways"]["hubs"]]
+    return Words(
+        labs={name: lab["id"] for lab in data["lab"] for name in lab["names"]},
+        hubs=frozenset(hubs),
+        hosts=frozenset(lab["id"] for lab in data["lab"] if lab.get("hosts")),
+        gateways=frozenset(data["gateways"]["words"]),
+        ids=tuple((re.compile(start), name) for start, name in data["hosts"]["ids"]),
+        regions=re.compile(variants["regions"]),
+        roles=frozenset(data["words"]["roles"]),
+        nameless=frozenset(
+            word
+            for listed in (*data["words"].values(), *variants.values())
+            if isinstance(listed, list)
+            for word in listed
+        ),
+        variants=frozenset((*variants["packing"], *variants["selling"])),
+        silent=frozenset(variants["silent"]),
+        grades=frozenset(variants["grades"]),
+    )
+
+
+@functools.cache
+def _starts() -> tuple[tuple[str, Family], ...]:
+    """How names start, in order of precedence, as patterns with their families."""
+    data = read_table(_TABLE)
+    starts: list[tuple[str, Family]] = []
+    for entry in data["family"]:
+        family = _family(entry, data["words"])
+        own = entry.get("only") or [re.escape(entry["name"]) + "(?![a-z])", *entry.get("match", ())]
+        starts += [(start, family) for start in own]
+    return tuple(starts)
+
+
+@functools.lru_cache(maxsize=256)
+def _starts_at(letter: str) -> tuple[re.Pattern[str], tuple[Family, ...]]:
+    """A pattern of all starts of names that may begin with a letter, and the family of each of its groups.
+
+    The groups are empty and stand behind the starts: `re` skips an alternative by its first letter, unless that is in a
+    group.
+    """
+    own = [
+        (start, family) for start, family in _starts() if start[0] == letter or (start[0] == "(" and letter in start)
+    ]
+    return re.compile("|".join(f"(?:{start})()" for start, _ in own)), tuple(family for _, family in own)
+
+
+def _family(entry: Mapping[str, Any], common: Mapping[str, list[str]]) -> Family:
+    own, rewrites = entry.get("words", []), entry.get("rewrites", [])
+    return Family(
+        lab=entry["lab"],
+        name=entry["name"],
+        is_open=entry.get("open", False),
+        is_glued=entry.get("glued", False),
+        keeps_v=entry.get("keeps_v", False),
+        is_integral=entry.get("integral", False),
+        is_numbered=entry.get("numbered", False),
+        is_undated=entry.get("undated", False),
+        has_tiers=entry.get("line") == "tier",
+        words=re.compile("|".join((*_NUMBERS, *map(re.escape, (*common["roles"], *common["tiers"])), *own))),
+        hosts_words=(words().grades | words().variants) & {*own, *common["tiers"]},
+        rewrites=Rewrites([*rewrites, *entry.get("implied", ())]),
+        rewrites_of_weights=Rewrites([*rewrites, *entry.get("pretrained", ())]),
+        rewrites_of_others=Rewrites(rewrites),
+    )
+
+
+def find_family(name: str) -> tuple[Family, str] | None:
+    """The family of a name in lower case, and the rest of the name behind the family's; None if none is known."""
+    pattern, families = _starts_at(name[:1])
+    found = pattern.match(name)
+    if found is None or found.lastindex is None:
+        return None
+    return families[found.lastindex - 1], name[found.end() :]
+
 
 _SPLIT_VERSION: Final = re.compile(r"(?<![\d.])(\d{1,2})-(\d{1,2}v?)(?=-|$)")
 _SPLIT_SIZE: Final = re.compile(r"(?<=-)0-(?=\db(?:-|$))")
