@@ -110,7 +110,7 @@ def _checks(*, start: bool) -> Iterator[Check]:
         try:
             require_own_module("jmespath")  # jmespath-community, whose functions differ, has the same module
         except ConfigurationError as error:
-            yield Check("jmespath", "failed", error.message, error.hint)
+            yield Check("packages", "failed", error.message, error.hint)
 
 
 def _no_server(server: catalog.embedded.EmbeddedPostgres) -> Check:

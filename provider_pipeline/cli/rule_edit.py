@@ -51,7 +51,7 @@ def set_parts(
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Correct parts of a provider's rule, such as fields.max_output_tokens=limits.out.
+    """Correct parts of a provider's rule, such as fields.context_length=limits.context.
 
     Shows first what the rows of the newest stored response would become. The corrected rule passes the same gates as
     any other, and generated rules keep what is stated here. Exit code 1: it fails a gate, and waits for a person; 2:

@@ -254,8 +254,8 @@ def test_another_package_in_the_place_of_jmespath_is_reported(without_dagster: C
         text=True,
         check=False,
     )
-    (found,) = (check for check in json.loads(finished.stdout)["checks"] if check["name"] == "jmespath")
-    assert (finished.returncode, found["status"]) == (1, "failed")
+    (found,) = (check for check in json.loads(finished.stdout)["checks"] if check["status"] == "failed")
+    assert (finished.returncode, found["name"]) == (1, "packages")
     assert "pip install --force-reinstall" in found["hint"]
 
 
