@@ -39,6 +39,9 @@ _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 _MAX_BYTES = 1024 * 1024
 """Compressed bytes of pages per INSERT."""
 
+_COMPRESSION = 3
+"""Of zlib: half to a third of its default's time, for listings that take a fifth more room."""
+
 
 @dataclass(frozen=True)
 class StoredPage:
@@ -294,7 +297,7 @@ def _columns(response_id: int, page: StoredPage) -> dict[str, Any]:
         "status": page.status,
         "headers": dict(page.headers),
         "byte_count": len(page.content),
-        "content": zlib.compress(page.content),
+        "content": zlib.compress(page.content, _COMPRESSION),
     }
 
 

@@ -76,7 +76,9 @@ class ListingSource(BaseModel):
             checked_path(path)
         except ValueError as error:
             raise ConfigurationError(f"{self.slug}: endpoint {redacted_url(path)} {error}") from error
-        _check_url(self.slug, join_url(self.base_url, path, params))
+        url = join_url(self.base_url, path, params)
+        _check_url(self.slug, url)
+        _refuse_key(self.slug, url)
 
     def url(self, endpoint: ListingEndpoint) -> str:
         """The URL of an endpoint's first page, without credentials."""
@@ -94,9 +96,12 @@ def _check_url(slug: str, url: str) -> None:
             f"{slug}: {redacted_url(url)!r} is not a URL that can be asked",
             hint="expected http(s)://host[:port][/path]",
         )
+
+
+def _refuse_key(slug: str, url: str) -> None:
     if (part := key_in_url(url)) is not None:
         # Of the URL, show at most the host, and not even that if the secret is in it.
-        where = f"the {part} of its URL" + ("" if part == "host" else f" at {parts.hostname}")
+        where = f"the {part} of its URL" + ("" if part == "host" else f" at {urlsplit(url).hostname}")
         raise ConfigurationError(
             f"{slug}: {where} looks like a secret, and would be kept in the table",
             hint="name the key's environment variable in auth_config, such as "

@@ -14,10 +14,6 @@ MAX_DEPTH: Final = 6
 MAX_PATHS: Final = 600
 MAX_ITEMS: Final = 20_000
 _LIST_DEPTH: Final = 3
-_MAX_FORMS: Final = 1_000
-
-Form = tuple[Any, ...]
-"""The keys of an object that have a value; one whose value is an object as a pair with that object's form."""
 
 
 def lists_of(page: Any, depth: int = _LIST_DEPTH) -> Any:
@@ -25,10 +21,6 @@ def lists_of(page: Any, depth: int = _LIST_DEPTH) -> Any:
     if isinstance(page, dict) and depth:
         return {key: lists_of(value, depth - 1) for key, value in page.items() if isinstance(value, (dict, list))}
     return type(page).__name__
-
-
-class _NoFormError(Exception):
-    """An item has objects in a list, whose values can be fields of their own."""
 
 
 class Outline:
@@ -39,7 +31,8 @@ class Outline:
     """
 
     def __init__(self) -> None:
-        self._forms: Counter[tuple[int, Form]] = Counter()
+        self._items: Counter[int] = Counter()
+        self._paths: Counter[tuple[Any, ...]] = Counter()
         self._pages: Counter[int] = Counter()
         self._lists: list[Any] = []
         self._is_known = True
@@ -51,48 +44,42 @@ class Outline:
             return
         if self._pages[endpoint] == 1:
             self._lists.append(lists_of(document))
-        try:
-            self._forms.update([(endpoint, _form(item)) for item in items if isinstance(item, dict)])
-        except _NoFormError:
-            self._is_known = False
-        if len(self._forms) > _MAX_FORMS or self._forms.total() > MAX_ITEMS:
-            self._is_known = False
+        objects = [item for item in items if isinstance(item, dict)]
+        self._items[endpoint] += len(objects)
+        self._is_known = (
+            self._items.total() <= MAX_ITEMS
+            and _count_paths(objects, (endpoint,), self._paths)
+            and len(self._paths) <= MAX_PATHS
+        )
         if not self._is_known:
-            self._forms.clear()
+            self._paths.clear()
 
     def fingerprint(self) -> str | None:
         """The fingerprint; None for a listing whose growth needs a closer look each time."""
-        items: Counter[int] = Counter()
-        paths: Counter[tuple[Any, ...]] = Counter()
-        for (endpoint, form), count in self._forms.items():
-            items[endpoint] += count
-            _count_paths(form, (endpoint,), count, paths)
-        if not self._is_known or len(paths) > MAX_PATHS:
+        if not self._is_known:
             return None
-        filled = sorted(path for path, count in paths.items() if count / items[path[0]] >= MIN_FILL)
+        filled = sorted(path for path, count in self._paths.items() if count / self._items[path[0]] >= MIN_FILL)
         return content_digest([self._lists, filled])
 
 
-def _form(item: dict[str, Any], depth: int = 1) -> Form:
-    return tuple(
-        [
-            key if type(value) not in (dict, list) else _inner(key, value, depth)
-            for key, value in item.items()
-            if value is not None
-        ]
-    )
+def _count_paths(objects: Iterable[dict[str, Any]], path: tuple[Any, ...], paths: Counter[tuple[Any, ...]]) -> bool:
+    """Counts the objects that have a value at each path below `path`, key by key: twice as fast as object by object.
 
-
-def _inner(key: str, value: Any, depth: int) -> Any:
-    if isinstance(value, dict):
-        return (key, _form(value, depth + 1) if depth < MAX_DEPTH else ())
-    if value and isinstance(value[0], dict):
-        raise _NoFormError
-    return key
-
-
-def _count_paths(form: Form, path: tuple[Any, ...], count: int, paths: Counter[tuple[Any, ...]]) -> None:
-    for entry in form:
-        key, inner = (entry, ()) if isinstance(entry, str) else entry
-        paths[*path, key] += count
-        _count_paths(inner, (*path, key), count, paths)
+    False if a list holds objects, whose values can be fields of their own.
+    """
+    columns: dict[str, list[Any]] = {}
+    for each in objects:
+        for key, value in each.items():
+            if value is not None:
+                columns.setdefault(key, []).append(value)
+    for key, values in columns.items():
+        place = (*path, key)
+        paths[place] += len(values)
+        kinds = set(map(type, values))
+        if list in kinds and any(type(each) is list and each and isinstance(each[0], dict) for each in values):
+            return False
+        if dict in kinds and len(path) < MAX_DEPTH:
+            inner = [each for each in values if type(each) is dict]
+            if not _count_paths(inner, place, paths):
+                return False
+    return True

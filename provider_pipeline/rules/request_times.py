@@ -11,6 +11,7 @@ from provider_pipeline.rules.values import number
 
 _NEAR: Final = timedelta(minutes=10).total_seconds()
 """Room for clocks that differ, and for a fetch of many pages."""
+_DAY: Final = timedelta(days=1)
 _NEARLY_ALL: Final = 0.95
 _HALF: Final = 0.5
 _FEW: Final = 20
@@ -29,6 +30,8 @@ class RequestTimes:
 
     def __init__(self, fetched_at: datetime | None) -> None:
         self._fetched_at = None if fetched_at is None else fetched_at.timestamp()
+        # Written times near the fetch hold such a year, in any zone and form; most texts do not, and are not parsed.
+        self._years = frozenset[str]() if fetched_at is None else {f"{fetched_at + day:%y}" for day in (-_DAY, _DAY)}
         self._rows = 0
         self._near: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
@@ -73,9 +76,9 @@ class RequestTimes:
     def _is_likely(self, name: str, near: int) -> bool:
         return self._others[name] <= max(1, (1 - _NEARLY_ALL) * near)
 
-    @staticmethod
-    def _is_near(value: Any, fetched_at: float) -> bool:
-        seconds = seconds_of(value) if isinstance(value, str) else None
+    def _is_near(self, value: Any, fetched_at: float) -> bool:
+        may_be_written = isinstance(value, str) and any(year in value for year in self._years)
+        seconds = seconds_of(value) if may_be_written else None
         if seconds is None and (seconds := number(value)) is not None and abs(seconds) > MILLISECONDS:
             seconds /= 1000
         return seconds is not None and abs(seconds - fetched_at) <= _NEAR

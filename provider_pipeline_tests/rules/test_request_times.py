@@ -24,6 +24,8 @@ def fields(*values: object) -> frozenset[str]:
         JUST_NOW.isoformat(),
         f"{JUST_NOW:%Y-%m-%dT%H:%M:%S.123456789Z}",
         f"{JUST_NOW:%a, %d %b %Y %H:%M:%S GMT}",
+        f"{JUST_NOW:%A, %d-%b-%y %H:%M:%S GMT}",
+        f"{JUST_NOW:%Y%m%dT%H%M%S}",
         int(JUST_NOW.timestamp()),
         JUST_NOW.timestamp() * 1000,
         str(int(JUST_NOW.timestamp())),
@@ -32,6 +34,12 @@ def fields(*values: object) -> frozenset[str]:
 def test_a_time_near_the_fetch_is_recognised_however_it_is_written(spelt):
     assert fields(*[spelt] * 30) == {"modified_at"}
     assert fields(spelt) == {"modified_at"}
+
+
+def test_a_time_of_the_year_before_is_recognised_on_new_years_morning():
+    times = RequestTimes(datetime(2026, 1, 1, 0, 1, tzinfo=UTC))
+    times.add([{"metadata_json": {"modified_at": "2025-12-31T23:59:00Z"}}] * 30)
+    assert times.fields() == {"modified_at"}
 
 
 def test_a_few_models_without_it_do_not_matter():
