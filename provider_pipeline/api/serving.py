@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from provider_pipeline import catalog
 from provider_pipeline.api.app import create_app
 from provider_pipeline.api.settings import ApiSettings
-from provider_pipeline.sync.provider import relaxed_gc
+from provider_pipeline.sync.gc_tuning import relaxed_gc
 
 MAX_CONNECTIONS: Final = 512
 """A process may open 1,024 files by default, and the catalogue needs some of them."""

@@ -163,6 +163,15 @@ PRICE_COLUMNS: Final = tuple(
     column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "usd_per_million_tokens"
 )
 DATE_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.type == "DATE")
+AGREED_COLUMNS: Final = (
+    "context_length",
+    "max_output_tokens",
+    "input_modalities",
+    "output_modalities",
+    "released_on",
+    "knowledge_cutoff",
+)
+"""The columns that a canonical model has as well: with what more than half of its providers state."""
 SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)
 HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLUMNS if column.heading is not None}
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         extract as extract,
         fleet as fleet,
         freshness as freshness,
+        gc_tuning as gc_tuning,
         health as health,
         key_hosts as key_hosts,
         load as load,

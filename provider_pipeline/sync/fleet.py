@@ -17,10 +17,11 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import ExtractedListing, extract_listing
+from provider_pipeline.sync.gc_tuning import relaxed_gc
 from provider_pipeline.sync.load import WriteMode, load_listings
 from provider_pipeline.sync.outcome import AcceptedGuards, Status, SyncOutcome
 from provider_pipeline.sync.plan import SyncPlan, prepare
-from provider_pipeline.sync.provider import relaxed_gc, run_follow_ups, utc_now
+from provider_pipeline.sync.provider import run_follow_ups, utc_now
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 Planned = SyncPlan | ProviderPipelineError

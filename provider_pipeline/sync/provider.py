@@ -1,10 +1,8 @@
 """Syncs one provider, end to end; `ModelSyncer` is the public Python API of it."""
 
-import gc
 import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +15,7 @@ from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import extract_listing
+from provider_pipeline.sync.gc_tuning import relaxed_gc
 from provider_pipeline.sync.load import Loaded, WriteMode, load_listings
 from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
 from provider_pipeline.sync.plan import prepare
@@ -27,39 +26,12 @@ from provider_pipeline.sync.repair.worker import improve_rule, open_task_for
 SAMPLE_ORIGIN: Final = "sample"
 """Origin of a rule that was written before anything was fetched."""
 
-_GC_THRESHOLD: Final = 50_000
-"""Net allocations before the collector looks at the youngest generation; Python's default is some hundreds."""
-
 _LOG = logging.getLogger("provider_pipeline.sync")
-
-_gc_lock = threading.Lock()
-_gc_thresholds: list[tuple[int, int, int]] = []
-"""The thresholds to restore, once for each block that is running."""
 
 
 def utc_now() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
-
-
-@contextmanager
-def relaxed_gc() -> Iterator[None]:
-    """Raises the garbage collector's threshold, process-wide, until the last such block ends.
-
-    Parsed listings are large trees without reference cycles: the collector would scan them again and again for nothing.
-    """
-    with _gc_lock:
-        _gc_thresholds.append(_gc_thresholds[0] if _gc_thresholds else gc.get_threshold())
-        youngest, *older = _gc_thresholds[0]
-        if youngest:  # 0 disables the collector
-            gc.set_threshold(max(youngest, _GC_THRESHOLD), *older)
-    try:
-        yield
-    finally:
-        with _gc_lock:
-            before = _gc_thresholds.pop()
-            if not _gc_thresholds:
-                gc.set_threshold(*before)
 
 
 def attempt_sync(

@@ -5,7 +5,6 @@ The modules are loaded together because foreign keys connect them. The columns o
 """
 
 from provider_pipeline.catalog.tables.canonical import (
-    AGREED_COLUMNS,
     OFFER_COLUMNS,
     canonical_model,
     canonical_model_event,
@@ -39,7 +38,6 @@ from provider_pipeline.catalog.tables.rules import (
 )
 
 __all__ = [
-    "AGREED_COLUMNS",
     "OFFER_COLUMNS",
     "accepted_profile",
     "agent_task",

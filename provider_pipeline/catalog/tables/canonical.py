@@ -26,7 +26,7 @@ from provider_pipeline.catalog.tables.columns import (
     time_column,
 )
 from provider_pipeline.catalog.tables.models import provider_model
-from provider_pipeline.rules.model_columns import SHOWN_COLUMNS
+from provider_pipeline.rules.model_columns import AGREED_COLUMNS, SHOWN_COLUMNS
 
 model_identity = Table(
     "model_identity",
@@ -44,16 +44,6 @@ model_identity = Table(
     Index("model_identity_canonical_id_idx", "canonical_id"),
     Index("model_identity_candidate_id_idx", "candidate_id"),
 )
-
-AGREED_COLUMNS: Final = (
-    "context_length",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "released_on",
-    "knowledge_cutoff",
-)
-"""The columns of `canonical_model` that most of a model's offers must state alike."""
 
 canonical_model = Table(
     "canonical_model",

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from provider_pipeline.sync.provider import relaxed_gc
+from provider_pipeline.sync.gc_tuning import relaxed_gc
 
 
 @pytest.fixture(autouse=True)
