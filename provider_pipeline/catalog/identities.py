@@ -12,7 +12,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    Row,
     Select,
     Text,
     and_,
@@ -33,7 +32,7 @@ from sqlalchemy.types import NullType
 
 from provider_pipeline.catalog.database import driver_connection
 from provider_pipeline.catalog.tables import model_identity, provider, provider_model
-from provider_pipeline.rules.canonical_models import CAPABILITY, Facts, Offer
+from provider_pipeline.rules.canonical_models import CAPABILITY, MODALITIES, Facts, Offer
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of, contradicting, identity_digest
 from provider_pipeline.rules.model_columns import AGREED_COLUMNS
 from provider_pipeline.rules.override_set import OverrideSet
@@ -41,7 +40,6 @@ from provider_pipeline.rules.overriding import CANONICAL_ID
 from provider_pipeline.rules.rows import digest_of
 
 _OFFERS_AT_ONCE: Final = 10_000
-_ARRAYS: Final = ("input_modalities", "output_modalities")
 _STATED_SOURCES: Final = frozenset({"evidence", "override"})
 """Where capabilities were learnt that are more than a guess from a name."""
 
@@ -95,6 +93,7 @@ _COPY: Final = SQL("COPY {} ({}) FROM STDIN").format(
 _NOW: Final = slice(0, 4)
 _STORED: Final = slice(4, 12)
 _DESCRIBED: Final = slice(12, 19)
+_NAMED: Final = slice(12, 16)
 _PRICES: Final = 19
 _FACTS: Final = slice(20, -len(STATED_FIELDS))
 _STATED: Final = slice(-len(STATED_FIELDS), None)
@@ -126,15 +125,17 @@ class Knowledge:
             "is_counted": and_(model.status == "active", provider.c.enabled),
         }
 
-    def identity(self, row: Row[Any]) -> Identity:
+    def identity(self, row: Sequence[Any]) -> Identity:
         """The identity of an offer by itself, from a row of `_rows`."""
-        stated: dict[str, Any] = dict(zip(STATED_FIELDS, row[_STATED], strict=True)) if any(row[_STATED]) else {}
-        if (overrides := self._overrides.get(row.provider_id)) is not None:
-            override = overrides.of(row.model_id)
+        provider_id, _, model_id, display_name = row[_NAMED]
+        listed = row[_STATED]
+        stated: dict[str, Any] = dict(zip(STATED_FIELDS, listed, strict=True)) if any(listed) else {}
+        if (overrides := self._overrides.get(provider_id)) is not None:
+            override = overrides.of(model_id)
             if override is not None and CANONICAL_ID in override.values:
                 stated[CANONICAL_ID] = override.values[CANONICAL_ID]
         is_unknown = CANONICAL_ID in stated and stated[CANONICAL_ID] is None  # as a person says
-        found = None if is_unknown else canonical_of(row.model_id, stated, {"display_name": row.display_name})
+        found = None if is_unknown else canonical_of(model_id, stated, {"display_name": display_name})
         if found is None:
             certainty, source = ("stated", "override") if is_unknown else ("unverified", None)
             return Identity._make((*row[_NOW], certainty, source, None, None, None, None, None, None))
@@ -159,14 +160,19 @@ def assign_stale(session: Session, knowledge: Knowledge) -> Assigned:
     return assigned
 
 
-def _assigned(row: Row[Any], identity: Identity, assigned: Assigned) -> Identity:
+def _assigned(row: Sequence[Any], identity: Identity, assigned: Assigned) -> Identity:
     """The identity that a row gets, which is noted."""
-    assigned.touched.update(filter(None, (row.candidate_id, identity.candidate_id)))
-    if row.certainty == "ambiguous" and row.candidate_id == identity.candidate_id:
-        # Until `judge` compares it with the other offers of the model.
-        identity = identity._replace(canonical_id=None, certainty="ambiguous")
-    if row.certainty is not None and row.canonical_id != identity.canonical_id:
-        assigned.reassigned.update(filter(None, (row.canonical_id, identity.canonical_id)))
+    if identity.candidate_id is not None:
+        assigned.touched.add(identity.candidate_id)
+    certainty, _, canonical_id, candidate_id = row[_STORED][1:5]
+    if certainty is not None:
+        if candidate_id is not None:
+            assigned.touched.add(candidate_id)
+        if certainty == "ambiguous" and candidate_id == identity.candidate_id:
+            # Until `judge` compares it with the other offers of the model.
+            identity = identity._replace(canonical_id=None, certainty="ambiguous")
+        if canonical_id != identity.canonical_id:
+            assigned.reassigned.update(filter(None, (canonical_id, identity.canonical_id)))
     if assigned.offers is not None and identity.candidate_id is not None:
         assigned.offers.setdefault(identity.candidate_id, []).append(_offer(row, identity[3:-1]))
     return identity
@@ -219,7 +225,7 @@ def _rows(knowledge: Knowledge) -> Select[Any]:
     """What identities are computed from now, the stored identities, and the rest of what `Offer` has."""
     model, identity = provider_model.c, model_identity.c
     # JSON and arrays come as text, because many offers have the same.
-    arrays = {name: cast(func.to_jsonb(model[name]), Text) for name in _ARRAYS}
+    arrays = {name: cast(func.to_jsonb(model[name]), Text) for name in MODALITIES}
     return (
         select(
             *(model.id, *(value.label(f"{name}_now") for name, value in knowledge.computed_from().items())),
@@ -256,7 +262,7 @@ def _facts(columns: tuple[Any, ...]) -> Facts:
     capabilities, sources, *agreed = columns
     facts: list[tuple[str, Any]] = []
     for name, value in zip(AGREED_COLUMNS, agreed, strict=True):
-        if name in _ARRAYS and value is not None:
+        if name in MODALITIES and value is not None:
             facts.append((name, tuple(orjson.loads(value))))
         elif value is not None:
             facts.append((name, value.isoformat() if isinstance(value, date) else value))

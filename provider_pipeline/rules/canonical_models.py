@@ -12,6 +12,8 @@ from provider_pipeline.rules.prices import USD
 
 CAPABILITY: Final = "capabilities."
 """Before the name of a capability, as a fact."""
+MODALITIES: Final = ("input_modalities", "output_modalities")
+"""Facts that are lists; their hashable values are tuples."""
 _VERIFIED: Final = frozenset({"stated", "known"})
 
 Facts = tuple[tuple[str, Any], ...]
@@ -89,6 +91,7 @@ def summarized(canonical_id: str, offers: Sequence[Offer]) -> ModelSummary:
     counted = [offer for offer in offers if offer.is_counted]
     # Offers that are gone speak only where no other is left.
     facts, agreement = _agreed(counted or offers)
+    facts.update({name: list(facts[name]) for name in MODALITIES if name in facts})
     ends = [offer.retires_on for offer in counted if offer.retires_on is not None]
     removals = [offer.removed_at for offer in offers if offer.removed_at is not None]
     return ModelSummary(
@@ -96,7 +99,7 @@ def summarized(canonical_id: str, offers: Sequence[Offer]) -> ModelSummary:
         lab=min([offer.lab for offer in offers if offer.lab is not None], default=None),
         name=_name(canonical_id, offers),
         family=min([offer.family for offer in offers if offer.family is not None], default=None),
-        **{name: _unhashed(facts.pop(name, None)) for name in AGREED_COLUMNS},
+        **{name: facts.pop(name, None) for name in AGREED_COLUMNS},
         capabilities={field.removeprefix(CAPABILITY): has for field, has in facts.items()},
         agreement=agreement,
         # A variant costs what it is: its price is the model's only if nobody offers the model as released.
@@ -135,13 +138,9 @@ def _agreed(offers: Iterable[Offer]) -> tuple[dict[str, Any], dict[str, Any]]:
             if len(slugs) > half:
                 facts[field], agree = value, len(slugs)
             else:
-                differ.update(dict.fromkeys(slugs, _unhashed(value)))
+                differ.update(dict.fromkeys(slugs, list(value) if isinstance(value, tuple) else value))
         agreement[field] = {"agree": agree, "differ": differ}
     return facts, agreement
-
-
-def _unhashed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _name(canonical_id: str, offers: Sequence[Offer]) -> str:
