@@ -77,8 +77,13 @@ def served(name: str) -> Iterator[Fleet]:
 
 
 def postgres_seconds(server: EmbeddedPostgres) -> float:
-    """Processor seconds of the server since its start, its processes that have ended included."""
+    """Processor seconds of the server since its start, its processes that have ended included.
+
+    Waits for the processes of closed connections, which still drop their temporary tables.
+    """
     main = psutil.Process(int((server.data / "postmaster.pid").read_text().split()[0]))
+    while any(map(_is_connection, main.children())):
+        time.sleep(0.01)
     own = main.cpu_times()
     used = own.user + own.system + own.children_user + own.children_system
     for process in main.children():
@@ -86,6 +91,13 @@ def postgres_seconds(server: EmbeddedPostgres) -> float:
             each = process.cpu_times()
             used += each.user + each.system
     return used
+
+
+def _is_connection(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE or "[local]" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 @dataclass(frozen=True)
