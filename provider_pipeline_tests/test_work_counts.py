@@ -182,10 +182,11 @@ def test_a_refresh_is_so_many_statements_and_writes_only_identities_of_rows_that
         session.commit()
     with counted(acme) as unchanged, acme.database.session() as session:
         assert refresh(session).offers_assigned == 0
-    # Lock, memory, overrides, whether there are models, offers; then contradictions, models, news; and outdated rows.
-    assert unchanged["statements"] <= 5
-    assert first["statements"] <= 8
-    assert changed["statements"] <= 9
+    # Lock, overrides, whether there are identities, changed offers; then outdated identities, all offers of the models,
+    # the models as they were, and the outdated ones.
+    assert unchanged["statements"] <= 4
+    assert first["statements"] <= 4
+    assert changed["statements"] <= 8
 
 
 def test_a_changed_listing_whose_items_have_the_same_fields_is_parsed_once_and_searched_for_no_new_ones(acme: Fleet):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         api_tokens as api_tokens,
         backups as backups,
         canonical as canonical,
+        canonical_writes as canonical_writes,
         database as database,
         database_errors as database_errors,
         digest as digest,

@@ -26,8 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import identities, model_overrides
-from provider_pipeline.catalog.statements import statement
+from provider_pipeline.catalog import canonical_writes, identities, model_overrides
 from provider_pipeline.catalog.tables import (
     canonical_model,
     canonical_model_event,
@@ -38,13 +37,12 @@ from provider_pipeline.catalog.tables import (
     provider_model_change,
 )
 from provider_pipeline.errors import NoSuchEntryError
+from provider_pipeline.rules.canonical_models import ModelSummary
 from provider_pipeline.rules.identity import canonical_of, identity_digest
 from provider_pipeline.rules.rows import digest_of
 
 _LOCK: Final = 5_309_126_119_420_026
 """Key of the advisory lock: one refresh at a time, until its transaction ends."""
-_WORK_MEM: Final = "64MB"
-"""For the votes of some thousand offers, which PostgreSQL's default would sort on disk."""
 _MODELS_AT_ONCE: Final = 2_000
 _NEAREST: Final = 3
 _MAX_COMPARED: Final = 100
@@ -52,28 +50,9 @@ _MAX_COMPARED: Final = 100
 
 
 @dataclass(frozen=True)
-class CanonicalModel:
+class CanonicalModel(ModelSummary):
     """A row of `canonical_model`; its columns are explained by the table's comments."""
 
-    id: str
-    lab: str | None
-    name: str
-    family: str | None
-    context_length: int | None
-    max_output_tokens: int | None
-    input_modalities: list[str] | None
-    output_modalities: list[str] | None
-    capabilities: dict[str, bool]
-    released_on: str | None
-    knowledge_cutoff: str | None
-    agreement: dict[str, Any]
-    prices: dict[str, Any]
-    offers: int
-    providers: int
-    first_seen_at: datetime
-    retires_on: str | None
-    removed_at: datetime | None
-    is_verified: bool
     changed_at: datetime
 
 
@@ -114,26 +93,26 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     """
     now = now or datetime.now(UTC)
     session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    session.execute(select(func.set_config("work_mem", _WORK_MEM, True)))  # until the transaction ends
     knowledge = identities.Knowledge(model_overrides.canonical_ids(session, now))
-    with_news = bool(session.scalar(select(exists().select_from(canonical_model))))
+    is_first = not session.scalar(select(exists().select_from(model_identity)))
     assigned = identities.assign_stale(session, knowledge)
     report = RefreshReport(assigned.count)
-    if not assigned.touched:
-        return report
     told: list[int] = []
     for ids in _batches(sorted(assigned.touched), _MODELS_AT_ONCE):
-        assigned.reassigned |= identities.judge(session, knowledge, ids)
-        written = session.execute(
-            statement("refresh_canonical_models"),
-            {"touched": ids, "reassigned": sorted(assigned.reassigned), "with_news": with_news, "now": now},
-        ).one()
+        offers = assigned.offers_of(ids) if is_first else None
+        if offers is None:
+            offers = identities.offers_of(session, knowledge, ids)
+        written = canonical_writes.write(
+            session, knowledge, ids, offers, reassigned=assigned.reassigned, is_first=is_first, now=now
+        )
         told += written.events
         report = replace(
             report,
             models_changed=report.models_changed + written.changed,
             models_removed=report.models_removed + written.removed,
         )
+    if not told:
+        return report
     is_told = canonical_model_event.c.id == any_(literal(told, ARRAY(BigInteger)))
     return replace(report, events=tuple(_events(session, is_told)))
 

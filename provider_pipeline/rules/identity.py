@@ -56,7 +56,10 @@ def canonical_of(
         row: The model's columns: the display name of an id that says nothing; None if unknown.
     """
     if identity:
-        stated = _overridden(model_id, identity) or _stated(model_id, identity)
+        values = (identity.get(key) for key in STATED_FIELDS)
+        stated = _overridden(model_id, identity) or _stated(
+            model_id, tuple(value if isinstance(value, str) else None for value in values)
+        )
         if stated is not None:
             return stated
     named = _named(model_id)
@@ -101,13 +104,14 @@ def _overridden(model_id: str, identity: Mapping[str, Any]) -> Canonical | None:
     return Canonical(written, lab, family, snapshot, variant or None, "override", "stated")
 
 
-def _stated(model_id: str, identity: Mapping[str, Any]) -> Canonical | None:
-    """The model that the listing states, if that helps and does not contradict the id."""
+@functools.lru_cache(maxsize=65_536)
+def _stated(model_id: str, values: tuple[str | None, ...]) -> Canonical | None:
+    """The model that the listing states in `STATED_FIELDS`, if that helps and does not contradict the id."""
     offer = read_name(model_id)
     helpful = [
         name
-        for key in STATED_FIELDS
-        if isinstance(value := identity.get(key), str)
+        for key, value in zip(STATED_FIELDS, values, strict=True)
+        if value is not None
         and 0 < len(value) <= MAX_ID_LENGTH
         and value != model_id
         and (name := read_name(value)) is not None
@@ -158,14 +162,17 @@ def _outside_majority(
 ) -> set[int]:
     """Positions of the rows outside the largest group that agrees on a column; all if that is no majority."""
     values = {place: value for place, row in enumerate(rows) if (value := row.get(column))}
-    together = set(largest(values)) if values else set()
+    stated = list(values.values())
+    if stated.count(stated[0] if stated else None) == len(stated):
+        return set()
+    together = set(largest(values))
     return values.keys() - (together if len(together) * 2 > len(values) else set())
 
 
 def _largest_shared(values: Mapping[int, Any]) -> Collection[int]:
-    """The positions that have the most frequent modality."""
-    counted = Counter(modality for modalities in values.values() for modality in sorted(set(modalities)))
-    shared = counted.most_common(1)[0][0]
+    """The positions that have the most frequent modality; of several, the first by name, whatever their order."""
+    counted = Counter(modality for modalities in values.values() for modality in set(modalities))
+    shared = min(counted, key=lambda modality: (-counted[modality], modality))
     return [place for place, modalities in values.items() if shared in modalities]
 
 

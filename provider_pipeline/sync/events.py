@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
+from provider_pipeline.gc_tuning import relaxed_gc
 from provider_pipeline.rules.rows import digest_of
 
 MODELS_CHANGED = "models_changed"
@@ -46,7 +47,8 @@ def daily_digest(session: Session, digest: catalog.digest.ChangeDigest, *, now: 
 
 def refresh_canonical_models(session: Session, *, now: datetime) -> catalog.canonical.RefreshReport:
     """Refreshes the canonical models and enqueues the news: one notification of each kind, with the first 50 models."""
-    report = catalog.canonical.refresh(session, now=now)
+    with relaxed_gc():
+        report = catalog.canonical.refresh(session, now=now)
     news = []
     for kind, named in _OF_CANONICAL.items():
         events = [event for event in report.events if event.kind == kind]

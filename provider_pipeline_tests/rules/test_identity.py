@@ -413,6 +413,16 @@ def test_the_offer_that_contradicts_most_others_stands_apart():
     assert contradicting([{"output_modalities": ["text"]}, {"output_modalities": ["text", "image"]}]) == frozenset()
 
 
+def test_which_offers_contradict_the_others_does_not_depend_on_their_order():
+    rows = [{"input_modalities": [each]} for each in ("text", "text", "image", "image")]
+    rows += [{"input_modalities": ["image", "text"]}]
+    odd = {
+        tuple(sorted(str(ordered[place]) for place in contradicting(ordered)))
+        for ordered in (rows, rows[::-1], rows[2:] + rows[:2])
+    }
+    assert odd == {(str({"input_modalities": ["text"]}),) * 2}
+
+
 def test_the_digest_is_the_same_in_one_build():
     assert identity_digest() == identity_digest()
     assert len(identity_digest()) == 64

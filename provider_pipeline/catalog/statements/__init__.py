@@ -12,7 +12,7 @@ from typing import Final
 from psycopg.sql import SQL, Composed, Identifier, Literal
 from sqlalchemy import TextClause, text
 
-from provider_pipeline.rules.model_columns import AGREED_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _VALUE_COLUMNS: Final = (*(name for name in ROW_COLUMNS if name != "model_id"), "overridden_fields")
@@ -48,16 +48,6 @@ _LISTS: Final[Mapping[str, Composed]] = {
         )
         for name in ROW_COLUMNS
         if name not in {"model_id", "meta_hash", "family"}
-    ),
-    # What a canonical model's offers agree on: in its table, of an offer, as found, by name, and as an update.
-    "agreed": _listed(AGREED_COLUMNS),
-    "model_agreed": _listed(AGREED_COLUMNS, "model"),
-    "facts_agreed": _listed(AGREED_COLUMNS, "facts"),
-    "agreed_values": SQL(", ").join(
-        SQL("({}, to_jsonb({}))").format(name, Identifier("offer", name)) for name in AGREED_COLUMNS
-    ),
-    "agreed_updates": SQL(", ").join(
-        SQL("{} = {}").format(Identifier(name), Identifier("excluded", name)) for name in AGREED_COLUMNS
     ),
     "price_columns": SQL(", ").join(map(Literal, PRICE_COLUMNS)),
     "old_limits": _listed(LIMIT_COLUMNS, "old"),
