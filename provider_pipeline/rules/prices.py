@@ -222,7 +222,8 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
     """The prices that can be true of a model, sorted by component.
 
     Zero means free only where text tokens are billed; elsewhere listings write it for "does not apply", which is left
-    out, and so is the price of a second of a medium that the model does not handle. A price that contradicts another
+    out, and so is the price of a second of a medium that the model does not handle, and an input price of a model that
+    only speaks where it could be of tokens or of characters. A price that contradicts another
     one of the model goes to `set_aside`.
 
     Args:
@@ -235,6 +236,8 @@ def plausible_prices(prices: Prices, row: Mapping[str, Any], purposes: Iterable[
     for component in [name for name in prices if name in needs]:
         if not any(_handles(row, medium) for medium in needs[component]):
             prices = {name: each for name, each in prices.items() if name != component}
+    if "input" in prices and _is_unsure_unit(prices, row, purposes):
+        prices = {name: each for name, each in prices.items() if name != "input"}
     if 0 in [price["amount"] for price in prices.values()]:
         prices = _without_false_zeros(prices, row, purposes, set_aside)
     for component, other, most in _ratios():
@@ -254,6 +257,14 @@ def _handles(row: Mapping[str, Any], medium: str) -> bool:
     return any(medium in (row[side] or ()) for side in ("input_modalities", "output_modalities")) or any(
         name.startswith(f"{medium}_") or (medium == "audio" and name == "text_to_speech") for name in names
     )
+
+
+def _is_unsure_unit(prices: Prices, row: Mapping[str, Any], purposes: Iterable[str]) -> bool:
+    """Whether the input price of a model that only speaks could be that of a million characters."""
+    spoken = read_table("prices.toml")["spoken"]
+    held = [name for name in purposes if row["capabilities"].get(name)]
+    is_alone = held == [spoken["purpose"]] and prices.keys().isdisjoint(spoken["unless"])
+    return is_alone and prices["input"]["unit"] == TOKENS
 
 
 def _is_billed_otherwise(price: Price) -> bool:

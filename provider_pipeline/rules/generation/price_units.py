@@ -2,21 +2,25 @@
 
 import math
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final
 
 from provider_pipeline.rules.generation.price_words import (
+    components_of,
     counted_of,
-    counts_no_tokens,
-    is_per_token,
+    is_about_money,
+    is_other_unit,
+    is_unit,
+    meaning_with,
     money_of,
     price_name,
     scale_of,
     time_of,
+    unit_text,
 )
 from provider_pipeline.rules.generation.shape import Column, Path, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import TOKENS
+from provider_pipeline.rules.price_components import TOKENS, usual_unit
 from provider_pipeline.rules.prices import USD
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors, unit_scales
 
@@ -50,6 +54,15 @@ _MIN_WHOLE: Final = 100
 _ONLY_OF_A_TOKEN: Final = 1e-5
 """Below this, in USD, an amount is that of a token: for a thousand tokens or an image it would be next to nothing."""
 
+_COUNTED_BY: Final = {
+    "image": "image",
+    "time": "second",
+    "character": "million_characters",
+    "request": "thousand_requests",
+    "page": "page",
+}
+"""Stored units by what is counted."""
+
 Columns = Iterable[Column]
 
 
@@ -60,17 +73,33 @@ def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) 
     """
     table = read_table("fields.toml")["price"]
     around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
+    # Where the name says what is counted, a kind adds nothing.
+    kinds = table["kind_keys"] if kind == "unit_keys" and not _says_unit(column) else ()
     for parent in around:
         for other in columns.values():
             if other.path[:-1] != parent:
                 continue
-            if other.leaf in table[kind] and other.share(str) > 0.9:
+            if (other.leaf in table[kind] or _names_units(other, kinds)) and other.share(str) > 0.9:
                 texts = {owner: text for owner, text in other.by_owner.items() if isinstance(text, str)}
                 return Column(other.path, [*texts.values()], [*texts], other.lookup)
             if kind == "unit_keys" and other.leaf in table["count_keys"] and other.share(int) == 1:
                 lookup = f"to_string({other.expression})"
                 return Column(other.path, [str(value) for value in other.values], other.owners, lookup)
     return None
+
+
+def _says_unit(column: Column) -> bool:
+    words = price_name(column.path).words
+    return counted_of(words) is not None or scale_of(words) is not None
+
+
+def _names_units(column: Column, kinds: Container[str]) -> bool:
+    """Whether a kind of a price is its unit, such as `characters_1m`, and not the kind of its model."""
+    if column.leaf not in kinds or not is_about_money(column.path):
+        return False
+    modalities = read_table("fields.toml")["modality"]["values"]
+    texts = {text for text in column.values if isinstance(text, str)}
+    return not texts & {*modalities} and any(is_unit(text) for text in texts)
 
 
 def token_unit(columns: list[Column], named: Column | None, currency: str | None) -> tuple[Unit | None, str]:
@@ -87,8 +116,8 @@ def token_unit(columns: list[Column], named: Column | None, currency: str | None
         by_row = _unit_by_row(columns, named)
         if by_row is not None:
             return by_row, f"the text at {named.expression}"
-        if all(counts_no_tokens(text) for text in named.values):
-            return None, f"the text at {named.expression} speaks of no tokens"
+        if all(map(is_other_unit, named.values)):
+            return None, f"the text at {named.expression} speaks of no known number of tokens"
     amounts = positive(columns)
     for words, why in (
         (columns[0].words, "the words in the path"),
@@ -134,7 +163,7 @@ def own_token_unit(column: Column, named: Column | None, shared: Unit | None, li
     """
     if named is not None:
         by_row = _unit_by_row([column], named)
-        if by_row is not None or all(counts_no_tokens(text) for text in named.values):
+        if by_row is not None or all(map(is_other_unit, named.values)):
             return by_row
     words = price_name(column.path).words
     scale, money = scale_of(words), money_of(words)
@@ -168,13 +197,26 @@ def counted_unit(column: Column, per: str, named: Column | None, shared: Unit | 
 
 
 def _counted_by_text(text: str, words: Sequence[str], per: str) -> str | None:
+    text = unit_text(text)
     plain, money = squashed(text), money_of([*words, *words_of(text)])
     for name, entry in read_table("units.toml")["unit"].items():
         if plain in entry["text"] and entry["per"] == per:
             return name if money is None else _known(name.replace("usd_", f"{money}_", 1))
-    if counted_of(words_of(text)) and not is_per_token(words_of(text)):
-        return _counted(per, words_of(text), money or "usd", None)
+    named = words_of(text)
+    if (counted := counted_of(("per", *named))) in _COUNTED_BY and _COUNTED_BY[counted] == per:
+        return _counted(per, named, money or "usd", None)
     return None
+
+
+def components_by_unit(column: Column, text: str) -> Iterator[tuple[str, str]]:
+    """What a price that only its unit explains could be the price of, with that unit: `unit_price` beside `image`."""
+    name = price_name(column.path)
+    for counted, per in _COUNTED_BY.items():
+        unit = _counted_by_text(text, name.words, per)
+        meaning = None if unit is None else meaning_with(name, unit_text(text), counted)
+        for component in components_of(meaning) if meaning else ():
+            if unit is not None and usual_unit(component) == per:
+                yield component, unit
 
 
 def _counted(per: str, words: Sequence[str], money: str, shared: Unit | None) -> str | None:
@@ -186,7 +228,7 @@ def _counted(per: str, words: Sequence[str], money: str, shared: Unit | None) ->
         "page": ("page", "pages"),
     }[per]
     scale = scale_of([word for word in words if word not in ("tokens", "mtok")])
-    if scale in ("thousand", "million"):
+    if scale not in (None, "token"):
         return _known(f"{money}_per_{scale}_{many}")
     if shared == _HUNDRED_MILLIONS and money_of(words) is None:
         return _known(f"cents_per_100_million_{many}")
@@ -229,13 +271,15 @@ def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
 
 
 def _unit_by_text(text: str, amounts: list[float], words: Sequence[str]) -> str | None:
-    if counts_no_tokens(text):
+    if is_other_unit(text):
         return None
-    plain = squashed(text)
+    text = unit_text(text)
+    plain, named = squashed(text), words_of(text)
     unit = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
-    if unit is None and (scale := scale_of(words_of(text))):
+    # A text such as "tokens" leaves it to the names how many.
+    if unit is None and (scale := scale_of(named, is_unit=True) or ("token" in plain and scale_of(words))):
         unit = f"usd_per_{_scale_name(scale)}"
-    if unit is not None and (money := money_of([*words, *words_of(text)])):
+    if unit is not None and (money := money_of([*words, *named])):
         unit = unit.replace("usd_", f"{money}_", 1)
     if unit in unit_factors() and (not amounts or is_plausible(amounts, str(unit))):
         return unit
@@ -255,7 +299,7 @@ def _unit_of_scale(scale: str, words: Sequence[str], amounts: list[float]) -> st
     low, high = _POSSIBLE
     fitting = [
         name
-        for name in _FRACTIONS[scale]
+        for name in _FRACTIONS.get(scale, ())
         if low <= min(amounts) * unit_factors()[name]
         and max(amounts) * unit_factors()[name] <= high
         and median(amounts) * unit_factors()[name] <= _DEAR

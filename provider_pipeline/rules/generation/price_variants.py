@@ -92,8 +92,12 @@ def variant_choices(
         )
         if isinstance(unit, str) and is_plausible([*one.amounts.values()], unit):
             why = "the words, and the prices beside it"
-            text = variant.column.expression
-            yield name, PriceChoice(text, one.score, shape.fill(variant.column), unit, why, text)
+            yield (
+                name,
+                PriceChoice(
+                    variant.column.expression, one.score, shape.fill(variant.column), unit, why, variant.column
+                ),
+            )
 
 
 def _is_money_certain(one: Priced, main: MainPrices | None) -> bool:

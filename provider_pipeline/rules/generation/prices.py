@@ -14,20 +14,29 @@ from provider_pipeline.rules.generation.price_images import split_expression
 from provider_pipeline.rules.generation.price_lists import ListedPrices, listed_prices
 from provider_pipeline.rules.generation.price_units import (
     beside,
+    components_by_unit,
     counted_unit,
     is_plausible,
     median,
     own_token_unit,
+    positive,
+    rows_where,
     token_unit,
 )
 from provider_pipeline.rules.generation.price_variants import variant_choices, variants_among
-from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, means_of, price_name
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
+from provider_pipeline.rules.generation.price_words import (
+    counted_of,
+    is_about_money,
+    is_per_token,
+    means_of,
+    price_name,
+)
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression, quote_key
+from provider_pipeline.rules.language import literal, path_expression, quote_key
 from provider_pipeline.rules.price_components import TOKENS
 from provider_pipeline.rules.prices import USD, currency_code, field_name
-from provider_pipeline.rules.values import Unit, UnitTimes, number, unit_scales
+from provider_pipeline.rules.values import Unit, UnitByRow, UnitTimes, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7
 _MAX_ALTERNATIVES: Final = 6
@@ -49,6 +58,9 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
         found.others = [around]
     if around and found.currency is None:
         return found
+    if ratios := {name: [choice] for name, choice in _ratios(shape)}:
+        found.choices = ratios
+        return found
     priced, coin = _in_one_currency(priced)
     main = _main_group(priced, columns, shape, coin or found.currency)
     if main is not None:
@@ -59,12 +71,12 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     for component in read_table("prices.toml")["component"]:
         if component not in _SIDES and (choice := _component(component, priced, columns, shape, main)) is not None:
             found.choices[field_name(component)] = [choice]
+    for name, choice in _by_unit(columns, shape):
+        found.choices.setdefault(name, [choice])
     for name, choice in variant_choices(variants, columns, shape, main):
         found.choices.setdefault(name, [choice])
     _add_firsts(found, lists, main)
     _add_tiers(found, priced, lists, main)
-    if main is None:
-        found.choices |= {name: [choice] for name, choice in _ratios(shape)}
     if not found.choices:
         found.stated_currency = None
     return found
@@ -82,10 +94,21 @@ def _priced(columns: Mapping[Path, Column], shape: Shape) -> Iterator[Priced]:
         if not name.components and name.meaning not in contradicting:
             continue
         numbers = sum(number(value) is not None for value in column.values)
-        if not numbers or numbers < _MIN_NUMBERS * len(column.values):
+        if _is_quantity(column) or not numbers or numbers < _MIN_NUMBERS * len(column.values):
             continue
         score = math.sqrt(shape.fill(column)) * 0.9 ** (len(column.path) - 1) * 0.8**name.unknown
         yield Priced(column, name, score)
+
+
+def _is_quantity(column: Column) -> bool:
+    """Whether the amounts are numbers of tokens and no prices, such as those of an estimate."""
+    table = read_table("prices.toml")["quantity"]
+    words = words_of(column.path[-1])
+    if words[-1:] == () or words[-1] not in table["ends"] or is_about_money(column.path[-1:]):
+        return False
+    amounts = [amount for value in column.values if (amount := number(value))]
+    is_example = not set(column.words).isdisjoint(table["examples"])
+    return is_example or all(amount.is_integer() and amount >= table["at_least"] for amount in amounts)
 
 
 def _contradicting(entry: Mapping[str, Any]) -> set[frozenset[str]]:
@@ -153,16 +176,16 @@ def _group(
     for side in others:
         if (own := own_token_unit(sides[side].column, named[side], unit, sides[first].column)) is not None:
             units[side] = own
-    texts = {side: sides[side].column.expression for side in units}
+    held = {side: sides[side].column for side in units}
     return MainPrices(
         group,
         unit,
         {side: sides[side] for side in units},
         {
             field_name(side): [
-                PriceChoice(text, sides[side].score, shape.fill(sides[side].column), units[side], why, text)
+                PriceChoice(column.expression, sides[side].score, shape.fill(column), units[side], why, column)
             ]
-            for side, text in texts.items()
+            for side, column in held.items()
         },
     )
 
@@ -203,8 +226,27 @@ def _component(
         if unit is None or expression is None or not _fits(one, unit, main, entry, expression):
             continue
         why = "the words, and the prices beside it"
-        return PriceChoice(expression, one.score, shape.fill(one.column), unit, why, one.column.expression)
+        return PriceChoice(expression, one.score, shape.fill(one.column), unit, why, one.column)
     return None
+
+
+def _by_unit(columns: dict[Path, Column], shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
+    """Prices of what the unit beside them counts: images, seconds, characters ..., which may differ from row to row."""
+    for column in columns.values():
+        if not is_about_money(column.path) or not all(number(value) is not None for value in column.values):
+            continue
+        named = beside(column, columns, "unit_keys", levels=2)
+        if named is None or counted_of(price_name(column.path).words) is not None:
+            continue
+        found: dict[str, dict[str, str]] = {}
+        for text in sorted(set(named.values)):
+            amounts = positive([rows_where(column, named, {text})])
+            for component, unit in components_by_unit(column, text):
+                if amounts and is_plausible(amounts, unit):
+                    found.setdefault(component, {})[text] = unit
+        for component, units in found.items():
+            by_row, why = UnitByRow(by=named.expression, values=units), f"the text at {named.expression}"
+            yield field_name(component), PriceChoice(column.expression, 1.0, shape.fill(column), by_row, why, column)
 
 
 def _are_related(first: Path, second: Path) -> bool:
@@ -308,29 +350,40 @@ def _add_currency(
 
 def _ratios(shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
     """Prices that a listing writes as ratios, by field."""
-    table = read_table("prices.toml")["ratios"]
-    base = next((column for column in shape.columns.values() if column.leaf == table["base"]), None)
-    if base is None or base.lookup or base.share((int, float)) < 1:
-        return
-    beside_it = {column.leaf: column for path, column in shape.columns.items() if path[:-1] == base.path[:-1]}
+    for form in read_table("prices.toml")["ratios"].values():
+        for base in shape.columns.values():
+            if base.leaf != form["base"] or base.lookup or base.share((int, float)) < 1:
+                continue
+            beside_it = {column.leaf: column for path, column in shape.columns.items() if path[:-1] == base.path[:-1]}
+            if beside_it.keys() >= {*form.get("beside", ())}:
+                yield from _ratio_choices(form, base, beside_it, shape)
+                return
 
-    def where(column: Column, kind: int) -> str:
+
+def _ratio_choices(
+    form: Mapping[str, Any], base: Column, beside_it: Mapping[str, Column], shape: Shape
+) -> Iterator[tuple[str, PriceChoice]]:
+    told = beside_it.get(form["kind"])
+
+    def where(column: Column, kind: int | str) -> str:
         node, name = path_expression(column.path[:-1]), quote_key(column.path[-1])
-        told = beside_it.get(table["kind"])
-        wanted = f"[?{quote_key(told.path[-1])} == `{kind}`]" if told is not None else "[]"
-        return f"([{node}]{wanted}.{name} | [0])"
+        wanted = f"[?{quote_key(told.path[-1])} == {literal(kind)}]" if told is not None else "[]"
+        return f"([{node or '@'}]{wanted}.{name} | [0])"
 
-    def choice(column: Column, kind: int, unit: Unit) -> PriceChoice:
-        return PriceChoice(where(column, kind), 1.0, shape.fill(column), unit, "known ratios", column.expression)
+    def choice(component: str, column: Column, kind: int | str, unit: Unit) -> tuple[str, PriceChoice]:
+        found = PriceChoice(where(column, kind), 1.0, shape.fill(column), unit, "known ratios", column)
+        return field_name(component), found
 
-    ratio = where(base, table["by_tokens"])
-    yield field_name("input"), choice(base, table["by_tokens"], table["unit"])
-    for component, name in table["times"].items():
+    by_tokens, unit = form["by_tokens"], form["unit"]
+    yield choice("input", base, by_tokens, unit)
+    for component, name in form.get("shared", {}).items():
         if name in beside_it:
-            times = UnitTimes(times=ratio, unit=table["unit"])
-            yield field_name(component), choice(beside_it[name], table["by_tokens"], times)
-    if table["request"] in beside_it and table["kind"] in beside_it:
-        yield field_name("request"), choice(beside_it[table["request"]], table["by_request"], table["request_unit"])
+            yield choice(component, beside_it[name], by_tokens, unit)
+    for component, name in form.get("times", {}).items():
+        if name in beside_it:
+            yield choice(component, beside_it[name], by_tokens, UnitTimes(times=where(base, by_tokens), unit=unit))
+    if form["request"] in beside_it and told is not None:
+        yield choice("request", beside_it[form["request"]], form["by_request"], form["request_unit"])
 
 
 def _currency_around(sample: Any, listing: Path) -> str | None:

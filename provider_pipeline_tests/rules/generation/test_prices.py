@@ -116,3 +116,40 @@ def test_a_price_is_unknown_while_only_zeros_were_seen_and_nothing_names_its_uni
     for price, expected in ((zero, 0.0), ("0.0000025", None)):
         for row in RuleValidator().validate_rule(rule, listing(price))["extracted_models"]:
             assert (row["input_price"], row["output_price"]) == (expected, expected)
+
+
+def test_the_input_price_of_a_model_that_only_speaks_is_unknown_where_it_could_be_of_characters():
+    llm = {"id": "gpt-4o", "type": "text", "pricing": {"input": {"usd": 2.5}, "output": {"usd": 10}}}
+    tts = {"id": "tts-kokoro", "type": "tts", "pricing": {"input": {"usd": 3.5}}}
+    both = {"id": "gpt-4o-mini-tts", "type": "tts", "pricing": {"input": {"usd": 0.6}, "output": {"usd": 12}}}
+    rows = rows_of({"data": [llm, tts, both]})
+    assert {name: (row["input_price"], row["output_price"]) for name, row in rows.items()} == {
+        "gpt-4o": (2.5, 10),
+        "tts-kokoro": (None, None),
+        "gpt-4o-mini-tts": (0.6, 12),
+    }
+
+
+def test_a_unit_that_each_row_names_decides_what_is_charged_for():
+    rows = rows_of(
+        {
+            "data": [
+                {"id": "gpt-4o", "pricing": {"type": "tokens_1m", "input": 2.5, "output": 10}},
+                {"id": "tts-1", "pricing": {"type": "characters_1m", "input": 15}},
+                {"id": "dall-e-3", "pricing": {"type": "per_image", "input": 0.04}},
+            ]
+        }
+    )
+    found = {name: [(key, each["amount"]) for key, each in row["prices"].items()] for name, row in rows.items()}
+    assert found == {
+        "gpt-4o": [("input", 2.5), ("output", 10)],
+        "tts-1": [("characters", 15)],
+        "dall-e-3": [("image", 0.04)],
+    }
+
+
+def test_the_kind_of_a_model_is_no_unit_of_its_prices():
+    rows = rows_of(
+        {"data": [{"id": "gpt-image-1", "type": "image", "pricing": {"type": "image", "input": 2.5, "output": 10}}]}
+    )
+    assert (rows["gpt-image-1"]["input_price"], rows["gpt-image-1"]["output_price"]) == (2.5, 10)
