@@ -33,9 +33,10 @@ _LIKELY: Final = (0.005, 120.0)
 _POSSIBLE: Final = (0.004, 700.0)
 """Prices of a million tokens, from the lowest to the highest."""
 _DEAR: Final = 60.0
-_CLEAR: Final = {"usd_per_token": 1.2, "usd_per_thousand_tokens": 2.0, "usd_per_million_tokens": 1.2}
-"""Powers of ten by which a magnitude must be more usual in this unit than in any other possible one: thousands of
-tokens are rarely meant where nothing says so."""
+_CLEAR: Final = 1.2
+_CLEAR_OF_A_THOUSAND: Final = 2.0
+"""Powers of ten by which a magnitude must be more usual in a unit than in any other possible one: thousands of tokens
+are rarely meant where nothing says so."""
 _SEVERAL: Final = 6
 """From this many prices on, the middling one is a likely one, or the unit is not what it seems."""
 _ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
@@ -43,6 +44,8 @@ _OF_TOKENS: Final = ("usd_per_token", "usd_per_million_tokens")
 """Where a name speaks of tokens, and of no thousand."""
 _BY_MAGNITUDE: Final = ("usd_per_token", "usd_per_thousand_tokens", "usd_per_million_tokens")
 _HUNDRED_MILLIONS: Final = "cents_per_100_million_tokens"
+_RATE: Final = {"rate", "rates"}
+_OF_WHOLE_TOKENS: Final = (_HUNDRED_MILLIONS, "cents_per_million_tokens")
 _FRACTIONS: Final = {
     "token": ("cents_per_token", "micro_usd_per_token", "nano_usd_per_token"),
     "thousand": ("cents_per_thousand_tokens", "milli_usd_per_thousand_tokens", "micro_usd_per_thousand_tokens"),
@@ -332,12 +335,14 @@ def is_plausible(amounts: list[float], unit: str) -> bool:
 def _likely_unit(amounts: list[float], words: Sequence[str]) -> str | None:
     """The unit by magnitude alone: thousands of tokens are not guessed where a name speaks of a token."""
     if min(amounts) >= _MIN_WHOLE and all(amount == int(amount) for amount in amounts):
-        units: tuple[str, ...] = (_HUNDRED_MILLIONS,)
+        money = set(read_table("fields.toml")["price"]["money"]).intersection(words)
+        # So many tokens a minute are a rate, too.
+        units: tuple[str, ...] = () if money and money <= _RATE else _OF_WHOLE_TOKENS
     elif max(amounts) < _ONLY_OF_A_TOKEN:
         units = _OF_TOKENS[:1]
     else:
         units = _OF_TOKENS if "token" in words else _BY_MAGNITUDE
-    unit = _unit_by_magnitude(amounts, units)
+    unit = _unit_by_magnitude(amounts, units) if units else None
     return unit if unit and _LIKELY[0] <= median(amounts) * unit_factors()[unit] <= _LIKELY[1] else None
 
 
@@ -349,7 +354,8 @@ def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | No
     middle, (low, high) = median(amounts), _POSSIBLE
     far = {unit: abs(math.log10(middle * unit_factors()[unit] / _TYPICAL)) for unit in units}
     nearest = min(units, key=far.__getitem__)
-    usual = [unit for unit in units if unit == nearest or far[unit] - far[nearest] < _CLEAR[nearest]]
+    clear = _CLEAR_OF_A_THOUSAND if nearest == "usd_per_thousand_tokens" else _CLEAR
+    usual = [unit for unit in units if unit == nearest or far[unit] - far[nearest] < clear]
     if len(usual) > 1:
         scales = {unit: unit_factors()[unit] for unit in usual}
         usual = [unit for unit in usual if low <= min(amounts) * scales[unit] and max(amounts) * scales[unit] <= high]

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from provider_pipeline.rules.generation.shape import Path, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.prices import currency_code
+from provider_pipeline.rules.prices import USD, currency_code
 
 _SIZE = re.compile(r"(\d+)([km]?)")
 _SIZES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -21,6 +21,8 @@ _LONGEST_PHRASE: Final = 2
 _CURRENCY_LETTERS: Final = 3
 _UNKNOWN: Final = "?"
 _NEUTRAL: Final = "neutral"
+_CONDITION: Final = "condition"
+_SIGN: Final = re.compile(r"[€£¥￥]|元|人民币")
 _MONEY: Final = {
     **dict.fromkeys(("pennies", "cents", "cent"), "cents"),
     **dict.fromkeys(("micro", "microusd", "microdollars"), "micro_usd"),
@@ -138,6 +140,13 @@ def _currency_in(words: Sequence[str]) -> str | None:
     return next((code for code in codes if code), None)
 
 
+def currency_in_unit(text: str) -> str:
+    """The currency in a unit's text, USD if there is none; a sign of several currencies as it is."""
+    if sign := _SIGN.search(text):
+        return currency_code(sign[0]) or sign[0]
+    return _currency_in(words_of(text)) or USD
+
+
 def _has_money(words: Sequence[str]) -> bool:
     return not set(read_table("fields.toml")["price"]["money"]).isdisjoint(words)
 
@@ -247,8 +256,10 @@ def counts_no_tokens(text: str) -> bool:
 
 
 def is_other_unit(text: str) -> bool:
-    """Whether a unit's text speaks of something else than tokens, or of a number of tokens that no unit has."""
-    return counts_no_tokens(text) or scale_of(words_of(unit_text(text)), is_unit=True) == _UNKNOWN_SCALE
+    """Whether a unit's text speaks of something else than money for a known number of tokens."""
+    words = words_of(unit_text(text))
+    is_known = scale_of(words, is_unit=True) != _UNKNOWN_SCALE and _CONDITION not in _found(words)
+    return counts_no_tokens(text) or not is_known
 
 
 @functools.lru_cache(maxsize=1024)

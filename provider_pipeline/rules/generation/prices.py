@@ -26,6 +26,7 @@ from provider_pipeline.rules.generation.price_units import (
 from provider_pipeline.rules.generation.price_variants import variant_choices, variants_among
 from provider_pipeline.rules.generation.price_words import (
     counted_of,
+    currency_in_unit,
     is_about_money,
     is_per_token,
     means_of,
@@ -62,6 +63,10 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
         found.choices = ratios
         return found
     priced, coin = _in_one_currency(priced)
+    if coins := _currencies_in_units(priced, columns) - {USD}:
+        coin = min(coins)
+        if len(coins) > 1 or currency_code(coin) is None:
+            return ListingPrices(others=sorted(coins), listed=listed)
     main = _main_group(priced, columns, shape, coin or found.currency)
     if main is not None:
         found.choices |= main.choices
@@ -131,6 +136,13 @@ def _in_one_currency(priced: list[Priced]) -> tuple[list[Priced], str | None]:
     return priced, named.pop()
 
 
+def _currencies_in_units(priced: list[Priced], columns: dict[Path, Column]) -> set[str]:
+    """The currencies in the texts that name units, such as `CNY/1K tokens`; USD stands for none."""
+    sides = (one.column for one in priced if not set(one.name.components).isdisjoint(_SIDES))
+    named = (beside(column, columns, "unit_keys", levels=2) for column in sides)
+    return {currency_in_unit(text) for column in named if column is not None for text in {*column.values}}
+
+
 def _main_group(
     priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
 ) -> MainPrices | None:
@@ -143,6 +155,8 @@ def _main_group(
     found: list[tuple[float, int, Path, MainPrices]] = []
     for group, held in sorted(groups.items()):
         sides = {side: min(each, key=lambda one: (-one.score, one.column.path)) for side, each in held.items()}
+        if any(_are_several(sides[side], each) for side, each in held.items()):
+            continue
         main = _group(group, sides, columns, shape, currency)
         if main is not None:
             total = sum(one.score for one in main.sides.values())
@@ -158,6 +172,11 @@ def _main_group(
         for name, own in best.choices.items()
     }
     return replace(best, choices=choices)
+
+
+def _are_several(best: Priced, held: list[Priced]) -> bool:
+    """Whether others are as good and say something else, such as a price with its tax and without."""
+    return any(one.score == best.score and one.amounts != best.amounts for one in held)
 
 
 def _group(

@@ -18,7 +18,7 @@ from provider_pipeline.rules.values import UnitByRow, number
 _MAX_FIELDS: Final = 50
 _MAX_NAMED: Final = 6
 _MAX_AMOUNT: Final = 80
-_AMOUNT: Final = re.compile(r"[$€£¥￥]\s*\d|\d\s*(?:usd|eur|gbp|cny|rmb|元)", re.IGNORECASE)
+_AMOUNT: Final = re.compile(r"[$€£¥￥]\s*\d|\d\s*(?:¢|usd|eur|gbp|cny|rmb|元|credits)|\d\.\d+\s*-\s*\d", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ def _kind(column: Column, kinds: Mapping[str, Sequence[str]]) -> str | None:
 
 def _fits(kind: str, values: Sequence[Any]) -> bool:
     if kind in ("price", "limit"):
-        return any(number(value) not in (None, 0) or _is_amount(value) for value in values)
+        amounts = (each for value in values for each in (value if isinstance(value, list) else [value]))
+        return any(number(amount) not in (None, 0) or _is_amount(amount) for amount in amounts)
     if kind == "date":
         return any(isinstance(value, str) or number(value) for value in values)
     return any(isinstance(value, (bool, list)) for value in values)

@@ -41,9 +41,9 @@ tiers.
   beside the input price, one price without direction, entries by date without a mark of the present one, prices for
   some hours of the day, an input price alone of a model that only speaks (of tokens, or of characters?). The rule's
   issue `unread_fields` names what was not read.
-- **The currency** is the one named nearest to the price, else around the models, else by the price's name, else by
-  `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not
-  USD. An unknown currency (credits, tokens of a chain) gives no price.
+- **The currency** is the one named nearest to the price, else around the models, else by the price's name or unit,
+  else by `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is
+  not USD. An unknown currency (credits, tokens of a chain) gives no price.
 - **Zero** is free where text tokens are billed, and no machine by the hour. Elsewhere it means "does not apply", and a
   price that is zero for every model is a placeholder.
 
@@ -106,6 +106,7 @@ def _pair(label: str, unit: dict[str, Any], amount: str = "price") -> list[dict[
 
 _PLAIN: Final = "input 2.5, output 10"
 _CACHED: Final = "cache_read 0.25, input 2.5, output 10"
+_YUAN: Final = "input 18 CNY, output 72 CNY"
 _MACHINE: Final = "compute_second 0.002 per second"
 _TIERED: Final = "input 2.5 (above 200,000: 5), output 10 (above 200,000: 15)"
 
@@ -529,7 +530,7 @@ FORMS: Final = (
     Form(
         "a currency around the models",
         {"pricing": {"input": 18, "output": 72}},
-        "input 18 CNY, output 72 CNY",
+        _YUAN,
         around={"currency": "CNY"},
     ),
     Form(
@@ -537,6 +538,29 @@ FORMS: Final = (
         {"price": {"input": {"usd": 2.5, "cny": 18}, "output": {"usd": 10, "cny": 72}}},
         _PLAIN,
     ),
+    Form("a currency in the unit", {"pricing": {"input": 18, "output": 72, "unit": "CNY per million tokens"}}, _YUAN),
+    Form(
+        "a currency in the unit, in Chinese",
+        {"pricing": {"input": 0.018, "output": 0.072, "unit": "\u5143/\u5343tokens"}},
+        _YUAN,
+    ),
+    Form(
+        "a sign of several currencies in the unit", {"pricing": {"input": 18, "output": 72, "unit": "¥/1M tokens"}}, ""
+    ),
+    Form(
+        "no currency in the unit",
+        {"pricing": {"input": 2.5, "output": 10, "unit": "credits per million tokens"}},
+        "",
+    ),
+    Form("a unit under another name", {"input_cost": 0.25, "output_cost": 1, "cost_per": "100k tokens"}, _PLAIN),
+    Form("whole numbers, of cents or less", {"pricing": {"input": 250, "output": 1000}}, ""),
+    Form("tokens a minute", {"rate": {"input": 30000, "output": 8000}}, ""),
+    Form(
+        "prices with tax and without",
+        {"price": {"input": {"net": 2.5, "gross": 3}, "output": {"net": 10, "gross": 12}}},
+        "",
+    ),
+    Form("sound at a price that no token has", {"pricing": {"input": 2.5, "output": 10, "audio": 0.006}}, _PLAIN),
     Form("an unknown currency", {"pricing": {"currency": "credits", "input": 2.5, "output": 10}}, ""),
     Form("no direction", {"price": 2.5}, ""),
     Form("one side only, its unit unsaid", {"pricing": {"input": 2.5}}, ""),

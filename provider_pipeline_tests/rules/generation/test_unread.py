@@ -148,6 +148,9 @@ def test_amounts_by_size_are_named_though_nothing_says_that_they_are_money():
         {"pricing": [{"input": 2.5, "output": 10}, {"hours": "16:30-00:30", "output": 5}]},
         {"pricing": {"input": 2.5, "output": 10, "resolutions": {"720p": {"usd": 0.1}}}},
         {"estimated_cost": {"input_tokens": 1000, "output_tokens": 50}},
+        {"pricing_usd_per_1k": [0.0025, 0.01]},
+        {"pricing": {"input": "250¢/M", "output": "2.50-5.00"}},
+        {"credits_per_million_tokens": 1.2},
     ],
 )
 def test_a_price_that_is_none_of_the_models_is_named(item):
