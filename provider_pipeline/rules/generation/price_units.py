@@ -8,9 +8,7 @@ from typing import Final
 from provider_pipeline.rules.generation.price_words import (
     components_of,
     counted_of,
-    is_about_money,
     is_other_unit,
-    is_unit,
     meaning_with,
     money_of,
     price_name,
@@ -18,7 +16,7 @@ from provider_pipeline.rules.generation.price_words import (
     time_of,
     unit_text,
 )
-from provider_pipeline.rules.generation.shape import Column, Path, squashed, words_of
+from provider_pipeline.rules.generation.shape import Column, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.price_components import TOKENS, usual_unit
 from provider_pipeline.rules.prices import USD
@@ -69,49 +67,16 @@ _COUNTED_BY: Final = {
 Columns = Iterable[Column]
 
 
-def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) -> Column | None:
-    """The texts that name the prices' unit or currency, in the same object or in one around it.
-
-    A unit may also be a whole number of tokens (`"per": 1000`), which a rule reads as a text.
-    """
-    table = read_table("fields.toml")["price"]
-    around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
-    # Where the name says what is counted, a kind adds nothing.
-    kinds = table["kind_keys"] if kind == "unit_keys" and not _says_unit(column) else ()
-    for parent in around:
-        for other in columns.values():
-            if other.path[:-1] != parent:
-                continue
-            if (other.leaf in table[kind] or _names_units(other, kinds)) and other.share(str) > 0.9:
-                texts = {owner: text for owner, text in other.by_owner.items() if isinstance(text, str)}
-                return Column(other.path, [*texts.values()], [*texts], other.lookup)
-            if kind == "unit_keys" and other.leaf in table["count_keys"] and other.share(int) == 1:
-                lookup = f"to_string({other.expression})"
-                return Column(other.path, [str(value) for value in other.values], other.owners, lookup)
-    return None
-
-
-def _says_unit(column: Column) -> bool:
-    words = price_name(column.path).words
-    return counted_of(words) is not None or scale_of(words) is not None
-
-
-def _names_units(column: Column, kinds: Container[str]) -> bool:
-    """Whether a kind of a price is its unit, such as `characters_1m`, and not the kind of its model."""
-    if column.leaf not in kinds or not is_about_money(column.path):
-        return False
-    modalities = read_table("fields.toml")["modality"]["values"]
-    texts = {text for text in column.values if isinstance(text, str)}
-    return not texts & {*modalities} and any(is_unit(text) for text in texts)
-
-
-def token_unit(columns: list[Column], named: Column | None, currency: str | None) -> tuple[Unit | None, str]:
+def token_unit(
+    columns: list[Column], named: Column | None, currency: str | None, around: str | None = None
+) -> tuple[Unit | None, str]:
     """The unit of token prices, and what it was inferred from.
 
     Args:
         columns: The input price, and the output price beside it if there is one, which is judged with it.
         named: The texts that name the unit.
         currency: The currency of the prices, if it is known.
+        around: The text that names the unit of all models' prices.
     """
     if (worth := currency_worth(currency)) != 1:
         columns = [_divided(column, worth) for column in columns]
@@ -122,6 +87,8 @@ def token_unit(columns: list[Column], named: Column | None, currency: str | None
         if all(map(is_other_unit, named.values)):
             return None, f"the text at {named.expression} speaks of no known number of tokens"
     amounts = positive(columns)
+    if named is None and around is not None:
+        return _unit_by_text(around, amounts, columns[0].words), "the text around the models"
     for words, why in (
         (columns[0].words, "the words in the path"),
         (_value_words(columns[0]), "the words of the values"),
@@ -205,8 +172,8 @@ def _counted_by_text(text: str, words: Sequence[str], per: str) -> str | None:
     for name, entry in read_table("units.toml")["unit"].items():
         if plain in entry["text"] and entry["per"] == per:
             return name if money is None else _known(name.replace("usd_", f"{money}_", 1))
-    named = words_of(text)
-    if (counted := counted_of(("per", *named))) in _COUNTED_BY and _COUNTED_BY[counted] == per:
+    named = ("per", *words_of(text))
+    if (counted := counted_of(named)) in _COUNTED_BY and _COUNTED_BY[counted] == per:
         return _counted(per, named, money or "usd", None)
     return None
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from provider_pipeline.rules.generation.price_choices import MainPrices, PriceChoice, Priced
-from provider_pipeline.rules.generation.price_units import beside, counted_unit, is_plausible
+from provider_pipeline.rules.generation.price_context import beside
+from provider_pipeline.rules.generation.price_units import counted_unit, is_plausible
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table

@@ -14,6 +14,11 @@ from provider_pipeline.rules.prices import USD, currency_code
 
 _SIZE = re.compile(r"(\d+)([km]?)")
 _SIZES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
+_SIZES_IN_SIGNS: Final = re.compile(
+    r"(?P<from>0|\d+[km])\s*(?:-|\u2013|~|to)\s*(?P<upto>\d+[km]?)|(?P<least>\d+[km]?)\s*\+"
+    r"|(?:>=?|\u2265)\s*(?P<over>\d+[km]?)|(?:<=?|\u2264)\s*(?P<under>\d+[km]?)",
+    re.IGNORECASE,
+)
 _SMALLEST_SIZE: Final = 1_000
 _TIER_WORDS: Final = ("above", "over", "exceeding", "beyond")
 _BASE_WORDS: Final = ("below", "under", "upto")
@@ -22,6 +27,8 @@ _CURRENCY_LETTERS: Final = 3
 _UNKNOWN: Final = "?"
 _NEUTRAL: Final = "neutral"
 _CONDITION: Final = "condition"
+_OTHER_SIZE: Final = re.compile(r"[1-9]\d*[km]")
+_SCALE_SIZES: Final = ("1k", "1m", "10k")
 _SIGN: Final = re.compile(r"[€£¥￥]|元|人民币")
 _MONEY: Final = {
     **dict.fromkeys(("pennies", "cents", "cent"), "cents"),
@@ -109,7 +116,7 @@ def price_name(path: Path) -> PriceName:
     currency: str | None = None
     own, unknown, around, words = len(path) - 1, 0, 0, list[str]()
     for place, key in enumerate(path):
-        rest, size = _without_size(words_of(key))
+        rest, size = _without_size(words_of(_spelt(key)))
         above = size or above
         found = _found(rest)
         telling = [concept for concept in found if concept not in (_NEUTRAL, _UNKNOWN)]
@@ -154,6 +161,15 @@ def _has_money(words: Sequence[str]) -> bool:
 def is_about_money(path: Path) -> bool:
     """Whether a path has a word of money."""
     return any(_has_money(words_of(key)) for key in path)
+
+
+def _spelt(key: str) -> str:
+    """A key with prompt sizes in words: `128k+` is `above_128k`, and `0-128k` is `below_128k`."""
+    written = _SIZES_IN_SIGNS.fullmatch(key.strip())
+    if written is None:
+        return key
+    low, high = written["from"] or written["over"] or written["least"], written["upto"] or written["under"]
+    return f"above_{low}" if low and low != "0" else f"below_{high}"
 
 
 def _without_size(words: tuple[str, ...]) -> tuple[list[str], int | None]:
@@ -206,6 +222,12 @@ def is_unit(text: str) -> bool:
 def money_of(words: Sequence[str]) -> str | None:
     """The money that words name, such as `cents`."""
     return next((_MONEY[word] for word in words if word in _MONEY), None)
+
+
+def without_sizes(words: Sequence[str]) -> tuple[str, ...] | None:
+    """The words of a name without those of sizes; None if it has none but those that are a scale, too."""
+    sizes = {word for word in words if _OTHER_SIZE.fullmatch(word)}
+    return tuple(word for word in words if word not in sizes) if sizes - {*_SCALE_SIZES} else None
 
 
 def scale_of(words: Sequence[str], *, is_unit: bool = False) -> str | None:

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.price_choices import ListingPrices, MainPrices, PriceChoice, Priced
+from provider_pipeline.rules.generation.price_context import beside, prices_currency, stated_currency, text_around
 from provider_pipeline.rules.generation.price_images import split_expression
 from provider_pipeline.rules.generation.price_lists import ListedPrices, listed_prices
+from provider_pipeline.rules.generation.price_ratios import ratio_choices
 from provider_pipeline.rules.generation.price_units import (
-    beside,
     components_by_unit,
     counted_unit,
     is_plausible,
@@ -26,18 +27,17 @@ from provider_pipeline.rules.generation.price_units import (
 from provider_pipeline.rules.generation.price_variants import variant_choices, variants_among
 from provider_pipeline.rules.generation.price_words import (
     counted_of,
-    currency_in_unit,
     is_about_money,
     is_per_token,
     means_of,
     price_name,
+    without_sizes,
 )
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, words_of
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal, path_expression, quote_key
 from provider_pipeline.rules.price_components import TOKENS
 from provider_pipeline.rules.prices import USD, currency_code, field_name
-from provider_pipeline.rules.values import Unit, UnitByRow, UnitTimes, number, unit_scales
+from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7
 _MAX_ALTERNATIVES: Final = 6
@@ -52,31 +52,35 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     variants = [*variants_among(columns), *lists.variants.values()]
     taken = {variant.column.path for variant in variants}
     priced = list(_priced({path: column for path, column in columns.items() if path not in taken}, shape))
-    around = _currency_around(answer, listing)
+    around = text_around(answer, listing, "currency_keys")
     listed = lists.columns | lists.conditional | {(name,): each.column for name, each in lists.variants.items()}
     found = ListingPrices(currency=around and currency_code(around), listed=listed)
     if around and found.currency != USD:
         found.others = [around]
     if around and found.currency is None:
         return found
-    if ratios := {name: [choice] for name, choice in _ratios(shape)}:
+    if ratios := {name: [choice] for name, choice in ratio_choices(shape)}:
         found.choices = ratios
         return found
-    priced, coin = _in_one_currency(priced)
-    if coins := _currencies_in_units(priced, columns) - {USD}:
-        coin = min(coins)
-        if len(coins) > 1 or currency_code(coin) is None:
-            return ListingPrices(others=sorted(coins), listed=listed)
-    main = _main_group(priced, columns, shape, coin or found.currency)
+    unit = text_around(answer, listing, "around_unit_keys")
+    by_unit = list(_by_unit(columns, shape))
+    currency = prices_currency(priced, [choice.column for _, choice in by_unit], columns, unit)
+    if currency.unknown:
+        return ListingPrices(others=[*currency.unknown], listed=listed)
+    priced = currency.priced
+    main = _main_group(priced, columns, shape, currency.code or found.currency, unit)
     if main is not None:
         found.choices |= main.choices
-    _add_currency(found, main, priced, columns, coin)
+    first = main.first if main is not None else next((one.column for one in priced), None)
+    if first is None and by_unit:
+        first = by_unit[0][1].column
+    _add_currency(found, stated_currency(first, columns) if first is not None else None, currency.code)
     if found.others and found.currency is None and found.stated_currency is None:
         return ListingPrices(others=found.others, listed=listed)
     for component in read_table("prices.toml")["component"]:
         if component not in _SIDES and (choice := _component(component, priced, columns, shape, main)) is not None:
             found.choices[field_name(component)] = [choice]
-    for name, choice in _by_unit(columns, shape):
+    for name, choice in by_unit:
         found.choices.setdefault(name, [choice])
     for name, choice in variant_choices(variants, columns, shape, main):
         found.choices.setdefault(name, [choice])
@@ -125,26 +129,8 @@ def _has_scale(words: tuple[str, ...], scales: Iterable[str]) -> bool:
     return "per" in words and not set(words).isdisjoint(scales)
 
 
-def _in_one_currency(priced: list[Priced]) -> tuple[list[Priced], str | None]:
-    """The prices of one currency, where names tell several apart (`usd`, `cny`): USD if there is one."""
-    named = {one.name.currency for one in priced if one.name.currency}
-    if not named or USD in named:
-        return [one for one in priced if one.name.currency in (None, USD)], None
-    plain = [one for one in priced if one.name.currency is None and not set(one.name.components).isdisjoint(_SIDES)]
-    if plain or len(named) > 1:
-        return [one for one in priced if one.name.currency is None], None
-    return priced, named.pop()
-
-
-def _currencies_in_units(priced: list[Priced], columns: dict[Path, Column]) -> set[str]:
-    """The currencies in the texts that name units, such as `CNY/1K tokens`; USD stands for none."""
-    sides = (one.column for one in priced if not set(one.name.components).isdisjoint(_SIDES))
-    named = (beside(column, columns, "unit_keys", levels=2) for column in sides)
-    return {currency_in_unit(text) for column in named if column is not None for text in {*column.values}}
-
-
 def _main_group(
-    priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
+    priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None, around: str | None
 ) -> MainPrices | None:
     """The best pair of input and output price whose unit is certain; None if two are as good and differ."""
     groups: dict[Path, dict[str, list[Priced]]] = {}
@@ -157,7 +143,7 @@ def _main_group(
         sides = {side: min(each, key=lambda one: (-one.score, one.column.path)) for side, each in held.items()}
         if any(_are_several(sides[side], each) for side, each in held.items()):
             continue
-        main = _group(group, sides, columns, shape, currency)
+        main = _group(group, sides, columns, shape, currency, around)
         if main is not None:
             total = sum(one.score for one in main.sides.values())
             found.append((-total, next(iter(main.sides.values())).name.around, group, main))
@@ -175,20 +161,27 @@ def _main_group(
 
 
 def _are_several(best: Priced, held: list[Priced]) -> bool:
-    """Whether others are as good and say something else, such as a price with its tax and without."""
-    return any(one.score == best.score and one.amounts != best.amounts for one in held)
+    """Whether others are as good and say something else: a price with its tax and without, or of a prompt size."""
+    others = [one for one in held if one.amounts != best.amounts]
+    plain = tuple(word for word in best.name.words if word not in ("1k", "1m"))
+    return any(one.score == best.score or without_sizes(one.name.words) == plain for one in others)
 
 
 def _group(
-    group: Path, sides: dict[str, Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
+    group: Path,
+    sides: dict[str, Priced],
+    columns: dict[Path, Column],
+    shape: Shape,
+    currency: str | None,
+    around: str | None,
 ) -> MainPrices | None:
     """One group with its unit, which is inferred for both sides together; None if it is not certain."""
     named = {side: beside(one.column, columns, "unit_keys", levels=2) for side, one in sides.items()}
     first, *others = (side for side in _SIDES if side in sides)
-    stated = beside(sides[first].column, columns, "currency_keys", levels=len(sides[first].column.path))
+    stated = stated_currency(sides[first].column, columns)
     codes = {currency_code(text) for text in stated.values} - {None} if stated is not None else set[str | None]()
     currency = codes.pop() if len(codes) == 1 else currency
-    unit, why = token_unit([sides[side].column for side in (first, *others)], named[first], currency)
+    unit, why = token_unit([sides[side].column for side in (first, *others)], named[first], currency, around)
     if unit is None:
         return None
     units: dict[str, Unit] = {first: unit}
@@ -349,12 +342,8 @@ def _is_tier_of(one: Priced, base: PriceChoice, main: MainPrices) -> bool:
     return own_token_unit(one.column, None, base.unit, main.first) == base.unit
 
 
-def _add_currency(
-    found: ListingPrices, main: MainPrices | None, priced: list[Priced], columns: dict[Path, Column], coin: str | None
-) -> None:
-    """Where the currency is named: nearest to the prices, else around the listing, else by the prices' own names."""
-    first = next(iter(main.sides.values()), None) if main is not None else next(iter(priced), None)
-    stated = beside(first.column, columns, "currency_keys", levels=len(first.column.path)) if first else None
+def _add_currency(found: ListingPrices, stated: Column | None, coin: str | None) -> None:
+    """Where the currency is named: nearest to the prices, else around them, else by their names or units."""
     if stated is None:
         if found.currency is None and coin:
             found.currency, found.others = coin, [coin]
@@ -365,55 +354,3 @@ def _add_currency(
         found.stated_currency = stated.expression
     elif texts:
         found.choices.clear()
-
-
-def _ratios(shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
-    """Prices that a listing writes as ratios, by field."""
-    for form in read_table("prices.toml")["ratios"].values():
-        for base in shape.columns.values():
-            if base.leaf != form["base"] or base.lookup or base.share((int, float)) < 1:
-                continue
-            beside_it = {column.leaf: column for path, column in shape.columns.items() if path[:-1] == base.path[:-1]}
-            if beside_it.keys() >= {*form.get("beside", ())}:
-                yield from _ratio_choices(form, base, beside_it, shape)
-                return
-
-
-def _ratio_choices(
-    form: Mapping[str, Any], base: Column, beside_it: Mapping[str, Column], shape: Shape
-) -> Iterator[tuple[str, PriceChoice]]:
-    told = beside_it.get(form["kind"])
-
-    def where(column: Column, kind: int | str) -> str:
-        node, name = path_expression(column.path[:-1]), quote_key(column.path[-1])
-        wanted = f"[?{quote_key(told.path[-1])} == {literal(kind)}]" if told is not None else "[]"
-        return f"([{node or '@'}]{wanted}.{name} | [0])"
-
-    def choice(component: str, column: Column, kind: int | str, unit: Unit) -> tuple[str, PriceChoice]:
-        found = PriceChoice(where(column, kind), 1.0, shape.fill(column), unit, "known ratios", column)
-        return field_name(component), found
-
-    by_tokens, unit = form["by_tokens"], form["unit"]
-    yield choice("input", base, by_tokens, unit)
-    for component, name in form.get("shared", {}).items():
-        if name in beside_it:
-            yield choice(component, beside_it[name], by_tokens, unit)
-    for component, name in form.get("times", {}).items():
-        if name in beside_it:
-            yield choice(component, beside_it[name], by_tokens, UnitTimes(times=where(base, by_tokens), unit=unit))
-    if form["request"] in beside_it and told is not None:
-        yield choice("request", beside_it[form["request"]], form["by_request"], form["request_unit"])
-
-
-def _currency_around(sample: Any, listing: Path) -> str | None:
-    """The currency that an answer names beside or around its listing, if any, as it writes it."""
-    table = read_table("fields.toml")["price"]
-    node = sample
-    for key in (*listing, None):
-        if not isinstance(node, dict):
-            return None
-        for name, value in node.items():
-            if snake(name) in table["currency_keys"] and isinstance(value, str) and value.strip():
-                return value.strip()
-        node = node.get(key)
-    return None

@@ -39,8 +39,8 @@ tiers.
   words differ. Images, seconds and requests are priced one at a time unless words say otherwise.
 - **In doubt there is no price**: a magnitude with one side only or that fits two units, amounts that cannot be true
   beside the input price, one price without direction, entries by date without a mark of the present one, prices for
-  some hours of the day, an input price alone of a model that only speaks (of tokens, or of characters?). The rule's
-  issue `unread_fields` names what was not read.
+  some hours of the day, one price alone of a model for sound, images or video (of tokens, or of characters, seconds,
+  images?). The rule's issue `unread_fields` names what was not read.
 - **The currency** is the one named nearest to the price, else around the models, else by the price's name or unit,
   else by `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is
   not USD. An unknown currency (credits, tokens of a chain) gives no price.
@@ -106,6 +106,7 @@ def _pair(label: str, unit: dict[str, Any], amount: str = "price") -> list[dict[
 
 _PLAIN: Final = "input 2.5, output 10"
 _CACHED: Final = "cache_read 0.25, input 2.5, output 10"
+_EUROS: Final = "input 2.5 EUR, output 10 EUR"
 _YUAN: Final = "input 18 CNY, output 72 CNY"
 _MACHINE: Final = "compute_second 0.002 per second"
 _TIERED: Final = "input 2.5 (above 200,000: 5), output 10 (above 200,000: 15)"
@@ -524,9 +525,9 @@ FORMS: Final = (
     Form(
         "a currency in the item",
         {"pricing": {"currency": "EUR", "input": 2.5, "output": 10}},
-        "input 2.5 EUR, output 10 EUR",
+        _EUROS,
     ),
-    Form("a currency in the name", {"input_price_eur": 2.5, "output_price_eur": 10}, "input 2.5 EUR, output 10 EUR"),
+    Form("a currency in the name", {"input_price_eur": 2.5, "output_price_eur": 10}, _EUROS),
     Form(
         "a currency around the models",
         {"pricing": {"input": 18, "output": 72}},
@@ -561,6 +562,54 @@ FORMS: Final = (
         "",
     ),
     Form("sound at a price that no token has", {"pricing": {"input": 2.5, "output": 10, "audio": 0.006}}, _PLAIN),
+    Form(
+        "prompt sizes in signs",
+        {"pricing": {"0-200k": {"input": 2.5, "output": 10}, "200k+": {"input": 5, "output": 15}}},
+        _TIERED,
+    ),
+    Form(
+        "prompt sizes as limits",
+        {"pricing": {"<=200k": {"input": 2.5, "output": 10}, ">200k": {"input": 5, "output": 15}}},
+        _TIERED,
+    ),
+    Form(
+        "sizes that could be of a prompt",
+        {"input_price_128k": 2.5, "output_price_128k": 10, "input_price_1m": 5, "output_price_1m": 20},
+        "",
+    ),
+    Form(
+        "a search of a reranker",
+        {"pricing": {"per_1k_searches": 2}},
+        "request 2 per thousand requests",
+        model="rerank-v3.5",
+    ),
+    Form(
+        "ten thousand characters in Chinese",
+        {"price": 2, "unit": "\u5143/\u4e07\u5b57\u7b26"},
+        "characters 200 CNY per million characters",
+        model="tts-1",
+    ),
+    Form("a sign of a currency", {"pricing": {"input": 2.5, "output": 10, "currency_symbol": "\u20ac"}}, _EUROS),
+    Form("a currency as an object", {"pricing": {"input": 2.5, "output": 10, "currency": {"code": "EUR"}}}, _EUROS),
+    Form("a currency of the item", {"pricing": {"input": 2.5, "output": 10}, "billing": {"currency": "EUR"}}, _EUROS),
+    Form(
+        "a currency in an object around the models",
+        {"pricing": {"input": 2.5, "output": 10}},
+        _EUROS,
+        around={"meta": {"currency": "EUR"}},
+    ),
+    Form(
+        "a unit around the models",
+        {"pricing": {"input": 0.25, "output": 1}},
+        _PLAIN,
+        around={"pricing_unit": "per 100k tokens"},
+    ),
+    Form(
+        "a price with its unit and currency",
+        {"unit_price": 0.04, "unit": "image", "currency": "EUR"},
+        "image 0.04 EUR per image",
+        model="dall-e-3",
+    ),
     Form("an unknown currency", {"pricing": {"currency": "credits", "input": 2.5, "output": 10}}, ""),
     Form("no direction", {"price": 2.5}, ""),
     Form("one side only, its unit unsaid", {"pricing": {"input": 2.5}}, ""),

@@ -118,15 +118,22 @@ def test_a_price_is_unknown_while_only_zeros_were_seen_and_nothing_names_its_uni
             assert (row["input_price"], row["output_price"]) == (expected, expected)
 
 
-def test_the_input_price_of_a_model_that_only_speaks_is_unknown_where_it_could_be_of_characters():
-    llm = {"id": "gpt-4o", "type": "text", "pricing": {"input": {"usd": 2.5}, "output": {"usd": 10}}}
-    tts = {"id": "tts-kokoro", "type": "tts", "pricing": {"input": {"usd": 3.5}}}
-    both = {"id": "gpt-4o-mini-tts", "type": "tts", "pricing": {"input": {"usd": 0.6}, "output": {"usd": 12}}}
-    rows = rows_of({"data": [llm, tts, both]})
-    assert {name: (row["input_price"], row["output_price"]) for name, row in rows.items()} == {
+def test_one_price_alone_of_a_model_for_sound_or_images_is_unknown_as_it_could_be_of_something_else():
+    pairs = {
         "gpt-4o": (2.5, 10),
-        "tts-kokoro": (None, None),
+        "tts-1": (15, None),
+        "whisper-1": (0.006, 0),
+        "dall-e-3": (None, 0.04),
         "gpt-4o-mini-tts": (0.6, 12),
+        "text-embedding-3-small": (0.02, 0),
+    }
+    rows = rows_of({"data": [{"id": name, "pricing": {"input": i, "output": o}} for name, (i, o) in pairs.items()]})
+    unknown = (None, None)
+    assert {name: (row["input_price"], row["output_price"]) for name, row in rows.items()} == {
+        **pairs,
+        "tts-1": unknown,
+        "whisper-1": unknown,
+        "dall-e-3": unknown,
     }
 
 
