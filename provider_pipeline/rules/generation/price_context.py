@@ -36,12 +36,19 @@ def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) 
                 continue
             if (other.leaf in table[kind] or _names_units(other, kinds)) and other.share(str) > 0.9:
                 return _texts(other)
-            if kind == "unit_keys" and other.leaf in table["count_keys"] and other.share(int) == 1:
+            if kind == "unit_keys" and is_count(other) and other.share(int) == 1:
                 lookup = f"to_string({other.expression})"
                 return Column(other.path, [str(value) for value in other.values], other.owners, lookup)
             if kind == "currency_keys" and other.leaf in table["sign_keys"] and is_about_money(parent):
                 return _texts(other)
     return None
+
+
+def is_count(column: Column) -> bool:
+    """Whether a number says for how many units an amount is."""
+    table = read_table("fields.toml")["price"]
+    is_own = column.leaf in table["own_count_keys"] and is_about_money(column.path[:-1])
+    return is_own or column.leaf in table["count_keys"]
 
 
 def _texts(column: Column) -> Column:

@@ -10,7 +10,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.price_choices import ListingPrices, MainPrices, PriceChoice, Priced
-from provider_pipeline.rules.generation.price_context import beside, prices_currency, stated_currency, text_around
+from provider_pipeline.rules.generation.price_context import (
+    beside,
+    is_count,
+    prices_currency,
+    stated_currency,
+    text_around,
+)
 from provider_pipeline.rules.generation.price_images import split_expression
 from provider_pipeline.rules.generation.price_lists import ListedPrices, listed_prices
 from provider_pipeline.rules.generation.price_ratios import ratio_choices
@@ -103,7 +109,7 @@ def _priced(columns: Mapping[Path, Column], shape: Shape) -> Iterator[Priced]:
         if not name.components and name.meaning not in contradicting:
             continue
         numbers = sum(number(value) is not None for value in column.values)
-        if _is_quantity(column) or not numbers or numbers < _MIN_NUMBERS * len(column.values):
+        if _is_quantity(column) or is_count(column) or not numbers or numbers < _MIN_NUMBERS * len(column.values):
             continue
         score = math.sqrt(shape.fill(column)) * 0.9 ** (len(column.path) - 1) * 0.8**name.unknown
         yield Priced(column, name, score)

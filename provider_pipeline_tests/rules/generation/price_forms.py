@@ -610,6 +610,13 @@ FORMS: Final = (
         "image 0.04 EUR per image",
         model="dall-e-3",
     ),
+    Form(
+        "a number of tokens for each price",
+        {"pricing": {"input": {"amount": 2.5, "per": 1000000}, "output": {"amount": 10, "per": 1000000}}},
+        _PLAIN,
+    ),
+    Form("a number of tokens under another name", {"pricing": {"input": 0.25, "output": 1, "tokens": 100000}}, _PLAIN),
+    Form("what was spent", {"usage_cost": {"input": 12.5, "output": 40}}, ""),
     Form("an unknown currency", {"pricing": {"currency": "credits", "input": 2.5, "output": 10}}, ""),
     Form("no direction", {"price": 2.5}, ""),
     Form("one side only, its unit unsaid", {"pricing": {"input": 2.5}}, ""),
