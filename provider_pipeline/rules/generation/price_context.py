@@ -143,12 +143,16 @@ def text_around(answer: Any, listing: Path, kind: str) -> str | None:
     for key in (*listing, None):
         if not isinstance(node, dict):
             return None
-        inside = [value for name, value in node.items() if name != key and isinstance(value, dict)]
+        inside = [value for name, value in node.items() if name != key and isinstance(value, dict) and _is_around(name)]
         for text in (_text_in(held, keys) for held in (node, *inside)):
             if text is not None:
                 return text
         node = node.get(key)
     return None
+
+
+def _is_around(name: str) -> bool:
+    return snake(name) in read_table("fields.toml")["price"]["around"] or is_about_money((name,))
 
 
 def _text_in(node: Mapping[str, Any], keys: Container[str]) -> str | None:

@@ -11,9 +11,16 @@ from provider_pipeline.rules.prices import field_name
 from provider_pipeline.rules.values import Unit, UnitTimes
 
 
-def ratio_choices(shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
-    """Prices that a listing writes as ratios, by field."""
+def ratio_choices(shape: Shape, *, named_like_prices: bool) -> Iterator[tuple[str, PriceChoice]]:
+    """Prices that a listing writes as ratios, by field.
+
+    Args:
+        shape: The items.
+        named_like_prices: Only those in fields that others use for prices; or only the others.
+    """
     for form in read_table("prices.toml")["ratios"].values():
+        if form.get("named_like_prices", False) is not named_like_prices:
+            continue
         for base in shape.columns.values():
             if base.leaf != form["base"] or base.lookup or base.share((int, float)) < 1:
                 continue

@@ -65,7 +65,7 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
         found.others = [around]
     if around and found.currency is None:
         return found
-    if ratios := {name: [choice] for name, choice in ratio_choices(shape)}:
+    if ratios := {name: [choice] for name, choice in ratio_choices(shape, named_like_prices=True)}:
         found.choices = ratios
         return found
     unit = text_around(answer, listing, "around_unit_keys")
@@ -77,9 +77,8 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     main = _main_group(priced, columns, shape, currency.code or found.currency, unit)
     if main is not None:
         found.choices |= main.choices
-    first = main.first if main is not None else next((one.column for one in priced), None)
-    if first is None and by_unit:
-        first = by_unit[0][1].column
+    others = [*(one.column for one in priced), *(choice.column for _, choice in by_unit)]
+    first = main.first if main is not None else next(iter(others), None)
     _add_currency(found, stated_currency(first, columns) if first is not None else None, currency.code)
     if found.others and found.currency is None and found.stated_currency is None:
         return ListingPrices(others=found.others, listed=listed)
@@ -92,6 +91,8 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
         found.choices.setdefault(name, [choice])
     _add_firsts(found, lists, main)
     _add_tiers(found, priced, lists, main)
+    if main is None:
+        found.choices |= {name: [choice] for name, choice in ratio_choices(shape, named_like_prices=False)}
     if not found.choices:
         found.stated_currency = None
     return found

@@ -160,3 +160,15 @@ def test_the_kind_of_a_model_is_no_unit_of_its_prices():
         {"data": [{"id": "gpt-image-1", "type": "image", "pricing": {"type": "image", "input": 2.5, "output": 10}}]}
     )
     assert (rows["gpt-image-1"]["input_price"], rows["gpt-image-1"]["output_price"]) == (2.5, 10)
+
+
+def test_listed_prices_win_over_ratios_beside_them():
+    item = {"quota_type": 0, "model_ratio": 1, "completion_ratio": 4, "input_price": 2.5, "output_price": 10}
+    rows = rows_of({"data": [{"id": "gpt-4o", **item}]})
+    assert (rows["gpt-4o"]["input_price"], rows["gpt-4o"]["output_price"]) == (2.5, 10)
+
+
+def test_the_currency_of_an_account_is_not_that_of_the_models_beside_it():
+    items = [{"id": "gpt-4o", "pricing": {"input": 2.5, "output": 10}}]
+    assert rows_of({"user": {"currency": "EUR"}, "data": items})["gpt-4o"]["input_price"] == 2.5
+    assert rows_of({"billing": {"currency": "EUR"}, "data": items})["gpt-4o"]["input_price"] is None
