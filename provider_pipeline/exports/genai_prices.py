@@ -1,9 +1,11 @@
 """The `data.json` of genai-prices: each model's prices, and since when it has them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from functools import partial
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from provider_pipeline.catalog.prices import PriceSpan
 
 PEER: Final = "genai-prices"
+_Written = Mapping[str, Any]
+"""Prices by genai-prices' keys."""
 
 
 def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None:
@@ -26,12 +30,12 @@ def write(snapshot: ExportedModels, out: BinaryIO, report: ExportReport) -> None
         spans = _spans(snapshot, provider.slug)
         models = []
         for record in records:
-            prices = _prices(record, report)
+            prices = _prices(_standard(record), report)
             if not prices:
                 report.leave_out(record, "no price in USD is known")
                 continue
-            history = _history(record, spans.get(record.model_id, ()), snapshot.request.as_of, report.form)
-            models.append(_model(record, prices, history))
+            history = _History(record, spans.get(record.model_id, ()), snapshot.request.as_of, report.form)
+            models.append(_model(record, prices, history, _variants(record, history, report)))
             report.include(record)
         if models:
             name = provider.name_at("genai_prices", taken=providers)
@@ -47,7 +51,10 @@ def _provider(provider: ExportedProvider) -> dict[str, Any]:
     }
 
 
-def _model(record: ModelRecord, prices: Mapping[str, Any], history: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
+def _model(
+    record: ModelRecord, prices: _Written, history: "_History", variants: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    periods = history.of(_standard)
     return {
         "id": record.model_id,
         "match": _match(record),
@@ -56,10 +63,11 @@ def _model(record: ModelRecord, prices: Mapping[str, Any], history: Sequence[tup
         **({"deprecated": True} if record.deprecated_on else {}),
         "prices": [
             {**({"constraint": {"start_date": day}} if place else {}), "prices": then}
-            for place, (day, then) in enumerate(history)
+            for place, (day, then) in enumerate(periods)
         ]
-        if len(history) > 1
+        if len(periods) > 1
         else prices,
+        **({"price_variants": variants} if variants else {}),
     }
 
 
@@ -85,6 +93,44 @@ def _prices(record: ModelRecord, report: ExportReport) -> dict[str, Any]:
     return found
 
 
+def _services() -> Mapping[str, Mapping[str, str]]:
+    services: Mapping[str, Mapping[str, str]] = read_table("peers.toml")[PEER]["service"]
+    return services
+
+
+def _standard(record: ModelRecord) -> ModelRecord:
+    """The model without the prices of services, which have a place of their own."""
+    ends = tuple(f"_{service}" for service in _services())
+    return record.with_prices({name: each for name, each in record.prices.items() if not name.endswith(ends)})
+
+
+def _of_service(service: str, record: ModelRecord) -> ModelRecord:
+    """The model with the prices of a service as its only ones."""
+    end = f"_{service}"
+    return record.with_prices(
+        {name.removesuffix(end): each for name, each in record.prices.items() if name.endswith(end)}
+    )
+
+
+def _variants(record: ModelRecord, history: "_History", report: ExportReport) -> list[dict[str, Any]]:
+    """The prices of services, the latest first, as far back as the service had all that it has today."""
+    found = []
+    for service, when in _services().items():
+        of = partial(_of_service, service)
+        if not (prices := _prices(of(record), report)):
+            continue
+        periods = history.of(of)
+        latest = list(takewhile(partial(_has_keys, prices.keys()), reversed(periods)))
+        for day, then in latest or [("", prices)]:
+            is_first = not latest or (day, then) == periods[0]
+            found.append({"when": when, **({} if is_first else {"constraint": {"start_date": day}}), "prices": then})
+    return found
+
+
+def _has_keys(keys: Collection[str], period: tuple[str, _Written]) -> bool:
+    return period[1].keys() == keys
+
+
 def _written(price: PeerPrice) -> Any:
     if not price.tiers:
         return number(price.amount)
@@ -98,20 +144,26 @@ def _spans(snapshot: ExportedModels, slug: str) -> dict[str, list["PriceSpan"]]:
     return {model: list(each) for model, each in groupby(kept, key=lambda span: span.model_id)}
 
 
-def _history(
-    record: ModelRecord, spans: Iterable["PriceSpan"], until: datetime | None, form: str
-) -> list[tuple[str, dict[str, Any]]]:
-    """The prices by the day from which they held, the oldest first; of a day, those at its end."""
-    spans = list(spans)
-    moments = sorted({moment for span in spans for moment in (span.valid_from, span.valid_to) if moment is not None})
-    history: dict[str, dict[str, Any]] = {}
-    for moment in moments:
-        if until is not None and moment > until:
-            break
-        then = record.with_prices(_in_force(spans, moment))
-        history[moment.astimezone(UTC).date().isoformat()] = _prices(then, ExportReport(form))
-    days = list(history.items())
-    return [(day, then) for place, (day, then) in enumerate(days) if place == 0 or then != days[place - 1][1]]
+@dataclass(frozen=True)
+class _History:
+    """Earlier prices of a model."""
+
+    record: ModelRecord
+    spans: Sequence["PriceSpan"]
+    until: datetime | None
+    form: str
+
+    def of(self, part: Callable[[ModelRecord], ModelRecord]) -> list[tuple[str, _Written]]:
+        """A part of the prices by the day from which they held, the oldest first; of a day, those at its end."""
+        moments = sorted({at for span in self.spans for at in (span.valid_from, span.valid_to) if at is not None})
+        history: dict[str, _Written] = {}
+        for moment in moments:
+            if self.until is not None and moment > self.until:
+                break
+            then = part(self.record.with_prices(_in_force(self.spans, moment)))
+            history[moment.astimezone(UTC).date().isoformat()] = _prices(then, ExportReport(self.form))
+        days = list(history.items())
+        return [(day, then) for place, (day, then) in enumerate(days) if place == 0 or then != days[place - 1][1]]
 
 
 def _in_force(spans: Iterable["PriceSpan"], moment: datetime) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownValueError
 from provider_pipeline.overrides.entries import OverrideEntry, PlacedEntry
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.price_components import component_names
 
 Peer = Literal["litellm", "genai-prices"]
+GENAI_PRICES: Final = "genai-prices"
 
 _ABOVE: Final = re.compile(r"(\w+)_above_(\d+)(k?)_tokens(_[a-z]+)?")
 _RANGES: Final = "tiered_pricing"
@@ -21,6 +23,7 @@ _IS_PRICE: Final = re.compile(r"cost|pricing")
 
 UNREGISTERED: Final = "the provider is not registered, or has no counterpart"
 TIME_OF_DAY: Final = "the price depends on the time of day"
+OTHER_REQUESTS: Final = "for requests of another kind (faster, by another route, ...)"
 OTHER_COMPONENT: Final = "no such price component (by pixel, by session, ...)"
 SOME_SIZES: Final = "stated for some prompt sizes only"
 ZERO: Final = "zero: the file does not tell free from unknown"
@@ -30,6 +33,8 @@ NOT_A_PATTERN: Final = "the models are matched in a way that has no pattern here
 
 _Prices = dict[str, dict[str, Any]]
 """By component, the fields `value` and `unit` of an override."""
+_Period = tuple[str | None, str | None, Mapping[str, Any]]
+"""Begin, end and prices."""
 
 
 @dataclass
@@ -132,6 +137,10 @@ def _genai_prices(
 ) -> Iterator[OverrideEntry]:
     if not isinstance(document, list) or not all(isinstance(each, dict) and "models" in each for each in document):
         raise ConfigurationError("expected the data.json of genai-prices: a list of providers", hint="it is on GitHub")
+    services = [
+        (when, _of_service(components, name))
+        for name, when in read_table("peers.toml")[GENAI_PRICES]["service"].items()
+    ]
     for each in document:
         provider = providers.get(each["id"])
         if provider is None:
@@ -140,8 +149,10 @@ def _genai_prices(
         source = next(iter(each.get("pricing_urls") or ()), None)
         for model in each["models"]:
             targets = list(_targets(model["match"], skipped))
-            for since, until, stated in _periods(model["prices"], skipped):
-                prices = _mapped(stated, components, skipped)
+            periods = [(components, *each) for each in _periods(model["prices"], skipped)]
+            periods += _variants(model.get("price_variants") or (), services, skipped)
+            for named, since, until, stated in periods:
+                prices = _mapped(stated, named, skipped)
                 dates = {"valid_from": since, "expires": until, "reason": reason, "source": source}
                 for target in targets:
                     yield from _entries(provider["slug"], target, prices, skipped, **dates)
@@ -163,7 +174,7 @@ def _mapped(stated: Mapping[str, Any], components: Mapping[str, Any], skipped: C
     return prices
 
 
-def _periods(prices: Any, skipped: Counter[str]) -> Iterator[tuple[str | None, str | None, Mapping[str, Any]]]:
+def _periods(prices: Any, skipped: Counter[str]) -> Iterator[_Period]:
     """Begin, end and prices of each period; nothing for a model whose prices change within a day."""
     if not isinstance(prices, list):
         yield None, None, prices
@@ -175,6 +186,36 @@ def _periods(prices: Any, skipped: Counter[str]) -> Iterator[tuple[str | None, s
     starts = [each.get("start_date") for each in constraints]
     for start, end, each in zip(starts, [*starts[1:], None], prices, strict=True):
         yield start, end, each["prices"]
+
+
+def _of_service(components: Mapping[str, Any], service: str) -> dict[str, Any]:
+    """The keys of prices that a service has components for."""
+    named = {key: each | {"component": f"{each['component']}_{service}"} for key, each in components.items()}
+    return {key: each for key, each in named.items() if each["component"] in component_names()}
+
+
+def _variants(
+    variants: Sequence[Mapping[str, Any]], services: Iterable[tuple[Any, Mapping[str, Any]]], skipped: Counter[str]
+) -> Iterator[tuple[Mapping[str, Any], *_Period]]:
+    """Components, begin, end and price of each period of each service: the first variant in force has the price."""
+    skipped[OTHER_REQUESTS] += sum(each["when"] not in [when for when, _ in services] for each in variants)
+    for when, components in services:
+        held = [each for each in variants if each["when"] == when]
+        for key in dict.fromkeys(key for each in held for key in each["prices"]):
+            until: str | None = None
+            constraints = [each.get("constraint") or {} for each in held if key in each["prices"]]
+            if any("start_time" in each for each in constraints):
+                skipped[TIME_OF_DAY] += 1
+                continue
+            for each in held:
+                if key not in each["prices"]:
+                    continue
+                since = (each.get("constraint") or {}).get("start_date")
+                if until is None or (since or "") < until:
+                    yield components, since, until, {key: each["prices"][key]}
+                    until = since
+                if since is None:
+                    break
 
 
 def _targets(clause: Mapping[str, Any], skipped: Counter[str]) -> Iterator[dict[str, str]]:

@@ -10,6 +10,7 @@ from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
 from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates
 from provider_pipeline.rules.generation.list_search import UNLIKELY
+from provider_pipeline.rules.generation.price_choices import ListingPrices
 from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.generation.unread import unread_fields
 from provider_pipeline.rules.issues import SHAPE_GREW, issue
@@ -107,7 +108,7 @@ def _unread(rule: ExtractionRule, read: Endpoint, shape: Shape) -> list[tuple[Co
     for each in rule.capability_rules:
         expressions += [text for kind in PREDICATE_KINDS for text in getattr(each.patterns, kind)]
     columns = {column.expression: column for column in shape.columns.values()}
-    unread = unread_fields(shape, {}, expressions, ())
+    unread = unread_fields(shape, ListingPrices(), expressions, ())
     found = [(columns[one.expression], one.kind) for one in unread if one.expression in columns]
     least = min(_MIN_ITEMS, shape.count)
     return [(column, kind) for column, kind in found if len(column.values) >= least and shape.fill(column) >= MIN_FILL]

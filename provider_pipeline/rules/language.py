@@ -235,15 +235,15 @@ def parse_expression(expression: str) -> Mapping[str, Any]:
         raise InvalidRuleError(
             f"expression nested {deepest} deep; at most {MAX_NESTING} are read: {_shown(expression)}"
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PendingDeprecationWarning)  # unquoted literals: old, and well defined
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)  # unquoted literals: old, and well defined
+        try:
             tree: Mapping[str, Any] = jmespath.compile(expression).parsed
-    except (jmespath_exceptions.JMESPathError, RecursionError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidRuleError(f"not a JMESPath expression: {_shown(expression)}: {reason}") from error
-    _check_size(tree, expression)
-    _check_comparisons(expression)
+        except (jmespath_exceptions.JMESPathError, RecursionError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InvalidRuleError(f"not a JMESPath expression: {_shown(expression)}: {reason}") from error
+        _check_size(tree, expression)
+        _check_comparisons(expression)
     return tree
 
 

@@ -115,11 +115,11 @@ def _joined(value: Any) -> str:
 
 
 def _texts(_: _Key, value: Any, work: Work) -> list[str] | None:
-    entries = value if isinstance(value, list) else [value]
-    if not all(isinstance(entry, str) for entry in entries):
+    entries = value.split(",") if isinstance(value, str) else value
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise _not_of_type(value, "a list of texts")
     work.spend(LIST_STEPS + min(len(entries), MAX_ENTRIES))
-    kept = [entry for entry in entries if entry.strip()]
+    kept = [text for entry in entries if (text := entry.strip())]
     if not all(map(str.isprintable, kept)):
         kept = read_metadata(kept, work) or []
     return [entry[:MAX_TEXT] for entry in kept[:MAX_ENTRIES]] or None

@@ -105,6 +105,30 @@ def test_genai_prices_has_prices_and_since_when(database: Database, exported: Ex
     ]
 
 
+def test_genai_prices_has_the_prices_of_services_as_variants_and_since_when(database: Database, exported: Exporter):
+    standard = {"input": usd(2), "output": usd(8)}
+    days = [
+        standard | {"input_batch": usd(1), "output_flex": usd(5)},
+        standard | {"input_batch": usd(0.5), "output_flex": usd(5), "input_flex": usd(1)},
+    ]
+    with database.session() as session:
+        beta = register(session, "beta")
+        for day, prices in enumerate(days):
+            write_models(session, beta.id, [priced("odd", prices)], now=NOON + timedelta(days=day), rule_version=1)
+        session.commit()
+    (model,) = exported("genai-prices", slugs=("beta",)).json[0]["models"]
+    assert model["prices"] == {"input_mtok": 2, "output_mtok": 8}
+    assert model["price_variants"] == [
+        {"when": {"processing": "batch"}, "constraint": {"start_date": "2026-11-02"}, "prices": {"input_mtok": 0.5}},
+        {"when": {"processing": "batch"}, "prices": {"input_mtok": 1}},
+        {
+            "when": {"service_tier": "flex"},
+            "constraint": {"start_date": "2026-11-02"},
+            "prices": {"input_mtok": 1, "output_mtok": 5},
+        },
+    ]
+
+
 def test_a_part_without_the_whole_is_no_price_for_genai_prices(database: Database, exported: Exporter):
     parts = {"cache_read": usd(1), "input_audio": usd(2), "output": usd(3)}
     with database.session() as session:

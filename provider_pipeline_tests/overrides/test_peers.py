@@ -153,6 +153,41 @@ def test_a_period_of_genai_prices_ends_where_the_next_begins():
     ]
 
 
+def variant(price, since=None, **when):
+    constraint = {"constraint": {"start_date": since}} if since else {}
+    return {"when": when, **constraint, "prices": {"input_mtok": price}}
+
+
+def test_genai_prices_variants_are_prices_of_services_and_the_first_in_force_wins():
+    variants = [
+        variant(4, "2027-01-01", processing="batch"),
+        variant(3, "2026-06-01", processing="batch"),
+        variant(9, "2026-12-01", processing="batch"),  # never in force: the one before is
+        {"when": {"service_tier": "flex"}, "prices": {"input_mtok": 2, "cache_write_mtok": 1, "output_mtok": "5"}},
+        {"when": {"service_tier": "priority"}, "constraint": {"start_time": "00:30:00Z"}, "prices": {"input_mtok": 1}},
+        variant(7, speed="fast"),
+    ]
+    model = {"id": "pro", "match": {"equals": "pro"}, "prices": {"input_mtok": 6}, "price_variants": variants}
+    found = read_peer("genai-prices", [{"id": "google", "models": [model]}], version="1", slugs=["gemini"])
+    read = [
+        (
+            each.field.removeprefix("prices."),
+            each.value["amount"],
+            each.valid_from and each.valid_from.date().isoformat(),
+            each.expires and each.expires.date().isoformat(),
+        )
+        for _, each in found.entries
+    ]
+    assert read == [
+        ("input", 6, None, None),
+        ("input_batch", 4, "2027-01-01", None),
+        ("input_batch", 3, "2026-06-01", "2027-01-01"),
+        ("input_flex", 2, None, None),
+        ("output_flex", 5, None, None),
+    ]
+    assert found.skipped == {peers.OTHER_REQUESTS: 1, peers.OTHER_COMPONENT: 1, peers.TIME_OF_DAY: 1}
+
+
 @pytest.mark.parametrize(("peer", "document"), [("litellm", []), ("litellm", {"a": 1}), ("genai-prices", {})])
 def test_another_file_is_refused(peer, document):
     with pytest.raises(ConfigurationError, match="expected"):

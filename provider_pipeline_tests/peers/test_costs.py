@@ -65,12 +65,12 @@ def litellm_cost(row, prompt, cached, written, answer, *, by=ACME, thought=0, se
     )
 
 
-def genai_prices_cost(row, prompt, cached, written, answer) -> Decimal:
+def genai_prices_cost(row, prompt, cached, written, answer, *, context=None) -> Decimal:
     snapshot = data_snapshot.DataSnapshot(
         types._providers_from_raw(exported("genai-prices", row)), from_auto_update=False
     )
     usage = Usage(input_tokens=prompt, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=answer)
-    return snapshot.calc(usage, row["model_id"], "acme", None, None).total_price
+    return snapshot.calc(usage, row["model_id"], "acme", None, None, price_context=context).total_price
 
 
 @pytest.mark.parametrize("case", SUMS)
@@ -116,6 +116,20 @@ def test_prices_without_tiers_take_the_place_of_the_ranges_in_litellms_own_map(r
 def test_genai_prices_charges_the_sum_worked_out_by_hand(rows, case):
     model, *tokens, expected = SUMS[case]
     assert genai_prices_cost(rows[model], *tokens) == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"), [({"service_tier": "flex"}, "0.1975"), ({"processing": "batch"}, "0.76")]
+)
+def test_genai_prices_charges_a_service_what_it_costs(rows, context, expected):
+    row = rows["acme-pro"]
+    usd = {"unit": "million_tokens", "currency": "USD"}
+    services = {"input_flex": {"amount": 0.625, **usd}, "output_flex": {"amount": 10, **usd}}
+    services["output_batch"] = {"amount": 10, **usd}
+    row = {**row, "model_id": "acme-flex", "prices": {**row["prices"], **services}}
+    # 300,000 x 0.625 + 1,000 x 10, by the million; 300,000 x 2.5 + 1,000 x 10
+    assert genai_prices_cost(row, 300_000, 0, 0, 1_000, context=context) == Decimal(expected)
+    assert genai_prices_cost(row, 300_000, 0, 0, 1_000) == Decimal("0.765")
 
 
 def test_a_gap_filled_by_an_override_is_charged_too(rows):

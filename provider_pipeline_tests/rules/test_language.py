@@ -181,3 +181,7 @@ def test_a_comparison_with_a_name_in_double_quotes_is_refused_with_a_hint(expres
 )
 def test_double_quotes_elsewhere_are_jmespath(expression):
     compile_expression(expression)
+
+
+def test_an_unquoted_literal_is_read_without_a_warning():
+    assert compile_expression("kind == `chat`")({"kind": "chat"}) is True

@@ -148,10 +148,15 @@ def _drafted(sample: EndpointSample, found: list[ListCandidate]) -> _Draft:
     predicates = capability_evidence(listing.shape, fields)
     read = [*fields.values(), *(unit.get("by") or unit["times"] for unit in units.values() if isinstance(unit, dict))]
     read += [text for each in predicates.values() for texts in each.values() for text in texts]
-    known = [each["expression"] for name in fields for each in chosen_fields.alternatives.get(name, ())]
     prices = chosen_fields.prices
-    known += [choice.source for choices in prices.choices.values() for choice in choices]
-    unread = unread_fields(listing.shape, prices.listed, read, [*chosen_fields.junk, *known])
+    known = [
+        each["expression"]
+        for name in fields
+        if price_field(name) is None
+        for each in chosen_fields.alternatives.get(name, ())
+    ]
+    known += [one.column.expression for held in prices.choices.values() for one in held if one.repeats(held[0])]
+    unread = unread_fields(listing.shape, prices, read, [*chosen_fields.junk, *known])
     listed = path_expression(chosen.path)
     pagination, pagination_from = infer_pagination(
         answer,

@@ -1,5 +1,6 @@
 """What is known of the prices of a listing while a rule is written: columns with their names, groups, and choices."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,19 +14,27 @@ from provider_pipeline.rules.values import Unit, number
 
 @dataclass(frozen=True)
 class PriceChoice:
-    """A path that could be a price; `why` says what its unit was inferred from, `source` is the path as such."""
+    """A path that could be a price; `why` says what its unit was inferred from, `column` has the amounts."""
 
     expression: str
     score: float
     fill: float
     unit: Unit
     why: str
-    source: str
+    column: Column
 
     @property
     def written_unit(self) -> Any:
         """The unit as a rule document has it."""
         return self.unit if isinstance(self.unit, str) else self.unit.model_dump()
+
+    def repeats(self, other: "PriceChoice") -> bool:
+        """Whether it says nothing else than another one."""
+        amounts = other.column.by_owner
+        return self.unit == other.unit and all(
+            math.isclose(number(value) or 0, number(amounts.get(owner)) or 0, rel_tol=1e-6)
+            for owner, value in self.column.by_owner.items()
+        )
 
     def summary(self) -> dict[str, Any]:
         """The choice as evidence in a rule."""

@@ -1,14 +1,16 @@
 """Prices that an item lists as entries: told apart by texts, by prompt size, or nested in other lists."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from provider_pipeline.rules.generation.price_variants import Variant, component_by_size
-from provider_pipeline.rules.generation.price_words import counts_no_tokens, price_name
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake, words_of
+from provider_pipeline.rules.generation.price_words import counts_no_tokens, is_about_money, price_name
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, quote_key
+from provider_pipeline.rules.outline import MAX_DEPTH
 from provider_pipeline.rules.values import number
 
 _MAX_ENTRIES: Final = 40
@@ -16,6 +18,9 @@ _MAX_TEXTS: Final = 40
 _MAX_LABEL: Final = 80
 _MAX_NESTING: Final = 3
 _PAIR: Final = 2
+_CLOCK: Final = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?:\s*(?:am|pm|utc|z))?"
+_TIME_OF_DAY: Final = re.compile(rf"{_CLOCK}(?:\s*(?:-|\u2013|to|~)\s*{_CLOCK})?", re.IGNORECASE)
+"""Such as `16:30` and `16:30-00:30`."""
 _OF_A_VARIANT: Final = {"image", "video", "audio", "time", "condition"}
 
 
@@ -71,22 +76,19 @@ def _lists(values: Iterable[tuple[int, Any]]) -> Iterator[_Listed]:
             yield _Listed(owner, [entry for entry in value[:_MAX_ENTRIES] if isinstance(entry, dict)])
 
 
-def _is_about_money(path: Path) -> bool:
-    money = read_table("fields.toml")["price"]["money"]
-    return any(word in money for key in path for word in words_of(key))
-
-
 def _read(path: Path, base: str, lists: list[_Listed], found: ListedPrices, nesting: int) -> None:
     if nesting >= _MAX_NESTING:
         return
-    lists, base = _in_force(lists, base)
+    lists, base = _at_all_hours(path, *_in_force(lists, base), found)
     if not lists or _read_tiers(path, base, lists, found) or _read_variants(path, base, lists, found):
         return
     labels = _labels(lists)
     if not labels:
-        if _is_about_money(path) and all(len(entries) == 1 for _, entries in lists):
+        if is_about_money(path) and all(len(entries) == 1 for _, entries in lists):
             # One price now may become several later, such as one for each date: then none is known to hold.
             _read_single(path, f"([{base}][?length(@) == `1`] | [0])[0]", lists, found)
+        else:
+            _name_unread(path, f"{base}[]", lists, found)
         return
     nested: dict[tuple[Path, str], list[_Listed]] = {}
     for owner, entries in lists:
@@ -120,10 +122,10 @@ def _read_entry(
                 nested.setdefault((here if key != "value" else path, lookup), []).append(one)
         elif isinstance(value, dict):
             for inner, amount in value.items():
-                if number(amount) is not None and _is_about_money((*here, inner)):
+                if number(amount) is not None and is_about_money((*here, inner)):
                     found.add((*here, inner), f"{lookup}.{quote_key(inner)}", owner, amount)
         elif (isinstance(value, str) and snake(key) in explaining) or (
-            key not in labels and number(value) is not None and _is_about_money(here)
+            key not in labels and number(value) is not None and is_about_money(here)
         ):
             found.add(here, lookup, owner, value)
 
@@ -134,6 +136,19 @@ def _read_single(path: Path, chosen: str, lists: list[_Listed], found: ListedPri
         _read_entry(path, chosen, entries[0], (), owner, found, nested)
 
 
+def _name_unread(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> None:
+    """Keep the amounts in entries that nothing tells apart, and in lists inside them, to be named as unread."""
+    if len(path) > MAX_DEPTH:
+        return
+    for owner, entries in lists:
+        for entry in entries:
+            for key, value in entry.items():
+                here, lookup = (*path, key), f"{base}.{quote_key(key)}"
+                if number(value) is not None and is_about_money(here):
+                    _append(found.conditional, here, lookup, owner, value)
+                _name_unread(here, f"{lookup}[]", [*_lists([(owner, value)])], found)
+
+
 def _in_force(lists: list[_Listed], base: str) -> tuple[list[_Listed], str]:
     """The entries that a boolean marks as the present ones, if there is such a mark; else all."""
     keys = read_table("prices.toml")["current"]["keys"]
@@ -141,8 +156,34 @@ def _in_force(lists: list[_Listed], base: str) -> tuple[list[_Listed], str]:
     for key in keys:
         if entries and all(isinstance(entry.get(key), bool) for entry in entries):
             kept = [_Listed(owner, [entry for entry in held if entry[key]]) for owner, held in lists]
-            return [each for each in kept if each.entries], f"{base}[?{quote_key(key)}]"
+            return [each for each in kept if each.entries], f"({base}[?{quote_key(key)}])"
     return lists, base
+
+
+def _at_all_hours(path: Path, lists: list[_Listed], base: str, found: ListedPrices) -> tuple[list[_Listed], str]:
+    """The entries that hold at any time of the day; the others are only named as unread."""
+    hours = dict.fromkeys(
+        key for each in lists for entry in each.entries for key, value in entry.items() if _is_time_of_day(value)
+    )
+    if not hours:
+        return lists, base
+    for owner, held in lists:
+        for entry in held:
+            told = [key for key in hours if _is_true(entry.get(key))]
+            for key, value in entry.items() if told else ():
+                if number(value) is not None and is_about_money((*path, key)):
+                    lookup = f"{base}[?{quote_key(told[0])}].{quote_key(key)}"
+                    _append(found.conditional, (*path, told[0], key), lookup, owner, value)
+    free = " && ".join(f"!{quote_key(key)}" for key in hours)
+    kept = [
+        _Listed(owner, [entry for entry in held if not any(_is_true(entry.get(key)) for key in hours)])
+        for owner, held in lists
+    ]
+    return [each for each in kept if each.entries], f"({base}[?{free}])"
+
+
+def _is_time_of_day(value: Any) -> bool:
+    return isinstance(value, str) and _TIME_OF_DAY.fullmatch(value.strip()) is not None
 
 
 def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPrices) -> bool:
@@ -151,7 +192,7 @@ def _read_variants(path: Path, base: str, lists: list[_Listed], found: ListedPri
     table = read_table("fields.toml")["price"]
     explaining = {*table["unit_keys"], *table["currency_keys"]}
     keys = list(dict.fromkeys(key for entry in entries for key in entry if snake(key) not in explaining))
-    amounts = [key for key in keys if _is_about_money((key,)) and component_by_size((*path, key))]
+    amounts = [key for key in keys if is_about_money((key,)) and component_by_size((*path, key))]
     labels = [key for key in keys if key not in amounts]
     told = [[tuple(_told(key, entry.get(key)) for key in labels) for entry in held] for _, held in lists]
     texts_of_labels = {entry[key] for entry in entries for key in labels if isinstance(entry.get(key), str)}
@@ -246,7 +287,7 @@ def _read_tiers(path: Path, base: str, lists: list[_Listed], found: ListedPrices
         key
         for key in keys
         if key not in used
-        and _is_about_money((*path, key))
+        and is_about_money((*path, key))
         and _is_price_key(path, key)
         and any(number(entry.get(key)) is not None for entry in entries)
     ]

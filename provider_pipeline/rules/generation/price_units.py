@@ -2,21 +2,23 @@
 
 import math
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final
 
 from provider_pipeline.rules.generation.price_words import (
+    components_of,
     counted_of,
-    counts_no_tokens,
-    is_per_token,
+    is_other_unit,
+    meaning_with,
     money_of,
     price_name,
     scale_of,
     time_of,
+    unit_text,
 )
-from provider_pipeline.rules.generation.shape import Column, Path, squashed, words_of
+from provider_pipeline.rules.generation.shape import Column, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import TOKENS
+from provider_pipeline.rules.price_components import TOKENS, usual_unit
 from provider_pipeline.rules.prices import USD
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors, unit_scales
 
@@ -29,9 +31,10 @@ _LIKELY: Final = (0.005, 120.0)
 _POSSIBLE: Final = (0.004, 700.0)
 """Prices of a million tokens, from the lowest to the highest."""
 _DEAR: Final = 60.0
-_CLEAR: Final = {"usd_per_token": 1.2, "usd_per_thousand_tokens": 2.0, "usd_per_million_tokens": 1.2}
-"""Powers of ten by which a magnitude must be more usual in this unit than in any other possible one: thousands of
-tokens are rarely meant where nothing says so."""
+_CLEAR: Final = 1.2
+_CLEAR_OF_A_THOUSAND: Final = 2.0
+"""Powers of ten by which a magnitude must be more usual in a unit than in any other possible one: thousands of tokens
+are rarely meant where nothing says so."""
 _SEVERAL: Final = 6
 """From this many prices on, the middling one is a likely one, or the unit is not what it seems."""
 _ZEROS: Final = ("0", "0.0", "0.00", "0.000000")
@@ -39,6 +42,8 @@ _OF_TOKENS: Final = ("usd_per_token", "usd_per_million_tokens")
 """Where a name speaks of tokens, and of no thousand."""
 _BY_MAGNITUDE: Final = ("usd_per_token", "usd_per_thousand_tokens", "usd_per_million_tokens")
 _HUNDRED_MILLIONS: Final = "cents_per_100_million_tokens"
+_RATE: Final = {"rate", "rates"}
+_OF_WHOLE_TOKENS: Final = (_HUNDRED_MILLIONS, "cents_per_million_tokens")
 _FRACTIONS: Final = {
     "token": ("cents_per_token", "micro_usd_per_token", "nano_usd_per_token"),
     "thousand": ("cents_per_thousand_tokens", "milli_usd_per_thousand_tokens", "micro_usd_per_thousand_tokens"),
@@ -50,36 +55,28 @@ _MIN_WHOLE: Final = 100
 _ONLY_OF_A_TOKEN: Final = 1e-5
 """Below this, in USD, an amount is that of a token: for a thousand tokens or an image it would be next to nothing."""
 
+_COUNTED_BY: Final = {
+    "image": "image",
+    "time": "second",
+    "character": "million_characters",
+    "request": "thousand_requests",
+    "page": "page",
+}
+"""Stored units by what is counted."""
+
 Columns = Iterable[Column]
 
 
-def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) -> Column | None:
-    """The texts that name the prices' unit or currency, in the same object or in one around it.
-
-    A unit may also be a whole number of tokens (`"per": 1000`), which a rule reads as a text.
-    """
-    table = read_table("fields.toml")["price"]
-    around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
-    for parent in around:
-        for other in columns.values():
-            if other.path[:-1] != parent:
-                continue
-            if other.leaf in table[kind] and other.share(str) > 0.9:
-                texts = {owner: text for owner, text in other.by_owner.items() if isinstance(text, str)}
-                return Column(other.path, [*texts.values()], [*texts], other.lookup)
-            if kind == "unit_keys" and other.leaf in table["count_keys"] and other.share(int) == 1:
-                lookup = f"to_string({other.expression})"
-                return Column(other.path, [str(value) for value in other.values], other.owners, lookup)
-    return None
-
-
-def token_unit(columns: list[Column], named: Column | None, currency: str | None) -> tuple[Unit | None, str]:
+def token_unit(
+    columns: list[Column], named: Column | None, currency: str | None, around: str | None = None
+) -> tuple[Unit | None, str]:
     """The unit of token prices, and what it was inferred from.
 
     Args:
         columns: The input price, and the output price beside it if there is one, which is judged with it.
         named: The texts that name the unit.
         currency: The currency of the prices, if it is known.
+        around: The text that names the unit of all models' prices.
     """
     if (worth := currency_worth(currency)) != 1:
         columns = [_divided(column, worth) for column in columns]
@@ -87,9 +84,11 @@ def token_unit(columns: list[Column], named: Column | None, currency: str | None
         by_row = _unit_by_row(columns, named)
         if by_row is not None:
             return by_row, f"the text at {named.expression}"
-        if all(counts_no_tokens(text) for text in named.values):
-            return None, f"the text at {named.expression} speaks of no tokens"
+        if all(map(is_other_unit, named.values)):
+            return None, f"the text at {named.expression} speaks of no known number of tokens"
     amounts = positive(columns)
+    if named is None and around is not None:
+        return _unit_by_text(around, amounts, columns[0].words), "the text around the models"
     for words, why in (
         (columns[0].words, "the words in the path"),
         (_value_words(columns[0]), "the words of the values"),
@@ -134,7 +133,7 @@ def own_token_unit(column: Column, named: Column | None, shared: Unit | None, li
     """
     if named is not None:
         by_row = _unit_by_row([column], named)
-        if by_row is not None or all(counts_no_tokens(text) for text in named.values):
+        if by_row is not None or all(map(is_other_unit, named.values)):
             return by_row
     words = price_name(column.path).words
     scale, money = scale_of(words), money_of(words)
@@ -168,13 +167,26 @@ def counted_unit(column: Column, per: str, named: Column | None, shared: Unit | 
 
 
 def _counted_by_text(text: str, words: Sequence[str], per: str) -> str | None:
+    text = unit_text(text)
     plain, money = squashed(text), money_of([*words, *words_of(text)])
     for name, entry in read_table("units.toml")["unit"].items():
         if plain in entry["text"] and entry["per"] == per:
             return name if money is None else _known(name.replace("usd_", f"{money}_", 1))
-    if counted_of(words_of(text)) and not is_per_token(words_of(text)):
-        return _counted(per, words_of(text), money or "usd", None)
+    named = ("per", *words_of(text))
+    if (counted := counted_of(named)) in _COUNTED_BY and _COUNTED_BY[counted] == per:
+        return _counted(per, named, money or "usd", None)
     return None
+
+
+def components_by_unit(column: Column, text: str) -> Iterator[tuple[str, str]]:
+    """What a price that only its unit explains could be the price of, with that unit: `unit_price` beside `image`."""
+    name = price_name(column.path)
+    for counted, per in _COUNTED_BY.items():
+        unit = _counted_by_text(text, name.words, per)
+        meaning = None if unit is None else meaning_with(name, unit_text(text), counted)
+        for component in components_of(meaning) if meaning else ():
+            if unit is not None and usual_unit(component) == per:
+                yield component, unit
 
 
 def _counted(per: str, words: Sequence[str], money: str, shared: Unit | None) -> str | None:
@@ -186,7 +198,7 @@ def _counted(per: str, words: Sequence[str], money: str, shared: Unit | None) ->
         "page": ("page", "pages"),
     }[per]
     scale = scale_of([word for word in words if word not in ("tokens", "mtok")])
-    if scale in ("thousand", "million"):
+    if scale not in (None, "token"):
         return _known(f"{money}_per_{scale}_{many}")
     if shared == _HUNDRED_MILLIONS and money_of(words) is None:
         return _known(f"cents_per_100_million_{many}")
@@ -229,13 +241,15 @@ def _unit_by_row(columns: list[Column], named: Column) -> UnitByRow | None:
 
 
 def _unit_by_text(text: str, amounts: list[float], words: Sequence[str]) -> str | None:
-    if counts_no_tokens(text):
+    if is_other_unit(text):
         return None
-    plain = squashed(text)
+    text = unit_text(text)
+    plain, named = squashed(text), words_of(text)
     unit = next((name for name, entry in read_table("units.toml")["unit"].items() if plain in entry["text"]), None)
-    if unit is None and (scale := scale_of(words_of(text))):
+    # A text such as "tokens" leaves it to the names how many.
+    if unit is None and (scale := scale_of(named, is_unit=True) or ("token" in plain and scale_of(words))):
         unit = f"usd_per_{_scale_name(scale)}"
-    if unit is not None and (money := money_of([*words, *words_of(text)])):
+    if unit is not None and (money := money_of([*words, *named])):
         unit = unit.replace("usd_", f"{money}_", 1)
     if unit in unit_factors() and (not amounts or is_plausible(amounts, str(unit))):
         return unit
@@ -255,7 +269,7 @@ def _unit_of_scale(scale: str, words: Sequence[str], amounts: list[float]) -> st
     low, high = _POSSIBLE
     fitting = [
         name
-        for name in _FRACTIONS[scale]
+        for name in _FRACTIONS.get(scale, ())
         if low <= min(amounts) * unit_factors()[name]
         and max(amounts) * unit_factors()[name] <= high
         and median(amounts) * unit_factors()[name] <= _DEAR
@@ -288,12 +302,14 @@ def is_plausible(amounts: list[float], unit: str) -> bool:
 def _likely_unit(amounts: list[float], words: Sequence[str]) -> str | None:
     """The unit by magnitude alone: thousands of tokens are not guessed where a name speaks of a token."""
     if min(amounts) >= _MIN_WHOLE and all(amount == int(amount) for amount in amounts):
-        units: tuple[str, ...] = (_HUNDRED_MILLIONS,)
+        money = set(read_table("fields.toml")["price"]["money"]).intersection(words)
+        # So many tokens a minute are a rate, too.
+        units: tuple[str, ...] = () if money and money <= _RATE else _OF_WHOLE_TOKENS
     elif max(amounts) < _ONLY_OF_A_TOKEN:
         units = _OF_TOKENS[:1]
     else:
         units = _OF_TOKENS if "token" in words else _BY_MAGNITUDE
-    unit = _unit_by_magnitude(amounts, units)
+    unit = _unit_by_magnitude(amounts, units) if units else None
     return unit if unit and _LIKELY[0] <= median(amounts) * unit_factors()[unit] <= _LIKELY[1] else None
 
 
@@ -305,7 +321,8 @@ def _unit_by_magnitude(amounts: list[float], units: tuple[str, ...]) -> str | No
     middle, (low, high) = median(amounts), _POSSIBLE
     far = {unit: abs(math.log10(middle * unit_factors()[unit] / _TYPICAL)) for unit in units}
     nearest = min(units, key=far.__getitem__)
-    usual = [unit for unit in units if unit == nearest or far[unit] - far[nearest] < _CLEAR[nearest]]
+    clear = _CLEAR_OF_A_THOUSAND if nearest == "usd_per_thousand_tokens" else _CLEAR
+    usual = [unit for unit in units if unit == nearest or far[unit] - far[nearest] < clear]
     if len(usual) > 1:
         scales = {unit: unit_factors()[unit] for unit in usual}
         usual = [unit for unit in usual if low <= min(amounts) * scales[unit] and max(amounts) * scales[unit] <= high]

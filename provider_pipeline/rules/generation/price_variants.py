@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from provider_pipeline.rules.generation.price_choices import MainPrices, PriceChoice, Priced
-from provider_pipeline.rules.generation.price_units import beside, counted_unit, is_plausible
+from provider_pipeline.rules.generation.price_context import beside
+from provider_pipeline.rules.generation.price_units import counted_unit, is_plausible
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
@@ -92,8 +93,12 @@ def variant_choices(
         )
         if isinstance(unit, str) and is_plausible([*one.amounts.values()], unit):
             why = "the words, and the prices beside it"
-            text = variant.column.expression
-            yield name, PriceChoice(text, one.score, shape.fill(variant.column), unit, why, text)
+            yield (
+                name,
+                PriceChoice(
+                    variant.column.expression, one.score, shape.fill(variant.column), unit, why, variant.column
+                ),
+            )
 
 
 def _is_money_certain(one: Priced, main: MainPrices | None) -> bool:

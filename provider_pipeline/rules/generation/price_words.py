@@ -10,10 +10,15 @@ from typing import Final, NamedTuple
 
 from provider_pipeline.rules.generation.shape import Path, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.prices import currency_code
+from provider_pipeline.rules.prices import USD, currency_code
 
 _SIZE = re.compile(r"(\d+)([km]?)")
 _SIZES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
+_SIZES_IN_SIGNS: Final = re.compile(
+    r"(?P<from>0|\d+[km])\s*(?:-|\u2013|~|to)\s*(?P<upto>\d+[km]?)|(?P<least>\d+[km]?)\s*\+"
+    r"|(?:>=?|\u2265)\s*(?P<over>\d+[km]?)|(?:<=?|\u2264)\s*(?P<under>\d+[km]?)",
+    re.IGNORECASE,
+)
 _SMALLEST_SIZE: Final = 1_000
 _TIER_WORDS: Final = ("above", "over", "exceeding", "beyond")
 _BASE_WORDS: Final = ("below", "under", "upto")
@@ -21,6 +26,10 @@ _LONGEST_PHRASE: Final = 2
 _CURRENCY_LETTERS: Final = 3
 _UNKNOWN: Final = "?"
 _NEUTRAL: Final = "neutral"
+_CONDITION: Final = "condition"
+_OTHER_SIZE: Final = re.compile(r"[1-9]\d*[km]")
+_SCALE_SIZES: Final = ("1k", "1m", "10k")
+_SIGN: Final = re.compile(r"[€£¥￥]|元|人民币")
 _MONEY: Final = {
     **dict.fromkeys(("pennies", "cents", "cent"), "cents"),
     **dict.fromkeys(("micro", "microusd", "microdollars"), "micro_usd"),
@@ -28,11 +37,19 @@ _MONEY: Final = {
     **dict.fromkeys(("milli", "mills"), "milli_usd"),
 }
 _SCALES: Final = (
+    ("ten_thousand", ("10ktok", "per10k")),
+    ("hundred_thousand", ("100ktok", "per100k")),
     ("million", ("million", "millions", "1m", "per1m", "mtok", "mtokens", "1000000", "per m", "m tokens")),
     ("thousand", ("thousand", "1k", "per1k", "ktok", "ktokens", "1000", "per k", "k tokens")),
     ("billion", ("billion", "btok")),
     ("token", ("per token", "token 1")),
 )
+_COUNT: Final = re.compile(r"([1-9]\d*)([km]?)")
+_SCALE_OF_COUNT: Final = {10_000: "ten_thousand", 100_000: "hundred_thousand"}
+_UNKNOWN_SCALE: Final = "other"
+_NAMED_SCALES: Final = (1, 1_000, 1_000_000)
+"""Numbers that `_SCALES` has."""
+_TOKEN_WORDS: Final = frozenset(("token", "tokens", "mtok", "ktok"))
 _COUNTED: Final = ("image", "time", "character", "request", "page")
 
 
@@ -81,6 +98,11 @@ def _components() -> Mapping[frozenset[str], tuple[str, ...]]:
     return {meaning: tuple(name for _, name in sorted(each, key=lambda one: one[0])) for meaning, each in found.items()}
 
 
+def components_of(meaning: frozenset[str]) -> tuple[str, ...]:
+    """What concepts could be the price of, the likeliest first."""
+    return _components().get(meaning, ())
+
+
 def means_of(component: str) -> list[frozenset[str]]:
     """The meanings of a component, the best first."""
     return [frozenset(text.split()) for text in read_table("prices.toml")["component"][component]["means"]]
@@ -94,13 +116,13 @@ def price_name(path: Path) -> PriceName:
     currency: str | None = None
     own, unknown, around, words = len(path) - 1, 0, 0, list[str]()
     for place, key in enumerate(path):
-        rest, size = _without_size(words_of(key))
+        rest, size = _without_size(words_of(_spelt(key)))
         above = size or above
         found = _found(rest)
         telling = [concept for concept in found if concept not in (_NEUTRAL, _UNKNOWN)]
         if (telling or size is not None) and own == len(path) - 1:
             own = place
-        named = _currency_in(rest) if place >= own or len(rest) == 1 or _is_about_money(rest) else None
+        named = _currency_in(rest) if place >= own or len(rest) == 1 or _has_money(rest) else None
         currency = named or currency
         if place >= own:
             unknown += found.count(_UNKNOWN) - (named not in (None, "USD"))
@@ -110,7 +132,7 @@ def price_name(path: Path) -> PriceName:
         meaning.update(telling)
     return PriceName(
         frozenset(meaning),
-        _components().get(frozenset(meaning), ()),
+        components_of(frozenset(meaning)),
         own,
         above,
         currency,
@@ -125,8 +147,29 @@ def _currency_in(words: Sequence[str]) -> str | None:
     return next((code for code in codes if code), None)
 
 
-def _is_about_money(words: Sequence[str]) -> bool:
+def currency_in_unit(text: str) -> str:
+    """The currency in a unit's text, USD if there is none; a sign of several currencies as it is."""
+    if sign := _SIGN.search(text):
+        return currency_code(sign[0]) or sign[0]
+    return _currency_in(words_of(text)) or USD
+
+
+def _has_money(words: Sequence[str]) -> bool:
     return not set(read_table("fields.toml")["price"]["money"]).isdisjoint(words)
+
+
+def is_about_money(path: Path) -> bool:
+    """Whether a path has a word of money."""
+    return any(_has_money(words_of(key)) for key in path)
+
+
+def _spelt(key: str) -> str:
+    """A key with prompt sizes in words: `128k+` is `above_128k`, and `0-128k` is `below_128k`."""
+    written = _SIZES_IN_SIGNS.fullmatch(key.strip())
+    if written is None:
+        return key
+    low, high = written["from"] or written["over"] or written["least"], written["upto"] or written["under"]
+    return f"above_{low}" if low and low != "0" else f"below_{high}"
 
 
 def _without_size(words: tuple[str, ...]) -> tuple[list[str], int | None]:
@@ -157,15 +200,53 @@ def _found(words: Sequence[str]) -> list[str]:
     return found
 
 
+def meaning_with(name: PriceName, unit: str, counted: str) -> frozenset[str] | None:
+    """What a name says together with its unit, which counts images, seconds ...; None if it has an unknown word.
+
+    The units' own texts (`data/units.toml`) may say it in words that mean nothing elsewhere, such as `generation`.
+    """
+    found = {*_found(words_of(unit))} - {_NEUTRAL}
+    if _UNKNOWN in found or _UNKNOWN in _found(name.words):
+        is_text = any(squashed(unit) in entry["text"] for entry in read_table("units.toml")["unit"].values())
+        if not is_text or name.unknown:
+            return None
+    return (name.meaning | found | {counted}) - {_UNKNOWN}
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text names a unit, of tokens or of something else that is counted."""
+    words = ("per", *words_of(unit_text(text)))
+    return is_per_token(words) or counted_of(words) is not None
+
+
 def money_of(words: Sequence[str]) -> str | None:
     """The money that words name, such as `cents`."""
     return next((_MONEY[word] for word in words if word in _MONEY), None)
 
 
-def scale_of(words: Sequence[str]) -> str | None:
-    """How many tokens a price is for, by its words."""
+def without_sizes(words: Sequence[str]) -> tuple[str, ...] | None:
+    """The words of a name without those of sizes; None if it has none but those that are a scale, too."""
+    sizes = {word for word in words if _OTHER_SIZE.fullmatch(word)}
+    return tuple(word for word in words if word not in sizes) if sizes - {*_SCALE_SIZES} else None
+
+
+def scale_of(words: Sequence[str], *, is_unit: bool = False) -> str | None:
+    """How many tokens a price is for, by its words; `other` for a number that no unit has.
+
+    Args:
+        words: The words of a name or a text.
+        is_unit: They are those of a unit, where any number is a number of tokens.
+    """
     held = set(words)
-    return next((name for name, rows in _SCALES if any(held.issuperset(row.split()) for row in rows)), None)
+    found = next((name for name, rows in _SCALES if any(held.issuperset(row.split()) for row in rows)), None)
+    for place, word in enumerate(words):
+        written = _COUNT.fullmatch(word)
+        if written is None or not (is_unit or "per" in words[max(place - 1, 0) : place]):
+            continue
+        count = int(written[1]) * _SIZES[written[2]]
+        if count not in _NAMED_SCALES:
+            return _SCALE_OF_COUNT.get(count, _UNKNOWN_SCALE)
+    return found
 
 
 def counted_of(words: Sequence[str]) -> str | None:
@@ -187,10 +268,25 @@ def time_of(words: Sequence[str]) -> str:
 
 def is_per_token(words: Sequence[str]) -> bool:
     """Whether words name tokens as what is counted."""
-    return not {"token", "tokens", "mtok", "ktok"}.isdisjoint(words)
+    return not _TOKEN_WORDS.isdisjoint(words)
 
 
 def counts_no_tokens(text: str) -> bool:
     """Whether a unit's text speaks of images, seconds, requests ..., not of tokens."""
-    plain = squashed(text)
+    plain = squashed(unit_text(text))
     return any(word in plain for word in read_table("fields.toml")["price"]["not_tokens"])
+
+
+def is_other_unit(text: str) -> bool:
+    """Whether a unit's text speaks of something else than money for a known number of tokens."""
+    words = words_of(unit_text(text))
+    is_known = scale_of(words, is_unit=True) != _UNKNOWN_SCALE and _CONDITION not in _found(words)
+    return counts_no_tokens(text) or not is_known
+
+
+@functools.lru_cache(maxsize=1024)
+def unit_text(text: str) -> str:
+    """A unit's text with the words of other scripts in English: `千tokens` is ` thousand tokens`."""
+    for word, english in read_table("units.toml")["written"].items():
+        text = text.replace(word, f" {english} ")
+    return text

@@ -10,24 +10,40 @@ from dataclasses import replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.price_choices import ListingPrices, MainPrices, PriceChoice, Priced
+from provider_pipeline.rules.generation.price_context import (
+    beside,
+    is_count,
+    prices_currency,
+    stated_currency,
+    text_around,
+)
 from provider_pipeline.rules.generation.price_images import split_expression
 from provider_pipeline.rules.generation.price_lists import ListedPrices, listed_prices
+from provider_pipeline.rules.generation.price_ratios import ratio_choices
 from provider_pipeline.rules.generation.price_units import (
-    beside,
+    components_by_unit,
     counted_unit,
     is_plausible,
     median,
     own_token_unit,
+    positive,
+    rows_where,
     token_unit,
 )
 from provider_pipeline.rules.generation.price_variants import variant_choices, variants_among
-from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, means_of, price_name
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
+from provider_pipeline.rules.generation.price_words import (
+    counted_of,
+    is_about_money,
+    is_per_token,
+    means_of,
+    price_name,
+    without_sizes,
+)
+from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression, quote_key
 from provider_pipeline.rules.price_components import TOKENS
 from provider_pipeline.rules.prices import USD, currency_code, field_name
-from provider_pipeline.rules.values import Unit, UnitTimes, number, unit_scales
+from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7
 _MAX_ALTERNATIVES: Final = 6
@@ -42,29 +58,41 @@ def find_prices(shape: Shape, answer: Any, listing: Path) -> ListingPrices:
     variants = [*variants_among(columns), *lists.variants.values()]
     taken = {variant.column.path for variant in variants}
     priced = list(_priced({path: column for path, column in columns.items() if path not in taken}, shape))
-    around = _currency_around(answer, listing)
+    around = text_around(answer, listing, "currency_keys")
     listed = lists.columns | lists.conditional | {(name,): each.column for name, each in lists.variants.items()}
     found = ListingPrices(currency=around and currency_code(around), listed=listed)
     if around and found.currency != USD:
         found.others = [around]
     if around and found.currency is None:
         return found
-    priced, coin = _in_one_currency(priced)
-    main = _main_group(priced, columns, shape, coin or found.currency)
+    if ratios := {name: [choice] for name, choice in ratio_choices(shape, named_like_prices=True)}:
+        found.choices = ratios
+        return found
+    unit = text_around(answer, listing, "around_unit_keys")
+    by_unit = list(_by_unit(columns, shape))
+    currency = prices_currency(priced, [choice.column for _, choice in by_unit], columns, unit)
+    if currency.unknown:
+        return ListingPrices(others=[*currency.unknown], listed=listed)
+    priced = currency.priced
+    main = _main_group(priced, columns, shape, currency.code or found.currency, unit)
     if main is not None:
         found.choices |= main.choices
-    _add_currency(found, main, priced, columns, coin)
+    others = [*(one.column for one in priced), *(choice.column for _, choice in by_unit)]
+    first = main.first if main is not None else next(iter(others), None)
+    _add_currency(found, stated_currency(first, columns) if first is not None else None, currency.code)
     if found.others and found.currency is None and found.stated_currency is None:
         return ListingPrices(others=found.others, listed=listed)
     for component in read_table("prices.toml")["component"]:
         if component not in _SIDES and (choice := _component(component, priced, columns, shape, main)) is not None:
             found.choices[field_name(component)] = [choice]
+    for name, choice in by_unit:
+        found.choices.setdefault(name, [choice])
     for name, choice in variant_choices(variants, columns, shape, main):
         found.choices.setdefault(name, [choice])
     _add_firsts(found, lists, main)
     _add_tiers(found, priced, lists, main)
     if main is None:
-        found.choices |= {name: [choice] for name, choice in _ratios(shape)}
+        found.choices |= {name: [choice] for name, choice in ratio_choices(shape, named_like_prices=False)}
     if not found.choices:
         found.stated_currency = None
     return found
@@ -82,10 +110,21 @@ def _priced(columns: Mapping[Path, Column], shape: Shape) -> Iterator[Priced]:
         if not name.components and name.meaning not in contradicting:
             continue
         numbers = sum(number(value) is not None for value in column.values)
-        if not numbers or numbers < _MIN_NUMBERS * len(column.values):
+        if _is_quantity(column) or is_count(column) or not numbers or numbers < _MIN_NUMBERS * len(column.values):
             continue
         score = math.sqrt(shape.fill(column)) * 0.9 ** (len(column.path) - 1) * 0.8**name.unknown
         yield Priced(column, name, score)
+
+
+def _is_quantity(column: Column) -> bool:
+    """Whether the amounts are numbers of tokens and no prices, such as those of an estimate."""
+    table = read_table("prices.toml")["quantity"]
+    words = words_of(column.path[-1])
+    if words[-1:] == () or words[-1] not in table["ends"] or is_about_money(column.path[-1:]):
+        return False
+    amounts = [amount for value in column.values if (amount := number(value))]
+    is_example = not set(column.words).isdisjoint(table["examples"])
+    return is_example or all(amount.is_integer() and amount >= table["at_least"] for amount in amounts)
 
 
 def _contradicting(entry: Mapping[str, Any]) -> set[frozenset[str]]:
@@ -97,19 +136,8 @@ def _has_scale(words: tuple[str, ...], scales: Iterable[str]) -> bool:
     return "per" in words and not set(words).isdisjoint(scales)
 
 
-def _in_one_currency(priced: list[Priced]) -> tuple[list[Priced], str | None]:
-    """The prices of one currency, where names tell several apart (`usd`, `cny`): USD if there is one."""
-    named = {one.name.currency for one in priced if one.name.currency}
-    if not named or USD in named:
-        return [one for one in priced if one.name.currency in (None, USD)], None
-    plain = [one for one in priced if one.name.currency is None and not set(one.name.components).isdisjoint(_SIDES)]
-    if plain or len(named) > 1:
-        return [one for one in priced if one.name.currency is None], None
-    return priced, named.pop()
-
-
 def _main_group(
-    priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
+    priced: list[Priced], columns: dict[Path, Column], shape: Shape, currency: str | None, around: str | None
 ) -> MainPrices | None:
     """The best pair of input and output price whose unit is certain; None if two are as good and differ."""
     groups: dict[Path, dict[str, list[Priced]]] = {}
@@ -120,7 +148,9 @@ def _main_group(
     found: list[tuple[float, int, Path, MainPrices]] = []
     for group, held in sorted(groups.items()):
         sides = {side: min(each, key=lambda one: (-one.score, one.column.path)) for side, each in held.items()}
-        main = _group(group, sides, columns, shape, currency)
+        if any(_are_several(sides[side], each) for side, each in held.items()):
+            continue
+        main = _group(group, sides, columns, shape, currency, around)
         if main is not None:
             total = sum(one.score for one in main.sides.values())
             found.append((-total, next(iter(main.sides.values())).name.around, group, main))
@@ -137,32 +167,44 @@ def _main_group(
     return replace(best, choices=choices)
 
 
+def _are_several(best: Priced, held: list[Priced]) -> bool:
+    """Whether others are as good and say something else: a price with its tax and without, or of a prompt size."""
+    others = [one for one in held if one.amounts != best.amounts]
+    plain = tuple(word for word in best.name.words if word not in ("1k", "1m"))
+    return any(one.score == best.score or without_sizes(one.name.words) == plain for one in others)
+
+
 def _group(
-    group: Path, sides: dict[str, Priced], columns: dict[Path, Column], shape: Shape, currency: str | None
+    group: Path,
+    sides: dict[str, Priced],
+    columns: dict[Path, Column],
+    shape: Shape,
+    currency: str | None,
+    around: str | None,
 ) -> MainPrices | None:
     """One group with its unit, which is inferred for both sides together; None if it is not certain."""
     named = {side: beside(one.column, columns, "unit_keys", levels=2) for side, one in sides.items()}
     first, *others = (side for side in _SIDES if side in sides)
-    stated = beside(sides[first].column, columns, "currency_keys", levels=len(sides[first].column.path))
+    stated = stated_currency(sides[first].column, columns)
     codes = {currency_code(text) for text in stated.values} - {None} if stated is not None else set[str | None]()
     currency = codes.pop() if len(codes) == 1 else currency
-    unit, why = token_unit([sides[side].column for side in (first, *others)], named[first], currency)
+    unit, why = token_unit([sides[side].column for side in (first, *others)], named[first], currency, around)
     if unit is None:
         return None
     units: dict[str, Unit] = {first: unit}
     for side in others:
         if (own := own_token_unit(sides[side].column, named[side], unit, sides[first].column)) is not None:
             units[side] = own
-    texts = {side: sides[side].column.expression for side in units}
+    held = {side: sides[side].column for side in units}
     return MainPrices(
         group,
         unit,
         {side: sides[side] for side in units},
         {
             field_name(side): [
-                PriceChoice(text, sides[side].score, shape.fill(sides[side].column), units[side], why, text)
+                PriceChoice(column.expression, sides[side].score, shape.fill(column), units[side], why, column)
             ]
-            for side, text in texts.items()
+            for side, column in held.items()
         },
     )
 
@@ -203,8 +245,27 @@ def _component(
         if unit is None or expression is None or not _fits(one, unit, main, entry, expression):
             continue
         why = "the words, and the prices beside it"
-        return PriceChoice(expression, one.score, shape.fill(one.column), unit, why, one.column.expression)
+        return PriceChoice(expression, one.score, shape.fill(one.column), unit, why, one.column)
     return None
+
+
+def _by_unit(columns: dict[Path, Column], shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
+    """Prices of what the unit beside them counts: images, seconds, characters ..., which may differ from row to row."""
+    for column in columns.values():
+        if not is_about_money(column.path) or not all(number(value) is not None for value in column.values):
+            continue
+        named = beside(column, columns, "unit_keys", levels=2)
+        if named is None or counted_of(price_name(column.path).words) is not None:
+            continue
+        found: dict[str, dict[str, str]] = {}
+        for text in sorted(set(named.values)):
+            amounts = positive([rows_where(column, named, {text})])
+            for component, unit in components_by_unit(column, text):
+                if amounts and is_plausible(amounts, unit):
+                    found.setdefault(component, {})[text] = unit
+        for component, units in found.items():
+            by_row, why = UnitByRow(by=named.expression, values=units), f"the text at {named.expression}"
+            yield field_name(component), PriceChoice(column.expression, 1.0, shape.fill(column), by_row, why, column)
 
 
 def _are_related(first: Path, second: Path) -> bool:
@@ -288,12 +349,8 @@ def _is_tier_of(one: Priced, base: PriceChoice, main: MainPrices) -> bool:
     return own_token_unit(one.column, None, base.unit, main.first) == base.unit
 
 
-def _add_currency(
-    found: ListingPrices, main: MainPrices | None, priced: list[Priced], columns: dict[Path, Column], coin: str | None
-) -> None:
-    """Where the currency is named: nearest to the prices, else around the listing, else by the prices' own names."""
-    first = next(iter(main.sides.values()), None) if main is not None else next(iter(priced), None)
-    stated = beside(first.column, columns, "currency_keys", levels=len(first.column.path)) if first else None
+def _add_currency(found: ListingPrices, stated: Column | None, coin: str | None) -> None:
+    """Where the currency is named: nearest to the prices, else around them, else by their names or units."""
     if stated is None:
         if found.currency is None and coin:
             found.currency, found.others = coin, [coin]
@@ -304,44 +361,3 @@ def _add_currency(
         found.stated_currency = stated.expression
     elif texts:
         found.choices.clear()
-
-
-def _ratios(shape: Shape) -> Iterator[tuple[str, PriceChoice]]:
-    """Prices that a listing writes as ratios, by field."""
-    table = read_table("prices.toml")["ratios"]
-    base = next((column for column in shape.columns.values() if column.leaf == table["base"]), None)
-    if base is None or base.lookup or base.share((int, float)) < 1:
-        return
-    beside_it = {column.leaf: column for path, column in shape.columns.items() if path[:-1] == base.path[:-1]}
-
-    def where(column: Column, kind: int) -> str:
-        node, name = path_expression(column.path[:-1]), quote_key(column.path[-1])
-        told = beside_it.get(table["kind"])
-        wanted = f"[?{quote_key(told.path[-1])} == `{kind}`]" if told is not None else "[]"
-        return f"([{node}]{wanted}.{name} | [0])"
-
-    def choice(column: Column, kind: int, unit: Unit) -> PriceChoice:
-        return PriceChoice(where(column, kind), 1.0, shape.fill(column), unit, "known ratios", column.expression)
-
-    ratio = where(base, table["by_tokens"])
-    yield field_name("input"), choice(base, table["by_tokens"], table["unit"])
-    for component, name in table["times"].items():
-        if name in beside_it:
-            times = UnitTimes(times=ratio, unit=table["unit"])
-            yield field_name(component), choice(beside_it[name], table["by_tokens"], times)
-    if table["request"] in beside_it and table["kind"] in beside_it:
-        yield field_name("request"), choice(beside_it[table["request"]], table["by_request"], table["request_unit"])
-
-
-def _currency_around(sample: Any, listing: Path) -> str | None:
-    """The currency that an answer names beside or around its listing, if any, as it writes it."""
-    table = read_table("fields.toml")["price"]
-    node = sample
-    for key in (*listing, None):
-        if not isinstance(node, dict):
-            return None
-        for name, value in node.items():
-            if snake(name) in table["currency_keys"] and isinstance(value, str) and value.strip():
-                return value.strip()
-        node = node.get(key)
-    return None

@@ -1,22 +1,24 @@
 """Fields of a sample that speak of prices, limits, dates or capabilities, and that the rule does not read."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.price_choices import ListingPrices
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
+from provider_pipeline.rules.generation.price_units import positive, rows_where
+from provider_pipeline.rules.generation.shape import Column, Shape, words_of
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled, path_expression, quote_key
+from provider_pipeline.rules.price_components import is_size
 from provider_pipeline.rules.prices import OTHER_CURRENCY, currency_code
-from provider_pipeline.rules.values import number
+from provider_pipeline.rules.values import UnitByRow, number
 
 _MAX_FIELDS: Final = 50
 _MAX_NAMED: Final = 6
 _MAX_AMOUNT: Final = 80
-_AMOUNT: Final = re.compile(r"[$€£¥￥]\s*\d|\d\s*(?:usd|eur|gbp|cny|rmb|元)", re.IGNORECASE)
+_AMOUNT: Final = re.compile(r"[$€£¥￥]\s*\d|\d\s*(?:¢|usd|eur|gbp|cny|rmb|元|credits)|\d\.\d+\s*-\s*\d", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class UnreadField:
 
 
 def unread_fields(
-    shape: Shape, listed: Mapping[Path, Column], expressions: Iterable[str], left_out: Iterable[str]
+    shape: Shape, prices: ListingPrices, expressions: Iterable[str], left_out: Iterable[str]
 ) -> list[UnreadField]:
     """The fields of the items that no expression reads, prices first.
 
     Args:
         shape: The sample's items.
-        listed: Prices in lists of the items.
+        prices: The prices that the rule reads, and those in lists of the items.
         expressions: The rule's fields, units and predicates.
         left_out: Fields that were left out for a reason.
     """
@@ -47,20 +49,35 @@ def unread_fields(
     read = {path for text in texts for path in compiled(text).paths}
     whole = " ".join(texts)
     kinds: Mapping[str, Sequence[str]] = read_table("fields.toml")["unread"]["kinds"]
-    found = []
-    for column in (*shape.columns.values(), *listed.values()):
+    found: dict[str, str] = {}
+    for column in (*shape.columns.values(), *prices.listed.values()):
         # Looked at before the values, as nearly all fields are read.
-        if any(column.path[: len(path)] == path for path in read if path):
+        if column.path not in prices.listed and any(column.path[: len(path)] == path for path in read if path):
             continue
         if (column.lookup is None or column.lookup not in whole) and (kind := _kind(column, kinds)) is not None:
-            found.append(UnreadField(column.expression, kind))
+            found.setdefault(column.expression, kind)
     for column in shape.nested.values():
-        expression = f"{path_expression(column.path[:-1])}[].{quote_key(column.path[-1])}"
         base = path_expression(column.path[:-1])
         if column.path[:-1] not in read and f"{base}[" not in whole and _kind(column, kinds) == "price":
-            found.append(UnreadField(expression, "price"))
+            found.setdefault(f"{base}[].{quote_key(column.path[-1])}", "price")
+    found |= dict.fromkeys(_in_other_units(shape, prices), "price")
     order = list(kinds)
-    return sorted(found, key=lambda one: (order.index(one.kind), one.expression))[:_MAX_FIELDS]
+    named = sorted(found.items(), key=lambda one: (order.index(one[1]), one[0]))
+    return [UnreadField(*one) for one in named[:_MAX_FIELDS]]
+
+
+def _in_other_units(shape: Shape, prices: ListingPrices) -> Iterator[str]:
+    """The prices in units that are not kept, of fields whose rows name their units."""
+    kept: dict[tuple[str, str], set[str]] = {}
+    columns = {one.expression: one for one in (*shape.columns.values(), *prices.listed.values())}
+    for one, *_ in prices.choices.values():
+        if isinstance(one.unit, UnitByRow):
+            kept.setdefault((one.column.expression, one.unit.by), set()).update(one.unit.values)
+    for (expression, by), texts in sorted(kept.items()):
+        named = columns.get(by)
+        for text in sorted({*named.values} - texts) if named is not None and expression in columns else ():
+            if named is not None and positive([rows_where(columns[expression], named, {text})]):
+                yield f"{expression} (where {by} is {text!r})"
 
 
 def unread_issue(found: Sequence[UnreadField], *, priced: bool) -> list[dict[str, Any]]:
@@ -115,6 +132,8 @@ def _kind(column: Column, kinds: Mapping[str, Sequence[str]]) -> str | None:
         return None
     own = set(words_of(column.path[-1]))
     words = set(column.words)
+    if is_size(column.path[-1]) and any((amount := number(value)) is not None and amount % 1 for value in values):
+        return "price"  # though no word says so
     for kind, about in kinds.items():
         # A price may be named by what is around it (`pricing.image`); the others by their own key.
         near = words if kind in ("price", "capability") else own
@@ -127,7 +146,8 @@ def _kind(column: Column, kinds: Mapping[str, Sequence[str]]) -> str | None:
 
 def _fits(kind: str, values: Sequence[Any]) -> bool:
     if kind in ("price", "limit"):
-        return any(number(value) not in (None, 0) or _is_amount(value) for value in values)
+        amounts = (each for value in values for each in (value if isinstance(value, list) else [value]))
+        return any(number(amount) not in (None, 0) or _is_amount(amount) for amount in amounts)
     if kind == "date":
         return any(isinstance(value, str) or number(value) for value in values)
     return any(isinstance(value, (bool, list)) for value in values)

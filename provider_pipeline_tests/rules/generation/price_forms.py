@@ -32,15 +32,18 @@ tiers.
   (`min`, `discount`, `off peak`) or a unit that is not kept (pixels, steps, storage) is not a price of the model.
 - **Sizes and qualities** of images and video have prices of their own: `image_hd_1024x1024`, `video_second_1080p`. The
   price of `image` or `video_second` as such stays unknown where a listing has only these.
-- **The unit** is inferred for the input and the output price together: from the text beside them, else from their
-  words, else from their magnitude. Prices beside them share it, and the currency, unless their own words differ.
-  Images, seconds and requests are priced one at a time unless words say otherwise.
+- **A unit beside a price** (`unit`, or a `type` or `billing` that names one, such as `characters_1m`) decides what is
+  charged for, row by row.
+- **The unit** of token prices is inferred for the input and the output price together: from the text beside them,
+  else from their words, else from their magnitude. Prices beside them share it, and the currency, unless their own
+  words differ. Images, seconds and requests are priced one at a time unless words say otherwise.
 - **In doubt there is no price**: a magnitude with one side only or that fits two units, amounts that cannot be true
   beside the input price, one price without direction, entries by date without a mark of the present one, prices for
-  some hours of the day. The rule's issue `unread_fields` names what was not read.
-- **The currency** is the one named nearest to the price, else around the models, else by the price's name, else by
-  `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is not
-  USD. An unknown currency (credits, tokens of a chain) gives no price.
+  some hours of the day, one price alone of a model for sound, images or video (of tokens, or of characters, seconds,
+  images?). The rule's issue `unread_fields` names what was not read.
+- **The currency** is the one named nearest to the price, else around the models, else by the price's name or unit,
+  else by `currency` in the [provider's file](provider-files.md), else USD. An issue `other_currency` says where it is
+  not USD. An unknown currency (credits, tokens of a chain) gives no price.
 - **Zero** is free where text tokens are billed, and no machine by the hour. Elsewhere it means "does not apply", and a
   price that is zero for every model is a placeholder.
 
@@ -103,6 +106,9 @@ def _pair(label: str, unit: dict[str, Any], amount: str = "price") -> list[dict[
 
 _PLAIN: Final = "input 2.5, output 10"
 _CACHED: Final = "cache_read 0.25, input 2.5, output 10"
+_EUROS: Final = "input 2.5 EUR, output 10 EUR"
+_YUAN: Final = "input 18 CNY, output 72 CNY"
+_MACHINE: Final = "compute_second 0.002 per second"
 _TIERED: Final = "input 2.5 (above 200,000: 5), output 10 (above 200,000: 15)"
 
 FORMS: Final = (
@@ -285,7 +291,7 @@ FORMS: Final = (
     Form(
         "a machine by the hour, its tokens not free",
         {"pricing": {"hourly": 7.2, "input": 0, "output": 0}},
-        "compute_second 0.002 per second",
+        _MACHINE,
     ),
     Form(
         "storage of a cache by the hour",
@@ -519,13 +525,13 @@ FORMS: Final = (
     Form(
         "a currency in the item",
         {"pricing": {"currency": "EUR", "input": 2.5, "output": 10}},
-        "input 2.5 EUR, output 10 EUR",
+        _EUROS,
     ),
-    Form("a currency in the name", {"input_price_eur": 2.5, "output_price_eur": 10}, "input 2.5 EUR, output 10 EUR"),
+    Form("a currency in the name", {"input_price_eur": 2.5, "output_price_eur": 10}, _EUROS),
     Form(
         "a currency around the models",
         {"pricing": {"input": 18, "output": 72}},
-        "input 18 CNY, output 72 CNY",
+        _YUAN,
         around={"currency": "CNY"},
     ),
     Form(
@@ -533,6 +539,84 @@ FORMS: Final = (
         {"price": {"input": {"usd": 2.5, "cny": 18}, "output": {"usd": 10, "cny": 72}}},
         _PLAIN,
     ),
+    Form("a currency in the unit", {"pricing": {"input": 18, "output": 72, "unit": "CNY per million tokens"}}, _YUAN),
+    Form(
+        "a currency in the unit, in Chinese",
+        {"pricing": {"input": 0.018, "output": 0.072, "unit": "\u5143/\u5343tokens"}},
+        _YUAN,
+    ),
+    Form(
+        "a sign of several currencies in the unit", {"pricing": {"input": 18, "output": 72, "unit": "¥/1M tokens"}}, ""
+    ),
+    Form(
+        "no currency in the unit",
+        {"pricing": {"input": 2.5, "output": 10, "unit": "credits per million tokens"}},
+        "",
+    ),
+    Form("a unit under another name", {"input_cost": 0.25, "output_cost": 1, "cost_per": "100k tokens"}, _PLAIN),
+    Form("whole numbers, of cents or less", {"pricing": {"input": 250, "output": 1000}}, ""),
+    Form("tokens a minute", {"rate": {"input": 30000, "output": 8000}}, ""),
+    Form(
+        "prices with tax and without",
+        {"price": {"input": {"net": 2.5, "gross": 3}, "output": {"net": 10, "gross": 12}}},
+        "",
+    ),
+    Form("sound at a price that no token has", {"pricing": {"input": 2.5, "output": 10, "audio": 0.006}}, _PLAIN),
+    Form(
+        "prompt sizes in signs",
+        {"pricing": {"0-200k": {"input": 2.5, "output": 10}, "200k+": {"input": 5, "output": 15}}},
+        _TIERED,
+    ),
+    Form(
+        "prompt sizes as limits",
+        {"pricing": {"<=200k": {"input": 2.5, "output": 10}, ">200k": {"input": 5, "output": 15}}},
+        _TIERED,
+    ),
+    Form(
+        "sizes that could be of a prompt",
+        {"input_price_128k": 2.5, "output_price_128k": 10, "input_price_1m": 5, "output_price_1m": 20},
+        "",
+    ),
+    Form(
+        "a search of a reranker",
+        {"pricing": {"per_1k_searches": 2}},
+        "request 2 per thousand requests",
+        model="rerank-v3.5",
+    ),
+    Form(
+        "ten thousand characters in Chinese",
+        {"price": 2, "unit": "\u5143/\u4e07\u5b57\u7b26"},
+        "characters 200 CNY per million characters",
+        model="tts-1",
+    ),
+    Form("a sign of a currency", {"pricing": {"input": 2.5, "output": 10, "currency_symbol": "\u20ac"}}, _EUROS),
+    Form("a currency as an object", {"pricing": {"input": 2.5, "output": 10, "currency": {"code": "EUR"}}}, _EUROS),
+    Form("a currency of the item", {"pricing": {"input": 2.5, "output": 10}, "billing": {"currency": "EUR"}}, _EUROS),
+    Form(
+        "a currency in an object around the models",
+        {"pricing": {"input": 2.5, "output": 10}},
+        _EUROS,
+        around={"meta": {"currency": "EUR"}},
+    ),
+    Form(
+        "a unit around the models",
+        {"pricing": {"input": 0.25, "output": 1}},
+        _PLAIN,
+        around={"pricing_unit": "per 100k tokens"},
+    ),
+    Form(
+        "a price with its unit and currency",
+        {"unit_price": 0.04, "unit": "image", "currency": "EUR"},
+        "image 0.04 EUR per image",
+        model="dall-e-3",
+    ),
+    Form(
+        "a number of tokens for each price",
+        {"pricing": {"input": {"amount": 2.5, "per": 1000000}, "output": {"amount": 10, "per": 1000000}}},
+        _PLAIN,
+    ),
+    Form("a number of tokens under another name", {"pricing": {"input": 0.25, "output": 1, "tokens": 100000}}, _PLAIN),
+    Form("what was spent", {"usage_cost": {"input": 12.5, "output": 40}}, ""),
     Form("an unknown currency", {"pricing": {"currency": "credits", "input": 2.5, "output": 10}}, ""),
     Form("no direction", {"price": 2.5}, ""),
     Form("one side only, its unit unsaid", {"pricing": {"input": 2.5}}, ""),
@@ -545,6 +629,118 @@ FORMS: Final = (
     Form(
         "cached prices in two directions",
         {"cost_per_1m_in": 2.5, "cost_per_1m_out": 10, "cost_per_1m_in_cached": 3.125, "cost_per_1m_out_cached": 0.25},
+        _PLAIN,
+    ),
+    Form(
+        "the unit as the kind of the price",
+        {"pricing": {"type": "characters_1m", "price": 15}},
+        "characters 15 per million characters",
+        model="tts-1",
+    ),
+    Form(
+        "a price of one side, in characters by its kind",
+        {"pricing": {"billing": "per_1m_characters", "input": 15, "output": 0}},
+        "characters 15 per million characters",
+        model="tts-1",
+    ),
+    Form("tokens by the kind of the price", {"pricing": {"type": "tokens_1m", "input": 2.5, "output": 10}}, _PLAIN),
+    Form(
+        "tokens by the kind, cents by the names",
+        {"pricing": {"type": "tokens", "cents_per_input_token": 0.00025, "cents_per_output_token": 0.001}},
+        _PLAIN,
+    ),
+    Form(
+        "cents per character",
+        {"pricing": {"type": "input_character_length", "cents_per_input_chars": 0.0015}},
+        "characters 15 per million characters",
+        model="tts-1",
+    ),
+    Form(
+        "cents per second heard",
+        {"pricing": {"type": "input_length", "cents_per_input_sec": 0.01}},
+        "audio_second 0.0001 per second",
+        model="whisper-1",
+    ),
+    Form(
+        "cents per image",
+        {"pricing": {"type": "image_units", "cents_per_image_unit": 4, "default_width": 1024}},
+        "image 0.04 per image",
+        model="flux-1-dev",
+    ),
+    Form("cents per second of who knows what", {"pricing": {"type": "time", "cents_per_sec": 0.05}}, "", model="sdxl"),
+    Form(
+        "a price with its unit",
+        {"unit_price": 0.05, "unit": "image", "currency": "USD"},
+        "image 0.05 per image",
+        model="flux-1-dev",
+    ),
+    Form("a price of a second", {"unit_price": 0.4, "unit": "second"}, "video_second 0.4 per second", model="veo-3"),
+    Form("a price of a second of a machine", {"unit_price": 0.002, "unit": "compute second"}, _MACHINE, model="sdxl"),
+    Form(
+        "a price of a thousand characters",
+        {"unit_price": 0.015, "unit": "1000 characters"},
+        "characters 15 per million characters",
+        model="tts-1",
+    ),
+    Form("a price in a unit that is not kept", {"unit_price": 0.025, "unit": "megapixels"}, "", model="flux-1-dev"),
+    Form("numbers of tokens", {"estimated_cost": {"input_tokens": 1000, "output_tokens": 500}}, ""),
+    Form("prices named after tokens", {"pricing": {"input_tokens": 2.5, "output_tokens": 10}}, _PLAIN),
+    Form("per ten thousand tokens", {"input_price_per_10k": 0.025, "output_price_per_10k": 0.1}, _PLAIN),
+    Form("per hundred thousand tokens", {"pricing": {"input": 0.25, "output": 1, "unit": "per 100k tokens"}}, _PLAIN),
+    Form("per an odd number of tokens", {"pricing": {"input": 1.25, "output": 5, "unit": "per 500k tokens"}}, ""),
+    Form(
+        "a unit in Chinese",
+        {
+            "prices": [
+                {"type": "input_token", "price": "0.0025", "price_unit": "\u5343tokens"},
+                {"type": "output_token", "price": "0.01", "price_unit": "\u5343tokens"},
+            ]
+        },
+        _PLAIN,
+    ),
+    Form(
+        "requests of some dollars each, of unsaid number",
+        {"pricing": {"input": 2.5, "output": 10, "request": {"low": 5, "medium": 8, "high": 12}}},
+        _PLAIN,
+    ),
+    Form(
+        "day and night", {"pricing": {"day": {"input": 2.5, "output": 10}, "night": {"input": 1.25, "output": 5}}}, ""
+    ),
+    Form(
+        "some hours of the day, in a list",
+        {"pricing": [{"input": 2.5, "output": 10}, {"hours": "16:30-00:30", "input": 1.25, "output": 5}]},
+        _PLAIN,
+    ),
+    Form("some hours only", {"pricing": [{"from": "16:30", "until": "00:30", "input": 1.25, "output": 5}]}, ""),
+    Form(
+        "a list price and the actual one",
+        {"price": {"list": {"input_price": 5, "output_price": 20}, "actual": {"input_price": 2.5, "output_price": 10}}},
+        "",
+    ),
+    Form(
+        "prices to write and read a cache, named alike",
+        {"input_price": 2.5e-6, "output_price": 1e-5, "caching_price": 3.125e-6, "cached_price": 2.5e-7},
+        "cache_read 0.25, cache_write 3.125, input 2.5, output 10",
+    ),
+    Form(
+        "ratios named like prices",
+        {"price": {"type": "tokens", "channel_type": 1, "input": 1.25, "output": 5, "locked": False}},
+        _PLAIN,
+    ),
+    Form(
+        "ratios named like prices, by the request",
+        {"price": {"type": "times", "channel_type": 1, "input": 20, "output": 20, "locked": False}},
+        "request 40 per thousand requests",
+        model="dall-e-3",
+    ),
+    Form(
+        "a list for each price, with its unit",
+        {
+            "pricings": {
+                "prompt": [{"value": 2.5, "unit": "perMTokens", "currency": "USD"}],
+                "completion": [{"value": 10, "unit": "perMTokens", "currency": "USD"}],
+            }
+        },
         _PLAIN,
     ),
     Form(

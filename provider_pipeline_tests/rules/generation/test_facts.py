@@ -159,6 +159,21 @@ def test_facts_are_kept_under_fixed_names():
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("max_output_dimension", "dimensions"),
+        ("embed_dim", "dimensions"),
+        ("maxRpm", "requests_per_minute"),
+        ("max_tpm", "tokens_per_minute"),
+    ],
+)
+def test_a_number_of_dimensions_or_requests_is_no_limit_of_the_output(name, fact):
+    _, (row, _) = rows_of({name: 1536}, {name: 3072})
+    assert row["metadata_json"][fact] == 1536
+    assert row["max_output_tokens"] is None
+
+
 def test_the_type_of_a_price_is_not_the_type_of_the_model():
     rule, rows = rows_of(
         {"pricing": {"type": "tokens_1m", "input": 2.5}}, {"pricing": {"type": "tokens_1m", "input": 1}}

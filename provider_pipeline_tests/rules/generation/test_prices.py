@@ -116,3 +116,59 @@ def test_a_price_is_unknown_while_only_zeros_were_seen_and_nothing_names_its_uni
     for price, expected in ((zero, 0.0), ("0.0000025", None)):
         for row in RuleValidator().validate_rule(rule, listing(price))["extracted_models"]:
             assert (row["input_price"], row["output_price"]) == (expected, expected)
+
+
+def test_one_price_alone_of_a_model_for_sound_or_images_is_unknown_as_it_could_be_of_something_else():
+    pairs = {
+        "gpt-4o": (2.5, 10),
+        "tts-1": (15, None),
+        "whisper-1": (0.006, 0),
+        "dall-e-3": (None, 0.04),
+        "gpt-4o-mini-tts": (0.6, 12),
+        "text-embedding-3-small": (0.02, 0),
+    }
+    rows = rows_of({"data": [{"id": name, "pricing": {"input": i, "output": o}} for name, (i, o) in pairs.items()]})
+    unknown = (None, None)
+    assert {name: (row["input_price"], row["output_price"]) for name, row in rows.items()} == {
+        **pairs,
+        "tts-1": unknown,
+        "whisper-1": unknown,
+        "dall-e-3": unknown,
+    }
+
+
+def test_a_unit_that_each_row_names_decides_what_is_charged_for():
+    rows = rows_of(
+        {
+            "data": [
+                {"id": "gpt-4o", "pricing": {"type": "tokens_1m", "input": 2.5, "output": 10}},
+                {"id": "tts-1", "pricing": {"type": "characters_1m", "input": 15}},
+                {"id": "dall-e-3", "pricing": {"type": "per_image", "input": 0.04}},
+            ]
+        }
+    )
+    found = {name: [(key, each["amount"]) for key, each in row["prices"].items()] for name, row in rows.items()}
+    assert found == {
+        "gpt-4o": [("input", 2.5), ("output", 10)],
+        "tts-1": [("characters", 15)],
+        "dall-e-3": [("image", 0.04)],
+    }
+
+
+def test_the_kind_of_a_model_is_no_unit_of_its_prices():
+    rows = rows_of(
+        {"data": [{"id": "gpt-image-1", "type": "image", "pricing": {"type": "image", "input": 2.5, "output": 10}}]}
+    )
+    assert (rows["gpt-image-1"]["input_price"], rows["gpt-image-1"]["output_price"]) == (2.5, 10)
+
+
+def test_listed_prices_win_over_ratios_beside_them():
+    item = {"quota_type": 0, "model_ratio": 1, "completion_ratio": 4, "input_price": 2.5, "output_price": 10}
+    rows = rows_of({"data": [{"id": "gpt-4o", **item}]})
+    assert (rows["gpt-4o"]["input_price"], rows["gpt-4o"]["output_price"]) == (2.5, 10)
+
+
+def test_the_currency_of_an_account_is_not_that_of_the_models_beside_it():
+    items = [{"id": "gpt-4o", "pricing": {"input": 2.5, "output": 10}}]
+    assert rows_of({"user": {"currency": "EUR"}, "data": items})["gpt-4o"]["input_price"] == 2.5
+    assert rows_of({"billing": {"currency": "EUR"}, "data": items})["gpt-4o"]["input_price"] is None

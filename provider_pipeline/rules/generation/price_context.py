@@ -1,0 +1,160 @@
+"""What is said beside and around prices: their unit and their currency."""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from provider_pipeline.rules.generation.price_choices import Priced
+from provider_pipeline.rules.generation.price_words import (
+    counted_of,
+    currency_in_unit,
+    is_about_money,
+    is_unit,
+    price_name,
+    scale_of,
+)
+from provider_pipeline.rules.generation.shape import Column, Path, snake
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.prices import USD, currency_code
+
+_SIDES: Final = ("input", "output")
+
+
+def beside(column: Column, columns: dict[Path, Column], kind: str, levels: int) -> Column | None:
+    """The texts that name the prices' unit or currency, in the same object or in one around it.
+
+    A unit may also be a whole number of tokens (`"per": 1000`), which a rule reads as a text.
+    """
+    table = read_table("fields.toml")["price"]
+    around = [column.path[:-1][: len(column.path) - 1 - level] for level in range(min(levels, len(column.path)))]
+    # Where the name says what is counted, a kind adds nothing.
+    kinds = table["kind_keys"] if kind == "unit_keys" and not _says_unit(column) else ()
+    for parent in around:
+        for other in columns.values():
+            if other.path[:-1] != parent:
+                if kind == "currency_keys" and other.path[:-2] == parent and _is_currencys_code(other):
+                    return _texts(other)
+                continue
+            if (other.leaf in table[kind] or _names_units(other, kinds)) and other.share(str) > 0.9:
+                return _texts(other)
+            if kind == "unit_keys" and is_count(other) and other.share(int) == 1:
+                lookup = f"to_string({other.expression})"
+                return Column(other.path, [str(value) for value in other.values], other.owners, lookup)
+            if kind == "currency_keys" and other.leaf in table["sign_keys"] and is_about_money(parent):
+                return _texts(other)
+    return None
+
+
+def is_count(column: Column) -> bool:
+    """Whether a number says for how many units an amount is."""
+    table = read_table("fields.toml")["price"]
+    is_own = column.leaf in table["own_count_keys"] and is_about_money(column.path[:-1])
+    return is_own or column.leaf in table["count_keys"]
+
+
+def _texts(column: Column) -> Column:
+    texts = {owner: text for owner, text in column.by_owner.items() if isinstance(text, str)}
+    return Column(column.path, [*texts.values()], [*texts], column.lookup)
+
+
+def _is_currencys_code(column: Column) -> bool:
+    table = read_table("fields.toml")["price"]
+    return column.parent in table["currency_keys"] and column.leaf in table["code_keys"] and column.share(str) > 0.9
+
+
+def _says_unit(column: Column) -> bool:
+    words = price_name(column.path).words
+    return counted_of(words) is not None or scale_of(words) is not None
+
+
+def _names_units(column: Column, kinds: Container[str]) -> bool:
+    """Whether a kind of a price is its unit, such as `characters_1m`, and not the kind of its model."""
+    if column.leaf not in kinds or not is_about_money(column.path):
+        return False
+    modalities = read_table("fields.toml")["modality"]["values"]
+    texts = {text for text in column.values if isinstance(text, str)}
+    return not texts & {*modalities} and any(is_unit(text) for text in texts)
+
+
+def stated_currency(column: Column, columns: dict[Path, Column]) -> Column | None:
+    """The texts that name a price's currency: the nearest ones around it, else the only ones of the item."""
+    nearest = beside(column, columns, "currency_keys", levels=len(column.path))
+    if nearest is not None:
+        return nearest
+    keys = read_table("fields.toml")["price"]["currency_keys"]
+    others = [other for other in columns.values() if other.leaf in keys and not other.lookup and other.share(str) == 1]
+    is_sure = len(others) == 1 and all(currency_code(text) for text in others[0].values)
+    return _texts(others[0]) if is_sure else None
+
+
+class PricesCurrency(NamedTuple):
+    """The currency of prices by their own names and units.
+
+    Attributes:
+        priced: The prices in it.
+        code: ISO 4217; None if nothing is said, which may stand for USD.
+        unknown: What is named instead of one known currency.
+    """
+
+    priced: list[Priced]
+    code: str | None = None
+    unknown: Iterable[str] = ()
+
+
+def prices_currency(
+    priced: list[Priced], units: Iterable[Column], columns: dict[Path, Column], around: str | None
+) -> PricesCurrency:
+    """The currency of prices by their own names, else by their units.
+
+    Args:
+        priced: The prices of known components.
+        units: Further ones, which only their units explain.
+        columns: The columns of the items.
+        around: The text that names the unit of all models' prices.
+    """
+    priced, code = _by_names(priced)
+    sides = [one.column for one in priced if not set(one.name.components).isdisjoint(_SIDES)]
+    held = [*sides, *units]
+    if code is not None or any(stated_currency(column, columns) is not None for column in held[:1]):
+        return PricesCurrency(priced, code)
+    named = (beside(column, columns, "unit_keys", levels=2) for column in held)
+    texts = {text for column in named if column is not None for text in column.values} | ({around} - {None})
+    codes = {currency_in_unit(text) for text in texts if text is not None}
+    if codes <= {USD}:
+        return PricesCurrency(priced)
+    code = currency_code(min(codes)) if len(codes) == 1 else None
+    return PricesCurrency(priced, code, () if code else sorted(codes))
+
+
+def _by_names(priced: list[Priced]) -> tuple[list[Priced], str | None]:
+    """The prices of one currency, where names tell several apart (`usd`, `cny`): USD if there is one."""
+    named = {one.name.currency for one in priced if one.name.currency}
+    if not named or USD in named:
+        return [one for one in priced if one.name.currency in (None, USD)], None
+    plain = [one for one in priced if one.name.currency is None and not set(one.name.components).isdisjoint(_SIDES)]
+    if plain or len(named) > 1:
+        return [one for one in priced if one.name.currency is None], None
+    return priced, named.pop()
+
+
+def text_around(answer: Any, listing: Path, kind: str) -> str | None:
+    """The unit or currency that an answer names beside or around its listing, if any, as it writes it."""
+    keys = read_table("fields.toml")["price"][kind]
+    node = answer
+    for key in (*listing, None):
+        if not isinstance(node, dict):
+            return None
+        inside = [value for name, value in node.items() if name != key and isinstance(value, dict) and _is_around(name)]
+        for text in (_text_in(held, keys) for held in (node, *inside)):
+            if text is not None:
+                return text
+        node = node.get(key)
+    return None
+
+
+def _is_around(name: str) -> bool:
+    return snake(name) in read_table("fields.toml")["price"]["around"] or is_about_money((name,))
+
+
+def _text_in(node: Mapping[str, Any], keys: Container[str]) -> str | None:
+    texts = (value.strip() for name, value in node.items() if isinstance(value, str) and snake(name) in keys)
+    return next(filter(None, texts), None)
