@@ -40,3 +40,17 @@ def test_an_id_may_be_called_a_uuid_without_being_one():
     assert set(rows_of({"data": named})) == {"acme/paint-0", "acme/paint-1", "acme/paint-2"}
     opaque = [{"model_uuid": f"0a1b2c3d-0000-4000-8000-00000000000{n}", "name": name} for n, name in enumerate(NAMES)]
     assert set(rows_of({"data": opaque})) == set(NAMES)
+
+
+def test_a_handle_with_the_provider_in_front_is_what_callers_send():
+    names = {"gpt-4o": "openai", "claude-3-haiku": "anthropic", "acme-free": "acme"}
+    items = [{"model": name, "handle": f"{owner}/{name}", "context_window": 8192} for name, owner in names.items()]
+    assert set(rows_of(items)) == {f"{owner}/{name}" for name, owner in names.items()}
+
+
+def test_the_key_of_a_running_model_is_its_id_not_the_name_of_what_it_runs():
+    served = {"mine": ("LLM", "qwen2.5-instruct"), "vectors": ("embedding", "bge-m3")}
+    sample = {key: {"model_type": kind, "model_name": name, "replica": 1} for key, (kind, name) in served.items()}
+    rows = rows_of(sample)
+    assert set(rows) == set(served)
+    assert rows["vectors"]["capabilities"]["embedding"] is True
