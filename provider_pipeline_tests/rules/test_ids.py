@@ -222,3 +222,12 @@ def test_names_without_the_word_for_what_they_do_are_known(model_id, only):
 @pytest.mark.parametrize("model_id", ["duckdb-nsql", "sqlcoder", "acme-sql", "ensemble"])
 def test_a_bare_name_states_nothing(model_id):
     assert told(model_id) == set()
+
+
+@pytest.mark.parametrize("model_id", ["Qwen/Qwen2.5-Math-RM-72B", "openbmb/UltraRM-13b", "katanemo/Arch-Router-1.5B"])
+def test_what_scores_or_routes_answers_gives_none(model_id):
+    assert told(model_id) == set()
+
+
+def test_a_guardian_of_any_generation_is_a_classifier():
+    assert told("granite3-guardian:2b") == {"moderation"}

@@ -102,7 +102,7 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
         if column.share(bool) > 0.9:
             yield from _nested_boolean(column)
         elif column.share(str) > 0.9:
-            yield from _nested_text(column)
+            yield from _nested_text(column, shape)
 
 
 def _capabilities_of(key: str, table: Mapping[str, Iterable[str]]) -> Iterator[str]:
@@ -192,15 +192,24 @@ def _nested_boolean(column: Column) -> Iterator[Statement]:
         yield capability, f"{array}[?{key} == `false`]", DENIES
 
 
-def _nested_text(column: Column) -> Iterator[Statement]:
-    """A list of objects that name features or tasks: `functions[].id`."""
+def _nested_text(column: Column, shape: Shape) -> Iterator[Statement]:
+    """A list of objects that name features or tasks: `functions[].id`; a boolean beside the name may say no."""
     features = read_table("signals.toml")["features"]
     if key_of(column) not in ("id", "name", "type", "key") or squashed(column.path[-2]) not in features["arrays"]:
         return
     path, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
+    bare = read_table("signals.toml")["boolean_parts"]["bare"]
+    flags = [
+        quote_key(other.path[-1])
+        for other in shape.nested.values()
+        if other.path[:-1] == column.path[:-1] and squashed(other.path[-1]) in bare and other.share(bool) == 1
+    ]
     for text in texts_of(column):
+        named = f"{key} == {literal(text)}"
         for capability in _listing(text, features["values"]):
-            yield capability, f"{path}[?{key} == {literal(text)}]", STATES
+            yield capability, f"{path}[?{' && '.join([named, *flags])}]", STATES
+            for flag in flags:
+                yield capability, f"{path}[?{named} && !{flag}]", DENIES
 
 
 def _listing(text: str, values: Mapping[str, Iterable[str]]) -> list[str]:

@@ -160,10 +160,20 @@ def _limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
         for choice in choices(shape, name, _is_limit, depth)
         if any(not isinstance(value, str) or any(map(str.isdigit, value)) for value in choice.column.values)
         and not words & {word for key in choice.column.path[:-1] for word in words_of(key)}
+        and _counts_tokens(choice.column, shape)
         and not (
             choice.column.path[:-1] in requests and (len(choice.column.path) > depth + 1 or is_ambiguous(choice.column))
         )
     ]
+
+
+def _counts_tokens(column: Column, shape: Shape) -> bool:
+    """Whether no text beside a limit names another unit, such as characters."""
+    endings = read_table("fields.toml")["settings"]["units"]
+    own = {"_".join((*words_of(column.path[-1]), ending)) for ending in endings}
+    keys = own | set(endings) if column.leaf == "value" else own
+    beside = (other for path, other in shape.columns.items() if path[:-1] == column.path[:-1] and other.leaf in keys)
+    return all("tok" in text.lower() for other in beside for text in other.values if isinstance(text, str))
 
 
 def _served_first(found: list[FieldChoice]) -> list[FieldChoice]:

@@ -125,7 +125,7 @@ def _less_if_group(outer: ListCandidate, found: list[ListCandidate]) -> ListCand
     """Lower the score of items that each hold a list of models (groups), and of the members of an envelope."""
     weights = read_table("selection.toml")["containers"]
     depth = len(outer.path)
-    in_groups = ("groups", "member_groups")
+    in_groups = ("groups", "member_groups", "text_groups")
     held = [
         one
         for one in found
@@ -145,12 +145,19 @@ def _less_if_group(outer: ListCandidate, found: list[ListCandidate]) -> ListCand
             and (
                 one.path == outer.path
                 if len(one.path) <= depth
-                else one.path[:-1] == outer.path and float(weights.get(snake(one.path[-1]), 0.0)) >= 1
+                else one.path[:-1] == outer.path
+                and (float(weights.get(snake(one.path[-1]), 0.0)) >= 1 or _titled(outer, one))
             )
         ]
     if not held:
         return outer
     return replace(outer, score=_GROUP_PENALTY * outer.score, reasons={**outer.reasons, "holds": held[0].selector})
+
+
+def _titled(outer: ListCandidate, inner: ListCandidate) -> bool:
+    """Whether the outer items have titles, and the inner ones the ids of known models (versions of a named model)."""
+    title, name = outer.ids[0].reasons, inner.ids[0].reasons
+    return bool(title["form"] < name["form"] == 1 and name["known"] == 1)
 
 
 def _scored(found: FoundList) -> ListCandidate | None:

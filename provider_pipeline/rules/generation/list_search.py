@@ -179,6 +179,9 @@ def _groups(
     for key in _common_keys(objects, list):
         held = [item[key] if isinstance(item.get(key), list) else [] for item in objects]
         inner = [entry for each in held for entry in each]
+        if snake(key) in read_table("selection.toml")["texts"]["containers"] and (ids := _bare_ids(inner, named=True)):
+            yield FoundList(f"{prefix}.{quote_key(key)}[].{{id: @}}", "text_groups", (*path, key), ids)
+            continue
         names = [
             owner
             for owner, each in zip(owners or [""] * len(held), held, strict=True)

@@ -368,3 +368,17 @@ def test_what_takes_images_to_paint_from_them_is_no_vision_model():
         {"id": "acme-one", "type": "chat", "supports_image_input": True},
     )
     assert (states["acme-paint"].get("vision"), states["acme-one"]["vision"]) == (None, True)
+
+
+def test_a_named_feature_with_a_boolean_beside_it_is_stated_and_denied():
+    states = states_of(
+        {"id": "m1", "capabilities": [{"name": "vision", "supported": True}, {"name": "tools", "supported": False}]},
+        {"id": "m2", "capabilities": [{"name": "vision", "supported": False}, {"name": "tools", "supported": True}]},
+    )
+    assert [(states[name]["vision"], states[name]["tools"]) for name in ("m1", "m2")] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize("around", ["provider", "planned", "evals", "fine_tuning"])
+def test_a_boolean_about_something_else_states_no_ability_of_the_model(around):
+    states = states_of({"id": "m1", around: {"vision": True, "tools": True}}, {"id": "m2", around: {"vision": False}})
+    assert states == {"m1": {}, "m2": {}}

@@ -369,3 +369,19 @@ def test_the_bound_of_a_plan_is_no_limit_of_the_model():
 def test_input_and_output_together_are_the_window_where_both_are_stated():
     items = [{"id": n, "max_total_tokens": limit, "max_input_tokens": limit - 1000} for n, limit in LIMITS.items()]
     assert {name: row["context_length"] for name, row in rows_of({"data": items}).items()} == LIMITS
+
+
+def test_a_length_in_another_unit_is_no_limit_in_tokens():
+    def limits(unit):
+        items = [
+            {"id": name, "max_input_length": limit, "max_input_length_unit": unit} for name, limit in LIMITS.items()
+        ]
+        return {name: row["context_length"] for name, row in rows_of({"data": items}).items()}
+
+    assert (limits("tokens"), set(limits("characters").values())) == (LIMITS, {None})
+
+
+@pytest.mark.parametrize("around", ["fine_tuning", "batch", "plan"])
+def test_the_limit_of_another_use_is_not_that_of_requests(around):
+    items = [{"id": name, around: {"max_context_length": limit}} for name, limit in LIMITS.items()]
+    assert {row["context_length"] for row in rows_of({"data": items}).values()} == {None}

@@ -1,5 +1,7 @@
 """Which field, or pair of fields, is the id."""
 
+import pytest
+
 from provider_pipeline.rules.generation.identifiers import id_choices
 from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline_tests.rules.generation.generated import rows_of
@@ -46,6 +48,11 @@ def test_a_handle_with_the_provider_in_front_is_what_callers_send():
     names = {"gpt-4o": "openai", "claude-3-haiku": "anthropic", "acme-free": "acme"}
     items = [{"model": name, "handle": f"{owner}/{name}", "context_window": 8192} for name, owner in names.items()]
     assert set(rows_of(items)) == {f"{owner}/{name}" for name, owner in names.items()}
+
+
+@pytest.mark.parametrize(("key", "ids"), [("EndpointName", ["llama-3-8b", "fraud"]), ("air", ["acme:1@2", "acme:3@4"])])
+def test_an_endpoints_name_and_a_resource_name_are_ids_beside_a_title(key, ids):
+    assert set(rows_of([{key: text, "name": f"The {text}", "version": "1"} for text in ids])) == set(ids)
 
 
 def test_the_key_of_a_running_model_is_its_id_not_the_name_of_what_it_runs():

@@ -98,3 +98,15 @@ def test_a_servers_word_about_the_one_model_that_it_runs_is_a_listing(sample, ca
 )
 def test_an_answer_that_only_names_a_model_is_no_listing(sample):
     assert RuleGenerator().analyze_sample(sample)["issues"][0]["type"] == "no_listing_found"
+
+
+def test_the_versions_of_models_with_titles_are_the_models_and_those_of_models_with_ids_are_not():
+    def sample(names):
+        versions = {"gpt-4o": ["gpt-4o-2024-05-13", "gpt-4o-2024-11-20"], "claude-3": ["claude-3-haiku-20240307"]}
+        return {
+            "models": [{"name": names[key], "versions": [{"id": one} for one in versions[key]]} for key in versions]
+        }
+
+    titles = {"gpt-4o": "GPT 4o by OpenAI", "claude-3": "Claude Haiku"}
+    assert len(rows_of(sample(titles))) == 3
+    assert set(rows_of(sample({key: key for key in titles}))) == set(titles)

@@ -211,3 +211,18 @@ def test_lists_of_objects_by_purpose_are_one_listing_whatever_their_fields():
         True,
     ) * 3
     assert (rows["acme-1"]["context_length"], rows["acme-1"]["max_output_tokens"]) == (8001, 401)
+
+
+def test_providers_that_each_name_their_models_are_a_listing_of_models():
+    sample = [
+        {"provider": "acme", "name": "acme", "features": ["chat"], "models": ["gpt-4o", "acme-one"]},
+        {"provider": "zeta", "name": "zeta", "features": ["chat"], "models": ["mistral-large-latest"]},
+    ]
+    assert set(rows_of(sample)) == {"gpt-4o", "acme-one", "mistral-large-latest"}
+
+
+def test_models_that_name_others_as_their_bases_are_the_listing():
+    sample = {
+        "data": [{"id": f"acme-{n}", "supported_models": ["gpt-4o", "o3"], "created": 1700000000 + n} for n in range(2)]
+    }
+    assert set(rows_of(sample)) == {"acme-0", "acme-1"}
