@@ -229,5 +229,10 @@ def test_what_scores_or_routes_answers_gives_none(model_id):
     assert told(model_id) == set()
 
 
+def test_a_vendor_of_one_kind_of_model_is_known_by_its_name_and_a_vendor_of_many_is_not():
+    assert told("Bria/gen_fill") == told("runwayml/stable-diffusion-v1-5") == {"image_generation"}
+    assert told("Bria/erase_foreground") == told("runwayml/zorb") == set()
+
+
 def test_a_guardian_of_any_generation_is_a_classifier():
     assert told("granite3-guardian:2b") == {"moderation"}
