@@ -53,11 +53,3 @@ def test_a_handle_with_the_provider_in_front_is_what_callers_send():
 @pytest.mark.parametrize(("key", "ids"), [("EndpointName", ["llama-3-8b", "fraud"]), ("air", ["acme:1@2", "acme:3@4"])])
 def test_an_endpoints_name_and_a_resource_name_are_ids_beside_a_title(key, ids):
     assert set(rows_of([{key: text, "name": f"The {text}", "version": "1"} for text in ids])) == set(ids)
-
-
-def test_the_key_of_a_running_model_is_its_id_not_the_name_of_what_it_runs():
-    served = {"mine": ("LLM", "qwen2.5-instruct"), "vectors": ("embedding", "bge-m3")}
-    sample = {key: {"model_type": kind, "model_name": name, "replica": 1} for key, (kind, name) in served.items()}
-    rows = rows_of(sample)
-    assert set(rows) == set(served)
-    assert rows["vectors"]["capabilities"]["embedding"] is True
