@@ -79,6 +79,8 @@ _WEAKLY_STATED: Final[Decision] = (True, "weak_evidence")
 _DECISIONS: Final = (_STATED, _DENIED, None, _WEAKLY_STATED)
 """What each of `PREDICATE_KINDS` says."""
 _DIALOGUE: Final = frozenset({"chat", "completion"})
+_OF_CHAT: Final = ("tools", "reasoning", "structured_output")
+"""Abilities that a name alone does not prove for a model whose listing says that it embeds, paints or speaks."""
 
 Columns = tuple[dict[str, bool], dict[str, str]]
 """A row's `capabilities` and `capability_sources`."""
@@ -168,7 +170,7 @@ class NamePatterns:
             return ()
         positions = self._patterns.matches(normal)
         if raw != normal:
-            positions += self._patterns.matches(raw)
+            positions += self._patterns.path_matches(raw, positions)
         return tuple(positions)
 
     def _first_matches(self, positions: Iterable[int]) -> tuple[tuple[str, Decision], ...]:
@@ -340,6 +342,9 @@ def _combined(named: Mapping[str, Decision], stated: EvidenceStates) -> Mapping[
             found[capability] = decision
         elif found.get(capability) == _NAMED:
             del found[capability]
+    special = purpose_names() - _DIALOGUE
+    if any(found.get(each) is _STATED for each in special) and not found.get("chat", _DENIED)[0]:
+        found = {each: decision for each, decision in found.items() if decision != _NAMED or each not in _OF_CHAT}
     if weak:
         found.update(dict.fromkeys(_heard(weak, found), _WEAKLY_STATED))
     return dict(sorted(found.items()))

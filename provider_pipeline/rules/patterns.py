@@ -114,6 +114,7 @@ class RegexSet:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._set: Any = None
+        self._patterns = patterns
         self.memory = _SET_MEMORY + _SET_MEMORY_PER_INSTRUCTION * sum(map(program_size, patterns))
         if patterns:
             self._set = re2.Set.FullMatchSet(_options(self.memory))
@@ -130,3 +131,18 @@ class RegexSet:
             return []
         found: list[int] | None = self._set.Match(text.encode("utf-8", "replace"))
         return found or []
+
+    def path_matches(self, path: str, known: Sequence[int]) -> list[int]:
+        """The patterns that match a path, and not its owner alone, as `falcon.*` matches `falcons/...`.
+
+        Args:
+            path: The text; without a slash, this is `matches`.
+            known: Positions that need no check, as they match the name by itself.
+        """
+        found = self.matches(path)
+        name = path.rpartition("/")[2]
+        doubtful = {each for each in found if "/" not in self._patterns[each]}.difference(known)
+        if name != path and doubtful:
+            doubtful.difference_update(self.matches(name))
+            return [each for each in found if each not in doubtful]
+        return found

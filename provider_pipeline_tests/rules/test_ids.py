@@ -153,3 +153,86 @@ def test_a_known_name_is_found_behind_any_number_of_prefixes(model_id: str, name
 )
 def test_a_new_generation_is_a_named_family_its_own(model_id: str, family: str):
     assert named_family(model_id) == family
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "meta-llama/Llama-Guard-2-8b", "llama-guard3:8b", "shieldgemma:9b", "meta/llama-prompt-guard-2-22m",
+        "ToxicityPrompts/PolyGuard-Qwen", "nvidia/llama-3.1-nemoguard-8b-content-safety",
+        "ibm/granite-guardian-3.3-8b", "Qwen/Qwen3Guard-Gen-8B", "duoguard-0.5b", "aprielguard",
+    ],
+)  # fmt: skip
+def test_a_classifier_of_safety_is_not_said_to_chat(model_id):
+    assert told(model_id) == {"moderation"}
+    assert "chat" not in KNOWN.of_name(model_id)
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "qwen-mt-plus", "google/translategemma-4b-it", "tencent/Hunyuan-MT-Chimera-7B",
+        "doubao-seed-translation-250915", "sarvam-translate:v1", "nvidia/riva-translate-4b-instruct",
+        "nvidia/megatron-1b-nmt", "indictrans2-en-indic-1B", "gemini-2.0-flash-live-001", "qwen3-s2s-flash-realtime",
+        "glm-realtime", "doubao-realtime", "grok-voice-agent", "step-1o-audio", "deepseek-ai/DeepSeek-OCR",
+        "qwen-vl-ocr-latest", "lightonai/LightOnOCR-1B-1025", "nvidia/nemoretriever-parse", "llamaparse",
+        "numind/NuExtract-2.0-8B", "opendatalab/MinerU2.5-2509-1.2B", "tensorrt_llm", "codet5p-16b",
+        "GritLM/GritLM-7B",
+    ],
+)  # fmt: skip
+def test_a_translator_a_session_of_speech_and_a_reader_of_documents_are_not_said_to_chat(model_id):
+    assert "chat" not in told(model_id)
+
+
+def test_a_translator_behind_its_vendors_chat_is_one_that_chats():
+    assert {"chat", "tools"} <= told("cohere/command-a-translate-08-2025")
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "nightmareai/real-esrgan", "philz1337x/clarity-upscaler", "recraft-crisp-upscale",
+        "imagen-4.0-upscale-preview", "topaz-upscale-video", "bria/remove-background", "briaai/RMBG-2.0",
+        "cjwbw/rembg", "851-labs/background-remover", "fal-ai/aura-sr", "sczhou/codeformer",
+    ],
+)  # fmt: skip
+def test_what_enlarges_or_cuts_out_an_image_that_is_given_generates_none(model_id):
+    assert told(model_id) == set()
+
+
+@pytest.mark.parametrize(
+    ("model_id", "only"),
+    [
+        ("thenlper/gte-base", "embedding"),
+        ("NovaSearch/stella_en_400M_v5", "embedding"),
+        ("facebook/contriever", "embedding"),
+        ("ibm/slate-125m-english-rtrvr-v2", "embedding"),
+        ("codesage/codesage-large", "embedding"),
+        ("ColPali-v1.2", "embedding"),
+        ("sentence-transformers/distiluse-base-multilingual-cased-v2", "embedding"),
+        ("castorini/rank_zephyr_7b", "rerank"),
+        ("gladia-solaria-1", "audio_transcription"),
+        ("neuphonic/neutts-air", "text_to_speech"),
+    ],
+)
+def test_names_without_the_word_for_what_they_do_are_known(model_id, only):
+    assert told(model_id) == {only}
+
+
+@pytest.mark.parametrize("model_id", ["duckdb-nsql", "sqlcoder", "acme-sql", "ensemble"])
+def test_a_bare_name_states_nothing(model_id):
+    assert told(model_id) == set()
+
+
+@pytest.mark.parametrize("model_id", ["Qwen/Qwen2.5-Math-RM-72B", "openbmb/UltraRM-13b", "katanemo/Arch-Router-1.5B"])
+def test_what_scores_or_routes_answers_gives_none(model_id):
+    assert told(model_id) == set()
+
+
+def test_a_vendor_of_one_kind_of_model_is_known_by_its_name_and_a_vendor_of_many_is_not():
+    assert told("Bria/gen_fill") == told("runwayml/stable-diffusion-v1-5") == {"image_generation"}
+    assert told("Bria/erase_foreground") == told("runwayml/zorb") == set()
+
+
+def test_a_guardian_of_any_generation_is_a_classifier():
+    assert told("granite3-guardian:2b") == {"moderation"}

@@ -252,3 +252,19 @@ def test_weak_and_unsure_evidence_are_kept_in_the_columns_of_a_row():
     for _ in range(2):
         columns = compiled.columns_of({"kinds": ["openai"]}, "zorb", Work())
         assert columns == ({"chat": True}, {"chat": "weak_evidence"})
+
+
+def test_a_pattern_that_matches_the_owner_alone_says_nothing_about_the_model():
+    rules = [{"capability": "chat", "patterns": {"regex": ["falcon.*", "acme/.*"]}}]
+    match = CapabilityMatcher().match_capabilities
+    assert match("tiiuae/falcon-7b", rules) == match("acme/zorb", rules) == match("falcon/falcon", rules) == ["chat"]
+    assert match("falconsai/image_detection", rules) == []
+
+
+def test_a_name_proves_no_ability_of_chat_for_a_model_that_its_listing_says_does_something_else():
+    named = {"reasoning": {"regex": ["zorb.*"]}, "tools": {"evidence": ["takes_tools"]}}
+    item = {"kind": "rerank", "takes_tools": True}
+    found = sources_of({**named, "rerank": {"evidence": ["kind == 'rerank'"]}}, item, "zorb-r1")
+    assert found == {"rerank": (True, "evidence"), "tools": (True, "evidence")}
+    speaks = {**named, "chat": {"evidence": ["kind"]}, "text_to_speech": {"evidence": ["kind"]}}
+    assert sources_of(speaks, item, "zorb-r1")["reasoning"] == (True, "regex")

@@ -6,15 +6,26 @@ The vocabulary (keys and values of booleans, features, parameters, tasks, modali
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, squashed
+from provider_pipeline.rules.generation.capability_tasks import (
+    DENIES,
+    MAX_TEXT,
+    STATES,
+    UNSURE,
+    WEAK,
+    Statement,
+    key_of,
+    other_features,
+    stated_tasks,
+    task_object_statements,
+    task_statements,
+    texts_of,
+)
+from provider_pipeline.rules.generation.shape import Column, Shape, squashed
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key
 from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
 
 _MAX_PREDICATES: Final = 40
-_MAX_TEXTS: Final = 400
-_MAX_TEXT: Final = 100
 _NEARLY_ALL: Final = 0.95
 _BOOLEAN_SPELLINGS: Final = (
     ("true", "false"),
@@ -27,13 +38,8 @@ _BOOLEAN_SPELLINGS: Final = (
     ("1", "0"),
 )
 
-Statement = tuple[str, str, str]
-"""A capability, a predicate, and what it says: one of `PREDICATE_KINDS`."""
-
 Predicates = dict[str, list[str]]
 """The predicates of one capability by `PREDICATE_KINDS`."""
-
-_STATES, _DENIES, _UNSURE, _WEAK = PREDICATE_KINDS
 
 
 def capability_evidence(shape: Shape, fields: Mapping[str, str]) -> dict[str, Predicates]:
@@ -63,53 +69,40 @@ def _statements(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     modalities = {fields.get("input_modalities"), fields.get("output_modalities")}
     booleans = [column for column in shape.columns.values() if column.share(bool) > 0.9 or _boolean_spelling(column)]
     stated = [statement for column in booleans for statement in _boolean(column, shape)]
-    tasks = {column.path: list(_tasks(column)) for column in shape.columns.values() if column.share(str) > 0.9}
-    never_chat = _stated(tasks, "embedding", "rerank")
+    tasks = {column.path: list(task_statements(column)) for column in shape.columns.values() if column.share(str) > 0.9}
+    never_chat = stated_tasks(tasks, "embedding", "rerank")
+    elsewhere = [predicate for column in shape.columns.values() for predicate in other_features(column)]
     denied: dict[str, list[str]] = {}
     for capability, predicate, kind in stated:
-        if kind == _DENIES:
+        if kind == DENIES:
             denied.setdefault(capability, []).append(predicate)
+    silent = [*denied.get("chat", ()), *stated_tasks(tasks, "chat", kind=DENIES)]
     for capability, predicate, kind in stated:
         # What takes images without chatting about them is no vision model: it edits or embeds them.
-        contrary = {"vision": denied.get("chat", ()), "chat": never_chat}.get(capability, ())
-        yield capability, predicate + (_unless(contrary) if kind == _STATES else ""), kind
+        contrary = {"vision": silent, "chat": never_chat}.get(capability, ())
+        yield capability, predicate + (_unless(contrary) if kind == STATES else ""), kind
     for column in shape.columns.values():
         if column.expression in modalities:
             continue
         if column.share((dict, bool)) > 0.9:
             yield from _object(column, shape)
+            yield from task_object_statements(column, shape)
         elif column.share(list) > 0.9:
             yield from _list(column, denied, never_chat)
-            yield from _tasks(column)
+            yield from task_statements(column)
         elif column.share(str) > 0.9:
             # Beside `"mode": "completion"`, a type `llm` is the broader word.
             others = {path: statements for path, statements in tasks.items() if path != column.path}
-            broader = _unless(_stated(others, "completion"))
+            broader = _unless(stated_tasks(others, "completion"))
             for capability, predicate, kind in tasks[column.path]:
-                yield capability, predicate + (broader if (capability, kind) == ("chat", _STATES) else ""), kind
+                narrower = broader if capability == "chat" else _unless(elsewhere)
+                yield capability, predicate + (narrower if kind == STATES else ""), kind
             yield from _comma_list(column)
     for column in shape.nested.values():
         if column.share(bool) > 0.9:
             yield from _nested_boolean(column)
         elif column.share(str) > 0.9:
-            yield from _nested_text(column)
-
-
-def _key(column: Column) -> str:
-    key = column.path[-1]
-    return key if key.startswith("_") else squashed(key)
-
-
-def _texts(column: Column) -> list[str]:
-    """The distinct texts of a column, alone or in lists, in the order of first appearance."""
-    seen: dict[str, None] = {}
-    for value in column.values:
-        for entry in value if isinstance(value, list) else [value]:
-            if isinstance(entry, str) and 0 < len(entry) <= _MAX_TEXT:
-                seen.setdefault(entry)
-        if len(seen) > _MAX_TEXTS:
-            break
-    return list(seen)
+            yield from _nested_text(column, shape)
 
 
 def _capabilities_of(key: str, table: Mapping[str, Iterable[str]]) -> Iterator[str]:
@@ -139,13 +132,13 @@ def _boolean(column: Column, shape: Shape) -> Iterator[Statement]:
             path[:-1] == column.path[:-1] and squashed(path[-1]) in tools["beside"] for path in shape.columns
         ):
             continue
-        yield capability, f"{path} == {true}", _STATES
+        yield capability, f"{path} == {true}", STATES
         if not denies:
-            yield capability, f"{path} == {false}", _DENIES
+            yield capability, f"{path} == {false}", DENIES
     for capability in denies:
-        yield capability, f"{path} == {true}", _DENIES
+        yield capability, f"{path} == {true}", DENIES
     if (side, medium) == ("output", "text"):
-        yield "chat", f"{path} == {false}", _DENIES
+        yield "chat", f"{path} == {false}", DENIES
 
 
 def _side_and_medium(key: str, parent: str) -> tuple[str | None, str | None]:
@@ -165,7 +158,7 @@ def _object(column: Column, shape: Shape) -> Iterator[Statement]:
     if not column.share(dict) or around & set(signals["boolean_parts"]["foreign"]):
         return
     abilities = {name: signals["boolean"][name] for name in signals["boolean_parts"]["objects"]}
-    capabilities = list(_capabilities_of(_key(column), abilities))
+    capabilities = list(_capabilities_of(key_of(column), abilities))
     parts = [other for path, other in shape.columns.items() if path[:-1] == column.path] if capabilities else []
     if any(part.share(bool) and squashed(part.path[-1]) in signals["boolean_parts"]["bare"] for part in parts):
         return
@@ -180,7 +173,7 @@ def _object(column: Column, shape: Shape) -> Iterator[Statement]:
         else:
             continue
         for capability in capabilities:
-            yield capability, predicate, _STATES
+            yield capability, predicate, STATES
 
 
 def _boolean_spelling(column: Column) -> tuple[str, str] | None:
@@ -194,20 +187,29 @@ def _boolean_spelling(column: Column) -> tuple[str, str] | None:
 def _nested_boolean(column: Column) -> Iterator[Statement]:
     """A boolean in each of an item's offers: one that has it states the capability; one that lacks it denies it."""
     array, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
-    for capability in _capabilities_of(_key(column), read_table("signals.toml")["boolean"]):
-        yield capability, f"{array}[?{key} == `true`]", _STATES
-        yield capability, f"{array}[?{key} == `false`]", _DENIES
+    for capability in _capabilities_of(key_of(column), read_table("signals.toml")["boolean"]):
+        yield capability, f"{array}[?{key} == `true`]", STATES
+        yield capability, f"{array}[?{key} == `false`]", DENIES
 
 
-def _nested_text(column: Column) -> Iterator[Statement]:
-    """A list of objects that name features or tasks: `functions[].id`."""
+def _nested_text(column: Column, shape: Shape) -> Iterator[Statement]:
+    """A list of objects that name features or tasks: `functions[].id`; a boolean beside the name may say no."""
     features = read_table("signals.toml")["features"]
-    if _key(column) not in ("id", "name", "type", "key") or squashed(column.path[-2]) not in features["arrays"]:
+    if key_of(column) not in ("id", "name", "type", "key") or squashed(column.path[-2]) not in features["arrays"]:
         return
     path, key = path_expression(column.path[:-1]), quote_key(column.path[-1])
-    for text in _texts(column):
+    bare = read_table("signals.toml")["boolean_parts"]["bare"]
+    flags = [
+        quote_key(other.path[-1])
+        for other in shape.nested.values()
+        if other.path[:-1] == column.path[:-1] and squashed(other.path[-1]) in bare and other.share(bool) == 1
+    ]
+    for text in texts_of(column):
+        named = f"{key} == {literal(text)}"
         for capability in _listing(text, features["values"]):
-            yield capability, f"{path}[?{key} == {literal(text)}]", _STATES
+            yield capability, f"{path}[?{' && '.join([named, *flags])}]", STATES
+            for flag in flags:
+                yield capability, f"{path}[?{named} && !{flag}]", DENIES
 
 
 def _listing(text: str, values: Mapping[str, Iterable[str]]) -> list[str]:
@@ -220,18 +222,12 @@ def _comma_list(column: Column) -> Iterator[Statement]:
     """A text that holds a comma-separated list of features."""
     features = read_table("signals.toml")["features"]
     texts = [value for value in column.values if isinstance(value, str)]
-    if _key(column) not in features["keys"] or not any("," in text for text in texts):
+    if key_of(column) not in features["keys"] or not any("," in text for text in texts):
         return
     parts = {part for text in texts for part in text.split(",")}
-    for part in sorted(part for part in parts if 0 < len(part) <= _MAX_TEXT):
+    for part in sorted(part for part in parts if 0 < len(part) <= MAX_TEXT):
         for capability in _listing(part, features["values"]):
-            yield capability, f"contains(split({column.expression}, ','), {literal(part)})", _STATES
-
-
-def _stated(tasks: Mapping[Path, list[Statement]], *capabilities: str) -> list[str]:
-    """The predicates of items whose one task is one of these: it is stronger than features, which some give to all."""
-    stated = [statement for statements in tasks.values() for statement in statements if statement[2] == _STATES]
-    return list(dict.fromkeys(predicate for capability, predicate, _ in stated if capability in capabilities))
+            yield capability, f"contains(split({column.expression}, ','), {literal(part)})", STATES
 
 
 def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[str]) -> Iterator[Statement]:
@@ -243,8 +239,8 @@ def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[
         never_chat: Predicates of items that don't chat, whatever their features.
     """
     signals = read_table("signals.toml")
-    key, path = _key(column), column.expression
-    texts = _texts(column)
+    key, path = key_of(column), column.expression
+    texts = texts_of(column)
     for kind in ("features", "parameters", "endpoints"):
         if key not in signals[kind]["keys"]:
             continue
@@ -252,7 +248,7 @@ def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[
         for capability, tokens in weak.items():
             for text in texts:
                 if squashed(text) in tokens:
-                    yield capability, f"contains({path}, {literal(text)})", _WEAK
+                    yield capability, f"contains({path}, {literal(text)})", WEAK
         for capability, tokens in signals[kind]["values"].items():
             if key in signals[kind].get("loose", ()) and capability not in signals[kind]["loose_capabilities"]:
                 continue
@@ -262,14 +258,14 @@ def _list(column: Column, denied: Mapping[str, list[str]], never_chat: Sequence[
                 unless = _unless(never_chat)
                 yield from _other_purposes(path, texts, held)
             for text in held:
-                yield capability, f"contains({path}, {literal(text)}){unless}", _WEAK if all_weak else _STATES
+                yield capability, f"contains({path}, {literal(text)}){unless}", WEAK if all_weak else STATES
             # A list of endpoints is complete, if it is the model's own; lists of features and parameters often are not.
             # But where parameters name the capability for other models, the name alone is not believed.
             if kind == "parameters" and held:
-                yield capability, _lacking(path, held), _UNSURE
+                yield capability, _lacking(path, held), UNSURE
             if kind == "endpoints" and held and not all_weak and capability in ("chat", "embedding", "rerank"):
                 unsure = [text for text in texts if squashed(text) in weak.get(capability, ())]
-                yield capability, _lacking(path, [*held, *unsure]), _DENIES
+                yield capability, _lacking(path, [*held, *unsure]), DENIES
 
 
 def _other_purposes(path: str, texts: Sequence[str], chat: Sequence[str]) -> Iterator[Statement]:
@@ -282,7 +278,7 @@ def _other_purposes(path: str, texts: Sequence[str], chat: Sequence[str]) -> Ite
     ]
     if chat and others:
         named = " || ".join(f"contains({path}, {literal(text)})" for text in others)
-        yield "chat", f"({named}) && {_lacking(path, chat)}", _UNSURE
+        yield "chat", f"({named}) && {_lacking(path, chat)}", UNSURE
 
 
 def _lacking(path: str, texts: Iterable[str]) -> str:
@@ -294,42 +290,6 @@ def _unless(predicates: Iterable[str]) -> str:
     return "".join(f" && !({predicate})" for predicate in predicates)
 
 
-def _tasks(column: Column) -> Iterator[Statement]:
-    signals = read_table("signals.toml")["task"]
-    key, path = _key(column), column.expression
-    parent = squashed(column.path[-2]) if len(column.path) > 1 else ""
-    if key not in signals["keys"] and not (key in ("name", "id", "key") and parent in signals["parents"]):
-        return
-    listed, medium = column.share(list) > 0.9, key in signals["medium_keys"]
-    others = {*signals["other"]["tokens"], *_unknown_tasks(column)}
-    for text in _texts(column):
-        token = squashed(enum_word(text))
-        predicate = f"contains({path}, {literal(text)})" if listed else f"{path} == {literal(text)}"
-        weak = medium or token in signals["medium_tokens"]
-        for entry in signals["values"].values():
-            if token not in entry["tokens"]:
-                continue
-            for capability in entry["has"]:
-                yield capability, predicate, _WEAK if weak else _STATES
-            if not listed and not weak:
-                for capability in entry["lacks"]:
-                    yield capability, predicate, _DENIES
-        if not listed and token in others:
-            for capability in signals["other"]["unsure"]:
-                yield capability, predicate, _UNSURE
-
-
-def _unknown_tasks(column: Column) -> set[str]:
-    """The tasks that are unknown in a column that otherwise names known tasks of several kinds."""
-    signals = read_table("signals.toml")["task"]
-    kinds = {token: name for name, entry in signals["values"].items() for token in entry["tokens"]}
-    tokens = [squashed(enum_word(value)) for value in column.values if isinstance(value, str)]
-    known = [kinds[token] for token in tokens if token in kinds]
-    if _key(column) not in signals["task_keys"] or len(set(known)) < 2 or 2 * len(known) < len(tokens):
-        return set()
-    return {token for token in tokens if token not in kinds}
-
-
 def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
     taken, given = (_spelling(shape, fields.get(f"{side}_modalities")) for side in ("input", "output"))
     if taken:
@@ -337,13 +297,13 @@ def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
         text_out = f" && contains({given[0]}, {literal(given[1]('text'))})" if given else ""
         for capability, modality in (("vision", "image"), ("audio_input", "audio")):
             predicate = f"contains({path}, {literal(spelt(modality))})"
-            yield capability, predicate + (text_out if capability == "vision" else ""), _STATES
-            yield capability, f"{path} && !{predicate}", _DENIES if modality in named else _UNSURE
+            yield capability, predicate + (text_out if capability == "vision" else ""), STATES
+            yield capability, f"{path} && !{predicate}", DENIES if modality in named else UNSURE
         column = shape.column_at(path)
-        for text in _texts(column) if column is not None else ():
+        for text in texts_of(column) if column is not None else ():
             # Unlike `file`, which may be any document.
             if squashed(enum_word(text)) in read_table("signals.toml")["sides"]["input_media"]["pdf_input"]:
-                yield "pdf_input", f"contains({path}, {literal(text)})", _STATES
+                yield "pdf_input", f"contains({path}, {literal(text)})", STATES
     if given:
         path, spelt, named = given
         for capability, modality in (
@@ -352,11 +312,11 @@ def _modalities(shape: Shape, fields: Mapping[str, str]) -> Iterator[Statement]:
             ("audio_output", "audio"),
         ):
             predicate = f"contains({path}, {literal(spelt(modality))})"
-            yield capability, predicate, _STATES
-            yield capability, f"{path} && !{predicate}", _DENIES if modality in named else _UNSURE
+            yield capability, predicate, STATES
+            yield capability, f"{path} && !{predicate}", DENIES if modality in named else UNSURE
         for modality in ("embedding", "embeddings"):
-            yield "embedding", f"contains({path}, {literal(spelt(modality))})", _STATES
-        yield "chat", f"{path} && !contains({path}, {literal(spelt('text'))})", _DENIES
+            yield "embedding", f"contains({path}, {literal(spelt(modality))})", STATES
+        yield "chat", f"{path} && !contains({path}, {literal(spelt('text'))})", DENIES
 
 
 def _named_modalities(value: Any) -> list[str]:
@@ -372,7 +332,7 @@ def _modalities_by(shape: Shape, expression: str) -> set[str]:
     read = compiled(expression)
     named: set[str] = set()
     for path in read.paths:
-        for text in _texts(shape.columns.get(path, Column(path))):
+        for text in texts_of(shape.columns.get(path, Column(path))):
             item: Any = text
             for key in reversed(path):
                 item = {key: item}
@@ -390,7 +350,7 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str]
     if column.share((list, str)) < 0.9:
         return None
     by_name: dict[str, str] = {}
-    for text in _texts(column):
+    for text in texts_of(column):
         for name in _named_modalities([text]):
             by_name.setdefault(name, text)
     upper = all(text.isupper() for text in by_name.values()) and bool(by_name)

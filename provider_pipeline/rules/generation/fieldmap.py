@@ -144,21 +144,36 @@ def _names_the_model(column: Column, depth: int) -> bool:
 
 
 def _limit_choices(shape: Shape, name: str, depth: int) -> list[FieldChoice]:
-    """Paths that could be a limit in tokens; those of request settings are not limits of the model."""
+    """Paths that could be a limit in tokens; those of request settings are not limits of the model.
+
+    Beside the settings of requests, at the top of the item, that is so of an ambiguous name alone.
+    """
     table = read_table("fields.toml")["settings"]
     words = set(table["words"])
     requests = {
         column.path[:-1]
         for column in shape.columns.values()
-        if len(column.path) > depth + 1 and column.leaf in table["beside"] and column.share((int, float)) == 1
+        if column.leaf in table["beside"] and column.share((int, float)) == 1
     }
     return [
         choice
         for choice in choices(shape, name, _is_limit, depth)
         if any(not isinstance(value, str) or any(map(str.isdigit, value)) for value in choice.column.values)
         and not words & {word for key in choice.column.path[:-1] for word in words_of(key)}
-        and choice.column.path[:-1] not in requests
+        and _counts_tokens(choice.column, shape)
+        and not (
+            choice.column.path[:-1] in requests and (len(choice.column.path) > depth + 1 or is_ambiguous(choice.column))
+        )
     ]
+
+
+def _counts_tokens(column: Column, shape: Shape) -> bool:
+    """Whether no text beside a limit names another unit, such as characters."""
+    endings = read_table("fields.toml")["settings"]["units"]
+    own = {"_".join((*words_of(column.path[-1]), ending)) for ending in endings}
+    keys = own | set(endings) if column.leaf == "value" else own
+    beside = (other for path, other in shape.columns.items() if path[:-1] == column.path[:-1] and other.leaf in keys)
+    return all("tok" in text.lower() for other in beside for text in other.values if isinstance(text, str))
 
 
 def _served_first(found: list[FieldChoice]) -> list[FieldChoice]:

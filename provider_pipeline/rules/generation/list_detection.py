@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from provider_pipeline.rules.generation.capability_tasks import task_meanings
 from provider_pipeline.rules.generation.identifiers import IdChoice, id_choices, owned_choice
 from provider_pipeline.rules.generation.list_search import (
     MAX_JOINED,
@@ -13,10 +14,10 @@ from provider_pipeline.rules.generation.list_search import (
     lists,
     with_owners,
 )
-from provider_pipeline.rules.generation.shape import Path, Shape, shape_of, snake
+from provider_pipeline.rules.generation.shape import Path, Shape, shape_of, snake, squashed
 from provider_pipeline.rules.ids import is_no_model
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, literal, path_expression
+from provider_pipeline.rules.language import compile_expression, literal
 
 MAX_CANDIDATES: Final = 60
 _DEPTH_DECAY: Final = 0.93
@@ -110,18 +111,21 @@ def _is_sibling(chosen: ListCandidate, other: ListCandidate) -> bool:
 
 
 def _single_model(sample: Any) -> list[ListCandidate]:
-    """An answer that is itself one model, of a known family."""
+    """An answer that is itself one model: of a known family, or said to be what a server runs."""
     candidate = _scored(FoundList("[@]", "single", (), [sample])) if isinstance(sample, dict) else None
-    if candidate is None or candidate.ids[0].reasons["known"] != 1 or candidate.ids[0].depth != 0:
+    if candidate is None or candidate.ids[0].depth != 0:
         return []
-    return [candidate]
+    table = read_table("selection.toml")["single"]
+    keys = {snake(key) for key in sample}
+    told = candidate.ids[0].expression in table["ids"] and len(keys & set(table["beside"])) >= table["enough"]
+    return [candidate] if told or candidate.ids[0].reasons["known"] == 1 else []
 
 
 def _less_if_group(outer: ListCandidate, found: list[ListCandidate]) -> ListCandidate:
     """Lower the score of items that each hold a list of models (groups), and of the members of an envelope."""
     weights = read_table("selection.toml")["containers"]
     depth = len(outer.path)
-    in_groups = ("groups", "member_groups")
+    in_groups = ("groups", "member_groups", "text_groups")
     held = [
         one
         for one in found
@@ -141,12 +145,19 @@ def _less_if_group(outer: ListCandidate, found: list[ListCandidate]) -> ListCand
             and (
                 one.path == outer.path
                 if len(one.path) <= depth
-                else one.path[:-1] == outer.path and float(weights.get(snake(one.path[-1]), 0.0)) >= 1
+                else one.path[:-1] == outer.path
+                and (float(weights.get(snake(one.path[-1]), 0.0)) >= 1 or _titled(outer, one))
             )
         ]
     if not held:
         return outer
     return replace(outer, score=_GROUP_PENALTY * outer.score, reasons={**outer.reasons, "holds": held[0].selector})
+
+
+def _titled(outer: ListCandidate, inner: ListCandidate) -> bool:
+    """Whether the outer items have titles, and the inner ones the ids of known models (versions of a named model)."""
+    title, name = outer.ids[0].reasons, inner.ids[0].reasons
+    return bool(title["form"] < name["form"] == 1 and name["known"] == 1)
 
 
 def _scored(found: FoundList) -> ListCandidate | None:
@@ -202,24 +213,39 @@ def _is_no_model(item: Any, expression: str) -> bool:
 
 
 def _joined(found: list[ListCandidate]) -> ListCandidate | None:
-    """Sibling lists of the same form with different ids, taken together as the listing."""
+    """Sibling lists with different ids, of the same form or named for purposes, taken together as the listing."""
     arrays = [candidate for candidate in found if candidate.kind == "array" and candidate.path]
-    if len(arrays) < 2:
+    groups = [one for one in found if one.kind == "groups" and len(one.path) > 1 and _purpose(one.path[-2])]
+    joined = [one for one in (_together(arrays, -1), _together(groups, -2)) if one is not None]
+    return max(joined, key=lambda one: one.score, default=None)
+
+
+def _together(lists: list[ListCandidate], place: int) -> ListCandidate | None:
+    """The best of the lists with its siblings; the key at this place of their paths tells them apart."""
+    if len(lists) < 2:
         return None
-    best = max(arrays, key=lambda candidate: (candidate.score, candidate.selector))
+    best = max(lists, key=lambda candidate: (candidate.score, candidate.selector))
     members = [best]
-    for other in arrays:
-        if other is best or other.path[:-1] != best.path[:-1] or other.score < 0.6 * best.score:
+    for other in lists:
+        around = [(one.path[:place], one.path[place:][1:]) for one in (best, other)]
+        if other is best or around[0] != around[1]:
             continue
-        if _same_form(best, other) and not any(_overlap(member, other) > 0.2 for member in members):
+        by_purpose = _purpose(best.path[place]) and _purpose(other.path[place])
+        alike = by_purpose or (other.score >= 0.6 * best.score and _same_form(best, other))
+        if alike and not any(_overlap(member, other) > 0.2 for member in members):
             members.append(other)
     if not 2 <= len(members) <= MAX_JOINED:
         return None
     members.sort(key=lambda candidate: candidate.path)
-    parts = [f"labelled({path_expression(one.path)}, {literal(one.path[-1])})" for one in members]
-    items = [{"_label": one.path[-1], **item} for one in members for item in one.items if isinstance(item, dict)]
+    parts = [f"labelled({one.selector.removesuffix('[*]')}, {literal(one.path[place])})" for one in members]
+    items = [{"_label": one.path[place], **item} for one in members for item in one.items if isinstance(item, dict)]
     joined = _scored(FoundList(f"[{', '.join(parts)}][]", "several_arrays", best.path, items))
     return replace(joined, score=1.05 * max(best.score, joined.score)) if joined else None
+
+
+def _purpose(key: str) -> bool:
+    """Whether a key says what the models below it are for."""
+    return bool(task_meanings(squashed(key)))
 
 
 def _same_form(first: ListCandidate, second: ListCandidate) -> bool:

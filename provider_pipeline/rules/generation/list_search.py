@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from provider_pipeline.rules.generation.capability_tasks import task_meanings
 from provider_pipeline.rules.generation.shape import Path, snake, squashed
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, named_family
 from provider_pipeline.rules.knowledge import read_table
@@ -119,8 +120,7 @@ def _text_groups(texts: Sequence[tuple[str, list[str]]], prefix: str, path: Path
     ids = _bare_ids([entry for _, value in kept for entry in value], named=False)
     if len(kept) < 2 or not ids:
         return
-    tasks = read_table("signals.toml")["task"]["values"].values()
-    if len(kept) <= MAX_JOINED and all(any(squashed(key) in task["tokens"] for task in tasks) for key, _ in kept):
+    if len(kept) <= MAX_JOINED and all(task_meanings(squashed(key)) for key, _ in kept):
         parts = [f"labelled({path_expression((*path, key))}[*].{{id: @}}, {literal(key)})" for key, _ in kept]
         items = [{"_label": key, "id": entry} for key, value in kept for entry in value]
         yield FoundList(f"[{', '.join(parts)}][]", "text_groups", path, items)
@@ -179,6 +179,9 @@ def _groups(
     for key in _common_keys(objects, list):
         held = [item[key] if isinstance(item.get(key), list) else [] for item in objects]
         inner = [entry for each in held for entry in each]
+        if snake(key) in read_table("selection.toml")["texts"]["containers"] and (ids := _bare_ids(inner, named=True)):
+            yield FoundList(f"{prefix}.{quote_key(key)}[].{{id: @}}", "text_groups", (*path, key), ids)
+            continue
         names = [
             owner
             for owner, each in zip(owners or [""] * len(held), held, strict=True)

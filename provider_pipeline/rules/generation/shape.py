@@ -148,7 +148,8 @@ def _walk(
                 _walk(value, here, owner, columns, nested)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             _add_nested(value, here, owner, nested)
-            _add_named_entries(value, here, owner, columns)
+            if snake(key) not in read_table("fields.toml")["entries"]["never"]:
+                _add_named_entries(value, here, owner, columns)
 
 
 def _add_nested(elements: list[Any], path: Path, owner: int, nested: dict[Path, Column]) -> None:

@@ -315,3 +315,70 @@ def test_a_language_model_in_the_mode_completion_does_not_chat():
     assert (states["acme-one"]["chat"], states["acme-three"]["chat"]) == (True, True)
     assert states["acme-two"]["completion"]
     assert not states["acme-two"].get("chat")
+
+
+@pytest.mark.parametrize("name", ["clarity-upscaler", "rembg", "birefnet"])
+def test_editing_images_is_generating_them_only_where_the_name_says_nothing_else(name):
+    states = states_of(
+        {"id": name, "category": "image-to-image"}, {"id": "acme-qwen-edit", "category": "image-to-image"}
+    )
+    assert (states[name]["image_generation"], states[name]["chat"]) == (False, False)
+    assert (states["acme-qwen-edit"]["image_generation"], states["acme-qwen-edit"]["chat"]) == (True, False)
+
+
+def test_a_broad_word_beside_the_word_chat_is_another_kind():
+    states = states_of({"id": "acme-one", "mode": "chat"}, {"id": "gpt-3.5-turbo-instruct", "mode": "llm"})
+    assert (states["acme-one"]["chat"], states["gpt-3.5-turbo-instruct"]["chat"]) == (True, False)
+
+
+def test_a_model_for_completions_does_not_chat_by_its_name():
+    states = states_of({"id": "gpt-41-copilot", "type": "completion"}, {"id": "gpt-4o", "type": "chat"})
+    assert (states["gpt-41-copilot"]["completion"], states["gpt-41-copilot"].get("chat")) == (True, None)
+
+
+@pytest.mark.parametrize("task", ["summarization", "voice-activity-detection", "upscale"])
+def test_a_task_that_is_none_of_the_capabilities_silences_the_name(task):
+    states = states_of(
+        {"id": "acme-qwen-7b", "pipeline_tag": task}, {"id": "gpt-4o", "pipeline_tag": "text-generation"}
+    )
+    assert not any(states["acme-qwen-7b"].get(each) for each in ("chat", "tools", "reasoning"))
+
+
+def test_a_purpose_among_the_features_outweighs_a_broader_type():
+    states = states_of(
+        {"id": "acme-read", "model_type": "image", "model_ability": ["ocr"]},
+        {"id": "acme-paint", "model_type": "image", "model_ability": ["text2image"]},
+    )
+    assert states["acme-read"].get("image_generation") is None
+    assert states["acme-paint"]["image_generation"] is True
+
+
+def test_a_task_may_be_a_key_with_settings_below_it():
+    states = states_of(
+        {"id": "acme-order", "model_type": {"reranker": {"id2label": {"0": "score"}}}},
+        {"id": "acme-vec", "model_type": {"embedding": {"pooling": "cls"}}},
+    )
+    assert (states["acme-order"]["rerank"], states["acme-order"]["chat"]) == (True, False)
+    assert (states["acme-vec"]["embedding"], states["acme-vec"]["chat"]) == (True, False)
+
+
+def test_what_takes_images_to_paint_from_them_is_no_vision_model():
+    states = states_of(
+        {"id": "acme-paint", "type": "text-to-image", "supports_image_input": True},
+        {"id": "acme-one", "type": "chat", "supports_image_input": True},
+    )
+    assert (states["acme-paint"].get("vision"), states["acme-one"]["vision"]) == (None, True)
+
+
+def test_a_named_feature_with_a_boolean_beside_it_is_stated_and_denied():
+    states = states_of(
+        {"id": "m1", "capabilities": [{"name": "vision", "supported": True}, {"name": "tools", "supported": False}]},
+        {"id": "m2", "capabilities": [{"name": "vision", "supported": False}, {"name": "tools", "supported": True}]},
+    )
+    assert [(states[name]["vision"], states[name]["tools"]) for name in ("m1", "m2")] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize("around", ["provider", "planned", "evals", "fine_tuning"])
+def test_a_boolean_about_something_else_states_no_ability_of_the_model(around):
+    states = states_of({"id": "m1", around: {"vision": True, "tools": True}}, {"id": "m2", around: {"vision": False}})
+    assert states == {"m1": {}, "m2": {}}

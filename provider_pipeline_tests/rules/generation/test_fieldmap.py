@@ -334,3 +334,54 @@ def test_limits_beside_whether_a_temperature_is_taken_are_the_models():
         for n, (name, limit) in enumerate(LIMITS.items())
     ]
     assert [row["max_output_tokens"] for row in rows_of({"data": items}).values()] == [512, 513, 514]
+
+
+def test_a_limit_of_one_of_a_models_versions_is_not_the_models():
+    items = [
+        {"id": name, "versions": [{"name": "stable", "config": {"context_length": {"value": limit}}}]}
+        for name, limit in LIMITS.items()
+    ]
+    assert {row["context_length"] for row in rows_of({"data": items}).values()} == {None}
+
+
+def test_an_ambiguous_limit_beside_the_settings_of_requests_is_one_of_them():
+    items = [
+        {"id": name, "context_window": limit, "temperature": 0.7, "max_tokens": 400 + n}
+        for n, (name, limit) in enumerate(LIMITS.items())
+    ]
+    assert {row["max_output_tokens"] for row in rows_of({"data": items}).values()} == {None}
+    for item in items:
+        item["max_output_tokens"] = item.pop("max_tokens")
+    assert [row["max_output_tokens"] for row in rows_of({"data": items}).values()] == [400, 401, 402]
+
+
+def test_the_bound_of_a_plan_is_no_limit_of_the_model():
+    items = [
+        {"id": name, "model_limits": {"max_sequence_length": limit}, "limits": {"lite": {"max_output_tokens": 400 + n}}}
+        for n, (name, limit) in enumerate(LIMITS.items())
+    ]
+    rows = rows_of({"data": items})
+    assert {name: (row["context_length"], row["max_output_tokens"]) for name, row in rows.items()} == {
+        name: (limit, None) for name, limit in LIMITS.items()
+    }
+
+
+def test_input_and_output_together_are_the_window_where_both_are_stated():
+    items = [{"id": n, "max_total_tokens": limit, "max_input_tokens": limit - 1000} for n, limit in LIMITS.items()]
+    assert {name: row["context_length"] for name, row in rows_of({"data": items}).items()} == LIMITS
+
+
+def test_a_length_in_another_unit_is_no_limit_in_tokens():
+    def limits(unit):
+        items = [
+            {"id": name, "max_input_length": limit, "max_input_length_unit": unit} for name, limit in LIMITS.items()
+        ]
+        return {name: row["context_length"] for name, row in rows_of({"data": items}).items()}
+
+    assert (limits("tokens"), set(limits("characters").values())) == (LIMITS, {None})
+
+
+@pytest.mark.parametrize("around", ["fine_tuning", "batch", "plan"])
+def test_the_limit_of_another_use_is_not_that_of_requests(around):
+    items = [{"id": name, around: {"max_context_length": limit}} for name, limit in LIMITS.items()]
+    assert {row["context_length"] for row in rows_of({"data": items}).values()} == {None}

@@ -1,5 +1,7 @@
 """Which field, or pair of fields, is the id."""
 
+import pytest
+
 from provider_pipeline.rules.generation.identifiers import id_choices
 from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline_tests.rules.generation.generated import rows_of
@@ -40,3 +42,14 @@ def test_an_id_may_be_called_a_uuid_without_being_one():
     assert set(rows_of({"data": named})) == {"acme/paint-0", "acme/paint-1", "acme/paint-2"}
     opaque = [{"model_uuid": f"0a1b2c3d-0000-4000-8000-00000000000{n}", "name": name} for n, name in enumerate(NAMES)]
     assert set(rows_of({"data": opaque})) == set(NAMES)
+
+
+def test_a_handle_with_the_provider_in_front_is_what_callers_send():
+    names = {"gpt-4o": "openai", "claude-3-haiku": "anthropic", "acme-free": "acme"}
+    items = [{"model": name, "handle": f"{owner}/{name}", "context_window": 8192} for name, owner in names.items()]
+    assert set(rows_of(items)) == {f"{owner}/{name}" for name, owner in names.items()}
+
+
+@pytest.mark.parametrize(("key", "ids"), [("EndpointName", ["llama-3-8b", "fraud"]), ("air", ["acme:1@2", "acme:3@4"])])
+def test_an_endpoints_name_and_a_resource_name_are_ids_beside_a_title(key, ids):
+    assert set(rows_of([{key: text, "name": f"The {text}", "version": "1"} for text in ids])) == set(ids)

@@ -76,3 +76,37 @@ def test_a_single_model_object_is_a_listing():
 def test_ids_by_vendor_are_one_listing():
     sample = {"acme": ["gpt-4o", "gpt-4.1"], "zeta": ["claude-3-haiku", "llama-3.1-8b"]}
     assert len(rows_of(sample)) == 4
+
+
+@pytest.mark.parametrize(
+    ("sample", "capability"),
+    [
+        ({"model_id": "acme/support-v3", "model_sha": "f0", "max_input_tokens": 3072, "max_total_tokens": 4096}, None),
+        ({"model_id": "acme/order", "model_type": {"reranker": {"labels": ["x"]}}, "max_input_length": 4096}, "rerank"),
+        ({"model_path": "BAAI/bge-m3", "tokenizer_path": "BAAI/bge-m3", "is_generation": False}, "embedding"),
+    ],
+)
+def test_a_servers_word_about_the_one_model_that_it_runs_is_a_listing(sample, capability):
+    ((model_id, row),) = rows_of(sample).items()
+    assert model_id in sample.values()
+    assert row["context_length"] == (4096 if "max_input_length" in sample or "max_total_tokens" in sample else None)
+    assert capability is None or row["capabilities"][capability] is True
+
+
+@pytest.mark.parametrize(
+    "sample", [{"model_id": "acme", "detail": "not found"}, {"name": "x", "model_type": "y", "model_sha": "z"}]
+)
+def test_an_answer_that_only_names_a_model_is_no_listing(sample):
+    assert RuleGenerator().analyze_sample(sample)["issues"][0]["type"] == "no_listing_found"
+
+
+def test_the_versions_of_models_with_titles_are_the_models_and_those_of_models_with_ids_are_not():
+    def sample(names):
+        versions = {"gpt-4o": ["gpt-4o-2024-05-13", "gpt-4o-2024-11-20"], "claude-3": ["claude-3-haiku-20240307"]}
+        return {
+            "models": [{"name": names[key], "versions": [{"id": one} for one in versions[key]]} for key in versions]
+        }
+
+    titles = {"gpt-4o": "GPT 4o by OpenAI", "claude-3": "Claude Haiku"}
+    assert len(rows_of(sample(titles))) == 3
+    assert set(rows_of(sample({key: key for key in titles}))) == set(titles)

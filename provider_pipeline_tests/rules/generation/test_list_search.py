@@ -164,3 +164,65 @@ def test_lists_of_ids_by_purpose_say_what_each_model_is_for():
     assert (states["acme-two"]["chat"], states["bge-m3"]["embedding"]) == (True, True)
     by_vendor = {"acme": ["gpt-4o", "o3"], "chat": ["claude-3-opus"]}
     assert RuleGenerator().analyze_sample(by_vendor)["jmespath_rule"] == "*[].{id: @}"
+
+
+def test_models_by_vendor_below_keys_that_name_purposes_are_one_listing():
+    def component(name, *models):
+        return {
+            "name": name,
+            "models": [{"label": each, "name": each} for each in models],
+            "regions": [{"name": "us-1"}],
+        }
+
+    sample = {
+        "chat": [component("chatAcme", "acme-talk", "gpt-4o"), component("chatZeta", "claude-3-haiku")],
+        "llm": [component("acme", "gpt-3.5-turbo-instruct")],
+        "embedding": [component("acmeVectors", "acme-vec", "text-embedding-3-large")],
+    }
+    states = {model_id: row["capabilities"] for model_id, row in rows_of(sample).items()}
+    assert len(states) == 6
+    assert (states["acme-talk"]["chat"], states["acme-vec"]["embedding"], states["acme-vec"]["chat"]) == (
+        True,
+        True,
+        False,
+    )
+    assert states["gpt-3.5-turbo-instruct"].get("chat") is not True
+
+
+def test_lists_of_objects_by_purpose_are_one_listing_whatever_their_fields():
+    sample = {
+        "llmModels": [
+            {
+                "model": f"acme-{n}",
+                "name": f"A{n}",
+                "maxContext": 8000 + n,
+                "maxResponse": 400 + n,
+                "vision": n == 1,
+                "price": 0,
+            }
+            for n in range(4)
+        ],
+        "vectorModels": [{"model": "acme-vec", "name": "V", "defaultToken": 512, "weight": 100}],
+        "reRankModels": [{"model": "acme-order", "name": "R"}],
+    }
+    rows = rows_of(sample)
+    purposes = {name: row["capabilities"] for name, row in rows.items()}
+    assert (purposes["acme-0"]["chat"], purposes["acme-vec"]["embedding"], purposes["acme-order"]["rerank"]) == (
+        True,
+    ) * 3
+    assert (rows["acme-1"]["context_length"], rows["acme-1"]["max_output_tokens"]) == (8001, 401)
+
+
+def test_providers_that_each_name_their_models_are_a_listing_of_models():
+    sample = [
+        {"provider": "acme", "name": "acme", "features": ["chat"], "models": ["gpt-4o", "acme-one"]},
+        {"provider": "zeta", "name": "zeta", "features": ["chat"], "models": ["mistral-large-latest"]},
+    ]
+    assert set(rows_of(sample)) == {"gpt-4o", "acme-one", "mistral-large-latest"}
+
+
+def test_models_that_name_others_as_their_bases_are_the_listing():
+    sample = {
+        "data": [{"id": f"acme-{n}", "supported_models": ["gpt-4o", "o3"], "created": 1700000000 + n} for n in range(2)]
+    }
+    assert set(rows_of(sample)) == {"acme-0", "acme-1"}
