@@ -160,6 +160,20 @@ def test_a_refresh_without_changes_writes_nothing(session, offered, row_versions
     assert [row_versions(table) for table in ("model_identity", "canonical_model")] == before
 
 
+def test_more_offers_than_are_kept_in_memory_are_all_assigned_and_counted(session, provider):
+    many = text(
+        "INSERT INTO provider_model (provider_id, model_id, meta_hash, first_seen_at, last_seen_at, rule_version)"
+        " SELECT :provider, concat(owner, '/nimbus-', number), repeat('0', 64), now(), now(), 1"
+        " FROM generate_series(1, 5100) AS number CROSS JOIN unnest(ARRAY['openrouter', 'vertex_ai']) AS owner"
+    )
+    session.execute(many, {"provider": provider.id})
+    session.commit()
+    report = refreshed(session)
+    assert (report.offers_assigned, report.models_changed, report.events) == (10_200, 5_100, ())
+    assert set(session.scalars(text("SELECT offers FROM canonical_model"))) == {2}
+    assert refreshed(session, hour=1) == canonical.RefreshReport()
+
+
 def test_only_the_models_of_changed_offers_are_computed_anew(session, offered):
     offered("one", model("gpt-4o", input_price=1), model("claude-sonnet-4-5"))
     report = offered("one", model("gpt-4o", input_price=2), model("claude-sonnet-4-5"), hour=1)
