@@ -234,7 +234,7 @@ def offers(session: Session, canonical_id: str) -> list[dict[str, Any]]:
         .where(offer.candidate_id == canonical_id)
         .order_by(offer.slug.collate("C"), offer.model_id.collate("C"))
     )
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [dict(row) for row in session.execute(query).mappings().all()]
 
 
 def most_offered(session: Session, limit: int) -> list[CanonicalModel]:

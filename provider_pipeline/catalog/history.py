@@ -115,7 +115,7 @@ def list_models(
         query = query.where(source.c.capabilities[capability].as_boolean())
     if retires_before is not None:
         query = query.where(source.c.retires_on < retires_before.isoformat())
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [dict(row) for row in session.execute(query).mappings().all()]
 
 
 def list_changes(

@@ -50,7 +50,7 @@ def earlier_selves(
         "since": since,
         "compared": ["status", *MOVING_COLUMNS],
     }
-    found = session.execute(statement("find_differing"), wanted).mappings()
+    found = session.execute(statement("find_differing"), wanted).mappings().all()
     return {row["model_id"]: _selves(row) for row in found}
 
 
@@ -86,7 +86,7 @@ def load(session: Session, provider_id: int, status: str | None = None) -> list[
     )
     if status is not None:
         query = query.where(provider_model.c.status == status)
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [dict(row) for row in session.execute(query).mappings().all()]
 
 
 def active_ids(session: Session, provider_id: int) -> set[str]:

@@ -280,7 +280,7 @@ class SyncTarget:
 
 def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[str, SyncTarget]:
     """What the syncs of these providers start from, by slug; unknown providers are left out."""
-    rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings()]
+    rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings().all()]
     overrides = model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], OverrideSet())) for row in rows}
 
