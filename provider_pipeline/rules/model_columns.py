@@ -162,6 +162,8 @@ LIMIT_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if
 PRICE_COLUMNS: Final = tuple(
     column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "usd_per_million_tokens"
 )
+MOVING_COLUMNS: Final = (*PRICE_COLUMNS, "prices", *LIMIT_COLUMNS)
+"""Columns compared between a row and its earlier versions."""
 DATE_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.type == "DATE")
 SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)
 HEADINGS: Final = {column.name: column.heading for column in PROVIDER_MODEL_COLUMNS if column.heading is not None}
