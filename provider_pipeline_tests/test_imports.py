@@ -81,10 +81,14 @@ def test_a_command_loads_the_modules_of_no_other():
     assert not {f"provider_pipeline.cli.{name}" for name in ("api", "demo", "doctor", "providers", "rules")} & commands
 
 
-def test_a_command_that_reads_an_up_to_date_catalogue_loads_no_migrations(database_url: str):
-    loads = loaded_modules(COMMAND_LINE.format(["providers", "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
+@pytest.mark.parametrize("command", ["providers", "models"])
+def test_a_command_that_lists_an_up_to_date_catalogue_loads_neither_migrations_nor_rules(
+    command: str, database_url: str
+):
+    loads = loaded_modules(COMMAND_LINE.format([command, "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
     assert "sqlalchemy" in loads
     assert not loads & {"alembic", "requests", "dagster", "pandas", "rich.markdown"}
+    assert not loads & {"jmespath", "re2", "provider_pipeline.rules.document", "provider_pipeline.rules.prices"}
 
 
 def test_completing_a_command_loads_nothing_that_only_a_command_needs():

@@ -1,9 +1,11 @@
 """Models now or at a past moment, and their recorded changes."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,9 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from provider_pipeline import rules
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_change
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Cause
-from provider_pipeline.rules.price_changes import Pair, flat_changes
+
+if TYPE_CHECKING:
+    from provider_pipeline.rules.price_changes import Pair
 
 
 def models_at(moment: datetime | None, slug: str | None) -> Any:
@@ -173,7 +178,7 @@ def stream_changes(session: Session, *, since: datetime, until: datetime) -> Ite
 
 
 def _recorded(row: RowMapping) -> RecordedChange:
-    return RecordedChange(**{**row, "changed": flat_changes(row["changed"])})
+    return RecordedChange(**{**row, "changed": rules.price_changes.flat_changes(row["changed"])})
 
 
 def _changes(*, since: datetime | None, until: datetime | None) -> Select[Any]:

@@ -7,13 +7,11 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, any_, exists, func, literal, or_, select, union
 from sqlalchemy.orm import Session
 
+from provider_pipeline import rules
 from provider_pipeline.catalog.tables import provider, provider_model
 from provider_pipeline.errors import NoSuchEntryError, UnknownValueError
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.matching import capability_names
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
-from provider_pipeline.rules.price_components import component_names, is_of_a_size
-from provider_pipeline.rules.values import modality_names
 
 _MAX_NAMED: Final = 30
 _NEAREST: Final = 3
@@ -39,10 +37,10 @@ def known_names(session: Session, what: Vocabulary) -> list[str]:
 
 def _shipped(what: Vocabulary) -> Collection[str]:
     if what == "capability":
-        return capability_names()
+        return rules.matching.capability_names()
     if what == "price component":
-        return component_names()
-    return modality_names() if what == "modality" else ()
+        return rules.price_components.component_names()
+    return rules.values.modality_names() if what == "modality" else ()
 
 
 def _listed(what: Vocabulary) -> Any:
@@ -81,12 +79,12 @@ def require_known(
     """
     given: tuple[tuple[Vocabulary, Collection[str]], ...] = (
         ("capability", capabilities),
-        ("price component", [name for name in components if not is_of_a_size(name)]),
+        ("price component", [name for name in components if not rules.price_components.is_of_a_size(name)]),
         ("modality", modalities),
         ("family", [] if family is None else [family]),
     )
     for what, names in given:
-        missing = set(names).difference(_shipped(what))
+        missing = set(names).difference(_shipped(what) if names else ())
         # Only these are looked for: all names of the table are wanted for a refusal alone.
         if not all(_is_listed(session, what, name) for name in missing):
             _refuse(what, missing, known_names(session, what))

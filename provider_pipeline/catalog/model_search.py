@@ -14,13 +14,12 @@ from sqlalchemy import ColumnElement, Row, Text, and_, any_, cast, column, func,
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
+from provider_pipeline import rules
 from provider_pipeline.catalog.history import models_at, successor_is_listed
 from provider_pipeline.catalog.known_values import require_known
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.tables import provider_model
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Sorting
-from provider_pipeline.rules.price_components import usual_unit
-from provider_pipeline.rules.prices import USD
 
 _SHOWN: Final = ("provider", *SHOWN_COLUMNS, "last_seen_at", "successor_is_listed")
 
@@ -165,7 +164,7 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
     conditions += [model.prices.has_key(component) for component in query.priced]
     for component, largest in query.max_prices:
         price = model.prices[component]
-        usual = {component: {"unit": usual_unit(component), "currency": USD}}
+        usual = {component: {"unit": rules.price_components.usual_unit(component), "currency": rules.prices.USD}}
         conditions.append(and_(model.prices.contains(cast(usual, JSONB)), price["amount"].as_float() <= largest))
     for given, compared in ((query.family, model.family), (query.status, model.status)):
         if given is not None:

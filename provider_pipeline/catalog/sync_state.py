@@ -1,18 +1,20 @@
 """`provider_sync`: the state of each provider's syncs, and what the next sync needs to start."""
 
+from __future__ import annotations
+
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Text, any_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import model_overrides
+from provider_pipeline import catalog, rules
 from provider_pipeline.catalog.providers import PROVIDER_COLUMNS, Provider
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import (
@@ -25,7 +27,9 @@ from provider_pipeline.catalog.tables import (
     rule_trial,
     rule_version,
 )
-from provider_pipeline.rules.override_set import OverrideSet
+
+if TYPE_CHECKING:
+    from provider_pipeline.rules.override_set import OverrideSet
 
 _MAX_MESSAGE = 1000
 
@@ -281,8 +285,9 @@ class SyncTarget:
 def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[str, SyncTarget]:
     """What the syncs of these providers start from, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings().all()]
-    overrides = model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
-    return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], OverrideSet())) for row in rows}
+    overrides = catalog.model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
+    none = rules.override_set.OverrideSet()
+    return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], none)) for row in rows}
 
 
 def _target(row: Mapping[str, Any], overrides: OverrideSet) -> SyncTarget:

@@ -23,7 +23,7 @@ from provider_pipeline import catalog, listing, rules, samples, sync
 from provider_pipeline.cli.console import draw, emit_json, note, outcome_parts, say, stdout
 from provider_pipeline.cli.parameters import JsonOption
 from provider_pipeline.cli.tasks import task_document, task_table
-from provider_pipeline.cli.workbench import CHECKOUT, DEFINITIONS, Workbench, dagster_command, run_logged, workbench
+from provider_pipeline.cli.workbench import CHECKOUT, DEFINITIONS, Workbench, python_module, run_logged, workbench
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ SAMPLE_PORT: Final = 8377
 
 _DATABASE_VARIABLES: Final = ("PROVIDER_PIPELINE_DATABASE_URL", "DAGSTER_POSTGRES_URL")
 _SETTINGS_PREFIX: Final = "PROVIDER_PIPELINE_"
+_IN_ONE_PROCESS: Final = "provider_pipeline.defs.in_one_process"
+_JOBS: Final = ("sync_all_providers_job", "catalog_outputs_job")
+_SENSOR: Final = "rule_generation_sensor"
 _MARK: Final = "THIS-IS-THE-DEMO.txt"
 _MARK_TEXT: Final = """Everything in this folder belongs to the demo: `provider-pipeline demo --delete` removes it.
 To look at its catalogue, set PROVIDER_PIPELINE_HOME to this folder, or to one below `listings`.
@@ -94,19 +97,10 @@ def _run(bench: Workbench, server: samples.server.SampleServer, *, whole: bool) 
         slug: sync.outcome.SyncOutcome(slug, "failed", reason=f"no rule: {error}")
         for slug, error in prepare_samples(bench.database, server, keys, whole=whole).items()
     }
-    note(f"running sync_all_providers_job through Dagster (log: {bench.log_file('demo-run')})")
-    command = dagster_command("job", "execute", "-m", DEFINITIONS, "-j", "sync_all_providers_job")
-    run_logged(bench, command, "demo-run", extra=keys)
-    note(f"running catalog_outputs_job (log: {bench.log_file('demo-outputs')})")
+    note(f"running {', '.join(_JOBS)} and {_SENSOR} through Dagster (log: {bench.log_file('demo')})")
     run_logged(
-        bench,
-        dagster_command("job", "execute", "-m", DEFINITIONS, "-j", "catalog_outputs_job"),
-        "demo-outputs",
-        extra=keys,
+        bench, python_module(_IN_ONE_PROCESS, DEFINITIONS, "--jobs", *_JOBS, "--sensors", _SENSOR), "demo", extra=keys
     )
-    note("evaluating rule_generation_sensor")
-    command = dagster_command("sensor", "preview", "rule_generation_sensor", *bench.workspace)
-    run_logged(bench, command, "demo-sensor", extra=keys)
     with bench.database.session() as session:
         summaries = [
             without_rule[provider.slug].summary()

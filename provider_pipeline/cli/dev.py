@@ -16,7 +16,7 @@ import typer
 from provider_pipeline import catalog
 from provider_pipeline.cli.console import note
 from provider_pipeline.cli.demo import ListingsOption, demo_workbench, prepare_samples, sample_keys, sample_server
-from provider_pipeline.cli.workbench import Workbench, dagster_command, running, workbench
+from provider_pipeline.cli.workbench import Workbench, python_module, running, workbench
 from provider_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 
 HOST = "127.0.0.1"
@@ -61,7 +61,9 @@ def dev(
             _note_if_empty(bench.database)
         note(f"the UI comes up at http://{HOST}:{port} (Ctrl-C ends it)")
         # At its default level, Dagster reports every evaluation of every sensor: four lines every ten seconds.
-        command = dagster_command("dev", *bench.workspace, "-h", HOST, "-p", str(port), "--log-level", "warning")
+        command = python_module(
+            "dagster", "dev", *bench.workspace, "-h", HOST, "-p", str(port), "--log-level", "warning"
+        )
         process = stack.enter_context(running(command, environment={**bench.environment, **keys}))
         try:
             code = _wait(process, bench)

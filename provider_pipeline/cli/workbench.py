@@ -122,9 +122,9 @@ def _dagster_home(home: Path) -> Path:
     return folder
 
 
-def dagster_command(*arguments: str) -> list[str]:
-    """The command line of a Dagster command."""
-    return [sys.executable, "-m", "dagster", *arguments]
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module, such as a Dagster command."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def run_logged(bench: Workbench, command: Sequence[str], name: str, *, extra: Mapping[str, str]) -> int:

@@ -1,18 +1,16 @@
 """The pages of a listing, and the check that together they are complete."""
 
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.listing.redaction import one_line, redact_quote
 from provider_pipeline.rules.language import getter_within
+from provider_pipeline.rules.seen_ids import CompactIds
 from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 
@@ -126,51 +124,6 @@ _BATCH: Final = 10_000
 """Items counted between two looks at the clock."""
 
 
-class SeenIds:
-    """A set of 64-bit hashes of ids in at most 24 bytes each; a `set` of a million takes several times that.
-
-    The hashes are in sorted runs that are merged as they grow. A bitmap over their low bits acts as a Bloom filter: a
-    clear mark means that a hash is new, without searching the runs.
-    """
-
-    def __init__(self) -> None:
-        self._runs: list[array[int]] = []
-        self._size = 0
-        self._marks = bytearray(1)
-
-    def new_of(self, hashes: Iterable[int]) -> set[int]:
-        """Those that are not in the set."""
-        marks, low_bits = self._marks, len(self._marks) - 1
-        new = set(hashes)
-        marked = [each for each in new if marks[each & low_bits]]
-        return new.difference(each for each in marked if any(_holds(run, each) for run in self._runs))
-
-    def add(self, hashes: Iterable[int]) -> None:
-        """Add hashes that are not in the set yet."""
-        added = run = array("q", sorted(hashes))
-        while self._runs and len(self._runs[-1]) <= 2 * len(run):
-            # Sorting two sorted runs merges them.
-            run = array("q", sorted([*self._runs.pop(), *run]))
-        if run:
-            self._runs.append(run)
-        self._size += len(added)
-        if len(self._marks) < 4 * self._size:
-            self._marks = bytearray(1 << (8 * self._size).bit_length())
-            self._mark(chain.from_iterable(self._runs))
-        else:
-            self._mark(added)
-
-    def _mark(self, hashes: Iterable[int]) -> None:
-        marks, low_bits = self._marks, len(self._marks) - 1
-        for each in hashes:
-            marks[each & low_bits] = 1
-
-
-def _holds(run: "array[int]", value: int) -> bool:
-    place = bisect_left(run, value)
-    return place < len(run) and run[place] == value
-
-
 class CompletenessCheck:
     """Counts the items and ids of one endpoint's pages; for one listing.
 
@@ -187,7 +140,7 @@ class CompletenessCheck:
         self._select = getter_within(selector, self._work) if selector else None
         self._id = getter_within(id_field, self._work) if id_field else None
         self._keep_pace = keep_pace
-        self._seen = SeenIds()
+        self._seen = CompactIds()
         self._uncounted: list[Any] | None = None
         self._pages = 0
         self._items = 0
@@ -237,12 +190,13 @@ class CompletenessCheck:
 
     def _count(self, items: list[Any]) -> bool:
         hashes = self._hashes(items)
-        new = self._seen.new_of(hashes)
+        new = {each for each in hashes if self._seen.get(each) is None}
         without_id = len(items) - len(hashes)
         self._items += len(items)
         self._first_seen += len(new) + without_id
         self._repeated_within_pages += sum(map(new.__contains__, hashes)) - len(new)
-        self._seen.add(new)
+        for each in new:
+            self._seen.add(each)
         return bool(hashes) and not new
 
     def _hashes(self, items: list[Any]) -> list[int]:

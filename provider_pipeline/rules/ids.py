@@ -43,7 +43,7 @@ def _steps() -> RegexSet:
     return RegexSet([*starts, tables["opaque"].pattern, tables["suffix"].pattern])
 
 
-@functools.lru_cache(maxsize=65_536)
+@functools.lru_cache(maxsize=16_384)
 def normalise_id(model_id: str) -> str:
     """The id as a bare model name: lower case, without vendor, packing, date and price suffixes.
 
@@ -245,7 +245,7 @@ def _named() -> tuple[RegexSet, tuple[tuple[str, str], ...]]:
     return RegexSet([pattern for pattern, _ in pairs]), pairs
 
 
-@functools.lru_cache(maxsize=65_536)
+@functools.lru_cache(maxsize=16_384)
 def named_family(model_id: str) -> str | None:
     """The family in `families.toml` that a model id names; None if it names none, or one without a name."""
     name: Final = normalise_id(model_id)

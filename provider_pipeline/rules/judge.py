@@ -27,6 +27,7 @@ from provider_pipeline.rules.outline import Outline
 from provider_pipeline.rules.prices import hash_of_further_prices
 from provider_pipeline.rules.request_times import RequestTimes
 from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
+from provider_pipeline.rules.seen_ids import SeenModels
 from provider_pipeline.rules.set_aside import SetAsideValues
 from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
 from provider_pipeline.rules.thresholds import Thresholds
@@ -109,8 +110,7 @@ class ListingJudge:
         self._history = history
         self._accepted = accepted
         self._statistics = ListingStatistics(self._thresholds, history)
-        self._seen: list[dict[str, tuple[Any, ...]]] = [{} for _ in rule.endpoints]
-        self._numbers: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._seen = [SeenModels() for _ in rule.endpoints]
         self._kept: dict[str, dict[str, Any]] | None = {} if len(rule.endpoints) > 1 else None
         self._kept_bytes = 0
         self._superseded: Counter[str] = Counter()
@@ -171,7 +171,7 @@ class ListingJudge:
                 else:
                     self._dispute(model_id, endpoint, row)
                 continue
-            seen[model_id] = self._shared(_numbers_of(row))
+            seen.add(model_id, _numbers_of(row))
             rows[model_id] = row
         for model_id, records in repeats.items():
             rows[model_id], disputed = merged_records(records)
@@ -207,7 +207,7 @@ class ListingJudge:
             ),
             *statistics.currency_issues(),
         ]
-        ids = self._seen[0].keys() if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
+        ids = self._seen[0] if len(self._seen) == 1 else frozenset[str]().union(*self._seen)
         found += statistics.history_issues(profile, ids)
         if self._accepted:
             found = accepted_by_hand(found, self._accepted)
@@ -243,15 +243,9 @@ class ListingJudge:
             self._watch()
             yield items[start : start + _BATCH]
 
-    def _shared(self, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The same numbers of an earlier model if they are known: they take more memory than the id."""
-        if len(self._numbers) < _MAX_SHARED_NUMBERS:
-            return self._numbers.setdefault(numbers, numbers)
-        return self._numbers.get(numbers, numbers)
-
     def _dispute(self, model_id: str, endpoint: int, row: Mapping[str, Any]) -> None:
         """Note the numbers on which a row disagrees with an earlier page, whose row has been handed out."""
-        disputed = _disagreeing(self._seen[endpoint][model_id], _numbers_of(row))
+        disputed = _disagreeing(self._seen[endpoint].numbers(model_id), _numbers_of(row))
         self._contradictory += bool(disputed)
         # An earlier endpoint's values win, whatever the later one's pages say.
         if disputed and not any(model_id in seen for seen in self._seen[:endpoint]):
@@ -412,8 +406,6 @@ class ListingJudge:
 
 _DISPUTABLE: Final = (*NUMERIC, "prices")
 _numeric = operator.itemgetter(*NUMERIC)
-_MAX_SHARED_NUMBERS: Final = 10_000
-"""Models of a long listing have few different limits and prices; if not, remembering them would only cost memory."""
 
 
 def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -53,7 +53,7 @@ def contradicts(capabilities: Mapping[str, bool]) -> bool:
     return False
 
 
-_MAX_CACHED_NAMES: Final = 100_000
+_MAX_CACHED_NAMES: Final = 16_384
 _MAX_CACHED_COLUMNS: Final = 10_000
 _MAX_CACHED_PARTS: Final = 200_000
 """Positions and decisions in the caches of one rule, besides the counts above."""

@@ -174,6 +174,8 @@ LIMIT_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if
 PRICE_COLUMNS: Final = tuple(
     column.name for column in PROVIDER_MODEL_COLUMNS if column.unit == "usd_per_million_tokens"
 )
+MOVING_COLUMNS: Final = (*PRICE_COLUMNS, "prices", *LIMIT_COLUMNS)
+"""Columns compared between a row and its earlier versions."""
 DATE_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.type == "DATE")
 AGREED_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.agreed)
 SHOWN_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.shown)

@@ -113,7 +113,7 @@ class _Reading:
         return tuple(dict.fromkeys(self.variants)) if self.variants else ()
 
 
-@functools.lru_cache(maxsize=65_536)
+@functools.lru_cache(maxsize=16_384)
 def read_name(model_id: str) -> ModelName | None:
     """Read an id; None for one that says nothing, such as a UUID."""
     text = _POINT.sub(".", _RUNS.sub("-", encodable(model_id[:MAX_ID_LENGTH]).lower()).strip("-"))

@@ -201,18 +201,18 @@ def is_size(word: str) -> bool:
     return _SIZE.match(word) is not None
 
 
-@functools.lru_cache(maxsize=16_384)
+@functools.lru_cache(maxsize=4_096)
 def _is_beside_line(word: str) -> bool:
     return word in words().roles or is_size(word) or _BESIDE_SIZE.fullmatch(word) is not None
 
 
-@functools.lru_cache(maxsize=16_384)
+@functools.lru_cache(maxsize=4_096)
 def is_version(word: str) -> bool:
     """Whether a word is a version, such as `3.5` or `4o`."""
     return _VERSION.match(word) is not None
 
 
-@functools.lru_cache(maxsize=16_384)
+@functools.lru_cache(maxsize=4_096)
 def judged(family: Family, written: str, is_first: bool) -> tuple[str, str, tuple[str, ...], bool]:
     """A word behind a family's name: without its "v", what kind it is of, its parts, and whether those are known."""
     known = words()
@@ -258,7 +258,7 @@ def name_from(family: Family, kept: list[str]) -> str:
     return family.name + ("" if family.is_glued and rest[0].isdigit() else "-") + rest
 
 
-@functools.lru_cache(maxsize=16_384)
+@functools.lru_cache(maxsize=4_096)
 def line_of(family: Family, name: str, is_whole: bool) -> str:
     """The family of a name: without sizes, roles and dates, and without the version if tiers go on.
 

@@ -11,13 +11,11 @@ from typing import Any, Final, Self
 from provider_pipeline.rules.guards import remedy
 from provider_pipeline.rules.history import Baseline, Once
 from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
-from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
 from provider_pipeline.rules.prices import amounts_of
 from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile
 from provider_pipeline.rules.thresholds import Thresholds
 
-MOVING_COLUMNS: Final = (*PRICE_COLUMNS, "prices", *LIMIT_COLUMNS)
-"""Columns compared between a row and its earlier versions."""
 _limits = operator.itemgetter(*LIMIT_COLUMNS)
 _NO_LIMITS: Final = (None,) * len(LIMIT_COLUMNS)
 _UP: Final = 1

@@ -17,8 +17,9 @@ from provider_pipeline_tests.catalog.test_upgrade_of_a_release import load
 RELEASED = Path(__file__).parent / "data" / "catalogue_0025.sql.gz"
 ADDED = {
     f"provider_model_{name}_idx"
-    for name in ("input_price", "output_price", "context_length", "first_seen_at", "family", "retires_on")
+    for name in ("input_price", "output_price", "context_length", "first_seen_at", "family", "retires_on", "ends")
 }
+MIGRATIONS = ["0030_models_in_order", "0031_models_that_end"]
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_models_can_be_written_while_the_indexes_are_built(used: Database):
             connection.commit()
         assert not upgrading.done()
         other.commit()
-        assert upgrading.result(120) == ["0030_models_in_order"]
+        assert upgrading.result(120) == MIGRATIONS
     with used.engine.connect() as connection:
         assert {name for name, is_valid in valid_indexes(connection).items() if is_valid} >= ADDED
 
@@ -71,7 +72,7 @@ def test_what_an_interrupted_build_left_is_built_again(used: Database):
         connection.execute(
             text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'provider_model_family_idx'::regclass")
         )
-    assert upgrade(used.engine) == ["0030_models_in_order"]
+    assert upgrade(used.engine) == MIGRATIONS
     check_schema(used.engine)
     with used.engine.connect() as connection:
         assert all(valid_indexes(connection).values())

@@ -98,6 +98,16 @@ def test_a_sorted_page_is_a_range_of_an_index_wherever_it_begins(session, write,
         assert (f"Index Cond: (ROW({column}, provider_id, model_id)" in plan) is (after is not None)
 
 
+def test_a_page_of_models_that_end_before_a_day_is_a_range_of_the_index_of_those_that_end(session, write):
+    write(MODELS)
+    for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+        session.execute(text(f"SET LOCAL {setting} = off"))
+    for after in (None, ModelKey(None, 1, "a")):
+        (plan,) = plans(session, ModelQuery(retires_before=date(2027, 1, 1), status="active"), after)
+        assert "provider_model_ends_idx" in plan
+        assert "Sort" not in plan
+
+
 def plans(session: Session, query: ModelQuery, after: ModelKey | None) -> list[str]:
     """The plans of a page's statements."""
     statements = []

@@ -1,6 +1,6 @@
 from provider_pipeline.catalog.models import Preview, earlier_selves, preview, respelled_ids
 from provider_pipeline.rules.history import UNKNOWN, Once
-from provider_pipeline.rules.plausibility import MOVING_COLUMNS
+from provider_pipeline.rules.model_columns import MOVING_COLUMNS
 from provider_pipeline_tests.catalog.builders import (
     FULL,
     hours_later,

@@ -44,6 +44,12 @@ def test_each_file_of_a_folder_is_a_provider_and_a_bad_one_does_not_stop_the_oth
     assert contents(empty_database_url) == {}
 
     home = next((tmp_path / "demo" / "listings").iterdir())
+    # One process does what follows, because Dagster takes longer to start than the demo to run.
+    (log,) = (home / "logs").iterdir()
+    succeeded = [line for line in log.read_text().splitlines() if "RUN_SUCCESS" in line]
+    assert ["sync_all_providers_job" in each for each in succeeded] == [True, False]
+    assert "catalog_outputs_job" in succeeded[1]
+    assert "rule_generation_sensor: " in log.read_text()
     looking = {"PROVIDER_PIPELINE_DATABASE_URL": "", "PROVIDER_PIPELINE_HOME": str(home)}
     listed = run("providers", "list", "--json", **looking).json
     assert {each["slug"]: each["sample"] for each in listed} == {"first-page": True, "elsewhere": True, "page": True}

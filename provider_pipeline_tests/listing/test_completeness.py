@@ -4,12 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.completeness import CompletenessCheck, SeenIds
+from provider_pipeline.listing.completeness import CompletenessCheck
 from provider_pipeline_tests.listing.conftest import Fetch
 
 TOKEN = {"type": "page_token", "param": "after", "token": "next"}
@@ -149,15 +148,6 @@ def test_a_key_that_an_error_quotes_is_masked(httpserver: HTTPServer, fetch: Fet
     with pytest.raises(ListingRefusedError, match=r"\*\*\*") as caught:
         fetch(httpserver.url_for(""), auth={"type": "bearer", "env": "K"}, environ={"K": key})
     assert key not in str(caught.value)
-
-
-@given(st.lists(st.sets(st.integers(-20, 60) | st.integers(-(2**63), 2**63 - 1))))
-def test_seen_ids_is_a_set(batches: list[set[int]]) -> None:
-    seen, truth = SeenIds(), set[int]()
-    for batch in batches:
-        assert seen.new_of(batch) == batch - truth
-        seen.add(seen.new_of(batch))
-        truth |= batch
 
 
 def test_a_number_and_its_digits_are_the_same_id_and_items_without_one_are_counted() -> None:

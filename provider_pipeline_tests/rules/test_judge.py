@@ -1,6 +1,5 @@
 import copy
 import json
-import tracemalloc
 
 import pytest
 
@@ -10,6 +9,7 @@ from provider_pipeline.rules.guards import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.seen_ids import SeenModels
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
@@ -511,29 +511,21 @@ def test_every_guard_names_issues_that_exist_and_none_twice():
     assert sorted(kinds) == sorted(PLAUSIBILITY_ISSUES)
 
 
-def test_a_long_listing_keeps_little_more_than_its_ids():
-    judge = ListingJudge(ExtractionRule.parse(RICH_RULE))
-    page = many(10_000)
-    tracemalloc.start()
-    try:
-        judge.add_page(page)
-        here = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/rules/judge.py")])
-    finally:
-        tracemalloc.stop()
-    assert sum(trace.size for trace in here.traces) / 10_000 < 60
-
-
-def test_numbers_that_earlier_models_had_too_are_compared_as_any_others(monkeypatch):
+def test_a_long_listing_is_judged_as_a_short_one(monkeypatch):
     pages = [many(30), many(30), {"data": [{**item, "context_length": 7} for item in many(30)["data"]]}]
+    rows = ListingJudge(ExtractionRule.parse(RICH_RULE)).add_page(many(30))
+    upper_case = RowsInMemory([{**row, "model_id": row["model_id"].upper()} for row in rows])
 
-    def disputes():
-        judge = ListingJudge(ExtractionRule.parse(RICH_RULE))
+    def judged_pages():
+        judge = ListingJudge(ExtractionRule.parse(RICH_RULE), history=upper_case)
         for page in pages:
             judge.add_page(page)
         verdict = judge.verdict()
         return verdict.disputed, verdict.issues
 
-    shared = disputes()
-    assert shared[0] == {f"model-{n}": frozenset({"context_length"}) for n in range(30)}
-    monkeypatch.setattr(f"{ListingJudge.__module__}._MAX_SHARED_NUMBERS", 3)
-    assert disputes() == shared
+    short = judged_pages()
+    assert short[0] == {f"model-{n}": frozenset({"context_length"}) for n in range(30)}
+    assert "listing_turned_over" not in {issue["type"] for issue in short[1]}
+    monkeypatch.setattr(f"{SeenModels.__module__}._MAX_IN_FULL", 7)
+    monkeypatch.setattr(f"{SeenModels.__module__}._MAX_SHARED", 3)
+    assert judged_pages() == short

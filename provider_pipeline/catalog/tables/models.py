@@ -79,6 +79,7 @@ provider_model = Table(
     ),
     Index("provider_model_first_seen_at_idx", "first_seen_at", *_KEY),
     Index("provider_model_retires_on_idx", "retires_on", postgresql_where=text("retires_on IS NOT NULL")),
+    Index("provider_model_ends_idx", *_KEY, "retires_on", postgresql_where=text("retires_on IS NOT NULL")),
     Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
     comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
 )
