@@ -42,15 +42,17 @@ SHORT_ROUNDS = 10
 MAX_MEBIBYTES = 512
 STEPS = ("all new", "nothing new")
 LIMITS = FetchLimits(deadline=3_600, max_pages=100_000, max_total_bytes=2**40)
+FIRST = {"long": 0, "before": 2_000_000, "after": 3_000_000, "warm-up": 4_000_000}
+"""The number in the first name of each kind of listing: no listing repeats names of another, so that no cache helps."""
 Page = dict[str, Any]
 
 
-def page(start: int, size: int, models: int) -> Page:
+def page(start: int, size: int, models: int, first: int = 0) -> Page:
     """The models from `start` on, with the cursor of the next page. All names are new, so that no cache helps."""
     end = min(start + size, models)
     listed = [
         {
-            "id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{n}",
+            "id": f"{VENDORS[n % len(VENDORS)]}/{NAMES[n % len(NAMES)]}-v{first + n}",
             "type": "model",
             "context_length": 32_768 * (1 + n % 8),
             "pricing": {"prompt": f"0.00000{1 + n % 9}", "completion": f"0.0000{1 + n % 9}"},
@@ -68,8 +70,9 @@ def serve(models: int, pages: int) -> None:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            start = int(parse_qs(urlsplit(self.path).query).get("after_id", ["0"])[0])
-            body = json.dumps(page(start, size, models)).encode()
+            asked = urlsplit(self.path)
+            start = int(parse_qs(asked.query).get("after_id", ["0"])[0])
+            body = json.dumps(page(start, size, models, int(asked.path.split("/")[1]))).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -154,7 +157,7 @@ def _for_each(
     seconds: dict[str, list[float]] = {name: [] for name in STEPS}
     with served(models, pages) as base_url:
         for number in range(often):
-            register(database, f"{slug}-{number}", base_url, models, pages)
+            register(database, f"{slug}-{number}", f"{base_url}/{FIRST[slug] + number * SHORT}", models, pages)
             for name in STEPS:
                 seconds[name].append(sync(database, f"{slug}-{number}", models, pages) / models)
                 if peaks is not None:
