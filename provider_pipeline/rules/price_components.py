@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import re2
 
+from provider_pipeline.rules.ids import encodable
 from provider_pipeline.rules.knowledge import read_table
 
 TOKENS: Final = "million_tokens"
@@ -17,7 +18,7 @@ def component_names() -> tuple[str, ...]:
 
 def is_size(word: str) -> bool:
     """Whether a word is a size of an image or a video, such as 1024x1024 or 1080p."""
-    return _size().fullmatch(word.lower()) is not None
+    return _size().fullmatch(encodable(word.lower())) is not None
 
 
 @functools.cache

@@ -88,6 +88,6 @@ def test_a_build_that_postgresql_refuses_says_which_and_how_to_go_on(used: Datab
     assert "provider-pipeline db upgrade" in str(caught.value.hint)
     with used.engine.begin() as connection:
         connection.execute(text("ALTER TABLE provider_model RENAME COLUMN ends_on TO retires_on"))
-    assert upgrade(used.engine) == ["0030_models_in_order"]
+    assert upgrade(used.engine)[0] == "0030_models_in_order"
     with used.engine.connect() as connection:
         assert all(valid_indexes(connection).values())

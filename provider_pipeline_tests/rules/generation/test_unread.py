@@ -155,3 +155,7 @@ def test_amounts_by_size_are_named_though_nothing_says_that_they_are_money():
 )
 def test_a_price_that_is_none_of_the_models_is_named(item):
     assert prices_unread({"id": "gpt-4o", **item})
+
+
+def test_a_key_with_half_a_character_is_read_past():
+    assert unread(models(**PRICED, **{"\ud800": 0.5}))[0] == []
