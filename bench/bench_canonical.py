@@ -9,13 +9,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import ours
-from harness import Databases, postgres_seconds, served
+from harness import Cost, Databases, postgres_seconds, served
 from rich.console import Console
 from rich.table import Table
 
@@ -27,20 +26,6 @@ ROUNDS = 5
 STEPS = ("first", "unchanged", "a tenth changed")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds: by the clock, and of the processors in this process and in PostgreSQL."""
-
-    clock: float
-    client: float
-    server: float
-
-    @property
-    def processor(self) -> float:
-        """Of both."""
-        return self.client + self.server
 
 
 def main() -> None:

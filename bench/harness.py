@@ -76,6 +76,20 @@ def served(name: str) -> Iterator[Fleet]:
             process.wait()
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Seconds: by the clock, and of the processors in the processes that sync and in PostgreSQL."""
+
+    clock: float
+    client: float
+    server: float
+
+    @property
+    def processor(self) -> float:
+        """Of both."""
+        return self.client + self.server
+
+
 def postgres_seconds(server: EmbeddedPostgres) -> float:
     """Processor seconds of the server since its start, its processes that have ended included.
 

@@ -17,12 +17,11 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 
 import dagster as dg
-import psutil
-from harness import Databases, Fleet, served
+from harness import Cost, Databases, Fleet, postgres_seconds, served
 from ours import JOB, dagster_home, registered_at
 from rich.console import Console
 from rich.table import Table
@@ -69,20 +68,6 @@ JOIN provider_metadata AS first ON first.slug = copied.origin
 """
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Seconds: by the clock, and of the processors in the shards and in PostgreSQL."""
-
-    clock: float
-    shards: float
-    postgres: float
-
-    @property
-    def processor(self) -> float:
-        """Of both."""
-        return self.shards + self.postgres
-
-
 class Simulation:
     """One fleet, its catalogue and its Dagster instance."""
 
@@ -90,7 +75,7 @@ class Simulation:
         self._fleet = fleet
         databases = Databases(server)
         self._url = server.url(registered_at(fleet.url, fleet.providers[:10], databases))
-        self._postgres = psutil.Process(int((server.data / "postmaster.pid").read_text().split()[0]))
+        self._server = server
         self._home = dagster_home(databases, folder)
 
     def fill(self) -> None:
@@ -137,7 +122,7 @@ class Simulation:
         """Runs all shards at once."""
         environment = {**os.environ, "DAGSTER_HOME": str(self._home), "PROVIDER_PIPELINE_DATABASE_URL": self._url}
         command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "provider_pipeline.definitions", "-j", JOB]
-        started, postgres = time.perf_counter(), self._postgres_seconds()
+        started, postgres = time.perf_counter(), postgres_seconds(self._server)
         with ExitStack() as stack:
             log = stack.enter_context((self._home / "shards.log").open("ab"))
             runs = [
@@ -156,7 +141,7 @@ class Simulation:
         return Cost(
             time.perf_counter() - started,
             sum(used.ru_utime + used.ru_stime for *_, used in ended),
-            self._postgres_seconds() - postgres,
+            postgres_seconds(self._server) - postgres,
         )
 
     def _config(self, shard: Shard) -> Path:
@@ -179,18 +164,6 @@ class Simulation:
             return int(
                 connection.scalar(text("SELECT count(*) FROM provider_model_change WHERE kind = 'updated'")) or 0
             )
-
-    def _postgres_seconds(self) -> float:
-        """Processor seconds of the server, its processes that have ended included."""
-        main = self._postgres.cpu_times()
-        used = main.user + main.system + main.children_user + main.children_system
-        for process in self._postgres.children():
-            try:
-                each = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            used += each.user + each.system
-        return used
 
 
 def median(costs: list[Cost]) -> Cost:
@@ -223,7 +196,7 @@ def main() -> None:
                     f"{providers:,}",
                     f"{(cost.clock - start.clock) / simulation.beyond_start * 1e3:.1f}",
                     f"{used:.1f}",
-                    f"{(cost.postgres - start.postgres) / simulation.beyond_start * 1e3:.1f}",
+                    f"{(cost.server - start.server) / simulation.beyond_start * 1e3:.1f}",
                     f"{used / first.setdefault(step, used):.2f}",
                 )
     console = Console(width=120)
@@ -231,7 +204,7 @@ def main() -> None:
     for providers, start in starts.items():
         console.print(
             f"{providers:,} providers, the start: {start.clock:.1f} s by the clock, {start.processor:.1f} s of "
-            f"processors ({start.postgres:.1f} s PostgreSQL) for all shards",
+            f"processors ({start.server:.1f} s PostgreSQL) for all shards",
             highlight=False,
         )
 
