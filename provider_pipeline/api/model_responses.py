@@ -5,7 +5,7 @@ The fields that are columns are composed from `rules/model_columns.py`.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, create_model
 
@@ -36,6 +36,12 @@ def _field(column: ModelColumn) -> tuple[Any, Any]:
     return kind | None if column.nullable else kind, Field(description=column.comment)
 
 
+_PROVIDER: Final[Mapping[str, Any]] = {
+    "provider": str,
+    "sample": (bool, Field(description="Whether its provider is one of the demo's samples.")),
+}
+_SHOWN: Final[Mapping[str, Any]] = {column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown}
+
 if TYPE_CHECKING:
 
     class ModelResponse(ResponseModel):
@@ -46,9 +52,8 @@ else:
         "ModelResponse",
         __base__=ResponseModel,
         __doc__="A model of a provider.",
-        provider=str,
-        sample=(bool, Field(description="Whether its provider is one of the demo's samples.")),
-        **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
+        **_PROVIDER,
+        **_SHOWN,
         last_seen_at=(datetime | None, Field(description="Null for past moments: it is not kept.")),
         successor_is_listed=(
             bool | None,
@@ -114,15 +119,14 @@ else:
         "OfferResponse",
         __base__=ResponseModel,
         __doc__="A model of a provider as an offer, with gaps filled from what other providers agree on.",
-        provider=str,
-        sample=(bool, Field(description="Whether its provider is one of the demo's samples.")),
+        **_PROVIDER,
         canonical_id=str | None,
         candidate_id=str | None,
         lab=str | None,
         snapshot=str | None,
         variant=str | None,
         certainty=str | None,
-        **{column.name: _field(column) for column in PROVIDER_MODEL_COLUMNS if column.shown},
+        **_SHOWN,
         last_seen_at=datetime | None,
         filled=(dict[str, str], Field(description="Values that other providers state, not this one.")),
         cost=CostResponse | None,

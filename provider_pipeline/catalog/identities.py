@@ -174,7 +174,8 @@ def _assigned(row: Sequence[Any], identity: Identity, assigned: Assigned) -> Ide
         if canonical_id != identity.canonical_id:
             assigned.reassigned.update(filter(None, (canonical_id, identity.canonical_id)))
     if assigned.offers is not None and identity.candidate_id is not None:
-        assigned.offers.setdefault(identity.candidate_id, []).append(_offer(row, identity[3:-1]))
+        values: Sequence[Any] = identity
+        assigned.offers.setdefault(identity.candidate_id, []).append(_offer(row, values[_SHARED]))
     return identity
 
 

@@ -342,12 +342,17 @@ def _combined(named: Mapping[str, Decision], stated: EvidenceStates) -> Mapping[
             found[capability] = decision
         elif found.get(capability) == _NAMED:
             del found[capability]
-    special = purpose_names() - _DIALOGUE
-    if any(found.get(each) is _STATED for each in special) and not found.get("chat", _DENIED)[0]:
+    if any(found.get(each) is _STATED for each in _special_purposes()) and not found.get("chat", _DENIED)[0]:
         found = {each: decision for each, decision in found.items() if decision != _NAMED or each not in _OF_CHAT}
     if weak:
         found.update(dict.fromkeys(_heard(weak, found), _WEAKLY_STATED))
     return dict(sorted(found.items()))
+
+
+@functools.cache
+def _special_purposes() -> frozenset[str]:
+    """What a model can be for besides chat and completion."""
+    return frozenset(purpose_names() - _DIALOGUE)
 
 
 def _heard(weak: Sequence[str], found: Mapping[str, Decision]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.price_components import TOKENS
@@ -10,28 +10,10 @@ from provider_pipeline.rules.prices import OnSetAside, Price, Prices, field_name
 from provider_pipeline.rules.values import BadValueError
 
 
-class _Free(NamedTuple):
-    purposes: frozenset[str]
-    modalities: frozenset[str]
-    instead: frozenset[str]
-    writes: frozenset[str]
-
-
 @functools.cache
-def _free() -> _Free:
-    table = read_table("prices.toml")["free"]
-    return _Free(*(frozenset(table[name]) for name in _Free._fields))
-
-
-class _Unsure(NamedTuple):
-    purposes: frozenset[str]
-    sides: frozenset[str]
-
-
-@functools.cache
-def _unsure() -> _Unsure:
-    table = read_table("prices.toml")["unsure"]
-    return _Unsure(*(frozenset(table[name]) for name in _Unsure._fields))
+def _words(table: str) -> Mapping[str, frozenset[str]]:
+    """The lists of a table of `data/prices.toml`, by name."""
+    return {name: frozenset(words) for name, words in read_table("prices.toml")[table].items()}
 
 
 @functools.cache
@@ -97,10 +79,10 @@ def _handles(row: Mapping[str, Any], medium: str) -> bool:
 
 def _fitting(prices: Prices, held: set[str]) -> Prices:
     """The prices under the names that fit what the model is for, without one that could be in another unit."""
-    unsure = _unsure()
+    unsure = _words("unsure")
     if len(held) != 1:
         return prices
-    if held <= unsure.purposes and prices.keys() <= unsure.sides:
+    if held <= unsure["purposes"] and prices.keys() <= unsure["sides"]:
         is_one_sided = sum(price["amount"] > 0 for price in prices.values()) == 1
         return {} if is_one_sided else prices
     (purpose,), renamed = held, _renamed()
@@ -112,24 +94,26 @@ def _is_billed_otherwise(price: Price) -> bool:
 
 
 def _without_false_zeros(prices: Prices, row: Mapping[str, Any], held: set[str], set_aside: OnSetAside) -> Prices:
-    free = _free()
+    free = _words("free")
     outputs = row["output_modalities"]
-    is_text = bool(held & free.purposes) if held else outputs is None or not free.modalities.isdisjoint(outputs)
+    is_text = bool(held & free["purposes"]) if held else outputs is None or not free["modalities"].isdisjoint(outputs)
     # A reranker priced by the request is not free because its tokens are.
-    is_text = is_text and (bool(held & free.writes) or not any(map(_is_billed_otherwise, prices.values())))
-    is_text = is_text and not any(_is_billed_otherwise(each) for name, each in prices.items() if name in free.instead)
+    is_text = is_text and (bool(held & free["writes"]) or not any(map(_is_billed_otherwise, prices.values())))
+    is_text = is_text and not any(
+        _is_billed_otherwise(each) for name, each in prices.items() if name in free["instead"]
+    )
     kept: Prices = {}
     for component, price in prices.items():
         if price["amount"] == 0:
             if price["unit"] != TOKENS or not is_text:
                 continue
             side = "output" if component in ("output", "reasoning") or component.startswith("output_") else "input"
-            if component not in _unsure().sides and prices.get(side, price)["amount"] != 0:
+            if component not in _words("unsure")["sides"] and prices.get(side, price)["amount"] != 0:
                 continue
             if component == "output" and prices.get("input", price)["amount"] != 0:
                 if not held and (outputs is None or "text" in outputs):
                     continue  # it may write text
-                if held & free.writes:
+                if held & free["writes"]:
                     error = BadValueError("implausible_price", "an output price of 0 beside an input price")
                     set_aside(error, field_name(component), 0)
                     continue
