@@ -29,7 +29,6 @@ _NEUTRAL: Final = "neutral"
 _CONDITION: Final = "condition"
 _OTHER_SIZE: Final = re.compile(r"[1-9]\d*[km]")
 _SCALE_SIZES: Final = ("1k", "1m", "10k")
-_SIGN: Final = re.compile(r"[€£¥￥]|元|人民币")
 _MONEY: Final = {
     **dict.fromkeys(("pennies", "cents", "cent"), "cents"),
     **dict.fromkeys(("micro", "microusd", "microdollars"), "micro_usd"),
@@ -147,9 +146,16 @@ def _currency_in(words: Sequence[str]) -> str | None:
     return next((code for code in codes if code), None)
 
 
+@functools.cache
+def _currency_sign() -> re.Pattern[str]:
+    table = read_table("prices.toml")
+    signs = [*(text for text in table["currency"] if not text.isascii()), *table["currency_signs"]["of_several"]]
+    return re.compile("|".join(map(re.escape, signs)))
+
+
 def currency_in_unit(text: str) -> str:
     """The currency in a unit's text, USD if there is none; a sign of several currencies as it is."""
-    if sign := _SIGN.search(text):
+    if sign := _currency_sign().search(text):
         return currency_code(sign[0]) or sign[0]
     return _currency_in(words_of(text)) or USD
 
