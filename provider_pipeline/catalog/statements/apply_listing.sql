@@ -79,10 +79,13 @@ arrived AS MATERIALIZED (
         END AS cause
     FROM pg_temp.listing_row AS new
     JOIN listing ON listing.provider_id = new.provider_id
-    LEFT JOIN provider_model AS old
-        ON old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
-        AND old.provider_id = new.provider_id
-        AND old.model_id = coalesce(new.renamed_from, new.model_id)
+    -- LIMIT keeps the planner on the index: only rows to compare are read, not all of these providers.
+    LEFT JOIN LATERAL (
+        SELECT *
+        FROM provider_model AS held
+        WHERE held.provider_id = new.provider_id AND held.model_id = coalesce(new.renamed_from, new.model_id)
+        LIMIT 1
+    ) AS old ON true
     LEFT JOIN pg_temp.listing_row AS again
         ON again.provider_id = new.provider_id AND again.model_id = new.model_id AND again.is_reread
     CROSS JOIN LATERAL (
@@ -108,21 +111,22 @@ arrived AS MATERIALIZED (
                 )
                 ELSE field = ANY (old.overridden_fields || new.overridden_fields)
             END) AS is_overridden
-        FROM (
-            -- Only for rows that differ (see the WHERE below). to_jsonb(old) of whole rows took a fifth longer.
-            VALUES
-                ('model_id', to_jsonb(old.model_id), to_jsonb(new.model_id), 'null'),
-                ('status', to_jsonb(old.status), to_jsonb('active'::text), 'null'),
-                ('overridden_fields', to_jsonb(old.overridden_fields), to_jsonb(new.overridden_fields), 'null'),
-                ('renamed_to', to_jsonb(old.renamed_to), NULL, 'null'),
+        -- Only for rows that differ (see the WHERE below). The expressions of VALUES would be compiled anew for each row,
+        -- which took three times as long.
+        FROM unnest(
+            ARRAY['model_id', 'status', 'overridden_fields', 'renamed_to', 'family', {listed_names}],
+            ARRAY[
+                to_jsonb(old.model_id), to_jsonb(old.status), to_jsonb(old.overridden_fields), to_jsonb(old.renamed_to),
                 -- The family follows from the id: only one that a person sets is a change.
-                (
-                    'family',
-                    CASE WHEN 'family' = ANY(old.overridden_fields || new.overridden_fields) THEN to_jsonb(old.family) END,
-                    CASE WHEN 'family' = ANY(old.overridden_fields || new.overridden_fields) THEN to_jsonb(new.family) END,
-                    'null'
-                ),
-                {listed_values}
+                CASE WHEN 'family' = ANY(old.overridden_fields || new.overridden_fields) THEN to_jsonb(old.family) END,
+                {old_listed}
+            ],
+            ARRAY[
+                to_jsonb(new.model_id), to_jsonb('active'::text), to_jsonb(new.overridden_fields), NULL,
+                CASE WHEN 'family' = ANY(old.overridden_fields || new.overridden_fields) THEN to_jsonb(new.family) END,
+                {new_listed}
+            ],
+            ARRAY['null', 'null', 'null', 'null', 'null', {listed_again}]
         ) AS compared (field, was, is_now, was_already)
         WHERE old.id IS NOT NULL AND was IS DISTINCT FROM is_now
     ) AS difference
