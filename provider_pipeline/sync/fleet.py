@@ -27,7 +27,7 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 Planned = SyncPlan | ProviderPipelineError
 T = TypeVar("T")
 
-_PREFETCH_FACTOR: Final = 2
+_PREFETCH_FACTOR: Final = 4
 """Providers planned at once per worker thread; also the batch size worth one transaction."""
 
 _MAX_UNWRITTEN_FACTOR: Final = 8
