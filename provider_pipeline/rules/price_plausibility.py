@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import TOKENS
-from provider_pipeline.rules.prices import OnSetAside, Price, Prices, field_name
+from provider_pipeline.rules.prices import TOKENS, OnSetAside, Price, Prices, field_name
 from provider_pipeline.rules.values import BadValueError
 
 

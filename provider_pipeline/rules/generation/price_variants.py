@@ -13,8 +13,7 @@ from provider_pipeline.rules.generation.price_units import counted_unit, is_plau
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, price_name
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import is_quality, is_size
-from provider_pipeline.rules.prices import field_name, price_field
+from provider_pipeline.rules.prices import field_name, is_quality, is_size, price_field
 from provider_pipeline.rules.values import number
 
 _MAX_VARIANTS: Final = 60

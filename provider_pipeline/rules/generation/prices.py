@@ -41,8 +41,7 @@ from provider_pipeline.rules.generation.price_words import (
 )
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import TOKENS
-from provider_pipeline.rules.prices import USD, currency_code, field_name
+from provider_pipeline.rules.prices import TOKENS, USD, currency_code, field_name
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7
