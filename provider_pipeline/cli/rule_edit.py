@@ -224,7 +224,7 @@ def _differences(edit: sync.repair.edit.RuleEdit) -> Table:
 
 
 def _examples(change: rules.column_changes.ColumnChange) -> Iterator[str]:
-    write = rules.price_changes.price_text if rules.price_changes.is_price(change.column) else _short_value
+    write = rules.model_prices.price_text if rules.model_prices.is_price(change.column) else _short_value
     for model, before, after in change.examples:
         yield f"{model}: {write(before)} -> {write(after)}"
 

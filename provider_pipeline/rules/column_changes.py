@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
-from provider_pipeline.rules.price_changes import flat_changes
+from provider_pipeline.rules.model_prices import flat_changes
 
 EXAMPLES: Final = 3
 _COMPARED: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.compared)

@@ -14,7 +14,7 @@ from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
 from provider_pipeline.rules.model_names import family_of
-from provider_pipeline.rules.price_plausibility import plausible_prices
+from provider_pipeline.rules.model_prices import plausible_prices
 from provider_pipeline.rules.prices import (
     CURRENCY_FIELD,
     PriceReader,
