@@ -15,7 +15,7 @@ from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.generation.unread import unread_fields
 from provider_pipeline.rules.issues import SHAPE_GREW, issue
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.outline import MIN_FILL, lists_of
+from provider_pipeline.rules.rows import MIN_FILL, lists_of
 from provider_pipeline.rules.thresholds import Thresholds
 
 _MIN_ITEMS: Final = 2

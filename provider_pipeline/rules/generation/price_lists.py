@@ -10,7 +10,7 @@ from provider_pipeline.rules.generation.price_words import counts_no_tokens, is_
 from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, quote_key
-from provider_pipeline.rules.outline import MAX_DEPTH
+from provider_pipeline.rules.rows import MAX_DEPTH
 from provider_pipeline.rules.values import number
 
 _MAX_ENTRIES: Final = 40

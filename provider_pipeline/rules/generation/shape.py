@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, path_expression, quote_key
-from provider_pipeline.rules.outline import MAX_DEPTH, MAX_ITEMS, MAX_PATHS
+from provider_pipeline.rules.rows import MAX_DEPTH, MAX_ITEMS, MAX_PATHS
 from provider_pipeline.rules.values import number
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
