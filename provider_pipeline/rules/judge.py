@@ -24,8 +24,8 @@ from provider_pipeline.rules.history import History
 from provider_pipeline.rules.ids import SeenModels
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
+from provider_pipeline.rules.metadata import RequestTimes
 from provider_pipeline.rules.prices import hash_of_further_prices
-from provider_pipeline.rules.request_times import RequestTimes
 from provider_pipeline.rules.rows import NUMERIC, Outline, Profile, meaning_of, sized_digest
 from provider_pipeline.rules.set_aside import SetAsideValues
 from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
