@@ -9,10 +9,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.generation.shape import Path, snake
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compiled, path_expression
+from provider_pipeline.rules.language import Path, compiled, path_expression, snake
 from provider_pipeline.rules.pagination import can_follow, parse_pagination
 from provider_pipeline.rules.values import is_integer
 

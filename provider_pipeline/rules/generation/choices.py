@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, snake, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import snake, words_of
 
 MIN_PLAUSIBLE: Final = 0.9
 MIN_SCORE: Final = 0.15

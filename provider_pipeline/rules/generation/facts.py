@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from provider_pipeline.rules.dates import MILLISECONDS, read_date, seconds_of
 from provider_pipeline.rules.generation.choices import MIN_PLAUSIBLE, FieldChoice, choices
-from provider_pipeline.rules.generation.shape import Column, Shape, snake, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal
+from provider_pipeline.rules.language import literal, snake, words_of
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.values import BadValueError, number, read_text
 from provider_pipeline.rules.work import PAGE_STEPS, Work, WorkExceededError

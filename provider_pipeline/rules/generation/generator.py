@@ -21,12 +21,11 @@ from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, possible_listings, with_details
-from provider_pipeline.rules.generation.shape import words_of
 from provider_pipeline.rules.generation.unread import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, path_expression
+from provider_pipeline.rules.language import compile_expression, path_expression, words_of
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
 from provider_pipeline.rules.prices import price_field
 from provider_pipeline.rules.values import json_type

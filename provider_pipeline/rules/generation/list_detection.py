@@ -14,10 +14,10 @@ from provider_pipeline.rules.generation.list_search import (
     lists,
     with_owners,
 )
-from provider_pipeline.rules.generation.shape import Path, Shape, shape_of, snake, squashed
+from provider_pipeline.rules.generation.shape import Shape, shape_of
 from provider_pipeline.rules.ids import is_no_model
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, literal
+from provider_pipeline.rules.language import Path, compile_expression, literal, snake, squashed
 
 MAX_CANDIDATES: Final = 60
 _DEPTH_DECAY: Final = 0.93

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from provider_pipeline.rules.generation.price_words import PriceName
-from provider_pipeline.rules.generation.shape import Column, Path
+from provider_pipeline.rules.generation.shape import Column
+from provider_pipeline.rules.language import Path
 from provider_pipeline.rules.prices import CURRENCY_FIELD
 from provider_pipeline.rules.values import Unit, number
 

@@ -12,8 +12,9 @@ from provider_pipeline.rules.generation.price_words import (
     price_name,
     scale_of,
 )
-from provider_pipeline.rules.generation.shape import Column, Path, snake
+from provider_pipeline.rules.generation.shape import Column
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import Path, snake
 from provider_pipeline.rules.prices import USD, currency_code
 
 _SIDES: Final = ("input", "output")

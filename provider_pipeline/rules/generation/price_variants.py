@@ -11,8 +11,9 @@ from provider_pipeline.rules.generation.price_choices import MainPrices, PriceCh
 from provider_pipeline.rules.generation.price_context import beside
 from provider_pipeline.rules.generation.price_units import counted_unit, is_plausible
 from provider_pipeline.rules.generation.price_words import counted_of, is_per_token, price_name
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import Path, snake
 from provider_pipeline.rules.prices import field_name, is_quality, is_size, price_field
 from provider_pipeline.rules.values import number
 

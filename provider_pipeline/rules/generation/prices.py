@@ -39,8 +39,9 @@ from provider_pipeline.rules.generation.price_words import (
     price_name,
     without_sizes,
 )
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import Path, words_of
 from provider_pipeline.rules.prices import TOKENS, USD, currency_code, field_name
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_scales
 

@@ -9,10 +9,10 @@ import re2
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.generation.identifiers import IdChoice
 from provider_pipeline.rules.generation.list_detection import ListCandidate, candidates
-from provider_pipeline.rules.generation.shape import shape_of, snake
+from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline.rules.ids import encodable
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, compiled
+from provider_pipeline.rules.language import compile_expression, compiled, snake
 from provider_pipeline.rules.stated_rule import NOTHING, StatedParts
 
 _MOST: Final = 0.8
