@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
-from provider_pipeline.rules.completeness import PagesRead
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import (
     NO_MODEL,
@@ -28,7 +27,7 @@ from provider_pipeline.rules.metadata import RequestTimes
 from provider_pipeline.rules.prices import hash_of_further_prices
 from provider_pipeline.rules.rows import NUMERIC, Outline, Profile, meaning_of, sized_digest
 from provider_pipeline.rules.set_aside import SetAsideValues
-from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
+from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics, PagesRead
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import described
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work

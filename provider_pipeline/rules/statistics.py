@@ -1,11 +1,15 @@
 """Statistics of a listing's accepted rows: profile, broken invariants, and changes since earlier listings."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
+from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.matching import contradicts
+from provider_pipeline.rules.pagination import can_follow, parse_pagination, says_more
 from provider_pipeline.rules.plausibility import (
     BaselineComparison,
     Overlap,
@@ -18,6 +22,8 @@ from provider_pipeline.rules.rows import Profile, ProfileBuilder
 from provider_pipeline.rules.thresholds import Thresholds
 
 SEVERITIES: Final = ("error", "warning", "info")
+PARTIAL_LISTING: Final = "partial_listing"
+"""Type of the issue of a listing that was not read to its end."""
 
 
 class _Offenders:
@@ -148,3 +154,46 @@ def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if known is None or SEVERITIES.index(entry["severity"]) < SEVERITIES.index(known["severity"]):
             found[entry["type"]] = entry
     return list(found.values())
+
+
+class PagesRead:
+    """The pages of one listing as a rule's endpoints read them, to tell whether any were left unread."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._paginations = [parse_pagination(endpoint.pagination) for endpoint in endpoints]
+        self._listings = [compiled(endpoint.selector).leading_keys for endpoint in endpoints]
+        self._pages: Counter[int] = Counter()
+        self._items: Counter[int] = Counter()
+        self._last: dict[int, Any] = {}
+
+    def add(self, endpoint: int, answer: Any, count: int) -> None:
+        """Count an endpoint's next page, which has so many items."""
+        self._pages[endpoint] += 1
+        self._items[endpoint] += count
+        self._last[endpoint] = answer
+
+    def issues(self) -> Iterator[dict[str, Any]]:
+        """An error for each endpoint whose last page says that there is more, which its rule cannot ask for."""
+        for position, answer in self._last.items():
+            pagination = self._paginations[position]
+            if can_follow(pagination, answer):
+                continue
+            endpoint, count = self._endpoints[position], self._items[position]
+            field = says_more(answer, count, self._listings[position], path=endpoint.path, pages=self._pages[position])
+            if field:
+                where = f" of {endpoint.path}" if len(self._endpoints) > 1 and endpoint.path else ""
+                yield partial_listing(f"{field} in the answer{where} says that there is more than the {count:,} read")
+
+
+def partial_listing(message: str) -> dict[str, Any]:
+    """The issue of a listing that goes on where the rule does not."""
+    return issue(
+        PARTIAL_LISTING,
+        "error",
+        f"{message}; the rule does not know how to ask for it",
+        expected="the whole listing",
+        actual="a part of it",
+        recovery="Regenerate the rule, or put the provider's way of paging into the rule's pagination. If the answer "
+        'is the whole listing all the same, state {"type": "none", "whole": true} there.',
+    )

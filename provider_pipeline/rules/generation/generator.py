@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.capability_rules import SHIPPED, PatternSet, shipped
-from provider_pipeline.rules.completeness import says_more
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_predicates import Predicates, capability_evidence, only_text
 from provider_pipeline.rules.generation.capability_rules import (
@@ -27,6 +26,7 @@ from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compile_expression, path_expression, words_of
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
+from provider_pipeline.rules.pagination import says_more
 from provider_pipeline.rules.prices import price_field
 from provider_pipeline.rules.values import json_type
 
