@@ -25,7 +25,6 @@ from provider_pipeline.rules.prices import (
     undisputed_prices,
 )
 from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
-from provider_pipeline.rules.set_aside import SetAside
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
     BadValueError,
@@ -84,6 +83,16 @@ class Rejected(NamedTuple):
     field: str
     detail: str
     value: Any
+
+
+class SetAside(NamedTuple):
+    """A value that cannot be read or cannot be true. Its column is null; the model keeps its row."""
+
+    reason: str
+    field: str
+    detail: str
+    value: Any
+    model_id: str
 
 
 class ItemReader:

@@ -1,8 +1,7 @@
 """Judges a listing page by page, whatever its size: pages in, a verdict out. Explained in docs/rules.md."""
 
-import operator
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -24,10 +23,15 @@ from provider_pipeline.rules.ids import SeenModels
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.metadata import RequestTimes
-from provider_pipeline.rules.prices import hash_of_further_prices
-from provider_pipeline.rules.rows import NUMERIC, Outline, Profile, meaning_of, sized_digest
-from provider_pipeline.rules.set_aside import SetAsideValues
-from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics, PagesRead
+from provider_pipeline.rules.rows import Outline, Profile, meaning_of, sized_digest
+from provider_pipeline.rules.statistics import (
+    SEVERITIES,
+    ListingStatistics,
+    PagesRead,
+    SetAsideValues,
+    disagreeing,
+    disputable_numbers,
+)
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import described
 from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
@@ -169,7 +173,7 @@ class ListingJudge:
                 else:
                     self._dispute(model_id, endpoint, row)
                 continue
-            seen.add(model_id, _numbers_of(row))
+            seen.add(model_id, disputable_numbers(row))
             rows[model_id] = row
         for model_id, records in repeats.items():
             rows[model_id], disputed = merged_records(records)
@@ -243,7 +247,7 @@ class ListingJudge:
 
     def _dispute(self, model_id: str, endpoint: int, row: Mapping[str, Any]) -> None:
         """Note the numbers on which a row disagrees with an earlier page, whose row has been handed out."""
-        disputed = _disagreeing(self._seen[endpoint].numbers(model_id), _numbers_of(row))
+        disputed = disagreeing(self._seen[endpoint].numbers(model_id), disputable_numbers(row))
         self._contradictory += bool(disputed)
         # An earlier endpoint's values win, whatever the later one's pages say.
         if disputed and not any(model_id in seen for seen in self._seen[:endpoint]):
@@ -400,20 +404,3 @@ class ListingJudge:
                 sample=sorted(self._no_models)[:SAMPLE_SIZE],
                 recovery="None needed.",
             )
-
-
-_DISPUTABLE: Final = (*NUMERIC, "prices")
-_numeric = operator.itemgetter(*NUMERIC)
-
-
-def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of `_DISPUTABLE`; of prices other than input and output, a hash: a model takes little memory."""
-    return (*_numeric(row), hash_of_further_prices(row["prices"]))
-
-
-def _disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:
-    return frozenset(
-        column
-        for column, mine, theirs in zip(_DISPUTABLE, first, second, strict=True)
-        if mine is not None and theirs is not None and mine != theirs
-    )
