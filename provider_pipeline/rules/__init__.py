@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         thresholds as thresholds,
         validator as validator,
         values as values,
-        work as work,
     )
 else:
     __getattr__ = lazy_submodules(__name__)

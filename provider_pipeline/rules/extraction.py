@@ -10,6 +10,20 @@ from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, is_other_object, named_family
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled
+from provider_pipeline.rules.limits import (
+    FEW_ITEMS,
+    ITEM_STEPS,
+    ITEMS_PER_ELEMENT,
+    LISTING_STEPS,
+    PAGE_STEPS,
+    ROW_BYTES,
+    ROW_PER_ITEM,
+    STEPS_PER_ITEM,
+    Work,
+    WorkExceededError,
+    has_elements,
+    json_bytes,
+)
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
@@ -33,20 +47,6 @@ from provider_pipeline.rules.values import (
     read_limit,
     read_modalities,
     read_text,
-)
-from provider_pipeline.rules.work import (
-    FEW_ITEMS,
-    ITEM_STEPS,
-    ITEMS_PER_ELEMENT,
-    LISTING_STEPS,
-    PAGE_STEPS,
-    ROW_BYTES,
-    ROW_PER_ITEM,
-    STEPS_PER_ITEM,
-    Work,
-    WorkExceededError,
-    has_elements,
-    json_bytes,
 )
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash", "prices"})

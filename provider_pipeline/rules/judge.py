@@ -21,6 +21,7 @@ from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.ids import SeenModels
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.limits import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.metadata import RequestTimes
 from provider_pipeline.rules.rows import Outline, Profile, meaning_of, sized_digest
@@ -34,7 +35,6 @@ from provider_pipeline.rules.statistics import (
 )
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import described
-from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
 _BATCH: Final = 1_000

@@ -27,12 +27,7 @@ from provider_pipeline.rules.jmespath_compiler import (
     walk_nodes,
 )
 from provider_pipeline.rules.jmespath_interpreter import RuleFunctions, interpreter_of
-from provider_pipeline.rules.work import (
-    PAGE_STEPS,
-    SizedCache,
-    Work,
-    WorkExceededError,
-)
+from provider_pipeline.rules.limits import PAGE_STEPS, SizedCache, Work, WorkExceededError
 
 __all__ = [
     "Closure",

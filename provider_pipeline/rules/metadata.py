@@ -15,6 +15,7 @@ from typing import Any, Final
 from provider_pipeline.rules.dates import MILLISECONDS, read_time, seconds_of
 from provider_pipeline.rules.issues import has_controls, issue, prose
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.limits import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work, WorkExceededError
 from provider_pipeline.rules.values import (
     MAX_TEXT,
     BadValueError,
@@ -22,7 +23,6 @@ from provider_pipeline.rules.values import (
     json_type,
     number,
 )
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work, WorkExceededError
 
 NOT_OF_TYPE: Final = "not_of_type"
 """Reason of a fact that is left out because it is not of its key's type; no such value ever holds a listing."""

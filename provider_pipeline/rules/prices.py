@@ -16,6 +16,7 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.ids import encodable
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Closure, Compiled
+from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.values import (
     BadValueError,
     Scale,
@@ -26,7 +27,6 @@ from provider_pipeline.rules.values import (
     unit_scale,
     unit_scales,
 )
-from provider_pipeline.rules.work import Work
 
 USD: Final = "USD"
 OTHER_CURRENCY: Final = "other_currency"

@@ -4,9 +4,9 @@ import pytest
 
 from provider_pipeline import RuleValidator
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.metadata import RequestTimes, metadata_reader, read_metadata
 from provider_pipeline.rules.values import BadValueError
-from provider_pipeline.rules.work import Work
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from provider_pipeline.rules.generation.choices import MIN_PLAUSIBLE, FieldChoic
 from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import literal, snake, words_of
+from provider_pipeline.rules.limits import PAGE_STEPS, Work, WorkExceededError
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.values import BadValueError, number, read_text
-from provider_pipeline.rules.work import PAGE_STEPS, Work, WorkExceededError
 
 _SECONDS_SPREAD: Final = 5
 _COMMON_SHARE: Final = 0.5
