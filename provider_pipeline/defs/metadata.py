@@ -367,7 +367,7 @@ def _value(value: Any) -> str:
 
 def _code(text: str) -> str:
     line = " ".join(text.split())
-    return rules.difference.code_span(line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 1]}…")
+    return rules.issues.code_span(line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 1]}…")
 
 
 def one_line(text: str) -> str:

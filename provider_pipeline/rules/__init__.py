@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         drift as drift,
         extraction as extraction,
         generation as generation,
-        guards as guards,
         history as history,
         ids as ids,
         issues as issues,

@@ -1,13 +1,13 @@
 """The differences between two rules, as data, as lines and as Markdown. Rules without any have the same digest."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.issues import code_span
 from provider_pipeline.rules.rows import canonical_json
 
 _SHOWN: Final = 400
@@ -181,12 +181,3 @@ def _shown(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     return "" if value is None else code_span(_shown(value))
-
-
-def code_span(text: str) -> str:
-    """A Markdown code span, safe in a table cell whatever the text holds."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * (longest + 1)
-    space = " " if longest else ""
-    escaped = text.replace("|", "\\|")
-    return f"{fence}{space}{escaped}{space}{fence}"

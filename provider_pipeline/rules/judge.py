@@ -17,10 +17,9 @@ from provider_pipeline.rules.extraction import (
     merged_row,
     settled_rows,
 )
-from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.ids import SeenModels
-from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, accepted_by_hand, issue, shown
 from provider_pipeline.rules.limits import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.metadata import RequestTimes
