@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         overriding as overriding,
         pagination as pagination,
         patterns as patterns,
-        places as places,
         plausibility as plausibility,
         rows as rows,
         stated_rule as stated_rule,
