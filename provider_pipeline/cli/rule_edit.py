@@ -223,7 +223,7 @@ def _differences(edit: sync.repair.edit.RuleEdit) -> Table:
     return table(title, ("column", *counts, "for example"), rows, right=counts)
 
 
-def _examples(change: rules.column_changes.ColumnChange) -> Iterator[str]:
+def _examples(change: rules.comparison.ColumnChange) -> Iterator[str]:
     write = rules.model_prices.price_text if rules.model_prices.is_price(change.column) else _short_value
     for model, before, after in change.examples:
         yield f"{model}: {write(before)} -> {write(after)}"

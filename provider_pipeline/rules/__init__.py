@@ -9,7 +9,6 @@ from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.rules import (
-        column_changes as column_changes,
         comparison as comparison,
         costs as costs,
         difference as difference,

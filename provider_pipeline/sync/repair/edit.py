@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.rules.carried_over import fields_nowhere, with_id_types
-from provider_pipeline.rules.column_changes import Differences, RowDifferences
+from provider_pipeline.rules.comparison import Differences, RowDifferences
 from provider_pipeline.rules.difference import rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
