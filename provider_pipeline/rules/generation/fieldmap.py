@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
-from provider_pipeline.rules.generation.choices import (
+from provider_pipeline.rules.generation.field_choices import (
     MIN_PLAUSIBLE,
     MIN_SCORE,
     FieldChoice,
     choices,
+    date_choices,
+    fact_choices,
     is_ambiguous,
     with_fallbacks,
 )
-from provider_pipeline.rules.generation.facts import date_choices, fact_choices
 from provider_pipeline.rules.generation.identifiers import IdChoice
 from provider_pipeline.rules.generation.price_choices import ListingPrices, PriceChoice
 from provider_pipeline.rules.generation.prices import find_prices
