@@ -19,7 +19,7 @@ from provider_pipeline.rules.generation.field_choices import (
     with_fallbacks,
 )
 from provider_pipeline.rules.generation.identifiers import IdChoice
-from provider_pipeline.rules.generation.price_choices import ListingPrices, PriceChoice
+from provider_pipeline.rules.generation.price_context import ListingPrices, PriceChoice
 from provider_pipeline.rules.generation.prices import find_prices
 from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.ids import is_known_name

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.price_choices import ListingPrices
+from provider_pipeline.rules.generation.price_context import ListingPrices
 from provider_pipeline.rules.generation.price_units import positive, rows_where
 from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.issues import issue
