@@ -27,7 +27,7 @@ from provider_pipeline.rules.limits import (
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
 from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
-from provider_pipeline.rules.model_names import family_of
+from provider_pipeline.rules.model_names import read_name
 from provider_pipeline.rules.model_prices import plausible_prices
 from provider_pipeline.rules.prices import (
     CURRENCY_FIELD,
@@ -38,7 +38,7 @@ from provider_pipeline.rules.prices import (
     price_field,
     undisputed_prices,
 )
-from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.rows import ROW_COLUMNS, SetAside, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
     BadValueError,
@@ -85,14 +85,10 @@ class Rejected(NamedTuple):
     value: Any
 
 
-class SetAside(NamedTuple):
-    """A value that cannot be read or cannot be true. Its column is null; the model keeps its row."""
-
-    reason: str
-    field: str
-    detail: str
-    value: Any
-    model_id: str
+def family_of(model_id: str) -> str | None:
+    """The family of a model id; None if unknown."""
+    name = read_name(model_id)
+    return None if name is None else name.family
 
 
 class ItemReader:

@@ -8,7 +8,7 @@ import json
 import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -56,6 +56,16 @@ def meta_hash(row: Mapping[str, Any]) -> str:
     return content_digest(
         meaning_of(row) if len(row) >= len(ROW_COLUMNS) else tuple(row.get(column) for column in MEANINGFUL_COLUMNS)
     )
+
+
+class SetAside(NamedTuple):
+    """A value that cannot be read or cannot be true. Its column is null; the model keeps its row."""
+
+    reason: str
+    field: str
+    detail: str
+    value: Any
+    model_id: str
 
 
 DISTINCT_CAP: Final = 16

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from provider_pipeline.rules.document import Endpoint
-from provider_pipeline.rules.extraction import SetAside
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
 from provider_pipeline.rules.language import compiled
@@ -21,7 +20,7 @@ from provider_pipeline.rules.plausibility import (
     looks_replaced,
 )
 from provider_pipeline.rules.prices import OTHER_CURRENCY, USD, hash_of_further_prices
-from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile, ProfileBuilder
+from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile, ProfileBuilder, SetAside
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import NO_LIMIT
 
