@@ -81,7 +81,7 @@ class ListingJudge:
         rule: The rule that reads the listing.
         thresholds: The documented defaults if None.
         history: The accepted listings to compare with, if any.
-        accepted: Names in `guards.GUARDS` whose findings a person has accepted: they warn instead of blocking.
+        accepted: Names in `issues.GUARDS` whose findings a person has accepted: they warn instead of blocking.
         fetched_at: When the listing was fetched, to recognise fields that hold that time; None to keep them.
         watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
     """
