@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
-from provider_pipeline.rules.generation.list_detection import candidates
+from provider_pipeline.rules.generation.samples import candidates
 from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Path, compile_expression, getter_within

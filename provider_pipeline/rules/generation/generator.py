@@ -17,9 +17,16 @@ from provider_pipeline.rules.generation.capability_rules import (
     labelled_selector,
 )
 from provider_pipeline.rules.generation.fieldmap import field_map
-from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination
-from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, possible_listings, with_details
+from provider_pipeline.rules.generation.samples import (
+    TEXTS_PENALTY,
+    EndpointSample,
+    ListCandidate,
+    detect_kind,
+    possible_listings,
+    rival,
+    with_details,
+)
 from provider_pipeline.rules.generation.unread import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
