@@ -94,7 +94,7 @@ def require_overridable(session: Session, field: str, value: Any) -> None:
     """Check the names in an override: of a capability, of a price component, of modalities.
 
     Args:
-        field: As `rules.overriding.checked_value` takes it, and `value` as it returns it.
+        field: As `rules.overrides.checked_value` takes it, and `value` as it returns it.
 
     Raises:
         UnknownValueError: One is unknown; the hint names the known ones.

@@ -10,7 +10,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.growth import growth
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.overriding import apply_override
+from provider_pipeline.rules.overrides import apply_override
 from provider_pipeline.rules.rows import MAX_PATHS, Outline, Profile, ProfileBuilder, meta_hash
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples
