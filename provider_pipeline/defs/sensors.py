@@ -221,7 +221,7 @@ def provider_freshness_sensor(
             for each in catalog.providers.list_providers(session)
             if (days := each.thresholds.get("retirement_notice_days"))
         }
-        retiring = catalog.retirements.within_notice(session, notice, today=now.date())
+        retiring = catalog.notifications.within_notice(session, notice, today=now.date())
         evaluated += [retirement(slug, ends) for slug, ends in retiring.items()]
         samples = catalog.providers.sample_slugs(session)
     failing = {_key(each): f"{each.severity.value} {each.description}" for each in evaluated if not each.passed}

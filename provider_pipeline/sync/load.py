@@ -284,7 +284,7 @@ def _with_retirements(session: Session, loaded: Sequence[Loaded], now: datetime)
     """The loaded listings, with the models that end soon where a provider asks for notice."""
     notice = {each.slug: each.listing.thresholds.retirement_notice_days for each in loaded}
     synced = {each.slug: notice[each.slug] for each in loaded if each.outcome.status == "synced" and notice[each.slug]}
-    found = catalog.retirements.within_notice(session, synced, today=now.date())
+    found = catalog.notifications.within_notice(session, synced, today=now.date())
     return [replace(each, outcome=replace(each.outcome, retiring=found.get(each.slug))) for each in loaded]
 
 
