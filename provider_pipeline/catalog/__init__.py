@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         providers as providers,
         raw_responses as raw_responses,
         readers as readers,
-        rule_decisions as rule_decisions,
         rule_versions as rule_versions,
         snapshots as snapshots,
         statements as statements,

@@ -127,4 +127,4 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
     )
     if planned.needs_review:
         doubt = next((each["message"] for each in rule.issues if each["type"] == "ambiguous"), "of low confidence")
-        catalog.rule_decisions.set_status(session, provider.id, version, "needs_review", reason=doubt)
+        catalog.rule_versions.set_status(session, provider.id, version, "needs_review", reason=doubt)

@@ -168,7 +168,7 @@ def store_rule(
     if rule.pattern_set is not None:
         catalog.pattern_sets.note_shipped(session)
     stored = rule.to_stored()
-    return catalog.rule_decisions.add_version(
+    return catalog.rule_versions.add_version(
         session,
         provider_id,
         model_list_config=stored.model_list_config,

@@ -29,12 +29,12 @@ def act(database: catalog.database.Database, slug: str, action: Action) -> None:
                 worse = _with_swapped_prices(rule.to_stored().model_list_config)
                 document = {"model_list_config": worse, "endpoints_config": rule.to_stored().endpoints_config}
                 version = store_for_trial(session, provider_id, document, reason="looks right to me")
-                catalog.rule_decisions.activate_rule(
+                catalog.rule_versions.activate_rule(
                     session, provider_id, version, reason="a try", created_by_id=OPERATOR
                 )
                 session.commit()
             case "roll_back":
-                catalog.rule_decisions.roll_back(session, provider_id, reason="it was not", created_by_id=OPERATOR)
+                catalog.rule_versions.roll_back(session, provider_id, reason="it was not", created_by_id=OPERATOR)
                 session.commit()
 
 

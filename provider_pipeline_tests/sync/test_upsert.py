@@ -77,7 +77,7 @@ def test_changes_name_the_stored_listing_and_are_attributed_to_a_new_rule(acme: 
         provider_id = catalog.providers.get(session, "acme").id
         rule = catalog.rule_versions.active(session, provider_id)
         fields = {**rule.model_list_config["fields"], "name": "owned_by"}
-        catalog.rule_decisions.add_version(
+        catalog.rule_versions.add_version(
             session,
             provider_id,
             model_list_config={**rule.model_list_config, "fields": fields},

@@ -129,7 +129,7 @@ def try_activate(
     if activate is None and catalog.rule_versions.get(session, provider_id, version).status == "rejected":
         reason = f"rule version {version} was rejected before; {reason}"
     elif (not failed) if activate is None else activate:
-        catalog.rule_decisions.activate_rule(
+        catalog.rule_versions.activate_rule(
             session,
             provider_id,
             version,
@@ -140,7 +140,7 @@ def try_activate(
         )
         return ActivationResult("activated", reason, version, run.candidate.valid, gates, evidence)
     elif activate is None:
-        catalog.rule_decisions.set_status(
+        catalog.rule_versions.set_status(
             session,
             provider_id,
             version,

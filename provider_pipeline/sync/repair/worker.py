@@ -236,7 +236,7 @@ def _judged_or_rejected(session: Session, task: catalog.tasks.Task, worker: str,
 def _reject(session: Session, task: catalog.tasks.Task, worker: str, reason: str) -> None:
     version = catalog.rule_versions.get(session, task.provider_id, task.proposed_version or 0)
     if version.status != "active":
-        catalog.rule_decisions.set_status(
+        catalog.rule_versions.set_status(
             session, task.provider_id, version.version, "rejected", reason=reason, task_id=task.id
         )
     catalog.task_claims.drop_proposal(session, task.id, worker=worker, reason=reason)
