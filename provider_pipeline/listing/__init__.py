@@ -6,7 +6,6 @@ from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.listing import (
-        addresses as addresses,
         auth as auth,
         client as client,
         completeness as completeness,
@@ -14,13 +13,13 @@ if TYPE_CHECKING:
         documents as documents,
         error_responses as error_responses,
         key_detection as key_detection,
+        limits as limits,
         paginator as paginator,
         policy as policy,
         posting as posting,
         redaction as redaction,
         secret_encodings as secret_encodings,
         source as source,
-        time_limits as time_limits,
         transport as transport,
     )
 else:

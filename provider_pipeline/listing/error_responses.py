@@ -19,9 +19,8 @@ from provider_pipeline.errors import (
     Stage,
 )
 from provider_pipeline.listing.documents import describe_page, looks_like_markup
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits, RateLimited
 from provider_pipeline.listing.redaction import MASK, Redactor, one_line
-from provider_pipeline.listing.time_limits import RateLimited
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 from requests.utils import parse_header_links
 
-from provider_pipeline.listing.addresses import may_follow, param, with_params
+from provider_pipeline.listing.policy import may_follow, param, with_params
 from provider_pipeline.rules.language import compile_expression
 from provider_pipeline.rules.pagination import (
     CursorPagination,

@@ -9,6 +9,7 @@ from provider_pipeline.errors import ListingError, ListingPartialError, ListingR
 from provider_pipeline.listing.completeness import VALIDATORS, Body, CompletenessCheck, KnownPage, Page
 from provider_pipeline.listing.documents import containers_in, parse_document
 from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_message_in
+from provider_pipeline.listing.limits import CpuThrottle, FetchLimits
 from provider_pipeline.listing.next_page import (
     Broken,
     Finished,
@@ -18,9 +19,7 @@ from provider_pipeline.listing.next_page import (
     announced_total,
     next_request,
 )
-from provider_pipeline.listing.policy import FetchLimits
 from provider_pipeline.listing.source import ListingSource
-from provider_pipeline.listing.time_limits import CpuThrottle
 from provider_pipeline.listing.transport import HttpResponse, Transport
 from provider_pipeline.rules.pagination import (
     CursorPagination,

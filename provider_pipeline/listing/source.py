@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing.addresses import join_url, key_in_url, url_refusal
 from provider_pipeline.listing.auth.kinds import Auth, NoAuth
-from provider_pipeline.listing.policy import RequestPolicy
+from provider_pipeline.listing.policy import RequestPolicy, join_url, key_in_url, url_refusal
 from provider_pipeline.listing.redaction import redacted_url
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.limits import checked_path

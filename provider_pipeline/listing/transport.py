@@ -21,7 +21,6 @@ from provider_pipeline.errors import (
     ListingUnreachableError,
     ListingUnreadableError,
 )
-from provider_pipeline.listing.addresses import may_follow
 from provider_pipeline.listing.auth.credentials import Authorizer, TokenExchange
 from provider_pipeline.listing.completeness import kept_headers
 from provider_pipeline.listing.connections import AddressRefused, ListingSession
@@ -40,9 +39,9 @@ from provider_pipeline.listing.error_responses import (
     too_late,
     unreadable,
 )
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.limits import Deadline, FetchLimits, HostLimiter, HostLimits, RateLimit, RateLimited
+from provider_pipeline.listing.policy import RequestPolicy, may_follow
 from provider_pipeline.listing.redaction import named_url, one_line, redact, redact_body, redact_quote, redacted_url
-from provider_pipeline.listing.time_limits import Deadline, HostLimiter, HostLimits, RateLimit, RateLimited
 
 MAX_REDIRECTS: Final = 3
 _MAX_TOKEN_BYTES: Final = 256 * 1024

@@ -19,7 +19,8 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import redacted_url
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.library import presets

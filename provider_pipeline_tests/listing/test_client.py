@@ -17,7 +17,7 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import ListingUnreachableError, ListingUnreadableError
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.transport import retry_wait
 from provider_pipeline_tests.listing.conftest import Fetch
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.sync.config import StoredResponse, stored_rule

@@ -21,7 +21,7 @@ from provider_pipeline.errors import (
     UnknownValueError,
 )
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.outcome import AcceptedGuards
