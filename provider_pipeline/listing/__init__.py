@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         connections as connections,
         documents as documents,
         error_responses as error_responses,
-        key_detection as key_detection,
         limits as limits,
         paginator as paginator,
         policy as policy,
