@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from provider_pipeline.listing import (
         auth as auth,
         client as client,
-        completeness as completeness,
         connections as connections,
         documents as documents,
         error_responses as error_responses,
         limits as limits,
+        pages as pages,
         paginator as paginator,
         policy as policy,
         posting as posting,

@@ -6,14 +6,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provider_pipeline.errors import ListingError, ListingPartialError, ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.completeness import VALIDATORS, Body, CompletenessCheck, KnownPage, Page
 from provider_pipeline.listing.documents import containers_in, parse_document
 from provider_pipeline.listing.error_responses import NOT_MODIFIED, error_message_in
 from provider_pipeline.listing.limits import CpuThrottle, FetchLimits
-from provider_pipeline.listing.next_page import (
+from provider_pipeline.listing.pages import (
+    VALIDATORS,
+    Body,
     Broken,
+    CompletenessCheck,
     Finished,
+    KnownPage,
     NextRequest,
+    Page,
     PageInfo,
     Step,
     announced_total,

@@ -22,7 +22,6 @@ from provider_pipeline.errors import (
     ListingUnreadableError,
 )
 from provider_pipeline.listing.auth.credentials import Authorizer, TokenExchange
-from provider_pipeline.listing.completeness import kept_headers
 from provider_pipeline.listing.connections import AddressRefused, ListingSession
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.error_responses import (
@@ -40,6 +39,7 @@ from provider_pipeline.listing.error_responses import (
     unreadable,
 )
 from provider_pipeline.listing.limits import Deadline, FetchLimits, HostLimiter, HostLimits, RateLimit, RateLimited
+from provider_pipeline.listing.pages import kept_headers
 from provider_pipeline.listing.policy import RequestPolicy, may_follow
 from provider_pipeline.listing.redaction import named_url, one_line, redact, redact_body, redact_quote, redacted_url
 

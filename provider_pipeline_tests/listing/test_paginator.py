@@ -8,7 +8,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import ListingPartialError, ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.completeness import KnownPage
+from provider_pipeline.listing.pages import KnownPage
 from provider_pipeline_tests.listing.conftest import Fetch
 
 STORED = b'{"data": [{"id": "a"}]}'
