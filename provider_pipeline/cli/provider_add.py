@@ -201,7 +201,7 @@ def add(
             raw_keep_count=keep_responses,
             raw_keep_for=keep,
         )
-        sync.config.listing_source(provider, [listing.source.ListingEndpoint()])  # raises if no sync could use it
+        sync.config.listing_source(provider, [listing.endpoints.ListingEndpoint()])  # raises if no sync could use it
         session.commit()
         has_rule = provider.active_rule_version is not None
     step = None if has_rule else f"provider-pipeline rules generate {slug}"

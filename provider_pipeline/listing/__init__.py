@@ -10,15 +10,14 @@ if TYPE_CHECKING:
         client as client,
         connections as connections,
         documents as documents,
+        endpoints as endpoints,
         error_responses as error_responses,
         limits as limits,
         pages as pages,
-        paginator as paginator,
         policy as policy,
         posting as posting,
         redaction as redaction,
         secret_encodings as secret_encodings,
-        source as source,
         transport as transport,
     )
 else:

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline.listing.policy import RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample

@@ -15,9 +15,9 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import DatabaseUnavailableError, ListingPartialError, ProviderPipelineError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.endpoints import ListingSource
 from provider_pipeline.listing.limits import CpuThrottle
 from provider_pipeline.listing.pages import KnownPage
-from provider_pipeline.listing.source import ListingSource
 from provider_pipeline.rules.completeness import PARTIAL_LISTING, partial_listing
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge, Verdict

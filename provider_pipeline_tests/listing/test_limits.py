@@ -17,6 +17,7 @@ from werkzeug import Request, Response
 from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError, ListingUnreadableError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline.listing.limits import (
     CPU_ALLOWANCE,
     MAX_HOST_PAUSE,
@@ -31,7 +32,6 @@ from provider_pipeline.listing.limits import (
     RateLimited,
 )
 from provider_pipeline.listing.policy import RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 IN_A_FORK = """

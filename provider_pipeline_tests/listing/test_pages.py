@@ -9,8 +9,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from provider_pipeline.errors import InvalidRuleError, ListingRefusedError, ListingUnreadableError
+from provider_pipeline.listing.endpoints import ListingEndpoint
 from provider_pipeline.listing.pages import Broken, CompletenessCheck, Finished, NextRequest, PageInfo, next_request
-from provider_pipeline.listing.source import ListingEndpoint
 from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline_tests.listing.conftest import Fetch
 

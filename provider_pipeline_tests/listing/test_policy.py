@@ -14,9 +14,9 @@ from hypothesis import given, strategies as st
 from pytest_httpserver import HTTPServer
 
 from provider_pipeline.errors import ConfigurationError, ListingUnreachableError
+from provider_pipeline.listing.endpoints import ListingSource
 from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.listing.policy import RequestPolicy, literal_address, special_use, url_refusal
-from provider_pipeline.listing.source import ListingSource
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 from provider_pipeline_tests.listing.hostile.names import Resolver, Unrouted
 

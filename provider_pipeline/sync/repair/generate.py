@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.endpoints import ListingEndpoint
 from provider_pipeline.listing.redaction import redact_body
-from provider_pipeline.listing.source import ListingEndpoint
 from provider_pipeline.rules.completeness import PARTIAL_LISTING
 from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
 from provider_pipeline.rules.generation.generator import RuleGenerator
