@@ -66,7 +66,7 @@ def diff(
     with catalog.database.open_catalog() as database, database.session() as session:
         provider_id = catalog.providers.get(session, slug).id
         old, new = (
-            sync.config.stored_rule(session, catalog.rule_versions.get(session, provider_id, version))
+            sync.plan.stored_rule(session, catalog.rule_versions.get(session, provider_id, version))
             for version in (before, after)
         )
     differences: list[rules.difference.RuleDifference] = rules.difference.rule_differences(old, new)

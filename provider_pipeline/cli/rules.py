@@ -171,7 +171,7 @@ def show(
     with catalog.database.open_catalog() as database, database.session() as session:
         provider_id = catalog.providers.get(session, slug).id
         stored = catalog.rule_versions.active(session, provider_id)
-        rule = sync.config.stored_rule(session, stored)
+        rule = sync.plan.stored_rule(session, stored)
         stated = sync.repair.candidates.stated_parts(session, provider_id, rule)
     config, capabilities = stored.model_list_config, stored.endpoints_config
     if as_json:
@@ -257,7 +257,7 @@ def explain(
             newest = sync.repair.edit.newest_response(session, provider_id)
             pages = []
             for place in range(len(rule.endpoints)):
-                first = [] if newest is None else sync.config.first_pages(newest, place, 1)
+                first = [] if newest is None else sync.plan.first_pages(newest, place, 1)
                 pages += [(place, document) for document in first]
     explained = rules.generation.explain.explain_rule(rule)
     explained["columns"] = rules.generation.explain.column_sources(rule, pages, stated)

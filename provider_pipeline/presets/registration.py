@@ -17,8 +17,8 @@ from provider_pipeline.presets.file_rules import store_stated, try_file_rule, wi
 from provider_pipeline.presets.plan import Plan, PlannedProvider, peer_ids, request_config
 from provider_pipeline.presets.requested import RequestedProvider
 from provider_pipeline.rules.generation.generator import CONFIDENT
-from provider_pipeline.sync.config import store_rule
 from provider_pipeline.sync.key_hosts import refuse_new_hosts
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
 from provider_pipeline.sync.repair.edit import newest_response
 from provider_pipeline.sync.repair.generate import (

@@ -23,8 +23,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.sync.config import Page, active_judge, active_source, parse_thresholds
-from provider_pipeline.sync.plan import SyncPlan
+from provider_pipeline.sync.plan import Page, SyncPlan, active_judge, active_source, parse_thresholds
 
 T = TypeVar("T")
 Row = dict[str, Any]

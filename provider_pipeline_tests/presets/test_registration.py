@@ -21,7 +21,7 @@ from provider_pipeline.presets.requested import (
 )
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.plan import stored_rule
 from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 from provider_pipeline_tests.presets.vendor import ACME

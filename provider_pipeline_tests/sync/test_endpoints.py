@@ -12,7 +12,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.sync.plan import StoredResponse, stored_rule
 from provider_pipeline.sync.repair.generate import (
     GeneratedRule,
     ListingPlace,

@@ -19,7 +19,7 @@ from provider_pipeline.errors import (
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.repair.activation import try_activate
 from provider_pipeline.sync.repair.candidates import generated_candidate
 from provider_pipeline.sync.repair.generate import generate_rule

@@ -17,7 +17,7 @@ from provider_pipeline.api.response_models import (
 from provider_pipeline.api.routing import router
 from provider_pipeline.rules.difference import difference_lines, rule_differences
 from provider_pipeline.rules.generation.explain import explain_rule
-from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.plan import stored_rule
 
 routes = router("rules")
 

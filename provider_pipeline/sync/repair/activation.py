@@ -12,7 +12,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
+from provider_pipeline.sync.plan import Response, StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox

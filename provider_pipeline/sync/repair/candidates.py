@@ -19,8 +19,8 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.outline import MAX_PAGES
 from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
+from provider_pipeline.sync.plan import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
 
 

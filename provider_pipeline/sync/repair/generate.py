@@ -16,7 +16,7 @@ from provider_pipeline.rules.document import Detail, ExtractionRule, stored_part
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
+from provider_pipeline.sync.plan import SampleResponse, StoredResponse, listing_source
 from provider_pipeline.sync.repair.activation import active_version, readable_rule, try_activate
 from provider_pipeline.sync.repair.candidates import generated_candidate, refuse_errors, with_active_currency
 from provider_pipeline.sync.repair.promotion import Gate

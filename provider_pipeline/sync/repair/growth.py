@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.rules.growth import growth
 from provider_pipeline.rules.outline import MAX_PAGES
-from provider_pipeline.sync.config import StoredResponse, first_pages
 from provider_pipeline.sync.extract import parse_pages
 from provider_pipeline.sync.load import Loaded
+from provider_pipeline.sync.plan import StoredResponse, first_pages
 from provider_pipeline.sync.repair.worker import LEASE, answer_task, worker_name
 
 

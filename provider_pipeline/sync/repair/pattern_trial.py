@@ -11,8 +11,8 @@ from provider_pipeline.errors import CatalogError, ProviderPipelineError
 from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import parse_thresholds
 from provider_pipeline.sync.extract import parse_pages
+from provider_pipeline.sync.plan import parse_thresholds
 
 _REPORTED_MODELS: Final = 200
 """Changed models of one provider that a report names; it counts all of them."""

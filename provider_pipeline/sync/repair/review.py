@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.repair.activation import parse_given_rule
 from provider_pipeline.sync.repair.worker import LEASE, Repair, answer_task, worker_name
 

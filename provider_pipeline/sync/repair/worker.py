@@ -25,9 +25,9 @@ from provider_pipeline.errors import (
 from provider_pipeline.rules.difference import difference_lines, rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference
-from provider_pipeline.sync.config import StoredResponse
 from provider_pipeline.sync.events import LISTING_BLOCKED, RULE_REPAIRED, TASK_NEEDS_REVIEW
 from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import StoredResponse
 from provider_pipeline.sync.repair.activation import (
     ActivationResult,
     Decision,
