@@ -144,7 +144,7 @@ def _provider_catalog(
     _keep_connections(context.instance)
     for_partitions = context.has_partition_key or context.has_partition_key_range
     selected = context.selected_asset_keys
-    accept = sync.outcome.accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
+    accept = sync.plan.accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
     if accept is not None and not context.has_partition_key:
         raise dg.Failure("guards are accepted for one provider: launch its partition", allow_retries=False)
     if config.task is not None and (not context.has_partition_key or RULE not in selected or config.dry_run):
@@ -291,7 +291,7 @@ def _due(context: dg.AssetExecutionContext, database: "catalog.database.Database
 def _recorded(
     database: "catalog.database.Database",
     outcome: "sync.outcome.SyncOutcome",
-    accept: "sync.outcome.AcceptedGuards | None",
+    accept: "sync.plan.AcceptedGuards | None",
     *,
     every: bool,
     new_rule: bool,

@@ -45,7 +45,7 @@ def is_news(outcome: sync.outcome.SyncOutcome) -> bool:
 
 def outcome_events(
     outcome: sync.outcome.SyncOutcome,
-    accept: sync.outcome.AcceptedGuards | None,
+    accept: sync.plan.AcceptedGuards | None,
     *,
     new_rule: bool,
     every_check: bool,

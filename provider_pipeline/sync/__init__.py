@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         provider as provider,
         repair as repair,
         replay as replay,
-        upsert as upsert,
         webhook as webhook,
         webhook_forms as webhook_forms,
     )

@@ -26,6 +26,7 @@ from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.rules.capability_rules import PatternSet, shipped
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
+from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.judge import ListingJudge
@@ -33,10 +34,49 @@ from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.rows import Profile, content_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.work import SizedCache
-from provider_pipeline.sync.outcome import AcceptedGuards
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _SUFFIXES: Final = frozenset({".py", ".sql", ".toml"})
+_ALL_GUARDS: Final = "all"
+
+
+@dataclass(frozen=True)
+class AcceptedGuards:
+    """Guards that must not hold the next listing, and who says so.
+
+    Attributes:
+        guards: Names from `rules.GUARDS`.
+        reason: Why the listing is right.
+        author: A person's name.
+        created_by_id: The same person in the operator's own numbering.
+    """
+
+    guards: frozenset[str]
+    reason: str
+    author: str | None = None
+    created_by_id: int | None = None
+
+
+def accept_guards(
+    names: Iterable[str], reason: str | None, *, author: str | None = None, created_by_id: int | None = None
+) -> AcceptedGuards | None:
+    """Checks a person's choice of guards; `all` means every one. None when no guard is named.
+
+    Raises:
+        ConfigurationError: An unknown guard, or guards without a reason.
+    """
+    wanted = list(names)
+    unknown = sorted(set(wanted) - GUARDS.keys() - {_ALL_GUARDS})
+    if unknown:
+        raise UnknownValueError(
+            f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, _ALL_GUARDS])}"
+        )
+    if not wanted:
+        return None
+    if not (reason or "").strip():
+        raise ConfigurationError("accepting what a guard holds needs a reason", hint="it is recorded with who gave it")
+    guards = frozenset(GUARDS) if _ALL_GUARDS in wanted else frozenset(wanted)
+    return AcceptedGuards(guards, str(reason).strip(), author, created_by_id)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.gc_tuning import relaxed_gc
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import extract_listing
-from provider_pipeline.sync.load import Loaded, WriteMode, load_listings
-from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
-from provider_pipeline.sync.plan import prepare
+from provider_pipeline.sync.load import Loaded, load_listings
+from provider_pipeline.sync.outcome import SyncOutcome, WriteMode
+from provider_pipeline.sync.plan import AcceptedGuards, accept_guards, prepare
 from provider_pipeline.sync.repair.growth import follow_growth, has_grown
 from provider_pipeline.sync.repair.trials import run_trials
 from provider_pipeline.sync.repair.worker import improve_rule, open_task_for

@@ -2,8 +2,7 @@
 
 from provider_pipeline import catalog
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.outcome import accept_guards
-from provider_pipeline.sync.plan import stored_rule
+from provider_pipeline.sync.plan import accept_guards, stored_rule
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.review import approve_task
 from provider_pipeline.sync.repair.trials import store_for_trial

@@ -24,7 +24,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.outcome import AcceptedGuards
+from provider_pipeline.sync.plan import AcceptedGuards
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline.sync.repair.trials import store_for_trial
