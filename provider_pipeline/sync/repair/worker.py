@@ -32,7 +32,9 @@ from provider_pipeline.sync.repair.activation import (
     ActivationResult,
     Decision,
     active_version,
+    next_steps,
     readable_rule,
+    report_markdown,
     try_activate,
 )
 from provider_pipeline.sync.repair.candidates import (
@@ -47,7 +49,6 @@ from provider_pipeline.sync.repair.candidates import (
 )
 from provider_pipeline.sync.repair.generate import ListingPlace, active_places, stored_sample
 from provider_pipeline.sync.repair.promotion import Gate
-from provider_pipeline.sync.repair.report import report_markdown
 
 LEASE: Final = timedelta(minutes=15)
 """Duration of a claim, which the worker extends between responses: a dozen of the largest ones take longer."""
@@ -334,7 +335,7 @@ def _described(
         else difference_lines(rule_differences(active, candidate.rule)),
         gates=gates,
         evidence=None if result is None else result.evidence,
-        next_steps=_next_steps(slug, status, version if gates else None, task, failing_id),
+        next_steps=next_steps(slug, status, version if gates else None, task, failing_id),
     )
     return Repair(
         slug=slug,
@@ -385,22 +386,4 @@ def _newest_response(session: Session, provider_id: int, task: catalog.tasks.Tas
     raise ModelSyncerError(
         f"{slug or 'the provider'}: there is no stored response to write a rule from",
         hint=f"fetch one with: provider-pipeline rules generate {slug or 'SLUG'}",
-    )
-
-
-def _next_steps(
-    slug: str, status: str, version: int | None, task: catalog.tasks.Task | None, failing_id: int
-) -> tuple[str, ...]:
-    if status != "needs_review":
-        return ()
-    look = f"provider-pipeline raw show {failing_id}"
-    if task is None:
-        return (look,)
-    approve = f"provider-pipeline tasks approve {task.id} --version {version} --reason WHY"
-    decide = (approve,) if version is not None else ()
-    return (
-        *decide,
-        f"provider-pipeline tasks propose {task.id} --rule FILE",
-        f"provider-pipeline sync {slug} --accept GUARD --reason WHY",
-        look,
     )
