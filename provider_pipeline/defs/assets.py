@@ -14,8 +14,16 @@ import dagster as dg
 from pydantic import Field
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.defs.checks import CHECK_SPECS, unreached
-from provider_pipeline.defs.events import SAMPLE, Event, is_news, marked, outcome_events, rule_event
+from provider_pipeline.defs.checks import (
+    CHECK_SPECS,
+    SAMPLE,
+    Event,
+    is_news,
+    marked,
+    outcome_events,
+    rule_event,
+    unreached,
+)
 from provider_pipeline.defs.keys import (
     CODE_VERSION,
     EXTRACTION,

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from provider_pipeline import catalog, report, sync
-from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, retirement
+from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, marked, retirement
 from provider_pipeline.defs.digest import missing_days
-from provider_pipeline.defs.events import marked
 from provider_pipeline.defs.jobs import LAUNCH, PARTITION_TAG, UNFINISHED
 from provider_pipeline.defs.keys import (
     DAYS,
