@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, assert_never
-from urllib.parse import urljoin
 
 from requests.utils import parse_header_links
 
 from provider_pipeline.errors import RuleTooCostlyError
-from provider_pipeline.listing.policy import may_follow, param, with_params
+from provider_pipeline.listing.policy import may_follow, param, resolved_url, with_params
 from provider_pipeline.listing.redaction import one_line, redact_quote
 from provider_pipeline.rules.language import compile_expression, getter_within
 from provider_pipeline.rules.pagination import (
@@ -387,9 +386,8 @@ def _goes_on(pagination: PageNumberPagination | OffsetPagination, page: PageInfo
 
 
 def _follow(page: PageInfo, target: str) -> Step:
-    try:
-        url = urljoin(page.url, target)
-    except ValueError:
+    url = resolved_url(page.url, target)
+    if url is None:
         return Broken("names a next URL that is not a URL")
     if not may_follow(page.url, url):
         return Broken("names a next URL on another host, which is not followed: the credentials are for this one only")

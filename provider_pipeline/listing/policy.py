@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Final, Self
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -98,6 +98,14 @@ def key_in_url(url: str) -> str | None:
         return "path"
     # Clouds give hosts random names, so only a well-known form counts there.
     return "host" if holds_well_known_key(parts.netloc) else None
+
+
+def resolved_url(url: str, target: str) -> str | None:
+    """What a URL on a page or in a header of `url` refers to; None if it is not a URL."""
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return None
 
 
 def may_follow(start: str, target: str) -> bool:
