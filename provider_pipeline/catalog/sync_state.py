@@ -1,4 +1,4 @@
-"""`provider_sync`: the state of each provider's syncs, and what the next sync needs to start."""
+"""`provider_sync`: the state of each provider's syncs, and all that the next sync needs to start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Text, any_, bindparam, func, select, text
@@ -19,6 +19,7 @@ from provider_pipeline.catalog.providers import PROVIDER_COLUMNS, Provider
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import (
     accepted_profile,
+    pattern_set,
     provider,
     provider_metadata,
     provider_model,
@@ -27,8 +28,10 @@ from provider_pipeline.catalog.tables import (
     rule_trial,
     rule_version,
 )
+from provider_pipeline.rules.work import SizedCache
 
 if TYPE_CHECKING:
+    from provider_pipeline.rules.capability_rules import PatternSet
     from provider_pipeline.rules.override_set import OverrideSet
 
 _MAX_MESSAGE = 1000
@@ -326,3 +329,39 @@ def _targets() -> Select[Any]:
         .outerjoin(raw_response, raw_response.c.id == provider_sync.c.raw_response_id)
         .where(provider.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))
     )
+
+
+_CACHED_PATTERNS: Final = 100_000
+_PATTERNS: Final = SizedCache[tuple[str, frozenset[str]], "PatternSet"](_CACHED_PATTERNS)
+"""Contents as read from the database, by digest and the digests of all others; both are immutable."""
+
+
+def active_patterns(session: Session) -> PatternSet:
+    """The active pattern set; this package's own while none is stored."""
+    statuses = pattern_statuses(session)
+    digest = next((digest for digest, status in statuses.items() if status == "active"), None)
+    return rules.capability_rules.shipped() if digest is None else _patterns(session, digest, frozenset(statuses))
+
+
+def stored_patterns(session: Session, digest: str) -> PatternSet:
+    """The pattern set with this digest."""
+    return _patterns(session, digest, frozenset(pattern_statuses(session)))
+
+
+def pattern_statuses(session: Session) -> dict[str, str]:
+    """The status of each stored content of the pattern set, by digest."""
+    query = select(pattern_set.c.digest, pattern_set.c.status).where(
+        pattern_set.c.name == rules.capability_rules.SHIPPED
+    )
+    return {row.digest: row.status for row in session.execute(query)}
+
+
+def _patterns(session: Session, digest: str, known: frozenset[str]) -> PatternSet:
+    found = _PATTERNS.get((digest, known))
+    if found is None:
+        query = select(pattern_set.c.digest, pattern_set.c.patterns).where(pattern_set.c.digest.in_(known))
+        contents = {row.digest: row.patterns for row in session.execute(query)}
+        patterns = contents.pop(digest)
+        found = rules.capability_rules.PatternSet.of(patterns, contents.values())
+        _PATTERNS.put((digest, known), found, sum(map(len, patterns.values())))
+    return found

@@ -134,10 +134,10 @@ def prepare(
     """
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
-    patterns = catalog.pattern_sets.active(session)
+    patterns = catalog.sync_state.active_patterns(session)
     if may_write and patterns.digest != shipped().digest and catalog.pattern_sets.note_shipped(session):
         session.commit()
-        patterns = catalog.pattern_sets.active(session)
+        patterns = catalog.sync_state.active_patterns(session)
     return {slug: _plan(session, slug, known.get(slug), patterns, accept, now) for slug in wanted}
 
 
@@ -297,7 +297,7 @@ def stored_rule(session: Session, version: catalog.rule_versions.StoredRuleVersi
     """The rule of a stored version, with the active content of the pattern set that it names."""
     return ExtractionRule.parse(
         {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config},
-        patterns=catalog.pattern_sets.active(session),
+        patterns=catalog.sync_state.active_patterns(session),
     )
 
 

@@ -74,7 +74,7 @@ def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, 
     Raises:
         InvalidRuleError: It cannot be understood.
     """
-    rule = ExtractionRule.parse(document, patterns=catalog.pattern_sets.active(session))
+    rule = ExtractionRule.parse(document, patterns=catalog.sync_state.active_patterns(session))
     active = readable_rule(session, active_version(session, provider_id))
     return rule if active is None else with_places_of(rule, active)
 

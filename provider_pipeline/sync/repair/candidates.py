@@ -127,7 +127,7 @@ def generated_candidate(
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
     """
-    patterns = catalog.pattern_sets.active(session)
+    patterns = catalog.sync_state.active_patterns(session)
     if stated is None:
         stated = stated_parts(session, catalog.providers.get(session, slug).id, active)
     alone = len(samples) == 1

@@ -73,7 +73,7 @@ def _run(
         "kind": kind,
         "candidate": candidate.to_stored()._asdict(),
         "active": None if active is None else active.to_stored()._asdict(),
-        "patterns": catalog.pattern_sets.active(data.session).to_json(),
+        "patterns": catalog.sync_state.active_patterns(data.session).to_json(),
         "response": response.id,
         "doubt": doubt,
     }
