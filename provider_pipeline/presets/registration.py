@@ -20,14 +20,9 @@ from provider_pipeline.rules.generation.generator import CONFIDENT
 from provider_pipeline.sync.key_hosts import refuse_new_hosts
 from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
+from provider_pipeline.sync.repair.candidates import ListingPlace
 from provider_pipeline.sync.repair.edit import newest_response
-from provider_pipeline.sync.repair.generate import (
-    GeneratedRule,
-    ListingPlace,
-    fetch_sample,
-    generate_rule,
-    store_sample,
-)
+from provider_pipeline.sync.repair.generate import GeneratedRule, fetch_sample, generate_rule, store_sample
 
 _KEEPS_STATED: Final = "keeps_stated_parts"
 """The gate that a first rule fails if its sample has nothing where the file says."""

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import InvalidRuleError, RuleMissingError
 from provider_pipeline.rules.comparison import Comparison
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference
@@ -18,8 +17,14 @@ from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.issues import escaped
 from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.plan import Response, StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts
+from provider_pipeline.sync.plan import Response, StoredResponse, store_rule
+from provider_pipeline.sync.repair.candidates import (
+    CandidateRule,
+    StoredProviderData,
+    active_version,
+    readable_rule,
+    stated_parts,
+)
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
@@ -50,22 +55,6 @@ class ActivationResult:
     fits: bool
     gates: tuple[Gate, ...]
     evidence: Evidence
-
-
-def active_version(session: Session, provider_id: int) -> catalog.rule_versions.StoredRuleVersion | None:
-    """The provider's active rule version, if any."""
-    try:
-        return catalog.rule_versions.active(session, provider_id)
-    except RuleMissingError:
-        return None
-
-
-def readable_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
-    """The rule of a version; None without a version, or if this build refuses a rule that an older one stored."""
-    try:
-        return None if version is None else stored_rule(session, version)
-    except InvalidRuleError:
-        return None
 
 
 def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, Any]) -> ExtractionRule:

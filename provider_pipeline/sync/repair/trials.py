@@ -14,8 +14,8 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleJudgingError
 from provider_pipeline.rules.places import place_changes
 from provider_pipeline.sync.plan import StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.activation import active_version, parse_given_rule, readable_rule
-from provider_pipeline.sync.repair.candidates import StoredProviderData
+from provider_pipeline.sync.repair.activation import parse_given_rule
+from provider_pipeline.sync.repair.candidates import StoredProviderData, active_version, readable_rule
 from provider_pipeline.sync.repair.promotion import Gate, judge_known_models, judge_trial, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import ShadowRun, unpaged

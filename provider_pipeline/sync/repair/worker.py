@@ -31,23 +31,25 @@ from provider_pipeline.sync.plan import StoredResponse
 from provider_pipeline.sync.repair.activation import (
     ActivationResult,
     Decision,
-    active_version,
     next_steps,
-    readable_rule,
     report_markdown,
     try_activate,
 )
 from provider_pipeline.sync.repair.candidates import (
     CandidateRule,
+    ListingPlace,
+    active_places,
+    active_version,
     differences_between,
     generated_candidate,
     last_good_response,
     proposed_candidate,
+    readable_rule,
+    stored_sample,
     with_active_currency,
     with_active_paging,
     with_moved_fields,
 )
-from provider_pipeline.sync.repair.generate import ListingPlace, active_places, stored_sample
 from provider_pipeline.sync.repair.promotion import Gate
 
 LEASE: Final = timedelta(minutes=15)
