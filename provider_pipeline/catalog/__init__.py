@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         models as models,
         notifications as notifications,
         offer_costs as offer_costs,
-        override_sets as override_sets,
         pattern_sets as pattern_sets,
         pgserver_wheel as pgserver_wheel,
         prices as prices,

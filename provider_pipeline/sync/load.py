@@ -332,10 +332,10 @@ def _failed_sync(loaded: Loaded) -> catalog.sync_state.FailedSync:
 
 def write_listings(session: Session, listings: Sequence[AcceptedListing], *, now: datetime) -> list[Written]:
     """Makes the tables of models agree with listings of different providers, in the session's transaction."""
-    overrides = catalog.model_overrides.by_provider(session, [listing.provider_id for listing in listings], now)
+    overrides = catalog.sync_state.overrides_by_provider(session, [listing.provider_id for listing in listings], now)
     uploads = [_Upload(listing, overrides.get(listing.provider_id, OverrideSet())) for listing in listings]
     results = catalog.model_writes.write(session, [each.listed_models() for each in uploads], now=now)
-    catalog.model_overrides.note_listed_values(
+    catalog.model_writes.note_listed_values(
         session, {each.listing.provider_id: each.listed_values for each in uploads}, now=now
     )
     return [Written(result, each.coverage, each.overrides) for result, each in zip(results, uploads, strict=True)]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.override_sets import StatedOverride
+from provider_pipeline.catalog.model_overrides import StatedOverride
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import NOON, hours_later
@@ -124,7 +124,7 @@ def _apply(fleet: Fleet, *values, **options) -> None:
             )
             for value, since in values
         ]
-        catalog.override_sets.apply_set(session, "team", stated)
+        catalog.model_overrides.apply_set(session, "team", stated)
         session.commit()
 
 

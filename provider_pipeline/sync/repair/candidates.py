@@ -48,7 +48,7 @@ class StoredProviderData:
 
     def overrides(self) -> OverrideSet:
         """See `ProviderData`."""
-        return catalog.model_overrides.overrides(self.session, self.provider_id, datetime.now(UTC))
+        return catalog.sync_state.overrides(self.session, self.provider_id, datetime.now(UTC))
 
     def sample_pages(self) -> Iterable[Page]:
         """See `ProviderData`."""
