@@ -19,8 +19,7 @@ from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model, provider_model_override
 from provider_pipeline.catalog.tables.models import OVERRIDE_ORDER, OVERRIDE_SINCE
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules.override_set import PERSON, Match
-from provider_pipeline.rules.overriding import checked_value
+from provider_pipeline.rules.overrides import PERSON, Match, checked_value
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.model_columns import Cause
-from provider_pipeline.rules.price_changes import Pair, flat_changes
+from provider_pipeline.rules.model_prices import Pair, flat_changes
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _MAX_CHANGES = 50
@@ -47,7 +47,7 @@ class ModelChange:
     Attributes:
         kind: added, renamed, updated, missing, removed or restored.
         changed: Old and new value by column, `model_id` included if renamed; empty for an added model. Prices are by
-            component and tier: see `rules.price_changes.flat_changes`.
+            component and tier: see `rules.model_prices.flat_changes`.
     """
 
     model_id: str

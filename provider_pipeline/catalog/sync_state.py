@@ -30,11 +30,11 @@ from provider_pipeline.catalog.tables import (
     rule_version,
 )
 from provider_pipeline.catalog.tables.models import OVERRIDE_ORDER
-from provider_pipeline.rules.work import SizedCache
+from provider_pipeline.rules.limits import SizedCache
 
 if TYPE_CHECKING:
     from provider_pipeline.rules.capability_rules import PatternSet
-    from provider_pipeline.rules.override_set import OverrideSet, StatedValue
+    from provider_pipeline.rules.overrides import OverrideSet, StatedValue
 
 _MAX_MESSAGE = 1000
 
@@ -291,7 +291,7 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
     """What the syncs of these providers start from, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings().all()]
     overrides = overrides_by_provider(session, [row["provider.id"] for row in rows], now)
-    none = rules.override_set.OverrideSet()
+    none = rules.overrides.OverrideSet()
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], none)) for row in rows}
 
 
@@ -371,21 +371,21 @@ def _patterns(session: Session, digest: str, known: frozenset[str]) -> PatternSe
 
 def overrides(session: Session, provider_id: int, now: datetime) -> OverrideSet:
     """A provider's current overrides."""
-    return overrides_by_provider(session, [provider_id], now).get(provider_id, rules.override_set.OverrideSet())
+    return overrides_by_provider(session, [provider_id], now).get(provider_id, rules.overrides.OverrideSet())
 
 
 def overrides_by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, OverrideSet]:
     """The same for many providers; only those with overrides are included."""
     query = _current_overrides().where(
         is_one_of_providers(provider_model_override.c.provider_id),
-        provider_model_override.c.field != rules.overriding.CANONICAL_ID,
+        provider_model_override.c.field != rules.overrides.CANONICAL_ID,
     )
     return _override_sets(session, query, {"provider_ids": list(provider_ids), "now": now})
 
 
 def canonical_ids(session: Session, now: datetime) -> dict[int, OverrideSet]:
     """The current overrides of `canonical_id`, which are no part of a row, by provider."""
-    query = _current_overrides().where(provider_model_override.c.field == rules.overriding.CANONICAL_ID)
+    query = _current_overrides().where(provider_model_override.c.field == rules.overrides.CANONICAL_ID)
     return _override_sets(session, query, {"now": now})
 
 
@@ -393,11 +393,11 @@ def _override_sets(session: Session, query: Select[Any], parameters: Mapping[str
     found: dict[int, list[StatedValue]] = {}
     for row in session.execute(query, parameters):
         since = "" if row.valid_from is None else row.valid_from.astimezone(UTC).isoformat()
-        stated = rules.override_set.StatedValue(
+        stated = rules.overrides.StatedValue(
             row.match, row.model_id, row.field, row.override_value, row.source, row.fills_gaps, since
         )
         found.setdefault(row.provider_id, []).append(stated)
-    return {provider_id: rules.override_set.OverrideSet(tuple(stated)) for provider_id, stated in found.items()}
+    return {provider_id: rules.overrides.OverrideSet(tuple(stated)) for provider_id, stated in found.items()}
 
 
 @functools.cache

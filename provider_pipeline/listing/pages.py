@@ -12,7 +12,9 @@ from requests.utils import parse_header_links
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.listing.policy import may_follow, param, resolved_url, with_params
 from provider_pipeline.listing.redaction import one_line, redact_quote
+from provider_pipeline.rules.ids import CompactIds
 from provider_pipeline.rules.language import compile_expression, getter_within
+from provider_pipeline.rules.limits import LISTING_STEPS, Work
 from provider_pipeline.rules.pagination import (
     CursorPagination,
     LinkHeaderPagination,
@@ -24,9 +26,7 @@ from provider_pipeline.rules.pagination import (
     Pagination,
     parameter_names,
 )
-from provider_pipeline.rules.seen_ids import CompactIds
 from provider_pipeline.rules.values import is_integer
-from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.rules.judge import Verdict
-from provider_pipeline.rules.override_set import OverrideSet
-from provider_pipeline.rules.overriding import listed_values, override_fields
+from provider_pipeline.rules.overrides import OverrideSet, listed_values, override_fields
 from provider_pipeline.sync.extract import ExtractedListing, Row, replay_previous, row_spool, validated
 from provider_pipeline.sync.outcome import (
     SyncOutcome,

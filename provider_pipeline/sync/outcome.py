@@ -9,7 +9,7 @@ from typing import Any, Literal
 from provider_pipeline import catalog
 from provider_pipeline.catalog.model_writes import ModelChange
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.guards import blocking_guards
+from provider_pipeline.rules.issues import blocking_guards
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.events import MODELS_CHANGED
 from provider_pipeline.sync.extract import ExtractedListing

@@ -26,14 +26,13 @@ from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.rules.capability_rules import PatternSet, shipped
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.rules.history import LAST, Baseline, Once
-from provider_pipeline.rules.issues import shown
+from provider_pipeline.rules.issues import GUARDS, shown
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.limits import SizedCache
+from provider_pipeline.rules.overrides import OverrideSet
 from provider_pipeline.rules.rows import Profile, content_digest
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.work import SizedCache
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _SUFFIXES: Final = frozenset({".py", ".sql", ".toml"})

@@ -18,7 +18,7 @@ from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.gc_tuning import relaxed_gc
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.growth import growth
-from provider_pipeline.rules.outline import MAX_PAGES
+from provider_pipeline.rules.rows import MAX_PAGES
 from provider_pipeline.sync.extract import extract_listing, parse_pages
 from provider_pipeline.sync.load import Loaded, load_listings
 from provider_pipeline.sync.outcome import SyncOutcome, WriteMode

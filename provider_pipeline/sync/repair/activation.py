@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.comparison import Comparison
+from provider_pipeline.rules.difference import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference
 from provider_pipeline.rules.generation.capability_rules import ALWAYS
 from provider_pipeline.rules.issues import escaped
-from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.plan import Response, StoredResponse, store_rule
 from provider_pipeline.sync.repair.candidates import (

@@ -10,11 +10,11 @@ from provider_pipeline import catalog
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.endpoints import ListingEndpoint
 from provider_pipeline.listing.redaction import redact_body
-from provider_pipeline.rules.completeness import PARTIAL_LISTING
 from provider_pipeline.rules.document import Detail, ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.statistics import PARTIAL_LISTING
 from provider_pipeline.sync.plan import SampleResponse, listing_source
 from provider_pipeline.sync.repair.activation import try_activate
 from provider_pipeline.sync.repair.candidates import (
