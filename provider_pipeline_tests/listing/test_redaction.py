@@ -3,6 +3,7 @@
 import html
 import json
 import random
+import re
 import string
 import tomllib
 from base64 import b64encode, urlsafe_b64encode
@@ -18,6 +19,7 @@ from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.redaction import (
+    MIN_KEY_LENGTH,
     is_our_variable,
     is_sensitive_variable,
     looks_like_a_key,
@@ -151,6 +153,13 @@ def test_every_known_form_names_its_source():
     assert isinstance(data["looked_up"], date)
     assert len(data["pattern"]) > 20
     assert all(each["source"].startswith("https://") for each in data["pattern"])
+
+
+def test_every_known_form_is_longer_than_what_is_not_even_looked_at():
+    data = tomllib.loads((resources.files("provider_pipeline.listing") / "data" / "key_patterns.toml").read_text())
+    for form in data["pattern"]:
+        shortest, _ = re._parser.parse(form["regex"]).getwidth()  # type: ignore[attr-defined]
+        assert shortest >= MIN_KEY_LENGTH, form["name"]
 
 
 SECRETS = st.text(min_size=8, max_size=40).filter(
