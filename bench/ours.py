@@ -28,7 +28,8 @@ from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.plan import store_rule
 
 SETTINGS = """
-storage: {{postgres: {{postgres_url: "{url}"}}}}
+storage:
+  custom: {{module: provider_pipeline.defs.storage, class: OneStatementStorage, config: {{postgres_url: "{url}"}}}}
 local_artifact_storage:
   module: dagster.core.storage.root
   class: LocalArtifactStorage

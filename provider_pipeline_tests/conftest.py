@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -151,8 +152,14 @@ def instance(postgres_server: EmbeddedPostgres, dagster_template: str, tmp_path:
     """A Dagster instance of this test's own, with its storage in PostgreSQL."""
     with new_database(postgres_server, dagster_template) as url:
         write_settings(tmp_path, url)
+        before = copy_context()
         with dg.DagsterInstance.from_config(str(tmp_path)) as opened:
             yield opened
+        # A schedule's context enters the instance again, and Dagster then leaves it as the current one although it is
+        # closed: the next test that loads definitions without an instance would fail.
+        for variable, value in copy_context().items():
+            if variable.name == "_current_storage" and value is not before.get(variable):
+                variable.set(before.get(variable))
 
 
 @pytest.fixture(scope="session")

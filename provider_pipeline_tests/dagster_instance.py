@@ -11,8 +11,11 @@ from provider_pipeline.defs.resources import CatalogResource, ListingResource
 
 SETTINGS = """
 storage:
-  postgres:
-    postgres_url: "{url}"
+  custom:
+    module: provider_pipeline.defs.storage
+    class: OneStatementStorage
+    config:
+      postgres_url: "{url}"
 local_artifact_storage:
   module: dagster.core.storage.root
   class: LocalArtifactStorage

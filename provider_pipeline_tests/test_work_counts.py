@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
@@ -27,6 +27,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.shape import shape_of
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.lineage import item_paths
 from provider_pipeline.rules.patterns import RegexSet, parse_pattern
 from provider_pipeline.rules.plausibility import BaselineComparison
 from provider_pipeline.sync.extract import extract_listing
@@ -341,6 +342,49 @@ def test_a_fleet_run_stores_nine_events_for_a_new_provider_eight_for_a_changed_o
     assert nothing_new <= 30  # whatever the number of providers
     assert first - nothing_new <= 3 * 9
     assert one_changed - nothing_new <= 8
+
+
+@contextmanager
+def dagster_statements() -> Iterator[Counter[str]]:
+    """Counts statements that reach Dagster's storage."""
+    count = Counter[str]()
+
+    def executed(_connection: Any, cursor: Any, *_: Any) -> None:
+        if type(cursor).__module__.startswith("psycopg2"):
+            count["statements"] += 1
+
+    event.listen(Engine, "before_cursor_execute", executed)
+    try:
+        yield count
+    finally:
+        event.remove(Engine, "before_cursor_execute", executed)
+
+
+def test_each_event_of_a_changed_provider_is_one_statement_and_all_are_within_bounds(
+    fleet: Fleet, instance: dg.DagsterInstance
+):
+    defs = definitions(fleet.database.url)
+    for slug in ("one", "two", "three"):
+        fleet.add(slug)
+    run_fleet(defs, instance)  # fills caches
+    with dagster_statements() as nothing_new:
+        run_fleet(defs, instance)
+    for slug in ("one", "two"):
+        fleet.serve(slug, listing(*CHAT_MODELS, "gpt-5"))
+    with dagster_statements() as two_changed:
+        run = run_fleet(defs, instance)
+    kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    size = sum(len(dg.serialize_value(each)) for each in instance.all_logs(run.run_id, of_type=kinds))
+    assert two_changed["statements"] - nothing_new["statements"] <= 2 * 8
+    assert size <= 48_500  # 8 events of each, and that of the table as a whole
+
+
+def test_what_a_rule_reads_is_looked_up_once_and_not_with_each_event(fleet: Fleet, instance: dg.DagsterInstance):
+    defs = definitions(fleet.database.url)
+    fleet.add("one")
+    run_fleet(defs, instance)
+    fleet.serve("one", listing(*CHAT_MODELS, "gpt-5"))
+    assert calls(lambda: run_fleet(defs, instance))[item_paths.__wrapped__.__code__] == 0
 
 
 @contextmanager

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, RowMapping, Text, any_, cast, column, func, literal, select, true
+from sqlalchemy import ARRAY, RowMapping, Select, Text, any_, bindparam, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -130,8 +131,16 @@ class Preview:
 
 def preview(session: Session, slug: str, *, limit: int = 20) -> Preview:
     """A provider's newest active models, with totals, in one query."""
+    rows = session.execute(_preview_query(), {"slug": slug, "limit": limit}).mappings().all()
+    if not rows:
+        return Preview()
+    return Preview(rows, rows[0]["models"], rows[0]["priced"], rows[0]["with_context"])
+
+
+@cache  # composing it took as long as the rest of a preview, and a fleet run asks for each changed provider
+def _preview_query() -> Select[Any]:
     model = provider_model.c
-    query = (
+    return (
         select(
             *(model.model_id, model.context_length, model.input_price, model.output_price, model.capabilities),
             func.count().over().label("models"),
@@ -139,14 +148,10 @@ def preview(session: Session, slug: str, *, limit: int = 20) -> Preview:
             func.count(model.context_length).over().label("with_context"),
         )
         .join(provider, provider.c.id == model.provider_id)
-        .where(provider.c.slug == slug, model.status == "active")
+        .where(provider.c.slug == bindparam("slug"), model.status == "active")
         .order_by(model.first_seen_at.desc(), model.model_id.collate("C"))
-        .limit(limit)
+        .limit(bindparam("limit"))
     )
-    rows = session.execute(query).mappings().all()
-    if not rows:
-        return Preview()
-    return Preview(rows, rows[0]["models"], rows[0]["priced"], rows[0]["with_context"])
 
 
 def stated_capabilities(session: Session) -> Iterator[tuple[str, str, str, bool]]:

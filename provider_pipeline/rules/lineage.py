@@ -5,6 +5,7 @@ Everything that can change a column's value is a source of it: fields tested by 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
@@ -21,6 +22,7 @@ _CHOOSING: Final = frozenset({"labelled", "max_by", "min_by", "not_null", "rever
 """Functions that return (parts of) their arguments: a key of the result is a key of those."""
 
 
+@lru_cache(maxsize=4_096)  # rules share most of their expressions, and each event of a provider asks again
 def item_paths(expression: str) -> frozenset[str]:
     """The paths that an expression reads in an item; `@` is the item itself.
 

@@ -14,8 +14,8 @@ SYNC, DIGEST = hourly_sync_schedule("0 * * * *"), daily_digest_schedule("20 0 * 
 
 
 def test_the_hourly_schedule_requests_the_fleet_run_without_a_partition(instance: dg.DagsterInstance):
-    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
-    (request,) = SYNC.evaluate_tick(context).run_requests
+    with dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC)) as context:
+        (request,) = SYNC.evaluate_tick(context).run_requests
     assert request.partition_key is None
     assert request.run_key == "2026-01-01T05:00:00+00:00"
     assert SYNC.cron_schedule == "0 * * * *"
@@ -24,22 +24,19 @@ def test_the_hourly_schedule_requests_the_fleet_run_without_a_partition(instance
 def test_the_hourly_schedule_waits_for_the_fleet_run_before(instance: dg.DagsterInstance):
     job = defs.resolve_job_def("sync_all_providers_job")
     run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC))
-    waiting = SYNC.evaluate_tick(context)
-    assert waiting.run_requests == []
-    assert run.run_id in waiting.skip_message
-    instance.report_run_failed(run)
-    assert len(SYNC.evaluate_tick(context).run_requests) == 1
+    with dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 1, 1, 5, tzinfo=UTC)) as context:
+        waiting = SYNC.evaluate_tick(context)
+        assert waiting.run_requests == []
+        assert run.run_id in waiting.skip_message
+        instance.report_run_failed(run)
+        assert len(SYNC.evaluate_tick(context).run_requests) == 1
 
 
 def digest_tick(fleet: Fleet, instance: dg.DagsterInstance, at: datetime):
     """Evaluates the digest's schedule as the daemon does."""
-    context = dg.build_schedule_context(
-        instance,
-        scheduled_execution_time=at,
-        resources={"provider_database": CatalogResource(database_url=fleet.database.url)},
-    )
-    return DIGEST(context)
+    resources = {"provider_database": CatalogResource(database_url=fleet.database.url)}
+    with dg.build_schedule_context(instance, scheduled_execution_time=at, resources=resources) as context:
+        return DIGEST(context)
 
 
 @pytest.mark.usefixtures("one_day")
