@@ -39,6 +39,12 @@ SELECT md5(string_agg(described, ' ' ORDER BY described)) FROM (
 ) AS everything (described)
 """
 
+# No foreign key checks it; whoever writes a change writes its model.
+_CHANGES_WITHOUT_MODELS = """
+SELECT format('%s of %s', model_id, provider_id) FROM provider_model_change
+EXCEPT SELECT format('%s of %s', model_id, provider_id) FROM provider_model
+"""
+
 
 class Databases:
     """Copies of one database.
@@ -73,6 +79,8 @@ class Databases:
                 connection.execute(_DISCONNECT_OTHERS)
                 if connection.execute(_SCHEMA).fetchone() != self._schema:
                     return False
+                orphans = connection.execute(_CHANGES_WITHOUT_MODELS).fetchall()
+                assert not orphans, f"the test left changes of models that are not in the table: {orphans}"
                 connection.execute("SET session_replication_role = replica")  # no trigger, no foreign key
                 connection.execute(self._delete)
                 connection.execute(_RESTART_SEQUENCES)

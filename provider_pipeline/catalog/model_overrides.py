@@ -16,8 +16,7 @@ from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model_override
 from provider_pipeline.catalog.tables.models import OVERRIDE_SINCE
-from provider_pipeline.rules.override_set import PERSON, Match, OverrideSet, StatedValue
-from provider_pipeline.rules.overriding import CANONICAL_ID, checked_value
+from provider_pipeline.rules.overrides import CANONICAL_ID, PERSON, Match, OverrideSet, StatedValue, checked_value
 
 
 @dataclass(frozen=True)

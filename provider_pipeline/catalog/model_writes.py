@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import orjson
 import psycopg
-from psycopg.sql import SQL, Identifier
-from sqlalchemy import CursorResult, Row, text
+from psycopg.sql import SQL, Composed
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database import driver_connection
@@ -21,21 +21,15 @@ from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.model_columns import Cause
-from provider_pipeline.rules.price_changes import Pair, flat_changes
+from provider_pipeline.rules.model_prices import Pair, flat_changes
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _MAX_CHANGES = 50
-# ANALYZE larger staging tables, or the planner may choose a nested loop.
+# ANALYZE a larger staging table, or the planner may choose a nested loop.
 _ANALYZE_ABOVE = 100
-_ANALYZE = {
-    "listing": text("ANALYZE pg_temp.listing"),
-    "listing_row": text("ANALYZE pg_temp.listing_row (provider_id, model_id)"),
-    "listing_same": text("ANALYZE pg_temp.listing_same"),
-    "listing_reread": text("ANALYZE pg_temp.listing_reread (provider_id, model_id)"),
-    "listing_rename": text("ANALYZE pg_temp.listing_rename"),
-}
-_COPY = SQL("COPY pg_temp.{} ({}) FROM STDIN")
-_COPY_SAME = SQL("COPY pg_temp.listing_same (provider_id, model_id) FROM STDIN")
+_ANALYZE = text("ANALYZE pg_temp.listing_row (provider_id, model_id, is_reread, renamed_from)")
+_COPY_STAGED = SQL("COPY pg_temp.listing_row ({}, is_reread) FROM STDIN").format(STAGED)
+_COPY_FIRST = SQL("COPY provider_model ({}, rule_version, first_seen_at, last_seen_at) FROM STDIN").format(STAGED)
 # Of a provider with more models every row is sent: their hashes would take more than 5 MB here.
 _MAX_COMPARED = 20_000
 
@@ -47,7 +41,7 @@ class ModelChange:
     Attributes:
         kind: added, renamed, updated, missing, removed or restored.
         changed: Old and new value by column, `model_id` included if renamed; empty for an added model. Prices are by
-            component and tier: see `rules.price_changes.flat_changes`.
+            component and tier: see `rules.model_prices.flat_changes`.
     """
 
     model_id: str
@@ -72,15 +66,15 @@ class WriteResult:
         total_changes: The number of all changes.
     """
 
-    created: int
-    renamed: int
-    updated: int
-    unchanged: int
-    missing: int
-    removed: int
-    restored: int
-    changes: tuple[ModelChange, ...]
-    total_changes: int
+    created: int = 0
+    renamed: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    removed: int = 0
+    restored: int = 0
+    changes: tuple[ModelChange, ...] = ()
+    total_changes: int = 0
 
     @property
     def listed(self) -> int:
@@ -111,9 +105,6 @@ class ListedModels:
     overridden: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-_Arriving = tuple[ListedModels, Iterable[Mapping[str, Any]], Mapping[str, Sequence[str]]]
-
-
 def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) -> list[WriteResult]:
     """Write listings, at most one for each provider, in the session's transaction; roll it back for a dry run.
 
@@ -123,7 +114,7 @@ def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) 
     `statements/find_renames.sql`.
 
     A second writer of the same provider waits until the transaction ends. Unchanged rows keep their row version, and
-    only their ids are sent. Call it before `sync_state.record_successes` of the same sync: until then,
+    are not sent. Call it before `sync_state.record_successes` of the same sync: until then,
     `last_success_at` is the previous listing's.
 
     Args:
@@ -138,48 +129,140 @@ def write(session: Session, listings: Sequence[ListedModels], *, now: datetime) 
     """
     # Passed as an array so that the planner knows how few providers these are; else it reads the models of all.
     wanted = {"provider_ids": [listing.provider_id for listing in listings]}
-    session.execute(statement("prepare_listing"))
-    session.execute(statement("begin_listing"), {"listings": json.dumps([_begun(listing) for listing in listings])})
-    session.execute(_ANALYZE["listing"])
+    session.execute(statement("lock_listed"), wanted)
     found = session.execute(statement("known_hashes"), {**wanted, "most": _MAX_COMPARED})
-    known = {each.provider_id: _Known(orjson.loads(each.hashes or "{}"), each.active) for each in found}
-    same: list[tuple[int, str]] = []
-    arriving = ((each, _differing(each, known.get(each.provider_id), same), each.overridden) for each in listings)
-    _receive(session, "listing_row", arriving)
-    if same:
-        _receive_same(session, same)
-    rereads: list[_Arriving] = [(each, each.reread, {}) for each in listings if each.reread is not None]
-    if rereads:
-        _receive(session, "listing_reread", rereads)
-    surveys = {survey.provider_id: survey for survey in session.execute(statement("survey_listing"), wanted)}
-    for survey in surveys.values():
-        _refuse_unwritable(survey)
-    if any(each.any_active and not _has_all(known.get(each.provider_id)) for each in surveys.values()):
-        renames = cast(CursorResult[Any], session.execute(statement("find_renames"), wanted))
-        _analyze(session, "listing_rename", renames.rowcount)
-    applied = session.execute(statement("apply_listing"), {**wanted, "now": now, "max_changes": _MAX_CHANGES})
-    results = {each.provider_id: _result(each, surveys[each.provider_id].listed) for each in applied}
+    known = {each.provider_id: each for each in found}
+    # A provider that is not there is refused by the table.
+    uploads = [_Upload(listing, known[listing.provider_id]) for listing in listings]
+    results = _add_first(session, [each for each in uploads if each.is_first], now)
+    results |= _apply(session, [each for each in uploads if not each.is_first], now)
     return [results[listing.provider_id] for listing in listings]
 
 
-def _begun(listing: ListedModels) -> dict[str, Any]:
-    return {
-        "provider_id": listing.provider_id,
-        "rule_version": listing.rule_version,
-        "raw_response_id": listing.raw_response_id,
-        "cause": listing.cause,
-        "is_reread": listing.reread is not None,
+class _Upload:
+    """The rows of a listing on their way to the database, compared with what is known of the table's.
+
+    Args:
+        listing: The listing; its rows are iterated once.
+        known: A row of `known_hashes.sql`.
+
+    Attributes:
+        is_first: Whether the provider has no models yet, not even removed ones: no row needs to be compared.
+        is_compared: Whether only rows that differ are sent, because the table's hashes are known here.
+        listed: The number of rows so far.
+        duplicates: Ids that came again after the row that is the table's.
+    """
+
+    def __init__(self, listing: ListedModels, known: Row[Any]) -> None:
+        self.listing = listing
+        self.is_first = not known.is_known and listing.reread is None
+        self.any_active: bool = known.any_active
+        self.is_compared: bool = known.is_compared
+        self.listed = 0
+        self.duplicates: list[str] = []
+        self._hashes: dict[str, str | None] = orjson.loads(known.hashes or "{}")
+        self._unlisted = dict.fromkeys(self._hashes)
+
+    def differing(self) -> Iterator[Mapping[str, Any]]:
+        """The rows that differ from the table or are new."""
+        hashes, unlisted = self._hashes, self._unlisted
+        overridden = self.listing.overridden  # filled while the rows are iterated
+        for row in self.listing.rows:
+            self.listed += 1
+            model_id = row["model_id"]
+            if model_id in unlisted:
+                del unlisted[model_id]
+                if hashes[model_id] == f"{row['meta_hash']} {row['family'] or ''}" and not overridden.get(model_id):
+                    continue
+            elif model_id in hashes:
+                self.duplicates.append(model_id)
+            yield row
+
+    @property
+    def absent(self) -> list[str]:
+        """Active and missing models that the listing leaves out, if it was compared here."""
+        return list(self._unlisted)
+
+    @property
+    def may_have_renamed(self) -> bool:
+        """Whether an active model may be left out."""
+        return not self.is_compared or any(self._hashes[model_id] is not None for model_id in self._unlisted)
+
+    def described(self) -> dict[str, Any]:
+        """The listing without its rows, for the statements."""
+        listing = self.listing
+        return {
+            "provider_id": listing.provider_id,
+            "rule_version": listing.rule_version,
+            "raw_response_id": listing.raw_response_id,
+            "cause": listing.cause,
+            "is_reread": listing.reread is not None,
+        }
+
+
+def _add_first(session: Session, uploads: Sequence[_Upload], now: datetime) -> dict[int, WriteResult]:
+    """Adds the models of providers that have none: straight to the table, which takes half the time of staging them."""
+    if not uploads:
+        return {}
+    moment = now.isoformat()
+    _copy(
+        session,
+        _COPY_FIRST,
+        ((each.listing, each.differing(), (each.listing.rule_version, moment, moment)) for each in uploads),
+    )
+    parameters = {
+        "provider_ids": [each.listing.provider_id for each in uploads],
+        "listings": json.dumps([each.described() for each in uploads]),
+        "now": now,
+        "max_changes": _MAX_CHANGES,
     }
+    results = {each.listing.provider_id: WriteResult() for each in uploads}
+    for added in session.execute(statement("add_first_models"), parameters):
+        changes = tuple(ModelChange(model_id, "added", {}) for model_id in added.first_ids)
+        results[added.provider_id] = WriteResult(created=added.models, changes=changes, total_changes=added.models)
+    return results
 
 
-def _refuse_unwritable(survey: Row[Any]) -> None:
-    if survey.duplicates:
-        raise CatalogError(
-            f"{len(survey.duplicates)} model id(s) come twice in one listing: {', '.join(survey.duplicates[:5])}",
-            hint="merge them before the write",
-        )
-    if not survey.listed and survey.any_active:
-        raise CatalogError("an empty listing cannot replace a provider's active models")
+def _apply(session: Session, uploads: Sequence[_Upload], now: datetime) -> dict[int, WriteResult]:
+    """Writes listings of providers that have models."""
+    if not uploads:
+        return {}
+    session.execute(statement("prepare_listing"))
+    staged = _copy(session, _COPY_STAGED, ((each.listing, each.differing(), (False,)) for each in uploads))
+    _refuse_unwritable(session, uploads)
+    rereads = [each.listing for each in uploads if each.listing.reread is not None]
+    if rereads:
+        staged += _copy(session, _COPY_STAGED, ((each, each.reread or (), (True,)) for each in rereads))
+    absent = [
+        {"provider_id": each.listing.provider_id, "model_id": model_id} for each in uploads for model_id in each.absent
+    ]
+    if not staged and not absent:
+        return {each.listing.provider_id: WriteResult(unchanged=each.listed) for each in uploads}
+    if staged > _ANALYZE_ABOVE:
+        session.execute(_ANALYZE)
+    left_out = {
+        "provider_ids": [each.listing.provider_id for each in uploads],
+        "absent": orjson.dumps(absent).decode(),
+        "uncompared": [each.listing.provider_id for each in uploads if not each.is_compared],
+    }
+    if staged and any(each.may_have_renamed for each in uploads):
+        session.execute(statement("find_renames"), left_out)
+    listings = json.dumps([each.described() for each in uploads])
+    parameters = {**left_out, "listings": listings, "now": now, "max_changes": _MAX_CHANGES}
+    applied = {each.provider_id: each for each in session.execute(statement("apply_listing"), parameters)}
+    return {each.listing.provider_id: _result(applied[each.listing.provider_id], each.listed) for each in uploads}
+
+
+def _refuse_unwritable(session: Session, uploads: Iterable[_Upload]) -> None:
+    staged = {each.provider_id: each.model_ids for each in session.execute(statement("find_duplicates"))}
+    for each in uploads:
+        if duplicates := sorted({*each.duplicates, *staged.get(each.listing.provider_id, ())}):
+            raise CatalogError(
+                f"{len(duplicates)} model id(s) come twice in one listing: {', '.join(duplicates[:5])}",
+                hint="merge them before the write",
+            )
+        if not each.listed and each.any_active:
+            raise CatalogError("an empty listing cannot replace a provider's active models")
 
 
 def _result(applied: Row[Any], listed: int) -> WriteResult:
@@ -200,74 +283,36 @@ def _result(applied: Row[Any], listed: int) -> WriteResult:
     )
 
 
-@dataclass
-class _Known:
-    """A provider's active models in the table, as a listing is compared with them.
-
-    Attributes:
-        hashes: The change hash and the family of those without overrides, by id.
-        active: The number of all of them.
-        listed: Those in `hashes` that the listing has, too.
-    """
-
-    hashes: Mapping[str, str]
-    active: int
-    listed: int = 0
+_Arriving = tuple[ListedModels, Iterable[Mapping[str, Any]], tuple[Any, ...]]
+"""A listing, its rows to send, and the values of the further columns."""
 
 
-def _has_all(known: _Known | None) -> bool:
-    """Whether the listing certainly has every active model, so that none was renamed."""
-    return known is not None and known.listed == known.active
-
-
-def _differing(listing: ListedModels, known: _Known | None, same: list[tuple[int, str]]) -> Iterator[Mapping[str, Any]]:
-    """The rows that differ from the table; of the others, the keys are added to `same`."""
-    if known is None:
-        yield from listing.rows
-        return
-    overridden = listing.overridden  # filled while the rows are iterated
-    for row in listing.rows:
-        model_id = row["model_id"]
-        held = known.hashes.get(model_id)
-        known.listed += held is not None
-        if held == f"{row['meta_hash']} {row['family'] or ''}" and not overridden.get(model_id):
-            same.append((listing.provider_id, model_id))
-        else:
-            yield row
-
-
-def _receive_same(session: Session, same: Sequence[tuple[int, str]]) -> None:
-    with driver_connection(session).cursor() as cursor, cursor.copy(_COPY_SAME) as copy:
-        for key in same:
-            copy.write_row(key)
-    _analyze(session, "listing_same", len(same))
-
-
-def _receive(session: Session, table: str, arriving: Iterable[_Arriving]) -> None:
-    connection = driver_connection(session)
+def _copy(session: Session, command: Composed, arriving: Iterable[_Arriving]) -> int:
+    """Sends rows to the table of a COPY command; returns their number."""
     count = 0
     try:
-        with connection.cursor() as cursor, cursor.copy(_COPY.format(Identifier(table), STAGED)) as copy:
-            for listing, rows, overridden in arriving:
+        with driver_connection(session).cursor() as cursor, cursor.copy(command) as copy:
+            for listing, rows, further in arriving:
                 for row in rows:
-                    _send(copy, listing.provider_id, row, overridden.get(row["model_id"], ()))
+                    _send(copy, listing.provider_id, row, listing.overridden.get(row["model_id"], ()), further)
                     count += 1
+    except psycopg.errors.UniqueViolation as error:
+        raise CatalogError(
+            f"a model id comes twice in one listing: {error.diag.message_detail}", hint="merge them before the write"
+        ) from error
     except psycopg.Error as error:
         if (known := explained(error, session.get_bind().engine.url)) is not None:
             raise known from error
         raise CatalogError(f"the listing does not fit the table: {_first_line(error)}") from error
-    _analyze(session, table, count)
+    return count
 
 
-def _analyze(session: Session, table: str, rows: int) -> None:
-    if rows > _ANALYZE_ABOVE:
-        session.execute(_ANALYZE[table])
-
-
-def _send(copy: psycopg.Copy, provider_id: int, row: Mapping[str, Any], overridden: Sequence[str]) -> None:
+def _send(
+    copy: psycopg.Copy, provider_id: int, row: Mapping[str, Any], overridden: Sequence[str], further: tuple[Any, ...]
+) -> None:
     try:
         values = [row[name] if to_text is None else to_text(row[name]) for name, to_text in _TEXTS]
-        copy.write_row((provider_id, *values, _array(overridden)))
+        copy.write_row((provider_id, *values, _array(overridden), *further))
     except ValueError as error:  # NaN in a document or half a surrogate pair in a text
         raise CatalogError(f"model {row['model_id']!r} cannot be stored: {error}") from error
 

@@ -44,24 +44,35 @@ def earlier_selves(
         By model id, without models known to be unchanged in both. Overridden values count as unknown: they are not what
         was listed.
     """
+    wanted = {"provider_id": provider_id, "hashes": orjson.dumps(dict(hashes)).decode(), "since": since}
+    found = session.execute(statement("find_differing"), wanted).mappings().all()
+    changed = [row["model_id"] for row in found if row["has_changed_since"]]
+    earlier = {} if since is None or not changed else _earlier_values(session, provider_id, changed, since)
+    return {row["model_id"]: _selves(row, earlier.get(row["model_id"], {})) for row in found}
+
+
+def _earlier_values(
+    session: Session, provider_id: int, model_ids: Sequence[str], since: datetime
+) -> dict[str, dict[str, Any]]:
+    """What has changed of these models since then, as it was before, by model id."""
     wanted = {
         "provider_id": provider_id,
-        "hashes": orjson.dumps(dict(hashes)).decode(),
+        "model_ids": model_ids,
         "since": since,
         "compared": ["status", *MOVING_COLUMNS],
     }
-    found = session.execute(statement("find_differing"), wanted).mappings().all()
-    return {row["model_id"]: _selves(row) for row in found}
+    found = session.execute(statement("find_earlier_values"), wanted)
+    return {row.model_id: orjson.loads(row.was) for row in found}
 
 
-def _selves(row: RowMapping) -> tuple[Once, Once]:
+def _selves(row: RowMapping, was: Mapping[str, Any]) -> tuple[Once, Once]:
     if row["status"] is None:
         return UNKNOWN, UNKNOWN
     set_by_people = row["overridden_fields"]
     last = {name: None if name in set_by_people else row[name] for name in MOVING_COLUMNS}
     prices = orjson.loads(row["prices"])
     last["prices"] = {name: price for name, price in prices.items() if f"prices.{name}" not in set_by_people}
-    then = {"status": row["status"], **last, **orjson.loads(row["was"] or "{}")}
+    then = {"status": row["status"], **last, **was}
     status = then.pop("status")
     is_from_before = row["is_from_before"]
     return (

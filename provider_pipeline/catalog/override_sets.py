@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules.override_set import PERSON, Match
+from provider_pipeline.rules.overrides import PERSON, Match
 
 
 @dataclass(frozen=True)

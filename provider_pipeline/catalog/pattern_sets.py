@@ -13,7 +13,7 @@ from provider_pipeline.catalog.rule_versions import version_before
 from provider_pipeline.catalog.tables import pattern_set, pattern_set_event
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.capability_rules import SHIPPED, PatternSet, shipped
-from provider_pipeline.rules.work import SizedCache
+from provider_pipeline.rules.limits import SizedCache
 
 _CACHED_PATTERNS: Final = 100_000
 _CONTENTS: Final = SizedCache[tuple[str, frozenset[str]], PatternSet](_CACHED_PATTERNS)

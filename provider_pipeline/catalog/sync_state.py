@@ -29,7 +29,7 @@ from provider_pipeline.catalog.tables import (
 )
 
 if TYPE_CHECKING:
-    from provider_pipeline.rules.override_set import OverrideSet
+    from provider_pipeline.rules.overrides import OverrideSet
 
 _MAX_MESSAGE = 1000
 
@@ -286,7 +286,7 @@ def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[
     """What the syncs of these providers start from, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings().all()]
     overrides = catalog.model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
-    none = rules.override_set.OverrideSet()
+    none = rules.overrides.OverrideSet()
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], none)) for row in rows}
 
 

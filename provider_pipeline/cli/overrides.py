@@ -97,7 +97,7 @@ def list_overrides(
     now = datetime.now(UTC)
     columns = ("provider", "model", "field", "value", "listed", "from", "until", "source", "reason", "by")
     rows = [_override_cells(each, now) for each in found]
-    unsaid = {"source": rules.override_set.PERSON}
+    unsaid = {"source": rules.overrides.PERSON}
     # A column that says nothing in any row only takes width from the others.
     shown = [at for at, name in enumerate(columns) if any(row[at] not in (None, unsaid.get(name)) for row in rows)]
     cells = ([row[at] for at in shown] for row in rows)

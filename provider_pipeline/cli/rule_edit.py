@@ -223,8 +223,8 @@ def _differences(edit: sync.repair.edit.RuleEdit) -> Table:
     return table(title, ("column", *counts, "for example"), rows, right=counts)
 
 
-def _examples(change: rules.column_changes.ColumnChange) -> Iterator[str]:
-    write = rules.price_changes.price_text if rules.price_changes.is_price(change.column) else _short_value
+def _examples(change: rules.comparison.ColumnChange) -> Iterator[str]:
+    write = rules.model_prices.price_text if rules.model_prices.is_price(change.column) else _short_value
     for model, before, after in change.examples:
         yield f"{model}: {write(before)} -> {write(after)}"
 

@@ -39,7 +39,7 @@ def sync_providers(
         list[str] | None,
         typer.Option(
             metavar="GUARD",
-            help=f"Accept a listing that this guard holds: {', '.join(rules.guards.GUARDS)}, all; may be repeated.",
+            help=f"Accept a listing that this guard holds: {', '.join(rules.issues.GUARDS)}, all; may be repeated.",
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with your name.")] = None,

@@ -45,7 +45,7 @@ class SyncConfig(dg.Config):
     accept: list[str] = Field(
         default_factory=list,
         description="Guards whose findings are accepted this once: "
-        f"{', '.join([*rules.guards.GUARDS, 'all'])}. Needs a partition.",
+        f"{', '.join([*rules.issues.GUARDS, 'all'])}. Needs a partition.",
     )
     task: int | None = Field(
         default=None,

@@ -242,7 +242,7 @@ def _severity(failures: int) -> dg.AssetCheckSeverity:
 def _verdict_evaluation(
     spec: dg.AssetCheckSpec, outcome: sync.outcome.SyncOutcome, *, of_history: bool
 ) -> dg.AssetCheckEvaluation:
-    issues = [issue for issue in outcome.issues if (issue["type"] in rules.guards.PLAUSIBILITY_ISSUES) is of_history]
+    issues = [issue for issue in outcome.issues if (issue["type"] in rules.issues.PLAUSIBILITY_ISSUES) is of_history]
     errors = [issue for issue in issues if issue["severity"] == "error"]
     return _evaluation(
         spec,

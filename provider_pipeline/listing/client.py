@@ -25,9 +25,8 @@ from provider_pipeline.listing.time_limits import ActiveListings, CpuThrottle, D
 from provider_pipeline.listing.transport import Transport
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.language import getter_within
-from provider_pipeline.rules.limits import has_dot_segments
+from provider_pipeline.rules.limits import Work, has_dot_segments
 from provider_pipeline.rules.values import BadValueError, read_id
-from provider_pipeline.rules.work import Work
 
 _OpenTransport = Callable[[Deadline], Transport]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.listing.redaction import one_line, redact_quote
+from provider_pipeline.rules.ids import CompactIds
 from provider_pipeline.rules.language import getter_within
-from provider_pipeline.rules.seen_ids import CompactIds
-from provider_pipeline.rules.work import LISTING_STEPS, Work
+from provider_pipeline.rules.limits import LISTING_STEPS, Work
 
 
 @dataclass(frozen=True)

@@ -341,4 +341,4 @@ def environment_settings(url: str) -> dict[str, Any]:
 
 def _may_name_proxies() -> bool:
     # Where the system has no proxy settings of its own, this spares reading the whole environment twice.
-    return getproxies is not getproxies_environment or any(name[-6:].lower() == "_proxy" for name in os.environ)
+    return getproxies is not getproxies_environment or "_proxy\n" in "\n".join((*os.environ, "")).lower()

@@ -42,6 +42,8 @@ _WORD: Final = re.compile(r"[A-Za-z0-9+/=_.~-]+")
 _CHANGES: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 # Twelve letters and digits, both among them.
 _RUN: Final = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}")
+MIN_KEY_LENGTH: Final = 16
+"""Characters of the shortest text that may be a key: no well-known form is shorter."""
 _MIN_RANDOM_LENGTH: Final = 20
 _RANDOM_CHANGES: Final = 0.28
 """Changes of kind per character: 0.44 in random letters and digits, 0.2 in joined words and versions."""
@@ -91,6 +93,8 @@ def looks_like_a_key(text: str, *, name: str = "") -> bool:
     A UUID, with hyphens or without, does not count: projects, accounts and tenants have UUIDs too. If `name`, of the
     header or parameter, is that of an id, only well-known forms count.
     """
+    if len(text) < MIN_KEY_LENGTH:
+        return False
     if holds_well_known_key(text):
         return True
     if _IDENTIFYING_NAME.search(name):

@@ -8,10 +8,10 @@ import orjson
 
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.extraction import ItemReader, Rejected
+from provider_pipeline.rules.limits import SizedCache, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.set_aside import SetAside
+from provider_pipeline.rules.rows import SetAside
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.work import SizedCache, Work
 
 _MAX_REMEMBERED: Final = 4 * 1024 * 1024
 """Bytes of JSON of the items that are remembered; their rows take a few times as much memory."""

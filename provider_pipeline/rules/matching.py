@@ -12,8 +12,8 @@ from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
+from provider_pipeline.rules.limits import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 from provider_pipeline.rules.patterns import RegexSet, parse_pattern
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 
 
 @functools.cache

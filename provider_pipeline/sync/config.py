@@ -23,9 +23,9 @@ from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.limits import SizedCache
 from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.work import SizedCache
 
 _BATCH_SIZE: Final = 1_000
 

@@ -18,10 +18,10 @@ from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.source import ListingSource
 from provider_pipeline.listing.time_limits import CpuThrottle
-from provider_pipeline.rules.completeness import PARTIAL_LISTING, partial_listing
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest
+from provider_pipeline.rules.statistics import PARTIAL_LISTING, partial_listing
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.config import Page, active_judge, active_source, parse_thresholds
 from provider_pipeline.sync.plan import SyncPlan

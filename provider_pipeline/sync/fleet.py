@@ -27,7 +27,7 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 Planned = SyncPlan | ProviderPipelineError
 T = TypeVar("T")
 
-_PREFETCH_FACTOR: Final = 2
+_PREFETCH_FACTOR: Final = 4
 """Providers planned at once per worker thread; also the batch size worth one transaction."""
 
 _MAX_UNWRITTEN_FACTOR: Final = 8
@@ -39,7 +39,7 @@ _MAX_UNWRITTEN_BYTES: Final = 32 * 1024 * 1024
 _WRITERS: Final = 2
 """Concurrent batches: one is prepared while the database works on the other."""
 
-_FLUSH_SECONDS: Final = 0.05
+_FLUSH_SECONDS: Final = 0.2
 """Flush a partial batch after this many idle seconds."""
 
 

@@ -285,7 +285,10 @@ def _with_retirements(session: Session, loaded: Sequence[Loaded], now: datetime)
     notice = {each.slug: each.listing.thresholds.retirement_notice_days for each in loaded}
     synced = {each.slug: notice[each.slug] for each in loaded if each.outcome.status == "synced" and notice[each.slug]}
     found = catalog.retirements.within_notice(session, synced, today=now.date())
-    return [replace(each, outcome=replace(each.outcome, retiring=found.get(each.slug))) for each in loaded]
+    return [
+        replace(each, outcome=replace(each.outcome, retiring=found[each.slug])) if each.slug in found else each
+        for each in loaded
+    ]
 
 
 def _record(session: Session, loaded: Sequence[Loaded], now: datetime) -> None:

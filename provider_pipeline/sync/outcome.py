@@ -8,7 +8,7 @@ from typing import Any, Literal
 from provider_pipeline.catalog.model_writes import ModelChange
 from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.guards import GUARDS, blocking_guards
+from provider_pipeline.rules.issues import GUARDS, blocking_guards
 from provider_pipeline.rules.thresholds import Thresholds
 
 _ALL_GUARDS = "all"

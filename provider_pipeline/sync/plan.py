@@ -14,7 +14,7 @@ from provider_pipeline import catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.rules.capability_rules import PatternSet, shipped
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.overrides import OverrideSet
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.sync.config import parse_active_rule
 from provider_pipeline.sync.outcome import AcceptedGuards

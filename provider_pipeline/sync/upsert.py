@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.judge import Verdict
-from provider_pipeline.rules.override_set import OverrideSet
-from provider_pipeline.rules.overriding import listed_values, override_fields
+from provider_pipeline.rules.overrides import OverrideSet, listed_values, override_fields
 from provider_pipeline.sync.extract import Row
 
 

@@ -19,7 +19,7 @@ ADDED = {
     f"provider_model_{name}_idx"
     for name in ("input_price", "output_price", "context_length", "first_seen_at", "family", "retires_on", "ends")
 }
-MIGRATIONS = ["0030_models_in_order", "0031_models_that_end"]
+MIGRATIONS = ["0030_models_in_order", "0031_models_that_end", "0032_history_of_known_models"]
 
 
 @pytest.fixture

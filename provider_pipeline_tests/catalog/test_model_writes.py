@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from provider_pipeline.catalog import models
 from provider_pipeline.catalog.model_writes import ModelChange
@@ -232,6 +233,18 @@ def test_two_writes_in_one_transaction_do_not_mix(session, provider):
     session.commit()
     assert counts(first) == counts(second) == {"created": 2}
     assert [row["model_id"] for row in models.load(session, other.id)] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "taking_away", ["DELETE FROM provider_model", "UPDATE provider_model SET model_id = 'b'"], ids=["delete", "rename"]
+)
+def test_a_model_with_a_history_cannot_be_taken_away_from_under_it(session, write, taking_away):
+    write([model("a")])
+    with pytest.raises(IntegrityError, match="a of provider 1 has a history"):
+        session.execute(text(taking_away))
+    session.rollback()
+    session.execute(text("DELETE FROM provider_model_change"))
+    session.execute(text(taking_away))
 
 
 def test_the_rows_remember_the_rule_version_that_last_wrote_them(session, provider, write):

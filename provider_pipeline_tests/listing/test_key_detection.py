@@ -1,6 +1,7 @@
 """Keys are recognised by their look, and ordinary settings are not taken for keys."""
 
 import random
+import re
 import string
 import tomllib
 from datetime import date
@@ -9,7 +10,12 @@ from importlib import resources
 import pytest
 from hypothesis import given, strategies as st
 
-from provider_pipeline.listing.key_detection import is_our_variable, is_sensitive_variable, looks_like_a_key
+from provider_pipeline.listing.key_detection import (
+    MIN_KEY_LENGTH,
+    is_our_variable,
+    is_sensitive_variable,
+    looks_like_a_key,
+)
 from provider_pipeline.presets.library import preset_sample, presets
 
 BASE62 = string.ascii_letters + string.digits
@@ -132,3 +138,10 @@ def test_every_known_form_names_its_source():
     assert isinstance(data["looked_up"], date)
     assert len(data["pattern"]) > 20
     assert all(each["source"].startswith("https://") for each in data["pattern"])
+
+
+def test_every_known_form_is_longer_than_what_is_not_even_looked_at():
+    data = tomllib.loads((resources.files("provider_pipeline.listing") / "data" / "key_patterns.toml").read_text())
+    for form in data["pattern"]:
+        shortest, _ = re._parser.parse(form["regex"]).getwidth()  # type: ignore[attr-defined]
+        assert shortest >= MIN_KEY_LENGTH, form["name"]

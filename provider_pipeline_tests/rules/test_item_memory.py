@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from provider_pipeline.rules import work
+from provider_pipeline.rules import limits
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
 from provider_pipeline.rules.generation.generator import RuleGenerator
@@ -67,7 +67,9 @@ def test_rules_that_share_a_memory_do_not_mix_what_they_read():
 def test_a_listing_without_steps_left_is_refused_as_without_a_memory(monkeypatch: pytest.MonkeyPatch):
     memory = ItemMemory()
     judged(samples.RICH, memory)
-    monkeypatch.setattr("provider_pipeline.rules.judge.LISTING_STEPS", -work.STEPS_PER_ITEM * len(samples.RICH["data"]))
+    monkeypatch.setattr(
+        "provider_pipeline.rules.judge.LISTING_STEPS", -limits.STEPS_PER_ITEM * len(samples.RICH["data"])
+    )
     (with_memory, without) = (judged(samples.RICH, each)[1] for each in (memory, None))
     assert with_memory == without
     assert [each["type"] for each in with_memory.issues][:1] == ["rule_too_costly"]

@@ -12,12 +12,11 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from pytest_httpserver import HTTPServer
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from werkzeug import Request, Response
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ProviderPipelineError, RuleReplacedError, UnknownProviderError
+from provider_pipeline.errors import CatalogError, ProviderPipelineError, RuleReplacedError, UnknownProviderError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import ExtractedListing, extract_listing
 from provider_pipeline.sync.fleet import attempt_many
@@ -105,7 +104,7 @@ def test_a_row_that_the_database_refuses_rolls_back_the_whole_batch(trees: Fleet
     with (
         readings(trees) as read,
         trees.database.session() as session,
-        pytest.raises(DBAPIError, match="birch cannot be written"),
+        pytest.raises(CatalogError, match="birch cannot be written"),
     ):
         load_listings(session, read, locks=trees.database.locks, keep="all", clock=utc_now)
     assert [trees.rows(slug) for slug in SLUGS] == [{}, {}, {}]

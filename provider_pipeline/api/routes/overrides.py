@@ -11,7 +11,7 @@ from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import DryRun, ModelId, OfProvider, OverrideRequest, OverrideSetRequest, Slug
 from provider_pipeline.api.response_models import OverrideResponse, OverrideSetResponse, stored_fields
 from provider_pipeline.api.routing import costs, router
-from provider_pipeline.rules.override_set import PERSON
+from provider_pipeline.rules.overrides import PERSON
 
 routes = router("overrides")
 

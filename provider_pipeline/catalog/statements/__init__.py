@@ -16,6 +16,7 @@ from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, 
 from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _VALUE_COLUMNS: Final = (*(name for name in ROW_COLUMNS if name != "model_id"), "overridden_fields")
+_CHANGING_COLUMNS: Final = [name for name in ROW_COLUMNS if name not in {"model_id", "meta_hash", "family"}]
 _STAGED_COLUMNS: Final = ("provider_id", "model_id", *_VALUE_COLUMNS)
 
 _TRAITS: Final = [
@@ -27,6 +28,10 @@ _TRAITS: Final = [
 
 def _listed(names: Iterable[str], *table: str) -> Composed:
     return SQL(", ").join(Identifier(*table, name) for name in names)
+
+
+def _documents(table: str) -> Composed:
+    return SQL(", ").join(SQL("to_jsonb({})").format(Identifier(table, name)) for name in _CHANGING_COLUMNS)
 
 
 STAGED: Final = _listed(_STAGED_COLUMNS)
@@ -44,14 +49,12 @@ _LISTS: Final[Mapping[str, Composed]] = {
     "traits": _listed(column.name for column in _TRAITS),
     "stated_traits": _listed(column.name for column in _TRAITS if column.name not in {"family", "capabilities"}),
     "known_traits": _listed(column.name for column in _TRAITS if column.nullable and column.name != "family"),
-    # Each column with its value in the table, in the listing, and in the listing before as the same rule reads it.
-    "listed_values": SQL(", ").join(
-        SQL("({}, to_jsonb({}), to_jsonb({}), to_jsonb({}))").format(
-            name, Identifier("old", name), Identifier("new", name), Identifier("again", name)
-        )
-        for name in ROW_COLUMNS
-        if name not in {"model_id", "meta_hash", "family"}
-    ),
+    # The columns of a change, and their values in the table, in the listing, and in the listing before as the same rule
+    # reads it.
+    "listed_names": SQL(", ").join(map(Literal, _CHANGING_COLUMNS)),
+    "old_listed": _documents("old"),
+    "new_listed": _documents("new"),
+    "listed_again": _documents("again"),
     "price_columns": SQL(", ").join(map(Literal, PRICE_COLUMNS)),
     "old_limits": _listed(LIMIT_COLUMNS, "old"),
     "old_prices": SQL(", ").join(

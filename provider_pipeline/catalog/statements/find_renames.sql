@@ -1,21 +1,19 @@
--- Finds renamed models: pairs of a new id and an active id that just disappeared. Ids are grouped by what identifies them
--- and never joined: a thousand similar ids would be a million pairs.
-INSERT INTO pg_temp.listing_rename (provider_id, new_id, old_id)
+-- Finds renamed models, pairs of a new id and an active id that just disappeared, and marks their staged rows. Ids are
+-- grouped by what identifies them and never joined: a thousand similar ids would be a million pairs.
 WITH leaver AS MATERIALIZED (
     SELECT old.*
-    FROM pg_temp.listing
-    JOIN provider_model AS old ON old.provider_id = listing.provider_id
-    WHERE old.provider_id = ANY(CAST(:provider_ids AS bigint[]))
+    FROM jsonb_to_recordset(CAST(:absent AS jsonb)) AS said (provider_id bigint, model_id text)
+    JOIN provider_model AS old ON old.provider_id = said.provider_id AND old.model_id = said.model_id
+    WHERE old.provider_id = ANY(CAST(:provider_ids AS bigint[])) AND old.status = 'active'
+    UNION ALL
+    SELECT old.*
+    FROM provider_model AS old
+    WHERE old.provider_id = ANY(CAST(:uncompared AS bigint[]))
         AND old.status = 'active'
         AND NOT EXISTS (
             SELECT
             FROM pg_temp.listing_row AS new
-            WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id
-        )
-        AND NOT EXISTS (
-            SELECT
-            FROM pg_temp.listing_same AS same
-            WHERE same.provider_id = old.provider_id AND same.model_id = old.model_id
+            WHERE new.provider_id = old.provider_id AND new.model_id = old.model_id AND NOT new.is_reread
         )
 ),
 candidate AS (
@@ -25,6 +23,7 @@ candidate AS (
     SELECT 'new', provider_id, model_id, {traits}
     FROM pg_temp.listing_row AS new
     WHERE provider_id IN (SELECT provider_id FROM leaver)
+        AND NOT is_reread
         AND NOT EXISTS (
             SELECT
             FROM provider_model AS old
@@ -86,12 +85,22 @@ alone AS (
         UNION ALL
         SELECT provider_id, hash_record_extended(ROW({stated_traits}), 0), NULL, NULL, 1
         FROM pg_temp.listing_row
-        WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
+        WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3) AND NOT is_reread
         UNION ALL
+        -- The listing's other rows are the table's.
         SELECT provider_id, hash_record_extended(ROW({stated_traits}), 0), NULL, NULL, 1
-        FROM pg_temp.listing_same
-        JOIN provider_model USING (provider_id, model_id)
-        WHERE provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
+        FROM provider_model AS same
+        WHERE provider_id = ANY(CAST(:provider_ids AS bigint[]))
+            AND provider_id IN (SELECT provider_id FROM pair WHERE rank = 3)
+            AND status = 'active'
+            AND NOT EXISTS (
+                SELECT FROM leaver WHERE leaver.provider_id = same.provider_id AND leaver.model_id = same.model_id
+            )
+            AND NOT EXISTS (
+                SELECT
+                FROM pg_temp.listing_row AS new
+                WHERE new.provider_id = same.provider_id AND new.model_id = same.model_id AND NOT new.is_reread
+            )
     ) AS compared
     GROUP BY provider_id, stated
     HAVING count(new_id) = 1 AND sum(listed) = 1
@@ -110,6 +119,11 @@ ranked AS (
         SELECT provider_id, new_id, old_id, 3 FROM alone
     ) AS accepted
 )
-SELECT provider_id, new_id, old_id
+UPDATE pg_temp.listing_row AS new
+SET renamed_from = ranked.old_id
 FROM ranked
-WHERE rank = best_for_new AND rank = best_for_old
+WHERE rank = best_for_new
+    AND rank = best_for_old
+    AND new.provider_id = ranked.provider_id
+    AND new.model_id = ranked.new_id
+    AND NOT new.is_reread

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from provider_pipeline.rules.capability_rules import PREDICATE_KINDS, PatternSet, parse_capability_rules
 from provider_pipeline.rules.generation.capability_predicates import Predicates
-from provider_pipeline.rules.generation.list_detection import ListCandidate
+from provider_pipeline.rules.generation.samples import ListCandidate
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
 from provider_pipeline.rules.language import compile_expression, is_true, literal
 from provider_pipeline.rules.limits import MAX_PREDICATES

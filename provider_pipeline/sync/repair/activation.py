@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleMissingError
+from provider_pipeline.rules.difference import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_rules import ALWAYS
-from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts

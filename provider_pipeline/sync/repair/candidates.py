@@ -16,8 +16,8 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.outline import MAX_PAGES
-from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.overrides import OverrideSet
+from provider_pipeline.rules.rows import MAX_PAGES
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason

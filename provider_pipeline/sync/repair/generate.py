@@ -11,11 +11,11 @@ from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.redaction import redact_body
 from provider_pipeline.listing.source import ListingEndpoint
-from provider_pipeline.rules.completeness import PARTIAL_LISTING
 from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
+from provider_pipeline.rules.statistics import PARTIAL_LISTING
 from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
 from provider_pipeline.sync.repair.activation import active_version, readable_rule, try_activate
 from provider_pipeline.sync.repair.candidates import generated_candidate, refuse_errors, with_active_currency

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.growth import growth
-from provider_pipeline.rules.outline import MAX_PAGES
+from provider_pipeline.rules.rows import MAX_PAGES
 from provider_pipeline.sync.config import StoredResponse, first_pages
 from provider_pipeline.sync.extract import parse_pages
 from provider_pipeline.sync.load import Loaded

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleJudgingError
-from provider_pipeline.rules.places import place_changes
+from provider_pipeline.rules.difference import place_changes
 from provider_pipeline.sync.config import StoredResponse, store_rule, stored_rule
 from provider_pipeline.sync.repair.activation import active_version, parse_given_rule, readable_rule
 from provider_pipeline.sync.repair.candidates import StoredProviderData
