@@ -1,11 +1,11 @@
 """A dry write says what a write would change, and touches nothing. The fixture `write` compares it with every write."""
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from provider_pipeline import catalog
 from provider_pipeline.catalog.dry_writes import dry_write, known_models
 from provider_pipeline.catalog.model_writes import ListedModels, ModelChange
+from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import FULL, counts, hours_later, model, register, write_models
 
 
@@ -50,8 +50,8 @@ def test_a_dry_write_touches_nothing_and_waits_for_no_writer(database, session, 
 
 def test_what_the_table_would_refuse_is_refused(session, provider):
     rows = [model("a", context_length=-1)]
-    with pytest.raises(IntegrityError, match="provider_model_context_length_positive"):
+    with pytest.raises(CatalogError, match="provider_model_context_length_positive"):
         write_models(session, provider.id, rows, now=hours_later(0), rule_version=1)
     session.rollback()
-    with pytest.raises(IntegrityError, match="provider_model_context_length_positive"):
+    with pytest.raises(CatalogError, match="provider_model_context_length_positive"):
         dry_write(session, [ListedModels(provider.id, rows, 1)], now=hours_later(0))
