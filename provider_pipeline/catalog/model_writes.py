@@ -201,7 +201,7 @@ class _Upload:
 
 
 def _add_first(session: Session, uploads: Sequence[_Upload], now: datetime) -> dict[int, WriteResult]:
-    """Adds the models of providers that have none: straight to the table, which takes half the time of staging them."""
+    """Adds the models of providers that have none: straight to the table, in two thirds of the time of staging them."""
     if not uploads:
         return {}
     moment = now.isoformat()
@@ -345,6 +345,25 @@ _AS_TEXT: Mapping[str, Callable[[Any], str | None]] = {
 }
 _TEXTS = [(name, _AS_TEXT.get(name)) for name in ROW_COLUMNS]
 """The columns in order, with our own conversion to text where psycopg's is slow."""
+
+
+def note_listed_values(
+    session: Session, listed: Mapping[int, Mapping[str, Mapping[str, Any]]], *, now: datetime
+) -> None:
+    """Record the listed values of overridden fields; only differences are written.
+
+    Args:
+        listed: The value without the override, by provider, model id and field.
+        now: When the listings were fetched.
+    """
+    said = [
+        {"provider_id": provider_id, "model_id": model_id, "field": field, "value": value}
+        for provider_id, models in listed.items()
+        for model_id, fields in models.items()
+        for field, value in fields.items()
+    ]
+    if said:
+        session.execute(statement("note_listed_values"), {"listed": json.dumps(said), "now": now})
 
 
 def _first_line(error: Exception) -> str:

@@ -154,7 +154,7 @@ def edit_parts(
 def active_rule(session: Session, slug: str) -> rules.document.ExtractionRule:
     """A provider's active rule."""
     provider_id = catalog.providers.get(session, slug).id
-    return sync.config.stored_rule(session, catalog.rule_versions.active(session, provider_id))
+    return sync.plan.stored_rule(session, catalog.rule_versions.active(session, provider_id))
 
 
 def _try_and_activate(

@@ -106,7 +106,7 @@ def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
 
 def table_metadata(
     outcome: sync.outcome.SyncOutcome,
-    accepted: sync.outcome.AcceptedGuards | None,
+    accepted: sync.plan.AcceptedGuards | None,
     preview: catalog.models.Preview | None = None,
 ) -> _Metadata:
     """Metadata of `provider_model`: numbers that are plotted, what changed, and the guards that a person accepted.
@@ -295,7 +295,7 @@ def changes_markdown(outcome: sync.outcome.SyncOutcome) -> dg.MarkdownMetadataVa
     return markdown(lines)
 
 
-def accepted_markdown(accepted: sync.outcome.AcceptedGuards) -> dg.MarkdownMetadataValue:
+def accepted_markdown(accepted: sync.plan.AcceptedGuards) -> dg.MarkdownMetadataValue:
     """The guards that a person accepted, and why."""
     guards = ", ".join(sorted(accepted.guards))
     return dg.MetadataValue.md(

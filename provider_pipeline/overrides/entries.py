@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.override_sets import StatedOverride
+from provider_pipeline.catalog.model_overrides import StatedOverride
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownProviderError, UnknownValueError
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS

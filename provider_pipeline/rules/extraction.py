@@ -9,7 +9,8 @@ from provider_pipeline.rules.dates import read_date
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, is_other_object, named_family
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import Closure, Compiled, compiled
+from provider_pipeline.rules.jmespath_compiler import Closure
+from provider_pipeline.rules.language import Compiled, compiled
 from provider_pipeline.rules.limits import (
     FEW_ITEMS,
     ITEM_STEPS,

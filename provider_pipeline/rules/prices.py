@@ -14,8 +14,9 @@ import re2
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.ids import encodable
+from provider_pipeline.rules.jmespath_compiler import Closure
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import Closure, Compiled
+from provider_pipeline.rules.language import Compiled
 from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.values import (
     BadValueError,

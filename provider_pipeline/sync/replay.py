@@ -13,9 +13,9 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.item_memory import ItemMemory
 from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.sync.config import parse_thresholds, stored_rule
 from provider_pipeline.sync.extract import Row, Spool, judge_pages, parse_pages, row_spool
-from provider_pipeline.sync.upsert import AcceptedListing, compare_listings, write_listings
+from provider_pipeline.sync.load import AcceptedListing, compare_listings, write_listings
+from provider_pipeline.sync.plan import parse_thresholds, stored_rule
 
 T = TypeVar("T")
 _MAX_BYTES: Final = 2 * 1024 * 1024

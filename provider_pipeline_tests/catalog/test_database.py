@@ -2,6 +2,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -188,3 +190,25 @@ def test_many_threads_may_use_one_database(database: Database):
     for thread in threads:
         thread.join()
     assert not together.broken
+
+
+def opened(database: Database) -> int:
+    """The number of connections that it has open."""
+    return database.engine.pool.size() + database.engine.pool.overflow()
+
+
+def test_who_wants_one_connection_too_many_gets_one_that_is_given_back(database: Database, monkeypatch):
+    monkeypatch.setattr("provider_pipeline.catalog.database._PATIENCE_SECONDS", 60)
+    with ExitStack() as stack, ThreadPoolExecutor(1) as thread:
+        held = [stack.enter_context(database.engine.connect()) for _ in range(5)]
+        waiting = thread.submit(lambda: stack.enter_context(database.engine.connect()))
+        held[0].close()
+        waiting.result(60)
+        assert opened(database) == 5
+
+
+def test_one_more_connection_is_opened_if_none_is_given_back(database: Database):
+    with ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(database.engine.connect())
+        assert opened(database) == 6

@@ -36,7 +36,7 @@ def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun
     """Applies a set of overrides, all of it or nothing. They take effect with the next syncs."""
     placed = ((f"overrides[{position}]", entry) for position, entry in enumerate(body.overrides))
     stated = overrides.entries.stated_overrides(context.session, placed)
-    changes = catalog.override_sets.apply_set(
+    changes = catalog.model_overrides.apply_set(
         context.session, body.set, stated, prune=body.prune, created_by_id=context.created_by_id
     )
     if not dry_run:
@@ -48,7 +48,7 @@ def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun
         "changes": [stored_fields(each) for each in changes],
         "unlisted": [
             {"provider": slug, "model_id": model_id}
-            for slug, model_id in catalog.override_sets.unlisted(context.session, stated)
+            for slug, model_id in catalog.model_overrides.unlisted(context.session, stated)
         ],
     }
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
         judge_process as judge_process,
         pattern_trial as pattern_trial,
         promotion as promotion,
-        report as report,
         review as review,
         sandbox as sandbox,
         shadow as shadow,

@@ -16,7 +16,7 @@ from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
 from provider_pipeline.rules.issues import blocking_guards
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import StoredResponse, active_judge, parse_thresholds, stored_rule
+from provider_pipeline.sync.plan import StoredResponse, active_judge, parse_thresholds, stored_rule
 from provider_pipeline.sync.repair.activation import ActivationResult, try_activate
 from provider_pipeline.sync.repair.candidates import CandidateRule, last_good_response
 from provider_pipeline.sync.repair.promotion import Gate

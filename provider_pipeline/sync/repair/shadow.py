@@ -16,7 +16,7 @@ from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.overrides import OverrideSet
 
 if TYPE_CHECKING:
-    from provider_pipeline.sync.config import Page, Response
+    from provider_pipeline.sync.plan import Page, Response
 
 Row = Mapping[str, Any]
 

@@ -1,6 +1,7 @@
 """Columns of values by path, and comparable forms of keys."""
 
-from provider_pipeline.rules.generation.shape import MAX_ITEMS, shape_of
+from provider_pipeline.rules.generation.shape import shape_of
+from provider_pipeline.rules.rows import MAX_ITEMS
 
 
 def test_nulls_and_items_that_are_not_objects_have_no_values():
