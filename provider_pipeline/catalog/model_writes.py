@@ -298,7 +298,8 @@ def _copy(session: Session, command: Composed, arriving: Iterable[_Arriving]) ->
                     count += 1
     except psycopg.errors.UniqueViolation as error:
         raise CatalogError(
-            f"a model id comes twice in one listing: {error.diag.message_detail}", hint="merge them before the write"
+            f"a model id comes twice in one listing: {error.diag.message_detail or _first_line(error)}",
+            hint="merge them before the write",
         ) from error
     except psycopg.Error as error:
         if (known := explained(error, session.get_bind().engine.url)) is not None:

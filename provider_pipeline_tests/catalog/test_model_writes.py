@@ -154,6 +154,17 @@ def test_duplicate_ids_are_refused_by_name_and_nothing_is_written(session, provi
     assert [row["model_id"] for row in models.load(session, provider.id)] == ["a"]
 
 
+@pytest.mark.parametrize("second", [model("a"), model("a", display_name="x")], ids=["same", "changed"])
+@pytest.mark.parametrize("known", [[], [model("a")], [model("b")]], ids=["first", "known", "new"])
+def test_an_id_that_comes_twice_is_refused_whatever_the_table_has(session, provider, write, known, second):
+    if known:
+        write(known)
+    with pytest.raises(CatalogError, match=r"twice in one listing: .*\ba\b"):
+        write([model("a"), second])
+    session.rollback()
+    assert len(models.load(session, provider.id)) == len(known)
+
+
 def test_an_empty_listing_cannot_replace_active_models(session, provider, write):
     assert counts(write([])) == {}
     write([model("a")])
