@@ -51,18 +51,18 @@ def write(session: Session, provider: Provider) -> Callable[..., WriteResult]:
         expected = None if isinstance(rows, Iterator) else dry(rows, **options)
         try:
             result = write_models(session, provider.id, rows, **options)
-        except CatalogError as error:
-            assert expected in (str(error), None)
+        except CatalogError:
+            assert expected is None or isinstance(expected, CatalogError)
             raise
         session.commit()
         assert expected in (result, None)
         return result
 
-    def dry(rows, *, now, **options) -> WriteResult | str:
+    def dry(rows, *, now, **options) -> WriteResult | CatalogError:
         try:
             return dry_write(session, [ListedModels(provider.id, rows, **options)], now=now)[0]
         except CatalogError as error:
-            return str(error)
+            return error
         finally:
             session.rollback()
 
