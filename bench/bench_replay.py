@@ -25,7 +25,7 @@ from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.sync.plan import stored_rule
 from provider_pipeline.sync.repair.trials import store_for_trial
-from provider_pipeline.sync.replay import replay_response
+from provider_pipeline.sync.replay import replay_responses
 
 PROVIDERS = 100
 EACH = 1_000
@@ -92,11 +92,12 @@ def add_versions(database: Database, providers: list[Provider]) -> dict[str, int
 def replay(database: Database, versions: dict[str, int]) -> None:
     """This project: validates every model, and compares the rows with the table."""
     with database.session() as session:
-        for slug, version in versions.items():
+        latest: list[int] = []
+        for slug in versions:
             provider_id = catalog.providers.get(session, slug).id
-            for response_id in catalog.raw_responses.recent_ids(session, provider_id, limit=LAST):
-                if not replay_response(session, response_id, version=version).valid:
-                    raise SystemExit("the bench's own rule does not fit its own listing")
+            latest += catalog.raw_responses.recent_ids(session, provider_id, limit=LAST)
+        if not all(replayed.valid for replayed in replay_responses(session, latest, versions.get)):
+            raise SystemExit("the bench's own rule does not fit its own listing")
 
 
 def floor(connection: psycopg.Connection, providers: list[Provider]) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 from werkzeug import Request, Response
 
+from provider_pipeline.catalog import providers, raw_responses
 from provider_pipeline.catalog.canonical import refresh
 from provider_pipeline.catalog.model_writes import _send
 from provider_pipeline.listing.client import ListingClient
@@ -35,6 +36,7 @@ from provider_pipeline.sync.fleet import attempt_many
 from provider_pipeline.sync.load import load_listings
 from provider_pipeline.sync.plan import SyncPlan, prepare
 from provider_pipeline.sync.provider import attempt_sync, utc_now
+from provider_pipeline.sync.replay import replay_responses
 from provider_pipeline_tests.dagster_instance import definitions, run_fleet
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 
@@ -158,6 +160,26 @@ def test_a_sync_that_changes_a_tenth_of_the_models_is_no_more_statements_than_a_
     with counted(acme) as count:
         sync(acme)
     assert count["statements"] <= 21
+
+
+def test_replays_of_ten_responses_are_as_many_statements_as_of_two(acme: Fleet):
+    sync(acme)
+    with acme.database.session() as session:
+        provider_id = providers.get(session, "acme").id
+        ids = []
+        for number in range(10):
+            body = json.dumps(listing(*MODELS[number:])).encode()
+            pages = [raw_responses.StoredPage(0, 1, "file:x", body)]
+            ids.append(raw_responses.store(session, provider_id, pages, complete=True).id)
+        session.commit()
+    counts = []
+    for wanted in (ids[:2], ids):
+        with counted(acme) as count, acme.database.session() as session:
+            assert [replayed.models for replayed in replay_responses(session, wanted)][-1] == len(MODELS) - len(
+                wanted
+            ) + 1
+        counts.append(count["statements"])
+    assert counts[0] == counts[1] <= 15
 
 
 def test_of_models_that_did_not_change_a_changed_sync_sends_nothing(acme: Fleet):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         database as database,
         database_errors as database_errors,
         digest as digest,
+        dry_writes as dry_writes,
         embedded as embedded,
         health as health,
         history as history,

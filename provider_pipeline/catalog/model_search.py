@@ -148,9 +148,8 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
         conditions.append(
             or_(*(each.icontains(query.text, autoescape=True) for each in (model.model_id, model.display_name)))
         )
-    if query.capabilities:
-        wanted = dict.fromkeys(query.capabilities, True)
-        conditions.append(model.capabilities.contains(cast(wanted, JSONB)))
+    # One by one: an index of models with one of them serves only a condition that is its own.
+    conditions += [model.capabilities.contains(cast({name: True}, JSONB)) for name in query.capabilities]
     if query.modality is not None:
         either = (model.input_modalities, model.output_modalities)
         conditions.append(or_(*(literal(query.modality) == any_(modalities) for modalities in either)))

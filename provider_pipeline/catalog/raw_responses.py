@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 import psycopg
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import ARRAY, BigInteger, Row, Select, any_, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database import driver_connection
@@ -220,25 +220,40 @@ def stored_pages(session: Session, raw_response_id: int) -> Iterator[StoredPage]
         yield load_page(session, raw_response_id, endpoint=key.endpoint, number=key.number)
 
 
+_PAGE = [raw_response_page.c[name] for name in ("endpoint", "number", "url", "content", "status", "headers")]
+
+
 def load_page(session: Session, raw_response_id: int, *, endpoint: int, number: int) -> StoredPage:
     """One page of a stored listing.
 
     Raises:
         NoSuchEntryError: It is not stored (any more).
     """
-    names = ("endpoint", "number", "url", "content", "status", "headers")
-    query = select(*(raw_response_page.c[name] for name in names)).filter_by(
-        raw_response_id=raw_response_id, endpoint=endpoint, number=number
-    )
-    row = session.execute(query).mappings().one_or_none()
+    query = select(*_PAGE).filter_by(raw_response_id=raw_response_id, endpoint=endpoint, number=number)
+    row = session.execute(query).one_or_none()
     if row is None:
         raise _not_stored(raw_response_id)
-    return StoredPage(**{**row, "content": zlib.decompress(row["content"])})
+    return _page(row)
+
+
+def load_pages(session: Session, raw_response_ids: Sequence[int]) -> dict[int, list[StoredPage]]:
+    """All pages of some small listings, in order; listings without any are left out."""
+    found: dict[int, list[StoredPage]] = {}
+    key = raw_response_page.c.raw_response_id
+    query = select(*_PAGE, key).where(key == any_(literal(list(raw_response_ids), ARRAY(BigInteger))))
+    for row in session.execute(query.order_by(key, raw_response_page.c.endpoint, raw_response_page.c.number)):
+        found.setdefault(row.raw_response_id, []).append(_page(row))
+    return found
+
+
+def _page(row: Any) -> StoredPage:
+    return StoredPage(row.endpoint, row.number, row.url, zlib.decompress(row.content), row.status, row.headers)
 
 
 def list_raw_responses(session: Session, slug: str | None = None) -> list[StoredResponse]:
     """Stored listings, most recently received first."""
-    found = [StoredResponse(**row) for row in session.execute(_described(slug=slug)).mappings()]
+    query = _described() if slug is None else _described().where(provider.c.slug == slug)
+    found = [StoredResponse(**row) for row in session.execute(query).mappings()]
     return sorted(found, key=lambda each: (each.last_fetched_at, each.id), reverse=True)
 
 
@@ -248,10 +263,22 @@ def get(session: Session, raw_response_id: int) -> StoredResponse:
     Raises:
         NoSuchEntryError: It is not stored (any more).
     """
-    row = session.execute(_described(raw_response_id=raw_response_id)).mappings().one_or_none()
-    if row is None:
-        raise _not_stored(raw_response_id)
-    return StoredResponse(**row)
+    return get_many(session, [raw_response_id])[0]
+
+
+def get_many(session: Session, raw_response_ids: Sequence[int]) -> list[StoredResponse]:
+    """Stored listings in the given order, without their pages.
+
+    Raises:
+        NoSuchEntryError: One of them is not stored (any more).
+    """
+    wanted = any_(literal(list(raw_response_ids), ARRAY(BigInteger)))
+    rows = session.execute(_described().where(raw_response.c.id == wanted)).mappings()
+    found = {row["id"]: StoredResponse(**row) for row in rows}
+    for raw_response_id in raw_response_ids:
+        if raw_response_id not in found:
+            raise _not_stored(raw_response_id)
+    return [found[raw_response_id] for raw_response_id in raw_response_ids]
 
 
 def recent_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
@@ -262,11 +289,11 @@ def recent_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
     )
 
 
-def _described(**wanted: Any) -> Any:
+def _described() -> Select[Any]:
     accepted = provider_sync.c.raw_response_id.is_not(None)
     last_accepted = func.greatest(raw_response.c.last_fetched_at, provider_sync.c.last_success_at)
     last_fetched = case((accepted, last_accepted), else_=raw_response.c.last_fetched_at)
-    query = (
+    return (
         select(
             *(raw_response.c[name] for name in ("id", "sha256", "byte_count", "page_count", "complete")),
             provider.c.slug,
@@ -277,11 +304,6 @@ def _described(**wanted: Any) -> Any:
         .join(provider, provider.c.id == raw_response.c.provider_id)
         .outerjoin(provider_sync, provider_sync.c.raw_response_id == raw_response.c.id)
     )
-    if (slug := wanted.get("slug")) is not None:
-        query = query.where(provider.c.slug == slug)
-    if (raw_response_id := wanted.get("raw_response_id")) is not None:
-        query = query.where(raw_response.c.id == raw_response_id)
-    return query
 
 
 def _readable(moment: Any) -> Any:

@@ -20,6 +20,7 @@ from provider_pipeline.rules.extraction import (
 from provider_pipeline.rules.history import History
 from provider_pipeline.rules.ids import SeenModels
 from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, accepted_by_hand, issue, shown
+from provider_pipeline.rules.item_memory import ItemMemory, RememberingReader
 from provider_pipeline.rules.limits import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.metadata import RequestTimes
@@ -84,6 +85,7 @@ class ListingJudge:
         accepted: Names in `issues.GUARDS` whose findings a person has accepted: they warn instead of blocking.
         fetched_at: When the listing was fetched, to recognise fields that hold that time; None to keep them.
         watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
+        memory: What the rule, with these thresholds, made of items of other listings.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class ListingJudge:
         accepted: Collection[str] = (),
         fetched_at: datetime | None = None,
         watch: Callable[[], None] = lambda: None,
+        memory: ItemMemory | None = None,
     ) -> None:
         self._watch = watch
         self._thresholds = thresholds or Thresholds.model_validate({})
@@ -102,9 +105,10 @@ class ListingJudge:
         capabilities = CompiledCapabilities.of(rule)
         work = Work(LISTING_STEPS)
         self._set_aside = SetAsideValues()
+        how = (capabilities, self._thresholds, work, self._set_aside.add)
         self._readers = [
-            ItemReader(endpoint, capabilities, self._thresholds, work, self._set_aside.add)
-            for endpoint in rule.endpoints
+            ItemReader(endpoint, *how) if memory is None else RememberingReader(memory, place, endpoint, *how)
+            for place, endpoint in enumerate(rule.endpoints)
         ]
         self._pages_read = PagesRead(rule.endpoints)
         self._outline = Outline()

@@ -334,13 +334,25 @@ def _failed_sync(loaded: Loaded) -> catalog.sync_state.FailedSync:
 
 def write_listings(session: Session, listings: Sequence[AcceptedListing], *, now: datetime) -> list[Written]:
     """Makes the tables of models agree with listings of different providers, in the session's transaction."""
-    overrides = catalog.sync_state.overrides_by_provider(session, [listing.provider_id for listing in listings], now)
-    uploads = [_Upload(listing, overrides.get(listing.provider_id, OverrideSet())) for listing in listings]
+    uploads = _uploads(session, listings, now)
     results = catalog.model_writes.write(session, [each.listed_models() for each in uploads], now=now)
     catalog.model_writes.note_listed_values(
         session, {each.listing.provider_id: each.listed_values for each in uploads}, now=now
     )
     return [Written(result, each.coverage, each.overrides) for result, each in zip(results, uploads, strict=True)]
+
+
+def compare_listings(
+    session: Session, listings: Sequence[AcceptedListing], *, now: datetime
+) -> list[catalog.model_writes.WriteResult]:
+    """What `write_listings` would change with each listing alone; see `catalog.dry_writes.dry_write`."""
+    uploads = _uploads(session, listings, now)
+    return catalog.dry_writes.dry_write(session, [each.listed_models() for each in uploads], now=now)
+
+
+def _uploads(session: Session, listings: Sequence[AcceptedListing], now: datetime) -> list["_Upload"]:
+    overrides = catalog.sync_state.overrides_by_provider(session, [listing.provider_id for listing in listings], now)
+    return [_Upload(listing, overrides.get(listing.provider_id, OverrideSet())) for listing in listings]
 
 
 class _Upload:

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.database import Database
-from provider_pipeline.catalog.model_writes import WriteResult
+from provider_pipeline.catalog.dry_writes import dry_write
+from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.errors import CatalogError
 from provider_pipeline_tests.catalog.builders import hours_later, register, removes_after, write_models
 
 
@@ -37,12 +39,31 @@ def row_versions(database: Database) -> Callable[[str], dict]:
 
 @pytest.fixture
 def write(session: Session, provider: Provider) -> Callable[..., WriteResult]:
-    """Writes a listing of that provider and commits; models are removed after this many misses and hours."""
+    """Writes a listing of that provider and commits; models are removed after this many misses and hours.
+
+    Each write of a list is preceded by a dry one, which must say the same.
+    """
 
     def run(rows, *, hour=0, removal_after=3, removal_hours=0, **options):
         removes_after(session, provider, misses=removal_after, hours=removal_hours)
-        result = write_models(session, provider.id, rows, **{"rule_version": 1, "now": hours_later(hour), **options})
         session.commit()
+        options = {"rule_version": 1, "now": hours_later(hour), **options}
+        expected = None if isinstance(rows, Iterator) else dry(rows, **options)
+        try:
+            result = write_models(session, provider.id, rows, **options)
+        except CatalogError:
+            assert expected is None or isinstance(expected, CatalogError)
+            raise
+        session.commit()
+        assert expected in (result, None)
         return result
+
+    def dry(rows, *, now, **options) -> WriteResult | CatalogError:
+        try:
+            return dry_write(session, [ListedModels(provider.id, rows, **options)], now=now)[0]
+        except CatalogError as error:
+            return error
+        finally:
+            session.rollback()
 
     return run

@@ -17,9 +17,23 @@ from provider_pipeline_tests.catalog.test_upgrade_of_a_release import load
 RELEASED = Path(__file__).parent / "data" / "catalogue_0025.sql.gz"
 ADDED = {
     f"provider_model_{name}_idx"
-    for name in ("input_price", "output_price", "context_length", "first_seen_at", "family", "retires_on", "ends")
+    for name in (
+        "input_price",
+        "output_price",
+        "context_length",
+        "first_seen_at",
+        "family",
+        "retires_on",
+        "ends",
+        "rerank",
+    )
 }
-MIGRATIONS = ["0030_models_in_order", "0031_models_that_end", "0032_history_of_known_models"]
+MIGRATIONS = [
+    "0030_models_in_order",
+    "0031_models_that_end",
+    "0032_history_of_known_models",
+    "0033_models_of_a_purpose",
+]
 
 
 @pytest.fixture

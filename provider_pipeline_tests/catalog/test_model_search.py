@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.history import list_models
 from provider_pipeline.catalog.model_search import ModelKey, ModelQuery, models_state, search
+from provider_pipeline.catalog.tables.models import RARE_PURPOSES
+from provider_pipeline.rules.matching import purpose_names
 from provider_pipeline.rules.model_columns import Sorting
 from provider_pipeline_tests.catalog.builders import FULL, NOON, model, record_success
 
@@ -106,6 +108,21 @@ def test_a_page_of_models_that_end_before_a_day_is_a_range_of_the_index_of_those
         (plan,) = plans(session, ModelQuery(retires_before=date(2027, 1, 1), status="active"), after)
         assert "provider_model_ends_idx" in plan
         assert "Sort" not in plan
+
+
+@pytest.mark.parametrize("capabilities", [("rerank",), ("chat", "rerank")])
+def test_a_page_of_models_of_a_rare_purpose_is_a_range_of_the_index_of_these_models(session, write, capabilities):
+    write(MODELS)
+    for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+        session.execute(text(f"SET LOCAL {setting} = off"))
+    for after in (None, ModelKey(None, 1, "a")):
+        (plan,) = plans(session, ModelQuery(capabilities=capabilities, status="active"), after)
+        assert "provider_model_rerank_idx" in plan
+        assert "Sort" not in plan
+
+
+def test_every_purpose_but_the_most_common_ones_has_an_index():
+    assert set(RARE_PURPOSES) == purpose_names() - {"chat", "completion"}
 
 
 def plans(session: Session, query: ModelQuery, after: ModelKey | None) -> list[str]:

@@ -109,6 +109,17 @@ def test_the_same_listing_again_moves_the_times_and_keeps_what_is_known(session,
     assert (after.profile, after.basis, after.rule_version) == (before.profile, "a" * 64, 1)
 
 
+def test_validators_are_written_again_only_if_they_changed(session, provider, locks):
+    _succeed(session, provider, 0, validators=[PAGE])
+    known = sync_state.get(session, provider.id)
+    other = [PAGE | {"etag": '"def"'}]
+    session.execute(text("UPDATE provider_sync SET validators = '[]'"))  # to see what is written
+    for hour, validators, expected in ((1, [PAGE], []), (2, other, other), (3, [], [])):
+        repeat = RepeatedSync(provider.id, known, {}, validators)
+        assert record_repeats(session, [repeat], token=locks.token, now=hours_later(hour))
+        assert sync_state.get(session, provider.id).validators == expected
+
+
 def test_a_repeat_of_what_is_not_the_last_accepted_listing_any_more_is_refused(session, provider, locks):
     assert not _repeat(session, provider, 0, SyncState(), locks.token)
     _succeed(session, provider, 0, basis="a" * 64)

@@ -65,6 +65,20 @@ def test_a_replay_that_does_not_fit_exits_1_and_says_why(run: CommandLine, fleet
     assert (replayed.code, "it would add 2 models" in replayed.out, "added gpt-5" in replayed.out) == (0, True, True)
 
 
+def test_several_responses_are_replayed_together_and_all_must_fit(run: CommandLine, fleet: Fleet, tmp_path: Path):
+    fleet.add("acme")
+    ids = []
+    for document in (listing("gpt-4o"), listing("gpt-4o", "gpt-5"), moved("gpt-4o")):
+        file = tmp_path / "response.json"
+        file.write_text(json.dumps(document))
+        ids.append(str(run("raw", "import", "acme", str(file), "--json").json["id"]))
+    fitting = run("raw", "replay", *ids[:2], "--json")
+    assert (fitting.code, [each["models"] for each in fitting.json]) == (0, [1, 2])
+    replayed = run("raw", "replay", *ids)
+    assert replayed.code == 1
+    assert [f"on raw response {each}" in replayed.out for each in ids] == [True] * 3
+
+
 def test_responses_are_pruned_to_the_providers_limits(run: CommandLine, fleet: Fleet):
     fleet.add("acme")
     for number in range(4):

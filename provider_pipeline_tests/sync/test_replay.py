@@ -10,7 +10,7 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule
-from provider_pipeline.sync.replay import Replay, replay_response
+from provider_pipeline.sync.replay import Replay, replay_response, replay_responses
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved
 
 
@@ -26,9 +26,9 @@ def replay(fleet: Fleet, raw_response_id: int, **options) -> Replay:
         return replay_response(session, raw_response_id, **options)
 
 
-def store(fleet: Fleet, *pages: tuple[int, bytes]) -> int:
+def store(fleet: Fleet, *pages: tuple[int, bytes], slug: str = "acme") -> int:
     with fleet.database.session() as session:
-        provider_id = catalog.providers.get(session, "acme").id
+        provider_id = catalog.providers.get(session, slug).id
         stored = [
             catalog.raw_responses.StoredPage(endpoint, n, "file:x", body) for n, (endpoint, body) in enumerate(pages)
         ]
@@ -88,6 +88,36 @@ def test_pages_of_endpoints_that_the_rule_does_not_have_are_ignored(fleet: Fleet
     fleet.add("acme")
     raw = store(fleet, (0, json.dumps(listing("gpt-4o")).encode()), (1, b"[]"))
     assert (replay(fleet, raw).valid, replay(fleet, raw).models) == (True, 1)
+
+
+def test_responses_of_several_providers_are_replayed_together_as_one_by_one(fleet: Fleet):
+    versions = {"acme": 1, "borealis": 2}
+    wanted = []
+    for slug in versions:
+        fleet.add(slug)
+        with fleet.database.session() as session:
+            attempt_sync(session, slug, client=ListingClient())
+            generate_rule(session, slug, [EndpointSample(moved(*CHAT_MODELS), "/v1/models")])
+            session.commit()
+        answers = (listing(*CHAT_MODELS, "gpt-5"), listing(*CHAT_MODELS[1:]), moved(*CHAT_MODELS))
+        wanted += [(store(fleet, (0, json.dumps(answer).encode()), slug=slug), slug) for answer in answers]
+    with fleet.database.session() as session:
+        together = list(replay_responses(session, [each for each, _ in wanted], versions.get))
+    assert together == [replay(fleet, each, version=versions[slug]) for each, slug in wanted]
+    assert [each.valid for each in together] == [True, True, False, False, False, True]
+    changed = [each.difference and {change.kind for change in each.difference.changes} for each in together]
+    assert changed == [{"added"}, {"missing"}, None, None, None, set()]
+
+
+def test_a_large_listing_is_compared_with_the_same_result(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
+    fleet.add("acme")
+    old = sync(fleet)
+    fleet.serve("acme", listing(*CHAT_MODELS[1:], "gpt-5", context_length=256_000))
+    sync(fleet)
+    small, before = replay(fleet, old), fleet.rows("acme")
+    monkeypatch.setattr("provider_pipeline.sync.replay._MAX_COPIED", 4)
+    assert replay(fleet, old) == small
+    assert fleet.rows("acme") == before
 
 
 def test_overrides_are_part_of_the_difference(fleet: Fleet):

@@ -41,6 +41,9 @@ _LISTS: Final[Mapping[str, Composed]] = {
     "staged": STAGED,
     "new_staged": _listed(_STAGED_COLUMNS, "new"),
     "values": _listed(_VALUE_COLUMNS),
+    "copied": _listed(
+        column.name for column in PROVIDER_MODEL_COLUMNS if not column.unique and column.name != "provider_id"
+    ),
     "new_values": _listed(_VALUE_COLUMNS, "new"),
     # What a renamed model keeps; of it, what does not follow from its id; and what counts as known when it is there.
     "traits": _listed(column.name for column in _TRAITS),

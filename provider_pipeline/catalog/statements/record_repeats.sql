@@ -1,4 +1,5 @@
 -- Records that the last accepted listings were received again, unless another sync ended since or the lease was lost.
+-- Validators that are not said have not changed.
 WITH said AS (
     SELECT *
     FROM jsonb_to_recordset(CAST(:repeats AS jsonb)) AS said (
@@ -15,7 +16,7 @@ own AS MATERIALIZED (
 UPDATE provider_sync AS old
 SET last_checked_at = greatest(old.last_checked_at, :now),
     last_success_at = greatest(old.last_success_at, :now),
-    validators = said.validators,
+    validators = coalesce(said.validators, old.validators),
     last_result = said.result
 FROM said
 JOIN own ON own.provider_id = said.provider_id

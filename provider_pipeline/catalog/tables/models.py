@@ -45,6 +45,11 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "TEXT": Text(),
 }
 _KEY = ("provider_id", "model_id")
+RARE_PURPOSES = (
+    *("embedding", "rerank", "moderation", "image_generation", "video_generation", "audio_transcription"),
+    "text_to_speech",
+)
+"""The capabilities that say what a model is for, but for chat and completion, which most models have."""
 
 
 def _column(described: ModelColumn) -> Column[Any]:
@@ -79,6 +84,10 @@ provider_model = Table(
     Index("provider_model_first_seen_at_idx", "first_seen_at", *_KEY),
     Index("provider_model_retires_on_idx", "retires_on", postgresql_where=text("retires_on IS NOT NULL")),
     Index("provider_model_ends_idx", *_KEY, "retires_on", postgresql_where=text("retires_on IS NOT NULL")),
+    *(
+        Index(f"provider_model_{name}_idx", *_KEY, postgresql_where=text(f"capabilities @> '{{\"{name}\": true}}'"))
+        for name in RARE_PURPOSES
+    ),
     Index("provider_model_absent_idx", "provider_id", "status", postgresql_where=text("status <> 'active'")),
     comment="Every model every provider offers or offered. A sync writes only the rows that changed, and deletes none.",
 )
