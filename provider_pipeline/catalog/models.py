@@ -96,12 +96,6 @@ def active_ids(session: Session, provider_id: int) -> set[str]:
     return set(session.scalars(query))
 
 
-def count(session: Session, provider_id: int) -> int:
-    """The number of a provider's active models."""
-    query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
-    return int(session.scalars(query).one())
-
-
 @dataclass(frozen=True)
 class Preview:
     """The beginning of a provider's active models, and what is known of all of them.
