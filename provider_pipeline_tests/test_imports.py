@@ -82,12 +82,12 @@ def test_a_command_loads_the_modules_of_no_other():
 
 
 @pytest.mark.parametrize("command", ["providers", "models"])
-def test_a_command_that_lists_an_up_to_date_catalogue_loads_neither_migrations_nor_rules(
+def test_a_command_that_lists_an_up_to_date_catalogue_loads_neither_migrations_nor_rules_nor_pydantic(
     command: str, database_url: str
 ):
     loads = loaded_modules(COMMAND_LINE.format([command, "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
     assert "sqlalchemy" in loads
-    assert not loads & {"alembic", "requests", "dagster", "pandas", "rich.markdown"}
+    assert not loads & {"alembic", "requests", "dagster", "pandas", "pydantic", "rich.markdown"}
     assert not loads & {"jmespath", "re2", "provider_pipeline.rules.document", "provider_pipeline.rules.prices"}
 
 

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
 from provider_pipeline.rules.history import UNKNOWN, Once
-from provider_pipeline.rules.model_columns import MOVING_COLUMNS
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.model_columns import MOVING_COLUMNS, ROW_COLUMNS
 
 _AT_ONCE = 50_000
 """Ids looked up in one pass over a provider's models."""

@@ -12,7 +12,7 @@ from provider_pipeline.rules.issues import shown
 from provider_pipeline.rules.language import Closure, Compiled, compiled
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
-from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, ROW_COLUMNS
 from provider_pipeline.rules.model_names import family_of
 from provider_pipeline.rules.price_plausibility import plausible_prices
 from provider_pipeline.rules.prices import (
@@ -24,7 +24,7 @@ from provider_pipeline.rules.prices import (
     price_field,
     undisputed_prices,
 )
-from provider_pipeline.rules.rows import ROW_COLUMNS, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.rows import meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.set_aside import SetAside
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.comparison import RowComparer
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
 
 
 def row(model_id: str, **columns):

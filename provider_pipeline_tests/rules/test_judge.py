@@ -8,7 +8,8 @@ from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.guards import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
+from provider_pipeline.rules.rows import meta_hash
 from provider_pipeline.rules.seen_ids import SeenModels
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator

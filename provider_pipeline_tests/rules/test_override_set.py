@@ -3,8 +3,8 @@
 import pytest
 
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
 from provider_pipeline.rules.override_set import OverrideSet, StatedValue, as_re2, check_pattern
-from provider_pipeline.rules.rows import ROW_COLUMNS
 
 LISTED = {**dict.fromkeys(ROW_COLUMNS), "model_id": "gpt-4o-mini", "capabilities": {}, "metadata_json": {}}
 
