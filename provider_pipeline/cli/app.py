@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
@@ -133,7 +134,9 @@ class _GivenValue:
         is_default = source is not None and source.name == "DEFAULT"
         if is_default or (param.type_descriptor.annotation is str and isinstance(value, str)):
             return value
-        return self._conversion().coerce(value, param=param, ctx=ctx)
+        with loading_modules():
+            conversion = self._conversion()
+        return conversion.coerce(value, param=param, ctx=ctx)
 
 
 def _convert_only_what_is_given(parameters: Iterable[Any]) -> None:
@@ -175,6 +178,9 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     # Looking for garbage when it ends was a sixth of a short command.
     atexit.register(gc.freeze)
+    # To find pydantic's plugins, the metadata of every installed package is read: a twentieth of a sync. Set it to an
+    # empty text to have them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         with relaxed_gc():
             app()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         drift as drift,
         extraction as extraction,
         generation as generation,
+        growth as growth,
         guards as guards,
         history as history,
         ids as ids,

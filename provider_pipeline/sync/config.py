@@ -1,5 +1,7 @@
 """Turns what the catalogue stores (settings, rules, responses) into the objects that fetch and validate a listing."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,17 +14,15 @@ import orjson
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules
 from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.work import SizedCache
@@ -68,15 +68,17 @@ def active_judge(
     now: datetime,
     accepted: Collection[str] = (),
     watch: Callable[[], None],
-) -> ListingJudge:
+) -> rules.judge.ListingJudge:
     """A judge that compares a listing, fetched `now`, with the ones accepted before; reads their models in batches.
 
     Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
     """
     if state.profile is None:
-        return ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
+        return rules.judge.ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
     history = StoredHistory(session, provider.id, state, window_days=thresholds.window_days, now=now)
-    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted, fetched_at=now, watch=watch)
+    return rules.judge.ListingJudge(
+        rule, thresholds=thresholds, history=history, accepted=accepted, fetched_at=now, watch=watch
+    )
 
 
 class StoredHistory:
@@ -241,7 +243,7 @@ class SampleResponse:
         id: The raw response they are stored as, if any.
     """
 
-    samples: Sequence[EndpointSample] = field(repr=False)
+    samples: Sequence[rules.generation.samples.EndpointSample] = field(repr=False)
     id: int | None = None
 
     def __iter__(self) -> Iterator[Page]:

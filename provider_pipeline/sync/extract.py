@@ -1,5 +1,7 @@
 """Fetches a provider's listing and validates it, outside any transaction, so that many can be extracted at once."""
 
+from __future__ import annotations
+
 import pickle
 import tempfile
 import time
@@ -11,7 +13,7 @@ from typing import IO, Any, Final, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules
 from provider_pipeline.errors import DatabaseUnavailableError, ListingPartialError, ProviderPipelineError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.listing.completeness import KnownPage
@@ -20,7 +22,6 @@ from provider_pipeline.listing.source import ListingSource
 from provider_pipeline.listing.time_limits import CpuThrottle
 from provider_pipeline.rules.completeness import PARTIAL_LISTING, partial_listing
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.config import Page, active_judge, active_source, parse_thresholds
@@ -93,7 +94,7 @@ def row_spool() -> Spool[list[Row]]:
     return Spool(len, _MAX_ROWS_IN_MEMORY)
 
 
-def judge_pages(judge: ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> Verdict:
+def judge_pages(judge: rules.judge.ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> rules.judge.Verdict:
     """Judges a listing with one page in memory, and appends the accepted rows of each page to `rows`."""
     for endpoint, document in pages:
         rows.append(judge.add_page(document, endpoint=endpoint))
@@ -253,7 +254,7 @@ class ExtractedListing:
     fetch: ListingFetch = field(repr=False)
     rows: Spool[list[Row]] = field(repr=False)
     content: catalog.raw_responses.ListingContent | None = None
-    verdict: Verdict | None = field(default=None, repr=False)
+    verdict: rules.judge.Verdict | None = field(default=None, repr=False)
     error: ProviderPipelineError | None = None
 
     @property
@@ -261,7 +262,7 @@ class ExtractedListing:
         """Whether it is the last accepted listing again, which was not validated."""
         return self.error is None and self.verdict is None
 
-    def failed(self, error: ProviderPipelineError) -> "ExtractedListing":
+    def failed(self, error: ProviderPipelineError) -> ExtractedListing:
         """A copy with an error instead of a verdict."""
         return replace(self, verdict=None, error=error)
 
@@ -331,7 +332,7 @@ def validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
         return replace(listing, verdict=_judge(session, listing, listing.fetch.documents()))
 
 
-def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> Verdict:
+def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> rules.judge.Verdict:
     plan = listing.plan
     judge = active_judge(
         session,

@@ -1,5 +1,7 @@
 """Loads validated listings: rows, raw responses, sync state and notifications of many providers in one transaction."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -10,7 +12,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules
 from provider_pipeline.errors import (
     DatabaseUnavailableError,
     ListingUnreadableError,
@@ -18,7 +20,6 @@ from provider_pipeline.errors import (
     ProviderPipelineError,
 )
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.events import MODELS_CHANGED
 from provider_pipeline.sync.extract import ExtractedListing, Row, Spool, judge_pages, parse_pages, row_spool, validate
@@ -263,7 +264,7 @@ def replay_previous(
     stored = catalog.raw_responses.stored_pages(session, raw_response_id)
     pages = (page for page in stored if page.endpoint < len(rule.endpoints))
     try:
-        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
+        verdict = judge_pages(rules.judge.ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
     except ListingUnreadableError:
         return None
     if not verdict.valid:

@@ -1,5 +1,7 @@
 """The outcome of one attempt to sync a provider, and the guards that a person may accept beforehand."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,5 +1,7 @@
 """Plans a sync before its first request: provider, rule, state, and whether an unchanged listing can be skipped."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 from collections.abc import Iterable

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, sync
 from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.gc_tuning import relaxed_gc
@@ -19,9 +19,6 @@ from provider_pipeline.sync.extract import extract_listing
 from provider_pipeline.sync.load import Loaded, WriteMode, load_listings
 from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
 from provider_pipeline.sync.plan import prepare
-from provider_pipeline.sync.repair.growth import follow_growth, has_grown
-from provider_pipeline.sync.repair.trials import run_trials
-from provider_pipeline.sync.repair.worker import improve_rule, open_task_for
 
 SAMPLE_ORIGIN: Final = "sample"
 """Origin of a rule that was written before anything was fetched."""
@@ -92,13 +89,13 @@ def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> 
         for each in stored:
             plan, outcome = each.listing.plan, each.outcome
             if plan.on_trial and outcome.raw_response_id is not None:
-                run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
+                sync.repair.trials.run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
                 session.commit()
             is_first = plan.state.last_success_at is None and outcome.last_success_at is not None
             if is_first and plan.active.origin == SAMPLE_ORIGIN:
-                improve_rule(session, outcome.slug)
-            elif has_grown(each):
-                follow_growth(session, each, now=now)
+                sync.repair.worker.improve_rule(session, outcome.slug)
+            elif sync.repair.growth.has_grown(each):
+                sync.repair.growth.follow_growth(session, each, now=now)
     except (ProviderPipelineError, SQLAlchemyError):
         session.rollback()
         names = ", ".join(each.slug for each in stored)
@@ -157,7 +154,7 @@ class ModelSyncer:
         with documented_errors(self._session):
             outcome = attempt_sync(self._session, provider_slug, client=self._client, keep=keep, accept=accepted)
             if outcome.status == "blocked" and not dry_run:
-                open_task_for(self._session, outcome, created_by_id=created_by_id)
+                sync.repair.worker.open_task_for(self._session, outcome, created_by_id=created_by_id)
                 self._session.commit()
         if outcome.status == "blocked":
             raise RuleValidationError(

@@ -1,5 +1,7 @@
 """Prepares accepted rows for the table: applies overrides, measures coverage."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
-from provider_pipeline.rules.judge import Verdict
+from provider_pipeline import catalog, rules
 from provider_pipeline.rules.override_set import OverrideSet
 from provider_pipeline.rules.overriding import listed_values, override_fields
 from provider_pipeline.sync.extract import Row
@@ -31,7 +32,7 @@ class AcceptedListing:
 
     provider_id: int
     rows: Iterable[Iterable[Row]] = field(repr=False)
-    verdict: Verdict = field(repr=False)
+    verdict: rules.judge.Verdict = field(repr=False)
     rule_version: int
     raw_response_id: int | None = None
     cause: Literal["provider", "rule"] = "provider"

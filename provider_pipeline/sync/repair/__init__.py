@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         candidates as candidates,
         edit as edit,
         generate as generate,
+        growth as growth,
         judge_process as judge_process,
         pattern_trial as pattern_trial,
         promotion as promotion,

@@ -6,13 +6,10 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
-from provider_pipeline.rules.growth import growth
-from provider_pipeline.rules.outline import MAX_PAGES
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.sync.config import StoredResponse, first_pages
 from provider_pipeline.sync.extract import parse_pages
 from provider_pipeline.sync.load import Loaded
-from provider_pipeline.sync.repair.worker import LEASE, answer_task, worker_name
 
 
 def follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
@@ -21,23 +18,26 @@ def follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
     Commits. The listing must still be open. Each addition is asked about once, and never while another task of the
     provider is waiting for a worker.
     """
-    rule, last = loaded.listing.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
+    rule, most = loaded.listing.rule, rules.outline.MAX_PAGES
+    last = StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
     issues = []
     for position in range(len(rule.endpoints)):
-        stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_PAGES)
+        stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), most)
         after = [document for _, document in parse_pages(stored)]
-        before = partial(first_pages, last, position, MAX_PAGES)
-        issues += [each.issue() for each in growth(rule, before, after, endpoint=position)]
+        before = partial(first_pages, last, position, most)
+        issues += [each.issue() for each in rules.growth.growth(rule, before, after, endpoint=position)]
     if not issues or catalog.tasks.was_asked(session, loaded.provider_id, issues):
         return
     task = catalog.tasks.open_rule_gen_task(
         session, loaded.provider_id, raw_response_id=loaded.outcome.raw_response_id, issues=issues
     )
-    worker = worker_name()
-    claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=LEASE, task_id=task.id)
+    worker = sync.repair.worker.worker_name()
+    claimed = catalog.task_claims.claim(
+        session, worker=worker, now=now, lease=sync.repair.worker.LEASE, task_id=task.id
+    )
     session.commit()
     if claimed is not None:
-        answer_task(session, claimed, worker=worker)
+        sync.repair.worker.answer_task(session, claimed, worker=worker)
 
 
 def has_grown(loaded: Loaded) -> bool:
