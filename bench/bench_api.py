@@ -73,7 +73,7 @@ def fill(database: Database) -> None:
             added = catalog.providers.add(
                 session, slug=slug, name=slug, base_url="https://api.example.com", auth_config={"type": "none"}
             )
-            catalog.rule_decisions.add_version(
+            catalog.rule_versions.add_version(
                 session,
                 added.id,
                 model_list_config={"endpoint": "/v1/models", "selector": "data[*]"},

@@ -29,7 +29,7 @@ from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
 from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule

@@ -23,7 +23,7 @@ from rich.table import Table
 from provider_pipeline import catalog
 from provider_pipeline.catalog.database import Database, open_database
 from provider_pipeline.catalog.embedded import EmbeddedPostgres
-from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.plan import stored_rule
 from provider_pipeline.sync.repair.trials import store_for_trial
 from provider_pipeline.sync.replay import replay_response
 

@@ -24,8 +24,8 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.config import store_rule
 from provider_pipeline.sync.fleet import attempt_many
+from provider_pipeline.sync.plan import store_rule
 
 SETTINGS = """
 storage: {{postgres: {{postgres_url: "{url}"}}}}

@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["provider_pipeline"]):
     from provider_pipeline.rules.history import RowsInMemory
     from provider_pipeline.rules.judge import ListingJudge
     from provider_pipeline.rules.matching import CapabilityMatcher
-    from provider_pipeline.rules.overriding import apply_override
+    from provider_pipeline.rules.overrides import apply_override
     from provider_pipeline.rules.rows import Profile
 
 

@@ -99,7 +99,7 @@ def test_a_sync_of_an_unchanged_listing_loads_neither_what_judges_a_listing_nor_
         loaded_modules(COMMAND_LINE.format(["sync", "acme"]), PROVIDER_PIPELINE_DATABASE_URL=fleet.database.url)
         for _ in range(2)
     ]
-    judging = {f"provider_pipeline.{name}" for name in ("rules.judge", "rules.matching")}
+    judging = {f"provider_pipeline.rules.{name}" for name in ("judge", "matching", "plausibility", "statistics")}
     repairing = {f"provider_pipeline.sync.repair.{name}" for name in ("worker", "activation", "candidates", "trials")}
     assert judging <= loads[0]
     assert not loads[1] & {*judging, *repairing, "alembic", "dagster", "provider_pipeline.catalog.digest"}

@@ -8,10 +8,10 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from provider_pipeline.overrides.entries import OverrideEntry
-from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.rules.issues import GUARDS
 from provider_pipeline.rules.matching import capability_names
 from provider_pipeline.rules.moments import DESCRIPTION, SPAN, parse_moment
-from provider_pipeline.rules.price_components import component_names
+from provider_pipeline.rules.prices import component_names
 from provider_pipeline.rules.values import modality_names
 from provider_pipeline.sync.repair.worker import is_own_worker
 

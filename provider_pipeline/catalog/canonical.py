@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import canonical_writes, identities, model_overrides
+from provider_pipeline.catalog import canonical_writes, identities, sync_state
 from provider_pipeline.catalog.tables import (
     canonical_model,
     canonical_model_event,
@@ -93,7 +93,7 @@ def refresh(session: Session, *, now: datetime | None = None) -> RefreshReport:
     """
     now = now or datetime.now(UTC)
     session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    knowledge = identities.Knowledge(model_overrides.canonical_ids(session, now))
+    knowledge = identities.Knowledge(sync_state.canonical_ids(session, now))
     is_first = not session.scalar(select(exists().select_from(model_identity)))
     assigned = identities.assign_stale(session, knowledge)
     report = RefreshReport(assigned.count)
@@ -273,7 +273,7 @@ def counts(session: Session) -> Counts:
 def state(session: Session) -> str:
     """A cheap digest that changes whenever a refresh may have something to do."""
     enabled = select(provider.c.id).where(provider.c.enabled).order_by(provider.c.id)
-    overrides = model_overrides.canonical_ids(session, datetime.now(UTC))
+    overrides = sync_state.canonical_ids(session, datetime.now(UTC))
     return digest_of(
         [
             session.scalar(select(func.max(provider_model_change.c.id))),

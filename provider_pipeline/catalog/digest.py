@@ -11,7 +11,7 @@ from provider_pipeline.catalog import canonical
 from provider_pipeline.catalog.history import RecordedChange, stream_changes
 from provider_pipeline.catalog.tasks import Task, list_tasks
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
-from provider_pipeline.rules.price_changes import amount_text, as_price, is_price, part_name, percent, unit_text
+from provider_pipeline.rules.model_prices import amount_text, as_price, is_price, part_name, percent, unit_text
 
 _MAX_ENTRIES = 50
 _USUAL_UNIT = "USD per million tokens"
@@ -39,7 +39,7 @@ class Move:
     """A number that changed; `percent` is None if the old value is unknown or zero, or the new one is unknown.
 
     Attributes:
-        field: A column, or a price as `rules.price_changes` names it, such as `prices.cache_read`.
+        field: A column, or a price as `rules.model_prices` names it, such as `prices.cache_read`.
         unit: Such as `tokens` or `USD per million tokens`.
     """
 

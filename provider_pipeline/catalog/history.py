@@ -33,7 +33,7 @@ from provider_pipeline.catalog.tables import provider, provider_model, provider_
 from provider_pipeline.rules.model_columns import SHOWN_COLUMNS, Cause
 
 if TYPE_CHECKING:
-    from provider_pipeline.rules.price_changes import Pair
+    from provider_pipeline.rules.model_prices import Pair
 
 
 def models_at(moment: datetime | None, slug: str | None) -> Any:
@@ -74,7 +74,7 @@ class RecordedChange:
     """A row of `provider_model_change`; its columns are explained by the table's comments.
 
     Attributes:
-        changed: Old and new values, with prices by component and tier: see `rules.price_changes.flat_changes`.
+        changed: Old and new values, with prices by component and tier: see `rules.model_prices.flat_changes`.
     """
 
     id: int
@@ -178,7 +178,7 @@ def stream_changes(session: Session, *, since: datetime, until: datetime) -> Ite
 
 
 def _recorded(row: RowMapping) -> RecordedChange:
-    return RecordedChange(**{**row, "changed": rules.price_changes.flat_changes(row["changed"])})
+    return RecordedChange(**{**row, "changed": rules.model_prices.flat_changes(row["changed"])})
 
 
 def _changes(*, since: datetime | None, until: datetime | None) -> Select[Any]:

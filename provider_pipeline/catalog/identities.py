@@ -35,8 +35,7 @@ from provider_pipeline.catalog.tables import model_identity, provider, provider_
 from provider_pipeline.rules.canonical_models import CAPABILITY, MODALITIES, Facts, Offer
 from provider_pipeline.rules.identity import STATED_FIELDS, canonical_of, contradicting, identity_digest
 from provider_pipeline.rules.model_columns import AGREED_COLUMNS
-from provider_pipeline.rules.override_set import OverrideSet
-from provider_pipeline.rules.overriding import CANONICAL_ID
+from provider_pipeline.rules.overrides import CANONICAL_ID, OverrideSet
 from provider_pipeline.rules.rows import digest_of
 
 _OFFERS_AT_ONCE: Final = 10_000

@@ -39,7 +39,7 @@ def _shipped(what: Vocabulary) -> Collection[str]:
     if what == "capability":
         return rules.matching.capability_names()
     if what == "price component":
-        return rules.price_components.component_names()
+        return rules.prices.component_names()
     return rules.values.modality_names() if what == "modality" else ()
 
 
@@ -79,7 +79,7 @@ def require_known(
     """
     given: tuple[tuple[Vocabulary, Collection[str]], ...] = (
         ("capability", capabilities),
-        ("price component", [name for name in components if not rules.price_components.is_of_a_size(name)]),
+        ("price component", [name for name in components if not rules.prices.is_of_a_size(name)]),
         ("modality", modalities),
         ("family", [] if family is None else [family]),
     )
@@ -94,7 +94,7 @@ def require_overridable(session: Session, field: str, value: Any) -> None:
     """Check the names in an override: of a capability, of a price component, of modalities.
 
     Args:
-        field: As `rules.overriding.checked_value` takes it, and `value` as it returns it.
+        field: As `rules.overrides.checked_value` takes it, and `value` as it returns it.
 
     Raises:
         UnknownValueError: One is unknown; the hint names the known ones.

@@ -1,23 +1,25 @@
-"""`provider_model_override`: values that people set for fields of models; whole sets: `override_sets`."""
+"""`provider_model_override`: values that people set for fields of models, one by one or in whole sets.
 
-import functools
+A set is all that a file, a folder or a peer's price list states, applied in one statement. Syncs read what is in force
+with `sync_state`.
+"""
+
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
 
-from sqlalchemy import Select, bindparam, delete, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, Select, Text, delete, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.known_values import require_overridable
-from provider_pipeline.catalog.providers import is_one_of_providers
 from provider_pipeline.catalog.statements import statement
-from provider_pipeline.catalog.tables import provider, provider_model_override
-from provider_pipeline.catalog.tables.models import OVERRIDE_SINCE
-from provider_pipeline.rules.override_set import PERSON, Match, OverrideSet, StatedValue
-from provider_pipeline.rules.overriding import CANONICAL_ID, checked_value
+from provider_pipeline.catalog.tables import provider, provider_model, provider_model_override
+from provider_pipeline.catalog.tables.models import OVERRIDE_ORDER, OVERRIDE_SINCE
+from provider_pipeline.errors import CatalogError
+from provider_pipeline.rules.overrides import PERSON, Match, checked_value
 
 
 @dataclass(frozen=True)
@@ -40,57 +42,6 @@ class Override:
     fills_gaps: bool
     valid_from: datetime | None
     source_url: str | None
-
-
-def overrides(session: Session, provider_id: int, now: datetime) -> OverrideSet:
-    """A provider's current overrides."""
-    return by_provider(session, [provider_id], now).get(provider_id, OverrideSet())
-
-
-def by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, OverrideSet]:
-    """The same for many providers; only those with overrides are included."""
-    query = _values().where(
-        is_one_of_providers(provider_model_override.c.provider_id), provider_model_override.c.field != CANONICAL_ID
-    )
-    return _sets(session, query, {"provider_ids": list(provider_ids), "now": now})
-
-
-def canonical_ids(session: Session, now: datetime) -> dict[int, OverrideSet]:
-    """The current overrides of `canonical_id`, which are no part of a row, by provider."""
-    query = _values().where(provider_model_override.c.field == CANONICAL_ID)
-    return _sets(session, query, {"now": now})
-
-
-def _sets(session: Session, query: Select[Any], parameters: Mapping[str, Any]) -> dict[int, OverrideSet]:
-    found: dict[int, list[StatedValue]] = {}
-    for row in session.execute(query, parameters):
-        since = "" if row.valid_from is None else row.valid_from.astimezone(UTC).isoformat()
-        stated = StatedValue(row.match, row.model_id, row.field, row.override_value, row.source, row.fills_gaps, since)
-        found.setdefault(row.provider_id, []).append(stated)
-    return {provider_id: OverrideSet(tuple(stated)) for provider_id, stated in found.items()}
-
-
-_SET_ORDER = (
-    provider_model_override.c.source.collate("C"),
-    provider_model_override.c.match,
-    provider_model_override.c.valid_from.nulls_first(),
-)
-
-
-@functools.cache
-def _values() -> Select[Any]:
-    table = provider_model_override.c
-    return (
-        select(
-            *(table.provider_id, table.match, table.model_id, table.field, table.override_value),
-            *(table.source, table.fills_gaps, table.valid_from),
-        )
-        .where(
-            or_(table.valid_from.is_(None), table.valid_from <= bindparam("now")),
-            or_(table.expires_at.is_(None), table.expires_at > bindparam("now")),
-        )
-        .order_by(table.provider_id, table.model_id.collate("C"), table.field.collate("C"), *_SET_ORDER)
-    )
 
 
 def list_overrides(session: Session, *, slug: str | None = None, model_id: str | None = None) -> list[Override]:
@@ -170,29 +121,94 @@ def remove(session: Session, provider_id: int, model_id: str, field: str) -> boo
     return removed is not None
 
 
-def note_listed_values(
-    session: Session, listed: Mapping[int, Mapping[str, Mapping[str, Any]]], *, now: datetime
-) -> None:
-    """Record the listed values of overridden fields; only differences are written.
-
-    Args:
-        listed: The value without the override, by provider, model id and field.
-        now: When the listings were fetched.
-    """
-    said = [
-        {"provider_id": provider_id, "model_id": model_id, "field": field, "value": value}
-        for provider_id, models in listed.items()
-        for model_id, fields in models.items()
-        for field, value in fields.items()
-    ]
-    if said:
-        session.execute(statement("note_listed_values"), {"listed": json.dumps(said), "now": now})
-
-
 def _overrides(slug: str | None) -> Select[Any]:
     table = provider_model_override.c
     columns = [table[name] for name in Override.__dataclass_fields__ if name != "slug"]
     query = select(provider.c.slug, *columns).join(provider, provider.c.id == table.provider_id)
     if slug is not None:
         query = query.where(provider.c.slug == slug)
-    return query.order_by(provider.c.slug, table.model_id.collate("C"), table.field.collate("C"), *_SET_ORDER)
+    return query.order_by(provider.c.slug, table.model_id.collate("C"), table.field.collate("C"), *OVERRIDE_ORDER)
+
+
+@dataclass(frozen=True)
+class StatedOverride:
+    """One value that a set states; the columns of `provider_model_override`."""
+
+    provider_id: int
+    model_id: str
+    match: Match
+    field: str
+    value: Any
+    reason: str
+    source_url: str | None = None
+    fills_gaps: bool = False
+    valid_from: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OverrideChange:
+    """One override that applying a set adds, changes or removes.
+
+    Attributes:
+        was: The earlier value; None if it is new.
+        value: The new value; None if it is removed.
+    """
+
+    slug: str
+    action: Literal["set", "changed", "removed"]
+    model_id: str
+    match: Match
+    field: str
+    valid_from: datetime | None
+    was: Any
+    value: Any
+
+
+def unlisted(session: Session, stated: Iterable[StatedOverride]) -> list[tuple[str, str]]:
+    """The provider and id of each model that a set names and the provider has not listed so far."""
+    named = sorted({(each.provider_id, each.model_id) for each in stated if each.match == "model"})
+    wanted = (
+        select(func.unnest(literal([each for each, _ in named], ARRAY(BigInteger))).label("provider_id"))
+        .add_columns(func.unnest(literal([each for _, each in named], ARRAY(Text))).label("model_id"))
+        .subquery()
+    )
+    listed = exists().where(
+        provider_model.c.provider_id == wanted.c.provider_id, provider_model.c.model_id == wanted.c.model_id
+    )
+    query = select(provider.c.slug, wanted.c.model_id).join(wanted, wanted.c.provider_id == provider.c.id)
+    return [(slug, model_id) for slug, model_id in session.execute(query.where(~listed).order_by("slug", "model_id"))]
+
+
+def apply_set(
+    session: Session,
+    source: str,
+    stated: Iterable[StatedOverride],
+    *,
+    prune: bool = False,
+    created_by_id: int | None = None,
+) -> list[OverrideChange]:
+    """Store a set's overrides and return what changed; roll the transaction back for a dry run.
+
+    They take effect with the providers' next syncs. Applying the same set again touches no row.
+
+    Args:
+        source: The set's name. Overrides of other sets, and single ones, are never touched.
+        stated: Its overrides; at most one for each provider, model or pattern, field and date.
+        prune: Whether to remove what the set stated before and no longer does.
+
+    Raises:
+        CatalogError: The name is the one of single overrides.
+    """
+    if source == PERSON:
+        raise CatalogError(f"a set of overrides cannot be named {source!r}", hint="that names single overrides")
+    found = session.execute(
+        statement("apply_override_set"),
+        {
+            "stated": json.dumps([asdict(each) for each in stated], default=datetime.isoformat),
+            "source": source,
+            "prune": prune,
+            "created_by_id": created_by_id,
+        },
+    )
+    return [OverrideChange(**row) for row in found.mappings()]

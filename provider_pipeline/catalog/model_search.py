@@ -164,7 +164,7 @@ def _conditions(query: ModelQuery, model: Any) -> list[ColumnElement[bool]]:
     conditions += [model.prices.has_key(component) for component in query.priced]
     for component, largest in query.max_prices:
         price = model.prices[component]
-        usual = {component: {"unit": rules.price_components.usual_unit(component), "currency": rules.prices.USD}}
+        usual = {component: {"unit": rules.prices.usual_unit(component), "currency": rules.prices.USD}}
         conditions.append(and_(model.prices.contains(cast(usual, JSONB)), price["amount"].as_float() <= largest))
     for given, compared in ((query.family, model.family), (query.status, model.status)):
         if given is not None:

@@ -21,7 +21,7 @@ from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
 from provider_pipeline.rules.model_columns import ROW_COLUMNS, Cause
-from provider_pipeline.rules.price_changes import Pair, flat_changes
+from provider_pipeline.rules.model_prices import Pair, flat_changes
 
 _MAX_CHANGES = 50
 # ANALYZE larger staging tables, or the planner may choose a nested loop.
@@ -46,7 +46,7 @@ class ModelChange:
     Attributes:
         kind: added, renamed, updated, missing, removed or restored.
         changed: Old and new value by column, `model_id` included if renamed; empty for an added model. Prices are by
-            component and tier: see `rules.price_changes.flat_changes`.
+            component and tier: see `rules.model_prices.flat_changes`.
     """
 
     model_id: str
@@ -299,6 +299,25 @@ _AS_TEXT: Mapping[str, Callable[[Any], str | None]] = {
 }
 _TEXTS = [(name, _AS_TEXT.get(name)) for name in ROW_COLUMNS]
 """The columns in order, with our own conversion to text where psycopg's is slow."""
+
+
+def note_listed_values(
+    session: Session, listed: Mapping[int, Mapping[str, Mapping[str, Any]]], *, now: datetime
+) -> None:
+    """Record the listed values of overridden fields; only differences are written.
+
+    Args:
+        listed: The value without the override, by provider, model id and field.
+        now: When the listings were fetched.
+    """
+    said = [
+        {"provider_id": provider_id, "model_id": model_id, "field": field, "value": value}
+        for provider_id, models in listed.items()
+        for model_id, fields in models.items()
+        for field, value in fields.items()
+    ]
+    if said:
+        session.execute(statement("note_listed_values"), {"listed": json.dumps(said), "now": now})
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""`pattern_set`: the contents of the pattern sets that rules name, which one is active, and why."""
+"""`pattern_set`: the contents of the pattern set that rules name, and why one is active; `sync_state` reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,11 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from provider_pipeline.catalog.rule_versions import version_before
+from provider_pipeline.catalog.sync_state import pattern_statuses
 from provider_pipeline.catalog.tables import pattern_set, pattern_set_event
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules.capability_rules import SHIPPED, PatternSet, shipped
-from provider_pipeline.rules.work import SizedCache
+from provider_pipeline.rules.capability_rules import SHIPPED, shipped
 
-_CACHED_PATTERNS: Final = 100_000
-_CONTENTS: Final = SizedCache[tuple[str, frozenset[str]], PatternSet](_CACHED_PATTERNS)
-"""Contents as read from the database, by digest and the digests of all others; both are immutable."""
 SHORT_DIGEST: Final = 12
 """Digits of a digest that are shown."""
 
@@ -45,11 +42,11 @@ def note_shipped(session: Session) -> bool:
         Whether it was stored, and is to be committed.
     """
     content = shipped()
-    if content.digest in _statuses(session):
+    if content.digest in pattern_statuses(session):
         return False
     # Others may store theirs at the same time, and only one of them becomes active.
     session.execute(text("LOCK TABLE pattern_set IN SHARE ROW EXCLUSIVE MODE"))
-    known = _statuses(session)
+    known = pattern_statuses(session)
     if content.digest in known:
         return False
     is_first = "active" not in known.values()
@@ -66,18 +63,6 @@ def note_shipped(session: Session) -> bool:
     )
     _record(session, content.digest, status, "the catalogue's first" if is_first else "came with this package", None)
     return True
-
-
-def active(session: Session) -> PatternSet:
-    """The active set; this package's own while none is stored."""
-    statuses = _statuses(session)
-    digest = next((digest for digest, status in statuses.items() if status == "active"), None)
-    return shipped() if digest is None else _content(session, digest, frozenset(statuses))
-
-
-def content(session: Session, digest: str) -> PatternSet:
-    """The patterns of a stored content."""
-    return _content(session, digest, frozenset(_statuses(session)))
 
 
 def list_pattern_sets(session: Session) -> list[StoredPatternSet]:
@@ -145,22 +130,6 @@ def roll_back(session: Session, *, reason: str, created_by_id: int | None = None
         )
     activate(session, digest, reason=reason, created_by_id=created_by_id)
     return digest
-
-
-def _statuses(session: Session) -> dict[str, str]:
-    query = select(pattern_set.c.digest, pattern_set.c.status).where(pattern_set.c.name == SHIPPED)
-    return {row.digest: row.status for row in session.execute(query)}
-
-
-def _content(session: Session, digest: str, known: frozenset[str]) -> PatternSet:
-    found = _CONTENTS.get((digest, known))
-    if found is None:
-        query = select(pattern_set.c.digest, pattern_set.c.patterns).where(pattern_set.c.digest.in_(known))
-        contents = {row.digest: row.patterns for row in session.execute(query)}
-        patterns = contents.pop(digest)
-        found = PatternSet.of(patterns, contents.values())
-        _CONTENTS.put((digest, known), found, sum(map(len, patterns.values())))
-    return found
 
 
 def _record(

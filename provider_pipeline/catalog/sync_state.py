@@ -1,4 +1,4 @@
-"""`provider_sync`: the state of each provider's syncs, and what the next sync needs to start."""
+"""`provider_sync`: the state of each provider's syncs, and all that the next sync needs to start."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Text, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, Select, Text, any_, bindparam, func, or_, select, text
 from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog, rules
-from provider_pipeline.catalog.providers import PROVIDER_COLUMNS, Provider
+from provider_pipeline import rules
+from provider_pipeline.catalog.providers import PROVIDER_COLUMNS, Provider, is_one_of_providers
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import (
     accepted_profile,
+    pattern_set,
     provider,
     provider_metadata,
     provider_model,
+    provider_model_override,
     provider_sync,
     raw_response,
     rule_trial,
     rule_version,
 )
+from provider_pipeline.catalog.tables.models import OVERRIDE_ORDER
+from provider_pipeline.rules.limits import SizedCache
 
 if TYPE_CHECKING:
-    from provider_pipeline.rules.override_set import OverrideSet
+    from provider_pipeline.rules.capability_rules import PatternSet
+    from provider_pipeline.rules.overrides import OverrideSet, StatedValue
 
 _MAX_MESSAGE = 1000
 
@@ -285,8 +290,8 @@ class SyncTarget:
 def sync_targets(session: Session, slugs: Iterable[str], now: datetime) -> dict[str, SyncTarget]:
     """What the syncs of these providers start from, by slug; unknown providers are left out."""
     rows = [dict(row) for row in session.execute(_targets(), {"slugs": list(slugs)}).mappings().all()]
-    overrides = catalog.model_overrides.by_provider(session, [row["provider.id"] for row in rows], now)
-    none = rules.override_set.OverrideSet()
+    overrides = overrides_by_provider(session, [row["provider.id"] for row in rows], now)
+    none = rules.overrides.OverrideSet()
     return {row["provider.slug"]: _target(row, overrides.get(row["provider.id"], none)) for row in rows}
 
 
@@ -325,4 +330,87 @@ def _targets() -> Select[Any]:
         .outerjoin(provider_sync, provider_sync.c.provider_id == provider.c.id)
         .outerjoin(raw_response, raw_response.c.id == provider_sync.c.raw_response_id)
         .where(provider.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))
+    )
+
+
+_CACHED_PATTERNS: Final = 100_000
+_PATTERNS: Final = SizedCache[tuple[str, frozenset[str]], "PatternSet"](_CACHED_PATTERNS)
+"""Contents as read from the database, by digest and the digests of all others; both are immutable."""
+
+
+def active_patterns(session: Session) -> PatternSet:
+    """The active pattern set; this package's own while none is stored."""
+    statuses = pattern_statuses(session)
+    digest = next((digest for digest, status in statuses.items() if status == "active"), None)
+    return rules.capability_rules.shipped() if digest is None else _patterns(session, digest, frozenset(statuses))
+
+
+def stored_patterns(session: Session, digest: str) -> PatternSet:
+    """The pattern set with this digest."""
+    return _patterns(session, digest, frozenset(pattern_statuses(session)))
+
+
+def pattern_statuses(session: Session) -> dict[str, str]:
+    """The status of each stored content of the pattern set, by digest."""
+    query = select(pattern_set.c.digest, pattern_set.c.status).where(
+        pattern_set.c.name == rules.capability_rules.SHIPPED
+    )
+    return {row.digest: row.status for row in session.execute(query)}
+
+
+def _patterns(session: Session, digest: str, known: frozenset[str]) -> PatternSet:
+    found = _PATTERNS.get((digest, known))
+    if found is None:
+        query = select(pattern_set.c.digest, pattern_set.c.patterns).where(pattern_set.c.digest.in_(known))
+        contents = {row.digest: row.patterns for row in session.execute(query)}
+        patterns = contents.pop(digest)
+        found = rules.capability_rules.PatternSet.of(patterns, contents.values())
+        _PATTERNS.put((digest, known), found, sum(map(len, patterns.values())))
+    return found
+
+
+def overrides(session: Session, provider_id: int, now: datetime) -> OverrideSet:
+    """A provider's current overrides."""
+    return overrides_by_provider(session, [provider_id], now).get(provider_id, rules.overrides.OverrideSet())
+
+
+def overrides_by_provider(session: Session, provider_ids: Iterable[int], now: datetime) -> dict[int, OverrideSet]:
+    """The same for many providers; only those with overrides are included."""
+    query = _current_overrides().where(
+        is_one_of_providers(provider_model_override.c.provider_id),
+        provider_model_override.c.field != rules.overrides.CANONICAL_ID,
+    )
+    return _override_sets(session, query, {"provider_ids": list(provider_ids), "now": now})
+
+
+def canonical_ids(session: Session, now: datetime) -> dict[int, OverrideSet]:
+    """The current overrides of `canonical_id`, which are no part of a row, by provider."""
+    query = _current_overrides().where(provider_model_override.c.field == rules.overrides.CANONICAL_ID)
+    return _override_sets(session, query, {"now": now})
+
+
+def _override_sets(session: Session, query: Select[Any], parameters: Mapping[str, Any]) -> dict[int, OverrideSet]:
+    found: dict[int, list[StatedValue]] = {}
+    for row in session.execute(query, parameters):
+        since = "" if row.valid_from is None else row.valid_from.astimezone(UTC).isoformat()
+        stated = rules.overrides.StatedValue(
+            row.match, row.model_id, row.field, row.override_value, row.source, row.fills_gaps, since
+        )
+        found.setdefault(row.provider_id, []).append(stated)
+    return {provider_id: rules.overrides.OverrideSet(tuple(stated)) for provider_id, stated in found.items()}
+
+
+@functools.cache
+def _current_overrides() -> Select[Any]:
+    table = provider_model_override.c
+    return (
+        select(
+            *(table.provider_id, table.match, table.model_id, table.field, table.override_value),
+            *(table.source, table.fills_gaps, table.valid_from),
+        )
+        .where(
+            or_(table.valid_from.is_(None), table.valid_from <= bindparam("now")),
+            or_(table.expires_at.is_(None), table.expires_at > bindparam("now")),
+        )
+        .order_by(table.provider_id, table.model_id.collate("C"), table.field.collate("C"), *OVERRIDE_ORDER)
     )

@@ -150,10 +150,10 @@ def change_texts(changed: Mapping[str, Sequence[Any]]) -> list[str]:
     for name, (old, new) in changed.items():
         if name in _SAID_BY_KIND_AND_CAUSE:
             continue
-        if rules.price_changes.is_price(name):
-            difference = rules.price_changes.percent(old, new)
+        if rules.model_prices.is_price(name):
+            difference = rules.model_prices.percent(old, new)
             moved = "" if difference is None else f" ({difference:+.1f}%)"
-            before, after = map(rules.price_changes.price_text, (old, new))
+            before, after = map(rules.model_prices.price_text, (old, new))
             parts.append(f"{name}: {before} -> {after}{moved}")
         elif isinstance(old, dict) and isinstance(new, dict):
             keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))

@@ -243,7 +243,7 @@ def prepare_samples(
             try:
                 samples.registration.register_sample(session, provider, base_url=server.base_url(provider.slug))
                 session.commit()
-                if not sync.repair.generate.active_places(session, provider.slug):
+                if not sync.repair.candidates.active_places(session, provider.slug):
                     _generate_rule(session, provider, client, whole=whole)
             except ProviderPipelineError as error:
                 session.rollback()
@@ -261,7 +261,7 @@ def _generate_rule(
     generate = sync.repair.generate
     given: Sequence[rules.generation.samples.EndpointSample] = provider.endpoints
     if any(sample.document is None for sample in given):
-        places = [generate.ListingPlace(sample.path or "", sample.detail) for sample in given]
+        places = [sync.repair.candidates.ListingPlace(sample.path or "", sample.detail) for sample in given]
         given, sample_id = generate.fetch_sample(session, provider.slug, places, client=client)
     else:
         contents = (json.dumps(sample.document, ensure_ascii=False).encode() for sample in given)

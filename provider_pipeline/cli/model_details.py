@@ -82,7 +82,7 @@ def _prices(found: sync.model_details.ModelDetails) -> Table:
     rows = (
         (
             _part(each),
-            rules.price_changes.amount_text(each.amount),
+            rules.model_prices.amount_text(each.amount),
             _unit(each),
             source.source,
             ", ".join(source.read_from) or None,
@@ -96,7 +96,7 @@ def _prices(found: sync.model_details.ModelDetails) -> Table:
 def _price_history(spans: list[catalog.prices.PriceSpan]) -> Table:
     rows = (
         (
-            *(_part(each), rules.price_changes.amount_text(each.amount), _unit(each)),
+            *(_part(each), rules.model_prices.amount_text(each.amount), _unit(each)),
             *(iso(each.valid_from), iso(each.valid_to), each.cause),
         )
         for each in spans
@@ -127,7 +127,7 @@ def _value(value: Any) -> str | None:
     elif isinstance(value, list) and all(isinstance(each, str) for each in value):
         text = ", ".join(value)
     elif isinstance(value, Mapping) and "amount" in value:
-        text = rules.price_changes.price_text(value)
+        text = rules.model_prices.price_text(value)
     else:
         text = json.dumps(value, ensure_ascii=False)
     return text if text is None or len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"

@@ -208,8 +208,8 @@ def _successor(model: Mapping[str, Any]) -> Any:
 
 
 def _prices(model: Mapping[str, Any]) -> list[str]:
-    parts = rules.price_changes.price_parts(model["prices"])
-    return [f"{name} {rules.price_changes.price_text(price)}" for (name, above), price in parts.items() if not above]
+    parts = rules.model_prices.price_parts(model["prices"])
+    return [f"{name} {rules.model_prices.price_text(price)}" for (name, above), price in parts.items() if not above]
 
 
 _CELLS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {

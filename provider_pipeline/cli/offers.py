@@ -105,7 +105,7 @@ def _drawn(found: OffersByCost) -> Iterator[Table | str]:
 def _offers_table(title: str, first: str, offers: Iterable[Offer], details: Callable[[Offer], list[str]]) -> Table:
     rows = (
         (
-            each.reason if each.cost is None else rules.price_changes.amount_text(round(each.cost.amount, 6)),
+            each.reason if each.cost is None else rules.model_prices.amount_text(round(each.cost.amount, 6)),
             # One below the other, so that an id has its whole line even in a narrow terminal.
             [marked(each.row["slug"], sample=each.row["sample"]), each.row["model_id"]],
             details(each),
@@ -133,7 +133,7 @@ def _prices_and_limits(offer: Offer) -> list[str]:
     parts = [row["variant"]] if row["variant"] else []
     for component, word in (("input", "in"), ("output", "out"), ("cache_read", "cached")):
         if price := row["prices"].get(component):
-            parts.append(f"{word} {rules.price_changes.price_text(price)}")
+            parts.append(f"{word} {rules.model_prices.price_text(price)}")
     if row["context_length"] is not None:
         source = " (as others say)" if "context_length" in row["filled"] else ""
         parts.append(f"context {row['context_length']:,}{source}")
@@ -186,6 +186,6 @@ def _price(model: catalog.canonical.CanonicalModel, component: str) -> list[str]
     price = model.prices.get(component)
     if price is None:
         return None
-    unit = rules.price_changes.unit_text(price)
-    cheapest, median = (rules.price_changes.amount_text(price[of]) for of in ("cheapest", "median"))
+    unit = rules.model_prices.unit_text(price)
+    cheapest, median = (rules.model_prices.amount_text(price[of]) for of in ("cheapest", "median"))
     return [f"{cheapest} at {price['cheapest_slug']}", f"median {median}, {price['offers']} offer(s)", unit]

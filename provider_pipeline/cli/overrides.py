@@ -97,7 +97,7 @@ def list_overrides(
     now = datetime.now(UTC)
     columns = ("provider", "model", "field", "value", "listed", "from", "until", "source", "reason", "by")
     rows = [_override_cells(each, now) for each in found]
-    unsaid = {"source": rules.override_set.PERSON}
+    unsaid = {"source": rules.overrides.PERSON}
     # A column that says nothing in any row only takes width from the others.
     shown = [at for at, name in enumerate(columns) if any(row[at] not in (None, unsaid.get(name)) for row in rows)]
     cells = ([row[at] for at in shown] for row in rows)
@@ -134,10 +134,10 @@ def apply_files(
     files = overrides.files.read_files(path, name=name)
     with catalog.database.open_catalog() as database, database.session() as session:
         stated = overrides.entries.stated_overrides(session, files.entries)
-        changes = catalog.override_sets.apply_set(session, files.name, stated, prune=prune, created_by_id=by)
+        changes = catalog.model_overrides.apply_set(session, files.name, stated, prune=prune, created_by_id=by)
         if not dry_run:
             session.commit()
-        unlisted = catalog.override_sets.unlisted(session, stated)
+        unlisted = catalog.model_overrides.unlisted(session, stated)
     _print_changes(files.name, changes, len(stated), dry_run=dry_run, as_json=as_json, unlisted=unlisted)
 
 
@@ -159,7 +159,7 @@ def import_peer(
         slugs = [each.slug for each in catalog.providers.list_providers(session, enabled_only=False)]
         found = overrides.peers.read_peer(peer, document, version=version, slugs=slugs)
         stated = overrides.entries.stated_overrides(session, found.entries)
-        changes = catalog.override_sets.apply_set(session, peer, stated, prune=True, created_by_id=by)
+        changes = catalog.model_overrides.apply_set(session, peer, stated, prune=True, created_by_id=by)
         if not dry_run:
             session.commit()
     _print_changes(peer, changes, len(stated), dry_run=dry_run, as_json=as_json, skipped=found.skipped)
@@ -167,7 +167,7 @@ def import_peer(
 
 def _print_changes(
     name: str,
-    changes: Sequence[catalog.override_sets.OverrideChange],
+    changes: Sequence[catalog.model_overrides.OverrideChange],
     stated: int,
     *,
     dry_run: bool,
@@ -203,7 +203,7 @@ def _print_changes(
         note("it shows after the providers' next syncs: provider-pipeline sync --all")
 
 
-def _change_cells(change: catalog.override_sets.OverrideChange) -> tuple[Any, ...]:
+def _change_cells(change: catalog.model_overrides.OverrideChange) -> tuple[Any, ...]:
     model = change.model_id if change.match != "re2" else f"re:{change.model_id}"
     since = "" if change.valid_from is None else f" from {change.valid_from.date().isoformat()}"
     was = None if change.action == "set" else _short(change.was)

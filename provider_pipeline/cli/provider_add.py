@@ -153,7 +153,7 @@ def add(
         raise typer.BadParameter(f"--as and --set go with a preset, and {preset!r} is none")
     slug = new_slug or preset
     thresholds = dict(threshold_of(each) for each in threshold or [])
-    sync.config.parse_thresholds(slug, thresholds)
+    sync.plan.parse_thresholds(slug, thresholds)
     document: dict[str, Any] | None
     if known is not None and auth is None and not (key_header or key_query):
         document = _auth_of_preset(known, key_env, key_file, header or [])
@@ -201,7 +201,7 @@ def add(
             raw_keep_count=keep_responses,
             raw_keep_for=keep,
         )
-        sync.config.listing_source(provider, [listing.source.ListingEndpoint()])  # raises if no sync could use it
+        sync.plan.listing_source(provider, [listing.endpoints.ListingEndpoint()])  # raises if no sync could use it
         session.commit()
         has_rule = provider.active_rule_version is not None
     step = None if has_rule else f"provider-pipeline rules generate {slug}"

@@ -154,7 +154,7 @@ def edit_parts(
 def active_rule(session: Session, slug: str) -> rules.document.ExtractionRule:
     """A provider's active rule."""
     provider_id = catalog.providers.get(session, slug).id
-    return sync.config.stored_rule(session, catalog.rule_versions.active(session, provider_id))
+    return sync.plan.stored_rule(session, catalog.rule_versions.active(session, provider_id))
 
 
 def _try_and_activate(
@@ -223,8 +223,8 @@ def _differences(edit: sync.repair.edit.RuleEdit) -> Table:
     return table(title, ("column", *counts, "for example"), rows, right=counts)
 
 
-def _examples(change: rules.column_changes.ColumnChange) -> Iterator[str]:
-    write = rules.price_changes.price_text if rules.price_changes.is_price(change.column) else _short_value
+def _examples(change: rules.comparison.ColumnChange) -> Iterator[str]:
+    write = rules.model_prices.price_text if rules.model_prices.is_price(change.column) else _short_value
     for model, before, after in change.examples:
         yield f"{model}: {write(before)} -> {write(after)}"
 

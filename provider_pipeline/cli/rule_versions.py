@@ -66,7 +66,7 @@ def diff(
     with catalog.database.open_catalog() as database, database.session() as session:
         provider_id = catalog.providers.get(session, slug).id
         old, new = (
-            sync.config.stored_rule(session, catalog.rule_versions.get(session, provider_id, version))
+            sync.plan.stored_rule(session, catalog.rule_versions.get(session, provider_id, version))
             for version in (before, after)
         )
     differences: list[rules.difference.RuleDifference] = rules.difference.rule_differences(old, new)
@@ -85,7 +85,7 @@ def activate(
     """Make a rule version the active one; the next sync reads with it."""
     with catalog.database.open_catalog() as database, database.session() as session:
         provider_id = catalog.providers.get(session, slug).id
-        catalog.rule_decisions.activate_rule(session, provider_id, version, reason=reason, created_by_id=by)
+        catalog.rule_versions.activate_rule(session, provider_id, version, reason=reason, created_by_id=by)
         session.commit()
     _print_active(slug, version, as_json)
 
@@ -94,7 +94,7 @@ def rollback(slug: SlugArgument, reason: ReasonOption, by: ByOption = None, as_j
     """Reactivate the version that was active before the present one."""
     with catalog.database.open_catalog() as database, database.session() as session:
         provider_id = catalog.providers.get(session, slug).id
-        version = catalog.rule_decisions.roll_back(session, provider_id, reason=reason, created_by_id=by)
+        version = catalog.rule_versions.roll_back(session, provider_id, reason=reason, created_by_id=by)
         session.commit()
     _print_active(slug, version, as_json)
 

@@ -73,7 +73,7 @@ def generate(
     Exit code 1: the sample has no listing, the rule reads only a part of it, or the rule needs review because the
     generator was not sure of it.
     """
-    place = sync.repair.generate.ListingPlace
+    place = sync.repair.candidates.ListingPlace
     given = [place(path) for path in endpoints or ()]
     files = from_files or []
     if slug is None:
@@ -88,7 +88,7 @@ def generate(
         _refuse_doubtful(analysis)
         return
     with catalog.database.open_catalog() as database, database.session() as session:
-        known = given or sync.repair.generate.active_places(session, slug)
+        known = given or sync.repair.candidates.active_places(session, slug)
         places = _with_detail(known or [place(_DEFAULT_PATH)], detail)
         if files:
             samples, sample_id = _store_samples(session, slug, files, places)
@@ -125,20 +125,20 @@ def _refuse_doubtful(analysis: dict[str, Any]) -> None:
 
 
 def _with_detail(
-    places: Sequence[sync.repair.generate.ListingPlace], path: str | None
-) -> Sequence[sync.repair.generate.ListingPlace]:
+    places: Sequence[sync.repair.candidates.ListingPlace], path: str | None
+) -> Sequence[sync.repair.candidates.ListingPlace]:
     if path is None:
         return places
     if len(places) != 1:
         raise typer.BadParameter(f"--detail goes with one --endpoint, there are {len(places)}")
     try:
-        return [sync.repair.generate.ListingPlace(places[0].path, rules.document.Detail.at(path))]
+        return [sync.repair.candidates.ListingPlace(places[0].path, rules.document.Detail.at(path))]
     except InvalidRuleError as error:
         raise typer.BadParameter(f"--detail: {error.message}") from error
 
 
 def _read_samples(
-    files: Sequence[Path], places: Sequence[sync.repair.generate.ListingPlace]
+    files: Sequence[Path], places: Sequence[sync.repair.candidates.ListingPlace]
 ) -> list[rules.generation.samples.EndpointSample]:
     if len(files) != len(places):
         raise typer.BadParameter(f"expected one --from for each endpoint: {len(places)}, got {len(files)}")
@@ -151,7 +151,7 @@ def _read_samples(
 
 
 def _store_samples(
-    session: Session, slug: str, files: Sequence[Path], places: Sequence[sync.repair.generate.ListingPlace]
+    session: Session, slug: str, files: Sequence[Path], places: Sequence[sync.repair.candidates.ListingPlace]
 ) -> tuple[list[rules.generation.samples.EndpointSample], int]:
     samples = _read_samples(files, places)
     names = ", ".join(file.name for file in files)
@@ -171,7 +171,7 @@ def show(
     with catalog.database.open_catalog() as database, database.session() as session:
         provider_id = catalog.providers.get(session, slug).id
         stored = catalog.rule_versions.active(session, provider_id)
-        rule = sync.config.stored_rule(session, stored)
+        rule = sync.plan.stored_rule(session, stored)
         stated = sync.repair.candidates.stated_parts(session, provider_id, rule)
     config, capabilities = stored.model_list_config, stored.endpoints_config
     if as_json:
@@ -257,7 +257,7 @@ def explain(
             newest = sync.repair.edit.newest_response(session, provider_id)
             pages = []
             for place in range(len(rule.endpoints)):
-                first = [] if newest is None else sync.config.first_pages(newest, place, 1)
+                first = [] if newest is None else sync.plan.first_pages(newest, place, 1)
                 pages += [(place, document) for document in first]
     explained = rules.generation.explain.explain_rule(rule)
     explained["columns"] = rules.generation.explain.column_sources(rule, pages, stated)

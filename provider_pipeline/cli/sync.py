@@ -39,7 +39,7 @@ def sync_providers(
         list[str] | None,
         typer.Option(
             metavar="GUARD",
-            help=f"Accept a listing that this guard holds: {', '.join(rules.guards.GUARDS)}, all; may be repeated.",
+            help=f"Accept a listing that this guard holds: {', '.join(rules.issues.GUARDS)}, all; may be repeated.",
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why that listing is right; recorded with your name.")] = None,
@@ -48,7 +48,7 @@ def sync_providers(
     as_json: JsonOption = False,
 ) -> None:
     """Sync providers. Exit code 1: something was blocked or failed."""
-    accepted = sync.outcome.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
+    accepted = sync.plan.accept_guards(accept or [], reason, author=getpass.getuser(), created_by_id=by)
     if accepted is not None and every:
         raise typer.BadParameter("--accept is for one listing that you have looked at: name its provider")
     if bool(slugs) is every:
@@ -89,8 +89,8 @@ def _sync(
     slugs: list[str],
     *,
     workers: int,
-    keep: sync.load.WriteMode,
-    accept: sync.outcome.AcceptedGuards | None,
+    keep: sync.outcome.WriteMode,
+    accept: sync.plan.AcceptedGuards | None,
 ) -> list[sync.outcome.SyncOutcome]:
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

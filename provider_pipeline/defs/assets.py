@@ -14,8 +14,16 @@ import dagster as dg
 from pydantic import Field
 
 from provider_pipeline import catalog, rules, sync
-from provider_pipeline.defs.checks import CHECK_SPECS, unreached
-from provider_pipeline.defs.events import SAMPLE, Event, is_news, marked, outcome_events, rule_event
+from provider_pipeline.defs.checks import (
+    CHECK_SPECS,
+    SAMPLE,
+    Event,
+    is_news,
+    marked,
+    outcome_events,
+    rule_event,
+    unreached,
+)
 from provider_pipeline.defs.keys import (
     CODE_VERSION,
     EXTRACTION,
@@ -45,7 +53,7 @@ class SyncConfig(dg.Config):
     accept: list[str] = Field(
         default_factory=list,
         description="Guards whose findings are accepted this once: "
-        f"{', '.join([*rules.guards.GUARDS, 'all'])}. Needs a partition.",
+        f"{', '.join([*rules.issues.GUARDS, 'all'])}. Needs a partition.",
     )
     task: int | None = Field(
         default=None,
@@ -144,7 +152,7 @@ def _provider_catalog(
     _keep_connections(context.instance)
     for_partitions = context.has_partition_key or context.has_partition_key_range
     selected = context.selected_asset_keys
-    accept = sync.outcome.accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
+    accept = sync.plan.accept_guards(config.accept, config.reason, author=f"Dagster run {context.run.run_id}")
     if accept is not None and not context.has_partition_key:
         raise dg.Failure("guards are accepted for one provider: launch its partition", allow_retries=False)
     if config.task is not None and (not context.has_partition_key or RULE not in selected or config.dry_run):
@@ -291,7 +299,7 @@ def _due(context: dg.AssetExecutionContext, database: "catalog.database.Database
 def _recorded(
     database: "catalog.database.Database",
     outcome: "sync.outcome.SyncOutcome",
-    accept: "sync.outcome.AcceptedGuards | None",
+    accept: "sync.plan.AcceptedGuards | None",
     *,
     every: bool,
     new_rule: bool,

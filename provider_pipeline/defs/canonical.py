@@ -71,4 +71,4 @@ def _preview(session: "Session") -> dg.MarkdownMetadataValue:
 
 def _price(model: "catalog.canonical.CanonicalModel", component: str, of: str) -> str:
     price = model.prices.get(component)
-    return rules.price_changes.amount_text(price[of]) if price and rules.prices.is_usual(price) else ""
+    return rules.model_prices.amount_text(price[of]) if price and rules.prices.is_usual(price) else ""

@@ -1,28 +1,36 @@
-"""Dagster asset checks: their specs, and the evaluations that follow from one attempt to sync a provider.
+"""What one attempt to sync a provider leaves in Dagster's history: check evaluations, materializations, observations.
 
-The verdicts are pure functions of `rules` and `sync`. The step that syncs emits the evaluations (`assets.py`): only
-there can each provider's evaluation be recorded for its own partition.
+The verdicts are pure functions of `rules` and `sync`. The step that syncs emits all of it (`assets.py`): only there can
+each provider's evaluation be recorded for its own partition.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from provider_pipeline import rules, sync
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.defs.keys import (
     EXTRACTION,
     HOW_A_SYNC_WORKS,
     OPERATIONS,
     PROVIDERS,
     RAW,
+    RULE,
     TABLE,
     documented,
 )
-from provider_pipeline.defs.metadata import bounded_json
+from provider_pipeline.defs.metadata import (
+    bounded_json,
+    extraction_metadata,
+    first_use_metadata,
+    raw_metadata,
+    repair_metadata,
+    table_metadata,
+)
 from provider_pipeline.errors import ListingRefusedError, ProviderPipelineError
 
 MIN_CAPABILITY_COVERAGE: float = rules.thresholds.Thresholds.model_fields["min_coverage"].default
@@ -242,7 +250,7 @@ def _severity(failures: int) -> dg.AssetCheckSeverity:
 def _verdict_evaluation(
     spec: dg.AssetCheckSpec, outcome: sync.outcome.SyncOutcome, *, of_history: bool
 ) -> dg.AssetCheckEvaluation:
-    issues = [issue for issue in outcome.issues if (issue["type"] in rules.guards.PLAUSIBILITY_ISSUES) is of_history]
+    issues = [issue for issue in outcome.issues if (issue["type"] in rules.issues.PLAUSIBILITY_ISSUES) is of_history]
     errors = [issue for issue in issues if issue["severity"] == "error"]
     return _evaluation(
         spec,
@@ -280,3 +288,60 @@ def _evaluation(
         description=str(metadata["actual"]),
         metadata=metadata,
     )
+
+
+SAMPLE = "sample_provider"
+"""Metadata key that marks the events of sample providers."""
+
+Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+
+
+def marked(events: Iterable[Event], *, sample: bool) -> Iterator[Event]:
+    """A provider's events, each marked if it is a sample provider."""
+    for event in events:
+        yield event.with_metadata({**event.metadata, SAMPLE: True}) if sample else event
+
+
+def rule_event(repair: sync.repair.worker.Repair) -> Event:
+    """The rule's materialization; for a rule that waits for review an observation with the same metadata."""
+    metadata = repair_metadata(repair)
+    if repair.status == "needs_review":
+        return dg.AssetObservation(RULE, partition=repair.slug, metadata=metadata)
+    return dg.AssetMaterialization(RULE, partition=repair.slug, metadata=metadata)
+
+
+def is_news(outcome: sync.outcome.SyncOutcome) -> bool:
+    """Whether a scheduled attempt is worth events: it failed, recovered, or found something new."""
+    return outcome.status != "synced" or outcome.recovered or outcome.listing_changed or outcome.rows_changed
+
+
+def outcome_events(
+    outcome: sync.outcome.SyncOutcome,
+    accept: sync.plan.AcceptedGuards | None,
+    *,
+    new_rule: bool,
+    every_check: bool,
+    preview: catalog.models.Preview | None = None,
+) -> Iterator[Event]:
+    """The events of one attempt, as far as it got.
+
+    Args:
+        outcome: The attempt.
+        accept: The guards that a person accepted for it.
+        new_rule: Whether a rule's first use is still to be recorded.
+        every_check: Whether the checks that were not reached are evaluated as well.
+        preview: The provider's table, if it was synced.
+    """
+    slug = outcome.slug
+    if outcome.status == "synced" and outcome.rule_changed and new_rule:
+        yield dg.AssetMaterialization(RULE, partition=slug, metadata=first_use_metadata(outcome))
+    if outcome.status != "failed":
+        yield dg.AssetMaterialization(RAW, partition=slug, metadata=raw_metadata(outcome))
+    # All checks each time: a new materialization hides the evaluations before it.
+    evaluated = list(evaluations(outcome, datetime.now(UTC)))
+    yield from evaluated
+    if every_check:
+        yield from unreached(slug, evaluated, None if outcome.status == "synced" else outcome.reason or outcome.status)
+    if outcome.status == "synced":
+        yield dg.AssetMaterialization(EXTRACTION, partition=slug, metadata=extraction_metadata(outcome))
+        yield dg.AssetMaterialization(TABLE, partition=slug, metadata=table_metadata(outcome, accept, preview))

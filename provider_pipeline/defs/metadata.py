@@ -106,7 +106,7 @@ def extraction_metadata(outcome: sync.outcome.SyncOutcome) -> _Metadata:
 
 def table_metadata(
     outcome: sync.outcome.SyncOutcome,
-    accepted: sync.outcome.AcceptedGuards | None,
+    accepted: sync.plan.AcceptedGuards | None,
     preview: catalog.models.Preview | None = None,
 ) -> _Metadata:
     """Metadata of `provider_model`: numbers that are plotted, what changed, and the guards that a person accepted.
@@ -148,7 +148,7 @@ def _preview_metadata(preview: catalog.models.Preview) -> _Metadata:
     lines = ["| model | context | USD/M in | USD/M out | capabilities |", "|---|---:|---:|---:|---|"]
     for row in preview.rows:
         prices = (
-            "" if row[name] is None else rules.price_changes.price_text(float(row[name]))
+            "" if row[name] is None else rules.model_prices.price_text(float(row[name]))
             for name in ("input_price", "output_price")
         )
         context = "" if row["context_length"] is None else f"{row['context_length']:,}"
@@ -285,7 +285,7 @@ def changes_markdown(outcome: sync.outcome.SyncOutcome) -> dg.MarkdownMetadataVa
     rows = [row for change in outcome.changes for row in _value_rows(change)]
     if rows:
         lines += ["| model | field | before | after | difference |", "|---|---|---|---|---|", *rows[:MAX_ROWS]]
-        if any(rules.price_changes.is_price(name) for change in outcome.changes for name in change.changed):
+        if any(rules.model_prices.is_price(name) for change in outcome.changes for name in change.changed):
             lines += ["", "Prices in USD per million tokens unless stated."]
     hidden = max(0, len(rows) - MAX_ROWS)
     unseen = outcome.total_changes - len(outcome.changes)
@@ -295,7 +295,7 @@ def changes_markdown(outcome: sync.outcome.SyncOutcome) -> dg.MarkdownMetadataVa
     return markdown(lines)
 
 
-def accepted_markdown(accepted: sync.outcome.AcceptedGuards) -> dg.MarkdownMetadataValue:
+def accepted_markdown(accepted: sync.plan.AcceptedGuards) -> dg.MarkdownMetadataValue:
     """The guards that a person accepted, and why."""
     guards = ", ".join(sorted(accepted.guards))
     return dg.MetadataValue.md(
@@ -335,9 +335,9 @@ def _value_rows(change: catalog.model_writes.ModelChange) -> Iterator[str]:
     for field, (old, new) in change.changed.items():
         if field in _IMPLIED_FIELDS:
             continue
-        if rules.price_changes.is_price(field):
-            before, after = map(rules.price_changes.price_text, (old, new))
-            percent = rules.price_changes.percent(old, new)
+        if rules.model_prices.is_price(field):
+            before, after = map(rules.model_prices.price_text, (old, new))
+            percent = rules.model_prices.percent(old, new)
             difference = "" if percent is None else f"{percent:+.1f}%"
             yield f"| {model} | {field} | {before} | {after} | {difference} |"
             continue
@@ -367,7 +367,7 @@ def _value(value: Any) -> str:
 
 def _code(text: str) -> str:
     line = " ".join(text.split())
-    return rules.difference.code_span(line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 1]}…")
+    return rules.issues.code_span(line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 1]}…")
 
 
 def one_line(text: str) -> str:

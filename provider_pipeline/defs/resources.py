@@ -44,14 +44,14 @@ class ListingResource(dg.ConfigurableResource[None]):
 
     max_concurrency: int = Field(default=8, ge=1, le=64, description="Providers fetched at the same time in one run.")
     deadline_seconds: float = Field(
-        default=listing.policy.FetchLimits().deadline,
+        default=listing.limits.FetchLimits().deadline,
         gt=0,
         description="Longest time for one provider's whole listing.",
     )
 
     def client(self) -> listing.client.ListingClient:
         """A client with these limits and this process's environment."""
-        return listing.client.ListingClient(listing.policy.FetchLimits(deadline=self.deadline_seconds))
+        return listing.client.ListingClient(listing.limits.FetchLimits(deadline=self.deadline_seconds))
 
 
 class ExportResource(dg.ConfigurableResource[None]):

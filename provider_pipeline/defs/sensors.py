@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from provider_pipeline import catalog, report, sync
-from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, retirement
+from provider_pipeline.defs.checks import LISTING_IS_PLAUSIBLE, RULE_EXTRACTS_MODELS, freshness, marked, retirement
 from provider_pipeline.defs.digest import missing_days
-from provider_pipeline.defs.events import marked
 from provider_pipeline.defs.jobs import LAUNCH, PARTITION_TAG, UNFINISHED
 from provider_pipeline.defs.keys import (
     DAYS,
@@ -221,7 +220,7 @@ def provider_freshness_sensor(
             for each in catalog.providers.list_providers(session)
             if (days := each.thresholds.get("retirement_notice_days"))
         }
-        retiring = catalog.retirements.within_notice(session, notice, today=now.date())
+        retiring = catalog.notifications.within_notice(session, notice, today=now.date())
         evaluated += [retirement(slug, ends) for slug, ends in retiring.items()]
         samples = catalog.providers.sample_slugs(session)
     failing = {_key(each): f"{each.severity.value} {each.description}" for each in evaluated if not each.passed}

@@ -6,21 +6,18 @@ from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.listing import (
-        addresses as addresses,
         auth as auth,
         client as client,
-        completeness as completeness,
         connections as connections,
         documents as documents,
+        endpoints as endpoints,
         error_responses as error_responses,
-        key_detection as key_detection,
-        paginator as paginator,
+        limits as limits,
+        pages as pages,
         policy as policy,
         posting as posting,
         redaction as redaction,
         secret_encodings as secret_encodings,
-        source as source,
-        time_limits as time_limits,
         transport as transport,
     )
 else:

@@ -12,22 +12,25 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from provider_pipeline.errors import ListingError, ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.addresses import join_url
 from provider_pipeline.listing.auth.credentials import TokenCache
-from provider_pipeline.listing.completeness import VALIDATORS, Body, Page
 from provider_pipeline.listing.documents import parse_document
+from provider_pipeline.listing.endpoints import (
+    Budget,
+    EndpointPaginator,
+    KnownPageLookup,
+    ListingEndpoint,
+    ListingSource,
+)
 from provider_pipeline.listing.error_responses import error_message_in
-from provider_pipeline.listing.paginator import Budget, EndpointPaginator, KnownPageLookup
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import ActiveListings, CpuThrottle, Deadline, FetchLimits, HostLimits
+from provider_pipeline.listing.pages import VALIDATORS, Body, Page
+from provider_pipeline.listing.policy import join_url
 from provider_pipeline.listing.redaction import one_line
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
-from provider_pipeline.listing.time_limits import ActiveListings, CpuThrottle, Deadline, HostLimits
 from provider_pipeline.listing.transport import Transport
 from provider_pipeline.rules.document import ID_PLACEHOLDER, Detail
 from provider_pipeline.rules.language import getter_within
-from provider_pipeline.rules.limits import has_dot_segments
+from provider_pipeline.rules.limits import Work, has_dot_segments
 from provider_pipeline.rules.values import BadValueError, read_id
-from provider_pipeline.rules.work import Work
 
 _OpenTransport = Callable[[Deadline], Transport]
 

@@ -29,11 +29,10 @@ from urllib3.exceptions import (
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import create_urllib3_context
 
-from provider_pipeline.listing.addresses import Refusal, address_refusal, url_refusal
 from provider_pipeline.listing.auth.credentials import Authorizer
-from provider_pipeline.listing.policy import RequestPolicy
+from provider_pipeline.listing.limits import Deadline
+from provider_pipeline.listing.policy import Refusal, RequestPolicy, address_refusal, url_refusal
 from provider_pipeline.listing.redaction import quiet_url_logging
-from provider_pipeline.listing.time_limits import Deadline
 
 
 class AddressRefused(Exception):  # noqa: N818 - a signal to the transport
@@ -341,4 +340,4 @@ def environment_settings(url: str) -> dict[str, Any]:
 
 def _may_name_proxies() -> bool:
     # Where the system has no proxy settings of its own, this spares reading the whole environment twice.
-    return getproxies is not getproxies_environment or any(name[-6:].lower() == "_proxy" for name in os.environ)
+    return getproxies is not getproxies_environment or "_proxy\n" in "\n".join((*os.environ, "")).lower()

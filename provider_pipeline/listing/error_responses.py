@@ -1,5 +1,6 @@
 """What a failed request or an error response means, in words and as a failure that may be retried."""
 
+import contextlib
 import email.utils
 import json
 import re
@@ -19,9 +20,8 @@ from provider_pipeline.errors import (
     Stage,
 )
 from provider_pipeline.listing.documents import describe_page, looks_like_markup
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits, RateLimited
 from provider_pipeline.listing.redaction import MASK, Redactor, one_line
-from provider_pipeline.listing.time_limits import RateLimited
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,10 @@ def network_failure(error: requests.RequestException, limits: FetchLimits) -> Fa
     return FailedAttempt(f"got no answer: {reason}", ListingUnreachableError, transient, hint, stage=stage)
 
 
+BODY_ERRORS: Final = (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError)
+"""What reading a body raises; a chunk of a negative size raises the last."""
+
+
 def broken_body(error: Exception, received: int, limits: FetchLimits) -> FailedAttempt:
     """Why a response's body ended early, after so many bytes."""
     came = f"({received:,} bytes came)"
@@ -127,8 +131,11 @@ NOT_MODIFIED: Final = 304
 UNAUTHORISED: Final = frozenset({401, 403, 407})
 """Statuses of a refused key."""
 
+HOST_WIDE: Final = frozenset({429, 503})
+"""Statuses whose Retry-After holds for all requests to the host."""
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CLOUDFLARE_FIRST: Final = 520
+_MAX_ERROR_BYTES: Final = 16 * 1024
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -146,6 +153,18 @@ def status_hint(status: int) -> str:
     if is_transient_status(status):
         return f"the provider is failing or busy; {_TRIES_AGAIN}"
     return "check the base URL, the endpoint's path and its parameters"
+
+
+def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits, jitter: float) -> float | None:
+    """Seconds to wait before the next attempt; None if there should be none.
+
+    Exponential backoff minus up to half of it, by `jitter` from 0 to 1. A server is never asked sooner than it wants;
+    one that asks for more than `limits.longest_wait` is left alone.
+    """
+    if attempts > limits.retries or (retry_after is not None and retry_after > limits.longest_wait):
+        return None
+    wait = min(limits.backoff * 2.0 ** (attempts - 1), limits.longest_wait) * (1 + jitter) / 2
+    return wait if retry_after is None else max(retry_after, limits.backoff) + limits.backoff * jitter / 2
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
@@ -215,6 +234,18 @@ def error_message_in(document: Any, redactor: Redactor, *, no_items: bool) -> st
         or (bool(document.keys() & _MESSAGES) and document.keys() <= _MESSAGES | _BESIDE_A_MESSAGE)
     )
     return (_message_in(document, redactor) or "an error without a message") if is_error else None
+
+
+def beginning_of_body(response: requests.Response) -> bytes:
+    """As much of an error page as is worth reading."""
+    body = bytearray()
+    # The status already says that it failed; the part that came is enough.
+    with contextlib.suppress(*BODY_ERRORS):
+        for chunk in response.iter_content(4096):
+            body += chunk
+            if len(body) >= _MAX_ERROR_BYTES:
+                break
+    return bytes(body)
 
 
 def describe_error_body(body: bytes, content_type: str | None, redactor: Redactor) -> str:

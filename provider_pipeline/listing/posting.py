@@ -9,9 +9,9 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from provider_pipeline.listing.connections import GuardedAdapter, environment_settings, user_agent
+from provider_pipeline.listing.limits import Deadline
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import quiet_url_logging
-from provider_pipeline.listing.time_limits import Deadline
 
 _ANY_ADDRESS: Final = RequestPolicy(allow_private=True, allow_http=True)
 _CHUNK: Final = 64 * 1024

@@ -14,7 +14,9 @@ from functools import lru_cache
 from typing import Final, Self
 
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing.key_detection import Span
+
+Span = tuple[int, int]
+"""Where a secret begins in some bytes, and where it ends."""
 
 MAX_SUSPICIONS: Final = 100_000
 """Most suspicious places per body, and most escapes near them."""

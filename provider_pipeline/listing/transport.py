@@ -10,52 +10,45 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from provider_pipeline.errors import (
-    ListingError,
-    ListingRefusedError,
-    ListingUnreachableError,
-    ListingUnreadableError,
-)
-from provider_pipeline.listing.addresses import may_follow
+from provider_pipeline.errors import ListingError, ListingRefusedError, ListingUnreachableError, ListingUnreadableError
 from provider_pipeline.listing.auth.credentials import Authorizer, TokenExchange
-from provider_pipeline.listing.completeness import kept_headers
 from provider_pipeline.listing.connections import AddressRefused, ListingSession
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.error_responses import (
+    BODY_ERRORS,
+    HOST_WIDE,
     NOT_MODIFIED,
     UNAUTHORISED,
     FailedAttempt,
+    beginning_of_body,
     broken_body,
     describe_error_body,
     host_paused,
     is_transient_status,
     network_failure,
     retry_after_seconds,
+    retry_wait,
     status_hint,
     too_late,
     unreadable,
 )
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.limits import Deadline, FetchLimits, HostLimiter, HostLimits, RateLimit, RateLimited
+from provider_pipeline.listing.pages import kept_headers
+from provider_pipeline.listing.policy import RequestPolicy, may_follow, resolved_url
 from provider_pipeline.listing.redaction import named_url, one_line, redact, redact_body, redact_quote, redacted_url
-from provider_pipeline.listing.time_limits import Deadline, HostLimiter, HostLimits, RateLimit, RateLimited
 
 MAX_REDIRECTS: Final = 3
 _MAX_TOKEN_BYTES: Final = 256 * 1024
-_MAX_ERROR_BYTES: Final = 16 * 1024
 _CHUNK: Final = 64 * 1024
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _SUCCESS: Final = frozenset({200, 203})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORIZED: Final = 401
-_HOST_WIDE: Final = frozenset({429, 503})
-"""Statuses whose Retry-After holds for all requests to the host."""
-_BODY_ERRORS: Final = (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError)
-"""What reading a body raises; a chunk of a negative size raises the last."""
 _UNCONDITIONAL: Final[Mapping[str, str]] = {}
 
 
@@ -255,7 +248,7 @@ class Transport:
         for _ in range(MAX_REDIRECTS):
             if not isinstance(outcome, _Redirect):
                 return outcome
-            target = _resolved(url, outcome.location)
+            target = resolved_url(url, outcome.location)
             if request.form is not None or target is None or not may_follow(request.url, target):
                 where = self.shown(target or outcome.location, named=True)
                 return FailedAttempt(
@@ -296,8 +289,7 @@ class Transport:
             # In the response, such as two different lengths; the request's headers were checked when it was prepared.
             return unreadable("answered with headers that contradict each other")
         except requests.RequestException as error:
-            late = self._deadline.expired
-            return self._no_response() if late else network_failure(error, self._limits)
+            return self._no_response() if self._deadline.expired else network_failure(error, self._limits)
         except (urllib3_errors.HTTPError, OSError, ValueError) as error:
             # requests does not wrap errors of malformed proxies, unusable host names and undecodable header bytes.
             return FailedAttempt(
@@ -353,7 +345,7 @@ class Transport:
                 too_large = len(body) > max_bytes
                 if too_large:
                     break
-        except _BODY_ERRORS as error:
+        except BODY_ERRORS as error:
             if not self._deadline.expired:
                 return broken_body(error, len(body), self._limits)
         if self._deadline.expired:
@@ -386,12 +378,12 @@ class Transport:
 
     def _refusal(self, request: HttpRequest, response: requests.Response) -> FailedAttempt:
         status = response.status_code
-        says = describe_error_body(_beginning(response), response.headers.get("Content-Type"), self.redacted)
+        says = describe_error_body(beginning_of_body(response), response.headers.get("Content-Type"), self.redacted)
         if self._deadline.expired:
             came = f"status {status} and an error page that was not complete"
             return too_late(came, ListingUnreadableError, self._limits)
         wait = retry_after_seconds(response.headers, now=time.time())
-        if wait is not None and status in _HOST_WIDE:
+        if wait is not None and status in HOST_WIDE:
             self._limiter(request.url).pause(wait, status)
         asks = f" and asks to wait {wait:.0f} s" if wait is not None else ""
         # A token endpoint also answers 400 to an unknown client (RFC 6749, 5.2).
@@ -406,33 +398,3 @@ class Transport:
             retry_after=wait,
             stage="authorised" if unauthorised else "listing",
         )
-
-
-def _beginning(response: requests.Response) -> bytes:
-    body = bytearray()
-    # The status already says that it failed; the part that came is enough.
-    with contextlib.suppress(*_BODY_ERRORS):
-        for chunk in response.iter_content(4096):
-            body += chunk
-            if len(body) >= _MAX_ERROR_BYTES:
-                break
-    return bytes(body)
-
-
-def retry_wait(attempts: int, retry_after: float | None, limits: FetchLimits, jitter: float) -> float | None:
-    """Seconds to wait before the next attempt; None if there should be none.
-
-    Exponential backoff minus up to half of it, by `jitter` from 0 to 1. A server is never asked sooner than it wants;
-    one that asks for more than `limits.longest_wait` is left alone.
-    """
-    if attempts > limits.retries or (retry_after is not None and retry_after > limits.longest_wait):
-        return None
-    wait = min(limits.backoff * 2.0 ** (attempts - 1), limits.longest_wait) * (1 + jitter) / 2
-    return wait if retry_after is None else max(retry_after, limits.backoff) + limits.backoff * jitter / 2
-
-
-def _resolved(url: str, location: str) -> str | None:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return None

@@ -15,8 +15,7 @@ from provider_pipeline.catalog.tasks import OPEN_STATUSES, Task
 from provider_pipeline.errors import NoSuchEntryError
 from provider_pipeline.mcp_server.answers import excerpt, page_of
 from provider_pipeline.mcp_server.tools import DEFAULT_LIMIT, Answer, Arguments, Cursor, Limit, Slug, Tool
-from provider_pipeline.sync.repair.activation import active_version
-from provider_pipeline.sync.repair.generate import active_places
+from provider_pipeline.sync.repair.candidates import active_places, active_version
 
 _TaskId = Annotated[Key, Field(description="The task's number.")]
 

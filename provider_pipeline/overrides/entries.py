@@ -8,12 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.override_sets import StatedOverride
+from provider_pipeline.catalog.model_overrides import StatedOverride
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownProviderError, UnknownValueError
 from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.model_columns import PRICE_COLUMNS
-from provider_pipeline.rules.override_set import Match, as_re2, check_pattern
-from provider_pipeline.rules.overriding import CANONICAL_ID, checked_value
+from provider_pipeline.rules.overrides import CANONICAL_ID, Match, as_re2, check_pattern, checked_value
 from provider_pipeline.rules.patterns import require_small_programs
 from provider_pipeline.rules.prices import checked_price, component_of
 from provider_pipeline.rules.values import converted, parse_unit, unit_scales

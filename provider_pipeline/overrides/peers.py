@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from provider_pipeline.errors import ConfigurationError, InvalidRuleError, UnknownValueError
 from provider_pipeline.overrides.entries import OverrideEntry, PlacedEntry
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import component_names
+from provider_pipeline.rules.prices import component_names
 
 Peer = Literal["litellm", "genai-prices"]
 GENAI_PRICES: Final = "genai-prices"

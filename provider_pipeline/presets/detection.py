@@ -19,9 +19,10 @@ from provider_pipeline.errors import (
 )
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.listing.redaction import redacted_url
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline.presets.library import presets
 from provider_pipeline.presets.likeness import Likeness, detection_table, empty_likeness, model_likeness
 from provider_pipeline.presets.model import ProviderFile

@@ -14,10 +14,15 @@ from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.pagination import parse_pagination
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import store_rule
-from provider_pipeline.sync.repair.candidates import generated_candidate, with_active_currency, with_active_paging
+from provider_pipeline.sync.plan import store_rule
+from provider_pipeline.sync.repair.candidates import (
+    active_places,
+    generated_candidate,
+    stored_sample,
+    with_active_currency,
+    with_active_paging,
+)
 from provider_pipeline.sync.repair.edit import newest_response, try_stated
-from provider_pipeline.sync.repair.generate import active_places, stored_sample
 
 _ORIGIN: Final = "stated"
 _REASON: Final = "the provider's file says so"

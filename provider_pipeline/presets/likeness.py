@@ -9,8 +9,7 @@ from importlib import resources
 from typing import Any
 
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.generation.shape import snake
-from provider_pipeline.rules.language import compile_expression
+from provider_pipeline.rules.language import compile_expression, snake
 
 
 @dataclass(frozen=True)

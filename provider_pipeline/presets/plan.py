@@ -15,8 +15,8 @@ from provider_pipeline.presets.requested import RequestedProvider, missing_key
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import CONFIDENT
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import stored_rule
 from provider_pipeline.sync.key_hosts import NewHost, new_hosts
+from provider_pipeline.sync.plan import stored_rule
 
 Action = Literal["add", "change", "unchanged", "not in the folder", "disable"]
 

@@ -17,17 +17,12 @@ from provider_pipeline.presets.file_rules import store_stated, try_file_rule, wi
 from provider_pipeline.presets.plan import Plan, PlannedProvider, peer_ids, request_config
 from provider_pipeline.presets.requested import RequestedProvider
 from provider_pipeline.rules.generation.generator import CONFIDENT
-from provider_pipeline.sync.config import store_rule
 from provider_pipeline.sync.key_hosts import refuse_new_hosts
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.provider import SAMPLE_ORIGIN
+from provider_pipeline.sync.repair.candidates import ListingPlace
 from provider_pipeline.sync.repair.edit import newest_response
-from provider_pipeline.sync.repair.generate import (
-    GeneratedRule,
-    ListingPlace,
-    fetch_sample,
-    generate_rule,
-    store_sample,
-)
+from provider_pipeline.sync.repair.generate import GeneratedRule, fetch_sample, generate_rule, store_sample
 
 _KEEPS_STATED: Final = "keeps_stated_parts"
 """The gate that a first rule fails if its sample has nothing where the file says."""
@@ -127,4 +122,4 @@ def _register(session: Session, planned: PlannedProvider, requested: RequestedPr
     )
     if planned.needs_review:
         doubt = next((each["message"] for each in rule.issues if each["type"] == "ambiguous"), "of low confidence")
-        catalog.rule_decisions.set_status(session, provider.id, version, "needs_review", reason=doubt)
+        catalog.rule_versions.set_status(session, provider.id, version, "needs_review", reason=doubt)

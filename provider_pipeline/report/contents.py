@@ -184,7 +184,7 @@ class Contents:
     coverage: Sequence[RowMapping]
     providers: Sequence[RowMapping]
     price_changes: Sequence[RowMapping]
-    retirements: Sequence[catalog.retirements.Retirement]
+    retirements: Sequence[catalog.notifications.Retirement]
     canonical: Sequence[Sequence[RowMapping]]
     total_canonical: int
 
@@ -234,7 +234,7 @@ def read(database: catalog.database.Database, *, now: datetime, max_models: int 
             coverage=rows(_COVERAGE),
             providers=rows(_PROVIDERS, open=list(catalog.tasks.OPEN_STATUSES)),
             price_changes=rows(_PRICE_CHANGES, since=now - timedelta(days=CHANGE_DAYS), most=MAX_PRICE_CHANGES),
-            retirements=catalog.retirements.retirements(session, until=today + timedelta(days=NOTICE_DAYS)),
+            retirements=catalog.notifications.retirements(session, until=today + timedelta(days=NOTICE_DAYS)),
             canonical=list(by_model.values()),
             total_canonical=offers[0]["total"] if offers else 0,
         )

@@ -9,7 +9,6 @@ from provider_pipeline.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from provider_pipeline.rules import (
-        column_changes as column_changes,
         comparison as comparison,
         costs as costs,
         difference as difference,
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
         extraction as extraction,
         generation as generation,
         growth as growth,
-        guards as guards,
         history as history,
         ids as ids,
         issues as issues,
@@ -32,20 +30,17 @@ if TYPE_CHECKING:
         mining as mining,
         mining_limits as mining_limits,
         model_columns as model_columns,
+        model_prices as model_prices,
         moments as moments,
-        override_set as override_set,
-        overriding as overriding,
+        overrides as overrides,
         pagination as pagination,
         patterns as patterns,
-        places as places,
         plausibility as plausibility,
-        price_changes as price_changes,
         rows as rows,
         stated_rule as stated_rule,
         thresholds as thresholds,
         validator as validator,
         values as values,
-        work as work,
     )
 else:
     __getattr__ = lazy_submodules(__name__)

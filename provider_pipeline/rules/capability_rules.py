@@ -27,10 +27,10 @@ from provider_pipeline.rules.limits import (
     MAX_PATTERNS,
     MAX_PREDICATES,
     require_little_text,
-    require_small_patterns,
     require_small_tables,
 )
 from provider_pipeline.rules.pagination import Expression
+from provider_pipeline.rules.patterns import require_small_patterns
 from provider_pipeline.rules.rows import digest_of
 
 _MODEL = ConfigDict(frozen=True, extra="forbid")

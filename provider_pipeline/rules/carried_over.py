@@ -10,11 +10,11 @@ from provider_pipeline.rules.document import DEFAULT_ID, Endpoint, ExtractionRul
 from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.generation.shape import Column, shape_of
 from provider_pipeline.rules.language import getter_within
+from provider_pipeline.rules.limits import LISTING_STEPS, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.stated_rule import StatedRule, with_endpoints
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import is_integer
-from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 _MIN_AGREEMENT: Final = 0.95
 """Share of the models in both responses whose value a path must hold."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from provider_pipeline.rules.price_changes import unit_text
-from provider_pipeline.rules.price_components import TOKENS
-from provider_pipeline.rules.prices import Price, Prices
+from provider_pipeline.rules.model_prices import unit_text
+from provider_pipeline.rules.prices import TOKENS, Price, Prices
 
 _TOKENS: Final = re.compile(r"(\d[\d_,]*(?:\.\d+)?)\s*([kmb]?)", re.IGNORECASE)
 _SCALES: Final = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}

@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
-from provider_pipeline.rules.generation.list_detection import candidates
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, shape_of
+from provider_pipeline.rules.generation.samples import candidates
+from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import compile_expression, getter_within
+from provider_pipeline.rules.language import Path, compile_expression, getter_within
+from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import json_type
-from provider_pipeline.rules.work import Work
 
 MAX_DIFFERENCES: Final = 25
 _SAME_VALUES: Final = 0.6

@@ -9,33 +9,9 @@ from provider_pipeline.rules.dates import read_date
 from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, is_other_object, named_family
 from provider_pipeline.rules.issues import shown
-from provider_pipeline.rules.language import Closure, Compiled, compiled
-from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
-from provider_pipeline.rules.metadata import metadata_reader
-from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, ROW_COLUMNS
-from provider_pipeline.rules.model_names import family_of
-from provider_pipeline.rules.price_plausibility import plausible_prices
-from provider_pipeline.rules.prices import (
-    CURRENCY_FIELD,
-    PriceReader,
-    disputed_prices,
-    merged_prices,
-    price_columns,
-    price_field,
-    undisputed_prices,
-)
-from provider_pipeline.rules.rows import meaning_of, meta_hash, sized_digest
-from provider_pipeline.rules.set_aside import SetAside
-from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.values import (
-    BadValueError,
-    json_type,
-    read_id,
-    read_limit,
-    read_modalities,
-    read_text,
-)
-from provider_pipeline.rules.work import (
+from provider_pipeline.rules.jmespath_compiler import Closure
+from provider_pipeline.rules.language import Compiled, compiled
+from provider_pipeline.rules.limits import (
     FEW_ITEMS,
     ITEM_STEPS,
     ITEMS_PER_ELEMENT,
@@ -48,6 +24,30 @@ from provider_pipeline.rules.work import (
     WorkExceededError,
     has_elements,
     json_bytes,
+)
+from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
+from provider_pipeline.rules.metadata import metadata_reader
+from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, ROW_COLUMNS
+from provider_pipeline.rules.model_names import read_name
+from provider_pipeline.rules.model_prices import plausible_prices
+from provider_pipeline.rules.prices import (
+    CURRENCY_FIELD,
+    PriceReader,
+    disputed_prices,
+    merged_prices,
+    price_columns,
+    price_field,
+    undisputed_prices,
+)
+from provider_pipeline.rules.rows import SetAside, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.values import (
+    BadValueError,
+    json_type,
+    read_id,
+    read_limit,
+    read_modalities,
+    read_text,
 )
 
 _JOINED: Final = frozenset({"capabilities", "capability_sources", "metadata_json", "meta_hash", "prices"})
@@ -84,6 +84,12 @@ class Rejected(NamedTuple):
     field: str
     detail: str
     value: Any
+
+
+def family_of(model_id: str) -> str | None:
+    """The family of a model id; None if unknown."""
+    name = read_name(model_id)
+    return None if name is None else name.family
 
 
 class ItemReader:

@@ -1,7 +1,10 @@
-"""Issues (problems of a rule or a listing, written for an operator), and text from outside made safe to show."""
+"""Issues of a rule or a listing, written for an operator, their guards, and text from outside made safe to show.
+
+It imports nothing of the project, because the command line's help needs the guards' names alone.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Literal
 
 _BREAKS: Final = "\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
@@ -38,6 +41,15 @@ def prose(text: str) -> str:
 def has_controls(text: str) -> bool:
     """Whether the text holds any control character."""
     return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def code_span(text: str) -> str:
+    """A Markdown code span, safe in a table cell whatever the text holds."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    escaped = text.replace("|", "\\|")
+    return f"{fence}{space}{escaped}{space}{fence}"
 
 
 Severity = Literal["error", "warning", "info"]
@@ -97,3 +109,39 @@ def shown(value: Any, depth: int = 3) -> Any:  # noqa: PLR0911  # one return for
         return {str(shown(str(key))): shown(entry, depth - 1) for key, entry in list(value.items())[:SAMPLE_SIZE]}
     text = str(value)
     return escaped(text if len(text) <= _TEXT_SIZE else text[: _TEXT_SIZE - 3] + "...")
+
+
+GUARDS: Final[Mapping[str, frozenset[str]]] = {
+    "shrink": frozenset({"listing_shrunk"}),
+    "growth": frozenset({"listing_grew"}),
+    "turnover": frozenset({"listing_turned_over", "id_form_changed"}),
+    "prices": frozenset({"prices_jumped", "prices_moved"}),
+    "limits": frozenset({"limits_shrank", "limits_moved"}),
+    "fields": frozenset({"field_vanished", "one_value_for_all"}),
+}
+"""Guards by the name a person accepts them under, each with the issue types it raises."""
+
+PLAUSIBILITY_ISSUES: Final = frozenset().union(*GUARDS.values())
+"""Issue types that only a comparison with accepted listings raises."""
+
+
+def remedy(guard: str, threshold: str) -> str:
+    """How a person lets listings pass a guard, once or always."""
+    return f"accept it once (--accept {guard} --reason WHY), or set the provider's threshold {threshold}"
+
+
+def blocking_guards(issues: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The guards that alone block the listing; empty if another error would block it too."""
+    errors = {issue["type"] for issue in issues if issue["severity"] == "error"}
+    return [name for name, kinds in GUARDS.items() if kinds & errors] if errors <= PLAUSIBILITY_ISSUES else []
+
+
+def accepted_by_hand(issues: Iterable[dict[str, Any]], guards: Collection[str]) -> list[dict[str, Any]]:
+    """The issues, with the errors of accepted guards turned into warnings that say so."""
+    taken = frozenset().union(*(GUARDS[guard] for guard in guards))
+    return [
+        {**entry, "severity": "warning", "recovery": "Accepted by hand."}
+        if entry["type"] in taken and entry["severity"] == "error"
+        else entry
+        for entry in issues
+    ]

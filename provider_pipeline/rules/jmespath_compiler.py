@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from jmespath import exceptions as jmespath_exceptions, visitor
 
-from provider_pipeline.rules.work import Work
+from provider_pipeline.rules.limits import Work
 
 Getter = Callable[[Any], Any]
 """From a value to an expression's result."""

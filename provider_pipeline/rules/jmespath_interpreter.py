@@ -9,7 +9,7 @@ from typing import Any, Final
 import jmespath
 from jmespath import functions, visitor
 
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work
+from provider_pipeline.rules.limits import CHARACTERS_PER_STEP, LIST_STEPS, OBJECT_STEPS, Work
 
 MAX_JOINED: Final = 65_536
 """Characters in the result of one `join()`."""

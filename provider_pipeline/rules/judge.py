@@ -1,15 +1,13 @@
 """Judges a listing page by page, whatever its size: pages in, a verdict out. Explained in docs/rules.md."""
 
-import operator
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
 from provider_pipeline.errors import RuleTooCostlyError
-from provider_pipeline.rules.completeness import PagesRead
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import (
     NO_MODEL,
@@ -19,20 +17,23 @@ from provider_pipeline.rules.extraction import (
     merged_row,
     settled_rows,
 )
-from provider_pipeline.rules.guards import accepted_by_hand
 from provider_pipeline.rules.history import History
-from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.ids import SeenModels
+from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, accepted_by_hand, issue, shown
+from provider_pipeline.rules.limits import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
-from provider_pipeline.rules.outline import Outline
-from provider_pipeline.rules.prices import hash_of_further_prices
-from provider_pipeline.rules.request_times import RequestTimes
-from provider_pipeline.rules.rows import NUMERIC, Profile, meaning_of, sized_digest
-from provider_pipeline.rules.seen_ids import SeenModels
-from provider_pipeline.rules.set_aside import SetAsideValues
-from provider_pipeline.rules.statistics import SEVERITIES, ListingStatistics
+from provider_pipeline.rules.metadata import RequestTimes
+from provider_pipeline.rules.rows import Outline, Profile, meaning_of, sized_digest
+from provider_pipeline.rules.statistics import (
+    SEVERITIES,
+    ListingStatistics,
+    PagesRead,
+    SetAsideValues,
+    disagreeing,
+    disputable_numbers,
+)
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import described
-from provider_pipeline.rules.work import FEW_ITEMS, ITEMS_PER_ELEMENT, KEPT_BYTES, LISTING_STEPS, Work
 
 REJECTED_SAMPLE: Final = 50
 _BATCH: Final = 1_000
@@ -80,7 +81,7 @@ class ListingJudge:
         rule: The rule that reads the listing.
         thresholds: The documented defaults if None.
         history: The accepted listings to compare with, if any.
-        accepted: Names in `guards.GUARDS` whose findings a person has accepted: they warn instead of blocking.
+        accepted: Names in `issues.GUARDS` whose findings a person has accepted: they warn instead of blocking.
         fetched_at: When the listing was fetched, to recognise fields that hold that time; None to keep them.
         watch: Called before each page and each batch of items; may raise to end a judgement that takes too long.
     """
@@ -171,7 +172,7 @@ class ListingJudge:
                 else:
                     self._dispute(model_id, endpoint, row)
                 continue
-            seen.add(model_id, _numbers_of(row))
+            seen.add(model_id, disputable_numbers(row))
             rows[model_id] = row
         for model_id, records in repeats.items():
             rows[model_id], disputed = merged_records(records)
@@ -245,7 +246,7 @@ class ListingJudge:
 
     def _dispute(self, model_id: str, endpoint: int, row: Mapping[str, Any]) -> None:
         """Note the numbers on which a row disagrees with an earlier page, whose row has been handed out."""
-        disputed = _disagreeing(self._seen[endpoint].numbers(model_id), _numbers_of(row))
+        disputed = disagreeing(self._seen[endpoint].numbers(model_id), disputable_numbers(row))
         self._contradictory += bool(disputed)
         # An earlier endpoint's values win, whatever the later one's pages say.
         if disputed and not any(model_id in seen for seen in self._seen[:endpoint]):
@@ -402,20 +403,3 @@ class ListingJudge:
                 sample=sorted(self._no_models)[:SAMPLE_SIZE],
                 recovery="None needed.",
             )
-
-
-_DISPUTABLE: Final = (*NUMERIC, "prices")
-_numeric = operator.itemgetter(*NUMERIC)
-
-
-def _numbers_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of `_DISPUTABLE`; of prices other than input and output, a hash: a model takes little memory."""
-    return (*_numeric(row), hash_of_further_prices(row["prices"]))
-
-
-def _disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:
-    return frozenset(
-        column
-        for column, mine, theirs in zip(_DISPUTABLE, first, second, strict=True)
-        if mine is not None and theirs is not None and mine != theirs
-    )

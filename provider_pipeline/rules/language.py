@@ -3,6 +3,7 @@
 `jmespath_compiler.py` compiles common expressions; `jmespath_interpreter.py` evaluates all others.
 """
 
+import functools
 import json
 import re
 import warnings
@@ -26,17 +27,13 @@ from provider_pipeline.rules.jmespath_compiler import (
     walk_nodes,
 )
 from provider_pipeline.rules.jmespath_interpreter import RuleFunctions, interpreter_of
-from provider_pipeline.rules.work import (
-    PAGE_STEPS,
-    SizedCache,
-    Work,
-    WorkExceededError,
-)
+from provider_pipeline.rules.limits import PAGE_STEPS, SizedCache, Work, WorkExceededError
 
 __all__ = [
     "Closure",
     "Compiled",
     "Getter",
+    "Path",
     "compile_expression",
     "compiled",
     "getter_within",
@@ -46,6 +43,9 @@ __all__ = [
     "path_expression",
     "path_getter",
     "quote_key",
+    "snake",
+    "squashed",
+    "words_of",
 ]
 
 MAX_EXPRESSION_LENGTH: Final = 2_000
@@ -58,7 +58,12 @@ _CACHE_SIZE: Final = 100_000
 MAX_TO_STRING: Final = 4
 """Calls of `to_string()`, each of which can double the size of a text by escaping."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_OTHER = re.compile(r"[^A-Za-z0-9]+")
 _COMPARATORS: Final = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
+
+Path = tuple[str, ...]
+"""Object keys from an item to a value."""
 
 
 _RUNTIME_ERRORS: Final = (
@@ -80,6 +85,22 @@ def quote_key(key: str) -> str:
 def path_expression(path: tuple[str, ...]) -> str:
     """A path of object keys as a JMESPath expression; the empty path is the current node."""
     return ".".join(quote_key(key) for key in path) if path else "@"
+
+
+@functools.lru_cache(maxsize=16_384)
+def words_of(key: str) -> tuple[str, ...]:
+    """The lower-case words of a key: the same for `maxInputTokens` and `max_input_tokens`."""
+    return tuple(word.lower() for word in _OTHER.split(_CAMEL.sub(" ", key)) if word)
+
+
+def snake(key: str) -> str:
+    """A key in snake_case, the form of the aliases in the data files."""
+    return "_".join(words_of(key))
+
+
+def squashed(text: str) -> str:
+    """Lower-case letters and digits only, the form of the tokens in the data files."""
+    return "".join(character for character in text.lower() if character.isalnum())
 
 
 def _leading_keys(tree: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:

@@ -10,10 +10,11 @@ from provider_pipeline.rules.capability_rules import PREDICATE_KINDS, Capability
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.ids import normalise_id
 from provider_pipeline.rules.issues import shown
+from provider_pipeline.rules.jmespath_compiler import Getter, is_true, path_getter
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import Compiled, Getter, compiled, is_true, path_getter
+from provider_pipeline.rules.language import Compiled, compiled
+from provider_pipeline.rules.limits import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 from provider_pipeline.rules.patterns import RegexSet, parse_pattern
-from provider_pipeline.rules.work import CHARACTERS_PER_STEP, SizedCache, Work, WorkExceededError
 
 
 @functools.cache

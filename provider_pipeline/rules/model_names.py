@@ -131,12 +131,6 @@ def read_name(model_id: str) -> ModelName | None:
     return name if name.name else None
 
 
-def family_of(model_id: str) -> str | None:
-    """The family of a model id; None if unknown."""
-    name = read_name(model_id)
-    return None if name is None else name.family
-
-
 def _take_path(reading: _Reading) -> None:
     """Keep the last part of a path that names a model; note who owns it and how it is served."""
     if "/" not in reading.text and "\\" not in reading.text and "::" not in reading.text:

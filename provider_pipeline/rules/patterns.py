@@ -4,6 +4,7 @@ Patterns from data run on RE2 only. Its time is linear in the text, but also in 
 few characters can make that large.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -11,9 +12,13 @@ from typing import Any, Final
 import re2
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.work import SizedCache
+from provider_pipeline.rules.limits import SizedCache
 
 MAX_PATTERN_LENGTH: Final = 2_000
+MAX_PATTERN_TEXT: Final = 150_000
+"""Characters of all distinct patterns of a rule."""
+MAX_REPEATED_PATTERN_TEXT: Final = 1_000_000
+"""The same, counting a pattern once for each capability that has it."""
 MAX_PROGRAM: Final = 40_000
 """RE2 instructions of all distinct patterns of a rule; the shipped set makes about half of that."""
 MAX_UNICODE_CLASSES: Final = 100
@@ -75,6 +80,27 @@ def require_small_programs(patterns: Iterable[str]) -> None:
                 f"the patterns have more than {MAX_PROGRAM} RE2 instructions together; "
                 "write fewer, or without counted repetitions such as x{100}"
             )
+
+
+@functools.lru_cache(maxsize=32)
+def require_small_patterns(texts: tuple[tuple[str, ...], ...]) -> None:
+    """Refuse patterns that are too large together.
+
+    Cached, because rules written by one version of the generator share nearly all of their thousands of patterns.
+    """
+    repeated = sum(len(text) + 1 for each in texts for text in each)
+    if repeated > MAX_REPEATED_PATTERN_TEXT:
+        raise ValueError(
+            f"the patterns of all capabilities have {repeated} characters; at most {MAX_REPEATED_PATTERN_TEXT} are read"
+        )
+    different = dict.fromkeys(text for each in texts for text in each)
+    size = sum(map(len, different))
+    if size > MAX_PATTERN_TEXT:
+        raise ValueError(f"the patterns have {size} characters together; at most {MAX_PATTERN_TEXT} are read")
+    try:
+        require_small_programs(dict.fromkeys(parse_pattern(text)[1] for text in different))
+    except InvalidRuleError as error:
+        raise ValueError(error.message) from error
 
 
 def _compile(pattern: str) -> Any:

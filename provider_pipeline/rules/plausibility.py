@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from provider_pipeline.rules.guards import remedy
 from provider_pipeline.rules.history import Baseline, Once
-from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue
+from provider_pipeline.rules.issues import SAMPLE_SIZE, Severity, issue, remedy
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
 from provider_pipeline.rules.prices import amounts_of
 from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile

@@ -1,4 +1,4 @@
-"""Prices of a model: what a rule reads of them, and which of those can be true.
+"""Prices of a model: the names and units of their components, and what a rule reads of them.
 
 A row's `prices` map a component (`input`, `cache_read`, `image` ...) to its amount, unit, currency, and tiers by prompt
 size. Components, units and currencies are data: `data/prices.toml`, `data/units.toml`.
@@ -10,10 +10,14 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+import re2
+
 from provider_pipeline.errors import InvalidRuleError
+from provider_pipeline.rules.ids import encodable
+from provider_pipeline.rules.jmespath_compiler import Closure
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import Closure, Compiled
-from provider_pipeline.rules.price_components import TOKENS, usual_unit
+from provider_pipeline.rules.language import Compiled
+from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.values import (
     BadValueError,
     Scale,
@@ -24,7 +28,6 @@ from provider_pipeline.rules.values import (
     unit_scale,
     unit_scales,
 )
-from provider_pipeline.rules.work import Work
 
 USD: Final = "USD"
 OTHER_CURRENCY: Final = "other_currency"
@@ -36,6 +39,7 @@ CURRENCY_FIELD: Final = "currency"
 _FIELD = re.compile(r"price\.(\w+)(?:\.(?:(tiers)|above_(\d+)))?")
 _COLUMNS: Final = {"input": "input_price", "output": "output_price"}
 _MAX_TIERS: Final = 20
+TOKENS: Final = "million_tokens"
 
 Price = dict[str, Any]
 """`amount`, `unit`, `currency`, and `tiers` if there are any: a list of `above` (tokens of the prompt) and `amount`."""
@@ -75,6 +79,45 @@ def component_of(column: str) -> str:
 def field_name(component: str) -> str:
     """The rule's field for a component's price."""
     return _COLUMNS.get(component) or f"price.{component}"
+
+
+def component_names() -> tuple[str, ...]:
+    """The price components that the generator knows; a rule may name further ones."""
+    return tuple(read_table("prices.toml")["component"])
+
+
+def usual_unit(component: str) -> str:
+    """The unit in which a component is usually billed; that of `image` for `image_1024x1024`."""
+    known = read_table("prices.toml")["component"]
+    return str(known.get(component if component in known else _base_of(component), {}).get("unit", TOKENS))
+
+
+def _base_of(component: str) -> str:
+    """The component that sizes tell apart and that a name begins with; empty if there is none."""
+    known = read_table("prices.toml")["component"]
+    return next((name for name in known if known[name].get("variants") and component.startswith(f"{name}_")), "")
+
+
+def is_of_a_size(component: str) -> bool:
+    """Whether a component is a size or quality of a known one, such as `image_hd_1024x1024` of `image`."""
+    base = _base_of(component)
+    words = component.removeprefix(f"{base}_").split("_")
+    return base != "" and all(is_size(each) or is_quality(each) for each in words)
+
+
+def is_size(word: str) -> bool:
+    """Whether a word is a size of an image or a video, such as 1024x1024 or 1080p."""
+    return _size().fullmatch(encodable(word.lower())) is not None
+
+
+@functools.cache
+def _size() -> Any:
+    return re2.compile(read_table("prices.toml")["variant"]["size"])
+
+
+def is_quality(word: str) -> bool:
+    """Whether a word is a quality of an image or a video, such as hd."""
+    return word.lower() in read_table("prices.toml")["variant"]["quality"]
 
 
 @functools.cache

@@ -1,11 +1,17 @@
-"""Statistics of a listing's accepted rows: profile, broken invariants, and changes since earlier listings."""
+"""What is counted of a listing page by page while it is judged: rows, values set aside, pages; and their issues."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import operator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from provider_pipeline.rules.document import Endpoint
 from provider_pipeline.rules.history import History
-from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
+from provider_pipeline.rules.issues import REGENERATE, SAMPLE_SIZE, issue, shown
+from provider_pipeline.rules.language import compiled
 from provider_pipeline.rules.matching import contradicts
+from provider_pipeline.rules.metadata import NOT_OF_TYPE
+from provider_pipeline.rules.pagination import can_follow, parse_pagination, says_more
 from provider_pipeline.rules.plausibility import (
     BaselineComparison,
     Overlap,
@@ -13,11 +19,19 @@ from provider_pipeline.rules.plausibility import (
     compare_with_baseline,
     looks_replaced,
 )
-from provider_pipeline.rules.prices import OTHER_CURRENCY, USD
-from provider_pipeline.rules.rows import Profile, ProfileBuilder
+from provider_pipeline.rules.prices import OTHER_CURRENCY, USD, hash_of_further_prices
+from provider_pipeline.rules.rows import FILLED, NUMERIC, Profile, ProfileBuilder, SetAside
 from provider_pipeline.rules.thresholds import Thresholds
+from provider_pipeline.rules.values import NO_LIMIT
 
 SEVERITIES: Final = ("error", "warning", "info")
+PARTIAL_LISTING: Final = "partial_listing"
+"""Type of the issue of a listing that was not read to its end."""
+_MAX_ISSUES: Final = 20
+_HARMLESS: Final = (NO_LIMIT, NOT_OF_TYPE)
+"""Reasons that never hold a listing."""
+_DISPUTABLE: Final = (*NUMERIC, "prices")
+_numeric = operator.itemgetter(*NUMERIC)
 
 
 class _Offenders:
@@ -148,3 +162,134 @@ def _worst_of_each(issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if known is None or SEVERITIES.index(entry["severity"]) < SEVERITIES.index(known["severity"]):
             found[entry["type"]] = entry
     return list(found.values())
+
+
+class PagesRead:
+    """The pages of one listing as a rule's endpoints read them, to tell whether any were left unread."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._paginations = [parse_pagination(endpoint.pagination) for endpoint in endpoints]
+        self._listings = [compiled(endpoint.selector).leading_keys for endpoint in endpoints]
+        self._pages: Counter[int] = Counter()
+        self._items: Counter[int] = Counter()
+        self._last: dict[int, Any] = {}
+
+    def add(self, endpoint: int, answer: Any, count: int) -> None:
+        """Count an endpoint's next page, which has so many items."""
+        self._pages[endpoint] += 1
+        self._items[endpoint] += count
+        self._last[endpoint] = answer
+
+    def issues(self) -> Iterator[dict[str, Any]]:
+        """An error for each endpoint whose last page says that there is more, which its rule cannot ask for."""
+        for position, answer in self._last.items():
+            pagination = self._paginations[position]
+            if can_follow(pagination, answer):
+                continue
+            endpoint, count = self._endpoints[position], self._items[position]
+            field = says_more(answer, count, self._listings[position], path=endpoint.path, pages=self._pages[position])
+            if field:
+                where = f" of {endpoint.path}" if len(self._endpoints) > 1 and endpoint.path else ""
+                yield partial_listing(f"{field} in the answer{where} says that there is more than the {count:,} read")
+
+
+def partial_listing(message: str) -> dict[str, Any]:
+    """The issue of a listing that goes on where the rule does not."""
+    return issue(
+        PARTIAL_LISTING,
+        "error",
+        f"{message}; the rule does not know how to ask for it",
+        expected="the whole listing",
+        actual="a part of it",
+        recovery="Regenerate the rule, or put the provider's way of paging into the rule's pagination. If the answer "
+        'is the whole listing all the same, state {"type": "none", "whole": true} there.',
+    )
+
+
+class SetAsideValues:
+    """Values that were set aside: counted by column and reason, with the first few of each."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._first: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(self, value: SetAside) -> None:
+        """Count one value."""
+        kind = (value.field, value.reason, value.detail)
+        self._counts[kind] += 1
+        first = self._first.setdefault(kind, [])
+        if len(first) < SAMPLE_SIZE:
+            first.append(f"{value.model_id}: {shown(value.value)}")
+
+    def largest_share(self, profile: Profile, items: int) -> float:
+        """The largest share of a column's values that was set aside."""
+        return max((count / among for count, among in self._columns(profile, items).values() if count), default=0.0)
+
+    def issues(
+        self, profile: Profile, items: int, allowed: float, few: float, before: Collection[str]
+    ) -> Iterable[dict[str, Any]]:
+        """One issue per column and reason: an error where more than the `allowed` share of a column's values failed.
+
+        A single value, or values of no more than the share `few` of the items, only warn. The only model's value
+        does more if the column is in `before`, filled by earlier listings: then the listing has changed.
+        """
+        columns = self._columns(profile, items)
+        for (column, reason, detail), count in sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))[
+            :_MAX_ISSUES
+        ]:
+            total, among = columns[column]
+            if reason == NO_LIMIT:
+                yield _no_limits(column, count, self._first[column, reason, detail])
+                continue
+            held = (
+                reason != NOT_OF_TYPE
+                and total / among > allowed
+                and (total > max(1, few * items) or (total == items and column in before))
+            )
+            yield issue(
+                reason,
+                "error" if held else "warning",
+                f"{count} of {among} values of {column} were set aside: {detail}",
+                expected=f"at most {allowed:.0%} of the column's values set aside",
+                actual=f"{max(count, total) / among:.1%}",
+                sample=self._first[column, reason, detail],
+                recovery=REGENERATE if held else "The models are kept without these values.",
+            )
+
+    def _columns(self, profile: Profile, items: int) -> dict[str, tuple[int, int]]:
+        """The values set aside and all values, by column; of metadata, the items stand for all values."""
+        totals = Counter[str]()
+        for (column, reason, _), count in self._counts.items():
+            totals[column] += 0 if reason in _HARMLESS else count
+        return {
+            column: (count, count + profile.filled.get(column, 0) if column in FILLED else items)
+            for column, count in totals.items()
+        }
+
+
+def _no_limits(column: str, count: int, sample: list[str]) -> dict[str, Any]:
+    """So many listings write 0 or -1 where there is no limit that they hold nothing, however many there are."""
+    return issue(
+        NO_LIMIT,
+        "info",
+        f"{count} values of {column} are 0 or -1, which states no limit: unknown",
+        expected="a number of tokens, or nothing",
+        actual=count,
+        sample=sample,
+        recovery="None needed.",
+    )
+
+
+def disputable_numbers(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of `_DISPUTABLE`; of prices other than input and output, a hash: a model takes little memory."""
+    return (*_numeric(row), hash_of_further_prices(row["prices"]))
+
+
+def disagreeing(first: Sequence[Any], second: Sequence[Any]) -> frozenset[str]:
+    """The columns in which two records of a model have different `disputable_numbers`, where both have one."""
+    return frozenset(
+        column
+        for column, mine, theirs in zip(_DISPUTABLE, first, second, strict=True)
+        if mine is not None and theirs is not None and mine != theirs
+    )

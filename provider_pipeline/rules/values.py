@@ -13,7 +13,7 @@ from provider_pipeline.rules.ids import MAX_ID_LENGTH
 from provider_pipeline.rules.issues import has_controls, one_line, shown
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import compiled
-from provider_pipeline.rules.work import Work
+from provider_pipeline.rules.limits import Work
 
 
 class UnitByRow(BaseModel):

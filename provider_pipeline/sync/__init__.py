@@ -7,7 +7,6 @@ from provider_pipeline.lazy import lazy_submodules
 if TYPE_CHECKING:
     from provider_pipeline.sync import (
         archive as archive,
-        config as config,
         events as events,
         extract as extract,
         fleet as fleet,
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
         provider as provider,
         repair as repair,
         replay as replay,
-        upsert as upsert,
         webhook as webhook,
         webhook_forms as webhook_forms,
     )

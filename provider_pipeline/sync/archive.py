@@ -19,9 +19,8 @@ from pydantic import (
 )
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, listing
 from provider_pipeline.errors import ListingUnreadableError
-from provider_pipeline.listing.completeness import kept_headers
 from provider_pipeline.listing.documents import parse_document
 from provider_pipeline.listing.redaction import redact_body, redacted_url
 
@@ -71,7 +70,7 @@ class _Page(BaseModel):
             redacted_url(self.url),
             redact_body(content, ()),
             status=self.status,
-            headers=kept_headers({name.lower(): value for name, value in self.headers.items()}, ()),
+            headers=listing.pages.kept_headers({name.lower(): value for name, value in self.headers.items()}, ()),
         )
 
 

@@ -71,7 +71,7 @@ def retiring_models(session: Session, *, now: datetime) -> int:
     A date that a provider moves gives new notices.
     """
     today = now.date()
-    near = catalog.retirements.retirements(session, after=today, until=today + timedelta(days=max(NOTICE_DAYS)))
+    near = catalog.notifications.retirements(session, after=today, until=today + timedelta(days=max(NOTICE_DAYS)))
     news = []
     for end in near:
         days = (date.fromisoformat(end.retires_on) - today).days

@@ -9,23 +9,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import IO, Any, Final, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog, rules
-from provider_pipeline.errors import DatabaseUnavailableError, ListingPartialError, ProviderPipelineError
+from provider_pipeline.errors import (
+    DatabaseUnavailableError,
+    ListingPartialError,
+    ListingUnreadableError,
+    ProviderPipelineError,
+)
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.completeness import KnownPage
 from provider_pipeline.listing.documents import parse_document
-from provider_pipeline.listing.source import ListingSource
-from provider_pipeline.listing.time_limits import CpuThrottle
-from provider_pipeline.rules.completeness import PARTIAL_LISTING, partial_listing
+from provider_pipeline.listing.endpoints import ListingSource
+from provider_pipeline.listing.limits import CpuThrottle
+from provider_pipeline.listing.pages import KnownPage
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.rows import content_digest
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.sync.config import Page, active_judge, active_source, parse_thresholds
-from provider_pipeline.sync.plan import SyncPlan
+from provider_pipeline.sync.plan import Page, SyncPlan, active_judge, active_source, parse_thresholds
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -307,7 +311,7 @@ def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> 
                     or listing.content.sha256 != plan.state.content
                     or listing.fetch.partial is not None
                 ):
-                    listing = validate(session, listing)
+                    listing = _validate(session, listing)
             else:
                 verdict = _judge(session, listing, pages)
                 listing = replace(listing, content=listing.fetch.content(session), verdict=verdict)
@@ -321,7 +325,7 @@ def extract_listing(session: Session, plan: SyncPlan, client: ListingClient) -> 
     return listing
 
 
-def validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
+def _validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
     """The complete listing with its verdict.
 
     Raises:
@@ -330,6 +334,18 @@ def validate(session: Session, listing: ExtractedListing) -> ExtractedListing:
     listing.fetch.load_unchanged(session)
     with listing.fetch.pace.working():
         return replace(listing, verdict=_judge(session, listing, listing.fetch.documents()))
+
+
+def validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
+    """The complete listing with its verdict, or why there is none; leaves no transaction."""
+    try:
+        return _validate(session, listing)
+    except DatabaseUnavailableError:
+        raise
+    except ProviderPipelineError as error:
+        return listing.failed(error)
+    finally:
+        session.rollback()
 
 
 def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> rules.judge.Verdict:
@@ -346,6 +362,33 @@ def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -
     )
     verdict = judge_pages(judge, pages, listing.rows)
     error = listing.fetch.partial
-    if error is None or any(each["type"] == PARTIAL_LISTING for each in verdict.issues):
+    if error is None or any(each["type"] == rules.statistics.PARTIAL_LISTING for each in verdict.issues):
         return verdict
-    return replace(verdict, valid=False, issues=(partial_listing(error.message), *verdict.issues))
+    return replace(verdict, valid=False, issues=(rules.statistics.partial_listing(error.message), *verdict.issues))
+
+
+def replay_previous(
+    session: Session,
+    raw_response_id: int,
+    rule: ExtractionRule,
+    thresholds: Thresholds,
+    rows: Spool[list[Row]],
+    *,
+    request_times: frozenset[str] = frozenset(),
+) -> Iterator[Row] | None:
+    """Applies a new rule to the last accepted listing, to attribute changes to the rule or to the provider.
+
+    Fields in `request_times` are left out, as they were from the new listing.
+
+    Returns:
+        A row per model, held in `rows`; None if the new rule does not fit the old listing.
+    """
+    stored = catalog.raw_responses.stored_pages(session, raw_response_id)
+    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
+    try:
+        verdict = judge_pages(rules.judge.ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
+    except ListingUnreadableError:
+        return None
+    if not verdict.valid:
+        return None
+    return replace(verdict, request_times=request_times).settled(chain.from_iterable(rows))

@@ -20,9 +20,9 @@ from provider_pipeline.errors import ProviderPipelineError, SyncInProgressError
 from provider_pipeline.gc_tuning import relaxed_gc
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.extract import ExtractedListing, extract_listing
-from provider_pipeline.sync.load import WriteMode, load_listings
-from provider_pipeline.sync.outcome import AcceptedGuards, Status, SyncOutcome
-from provider_pipeline.sync.plan import SyncPlan, prepare
+from provider_pipeline.sync.load import load_listings
+from provider_pipeline.sync.outcome import Status, SyncOutcome, WriteMode
+from provider_pipeline.sync.plan import AcceptedGuards, SyncPlan, prepare
 from provider_pipeline.sync.provider import run_follow_ups, utc_now
 
 Sessions = Callable[[], AbstractContextManager[Session]]

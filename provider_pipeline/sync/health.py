@@ -23,9 +23,9 @@ from provider_pipeline.errors import (
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import Verdict
-from provider_pipeline.sync.config import active_judge, active_source, parse_thresholds, stored_rule
 from provider_pipeline.sync.freshness import MAX_AGE
 from provider_pipeline.sync.outcome import blocking_reason
+from provider_pipeline.sync.plan import active_judge, active_source, parse_thresholds, stored_rule
 
 STAGES: Final = ("settings", "key", "name", "connection", "tls", "authorised", "listing", "rule", "last_success")
 """In order; `last_success` is always reached."""

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.listing.addresses import may_follow
 from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.policy import may_follow
 
 
 @dataclass(frozen=True)

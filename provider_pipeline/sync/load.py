@@ -1,34 +1,68 @@
-"""Loads validated listings: rows, raw responses, sync state and notifications of many providers in one transaction."""
+"""Loads listings: rows, raw responses, sync state and notifications of many providers in one transaction."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog, rules
-from provider_pipeline.errors import (
-    DatabaseUnavailableError,
-    ListingUnreadableError,
-    ModelSyncerError,
-    ProviderPipelineError,
+from provider_pipeline.errors import ModelSyncerError
+from provider_pipeline.rules.overrides import OverrideSet, listed_values, override_fields
+from provider_pipeline.sync.extract import ExtractedListing, Row, replay_previous, row_spool, validated
+from provider_pipeline.sync.outcome import (
+    SyncOutcome,
+    WriteMode,
+    failed_outcome,
+    finished_outcome,
+    models_changed,
+    unchanged_outcome,
+    validated_outcome,
 )
-from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.sync.events import MODELS_CHANGED
-from provider_pipeline.sync.extract import ExtractedListing, Row, Spool, judge_pages, parse_pages, row_spool, validate
-from provider_pipeline.sync.outcome import SyncOutcome, blocking_reason
 from provider_pipeline.sync.plan import fingerprint
-from provider_pipeline.sync.upsert import AcceptedListing, Written, write_listings
 
-WriteMode = Literal["all", "raw", "nothing"]
-"""What a sync commits: everything; the stored response alone; nothing (a dry run, which is rolled back)."""
+
+@dataclass(frozen=True)
+class AcceptedListing:
+    """A listing to be written.
+
+    Attributes:
+        provider_id: The provider.
+        rows: The accepted rows, page by page.
+        verdict: The verdict.
+        rule_version: The rule that extracted the rows.
+        raw_response_id: The stored listing, for the change history.
+        cause: The cause recorded for changes; `rule` if the rule is new and `previous` is not known.
+        previous: What this rule extracts from the previous listing, to tell the rule's changes from the provider's.
+    """
+
+    provider_id: int
+    rows: Iterable[Iterable[Row]] = field(repr=False)
+    verdict: rules.judge.Verdict = field(repr=False)
+    rule_version: int
+    raw_response_id: int | None = None
+    cause: Literal["provider", "rule"] = "provider"
+    previous: Iterable[Row] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The result of a write.
+
+    Attributes:
+        result: Its counts and changes.
+        capability_coverage: Share of the rows with at least one capability known to be true; None without rows.
+        overrides: The overrides that were applied.
+    """
+
+    result: catalog.model_writes.WriteResult
+    capability_coverage: float | None
+    overrides: OverrideSet
 
 
 @dataclass(frozen=True)
@@ -81,19 +115,8 @@ def load_listings(
     loaded = _load_unchanged(session, unchanged, locks, keep=keep, now=clock())
     done = {each.slug for each in loaded}
     # An unchanged listing that is not done was: another sync of its provider ended meanwhile.
-    rest = [_validated(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
+    rest = [validated(session, each) if each.is_unchanged else each for each in listings if each.plan.slug not in done]
     return loaded + (_load_rest(session, rest, locks, keep=keep, now=clock(), waiting=waiting) if rest else [])
-
-
-def _validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
-    try:
-        return validate(session, listing)
-    except DatabaseUnavailableError:
-        raise
-    except ProviderPipelineError as error:
-        return listing.failed(error)
-    finally:
-        session.rollback()
 
 
 def _load_unchanged(
@@ -104,7 +127,7 @@ def _load_unchanged(
     keep: WriteMode,
     now: datetime,
 ) -> list[Loaded]:
-    loaded = [_finished(Loaded(each, _unchanged_outcome(each)), keep=keep, now=now) for each in listings]
+    loaded = [Loaded(each, finished_outcome(unchanged_outcome(each), each, keep=keep, now=now)) for each in listings]
     if keep != "all" or not loaded:
         return loaded
     syncs = [
@@ -137,11 +160,13 @@ def _load_rest(
         session,
         [catalog.raw_responses.NewListing(each.plan.provider.id, each.fetch.pages, each.content) for each in complete],
     )
-    loaded = [Loaded(each, _validated_outcome(each, raw)) for each, raw in zip(complete, raws, strict=True)]
+    loaded = [Loaded(each, validated_outcome(each, raw)) for each, raw in zip(complete, raws, strict=True)]
     if keep != "raw":
         loaded = _written(session, loaded, now)
-    loaded += [Loaded(each, _failed_outcome(each)) for each in ours if each.error is not None]
-    loaded = [_finished(each, keep=keep, now=now) for each in loaded]
+    loaded += [Loaded(each, failed_outcome(each)) for each in ours if each.error is not None]
+    loaded = [
+        replace(each, outcome=finished_outcome(each.outcome, each.listing, keep=keep, now=now)) for each in loaded
+    ]
     loaded = _with_retirements(session, loaded, now)
     if keep == "all":
         _record(session, loaded, now)
@@ -245,33 +270,6 @@ def _accepted_listing(session: Session, loaded: Loaded, spools: ExitStack) -> Ac
     )
 
 
-def replay_previous(
-    session: Session,
-    raw_response_id: int,
-    rule: ExtractionRule,
-    thresholds: Thresholds,
-    rows: Spool[list[Row]],
-    *,
-    request_times: frozenset[str] = frozenset(),
-) -> Iterator[Row] | None:
-    """Applies a new rule to the last accepted listing, to attribute changes to the rule or to the provider.
-
-    Fields in `request_times` are left out, as they were from the new listing.
-
-    Returns:
-        A row per model, held in `rows`; None if the new rule does not fit the old listing.
-    """
-    stored = catalog.raw_responses.stored_pages(session, raw_response_id)
-    pages = (page for page in stored if page.endpoint < len(rule.endpoints))
-    try:
-        verdict = judge_pages(rules.judge.ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
-    except ListingUnreadableError:
-        return None
-    if not verdict.valid:
-        return None
-    return replace(verdict, request_times=request_times).settled(chain.from_iterable(rows))
-
-
 def _with_counts(session: Session, outcome: SyncOutcome, written: Written) -> SyncOutcome:
     counts = {each.name: getattr(written.result, each.name) for each in fields(written.result)}
     caught_up = None
@@ -285,8 +283,11 @@ def _with_retirements(session: Session, loaded: Sequence[Loaded], now: datetime)
     """The loaded listings, with the models that end soon where a provider asks for notice."""
     notice = {each.slug: each.listing.thresholds.retirement_notice_days for each in loaded}
     synced = {each.slug: notice[each.slug] for each in loaded if each.outcome.status == "synced" and notice[each.slug]}
-    found = catalog.retirements.within_notice(session, synced, today=now.date())
-    return [replace(each, outcome=replace(each.outcome, retiring=found.get(each.slug))) for each in loaded]
+    found = catalog.notifications.within_notice(session, synced, today=now.date())
+    return [
+        replace(each, outcome=replace(each.outcome, retiring=found[each.slug])) if each.slug in found else each
+        for each in loaded
+    ]
 
 
 def _record(session: Session, loaded: Sequence[Loaded], now: datetime) -> None:
@@ -301,7 +302,7 @@ def _record(session: Session, loaded: Sequence[Loaded], now: datetime) -> None:
         if each.outcome.recovered:
             version = each.listing.plan.version
             catalog.tasks.cancel_open(session, each.provider_id, f"rule version {version} fits again")
-    news = [_models_changed(each, now) for each in loaded if each.outcome.rows_changed]
+    news = [models_changed(each.outcome, each.provider_id, now) for each in loaded if each.outcome.rows_changed]
     catalog.notifications.enqueue(session, news, now=now)
 
 
@@ -332,75 +333,71 @@ def _failed_sync(loaded: Loaded) -> catalog.sync_state.FailedSync:
     return catalog.sync_state.FailedSync(loaded.provider_id, kind, outcome.reason or kind, outcome.summary())
 
 
-def _models_changed(loaded: Loaded, now: datetime) -> catalog.notifications.News:
-    outcome = loaded.outcome
-    payload = {name: value for name, value in outcome.summary().items() if name != "issues"}
-    payload |= {"total_changes": outcome.total_changes, "changes": [vars(change) for change in outcome.changes]}
-    key = f"{MODELS_CHANGED}:{outcome.slug}:{now.isoformat()}"
-    return catalog.notifications.News(key, MODELS_CHANGED, payload, loaded.provider_id)
-
-
-def _validated_outcome(listing: ExtractedListing, raw: catalog.raw_responses.RawResponseRef) -> SyncOutcome:
-    verdict, plan = listing.verdict, listing.plan
-    if verdict is None:
-        raise AssertionError("only a validated listing is stored")
-    return SyncOutcome(
-        plan.slug,
-        "synced" if verdict.valid else "blocked",
-        reason=None if verdict.valid else blocking_reason(plan.slug, verdict.issues),
-        issues=verdict.issues,
-        models=verdict.profile.count,
-        rejected=verdict.rejected_count,
-        page_count=raw.page_count,
-        byte_count=raw.byte_count,
-        raw_response_id=raw.id,
-        listing_changed=raw.is_new,
-        rule_version=plan.version,
+def write_listings(session: Session, listings: Sequence[AcceptedListing], *, now: datetime) -> list[Written]:
+    """Makes the tables of models agree with listings of different providers, in the session's transaction."""
+    overrides = catalog.sync_state.overrides_by_provider(session, [listing.provider_id for listing in listings], now)
+    uploads = [_Upload(listing, overrides.get(listing.provider_id, OverrideSet())) for listing in listings]
+    results = catalog.model_writes.write(session, [each.listed_models() for each in uploads], now=now)
+    catalog.model_writes.note_listed_values(
+        session, {each.listing.provider_id: each.listed_values for each in uploads}, now=now
     )
+    return [Written(result, each.coverage, each.overrides) for result, each in zip(results, uploads, strict=True)]
 
 
-def _failed_outcome(listing: ExtractedListing) -> SyncOutcome:
-    slug, text = listing.plan.slug, str(listing.error)
-    reason = text if slug in text else f"{slug}: {text}"
-    return SyncOutcome(slug, "failed", reason=reason, error=listing.error, rule_version=listing.plan.version)
+class _Upload:
+    """The rows of one listing, streamed once to the table.
 
+    Args:
+        listing: The listing.
+        overrides: The provider's overrides.
+    """
 
-def _unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
-    """The outcome of the last accepted listing, without its changes."""
-    plan, content = listing.plan, listing.content
-    last = plan.state.last_result
-    if content is None:
-        raise AssertionError("an unchanged listing is complete")
-    return SyncOutcome(
-        plan.slug,
-        "synced",
-        issues=tuple(last["issues"]),
-        models=last["models"],
-        rejected=last["rejected"],
-        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
-        page_count=content.page_count,
-        byte_count=content.byte_count,
-        raw_response_id=plan.state.raw_response_id,
-        rule_version=plan.version,
-        capability_coverage=last["capability_coverage"],
-        not_modified=True,
-    )
+    def __init__(self, listing: AcceptedListing, overrides: OverrideSet) -> None:
+        self.listing = listing
+        self.overrides = overrides
+        self.listed_values: dict[str, dict[str, Any]] = {}
+        self._count = self._covered = 0
+        self._overridden: dict[str, list[str]] = {}
 
+    @property
+    def coverage(self) -> float | None:
+        """Share of the streamed rows with a known capability."""
+        return self._covered / self._count if self._count else None
 
-def _finished(loaded: Loaded, *, keep: WriteMode, now: datetime) -> Loaded:
-    """Adds to the outcome what depends on earlier attempts and on what is committed."""
-    listing, outcome = loaded.listing, loaded.outcome
-    state, synced = listing.plan.state, outcome.status == "synced"
-    finished = replace(
-        outcome,
-        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
-        recovered=synced and state.consecutive_failures > 0,
-        rule=listing.rule,
-        rule_changed=listing.plan.version != state.rule_version,
-        last_success_at=now if synced and keep == "all" else state.last_success_at,
-        consecutive_failures=0 if synced else state.consecutive_failures + 1,
-        min_coverage=listing.thresholds.min_coverage,
-        seconds=time.monotonic() - listing.started,
-        dry_run=keep == "nothing",
-    )
-    return replace(loaded, outcome=finished)
+    def listed_models(self) -> catalog.model_writes.ListedModels:
+        """The accepted rows, with overrides."""
+        listing = self.listing
+        listed = listing.verdict.settled(chain.from_iterable(listing.rows))
+        return catalog.model_writes.ListedModels(
+            provider_id=listing.provider_id,
+            rows=self._counting(self._recording(listed) if self.overrides else listed),
+            rule_version=listing.rule_version,
+            raw_response_id=listing.raw_response_id,
+            cause=listing.cause,
+            reread=None if listing.previous is None else self._with_overrides(listing.previous),
+            overridden=self._overridden,
+        )
+
+    def _recording(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Applies overrides, and records the fields they set and what the listing says of those."""
+        for row in rows:
+            if (override := self.overrides.of(row["model_id"])) is None:
+                yield row
+                continue
+            changed, self._overridden[row["model_id"]] = override.apply(row)
+            if override.values:
+                self.listed_values[row["model_id"]] = listed_values(row, override_fields(override.values))
+            yield changed
+
+    def _with_overrides(self, rows: Iterable[Row]) -> Iterable[Row]:
+        if not self.overrides:
+            return rows
+        return (
+            row if (override := self.overrides.of(row["model_id"])) is None else override.apply(row)[0] for row in rows
+        )
+
+    def _counting(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self._count += 1
+            self._covered += any(row["capabilities"].values())
+            yield row

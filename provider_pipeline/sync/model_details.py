@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.rules.lineage import fact_sources
 from provider_pipeline.rules.model_columns import PROVIDER_MODEL_COLUMNS
-from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.plan import stored_rule
 
 MAX_CHANGES: Final = 100
 _KEYED: Final = ("capabilities", "metadata_json", "prices")

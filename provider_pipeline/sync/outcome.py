@@ -1,61 +1,24 @@
-"""The outcome of one attempt to sync a provider, and the guards that a person may accept beforehand."""
+"""The outcome of one attempt to sync a provider: what it says, and how it follows from the listing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from provider_pipeline import catalog
 from provider_pipeline.catalog.model_writes import ModelChange
-from provider_pipeline.errors import ConfigurationError, UnknownValueError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.guards import GUARDS, blocking_guards
+from provider_pipeline.rules.issues import blocking_guards
 from provider_pipeline.rules.thresholds import Thresholds
-
-_ALL_GUARDS = "all"
-
-
-@dataclass(frozen=True)
-class AcceptedGuards:
-    """Guards that must not hold the next listing, and who says so.
-
-    Attributes:
-        guards: Names from `rules.GUARDS`.
-        reason: Why the listing is right.
-        author: A person's name.
-        created_by_id: The same person in the operator's own numbering.
-    """
-
-    guards: frozenset[str]
-    reason: str
-    author: str | None = None
-    created_by_id: int | None = None
-
-
-def accept_guards(
-    names: Iterable[str], reason: str | None, *, author: str | None = None, created_by_id: int | None = None
-) -> AcceptedGuards | None:
-    """Checks a person's choice of guards; `all` means every one. None when no guard is named.
-
-    Raises:
-        ConfigurationError: An unknown guard, or guards without a reason.
-    """
-    wanted = list(names)
-    unknown = sorted(set(wanted) - GUARDS.keys() - {_ALL_GUARDS})
-    if unknown:
-        raise UnknownValueError(
-            f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, _ALL_GUARDS])}"
-        )
-    if not wanted:
-        return None
-    if not (reason or "").strip():
-        raise ConfigurationError("accepting what a guard holds needs a reason", hint="it is recorded with who gave it")
-    guards = frozenset(GUARDS) if _ALL_GUARDS in wanted else frozenset(wanted)
-    return AcceptedGuards(guards, str(reason).strip(), author, created_by_id)
-
+from provider_pipeline.sync.events import MODELS_CHANGED
+from provider_pipeline.sync.extract import ExtractedListing
 
 Status = Literal["synced", "blocked", "failed", "skipped"]
+WriteMode = Literal["all", "raw", "nothing"]
+"""What a sync commits: everything; the stored response alone; nothing (a dry run, which is rolled back)."""
 
 
 @dataclass(frozen=True)
@@ -175,3 +138,77 @@ def blocking_reason(slug: str, issues: Sequence[Mapping[str, Any]]) -> str:
     accept = "".join(f" --accept {guard}" for guard in blocking_guards(errors))
     remedy = f"; if that is right: provider-pipeline sync {slug}{accept} --reason WHY" if accept else ""
     return f"{slug}: {errors[0]['message']}{more}{remedy}"
+
+
+def validated_outcome(listing: ExtractedListing, raw: catalog.raw_responses.RawResponseRef) -> SyncOutcome:
+    """The outcome of a listing that was validated and stored, before its rows are written."""
+    verdict, plan = listing.verdict, listing.plan
+    if verdict is None:
+        raise AssertionError("only a validated listing is stored")
+    return SyncOutcome(
+        plan.slug,
+        "synced" if verdict.valid else "blocked",
+        reason=None if verdict.valid else blocking_reason(plan.slug, verdict.issues),
+        issues=verdict.issues,
+        models=verdict.profile.count,
+        rejected=verdict.rejected_count,
+        page_count=raw.page_count,
+        byte_count=raw.byte_count,
+        raw_response_id=raw.id,
+        listing_changed=raw.is_new,
+        rule_version=plan.version,
+    )
+
+
+def failed_outcome(listing: ExtractedListing) -> SyncOutcome:
+    """The outcome without a complete listing."""
+    slug, text = listing.plan.slug, str(listing.error)
+    reason = text if slug in text else f"{slug}: {text}"
+    return SyncOutcome(slug, "failed", reason=reason, error=listing.error, rule_version=listing.plan.version)
+
+
+def unchanged_outcome(listing: ExtractedListing) -> SyncOutcome:
+    """The outcome of the last accepted listing, without its changes."""
+    plan, content = listing.plan, listing.content
+    last = plan.state.last_result
+    if content is None:
+        raise AssertionError("an unchanged listing is complete")
+    return SyncOutcome(
+        plan.slug,
+        "synced",
+        issues=tuple(last["issues"]),
+        models=last["models"],
+        rejected=last["rejected"],
+        unchanged=sum(last[name] for name in ("created", "renamed", "updated", "unchanged", "restored")),
+        page_count=content.page_count,
+        byte_count=content.byte_count,
+        raw_response_id=plan.state.raw_response_id,
+        rule_version=plan.version,
+        capability_coverage=last["capability_coverage"],
+        not_modified=True,
+    )
+
+
+def finished_outcome(outcome: SyncOutcome, listing: ExtractedListing, *, keep: WriteMode, now: datetime) -> SyncOutcome:
+    """Adds to the outcome what depends on earlier attempts and on what is committed."""
+    state, synced = listing.plan.state, outcome.status == "synced"
+    return replace(
+        outcome,
+        raw_response_id=None if keep == "nothing" else outcome.raw_response_id,
+        recovered=synced and state.consecutive_failures > 0,
+        rule=listing.rule,
+        rule_changed=listing.plan.version != state.rule_version,
+        last_success_at=now if synced and keep == "all" else state.last_success_at,
+        consecutive_failures=0 if synced else state.consecutive_failures + 1,
+        min_coverage=listing.thresholds.min_coverage,
+        seconds=time.monotonic() - listing.started,
+        dry_run=keep == "nothing",
+    )
+
+
+def models_changed(outcome: SyncOutcome, provider_id: int, now: datetime) -> catalog.notifications.News:
+    """The event that tells what a sync changed."""
+    payload = {name: value for name, value in outcome.summary().items() if name != "issues"}
+    payload |= {"total_changes": outcome.total_changes, "changes": [vars(change) for change in outcome.changes]}
+    key = f"{MODELS_CHANGED}:{outcome.slug}:{now.isoformat()}"
+    return catalog.notifications.News(key, MODELS_CHANGED, payload, provider_id)

@@ -1,28 +1,81 @@
-"""Plans a sync before its first request: provider, rule, state, and whether an unchanged listing can be skipped."""
+"""What a sync starts from: its plan, and stored settings, rules and responses as the objects that fetch and judge.
+
+A plan says which rule reads the listing, and whether an unchanged listing can be skipped.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
+import orjson
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
-from provider_pipeline.errors import ProviderPipelineError
+from provider_pipeline import catalog, rules
+from provider_pipeline.errors import ConfigurationError, ProviderPipelineError, UnknownValueError
+from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.rules.capability_rules import PatternSet, shipped
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.override_set import OverrideSet
-from provider_pipeline.rules.rows import content_digest
-from provider_pipeline.sync.config import parse_active_rule
-from provider_pipeline.sync.outcome import AcceptedGuards
+from provider_pipeline.rules.history import LAST, Baseline, Once
+from provider_pipeline.rules.issues import GUARDS, shown
+from provider_pipeline.rules.limits import SizedCache
+from provider_pipeline.rules.overrides import OverrideSet
+from provider_pipeline.rules.rows import Profile, content_digest
+from provider_pipeline.rules.thresholds import Thresholds
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _SUFFIXES: Final = frozenset({".py", ".sql", ".toml"})
+_ALL_GUARDS: Final = "all"
+
+
+@dataclass(frozen=True)
+class AcceptedGuards:
+    """Guards that must not hold the next listing, and who says so.
+
+    Attributes:
+        guards: Names from `rules.GUARDS`.
+        reason: Why the listing is right.
+        author: A person's name.
+        created_by_id: The same person in the operator's own numbering.
+    """
+
+    guards: frozenset[str]
+    reason: str
+    author: str | None = None
+    created_by_id: int | None = None
+
+
+def accept_guards(
+    names: Iterable[str], reason: str | None, *, author: str | None = None, created_by_id: int | None = None
+) -> AcceptedGuards | None:
+    """Checks a person's choice of guards; `all` means every one. None when no guard is named.
+
+    Raises:
+        ConfigurationError: An unknown guard, or guards without a reason.
+    """
+    wanted = list(names)
+    unknown = sorted(set(wanted) - GUARDS.keys() - {_ALL_GUARDS})
+    if unknown:
+        raise UnknownValueError(
+            f"{unknown[0]!r} is not a guard that can be accepted", hint=f"one of {', '.join([*GUARDS, _ALL_GUARDS])}"
+        )
+    if not wanted:
+        return None
+    if not (reason or "").strip():
+        raise ConfigurationError("accepting what a guard holds needs a reason", hint="it is recorded with who gave it")
+    guards = frozenset(GUARDS) if _ALL_GUARDS in wanted else frozenset(wanted)
+    return AcceptedGuards(guards, str(reason).strip(), author, created_by_id)
 
 
 @dataclass(frozen=True)
@@ -80,10 +133,10 @@ def prepare(
     """
     wanted = list(slugs)
     known = catalog.sync_state.sync_targets(session, wanted, now)
-    patterns = catalog.pattern_sets.active(session)
+    patterns = catalog.sync_state.active_patterns(session)
     if may_write and patterns.digest != shipped().digest and catalog.pattern_sets.note_shipped(session):
         session.commit()
-        patterns = catalog.pattern_sets.active(session)
+        patterns = catalog.sync_state.active_patterns(session)
     return {slug: _plan(session, slug, known.get(slug), patterns, accept, now) for slug in wanted}
 
 
@@ -126,3 +179,231 @@ def _code_digest() -> str:
     for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _SUFFIXES):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+_BATCH_SIZE: Final = 1_000
+
+
+def listing_source(provider: catalog.providers.Provider, endpoints: Iterable[ListingEndpoint]) -> ListingSource:
+    """A provider's endpoints with its address, credentials and request policy."""
+    return ListingSource(
+        slug=provider.slug,
+        base_url=provider.base_url,
+        auth=AuthConfig.parse(provider.auth_config, slug=provider.slug),
+        endpoints=tuple(endpoints),
+        policy=RequestPolicy.parse(provider.request_config, slug=provider.slug),
+    )
+
+
+def active_source(provider: catalog.providers.Provider, rule: ExtractionRule) -> ListingSource:
+    """The source of the complete listing that a rule reads."""
+    return listing_source(
+        provider,
+        (
+            ListingEndpoint(
+                path=endpoint.path or "",
+                pagination=endpoint.pagination,
+                selector=endpoint.selector,
+                id_field=endpoint.fields["id"],
+                detail=endpoint.detail,
+            )
+            for endpoint in rule.endpoints
+        ),
+    )
+
+
+def active_judge(
+    session: Session,
+    provider: catalog.providers.Provider,
+    rule: ExtractionRule,
+    thresholds: Thresholds,
+    state: catalog.sync_state.SyncState,
+    *,
+    now: datetime,
+    accepted: Collection[str] = (),
+    watch: Callable[[], None],
+) -> rules.judge.ListingJudge:
+    """A judge that compares a listing, fetched `now`, with the ones accepted before; reads their models in batches.
+
+    Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
+    """
+    if state.profile is None:
+        return rules.judge.ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
+    history = StoredHistory(session, provider.id, state, window_days=thresholds.window_days, now=now)
+    return rules.judge.ListingJudge(
+        rule, thresholds=thresholds, history=history, accepted=accepted, fetched_at=now, watch=watch
+    )
+
+
+class StoredHistory:
+    """The `rules.history.History` of a provider, read from the table of models and its change history.
+
+    A new listing, fetched `now`, is compared with the last accepted one, to catch a sudden change, and with the one at
+    the start of a window of days, to catch many small ones. `state` must have an accepted listing.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        provider_id: int,
+        state: catalog.sync_state.SyncState,
+        *,
+        window_days: float,
+        now: datetime,
+    ) -> None:
+        self._session = session
+        self._provider_id = provider_id
+        self.baselines: tuple[Baseline, ...] = (Baseline(LAST, Profile.from_json(state.profile or {})),)
+        self._since: datetime | None = None
+        start = now - timedelta(days=window_days)
+        for entry in state.window:
+            replaced_at = datetime.fromisoformat(entry["replaced_at"])
+            if replaced_at > start:
+                name = f"the listing before {replaced_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+                self.baselines += (Baseline(name, Profile.from_json(entry["profile"])),)
+                self._since = replaced_at
+                break
+
+    def before(self, hashes: Mapping[str, str]) -> Mapping[str, Sequence[Once]]:
+        """See `History`."""
+        return catalog.models.earlier_selves(self._session, self._provider_id, hashes, since=self._since)
+
+    def respelled(self, ids: Collection[str]) -> Iterable[Sequence[Once]]:
+        """See `History`."""
+        found = set(catalog.models.respelled_ids(self._session, self._provider_id, ids)).difference(ids)
+        names = sorted(found)
+        for start in range(0, len(names), _BATCH_SIZE):
+            yield from self.before(dict.fromkeys(names[start : start + _BATCH_SIZE], "")).values()
+
+
+def parse_thresholds(slug: str, document: Mapping[str, Any]) -> Thresholds:
+    """The default thresholds, overridden by those in a provider's document.
+
+    Raises:
+        ConfigurationError: An unknown threshold, or a value out of range.
+    """
+    try:
+        return Thresholds.model_validate(dict(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name, known = ".".join(map(str, first["loc"])), sorted(Thresholds.model_fields)
+        if first["type"] == "extra_forbidden":
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"the thresholds are {', '.join(known)}"
+            raise UnknownValueError(f"{slug}: no threshold {shown(name)}", hint=hint) from error
+        raise ConfigurationError(f"{slug}: the threshold {name} is not understood: {first['msg']}") from error
+
+
+def stored_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion) -> ExtractionRule:
+    """The rule of a stored version, with the active content of the pattern set that it names."""
+    return ExtractionRule.parse(
+        {"model_list_config": version.model_list_config, "endpoints_config": version.endpoints_config},
+        patterns=catalog.sync_state.active_patterns(session),
+    )
+
+
+def store_rule(
+    session: Session,
+    provider_id: int,
+    rule: ExtractionRule,
+    *,
+    origin: str,
+    activate: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    sample_id: int | None = None,
+    author: str = "generator",
+    created_by_id: int | None = None,
+    reason: str | None = None,
+    task_id: int | None = None,
+) -> int:
+    """Stores a rule as the provider's next version, or finds the same rule among its versions; returns the version.
+
+    `origin` is what produced the rule, in a word, and the default of `reason`; `author` is generator, person or agent;
+    `metadata` defaults to the rule's own; `sample_id` is the stored response it was written from.
+    """
+    if rule.pattern_set is not None:
+        catalog.pattern_sets.note_shipped(session)
+    stored = rule.to_stored()
+    return catalog.rule_versions.add_version(
+        session,
+        provider_id,
+        model_list_config=stored.model_list_config,
+        endpoints_config=stored.endpoints_config,
+        metadata=rule.metadata if metadata is None else metadata,
+        digest=rule.digest,
+        sample_id=sample_id,
+        origin=origin,
+        activate=activate,
+        author=author,
+        created_by_id=created_by_id,
+        reason=reason,
+        task_id=task_id,
+    )
+
+
+_MAX_CACHED_RULES: Final = 4_000_000
+"""Characters of JSON whose rules are cached; one rule's are about three thousand."""
+
+_RULES: Final = SizedCache[tuple[str, str, PatternSet], ExtractionRule](_MAX_CACHED_RULES)
+
+
+def parse_active_rule(active: catalog.sync_state.ActiveRule, patterns: PatternSet) -> ExtractionRule:
+    """The provider's active rule, parsed once for all syncs and for all providers that share it.
+
+    Raises:
+        InvalidRuleError: It cannot be compiled.
+    """
+    key = active.model_list_config, active.endpoints_config, patterns
+    rule = _RULES.get(key)
+    if rule is None:
+        stored = {name: orjson.loads(getattr(active, name)) for name in ("model_list_config", "endpoints_config")}
+        rule = ExtractionRule.parse(stored, patterns=patterns)
+        _RULES.put(key, rule, len(active.model_list_config) + len(active.endpoints_config))
+    return rule
+
+
+Page = tuple[int, Any]
+"""A page of a response: its endpoint's position in the rule, and its parsed body."""
+
+
+class Response(Protocol):
+    """A response that can be iterated over, page by page, any number of times."""
+
+    @property
+    def id(self) -> int | None:
+        """The raw response it is stored as, if any."""
+
+    def __iter__(self) -> Iterator[Page]: ...
+
+
+@dataclass(frozen=True)
+class StoredResponse:
+    """A stored response; iterating holds one page in memory."""
+
+    session: Session = field(repr=False)
+    id: int
+
+    def __iter__(self) -> Iterator[Page]:
+        for page in catalog.raw_responses.stored_pages(self.session, self.id):
+            yield page.endpoint, json.loads(page.content)
+
+
+@dataclass(frozen=True)
+class SampleResponse:
+    """The first page of each endpoint, in memory.
+
+    Attributes:
+        samples: The pages, in the order of the endpoints.
+        id: The raw response they are stored as, if any.
+    """
+
+    samples: Sequence[rules.generation.samples.EndpointSample] = field(repr=False)
+    id: int | None = None
+
+    def __iter__(self) -> Iterator[Page]:
+        yield from ((position, sample.document) for position, sample in enumerate(self.samples))
+
+
+def first_pages(response: Response, endpoint: int, limit: int) -> list[Any]:
+    """The first pages of one endpoint, parsed."""
+    return list(islice((document for position, document in response if position == endpoint), limit))

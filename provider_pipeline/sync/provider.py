@@ -1,24 +1,29 @@
 """Syncs one provider, end to end; `ModelSyncer` is the public Python API of it."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog, sync
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.gc_tuning import relaxed_gc
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.extract import extract_listing
-from provider_pipeline.sync.load import Loaded, WriteMode, load_listings
-from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome, accept_guards
-from provider_pipeline.sync.plan import prepare
+from provider_pipeline.rules.rows import MAX_PAGES
+from provider_pipeline.sync.extract import extract_listing, parse_pages
+from provider_pipeline.sync.load import Loaded, load_listings
+from provider_pipeline.sync.outcome import SyncOutcome, WriteMode
+from provider_pipeline.sync.plan import AcceptedGuards, StoredResponse, accept_guards, first_pages, prepare
 
 SAMPLE_ORIGIN: Final = "sample"
 """Origin of a rule that was written before anything was fetched."""
@@ -94,14 +99,53 @@ def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> 
             is_first = plan.state.last_success_at is None and outcome.last_success_at is not None
             if is_first and plan.active.origin == SAMPLE_ORIGIN:
                 sync.repair.worker.improve_rule(session, outcome.slug)
-            elif sync.repair.growth.has_grown(each):
-                sync.repair.growth.follow_growth(session, each, now=now)
+            elif _has_grown(each):
+                _follow_growth(session, each, now=now)
     except (ProviderPipelineError, SQLAlchemyError):
         session.rollback()
         names = ", ".join(each.slug for each in stored)
         _LOG.exception(
             "%s: synced, but not every rule on trial has read the listing, or a better rule was not looked for", names
         )
+
+
+def _follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
+    """Has a new rule tried if an accepted listing has gained something that the rule does not read.
+
+    Commits. The listing must still be open. Each addition is asked about once, and never while another task of the
+    provider is waiting for a worker.
+    """
+    rule, last = loaded.listing.rule, StoredResponse(session, loaded.listing.plan.state.raw_response_id or 0)
+    issues = []
+    for position in range(len(rule.endpoints)):
+        stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_PAGES)
+        after = [document for _, document in parse_pages(stored)]
+        before = partial(first_pages, last, position, MAX_PAGES)
+        issues += [each.issue() for each in rules.growth.growth(rule, before, after, endpoint=position)]
+    if not issues or catalog.tasks.was_asked(session, loaded.provider_id, issues):
+        return
+    task = catalog.tasks.open_rule_gen_task(
+        session, loaded.provider_id, raw_response_id=loaded.outcome.raw_response_id, issues=issues
+    )
+    worker = sync.repair.worker.worker_name()
+    claimed = catalog.task_claims.claim(
+        session, worker=worker, now=now, lease=sync.repair.worker.LEASE, task_id=task.id
+    )
+    session.commit()
+    if claimed is not None:
+        sync.repair.worker.answer_task(session, claimed, worker=worker)
+
+
+def _has_grown(loaded: Loaded) -> bool:
+    """Whether a listing may have grown: it was accepted, is new, and has other fields or lists than the one before.
+
+    Looking closer takes 0.3 s for a hundred providers with 6,800 models, a seventh of their sync.
+    """
+    outcome, verdict, state = loaded.outcome, loaded.listing.verdict, loaded.listing.plan.state
+    if loaded.written is None or verdict is None or not outcome.listing_changed or state.raw_response_id is None:
+        return False
+    before = (state.profile or {}).get("outline") if state.rule_version == loaded.listing.plan.version else None
+    return verdict.outline is None or verdict.outline != before
 
 
 class ModelSyncer:

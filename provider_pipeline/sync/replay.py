@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import parse_thresholds, stored_rule
 from provider_pipeline.sync.extract import judge_pages, parse_pages, row_spool
-from provider_pipeline.sync.upsert import AcceptedListing, write_listings
+from provider_pipeline.sync.load import AcceptedListing, write_listings
+from provider_pipeline.sync.plan import parse_thresholds, stored_rule
 
 
 @dataclass(frozen=True)

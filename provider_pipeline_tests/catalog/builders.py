@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog import providers, rule_decisions, tables
+from provider_pipeline.catalog import providers, rule_versions, tables
 from provider_pipeline.catalog.database import Database
 from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.notifications import News
@@ -97,7 +97,7 @@ def register(session: Session, slug: str = "openai") -> Provider:
     added = providers.add(
         session, slug=slug, name=slug.title(), base_url="https://api.example.com", auth_config={"type": "none"}
     )
-    rule_decisions.add_version(
+    rule_versions.add_version(
         session,
         added.id,
         model_list_config={"endpoint": "/v1/models", "selector": "data[*]"},
@@ -123,7 +123,7 @@ def add_rule(session: Session, provider: Provider, digit: str, **options) -> int
         "activate": True,
         **options,
     }
-    return rule_decisions.add_version(session, provider.id, digest=digit * 64, **values)
+    return rule_versions.add_version(session, provider.id, digest=digit * 64, **values)
 
 
 def upgrade_to(engine: Engine, revision: str) -> None:

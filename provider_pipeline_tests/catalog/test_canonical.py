@@ -3,7 +3,7 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from provider_pipeline.catalog import canonical, model_overrides, providers
+from provider_pipeline.catalog import canonical, model_overrides, providers, sync_state
 from provider_pipeline.rules.identity import canonical_of
 from provider_pipeline.rules.prices import usd_per_million_tokens
 from provider_pipeline_tests.catalog.builders import hours_later, model, register, removes_after, write_models
@@ -217,7 +217,7 @@ def test_an_override_of_the_canonical_id_changes_no_row_of_the_provider(session,
     offered("one", model("gpt-4o"))
     before = row_versions("provider_model")
     override(session, "one", "gpt-4o", "openai/gpt-4o")
-    assert not model_overrides.overrides(session, providers.get(session, "one").id, hours_later(0))
+    assert not sync_state.overrides(session, providers.get(session, "one").id, hours_later(0))
     refreshed(session)
     assert row_versions("provider_model") == before
 

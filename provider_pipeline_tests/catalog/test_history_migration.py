@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from provider_pipeline.catalog import providers, rule_decisions, rule_versions, task_claims
+from provider_pipeline.catalog import providers, rule_versions, task_claims
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.migrations import upgrade
 from provider_pipeline.catalog.rule_versions import list_rule_versions
@@ -63,7 +63,7 @@ def test_the_version_in_use_is_active_and_the_others_are_retired(upgraded):
 def test_the_next_rule_is_a_child_of_the_one_in_use_and_can_be_rolled_back(upgraded):
     assert add_rule(upgraded, providers.get(upgraded, "openai"), "4") == 4
     assert rule_versions.active(upgraded, 1).parent_version == 2
-    assert rule_decisions.roll_back(upgraded, 1, reason="worse") == 2
+    assert rule_versions.roll_back(upgraded, 1, reason="worse") == 2
     upgraded.commit()
 
 

@@ -26,20 +26,20 @@ def store_old(session: Session) -> None:
 
 
 def test_without_any_stored_the_packages_own_set_is_active(session: Session):
-    assert catalog.pattern_sets.active(session) is shipped()
+    assert catalog.sync_state.active_patterns(session) is shipped()
 
 
 def test_the_first_set_becomes_active_by_itself_and_is_stored_once(session: Session):
     assert [catalog.pattern_sets.note_shipped(session) for _ in range(2)] == [True, False]
     (stored,) = catalog.pattern_sets.list_pattern_sets(session)
     assert (stored.digest, stored.status, stored.report) == (shipped().digest, "active", None)
-    assert catalog.pattern_sets.active(session) == shipped()
+    assert catalog.sync_state.active_patterns(session) == shipped()
 
 
 def test_a_package_with_other_patterns_stores_them_as_a_candidate_and_goes_on_with_the_active_ones(session: Session):
     store_old(session)
     assert catalog.pattern_sets.note_shipped(session)
-    active = catalog.pattern_sets.active(session)
+    active = catalog.sync_state.active_patterns(session)
     assert (active.digest, dict(active.patterns)) == (OLD.digest, {"chat": ("gpt-.*",)})
     assert catalog.pattern_sets.find(session).digest == shipped().digest
     assert active.own("chat", ["acme-.*", shipped().patterns["chat"][0]]) == ("acme-.*",)
@@ -49,7 +49,7 @@ def test_activating_and_rolling_back_are_recorded_with_who_and_why(session: Sess
     store_old(session)
     catalog.pattern_sets.note_shipped(session)
     catalog.pattern_sets.activate(session, shipped().digest, reason="looks right", created_by_id=7)
-    assert catalog.pattern_sets.active(session).digest == shipped().digest
+    assert catalog.sync_state.active_patterns(session).digest == shipped().digest
     assert catalog.pattern_sets.roll_back(session, reason="it does not") == OLD.digest
     events = session.execute(
         text("SELECT digest = :old AS old, status, reason, created_by_id FROM pattern_set_event ORDER BY id"),

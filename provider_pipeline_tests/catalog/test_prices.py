@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
-from provider_pipeline.catalog import model_overrides
+from provider_pipeline.catalog import sync_state
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.catalog.history import list_changes, list_models
 from provider_pipeline.catalog.migrations import upgrade
@@ -246,7 +246,7 @@ def test_an_older_catalogues_price_changes_are_in_the_history(released):
 
 
 def test_the_first_sync_after_the_upgrade_records_no_change(released):
-    overrides = model_overrides.overrides(released, 1, hours_later(2))
+    overrides = sync_state.overrides(released, 1, hours_later(2))
     listed = {"kept": {"input": usd(2), "output": usd(8)}, "set": {"input": usd(4)}, "unpriced": {}}
     rows, overridden = [], {}
     for name, prices in listed.items():

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from provider_pipeline.catalog import providers, raw_responses, rule_decisions
+from provider_pipeline.catalog import providers, raw_responses, rule_versions
 from provider_pipeline.catalog.raw_responses import StoredPage, stored_pages
 from provider_pipeline.catalog.tasks import open_rule_gen_task
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, record_success, register
@@ -28,7 +28,7 @@ def test_pruning_keeps_the_newest_and_every_one_something_refers_to(session, pro
     _keep(session, 3)
     foreign = _store(session, other, b"foreign", NOON)
     sample, failed, accepted, *rest = [_store(session, provider, b"%d" % n, hours_later(n)) for n in range(10)]
-    rule_decisions.add_version(
+    rule_versions.add_version(
         session,
         provider.id,
         model_list_config={},

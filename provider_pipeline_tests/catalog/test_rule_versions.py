@@ -5,9 +5,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from provider_pipeline.catalog import providers, rule_decisions, rule_versions
-from provider_pipeline.catalog.rule_decisions import activate_rule
-from provider_pipeline.catalog.rule_versions import list_rule_versions, previous_active_version
+from provider_pipeline.catalog import providers, rule_versions
+from provider_pipeline.catalog.rule_versions import activate_rule, list_rule_versions, previous_active_version
 from provider_pipeline.catalog.tasks import open_rule_gen_task
 from provider_pipeline.errors import CatalogError, NoSuchEntryError, RuleMissingError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, model, write_models
@@ -184,7 +183,7 @@ def test_a_version_knows_its_author_and_the_version_it_was_to_replace(session, p
 
 def test_a_rejected_rule_that_is_generated_again_stays_rejected_until_it_is_activated(session, provider):
     add_rule(session, provider, "2", activate=False)
-    rule_decisions.set_status(session, provider.id, 2, "rejected", reason="reads the wrong list", created_by_id=7)
+    rule_versions.set_status(session, provider.id, 2, "rejected", reason="reads the wrong list", created_by_id=7)
     assert add_rule(session, provider, "2", activate=False) == 2
     assert rule_versions.get(session, provider.id, 2).status == "rejected"
     activate_rule(session, provider.id, 2, reason="it was right after all", created_by_id=8)
@@ -199,7 +198,7 @@ def test_a_rejected_rule_that_is_generated_again_stays_rejected_until_it_is_acti
 def test_a_status_that_is_given_twice_is_recorded_once(session, provider):
     add_rule(session, provider, "2", activate=False)
     for _ in range(2):
-        rule_decisions.set_status(session, provider.id, 2, "needs_review", reason="two lists look alike")
+        rule_versions.set_status(session, provider.id, 2, "needs_review", reason="two lists look alike")
     assert len(rule_versions.events(session, provider.id, version=2)) == 2
 
 
@@ -207,11 +206,11 @@ def test_only_activation_makes_a_version_active_or_takes_that_from_it(session, p
     add_rule(session, provider, "2", activate=False)
     for status in ("active", "retired", "splendid"):
         with pytest.raises(CatalogError, match=f"cannot be given the status '{status}'"):
-            rule_decisions.set_status(session, provider.id, 2, status, reason="x")
+            rule_versions.set_status(session, provider.id, 2, status, reason="x")
     with pytest.raises(CatalogError, match="rule version 1 is the active one"):
-        rule_decisions.set_status(session, provider.id, 1, "rejected", reason="x")
+        rule_versions.set_status(session, provider.id, 1, "rejected", reason="x")
     with pytest.raises(NoSuchEntryError, match="no rule version 9"):
-        rule_decisions.set_status(session, provider.id, 9, "rejected", reason="x")
+        rule_versions.set_status(session, provider.id, 9, "rejected", reason="x")
     with pytest.raises(CatalogError, match="cannot be given the status 'active'"):
         add_rule(session, provider, "3", activate=False, status="active")
 
@@ -264,17 +263,17 @@ def test_a_roll_back_restores_the_rule_and_the_pointers_step_by_step(session, pr
     session.commit()
     for version in (2, 1):
         assert previous_active_version(session, provider.id) == version
-        assert rule_decisions.roll_back(session, provider.id, reason="prices were wrong", created_by_id=7) == version
+        assert rule_versions.roll_back(session, provider.id, reason="prices were wrong", created_by_id=7) == version
         session.commit()
         assert tuple(session.execute(copy).one()) == copies[version - 1]
         assert rule_versions.active(session, provider.id).version == version
     assert _statuses(session, provider) == {1: "active", 2: "retired", 3: "retired"}
     with pytest.raises(RuleMissingError, match=r"no earlier rule version .*rules versions openai"):
-        rule_decisions.roll_back(session, provider.id, reason="further")
+        rule_versions.roll_back(session, provider.id, reason="further")
 
 
 def test_a_roll_back_passes_over_a_rejected_version(session, provider):
     for digit in "23":
         add_rule(session, provider, digit)
-    rule_decisions.set_status(session, provider.id, 2, "rejected", reason="never again")
-    assert rule_decisions.roll_back(session, provider.id, reason="x") == 1
+    rule_versions.set_status(session, provider.id, 2, "rejected", reason="never again")
+    assert rule_versions.roll_back(session, provider.id, reason="x") == 1

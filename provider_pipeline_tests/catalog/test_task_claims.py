@@ -11,8 +11,7 @@ from hypothesis import given, strategies as st
 
 from provider_pipeline.catalog import api_tokens, rule_versions, task_claims
 from provider_pipeline.catalog.api_tokens import list_tokens
-from provider_pipeline.catalog.rule_decisions import activate_rule
-from provider_pipeline.catalog.rule_versions import previous_active_version
+from provider_pipeline.catalog.rule_versions import activate_rule, previous_active_version
 from provider_pipeline.catalog.task_claims import Retries, propose
 from provider_pipeline.catalog.tasks import (
     cancel_open as cancel_open_tasks,

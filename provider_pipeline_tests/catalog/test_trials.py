@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from provider_pipeline.catalog import raw_responses, trials
 from provider_pipeline.catalog.raw_responses import StoredPage
-from provider_pipeline.catalog.rule_decisions import activate_rule
+from provider_pipeline.catalog.rule_versions import activate_rule
 from provider_pipeline.catalog.trials import list_trials, trial_results
 from provider_pipeline.errors import CatalogError, NoSuchEntryError
 from provider_pipeline_tests.catalog.builders import NOON, add_rule, hours_later, register

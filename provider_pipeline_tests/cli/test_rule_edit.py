@@ -107,7 +107,7 @@ def test_a_rule_that_was_rejected_before_waits_for_a_person(run: CommandLine, wr
     assert run("rules", "rollback", "acme", "--reason", "not sure").code == 0
     with wrong.database.session() as session:
         provider_id = catalog.providers.get(session, "acme").id
-        catalog.rule_decisions.set_status(session, provider_id, 2, "rejected", reason="it is wrong")
+        catalog.rule_versions.set_status(session, provider_id, 2, "rejected", reason="it is wrong")
         session.commit()
     again = run(*asked)
     assert (again.code, "was rejected before" in again.err, "waits for review" in again.out) == (1, True, True)

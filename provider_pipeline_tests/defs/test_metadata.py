@@ -18,7 +18,8 @@ from provider_pipeline.defs.metadata import (
 )
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import AcceptedGuards
 from provider_pipeline_tests.rules import samples
 
 RULE = ExtractionRule.parse(RuleGenerator().analyze_sample(samples.RICH))

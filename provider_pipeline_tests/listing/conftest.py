@@ -7,10 +7,10 @@ from pytest_httpserver import HTTPServer
 
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.completeness import Page
-from provider_pipeline.listing.paginator import KnownPageLookup
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.endpoints import KnownPageLookup, ListingEndpoint, ListingSource
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.pages import Page
+from provider_pipeline.listing.policy import RequestPolicy
 
 Fetch = Callable[..., list[Page]]
 

@@ -14,9 +14,10 @@ from werkzeug import Request, Response
 
 from provider_pipeline.errors import ConfigurationError, ListingRefusedError, ListingUnreadableError, ModelSyncerError
 from provider_pipeline.listing.client import ListingClient, detail_url
-from provider_pipeline.listing.completeness import Page
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.pages import Page
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.rules.document import Detail
 from provider_pipeline_tests.listing.conftest import QUICK
 

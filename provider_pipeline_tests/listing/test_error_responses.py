@@ -1,9 +1,10 @@
-"""What error responses say, and the wait they ask for."""
+"""What error responses say, the wait they ask for, and the wait before another attempt."""
 
 import pytest
 from hypothesis import given, strategies as st
 
-from provider_pipeline.listing.error_responses import describe_error_body, retry_after_seconds
+from provider_pipeline.listing.error_responses import describe_error_body, retry_after_seconds, retry_wait
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.listing.redaction import redact_quote
 
 NOVEMBER_1994 = 784_111_777.0
@@ -63,3 +64,31 @@ def test_any_retry_after_is_harmless(header: str) -> None:
 )
 def test_an_error_body_is_described_in_one_line(body: bytes, says: str) -> None:
     assert describe_error_body(body, None, redact_quote) == says
+
+
+LIMITS = FetchLimits(retries=3, backoff=0.5, longest_wait=4)
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    limits = LIMITS.model_copy(update={"retries": 9})
+    assert [retry_wait(attempts, None, limits, 1.0) for attempts in range(1, 6)] == [0.5, 1.0, 2.0, 4.0, 4.0]
+
+
+@given(attempts=st.integers(1, 3), jitter=st.floats(0, 1))
+def test_jitter_takes_away_up_to_half_of_a_wait(attempts: int, jitter: float) -> None:
+    least, most = retry_wait(attempts, None, LIMITS, 0.0), retry_wait(attempts, None, LIMITS, 1.0)
+    assert least == most / 2
+    assert least <= retry_wait(attempts, None, LIMITS, jitter) <= most
+
+
+@given(st.floats(0, 1))
+def test_a_server_is_never_asked_sooner_than_it_wants(jitter: float) -> None:
+    assert retry_wait(1, 3.0, LIMITS, 0.0) == 3.0
+    assert retry_wait(1, 3.0, LIMITS, jitter) >= 3.0
+    assert retry_wait(1, 0.0, LIMITS, 0.0) == 0.5
+    assert retry_wait(1, 5.0, LIMITS, jitter) is None
+
+
+def test_there_are_no_more_attempts_than_configured() -> None:
+    assert retry_wait(3, None, LIMITS, 0.5) is not None
+    assert retry_wait(4, None, LIMITS, 0.5) is None

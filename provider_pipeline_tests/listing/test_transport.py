@@ -4,11 +4,10 @@ import json
 import socket
 
 import pytest
-from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import ListingUnreachableError, ListingUnreadableError
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.transport import retry_wait
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline_tests.listing.conftest import Fetch
 from provider_pipeline_tests.listing.hostile import Conversation, HostileServer, answer
 
@@ -56,31 +55,3 @@ def test_a_listing_leaves_no_connection_behind(fetch: Fetch) -> None:
     with HostileServer(script) as server:
         fetch(server.url)
     assert not open_connections
-
-
-LIMITS = FetchLimits(retries=3, backoff=0.5, longest_wait=4)
-
-
-def test_waits_double_up_to_the_longest() -> None:
-    limits = LIMITS.model_copy(update={"retries": 9})
-    assert [retry_wait(attempts, None, limits, 1.0) for attempts in range(1, 6)] == [0.5, 1.0, 2.0, 4.0, 4.0]
-
-
-@given(attempts=st.integers(1, 3), jitter=st.floats(0, 1))
-def test_jitter_takes_away_up_to_half_of_a_wait(attempts: int, jitter: float) -> None:
-    least, most = retry_wait(attempts, None, LIMITS, 0.0), retry_wait(attempts, None, LIMITS, 1.0)
-    assert least == most / 2
-    assert least <= retry_wait(attempts, None, LIMITS, jitter) <= most
-
-
-@given(st.floats(0, 1))
-def test_a_server_is_never_asked_sooner_than_it_wants(jitter: float) -> None:
-    assert retry_wait(1, 3.0, LIMITS, 0.0) == 3.0
-    assert retry_wait(1, 3.0, LIMITS, jitter) >= 3.0
-    assert retry_wait(1, 0.0, LIMITS, 0.0) == 0.5
-    assert retry_wait(1, 5.0, LIMITS, jitter) is None
-
-
-def test_there_are_no_more_attempts_than_configured() -> None:
-    assert retry_wait(3, None, LIMITS, 0.5) is not None
-    assert retry_wait(4, None, LIMITS, 0.5) is None

@@ -18,7 +18,7 @@ from litellm.types.utils import (
 )
 
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.override_set import OverrideSet, StatedValue
+from provider_pipeline.rules.overrides import OverrideSet, StatedValue
 from provider_pipeline_tests.peers.catalogue import Models, provider, record, written
 from provider_pipeline_tests.peers.rows import ROWS
 

@@ -12,7 +12,7 @@ from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import find_preset, preset_sample, presets
 from provider_pipeline.presets.model import ProviderFile

@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import find_preset, load_provider_folder
 from provider_pipeline.presets.plan import Plan, plan_providers
@@ -21,7 +21,7 @@ from provider_pipeline.presets.requested import (
 )
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.plan import stored_rule
 from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, listing
 from provider_pipeline_tests.presets.vendor import ACME

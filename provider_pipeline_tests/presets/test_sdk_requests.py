@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.presets.file_rules import first_rule
 from provider_pipeline.presets.library import find_preset
 from provider_pipeline.presets.requested import at_base_url

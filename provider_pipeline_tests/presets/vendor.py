@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from werkzeug import Request, Response
 
 from provider_pipeline.listing.auth.kinds import AuthConfig
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline.presets.model import ProviderFile
 from provider_pipeline_tests.presets import keys
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_pipeline.rules import jmespath_interpreter, language, limits, patterns, work
+from provider_pipeline.rules import jmespath_interpreter, language, limits, patterns
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.thresholds import Thresholds
 
@@ -47,8 +47,8 @@ def test_the_documented_limits_of_a_rule_are_those_of_the_code():
         limits.MAX_EXPRESSION_TEXT,
         limits.MAX_EXPRESSION_TEXT,
         patterns.MAX_PATTERN_LENGTH,
-        limits.MAX_PATTERN_TEXT,
-        limits.MAX_REPEATED_PATTERN_TEXT,
+        patterns.MAX_PATTERN_TEXT,
+        patterns.MAX_REPEATED_PATTERN_TEXT,
         patterns.MAX_PROGRAM,
         patterns.MAX_UNICODE_CLASSES,
         limits.MAX_LOOKUPS,
@@ -58,15 +58,15 @@ def test_the_documented_limits_of_a_rule_are_those_of_the_code():
 
 def test_the_documented_limits_of_a_rules_work_are_those_of_the_code():
     assert limits_after("limits of its work") == [
-        work.PAGE_STEPS,
-        work.ITEM_STEPS,
-        work.LISTING_STEPS,
-        work.STEPS_PER_ITEM,
-        work.FEW_ITEMS,
-        work.ITEMS_PER_ELEMENT,
-        work.ROW_BYTES,
-        work.ROW_PER_ITEM,
-        work.KEPT_BYTES >> 20,
+        limits.PAGE_STEPS,
+        limits.ITEM_STEPS,
+        limits.LISTING_STEPS,
+        limits.STEPS_PER_ITEM,
+        limits.FEW_ITEMS,
+        limits.ITEMS_PER_ELEMENT,
+        limits.ROW_BYTES,
+        limits.ROW_PER_ITEM,
+        limits.KEPT_BYTES >> 20,
         jmespath_interpreter.MAX_JOINED,
     ]
 

@@ -6,8 +6,9 @@ from datetime import date
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
+from provider_pipeline.rules.extraction import family_of
 from provider_pipeline.rules.identity import canonical_of, contradicting, identity_digest
-from provider_pipeline.rules.model_names import family_of, read_name
+from provider_pipeline.rules.model_names import read_name
 
 SAME = {
     "meta/llama-3.3-70b-instruct": (

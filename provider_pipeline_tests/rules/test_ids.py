@@ -1,8 +1,17 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.rules.capability_rules import parse_capability_rules
-from provider_pipeline.rules.ids import capability_patterns, families, named_family, normalise_id
+from provider_pipeline.rules.ids import (
+    CompactIds,
+    SeenModels,
+    capability_patterns,
+    families,
+    named_family,
+    normalise_id,
+)
 from provider_pipeline.rules.matching import CompiledCapabilities, contradicts, nameable_capabilities
 from provider_pipeline.rules.patterns import program_size
 from provider_pipeline_tests.rules.any_json import QUICK
@@ -236,3 +245,41 @@ def test_a_vendor_of_one_kind_of_model_is_known_by_its_name_and_a_vendor_of_many
 
 def test_a_guardian_of_any_generation_is_a_classifier():
     assert told("granite3-guardian:2b") == {"moderation"}
+
+
+HASHES = st.integers(-20, 60) | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.tuples(HASHES, st.integers(0, 2**32 - 1))))
+def test_compact_ids_are_a_map(pairs):
+    compact, truth = CompactIds(), {}
+    for key, number in pairs:
+        assert compact.get(key) == truth.get(key)
+        if key not in truth:
+            compact.add(key, number)
+            truth[key] = number
+    assert {key: compact.get(key) for key in truth} == truth
+
+
+def test_all_models_of_a_long_listing_are_found_and_listed_in_their_order():
+    ids = [f"vendor/model-{n}" for n in range(25_000)]
+    seen = SeenModels()
+    for n, each in enumerate(ids):
+        seen.add(each, (n % 12_000, None))
+    assert len(seen) == len(ids)
+    assert list(seen) == ids
+    assert all(each in seen for each in ids)
+    assert not any(f"{each}-x" in seen for each in ids)
+    assert all(seen.numbers(each) == (n % 12_000, None) for n, each in enumerate(ids))
+
+
+def test_a_model_of_a_long_listing_takes_little_memory():
+    seen = SeenModels()
+    tracemalloc.start()
+    try:
+        for n in range(200_000):
+            seen.add(f"a-vendor-with-a-name/a-model-with-a-name-{n}", (n % 9, n % 5, None))
+        size = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert size / 200_000 < 40

@@ -8,7 +8,15 @@ from jmespath import visitor
 
 from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.rules.jmespath_interpreter import RuleFunctions
-from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression
+from provider_pipeline.rules.language import (
+    compile_expression,
+    compiled,
+    literal,
+    path_expression,
+    snake,
+    squashed,
+    words_of,
+)
 from provider_pipeline_tests.rules.any_json import JSON, QUICK
 
 
@@ -185,3 +193,9 @@ def test_double_quotes_elsewhere_are_jmespath(expression):
 
 def test_an_unquoted_literal_is_read_without_a_warning():
     assert compile_expression("kind == `chat`")({"kind": "chat"}) is True
+
+
+@pytest.mark.parametrize("key", ["maxInputTokens", "max_input_tokens", "Max-Input Tokens", "MAX_INPUT_TOKENS"])
+def test_the_spelling_of_a_key_does_not_matter(key):
+    assert words_of(key) == ("max", "input", "tokens")
+    assert (snake(key), squashed(key)) == ("max_input_tokens", "maxinputtokens")

@@ -5,9 +5,9 @@ import pytest
 
 from provider_pipeline.rules.capability_rules import parse_capability_rules
 from provider_pipeline.rules.generation.generator import RuleGenerator
+from provider_pipeline.rules.limits import Work
 from provider_pipeline.rules.matching import CapabilityMatcher, CompiledCapabilities
 from provider_pipeline.rules.validator import RuleValidator
-from provider_pipeline.rules.work import Work
 from provider_pipeline_tests.rules import samples
 
 

@@ -8,7 +8,7 @@ from provider_pipeline.rules.model_columns import (
     PROVIDER_MODEL_COLUMNS,
     ROW_COLUMNS,
 )
-from provider_pipeline.rules.overriding import OVERRIDABLE
+from provider_pipeline.rules.overrides import OVERRIDABLE
 from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from provider_pipeline.rules.guards import GUARDS
 from provider_pipeline.rules.history import Baseline, Once
+from provider_pipeline.rules.issues import GUARDS
 from provider_pipeline.rules.plausibility import BaselineComparison, Unchanged
 from provider_pipeline.rules.rows import Profile
 from provider_pipeline.rules.thresholds import Thresholds

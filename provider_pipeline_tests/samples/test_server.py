@@ -12,9 +12,10 @@ import requests
 from provider_pipeline.errors import ConfigurationError, ListingRefusedError, MissingCredentialError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.completeness import Page
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.listing.pages import Page
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.samples.providers import SampleProvider
 from provider_pipeline.samples.server import SampleServer
 

@@ -2,8 +2,7 @@
 
 from provider_pipeline import catalog
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.config import stored_rule
-from provider_pipeline.sync.outcome import accept_guards
+from provider_pipeline.sync.plan import accept_guards, stored_rule
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.review import approve_task
 from provider_pipeline.sync.repair.trials import store_for_trial
@@ -29,12 +28,12 @@ def act(database: catalog.database.Database, slug: str, action: Action) -> None:
                 worse = _with_swapped_prices(rule.to_stored().model_list_config)
                 document = {"model_list_config": worse, "endpoints_config": rule.to_stored().endpoints_config}
                 version = store_for_trial(session, provider_id, document, reason="looks right to me")
-                catalog.rule_decisions.activate_rule(
+                catalog.rule_versions.activate_rule(
                     session, provider_id, version, reason="a try", created_by_id=OPERATOR
                 )
                 session.commit()
             case "roll_back":
-                catalog.rule_decisions.roll_back(session, provider_id, reason="it was not", created_by_id=OPERATOR)
+                catalog.rule_versions.roll_back(session, provider_id, reason="it was not", created_by_id=OPERATOR)
                 session.commit()
 
 

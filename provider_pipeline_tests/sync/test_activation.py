@@ -11,7 +11,7 @@ from provider_pipeline.errors import InvalidRuleError
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.config import store_rule, stored_rule
+from provider_pipeline.sync.plan import store_rule, stored_rule
 from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 from provider_pipeline.sync.repair.review import approve_task, propose_rule
 from provider_pipeline.sync.repair.worker import Repair, answer_tasks, improve_rule

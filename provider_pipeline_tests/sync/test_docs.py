@@ -9,7 +9,7 @@ from provider_pipeline.catalog.notifications import MAX_ATTEMPTS
 from provider_pipeline.catalog.sync_locks import LEASE, RENEW_EVERY
 from provider_pipeline.catalog.task_claims import DEFAULT_RETRIES
 from provider_pipeline.cli.app import app
-from provider_pipeline.rules.guards import GUARDS
+from provider_pipeline.rules.issues import GUARDS
 from provider_pipeline.sync import events, webhook
 from provider_pipeline.sync.repair import judge_process, promotion
 from provider_pipeline.sync.repair.promotion import GateBounds

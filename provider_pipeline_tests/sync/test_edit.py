@@ -111,7 +111,7 @@ def test_a_repair_that_cannot_keep_it_says_so_and_waits_for_a_person(corrected: 
 def test_what_a_person_rolls_back_is_not_stated_any_more(corrected: Fleet):
     with corrected.database.session() as session:
         provider_id = catalog.providers.get(session, "acme").id
-        catalog.rule_decisions.activate_rule(session, provider_id, 1, reason="it was right after all")
+        catalog.rule_versions.activate_rule(session, provider_id, 1, reason="it was right after all")
         session.commit()
     repair = repaired(corrected, sample(under="models", name="Acme"))
     assert fields(corrected)["max_output_tokens"] == "max_output_tokens", repair.reason
@@ -178,7 +178,7 @@ def test_models_that_are_still_listed_under_integers_count_as_lost(fleet: Fleet)
     fleet.add("acme", document)
     with fleet.database.session() as session:
         provider_id = catalog.providers.get(session, "acme").id
-        catalog.rule_decisions.activate_rule(session, provider_id, 1, reason="its ids are numbers")
+        catalog.rule_versions.activate_rule(session, provider_id, 1, reason="its ids are numbers")
         session.commit()
     sync(fleet)
     with fleet.database.session() as session:

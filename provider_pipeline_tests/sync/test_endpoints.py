@@ -9,17 +9,12 @@ from sqlalchemy import text
 
 from provider_pipeline import ModelSyncer, ModelSyncerError, RuleValidationError, catalog
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.document import Detail
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import StoredResponse, stored_rule
-from provider_pipeline.sync.repair.generate import (
-    GeneratedRule,
-    ListingPlace,
-    active_places,
-    fetch_sample,
-    generate_rule,
-)
+from provider_pipeline.sync.plan import StoredResponse, stored_rule
+from provider_pipeline.sync.repair.candidates import ListingPlace, active_places
+from provider_pipeline.sync.repair.generate import GeneratedRule, fetch_sample, generate_rule
 from provider_pipeline.sync.repair.worker import answer_tasks, improve_rule
 from provider_pipeline_tests.fleet import Fleet, listing
 

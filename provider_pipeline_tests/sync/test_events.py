@@ -93,7 +93,7 @@ def test_a_notice_counts_the_other_providers_that_still_offer_the_model_then(acm
         for slug, day in {"acme": "2026-11-08", "early": "2026-11-05", "late": "2027-11-08"}.items():
             session.execute(ends, {"slug": slug, "day": day})
         catalog.canonical.refresh(session)
-        found = {end.slug: end for end in catalog.retirements.retirements(session, until=date(2028, 1, 1))}
+        found = {end.slug: end for end in catalog.notifications.retirements(session, until=date(2028, 1, 1))}
     assert {end.canonical_id for end in found.values() if end.model_id.endswith("gpt-4o")} == {"openai/gpt-4o"}
     assert {slug: end.other_providers for slug, end in found.items()} == {"early": 3, "acme": 2, "late": 1}
 

@@ -7,9 +7,8 @@ import pytest
 
 from provider_pipeline.errors import ListingUnreadableError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.sync.config import active_source
 from provider_pipeline.sync.extract import Spool, extract_listing
-from provider_pipeline.sync.plan import SyncPlan, prepare
+from provider_pipeline.sync.plan import SyncPlan, active_source, prepare
 from provider_pipeline.sync.provider import attempt_sync, utc_now
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
 

@@ -151,7 +151,7 @@ def test_a_rule_replaced_during_the_sync_fails_only_its_own_provider(trees: Flee
         config = {name: value for name, value in rule.model_list_config.items() if name != "pattern_set"}
         document = {"model_list_config": config, "endpoints_config": {}}
         version = store_for_trial(session, provider.id, document, reason="test")
-        catalog.rule_decisions.activate_rule(session, provider.id, version, reason="test")
+        catalog.rule_versions.activate_rule(session, provider.id, version, reason="test")
         session.commit()
         settled = {
             each.slug: each.outcome

@@ -11,7 +11,7 @@ from werkzeug import Response
 from provider_pipeline import catalog
 from provider_pipeline.errors import UnknownProviderError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.sync.health import STAGES, HealthReport, check_many, check_provider
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing, moved

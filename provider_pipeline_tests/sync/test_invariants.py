@@ -235,7 +235,7 @@ class Life(ProviderMachine):
     def has_its_rule_rolled_back(self) -> None:
         with self.untouched(), self.database.session() as session:
             try:
-                catalog.rule_decisions.roll_back(session, self.table.provider_id, reason="it was better")
+                catalog.rule_versions.roll_back(session, self.table.provider_id, reason="it was better")
             except RuleMissingError:
                 return
             session.commit()

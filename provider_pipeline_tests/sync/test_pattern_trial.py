@@ -12,8 +12,8 @@ from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.rules.capability_rules import shipped
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.config import store_rule, stored_rule
 from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import store_rule, stored_rule
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline.sync.repair.pattern_trial import require_tried, try_pattern_set

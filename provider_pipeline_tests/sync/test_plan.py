@@ -8,9 +8,10 @@ from werkzeug import Response
 
 from provider_pipeline import catalog
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.outcome import AcceptedGuards, SyncOutcome
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import AcceptedGuards
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing

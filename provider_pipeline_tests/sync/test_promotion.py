@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from provider_pipeline.rules.comparison import COMPARED_FIELDS, Comparison, FieldComparison
+from provider_pipeline.sync.repair.activation import report_markdown
 from provider_pipeline.sync.repair.promotion import GateBounds, judge_candidate
-from provider_pipeline.sync.repair.report import report_markdown
 from provider_pipeline.sync.repair.shadow import Evidence, RuleResult, ShadowRun
 
 GOOD = RuleResult(valid=True, models=100)

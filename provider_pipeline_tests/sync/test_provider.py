@@ -21,10 +21,10 @@ from provider_pipeline.errors import (
     UnknownValueError,
 )
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.outcome import AcceptedGuards
+from provider_pipeline.sync.plan import AcceptedGuards
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.generate import generate_rule
 from provider_pipeline.sync.repair.trials import store_for_trial
@@ -248,7 +248,7 @@ def test_changes_by_a_new_rule_are_not_attributed_to_the_provider(fleet: Fleet):
     richer |= {"endpoint": "/v1/models", "fields": {**richer["fields"], "name": "id"}}
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
-        catalog.rule_decisions.activate_rule(
+        catalog.rule_versions.activate_rule(
             session, provider.id, store_for_trial(session, provider.id, richer, reason="x"), reason="x"
         )
         session.commit()
@@ -283,7 +283,7 @@ def test_a_new_rule_does_not_count_a_missing_model_twice(fleet: Fleet):
     richer |= {"endpoint": "/v1/models", "fields": {**richer["fields"], "name": "id"}}
     with fleet.database.session() as session:
         provider = catalog.providers.get(session, "acme")
-        catalog.rule_decisions.activate_rule(
+        catalog.rule_versions.activate_rule(
             session, provider.id, store_for_trial(session, provider.id, richer, reason="x"), reason="x"
         )
         session.commit()
@@ -429,7 +429,7 @@ def test_a_rule_replaced_during_the_fetch_writes_no_row(fleet: Fleet):
 
     def meanwhile(_request) -> Response:
         with fleet.database.session() as person:
-            catalog.rule_decisions.activate_rule(person, provider_id, other, reason="it is better")
+            catalog.rule_versions.activate_rule(person, provider_id, other, reason="it is better")
             person.commit()
         return Response(json.dumps(listing(*CHAT_MODELS, "gpt-5")), content_type="application/json")
 

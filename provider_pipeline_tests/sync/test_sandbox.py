@@ -12,8 +12,8 @@ from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import CatalogError, RuleJudgingError
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
-from provider_pipeline.rules.override_set import OverrideSet, StatedValue
-from provider_pipeline.sync.config import StoredResponse, stored_rule
+from provider_pipeline.rules.overrides import OverrideSet, StatedValue
+from provider_pipeline.sync.plan import StoredResponse, stored_rule
 from provider_pipeline.sync.repair.candidates import StoredProviderData
 from provider_pipeline.sync.repair.judge_process import MEMORY
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox

@@ -11,8 +11,9 @@ import pytest
 
 from provider_pipeline import catalog
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
-from provider_pipeline.sync.outcome import SyncOutcome, accept_guards
+from provider_pipeline.listing.limits import FetchLimits
+from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import accept_guards
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.fleet import Fleet
 

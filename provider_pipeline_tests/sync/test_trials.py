@@ -149,7 +149,7 @@ def test_a_rule_that_alone_reads_the_listing_is_compared_with_known_models(fleet
 def test_a_rule_that_was_rejected_during_its_trial_is_not_promoted(fleet: Fleet):
     trial = on_trial(fleet, RICHER, until_syncs=1, policy="promote")
     with fleet.database.session() as session:
-        catalog.rule_decisions.set_status(session, trial.provider_id, trial.version, "rejected", reason="no names")
+        catalog.rule_versions.set_status(session, trial.provider_id, trial.version, "rejected", reason="no names")
         session.commit()
     sync(fleet, listing(*CHAT_MODELS))
     report, active = state(fleet, trial)
@@ -173,7 +173,7 @@ def test_a_trial_that_would_end_while_a_person_activates_its_rule_is_left_to_the
         catalog.providers.lock(person, trial.provider_id)
         serving.start()
         wait_for_a_lock(fleet.database)
-        catalog.rule_decisions.activate_rule(person, trial.provider_id, trial.version, reason="it is better")
+        catalog.rule_versions.activate_rule(person, trial.provider_id, trial.version, reason="it is better")
         person.commit()
     serving.join(timeout=10)
     report, active = state(fleet, trial)

@@ -19,7 +19,7 @@ from provider_pipeline.errors import (
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.repair.activation import try_activate
 from provider_pipeline.sync.repair.candidates import generated_candidate
 from provider_pipeline.sync.repair.generate import generate_rule
@@ -436,7 +436,7 @@ def test_a_rule_that_a_person_activates_during_a_repair_stays_active(fleet: Flee
 
         def __iter__(self):
             with fleet.database.session() as person:
-                catalog.rule_decisions.activate_rule(person, provider_id, written, reason="mine")
+                catalog.rule_versions.activate_rule(person, provider_id, written, reason="mine")
                 person.commit()
             yield 0, shape
 
@@ -520,7 +520,7 @@ def test_an_active_rule_that_takes_too_much_work_holds_the_listing_and_can_be_re
         costly = {f"field_{number}": "to_string(@)" for number in range(60)}
         rule = ExtractionRule.parse({**IDS_ONLY, "endpoint": "/v1/models", "fields": {"id": "model", **costly}})
         version = store_rule(session, provider.id, rule, origin="written")
-        catalog.rule_decisions.activate_rule(session, provider.id, version, reason="I know better")
+        catalog.rule_versions.activate_rule(session, provider.id, version, reason="I know better")
         session.commit()
         with pytest.raises(RuleValidationError, match="does more with this listing than a rule may: the row of gpt-4"):
             ModelSyncer(session).sync_provider_models("acme")

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from provider_pipeline import ModelSyncer, RuleValidationError, catalog
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.repair.worker import LEASE, answer_tasks
 from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, moved
 from provider_pipeline_tests.simulation.time_travel import let_a_day_pass

@@ -11,7 +11,7 @@ from provider_pipeline.api.problems import ProblemError
 from provider_pipeline.api.request_models import DryRun, ModelId, OfProvider, OverrideRequest, OverrideSetRequest, Slug
 from provider_pipeline.api.response_models import OverrideResponse, OverrideSetResponse, stored_fields
 from provider_pipeline.api.routing import costs, router
-from provider_pipeline.rules.override_set import PERSON
+from provider_pipeline.rules.overrides import PERSON
 
 routes = router("overrides")
 
@@ -36,7 +36,7 @@ def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun
     """Applies a set of overrides, all of it or nothing. They take effect with the next syncs."""
     placed = ((f"overrides[{position}]", entry) for position, entry in enumerate(body.overrides))
     stated = overrides.entries.stated_overrides(context.session, placed)
-    changes = catalog.override_sets.apply_set(
+    changes = catalog.model_overrides.apply_set(
         context.session, body.set, stated, prune=body.prune, created_by_id=context.created_by_id
     )
     if not dry_run:
@@ -48,7 +48,7 @@ def apply_override_set(context: Admin, body: OverrideSetRequest, dry_run: DryRun
         "changes": [stored_fields(each) for each in changes],
         "unlisted": [
             {"provider": slug, "model_id": model_id}
-            for slug, model_id in catalog.override_sets.unlisted(context.session, stated)
+            for slug, model_id in catalog.model_overrides.unlisted(context.session, stated)
         ],
     }
 

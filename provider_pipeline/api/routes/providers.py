@@ -12,10 +12,10 @@ from provider_pipeline.api.request_models import Json, NewProvider, ProviderUpda
 from provider_pipeline.api.response_models import ProviderResponse
 from provider_pipeline.api.routing import router
 from provider_pipeline.listing.auth.kinds import AuthConfig
+from provider_pipeline.listing.endpoints import ListingEndpoint
 from provider_pipeline.listing.policy import RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint
-from provider_pipeline.sync.config import listing_source, parse_thresholds
 from provider_pipeline.sync.key_hosts import new_hosts, unconfirmed
+from provider_pipeline.sync.plan import listing_source, parse_thresholds
 
 routes = router("providers")
 

@@ -17,7 +17,7 @@ from provider_pipeline.api.response_models import (
 from provider_pipeline.api.routing import router
 from provider_pipeline.rules.difference import difference_lines, rule_differences
 from provider_pipeline.rules.generation.explain import explain_rule
-from provider_pipeline.sync.config import stored_rule
+from provider_pipeline.sync.plan import stored_rule
 
 routes = router("rules")
 
@@ -51,7 +51,7 @@ def diff_rules(context: Reader, slug: Slug, before: _Compared, after: _Compared)
 def roll_back_rule(context: Admin, slug: Slug, body: DecisionRequest) -> Any:
     """Activates the version that was active before the current one."""
     provider = context.provider(slug)
-    version = catalog.rule_decisions.roll_back(
+    version = catalog.rule_versions.roll_back(
         context.session, provider.id, reason=body.reason, created_by_id=context.created_by_id
     )
     context.session.commit()
@@ -76,7 +76,7 @@ def explain_rule_version(context: Reader, slug: Slug, version: _Version) -> Json
 def activate_rule(context: Admin, slug: Slug, version: _Version, body: DecisionRequest) -> Any:
     """Activates a rule version; the next sync uses it."""
     provider = context.provider(slug)
-    catalog.rule_decisions.activate_rule(
+    catalog.rule_versions.activate_rule(
         context.session, provider.id, version, reason=body.reason, created_by_id=context.created_by_id
     )
     context.session.commit()

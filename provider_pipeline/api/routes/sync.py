@@ -14,9 +14,10 @@ from provider_pipeline.api.routing import costs, router
 from provider_pipeline.api.settings import DAGSTER_URL_VARIABLE
 from provider_pipeline.listing.redaction import redact_document
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.sync.outcome import accept_guards
+from provider_pipeline.sync.plan import accept_guards
 from provider_pipeline.sync.provider import ModelSyncer
-from provider_pipeline.sync.repair.generate import active_places, generate_rule, store_sample
+from provider_pipeline.sync.repair.candidates import active_places
+from provider_pipeline.sync.repair.generate import generate_rule, store_sample
 
 routes = router("sync")
 

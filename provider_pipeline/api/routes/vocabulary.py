@@ -7,7 +7,7 @@ from provider_pipeline.api.access import Reader
 from provider_pipeline.api.response_models import VocabularyResponse
 from provider_pipeline.api.routing import router
 from provider_pipeline.rules.model_columns import Cause, ChangeKind, ModelStatus
-from provider_pipeline.rules.price_components import usual_unit
+from provider_pipeline.rules.prices import usual_unit
 
 routes = router("models")
 

@@ -137,3 +137,10 @@ provider_model_override = Table(
     ),
     Index("provider_model_override_source_idx", "source"),
 )
+
+OVERRIDE_ORDER = (
+    provider_model_override.c.source.collate("C"),
+    provider_model_override.c.match,
+    provider_model_override.c.valid_from.nulls_first(),
+)
+"""How the overrides of one field are sorted, so that the same ones always win."""

@@ -13,9 +13,9 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from provider_pipeline.errors import ListingRefusedError, ListingUnreadableError
-from provider_pipeline.listing.addresses import with_params
 from provider_pipeline.listing.auth.secrets import HEADER_TEXT
 from provider_pipeline.listing.error_responses import describe_error_body
+from provider_pipeline.listing.policy import with_params
 from provider_pipeline.listing.redaction import redact_quote, redacted_url
 
 

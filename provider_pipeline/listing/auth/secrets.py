@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from provider_pipeline.errors import MissingCredentialError
-from provider_pipeline.listing.addresses import key_in_url
-from provider_pipeline.listing.key_detection import (
+from provider_pipeline.listing.policy import key_in_url
+from provider_pipeline.listing.redaction import (
     holds_well_known_key,
     is_our_variable,
     is_sensitive_name,

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         fieldmap as fieldmap,
         generator as generator,
         identifiers as identifiers,
-        list_detection as list_detection,
         pagination as pagination,
         prices as prices,
         samples as samples,

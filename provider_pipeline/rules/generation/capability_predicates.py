@@ -20,9 +20,9 @@ from provider_pipeline.rules.generation.capability_tasks import (
     task_statements,
     texts_of,
 )
-from provider_pipeline.rules.generation.shape import Column, Shape, squashed
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key
+from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key, squashed
 from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
 
 _MAX_PREDICATES: Final = 40

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from provider_pipeline.rules.capability_rules import PREDICATE_KINDS, PatternSet, parse_capability_rules
 from provider_pipeline.rules.generation.capability_predicates import Predicates
-from provider_pipeline.rules.generation.list_detection import ListCandidate
+from provider_pipeline.rules.generation.samples import ListCandidate
 from provider_pipeline.rules.issues import SAMPLE_SIZE, issue
-from provider_pipeline.rules.language import compile_expression, is_true, literal
+from provider_pipeline.rules.jmespath_compiler import is_true
+from provider_pipeline.rules.language import compile_expression, literal
 from provider_pipeline.rules.limits import MAX_PREDICATES
 from provider_pipeline.rules.matching import CompiledCapabilities, contradicts, name_patterns
 from provider_pipeline.rules.patterns import parse_pattern

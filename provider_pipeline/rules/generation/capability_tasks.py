@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, squashed
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal
+from provider_pipeline.rules.language import Path, literal, squashed
 from provider_pipeline.rules.values import enum_word
 
 _MAX_TEXTS: Final = 400

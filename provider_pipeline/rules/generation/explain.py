@@ -8,11 +8,11 @@ from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS, ItemReader
 from provider_pipeline.rules.generation.capability_rules import labelled_selector
 from provider_pipeline.rules.language import getter_within
+from provider_pipeline.rules.limits import LISTING_STEPS, Work
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.prices import price_field
 from provider_pipeline.rules.stated_rule import StatedRule
 from provider_pipeline.rules.thresholds import Thresholds
-from provider_pipeline.rules.work import LISTING_STEPS, Work
 
 
 def explain_rule(analysis: Mapping[str, Any] | ExtractionRule) -> dict[str, Any]:

@@ -8,22 +8,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
-from provider_pipeline.rules.generation.choices import (
+from provider_pipeline.rules.generation.field_choices import (
     MIN_PLAUSIBLE,
     MIN_SCORE,
     FieldChoice,
     choices,
+    date_choices,
+    fact_choices,
     is_ambiguous,
     with_fallbacks,
 )
-from provider_pipeline.rules.generation.facts import date_choices, fact_choices
 from provider_pipeline.rules.generation.identifiers import IdChoice
-from provider_pipeline.rules.generation.price_choices import ListingPrices, PriceChoice
+from provider_pipeline.rules.generation.price_context import ListingPrices, PriceChoice
 from provider_pipeline.rules.generation.prices import find_prices
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, squashed, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.ids import is_known_name
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import path_expression, quote_key
+from provider_pipeline.rules.language import Path, path_expression, quote_key, squashed, words_of
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import NO_LIMIT, BadValueError, enum_word, read_limit
 

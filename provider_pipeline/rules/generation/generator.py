@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.capability_rules import SHIPPED, PatternSet, shipped
-from provider_pipeline.rules.completeness import says_more
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.generation.capability_predicates import Predicates, capability_evidence, only_text
 from provider_pipeline.rules.generation.capability_rules import (
@@ -18,16 +17,23 @@ from provider_pipeline.rules.generation.capability_rules import (
     labelled_selector,
 )
 from provider_pipeline.rules.generation.fieldmap import field_map
-from provider_pipeline.rules.generation.list_detection import TEXTS_PENALTY, ListCandidate, rival
 from provider_pipeline.rules.generation.pagination import infer_pagination
-from provider_pipeline.rules.generation.samples import EndpointSample, detect_kind, possible_listings, with_details
-from provider_pipeline.rules.generation.shape import words_of
+from provider_pipeline.rules.generation.samples import (
+    TEXTS_PENALTY,
+    EndpointSample,
+    ListCandidate,
+    detect_kind,
+    possible_listings,
+    rival,
+    with_details,
+)
 from provider_pipeline.rules.generation.unread import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, path_expression
+from provider_pipeline.rules.language import compile_expression, path_expression, words_of
 from provider_pipeline.rules.model_columns import LIMIT_COLUMNS
+from provider_pipeline.rules.pagination import says_more
 from provider_pipeline.rules.prices import price_field
 from provider_pipeline.rules.values import json_type
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.shape import Column, Shape, snake, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_opaque, named_family
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import quote_key
+from provider_pipeline.rules.language import quote_key, snake, words_of
 from provider_pipeline.rules.values import is_integer
 
 _UNKNOWN_KEY_WEIGHT: Final = 0.15

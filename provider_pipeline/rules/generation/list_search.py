@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provider_pipeline.rules.generation.capability_tasks import task_meanings
-from provider_pipeline.rules.generation.shape import Path, snake, squashed
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, named_family
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal, path_expression, quote_key
+from provider_pipeline.rules.language import Path, literal, path_expression, quote_key, snake, squashed
 
 MAX_DEPTH: Final = 5
 MAX_JOINED: Final = 8

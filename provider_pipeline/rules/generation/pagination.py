@@ -7,8 +7,14 @@ import functools
 from collections.abc import Iterable
 from typing import Any, Final
 
-from provider_pipeline.rules.completeness import (
+from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import Path, compile_expression, path_expression, snake
+from provider_pipeline.rules.pagination import (
     Fields,
+    LinkHeaderPagination,
+    NextUrlPagination,
+    NoPagination,
+    Pagination,
     larger_total,
     next_addresses,
     page_fields,
@@ -18,10 +24,6 @@ from provider_pipeline.rules.completeness import (
     whole_number,
     whole_totals,
 )
-from provider_pipeline.rules.generation.shape import Path, snake
-from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, path_expression
-from provider_pipeline.rules.pagination import LinkHeaderPagination, NextUrlPagination, NoPagination, Pagination
 from provider_pipeline.rules.values import is_integer
 
 _MIN_COUNTED: Final = 2

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from provider_pipeline.rules.generation.price_variants import Variant, component_by_size
 from provider_pipeline.rules.generation.price_words import counts_no_tokens, is_about_money, price_name
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, snake
+from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.generation.special_prices import Variant, component_by_size
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal, quote_key
-from provider_pipeline.rules.outline import MAX_DEPTH
+from provider_pipeline.rules.language import Path, literal, quote_key, snake
+from provider_pipeline.rules.rows import MAX_DEPTH
 from provider_pipeline.rules.values import number
 
 _MAX_ENTRIES: Final = 40

@@ -16,10 +16,10 @@ from provider_pipeline.rules.generation.price_words import (
     time_of,
     unit_text,
 )
-from provider_pipeline.rules.generation.shape import Column, squashed, words_of
+from provider_pipeline.rules.generation.shape import Column
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import TOKENS, usual_unit
-from provider_pipeline.rules.prices import USD
+from provider_pipeline.rules.language import squashed, words_of
+from provider_pipeline.rules.prices import TOKENS, USD, usual_unit
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_factors, unit_scales
 
 _NUMBER = re.compile(r"\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)

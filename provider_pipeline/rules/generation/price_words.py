@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from provider_pipeline.rules.generation.shape import Path, squashed, words_of
 from provider_pipeline.rules.knowledge import read_table
+from provider_pipeline.rules.language import Path, squashed, words_of
 from provider_pipeline.rules.prices import USD, currency_code
 
 _SIZE = re.compile(r"(\d+)([km]?)")

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.price_choices import ListingPrices, MainPrices, PriceChoice, Priced
 from provider_pipeline.rules.generation.price_context import (
+    ListingPrices,
+    MainPrices,
+    PriceChoice,
+    Priced,
     beside,
     is_count,
     prices_currency,
     stated_currency,
     text_around,
 )
-from provider_pipeline.rules.generation.price_images import split_expression
 from provider_pipeline.rules.generation.price_lists import ListedPrices, listed_prices
-from provider_pipeline.rules.generation.price_ratios import ratio_choices
 from provider_pipeline.rules.generation.price_units import (
     components_by_unit,
     counted_unit,
@@ -30,7 +31,6 @@ from provider_pipeline.rules.generation.price_units import (
     rows_where,
     token_unit,
 )
-from provider_pipeline.rules.generation.price_variants import variant_choices, variants_among
 from provider_pipeline.rules.generation.price_words import (
     counted_of,
     is_about_money,
@@ -39,10 +39,16 @@ from provider_pipeline.rules.generation.price_words import (
     price_name,
     without_sizes,
 )
-from provider_pipeline.rules.generation.shape import Column, Path, Shape, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.generation.special_prices import (
+    ratio_choices,
+    split_expression,
+    variant_choices,
+    variants_among,
+)
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.price_components import TOKENS
-from provider_pipeline.rules.prices import USD, currency_code, field_name
+from provider_pipeline.rules.language import Path, words_of
+from provider_pipeline.rules.prices import TOKENS, USD, currency_code, field_name
 from provider_pipeline.rules.values import Unit, UnitByRow, number, unit_scales
 
 _MIN_NUMBERS: Final = 0.7

@@ -1,44 +1,20 @@
-"""The shape of sample items: one column of values per path, and key names in comparable forms."""
+"""The shape of sample items: one column of values per path."""
 
-import functools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import literal, path_expression, quote_key
-from provider_pipeline.rules.outline import MAX_DEPTH, MAX_ITEMS, MAX_PATHS
+from provider_pipeline.rules.language import Path, literal, path_expression, quote_key, snake, words_of
+from provider_pipeline.rules.rows import MAX_DEPTH, MAX_ITEMS, MAX_PATHS
 from provider_pipeline.rules.values import number
-
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_OTHER = re.compile(r"[^A-Za-z0-9]+")
 
 _MAX_ENTRIES: Final = 40
 _MAX_LABEL: Final = 80
 _MAX_NESTING: Final = 2
 
-Path = tuple[str, ...]
-"""Object keys from an item to a value."""
-
 Entry = tuple[Path, str, Any]
 """A value's path, the JMESPath that reads it from the item, and the value."""
-
-
-@functools.lru_cache(maxsize=16_384)
-def words_of(key: str) -> tuple[str, ...]:
-    """The lower-case words of a key: the same for `maxInputTokens` and `max_input_tokens`."""
-    return tuple(word.lower() for word in _OTHER.split(_CAMEL.sub(" ", key)) if word)
-
-
-def snake(key: str) -> str:
-    """A key in snake_case, the form of the aliases in the data files."""
-    return "_".join(words_of(key))
-
-
-def squashed(text: str) -> str:
-    """Lower-case letters and digits only, the form of the tokens in the data files."""
-    return "".join(character for character in text.lower() if character.isalnum())
 
 
 @dataclass

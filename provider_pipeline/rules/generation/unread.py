@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.price_choices import ListingPrices
+from provider_pipeline.rules.generation.price_context import ListingPrices
 from provider_pipeline.rules.generation.price_units import positive, rows_where
-from provider_pipeline.rules.generation.shape import Column, Shape, words_of
+from provider_pipeline.rules.generation.shape import Column, Shape
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compiled, path_expression, quote_key
-from provider_pipeline.rules.price_components import is_size
-from provider_pipeline.rules.prices import OTHER_CURRENCY, currency_code
+from provider_pipeline.rules.language import compiled, path_expression, quote_key, words_of
+from provider_pipeline.rules.prices import OTHER_CURRENCY, currency_code, is_size
 from provider_pipeline.rules.values import UnitByRow, number
 
 _MAX_FIELDS: Final = 50

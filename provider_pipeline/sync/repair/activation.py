@@ -1,19 +1,30 @@
-"""Tries a candidate rule, stores it, and activates it if it passes every gate. Commits nothing."""
+"""Decides on a candidate rule: tries it, stores it, and activates it, or reports to a person which gates it fails.
 
-from collections.abc import Callable, Iterator, Mapping
+Commits nothing. The report, in Markdown, shows the candidate beside the active rule.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import InvalidRuleError, RuleMissingError
+from provider_pipeline.rules.comparison import Comparison
+from provider_pipeline.rules.difference import place_changes, with_places_of, without_asking_hints
 from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.drift import Difference
 from provider_pipeline.rules.generation.capability_rules import ALWAYS
-from provider_pipeline.rules.places import place_changes, with_places_of, without_asking_hints
+from provider_pipeline.rules.issues import escaped
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import Response, StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.candidates import CandidateRule, StoredProviderData, stated_parts
+from provider_pipeline.sync.plan import Response, StoredResponse, store_rule
+from provider_pipeline.sync.repair.candidates import (
+    CandidateRule,
+    StoredProviderData,
+    active_version,
+    readable_rule,
+    stated_parts,
+)
 from provider_pipeline.sync.repair.promotion import Gate, judge_candidate, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun, evaluate_candidate
@@ -46,29 +57,13 @@ class ActivationResult:
     evidence: Evidence
 
 
-def active_version(session: Session, provider_id: int) -> catalog.rule_versions.StoredRuleVersion | None:
-    """The provider's active rule version, if any."""
-    try:
-        return catalog.rule_versions.active(session, provider_id)
-    except RuleMissingError:
-        return None
-
-
-def readable_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
-    """The rule of a version; None without a version, or if this build refuses a rule that an older one stored."""
-    try:
-        return None if version is None else stored_rule(session, version)
-    except InvalidRuleError:
-        return None
-
-
 def parse_given_rule(session: Session, provider_id: int, document: Mapping[str, Any]) -> ExtractionRule:
     """A rule from outside; endpoints that it does not state are those of the active rule.
 
     Raises:
         InvalidRuleError: It cannot be understood.
     """
-    rule = ExtractionRule.parse(document, patterns=catalog.pattern_sets.active(session))
+    rule = ExtractionRule.parse(document, patterns=catalog.sync_state.active_patterns(session))
     active = readable_rule(session, active_version(session, provider_id))
     return rule if active is None else with_places_of(rule, active)
 
@@ -129,7 +124,7 @@ def try_activate(
     if activate is None and catalog.rule_versions.get(session, provider_id, version).status == "rejected":
         reason = f"rule version {version} was rejected before; {reason}"
     elif (not failed) if activate is None else activate:
-        catalog.rule_decisions.activate_rule(
+        catalog.rule_versions.activate_rule(
             session,
             provider_id,
             version,
@@ -140,7 +135,7 @@ def try_activate(
         )
         return ActivationResult("activated", reason, version, run.candidate.valid, gates, evidence)
     elif activate is None:
-        catalog.rule_decisions.set_status(
+        catalog.rule_versions.set_status(
             session,
             provider_id,
             version,
@@ -230,3 +225,141 @@ def _reason(failed: list[Gate], candidate: CandidateRule) -> str:
         return f"{what} passes every gate"
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{what} fails the gate {failed[0].name}: {failed[0].actual}{more}"
+
+
+_MAX_CELL_CHARACTERS = 160
+_MAX_LINES = 40
+
+
+def report_markdown(
+    slug: str,
+    *,
+    reason: str,
+    differences: Sequence[Difference],
+    rule_changes: Sequence[str],
+    gates: Sequence[Gate],
+    evidence: Evidence | None,
+    next_steps: Sequence[str],
+) -> str:
+    """The side-by-side report.
+
+    Args:
+        slug: The provider.
+        reason: The decision on the candidate and why, in one line.
+        differences: Changes between the last good response and the one that failed.
+        rule_changes: Differences between the active rule and the candidate, one line each.
+        gates: The gates, in order.
+        evidence: What the gates looked at; None if no candidate could be written.
+        next_steps: Commands that a person can run.
+    """
+    parts = [f"## {_cell(slug)}: {_cell(reason)}", "### What changed", *_changes(differences)]
+    if rule_changes:
+        parts += [
+            "### What the candidate changes",
+            *(f"- {_plain(line)}" for line in rule_changes[:_MAX_LINES]),
+        ]
+        if len(rule_changes) > _MAX_LINES:
+            parts.append(f"- and {len(rule_changes) - _MAX_LINES} more: `provider-pipeline rules diff {_cell(slug)}`")
+    if gates:
+        parts += ["### Gates", _table(("gate", "passed", "expected", "actual"), (_gate_row(gate) for gate in gates))]
+    if evidence is not None:
+        responses = [evidence.failing, *evidence.stored]
+        parts += [
+            "### Side by side",
+            _table(
+                ("raw response", "active rule", "candidate", "models kept"), (_shadow_row(one) for one in responses)
+            ),
+        ]
+        if evidence.catalogue is not None:
+            parts += ["### Beside the catalogue", _fields_table(evidence.catalogue)]
+    if next_steps:
+        parts += ["### Next", *(f"- `{step}`" for step in next_steps)]
+    return "\n\n".join(_joined_lists(parts))
+
+
+def next_steps(
+    slug: str, status: str, version: int | None, task: catalog.tasks.Task | None, failing_id: int
+) -> tuple[str, ...]:
+    """The commands with which a person can decide, if one must."""
+    if status != "needs_review":
+        return ()
+    look = f"provider-pipeline raw show {failing_id}"
+    if task is None:
+        return (look,)
+    approve = f"provider-pipeline tasks approve {task.id} --version {version} --reason WHY"
+    decide = (approve,) if version is not None else ()
+    return (
+        *decide,
+        f"provider-pipeline tasks propose {task.id} --rule FILE",
+        f"provider-pipeline sync {slug} --accept GUARD --reason WHY",
+        look,
+    )
+
+
+def _changes(differences: Sequence[Difference]) -> Iterable[str]:
+    if not differences:
+        return ["Nothing in the structure of the response."]
+    return [f"- {_plain(difference.text)}" for difference in differences]
+
+
+def _gate_row(gate: Gate) -> tuple[str, ...]:
+    actual = gate.actual + (f" ({'; '.join(gate.sample)})" if gate.sample and not gate.passed else "")
+    return (gate.name.replace("_", " "), "yes" if gate.passed else "**no**", gate.expected, actual)
+
+
+def _shadow_row(shadow: ShadowRun) -> tuple[str, ...]:
+    where = "not stored" if shadow.raw_response_id is None else str(shadow.raw_response_id)
+    active = (
+        "none" if shadow.active is None else _result(shadow.active.valid, shadow.active.models, shadow.active.reason)
+    )
+    candidate = _result(shadow.candidate.valid, shadow.candidate.models, shadow.candidate.reason)
+    kept = "" if shadow.comparison is None else f"{shadow.comparison.shared} of {shadow.comparison.before}"
+    return (where, active, candidate, kept)
+
+
+def _result(valid: bool, models: int, reason: str | None) -> str:
+    return f"{models} models" if valid else f"does not fit: {reason or 'no reason given'}"
+
+
+def _fields_table(comparison: Comparison) -> str:
+    rows = [
+        (name, str(each.agree), str(each.differ), str(each.lost), str(each.gained), "; ".join(each.sample[:2]))
+        for name, each in [*comparison.fields.items(), ("capabilities", comparison.capabilities)]
+        if each.known_before or each.gained
+    ]
+    return _table(("field", "same", "other", "lost", "gained", "for example"), rows)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [_row(heads), _row(["---"] * len(heads)), *(_row([_cell(cell) for cell in row]) for row in rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a table cell, whatever a provider sent."""
+    return _plain(text if len(text) <= _MAX_CELL_CHARACTERS else f"{text[: _MAX_CELL_CHARACTERS - 1]}…").replace(
+        "|", "\\|"
+    )
+
+
+def _plain(text: str) -> str:
+    return escaped(" ".join(text.split())).replace("<", "&lt;")
+
+
+def _joined_lists(parts: Iterable[str]) -> Iterable[str]:
+    """Joins consecutive list items into one part."""
+    block: list[str] = []
+    for part in parts:
+        if part.startswith("- "):
+            block.append(part)
+            continue
+        if block:
+            yield "\n".join(block)
+            block = []
+        yield part
+    if block:
+        yield "\n".join(block)

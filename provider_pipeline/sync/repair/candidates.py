@@ -1,4 +1,4 @@
-"""Finds a candidate rule (a stored proposal, or a generated one) and the data to try it on."""
+"""Finds a candidate rule (a stored proposal, or a generated one), its samples, and the data to try it on."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,17 +10,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import RuleValidationError
+from provider_pipeline.errors import InvalidRuleError, ModelSyncerError, RuleMissingError, RuleValidationError
 from provider_pipeline.rules.carried_over import with_inherited_fields, with_stated_parts
-from provider_pipeline.rules.document import ExtractionRule
+from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
 from provider_pipeline.rules.drift import Difference, describe_drift
 from provider_pipeline.rules.generation.generator import CONFIDENT, RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
-from provider_pipeline.rules.outline import MAX_PAGES
-from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.overrides import OverrideSet
+from provider_pipeline.rules.rows import MAX_PAGES
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.outcome import blocking_reason
+from provider_pipeline.sync.plan import Page, Response, StoredResponse, first_pages, stored_rule
 from provider_pipeline.sync.repair.shadow import SHADOW_RESPONSES, Row
 
 
@@ -48,7 +48,7 @@ class StoredProviderData:
 
     def overrides(self) -> OverrideSet:
         """See `ProviderData`."""
-        return catalog.model_overrides.overrides(self.session, self.provider_id, datetime.now(UTC))
+        return catalog.sync_state.overrides(self.session, self.provider_id, datetime.now(UTC))
 
     def sample_pages(self) -> Iterable[Page]:
         """See `ProviderData`."""
@@ -89,6 +89,69 @@ class CandidateRule:
     nowhere: tuple[str, ...] = ()
 
 
+def active_version(session: Session, provider_id: int) -> catalog.rule_versions.StoredRuleVersion | None:
+    """The provider's active rule version, if any."""
+    try:
+        return catalog.rule_versions.active(session, provider_id)
+    except RuleMissingError:
+        return None
+
+
+def readable_rule(session: Session, version: catalog.rule_versions.StoredRuleVersion | None) -> ExtractionRule | None:
+    """The rule of a version; None without a version, or if this build refuses a rule that an older one stored."""
+    try:
+        return None if version is None else stored_rule(session, version)
+    except InvalidRuleError:
+        return None
+
+
+@dataclass(frozen=True)
+class ListingPlace:
+    """An endpoint that lists models.
+
+    Attributes:
+        path: Its path under the provider's base URL.
+        detail: The endpoint of one model's details, if any.
+    """
+
+    path: str
+    detail: Detail | None = None
+
+
+def active_places(session: Session, slug: str) -> tuple[ListingPlace, ...]:
+    """The endpoints of the provider's active rule, in order; without details if this build refuses the rule."""
+    active = active_version(session, catalog.providers.get(session, slug).id)
+    if active is None:
+        return ()
+    rule = readable_rule(session, active)
+    if rule is None:
+        endpoints = stored_parts({"model_list_config": active.model_list_config})["endpoints"]
+        return tuple(ListingPlace(endpoint.get("path") or "") for endpoint in endpoints)
+    return tuple(ListingPlace(endpoint.path or "", endpoint.detail) for endpoint in rule.endpoints)
+
+
+def stored_sample(
+    session: Session, slug: str, raw_response_id: int, places: Sequence[ListingPlace]
+) -> list[EndpointSample]:
+    """The first page of each endpoint in a stored response.
+
+    Raises:
+        ModelSyncerError: An endpoint has no page: the response was fetched with a rule that had fewer endpoints.
+    """
+    first: dict[int, EndpointSample] = {}
+    for position, document in StoredResponse(session, raw_response_id):
+        if position < len(places):
+            place = places[position]
+            first.setdefault(position, EndpointSample(document, place.path, place.detail))
+    missing = [place.path for position, place in enumerate(places) if position not in first]
+    if missing:
+        raise ModelSyncerError(
+            f"{slug}: the stored response {raw_response_id} has no page of {', '.join(missing)}",
+            hint=f"fetch a new sample with: provider-pipeline rules generate {slug}",
+        )
+    return [first[position] for position in range(len(places))]
+
+
 def proposed_candidate(session: Session, provider_id: int, task: catalog.tasks.Task | None) -> CandidateRule | None:
     """The rule that was proposed for a task, if any."""
     if task is None or task.proposed_version is None:
@@ -127,7 +190,7 @@ def generated_candidate(
     Raises:
         RuleValidationError: No valid rule can be written from these samples.
     """
-    patterns = catalog.pattern_sets.active(session)
+    patterns = catalog.sync_state.active_patterns(session)
     if stated is None:
         stated = stated_parts(session, catalog.providers.get(session, slug).id, active)
     alone = len(samples) == 1

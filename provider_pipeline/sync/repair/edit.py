@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from provider_pipeline import catalog
 from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.rules.carried_over import fields_nowhere, with_id_types
-from provider_pipeline.rules.column_changes import Differences, RowDifferences
+from provider_pipeline.rules.comparison import Differences, RowDifferences
 from provider_pipeline.rules.difference import rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.extraction import FIELD_COLUMNS
-from provider_pipeline.rules.guards import blocking_guards
+from provider_pipeline.rules.issues import blocking_guards
 from provider_pipeline.rules.stated_rule import StatedRule
-from provider_pipeline.sync.config import StoredResponse, active_judge, parse_thresholds, stored_rule
+from provider_pipeline.sync.plan import StoredResponse, active_judge, parse_thresholds, stored_rule
 from provider_pipeline.sync.repair.activation import ActivationResult, try_activate
 from provider_pipeline.sync.repair.candidates import CandidateRule, last_good_response
 from provider_pipeline.sync.repair.promotion import Gate

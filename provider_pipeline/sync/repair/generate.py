@@ -7,47 +7,28 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
-from provider_pipeline.errors import ModelSyncerError
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.endpoints import ListingEndpoint
 from provider_pipeline.listing.redaction import redact_body
-from provider_pipeline.listing.source import ListingEndpoint
-from provider_pipeline.rules.completeness import PARTIAL_LISTING
-from provider_pipeline.rules.document import Detail, ExtractionRule, stored_parts
+from provider_pipeline.rules.document import Detail, ExtractionRule
 from provider_pipeline.rules.generation.generator import RuleGenerator
 from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import SampleResponse, StoredResponse, listing_source
-from provider_pipeline.sync.repair.activation import active_version, readable_rule, try_activate
-from provider_pipeline.sync.repair.candidates import generated_candidate, refuse_errors, with_active_currency
+from provider_pipeline.rules.statistics import PARTIAL_LISTING
+from provider_pipeline.sync.plan import SampleResponse, listing_source
+from provider_pipeline.sync.repair.activation import try_activate
+from provider_pipeline.sync.repair.candidates import (
+    ListingPlace,
+    active_version,
+    generated_candidate,
+    readable_rule,
+    refuse_errors,
+    with_active_currency,
+)
 from provider_pipeline.sync.repair.promotion import Gate
 
 _MAX_SAMPLE_DETAILS = 5
 """Models whose details are fetched for a sample."""
-
-
-@dataclass(frozen=True)
-class ListingPlace:
-    """An endpoint that lists models.
-
-    Attributes:
-        path: Its path under the provider's base URL.
-        detail: The endpoint of one model's details, if any.
-    """
-
-    path: str
-    detail: Detail | None = None
-
-
-def active_places(session: Session, slug: str) -> tuple[ListingPlace, ...]:
-    """The endpoints of the provider's active rule, in order; without details if this build refuses the rule."""
-    active = active_version(session, catalog.providers.get(session, slug).id)
-    if active is None:
-        return ()
-    rule = readable_rule(session, active)
-    if rule is None:
-        endpoints = stored_parts({"model_list_config": active.model_list_config})["endpoints"]
-        return tuple(ListingPlace(endpoint.get("path") or "") for endpoint in endpoints)
-    return tuple(ListingPlace(endpoint.path or "", endpoint.detail) for endpoint in rule.endpoints)
 
 
 def fetch_sample(
@@ -84,28 +65,6 @@ def store_sample(session: Session, slug: str, *contents: bytes, url: str) -> int
         for position, content in enumerate(contents)
     ]
     return catalog.raw_responses.store(session, provider.id, pages, complete=False).id
-
-
-def stored_sample(
-    session: Session, slug: str, raw_response_id: int, places: Sequence[ListingPlace]
-) -> list[EndpointSample]:
-    """The first page of each endpoint in a stored response.
-
-    Raises:
-        ModelSyncerError: An endpoint has no page: the response was fetched with a rule that had fewer endpoints.
-    """
-    first: dict[int, EndpointSample] = {}
-    for position, document in StoredResponse(session, raw_response_id):
-        if position < len(places):
-            place = places[position]
-            first.setdefault(position, EndpointSample(document, place.path, place.detail))
-    missing = [place.path for position, place in enumerate(places) if position not in first]
-    if missing:
-        raise ModelSyncerError(
-            f"{slug}: the stored response {raw_response_id} has no page of {', '.join(missing)}",
-            hint=f"fetch a new sample with: provider-pipeline rules generate {slug}",
-        )
-    return [first[position] for position in range(len(places))]
 
 
 def _with_few_details(path: str, detail: Detail, listing: object) -> ListingEndpoint:

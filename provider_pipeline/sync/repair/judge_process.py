@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.overrides import OverrideSet
 from provider_pipeline.sync.repair.shadow import Row, evaluate_candidate, run_shadow
 
 MEMORY: Final = 512 << 20

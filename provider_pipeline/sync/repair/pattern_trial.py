@@ -11,8 +11,8 @@ from provider_pipeline.errors import CatalogError, ProviderPipelineError
 from provider_pipeline.rules.capability_rules import PatternSet
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.sync.config import parse_thresholds
 from provider_pipeline.sync.extract import parse_pages
+from provider_pipeline.sync.plan import parse_thresholds
 
 _REPORTED_MODELS: Final = 200
 """Changed models of one provider that a report names; it counts all of them."""
@@ -29,7 +29,7 @@ def try_pattern_set(session: Session, digest: str) -> dict[str, Any]:
         `digest`, `against` (the active content), `providers` (slug, response, models, changed, and the changed models:
         capability to its value before and after), `skipped` (slug to the reason) and `totals`.
     """
-    active, tried = catalog.pattern_sets.active(session), catalog.pattern_sets.content(session, digest)
+    active, tried = catalog.sync_state.active_patterns(session), catalog.sync_state.stored_patterns(session, digest)
     providers, skipped = [], {}
     for provider in catalog.providers.list_providers(session):
         try:
@@ -64,7 +64,7 @@ def require_tried(session: Session, stored: catalog.pattern_sets.StoredPatternSe
     Raises:
         CatalogError: It was not tried, or beside another content.
     """
-    active = catalog.pattern_sets.active(session).digest
+    active = catalog.sync_state.active_patterns(session).digest
     if stored.digest == active:
         return
     if stored.report is None or stored.report["against"] != active:

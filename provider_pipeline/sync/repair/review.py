@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline.sync.repair.activation import parse_given_rule
 from provider_pipeline.sync.repair.worker import LEASE, Repair, answer_task, worker_name
 
@@ -115,7 +115,7 @@ def approve_task(
             hint=f"propose one: provider-pipeline tasks propose {task_id} --rule FILE; or accept what is held: "
             f"provider-pipeline sync {task.slug} --accept GUARD --reason WHY",
         )
-    catalog.rule_decisions.activate_rule(
+    catalog.rule_versions.activate_rule(
         session, task.provider_id, version, reason=reason, created_by_id=created_by_id, task_id=task_id
     )
     decided = {"approved": {"reason": reason, "created_by_id": created_by_id}, "rule_version": version}
@@ -135,7 +135,7 @@ def reject_task(session: Session, task_id: int, *, reason: str, created_by_id: i
     task = _waiting(session, task_id)
     if task.proposed_version is None:
         raise CatalogError(f"task {task_id} proposes no rule", hint="there is nothing to reject")
-    catalog.rule_decisions.set_status(
+    catalog.rule_versions.set_status(
         session,
         task.provider_id,
         task.proposed_version,

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 from provider_pipeline import catalog
 from provider_pipeline.errors import CatalogError, RuleJudgingError
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.sync.config import StoredResponse
+from provider_pipeline.sync.plan import StoredResponse
 from provider_pipeline.sync.repair.candidates import StoredProviderData
 from provider_pipeline.sync.repair.judge_process import MEMORY, OUT_OF_MEMORY, read_json, write_bytes, write_json
 from provider_pipeline.sync.repair.shadow import Evidence, ShadowRun
@@ -73,7 +73,7 @@ def _run(
         "kind": kind,
         "candidate": candidate.to_stored()._asdict(),
         "active": None if active is None else active.to_stored()._asdict(),
-        "patterns": catalog.pattern_sets.active(data.session).to_json(),
+        "patterns": catalog.sync_state.active_patterns(data.session).to_json(),
         "response": response.id,
         "doubt": doubt,
     }

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from provider_pipeline.rules.comparison import Comparison, RowComparer
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.override_set import OverrideSet
+from provider_pipeline.rules.overrides import OverrideSet
 
 if TYPE_CHECKING:
-    from provider_pipeline.sync.config import Page, Response
+    from provider_pipeline.sync.plan import Page, Response
 
 Row = Mapping[str, Any]
 

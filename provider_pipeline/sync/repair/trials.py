@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from provider_pipeline import catalog
 from provider_pipeline.errors import InvalidRuleError, RuleJudgingError
-from provider_pipeline.rules.places import place_changes
-from provider_pipeline.sync.config import StoredResponse, store_rule, stored_rule
-from provider_pipeline.sync.repair.activation import active_version, parse_given_rule, readable_rule
-from provider_pipeline.sync.repair.candidates import StoredProviderData
+from provider_pipeline.rules.difference import place_changes
+from provider_pipeline.sync.plan import StoredResponse, store_rule, stored_rule
+from provider_pipeline.sync.repair.activation import parse_given_rule
+from provider_pipeline.sync.repair.candidates import StoredProviderData, active_version, readable_rule
 from provider_pipeline.sync.repair.promotion import Gate, judge_known_models, judge_trial, with_missing_set
 from provider_pipeline.sync.repair.sandbox import evaluate_in_sandbox, shadow_in_sandbox
 from provider_pipeline.sync.repair.shadow import ShadowRun, unpaged
@@ -114,7 +114,7 @@ def _scores(session: Session, trial: catalog.trials.RuleTrial, raw_response_id: 
 def _rejected(session: Session, trial: catalog.trials.RuleTrial, error: RuleJudgingError, now: datetime) -> TrialReport:
     """Ends the trial of a rule whose judging failed, so that the next sync does not try it again."""
     reason = f"rule version {trial.version} is rejected: {error.message}"
-    catalog.rule_decisions.set_status(session, trial.provider_id, trial.version, "rejected", reason=reason)
+    catalog.rule_versions.set_status(session, trial.provider_id, trial.version, "rejected", reason=reason)
     return report_trial(session, catalog.trials.end(session, trial.id, status="stopped", now=now, reason=reason))
 
 
@@ -127,7 +127,7 @@ def _concluded(session: Session, trial: catalog.trials.RuleTrial, raw_response_i
     if trial.policy == "promote" and not failed and not rejected:
         reason = f"passed its trial over {trial.syncs} syncs and {trial.responses} different listings"
         scores = {"gates": [gate.to_json() for gate in report.gates]}
-        catalog.rule_decisions.activate_rule(session, trial.provider_id, trial.version, reason=reason, scores=scores)
+        catalog.rule_versions.activate_rule(session, trial.provider_id, trial.version, reason=reason, scores=scores)
         ended = catalog.trials.end(session, trial.id, status="promoted", now=now, reason=reason)
     else:
         reason = f"failed {failed[0].name}: {failed[0].actual}" if failed else "ran to its end; promotion is by hand"

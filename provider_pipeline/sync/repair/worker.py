@@ -25,29 +25,32 @@ from provider_pipeline.errors import (
 from provider_pipeline.rules.difference import difference_lines, rule_differences
 from provider_pipeline.rules.document import ExtractionRule
 from provider_pipeline.rules.drift import Difference
-from provider_pipeline.sync.config import StoredResponse
 from provider_pipeline.sync.events import LISTING_BLOCKED, RULE_REPAIRED, TASK_NEEDS_REVIEW
 from provider_pipeline.sync.outcome import SyncOutcome
+from provider_pipeline.sync.plan import StoredResponse
 from provider_pipeline.sync.repair.activation import (
     ActivationResult,
     Decision,
-    active_version,
-    readable_rule,
+    next_steps,
+    report_markdown,
     try_activate,
 )
 from provider_pipeline.sync.repair.candidates import (
     CandidateRule,
+    ListingPlace,
+    active_places,
+    active_version,
     differences_between,
     generated_candidate,
     last_good_response,
     proposed_candidate,
+    readable_rule,
+    stored_sample,
     with_active_currency,
     with_active_paging,
     with_moved_fields,
 )
-from provider_pipeline.sync.repair.generate import ListingPlace, active_places, stored_sample
 from provider_pipeline.sync.repair.promotion import Gate
-from provider_pipeline.sync.repair.report import report_markdown
 
 LEASE: Final = timedelta(minutes=15)
 """Duration of a claim, which the worker extends between responses: a dozen of the largest ones take longer."""
@@ -236,7 +239,7 @@ def _judged_or_rejected(session: Session, task: catalog.tasks.Task, worker: str,
 def _reject(session: Session, task: catalog.tasks.Task, worker: str, reason: str) -> None:
     version = catalog.rule_versions.get(session, task.provider_id, task.proposed_version or 0)
     if version.status != "active":
-        catalog.rule_decisions.set_status(
+        catalog.rule_versions.set_status(
             session, task.provider_id, version.version, "rejected", reason=reason, task_id=task.id
         )
     catalog.task_claims.drop_proposal(session, task.id, worker=worker, reason=reason)
@@ -334,7 +337,7 @@ def _described(
         else difference_lines(rule_differences(active, candidate.rule)),
         gates=gates,
         evidence=None if result is None else result.evidence,
-        next_steps=_next_steps(slug, status, version if gates else None, task, failing_id),
+        next_steps=next_steps(slug, status, version if gates else None, task, failing_id),
     )
     return Repair(
         slug=slug,
@@ -385,22 +388,4 @@ def _newest_response(session: Session, provider_id: int, task: catalog.tasks.Tas
     raise ModelSyncerError(
         f"{slug or 'the provider'}: there is no stored response to write a rule from",
         hint=f"fetch one with: provider-pipeline rules generate {slug or 'SLUG'}",
-    )
-
-
-def _next_steps(
-    slug: str, status: str, version: int | None, task: catalog.tasks.Task | None, failing_id: int
-) -> tuple[str, ...]:
-    if status != "needs_review":
-        return ()
-    look = f"provider-pipeline raw show {failing_id}"
-    if task is None:
-        return (look,)
-    approve = f"provider-pipeline tasks approve {task.id} --version {version} --reason WHY"
-    decide = (approve,) if version is not None else ()
-    return (
-        *decide,
-        f"provider-pipeline tasks propose {task.id} --rule FILE",
-        f"provider-pipeline sync {slug} --accept GUARD --reason WHY",
-        look,
     )

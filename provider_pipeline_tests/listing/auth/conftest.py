@@ -9,8 +9,8 @@ from pytest_httpserver import HTTPServer
 
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK
 
 LISTING = {"object": "list", "data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}

@@ -8,7 +8,7 @@ import pytest
 from provider_pipeline.errors import ConfigurationError
 from provider_pipeline.listing.auth.credentials import Authorizer, TokenCache
 from provider_pipeline.listing.auth.kinds import Auth, AuthConfig, NoAuth
-from provider_pipeline.listing.source import ListingSource
+from provider_pipeline.listing.endpoints import ListingSource
 
 OAUTH = {
     "type": "oauth2_client_credentials",

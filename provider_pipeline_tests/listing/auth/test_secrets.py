@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from provider_pipeline.errors import ConfigurationError, MissingCredentialError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.auth.conftest import LISTING, Ask, Said
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 

@@ -16,8 +16,8 @@ from werkzeug import Request, Response
 from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError, MissingCredentialError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline.listing.policy import RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
 from provider_pipeline_tests.listing.auth.conftest import LISTING, Ask, Said
 from provider_pipeline_tests.listing.conftest import QUICK
 

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from provider_pipeline import ModelSyncer, catalog
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.sync.config import store_rule
+from provider_pipeline.sync.plan import store_rule
 from provider_pipeline_tests.listing.hostile.behaviour import LOOPBACK, Behaviour, well_behaved
 from provider_pipeline_tests.listing.hostile.server import HostileServer
 

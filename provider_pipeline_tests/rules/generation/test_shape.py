@@ -1,14 +1,7 @@
 """Columns of values by path, and comparable forms of keys."""
 
-import pytest
-
-from provider_pipeline.rules.generation.shape import MAX_ITEMS, shape_of, snake, squashed, words_of
-
-
-@pytest.mark.parametrize("key", ["maxInputTokens", "max_input_tokens", "Max-Input Tokens", "MAX_INPUT_TOKENS"])
-def test_the_spelling_of_a_key_does_not_matter(key):
-    assert words_of(key) == ("max", "input", "tokens")
-    assert (snake(key), squashed(key)) == ("max_input_tokens", "maxinputtokens")
+from provider_pipeline.rules.generation.shape import shape_of
+from provider_pipeline.rules.rows import MAX_ITEMS
 
 
 def test_nulls_and_items_that_are_not_objects_have_no_values():

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.database import open_database
 from provider_pipeline.errors import ProviderPipelineError
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits
+from provider_pipeline.listing.limits import FetchLimits
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline.sync.repair.worker import answer_tasks
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provider_pipeline.rules.completeness import says_more
+from provider_pipeline.rules.pagination import says_more
 from provider_pipeline.rules.validator import RuleValidator
 
 ITEMS = [{"id": f"acme-{number}"} for number in range(3)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provider_pipeline.rules.price_changes import amount_text, flat_changes, percent, price_text
+from provider_pipeline.rules.model_prices import amount_text, flat_changes, percent, price_text
 
 USD = {"unit": "million_tokens", "currency": "USD"}
 EUR = {"unit": "million_tokens", "currency": "EUR"}

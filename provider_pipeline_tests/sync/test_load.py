@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from provider_pipeline import catalog
-from provider_pipeline.catalog.override_sets import StatedOverride
+from provider_pipeline.catalog.model_overrides import StatedOverride
 from provider_pipeline.listing.client import ListingClient
 from provider_pipeline.sync.provider import attempt_sync
 from provider_pipeline_tests.catalog.builders import NOON, hours_later
@@ -77,7 +77,7 @@ def test_changes_name_the_stored_listing_and_are_attributed_to_a_new_rule(acme: 
         provider_id = catalog.providers.get(session, "acme").id
         rule = catalog.rule_versions.active(session, provider_id)
         fields = {**rule.model_list_config["fields"], "name": "owned_by"}
-        catalog.rule_decisions.add_version(
+        catalog.rule_versions.add_version(
             session,
             provider_id,
             model_list_config={**rule.model_list_config, "fields": fields},
@@ -124,7 +124,7 @@ def _apply(fleet: Fleet, *values, **options) -> None:
             )
             for value, since in values
         ]
-        catalog.override_sets.apply_set(session, "team", stated)
+        catalog.model_overrides.apply_set(session, "team", stated)
         session.commit()
 
 

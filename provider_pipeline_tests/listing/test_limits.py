@@ -17,25 +17,26 @@ from werkzeug import Request, Response
 from provider_pipeline.errors import ListingRefusedError, ListingUnreachableError, ListingUnreadableError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.listing.policy import FetchLimits, RequestPolicy
-from provider_pipeline.listing.source import ListingEndpoint, ListingSource
-from provider_pipeline.listing.time_limits import (
+from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
+from provider_pipeline.listing.limits import (
     CPU_ALLOWANCE,
     MAX_HOST_PAUSE,
     PAUSE_RATIO,
     ActiveListings,
     CpuThrottle,
     Deadline,
+    FetchLimits,
     HostLimiter,
     HostLimits,
     RateLimit,
     RateLimited,
 )
+from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline_tests.listing.conftest import LOOPBACK, QUICK, Fetch
 
 IN_A_FORK = """
 import os, socket, warnings
-from provider_pipeline.listing.time_limits import Deadline
+from provider_pipeline.listing.limits import Deadline
 warnings.simplefilter("ignore")
 with Deadline(60).running():
     child = os.fork()

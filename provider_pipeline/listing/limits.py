@@ -1,4 +1,4 @@
-"""How long a listing may take, and how it shares processor time and hosts with the other listings of the process."""
+"""What a listing may cost, and how it shares time, processor and hosts with the other listings of the process."""
 
 import contextlib
 import os
@@ -7,10 +7,54 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 from weakref import WeakSet
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from provider_pipeline.errors import ListingUnreadableError
+
+_MEBIBYTE: Final = 1024 * 1024
+_MIN_BYTES_PER_CONTAINER: Final = 24
+"""Real listings have a hundred; objects with nothing but an id hardly have fewer than this."""
+
+
+class FetchLimits(BaseModel):
+    """What one listing may cost. Times are in seconds; bytes are counted after decompression.
+
+    Attributes:
+        connect_timeout: Until the connection stands.
+        read_timeout: Between two bytes.
+        deadline: For all requests and waits of a listing together, and the processor time of parsing and judging it.
+        retries: Further attempts per page after a transient failure.
+        backoff: The longest wait before the first retry; it doubles each time.
+        longest_wait: The longest single wait. A server that asks for more (Retry-After) is not asked again in this
+            listing.
+        max_page_bytes: Of one page.
+        max_total_bytes: Of all pages.
+        max_pages: Of all endpoints together.
+        max_details: Details of single models, of all endpoints together.
+        concurrency: Requests that run at once on one host, those of other listings counted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connect_timeout: Annotated[float, Field(gt=0)] = 5.0
+    read_timeout: Annotated[float, Field(gt=0)] = 20.0
+    deadline: Annotated[float, Field(gt=0)] = 120.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    backoff: Annotated[float, Field(ge=0)] = 0.5
+    longest_wait: Annotated[float, Field(ge=0)] = 30.0
+    max_page_bytes: Annotated[int, Field(gt=0)] = 16 * _MEBIBYTE
+    max_total_bytes: Annotated[int, Field(gt=0)] = 512 * _MEBIBYTE
+    max_pages: Annotated[int, Field(gt=0)] = 2000
+    max_details: Annotated[int, Field(gt=0)] = 5000
+    concurrency: Annotated[int, Field(gt=0, le=64)] = 4
+
+    @property
+    def max_containers(self) -> int:
+        """How many objects and lists all pages may hold; no real listing within `max_total_bytes` has as many."""
+        return self.max_total_bytes // _MIN_BYTES_PER_CONTAINER
 
 
 class Deadline:
