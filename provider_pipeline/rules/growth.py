@@ -8,11 +8,11 @@ from provider_pipeline.errors import RuleTooCostlyError
 from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
 from provider_pipeline.rules.document import Endpoint, ExtractionRule
 from provider_pipeline.rules.extraction import ItemReader
+from provider_pipeline.rules.generation.field_choices import unread_fields
 from provider_pipeline.rules.generation.list_search import UNLIKELY
 from provider_pipeline.rules.generation.price_context import ListingPrices
 from provider_pipeline.rules.generation.samples import ListCandidate, candidates
 from provider_pipeline.rules.generation.shape import Column, Shape, shape_of
-from provider_pipeline.rules.generation.unread import unread_fields
 from provider_pipeline.rules.issues import SHAPE_GREW, issue
 from provider_pipeline.rules.matching import CompiledCapabilities
 from provider_pipeline.rules.rows import MIN_FILL, lists_of

@@ -6,24 +6,23 @@ The vocabulary (keys and values of booleans, features, parameters, tasks, modali
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.capability_tasks import (
-    DENIES,
-    MAX_TEXT,
-    STATES,
-    UNSURE,
-    WEAK,
-    Statement,
-    key_of,
-    other_features,
-    stated_tasks,
-    task_object_statements,
-    task_statements,
-    texts_of,
-)
-from provider_pipeline.rules.generation.shape import Column, Shape
+from provider_pipeline.rules.capability_rules import PREDICATE_KINDS
+from provider_pipeline.rules.generation.shape import MAX_TEXT, Column, Shape, key_of, texts_of
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import compile_expression, compiled, literal, path_expression, quote_key, squashed
+from provider_pipeline.rules.language import (
+    Path,
+    compile_expression,
+    compiled,
+    literal,
+    path_expression,
+    quote_key,
+    squashed,
+)
 from provider_pipeline.rules.values import BadValueError, enum_word, read_modalities
+
+STATES, DENIES, UNSURE, WEAK = PREDICATE_KINDS
+Statement = tuple[str, str, str]
+"""A capability, a predicate, and what it says: one of `PREDICATE_KINDS`."""
 
 _MAX_PREDICATES: Final = 40
 _NEARLY_ALL: Final = 0.95
@@ -357,3 +356,81 @@ def _spelling(shape: Shape, expression: str | None) -> tuple[str, Callable[[str]
     prefixes = {text.removesuffix(enum_word(text)) for text in by_name.values()}
     prefix = prefixes.pop() if len(prefixes) == 1 else ""
     return expression, lambda modality: by_name.get(modality, prefix + modality.upper() if upper else modality), by_name
+
+
+def task_statements(column: Column) -> Iterator[Statement]:
+    """What a column of tasks says, if it is one."""
+    signals = read_table("signals.toml")["task"]
+    key, path = key_of(column), column.expression
+    parent = squashed(column.path[-2]) if len(column.path) > 1 else ""
+    if key not in signals["keys"] and not (key in ("name", "id", "key") and parent in signals["parents"]):
+        return
+    listed, medium = column.share(list) > 0.9, key in signals["medium_keys"]
+    others = {*signals["other"]["tokens"], *_unknown_tasks(column)}
+    tokens = {text: squashed(enum_word(text)) for text in texts_of(column)}
+    broad = signals["broad_tokens"] if "chat" in tokens.values() else ()
+    for text, token in tokens.items():
+        predicate = f"contains({path}, {literal(text)})" if listed else f"{path} == {literal(text)}"
+        weak = medium or token in signals["medium_tokens"] or token in broad
+        for entry in task_meanings(token):
+            for capability in entry.get("has", ()):
+                yield capability, predicate, WEAK if weak else STATES
+            for capability in entry.get("weak", ()):
+                yield capability, predicate, WEAK
+            if not listed and not weak:
+                for capability in entry["lacks"]:
+                    yield capability, predicate, DENIES
+                for capability in entry.get("unsure", ()):
+                    yield capability, predicate, UNSURE
+        if not listed and token in others:
+            for capability in signals["other"]["unsure"]:
+                yield capability, predicate, UNSURE
+
+
+def task_meanings(token: str) -> list[Mapping[str, Any]]:
+    """What a task says; `reRankModels` says the same as `rerank`."""
+    entries = read_table("signals.toml")["task"]["values"].values()
+    plain = token.removesuffix("s").removesuffix("model")
+    return [entry for entry in entries if token in entry["tokens"]] or [
+        entry for entry in entries if plain in entry["tokens"]
+    ]
+
+
+def task_object_statements(column: Column, shape: Shape) -> Iterator[Statement]:
+    """A task with its settings (`model_type: {"reranker": {...}}`): the key names it."""
+    signals = read_table("signals.toml")["task"]
+    if key_of(column) not in signals["task_keys"]:
+        return
+    for path, inner in shape.columns.items():
+        if path[:-1] == column.path and inner.share(dict) == 1:
+            for entry in task_meanings(squashed(path[-1])):
+                for capability in entry.get("has", ()):
+                    yield capability, f"{inner.expression} != `null`", STATES
+                for capability in entry["lacks"]:
+                    yield capability, f"{inner.expression} != `null`", DENIES
+
+
+def _unknown_tasks(column: Column) -> set[str]:
+    """The tasks that are unknown in a column that otherwise names known tasks of several kinds."""
+    signals = read_table("signals.toml")["task"]
+    kinds = {token: name for name, entry in signals["values"].items() for token in entry["tokens"]}
+    tokens = [squashed(enum_word(value)) for value in column.values if isinstance(value, str)]
+    known = [kinds[token] for token in tokens if token in kinds]
+    if key_of(column) not in signals["task_keys"] or len(set(known)) < 2 or 2 * len(known) < len(tokens):
+        return set()
+    return {token for token in tokens if token not in kinds}
+
+
+def other_features(column: Column) -> Iterator[str]:
+    """Predicates of items whose features name a purpose that is none of the capabilities (`["ocr"]`)."""
+    signals = read_table("signals.toml")
+    if key_of(column) in signals["features"]["keys"] and column.share(list) > 0.9:
+        for text in texts_of(column):
+            if squashed(enum_word(text)) in signals["task"]["other"]["tokens"]:
+                yield f"contains({column.expression}, {literal(text)})"
+
+
+def stated_tasks(tasks: Mapping[Path, list[Statement]], *capabilities: str, kind: str = STATES) -> list[str]:
+    """The predicates of items whose one task is one of these: it is stronger than features, which some give to all."""
+    stated = [statement for statements in tasks.values() for statement in statements if statement[2] == kind]
+    return list(dict.fromkeys(predicate for capability, predicate, _ in stated if capability in capabilities))

@@ -16,6 +16,7 @@ from provider_pipeline.rules.generation.capability_rules import (
     joined_predicates,
     labelled_selector,
 )
+from provider_pipeline.rules.generation.field_choices import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.generation.fieldmap import field_map
 from provider_pipeline.rules.generation.pagination import infer_pagination
 from provider_pipeline.rules.generation.samples import (
@@ -27,7 +28,6 @@ from provider_pipeline.rules.generation.samples import (
     rival,
     with_details,
 )
-from provider_pipeline.rules.generation.unread import currency_issue, unread_fields, unread_issue
 from provider_pipeline.rules.issues import issue
 from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.knowledge import read_table

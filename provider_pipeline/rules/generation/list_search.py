@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from provider_pipeline.rules.generation.capability_tasks import task_meanings
+from provider_pipeline.rules.generation.capability_predicates import task_meanings
 from provider_pipeline.rules.ids import MAX_ID_LENGTH, is_no_model, named_family
 from provider_pipeline.rules.knowledge import read_table
 from provider_pipeline.rules.language import Path, literal, path_expression, quote_key, snake, squashed

@@ -8,7 +8,7 @@ from typing import Any, Final
 import re2
 
 from provider_pipeline.rules.document import Detail
-from provider_pipeline.rules.generation.capability_tasks import task_meanings
+from provider_pipeline.rules.generation.capability_predicates import task_meanings
 from provider_pipeline.rules.generation.identifiers import IdChoice, id_choices, owned_choice
 from provider_pipeline.rules.generation.list_search import (
     MAX_JOINED,

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provider_pipeline.rules.knowledge import read_table
-from provider_pipeline.rules.language import Path, literal, path_expression, quote_key, snake, words_of
+from provider_pipeline.rules.language import Path, literal, path_expression, quote_key, snake, squashed, words_of
 from provider_pipeline.rules.rows import MAX_DEPTH, MAX_ITEMS, MAX_PATHS
 from provider_pipeline.rules.values import number
 
 _MAX_ENTRIES: Final = 40
 _MAX_LABEL: Final = 80
+_MAX_TEXTS: Final = 400
+MAX_TEXT: Final = 100
 _MAX_NESTING: Final = 2
 
 Entry = tuple[Path, str, Any]
@@ -189,3 +191,21 @@ def _label(entries: list[dict[str, Any]]) -> str | None:
         if named and len(set(texts)) == len(texts):
             return str(key)
     return None
+
+
+def key_of(column: Column) -> str:
+    """The last key as the data files write it; those that selectors write stay as they are."""
+    key = column.path[-1]
+    return key if key.startswith("_") else squashed(key)
+
+
+def texts_of(column: Column) -> list[str]:
+    """The distinct texts of a column, alone or in lists, in the order of first appearance."""
+    seen: dict[str, None] = {}
+    for value in column.values:
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(entry, str) and 0 < len(entry) <= MAX_TEXT:
+                seen.setdefault(entry)
+        if len(seen) > _MAX_TEXTS:
+            break
+    return list(seen)
