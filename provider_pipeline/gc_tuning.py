@@ -15,6 +15,22 @@ _thresholds: list[tuple[int, int, int]] = []
 
 
 @contextmanager
+def loading_modules() -> Iterator[None]:
+    """Pauses the garbage collector while modules load, and exempts what exists then from later collections.
+
+    Functions, classes and constants stay for good: looking for garbage among them was a twelfth of a short command.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
 def relaxed_gc() -> Iterator[None]:
     """Raises the garbage collector's threshold, process-wide, until the last such block ends.
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
+from provider_pipeline.gc_tuning import loading_modules
+
 
 def lazy_submodules(package: str) -> Callable[[str], ModuleType]:
     """A package's `__getattr__` (PEP 562), which imports a module of it when the module is first named.
@@ -21,7 +23,8 @@ def lazy_submodules(package: str) -> Callable[[str], ModuleType]:
 
     def load(name: str) -> ModuleType:
         try:
-            return import_module(f"{package}.{name}")
+            with loading_modules():
+                return import_module(f"{package}.{name}")
         except ModuleNotFoundError as error:
             if error.name != f"{package}.{name}":
                 raise

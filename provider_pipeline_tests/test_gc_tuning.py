@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from provider_pipeline.gc_tuning import relaxed_gc
+from provider_pipeline.gc_tuning import loading_modules, relaxed_gc
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +40,25 @@ def test_a_higher_threshold_or_a_disabled_collector_is_left_alone(chosen):
     with relaxed_gc():
         assert gc.get_threshold() == chosen
     assert gc.get_threshold() == chosen
+
+
+def test_nothing_is_collected_while_modules_load_and_what_they_made_is_not_looked_at_later():
+    gc.unfreeze()
+    with pytest.raises(ImportError), loading_modules():
+        assert not gc.isenabled()
+        with loading_modules():
+            made = {"a": []}
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    assert made not in gc.get_objects()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
+
+
+def test_a_disabled_collector_stays_disabled_after_modules_are_loaded():
+    gc.disable()
+    with loading_modules():
+        pass
+    assert not gc.isenabled()
+    gc.enable()

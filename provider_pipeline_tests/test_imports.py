@@ -7,6 +7,8 @@ from importlib import import_module
 
 import pytest
 
+from provider_pipeline_tests.fleet import CHAT_MODELS, Fleet, listing
+
 PACKAGES = [
     *("api", "catalog", "listing", "listing.auth", "presets", "rules", "rules.generation", "samples", "sync"),
     *("sync.repair", "exports", "mcp_server"),
@@ -82,13 +84,27 @@ def test_a_command_loads_the_modules_of_no_other():
 
 
 @pytest.mark.parametrize("command", ["providers", "models"])
-def test_a_command_that_lists_an_up_to_date_catalogue_loads_neither_migrations_nor_rules(
+def test_a_command_that_lists_an_up_to_date_catalogue_loads_neither_migrations_nor_rules_nor_pydantic(
     command: str, database_url: str
 ):
     loads = loaded_modules(COMMAND_LINE.format([command, "list"]), PROVIDER_PIPELINE_DATABASE_URL=database_url)
     assert "sqlalchemy" in loads
-    assert not loads & {"alembic", "requests", "dagster", "pandas", "rich.markdown"}
+    assert not loads & {"alembic", "requests", "dagster", "pandas", "pydantic", "rich.markdown"}
     assert not loads & {"jmespath", "re2", "provider_pipeline.rules.document", "provider_pipeline.rules.prices"}
+
+
+def test_a_sync_of_an_unchanged_listing_loads_neither_what_judges_a_listing_nor_what_repairs_a_rule(fleet: Fleet):
+    fleet.add("acme", listing(*CHAT_MODELS))
+    loads = [
+        loaded_modules(COMMAND_LINE.format(["sync", "acme"]), PROVIDER_PIPELINE_DATABASE_URL=fleet.database.url)
+        for _ in range(2)
+    ]
+    judging = {f"provider_pipeline.rules.{name}" for name in ("judge", "matching", "plausibility", "statistics")}
+    repairing = {f"provider_pipeline.sync.repair.{name}" for name in ("worker", "activation", "candidates", "trials")}
+    assert judging <= loads[0]
+    assert not loads[1] & {*judging, *repairing, "alembic", "dagster", "provider_pipeline.catalog.digest"}
+    assert not loads[0] & repairing
+    assert not {name for each in loads for name in each if name.startswith("provider_pipeline.rules.generation.gen")}
 
 
 def test_completing_a_command_loads_nothing_that_only_a_command_needs():

@@ -116,13 +116,17 @@ def open_database(url: str | None = None, *, client_name: str = "Python") -> Ite
             yield database
         return
     with embedded_server(home()) as server:
-        server.ensure_database(DATABASE_NAME)
-        with _connected(make_url(server.url(DATABASE_NAME)), client_name, revive=server.ensure_running) as database:
+
+        def revive() -> None:
+            server.ensure_running()
+            server.ensure_database(DATABASE_NAME)
+
+        with _connected(make_url(server.url(DATABASE_NAME)), client_name, revive=revive) as database:
             yield database
 
 
 @contextmanager
-def _connected(url: URL, client_name: str, *, revive: Callable[[], bool] | None = None) -> Iterator[Database]:
+def _connected(url: URL, client_name: str, *, revive: Callable[[], None] | None = None) -> Iterator[Database]:
     engine = _engine(url)
     if revive is not None:
         _revive_on_connect(engine, revive)
@@ -237,8 +241,11 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
-def _revive_on_connect(engine: Engine, revive: Callable[[], bool]) -> None:
-    """Restarts a dead embedded server when a connection is next needed."""
+def _revive_on_connect(engine: Engine, revive: Callable[[], None]) -> None:
+    """Restarts a dead embedded server, or creates its database, when a connection is next needed and fails.
+
+    To look first whether there is something to do would take a connection of its own.
+    """
 
     @event.listens_for(engine, "do_connect")
     def _connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> Any:

@@ -1,21 +1,41 @@
 """Provider health: an overview of one provider, and figures for all enabled ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, Integer, func, select
+from sqlalchemy import Float, Integer, RowMapping, func, select
 from sqlalchemy.orm import Session
 
-from provider_pipeline.catalog import sync_state
-from provider_pipeline.catalog.models import count as count_models
-from provider_pipeline.catalog.providers import Provider
+from provider_pipeline.catalog.providers import Provider, is_one_of_providers
 from provider_pipeline.catalog.tables import provider, provider_model, provider_sync
 
 
-def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
-    """An overview of a provider as JSON values, except for the times."""
-    state = sync_state.get(session, provider.id)
+def provider_overviews(session: Session, providers: Sequence[Provider]) -> list[dict[str, Any]]:
+    """An overview of each provider as JSON values, except for the times."""
+    models = (
+        select(func.count())
+        .where(provider_model.c.provider_id == provider.c.id, provider_model.c.status == "active")
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            provider.c.id,
+            models.label("active_models"),
+            *(provider_sync.c.last_checked_at, provider_sync.c.last_success_at),
+            func.coalesce(provider_sync.c.consecutive_failures, 0).label("consecutive_failures"),
+            provider_sync.c.last_error,
+        )
+        .outerjoin(provider_sync, provider_sync.c.provider_id == provider.c.id)
+        .where(is_one_of_providers(provider.c.id))
+    )
+    rows = session.execute(query, {"provider_ids": [each.id for each in providers]}).mappings()
+    found = {row["id"]: row for row in rows}
+    return [_overview(each, found[each.id]) for each in providers]
+
+
+def _overview(provider: Provider, found: RowMapping) -> dict[str, Any]:
     return {
         "slug": provider.slug,
         "name": provider.name,
@@ -29,11 +49,11 @@ def provider_overview(session: Session, provider: Provider) -> dict[str, Any]:
         "keep_responses": provider.raw_keep_count,
         "keep_days": provider.raw_keep_for.days if provider.raw_keep_for else None,
         "rule_version": provider.active_rule_version,
-        "active_models": count_models(session, provider.id),
-        "last_checked_at": state.last_checked_at,
-        "last_success_at": state.last_success_at,
-        "consecutive_failures": state.consecutive_failures,
-        "last_error": state.last_error,
+        "active_models": found["active_models"],
+        "last_checked_at": found["last_checked_at"],
+        "last_success_at": found["last_success_at"],
+        "consecutive_failures": found["consecutive_failures"],
+        "last_error": found["last_error"],
     }
 
 

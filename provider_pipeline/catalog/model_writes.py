@@ -20,9 +20,8 @@ from provider_pipeline.catalog.database import driver_connection
 from provider_pipeline.catalog.database_errors import explained
 from provider_pipeline.catalog.statements import STAGED, statement
 from provider_pipeline.errors import CatalogError
-from provider_pipeline.rules.model_columns import Cause
+from provider_pipeline.rules.model_columns import ROW_COLUMNS, Cause
 from provider_pipeline.rules.model_prices import Pair, flat_changes
-from provider_pipeline.rules.rows import ROW_COLUMNS
 
 _MAX_CHANGES = 50
 # ANALYZE a larger staging table, or the planner may choose a nested loop.

@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from provider_pipeline.catalog.statements import statement
 from provider_pipeline.catalog.tables import provider, provider_model
 from provider_pipeline.rules.history import UNKNOWN, Once
-from provider_pipeline.rules.model_columns import MOVING_COLUMNS
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.model_columns import MOVING_COLUMNS, ROW_COLUMNS
 
 _AT_ONCE = 50_000
 """Ids looked up in one pass over a provider's models."""
@@ -106,12 +105,6 @@ def active_ids(session: Session, provider_id: int) -> set[str]:
     query = select(provider_model.c.model_id)
     query = query.where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
     return set(session.scalars(query))
-
-
-def count(session: Session, provider_id: int) -> int:
-    """The number of a provider's active models."""
-    query = select(func.count()).where(provider_model.c.provider_id == provider_id, provider_model.c.status == "active")
-    return int(session.scalars(query).one())
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,7 +17,7 @@ from typer.main import get_group
 
 from provider_pipeline.cli.console import EXIT_CODES, EXIT_TROUBLE, EXIT_USAGE, fail, say
 from provider_pipeline.errors import NoSuchEntryError, ProviderPipelineError, UnknownProviderError, UnknownValueError
-from provider_pipeline.gc_tuning import relaxed_gc
+from provider_pipeline.gc_tuning import loading_modules, relaxed_gc
 
 if TYPE_CHECKING:
     from typer._click import Command
@@ -75,7 +76,8 @@ class _Commands(Mapping[str, "Command"]):
 @cache
 def _command(name: str) -> Command:
     panel, module, attribute = _PLACES[name]
-    found = getattr(import_module(f"provider_pipeline.cli.{module}"), attribute)
+    with loading_modules():
+        found = getattr(import_module(f"provider_pipeline.cli.{module}"), attribute)
     alone = typer.Typer()
     if isinstance(found, typer.Typer):
         alone.add_typer(found, name=name, rich_help_panel=panel)
@@ -95,13 +97,16 @@ class _Group(TyperGroup):
         """Its options; those for completion are added after it was made."""
         found: list[Any] = super().get_params(ctx)
         _tidy_options(found)
+        _convert_only_what_is_given(found)
         return found
 
 
 def _tidy(command: Any) -> None:
     """Lets help fill the window: paragraphs without the line breaks of the source, options as one types them."""
     command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
-    _tidy_options([*command.params, command.get_help_option(typer.Context(command))])
+    parameters = [*command.params, command.get_help_option(typer.Context(command))]
+    _tidy_options(parameters)
+    _convert_only_what_is_given(parameters)
     for each in getattr(command, "commands", {}).values():
         _tidy(each)
 
@@ -112,6 +117,32 @@ def _tidy_options(options: Iterable[Any]) -> None:
         if isinstance(option, TyperOption) and option.metavar is None:
             kind = option.type_descriptor
             option.metavar = "" if kind.annotation is bool else f"<{kind.ranged_type_name}>" if kind.is_ranged else None
+
+
+class _GivenValue:
+    """Converts a parameter's value as Typer does: with pydantic, whose import takes an eighth of a short command.
+
+    A default has its type already, and so has a text.
+    """
+
+    def __init__(self, conversion: Callable[[], Any]) -> None:
+        self._conversion = conversion
+
+    def coerce(self, value: Any, param: Any, ctx: typer.Context) -> Any:
+        """The value, converted if it needs to be."""
+        source = ctx.get_parameter_source(param.name)
+        is_default = source is not None and source.name == "DEFAULT"
+        if is_default or (param.type_descriptor.annotation is str and isinstance(value, str)):
+            return value
+        with loading_modules():
+            conversion = self._conversion()
+        return conversion.coerce(value, param=param, ctx=ctx)
+
+
+def _convert_only_what_is_given(parameters: Iterable[Any]) -> None:
+    for each in parameters:
+        if "get_runtime_param" not in vars(each):
+            each.get_runtime_param = partial(_GivenValue, each.get_runtime_param)
 
 
 app = typer.Typer(
@@ -145,9 +176,11 @@ def _options(
 def main() -> None:
     """Run the command line: an error of ours is one line; its traceback comes only with --debug."""
     debug = "--debug" in sys.argv[1:]
-    # Loading the libraries creates many objects that stay. Looking for garbage among them was a sixth of a short
-    # command, and another sixth when it ended.
+    # Looking for garbage when it ends was a sixth of a short command.
     atexit.register(gc.freeze)
+    # To find pydantic's plugins, the metadata of every installed package is read: a twentieth of a sync. Set it to an
+    # empty text to have them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         with relaxed_gc():
             app()

@@ -59,7 +59,7 @@ _STAGE_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skip
 def list_all(as_json: JsonOption = False) -> None:
     """List the providers, including disabled ones."""
     with catalog.database.open_catalog() as database, database.session() as session:
-        found = [_document(session, each) for each in catalog.providers.list_providers(session, enabled_only=False)]
+        found = _documents(session, catalog.providers.list_providers(session, enabled_only=False))
     if as_json:
         emit_json(found)
         return
@@ -83,7 +83,7 @@ def show(slug: SlugArgument, as_json: JsonOption = False) -> None:
     """Show one provider: its settings, its state, its models."""
     with catalog.database.open_catalog() as database, database.session() as session:
         provider = catalog.providers.get(session, slug)
-        document = _document(session, provider)
+        (document,) = _documents(session, [provider])
         models = catalog.models.load(session, provider.id)
     if as_json:
         emit_json(document | {"models": models})
@@ -178,6 +178,8 @@ def _set_enabled(slug: str, *, enabled: bool) -> None:
     say(f"{slug}: {'enabled' if enabled else 'disabled; its rows stay'}")
 
 
-def _document(session: Session, provider: catalog.providers.Provider) -> dict[str, Any]:
-    shown = catalog.health.provider_overview(session, provider)
-    return shown | {name: iso(shown[name]) for name in ("last_checked_at", "last_success_at")}
+def _documents(session: Session, providers: Sequence[catalog.providers.Provider]) -> list[dict[str, Any]]:
+    return [
+        shown | {name: iso(shown[name]) for name in ("last_checked_at", "last_success_at")}
+        for shown in catalog.health.provider_overviews(session, providers)
+    ]

@@ -283,9 +283,8 @@ def list_providers(context: RequestContext, asked: ListProviders) -> Answer:
     """List the providers and how their last sync went; disabled ones are included."""
     known = catalog.providers.list_providers(context.session, enabled_only=False)
     rows, cursor = page_of(
-        known,
-        key=lambda each: each.slug,
-        shown=lambda each: catalog.health.provider_overview(context.session, each),
+        catalog.health.provider_overviews(context.session, known),
+        key=lambda each: str(each["slug"]),
         filters={"list": "providers"},
         limit=asked.limit,
         cursor=asked.cursor,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         drift as drift,
         extraction as extraction,
         generation as generation,
+        growth as growth,
         history as history,
         ids as ids,
         issues as issues,

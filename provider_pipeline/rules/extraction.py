@@ -27,7 +27,7 @@ from provider_pipeline.rules.limits import (
 )
 from provider_pipeline.rules.matching import CompiledCapabilities, purpose_names
 from provider_pipeline.rules.metadata import metadata_reader
-from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS
+from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, ROW_COLUMNS
 from provider_pipeline.rules.model_names import read_name
 from provider_pipeline.rules.model_prices import plausible_prices
 from provider_pipeline.rules.prices import (
@@ -39,7 +39,7 @@ from provider_pipeline.rules.prices import (
     price_field,
     undisputed_prices,
 )
-from provider_pipeline.rules.rows import ROW_COLUMNS, SetAside, meaning_of, meta_hash, sized_digest
+from provider_pipeline.rules.rows import SetAside, meaning_of, meta_hash, sized_digest
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.values import (
     BadValueError,

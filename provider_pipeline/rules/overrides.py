@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from provider_pipeline.errors import InvalidRuleError, UnknownValueError
 from provider_pipeline.rules.dates import date_range, read_date
-from provider_pipeline.rules.model_columns import PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.model_columns import PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS, ROW_COLUMNS
 from provider_pipeline.rules.patterns import RegexSet, program_size
 from provider_pipeline.rules.prices import checked_price, component_of, price_columns, usd_per_million_tokens
-from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.rows import meta_hash
 from provider_pipeline.rules.values import BadValueError, check_storable
 
 _OVERRIDABLE: Final = {column.name: column for column in PROVIDER_MODEL_COLUMNS if column.overridable}

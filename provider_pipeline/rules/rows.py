@@ -14,9 +14,14 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provider_pipeline.errors import ConfigurationError
-from provider_pipeline.rules.model_columns import DATE_COLUMNS, LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.model_columns import (
+    DATE_COLUMNS,
+    LIMIT_COLUMNS,
+    PRICE_COLUMNS,
+    PROVIDER_MODEL_COLUMNS,
+    ROW_COLUMNS,
+)
 
-ROW_COLUMNS: Final = tuple(column.name for column in PROVIDER_MODEL_COLUMNS if column.listed)
 MEANINGFUL_COLUMNS: Final = tuple(sorted(column.name for column in PROVIDER_MODEL_COLUMNS if column.compared))
 """The columns that the change hash covers."""
 meaning_of = operator.itemgetter(*MEANINGFUL_COLUMNS)

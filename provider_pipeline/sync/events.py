@@ -3,6 +3,8 @@
 Its key is unique for ever, so that an event reported twice is enqueued once. `webhook.py` sends what is enqueued.
 """
 
+from __future__ import annotations
+
 from datetime import date, datetime, timedelta
 from typing import Final
 

@@ -1,5 +1,7 @@
 """Fetches a provider's listing and validates it, outside any transaction, so that many can be extracted at once."""
 
+from __future__ import annotations
+
 import pickle
 import tempfile
 import time
@@ -12,7 +14,7 @@ from typing import IO, Any, Final, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules
 from provider_pipeline.errors import (
     DatabaseUnavailableError,
     ListingPartialError,
@@ -25,9 +27,7 @@ from provider_pipeline.listing.endpoints import ListingSource
 from provider_pipeline.listing.limits import CpuThrottle
 from provider_pipeline.listing.pages import KnownPage
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.judge import ListingJudge, Verdict
 from provider_pipeline.rules.rows import content_digest
-from provider_pipeline.rules.statistics import PARTIAL_LISTING, partial_listing
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.sync.plan import Page, SyncPlan, active_judge, active_source, parse_thresholds
 
@@ -98,7 +98,7 @@ def row_spool() -> Spool[list[Row]]:
     return Spool(len, _MAX_ROWS_IN_MEMORY)
 
 
-def judge_pages(judge: ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> Verdict:
+def judge_pages(judge: rules.judge.ListingJudge, pages: Iterable[Page], rows: Spool[list[Row]]) -> rules.judge.Verdict:
     """Judges a listing with one page in memory, and appends the accepted rows of each page to `rows`."""
     for endpoint, document in pages:
         rows.append(judge.add_page(document, endpoint=endpoint))
@@ -258,7 +258,7 @@ class ExtractedListing:
     fetch: ListingFetch = field(repr=False)
     rows: Spool[list[Row]] = field(repr=False)
     content: catalog.raw_responses.ListingContent | None = None
-    verdict: Verdict | None = field(default=None, repr=False)
+    verdict: rules.judge.Verdict | None = field(default=None, repr=False)
     error: ProviderPipelineError | None = None
 
     @property
@@ -266,7 +266,7 @@ class ExtractedListing:
         """Whether it is the last accepted listing again, which was not validated."""
         return self.error is None and self.verdict is None
 
-    def failed(self, error: ProviderPipelineError) -> "ExtractedListing":
+    def failed(self, error: ProviderPipelineError) -> ExtractedListing:
         """A copy with an error instead of a verdict."""
         return replace(self, verdict=None, error=error)
 
@@ -348,7 +348,7 @@ def validated(session: Session, listing: ExtractedListing) -> ExtractedListing:
         session.rollback()
 
 
-def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> Verdict:
+def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -> rules.judge.Verdict:
     plan = listing.plan
     judge = active_judge(
         session,
@@ -362,9 +362,9 @@ def _judge(session: Session, listing: ExtractedListing, pages: Iterable[Page]) -
     )
     verdict = judge_pages(judge, pages, listing.rows)
     error = listing.fetch.partial
-    if error is None or any(each["type"] == PARTIAL_LISTING for each in verdict.issues):
+    if error is None or any(each["type"] == rules.statistics.PARTIAL_LISTING for each in verdict.issues):
         return verdict
-    return replace(verdict, valid=False, issues=(partial_listing(error.message), *verdict.issues))
+    return replace(verdict, valid=False, issues=(rules.statistics.partial_listing(error.message), *verdict.issues))
 
 
 def replay_previous(
@@ -386,7 +386,7 @@ def replay_previous(
     stored = catalog.raw_responses.stored_pages(session, raw_response_id)
     pages = (page for page in stored if page.endpoint < len(rule.endpoints))
     try:
-        verdict = judge_pages(ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
+        verdict = judge_pages(rules.judge.ListingJudge(rule, thresholds=thresholds), parse_pages(pages), rows)
     except ListingUnreadableError:
         return None
     if not verdict.valid:

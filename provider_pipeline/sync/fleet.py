@@ -4,6 +4,8 @@ Threads extract listings while writers load those that are ready, many in one tr
 larger the batches.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack

@@ -1,5 +1,7 @@
 """Loads listings: rows, raw responses, sync state and notifications of many providers in one transaction."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, fields, replace
@@ -9,9 +11,8 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules
 from provider_pipeline.errors import ModelSyncerError
-from provider_pipeline.rules.judge import Verdict
 from provider_pipeline.rules.overrides import OverrideSet, listed_values, override_fields
 from provider_pipeline.sync.extract import ExtractedListing, Row, replay_previous, row_spool, validated
 from provider_pipeline.sync.outcome import (
@@ -42,7 +43,7 @@ class AcceptedListing:
 
     provider_id: int
     rows: Iterable[Iterable[Row]] = field(repr=False)
-    verdict: Verdict = field(repr=False)
+    verdict: rules.judge.Verdict = field(repr=False)
     rule_version: int
     raw_response_id: int | None = None
     cause: Literal["provider", "rule"] = "provider"

@@ -1,5 +1,7 @@
 """The outcome of one attempt to sync a provider: what it says, and how it follows from the listing."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -3,6 +3,8 @@
 A plan says which rule reads the listing, and whether an unchanged listing can be skipped.
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import json
@@ -18,17 +20,15 @@ import orjson
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules
 from provider_pipeline.errors import ConfigurationError, ProviderPipelineError, UnknownValueError
 from provider_pipeline.listing.auth.kinds import AuthConfig
 from provider_pipeline.listing.endpoints import ListingEndpoint, ListingSource
 from provider_pipeline.listing.policy import RequestPolicy
 from provider_pipeline.rules.capability_rules import PatternSet, shipped
 from provider_pipeline.rules.document import ExtractionRule
-from provider_pipeline.rules.generation.samples import EndpointSample
 from provider_pipeline.rules.history import LAST, Baseline, Once
 from provider_pipeline.rules.issues import GUARDS, shown
-from provider_pipeline.rules.judge import ListingJudge
 from provider_pipeline.rules.limits import SizedCache
 from provider_pipeline.rules.overrides import OverrideSet
 from provider_pipeline.rules.rows import Profile, content_digest
@@ -222,15 +222,17 @@ def active_judge(
     now: datetime,
     accepted: Collection[str] = (),
     watch: Callable[[], None],
-) -> ListingJudge:
+) -> rules.judge.ListingJudge:
     """A judge that compares a listing, fetched `now`, with the ones accepted before; reads their models in batches.
 
     Guards in `accepted` hold nothing. `watch` is called between steps, and may raise to abort; see `ListingJudge`.
     """
     if state.profile is None:
-        return ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
+        return rules.judge.ListingJudge(rule, thresholds=thresholds, fetched_at=now, watch=watch)
     history = StoredHistory(session, provider.id, state, window_days=thresholds.window_days, now=now)
-    return ListingJudge(rule, thresholds=thresholds, history=history, accepted=accepted, fetched_at=now, watch=watch)
+    return rules.judge.ListingJudge(
+        rule, thresholds=thresholds, history=history, accepted=accepted, fetched_at=now, watch=watch
+    )
 
 
 class StoredHistory:
@@ -395,7 +397,7 @@ class SampleResponse:
         id: The raw response they are stored as, if any.
     """
 
-    samples: Sequence[EndpointSample] = field(repr=False)
+    samples: Sequence[rules.generation.samples.EndpointSample] = field(repr=False)
     id: int | None = None
 
     def __iter__(self) -> Iterator[Page]:

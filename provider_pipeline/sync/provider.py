@@ -1,5 +1,7 @@
 """Syncs one provider, end to end; `ModelSyncer` is the public Python API of it."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -12,19 +14,16 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from provider_pipeline import catalog
+from provider_pipeline import catalog, rules, sync
 from provider_pipeline.catalog.database import documented_errors
 from provider_pipeline.errors import ProviderPipelineError, RuleValidationError
 from provider_pipeline.gc_tuning import relaxed_gc
 from provider_pipeline.listing.client import ListingClient
-from provider_pipeline.rules.growth import growth
 from provider_pipeline.rules.rows import MAX_PAGES
 from provider_pipeline.sync.extract import extract_listing, parse_pages
 from provider_pipeline.sync.load import Loaded, load_listings
 from provider_pipeline.sync.outcome import SyncOutcome, WriteMode
 from provider_pipeline.sync.plan import AcceptedGuards, StoredResponse, accept_guards, first_pages, prepare
-from provider_pipeline.sync.repair.trials import run_trials
-from provider_pipeline.sync.repair.worker import LEASE, answer_task, improve_rule, open_task_for, worker_name
 
 SAMPLE_ORIGIN: Final = "sample"
 """Origin of a rule that was written before anything was fetched."""
@@ -95,11 +94,11 @@ def run_follow_ups(session: Session, loaded: list[Loaded], *, now: datetime) -> 
         for each in stored:
             plan, outcome = each.listing.plan, each.outcome
             if plan.on_trial and outcome.raw_response_id is not None:
-                run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
+                sync.repair.trials.run_trials(session, each.provider_id, outcome.raw_response_id, now=now)
                 session.commit()
             is_first = plan.state.last_success_at is None and outcome.last_success_at is not None
             if is_first and plan.active.origin == SAMPLE_ORIGIN:
-                improve_rule(session, outcome.slug)
+                sync.repair.worker.improve_rule(session, outcome.slug)
             elif _has_grown(each):
                 _follow_growth(session, each, now=now)
     except (ProviderPipelineError, SQLAlchemyError):
@@ -122,17 +121,19 @@ def _follow_growth(session: Session, loaded: Loaded, *, now: datetime) -> None:
         stored = islice((each for each in loaded.listing.fetch.pages if each.endpoint == position), MAX_PAGES)
         after = [document for _, document in parse_pages(stored)]
         before = partial(first_pages, last, position, MAX_PAGES)
-        issues += [each.issue() for each in growth(rule, before, after, endpoint=position)]
+        issues += [each.issue() for each in rules.growth.growth(rule, before, after, endpoint=position)]
     if not issues or catalog.tasks.was_asked(session, loaded.provider_id, issues):
         return
     task = catalog.tasks.open_rule_gen_task(
         session, loaded.provider_id, raw_response_id=loaded.outcome.raw_response_id, issues=issues
     )
-    worker = worker_name()
-    claimed = catalog.task_claims.claim(session, worker=worker, now=now, lease=LEASE, task_id=task.id)
+    worker = sync.repair.worker.worker_name()
+    claimed = catalog.task_claims.claim(
+        session, worker=worker, now=now, lease=sync.repair.worker.LEASE, task_id=task.id
+    )
     session.commit()
     if claimed is not None:
-        answer_task(session, claimed, worker=worker)
+        sync.repair.worker.answer_task(session, claimed, worker=worker)
 
 
 def _has_grown(loaded: Loaded) -> bool:
@@ -197,7 +198,7 @@ class ModelSyncer:
         with documented_errors(self._session):
             outcome = attempt_sync(self._session, provider_slug, client=self._client, keep=keep, accept=accepted)
             if outcome.status == "blocked" and not dry_run:
-                open_task_for(self._session, outcome, created_by_id=created_by_id)
+                sync.repair.worker.open_task_for(self._session, outcome, created_by_id=created_by_id)
                 self._session.commit()
         if outcome.status == "blocked":
             raise RuleValidationError(

@@ -17,8 +17,8 @@ from provider_pipeline.catalog.model_writes import ListedModels, WriteResult
 from provider_pipeline.catalog.notifications import News
 from provider_pipeline.catalog.providers import Provider
 from provider_pipeline.catalog.sync_state import AcceptedSync, FailedSync
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
 from provider_pipeline.rules.prices import usd_per_million_tokens
-from provider_pipeline.rules.rows import ROW_COLUMNS
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 FULL = {

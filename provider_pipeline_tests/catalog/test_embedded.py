@@ -194,6 +194,22 @@ def test_commands_leave_the_server_running_for_the_next_one(home, monkeypatch):
     _until(lambda: not _servers(home))
 
 
+def test_opening_a_catalogue_that_exists_takes_one_connection_and_no_transaction_that_others_wait_for(
+    home, monkeypatch
+):
+    monkeypatch.delenv("PROVIDER_PIPELINE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("PROVIDER_PIPELINE_HOME", str(home))
+    with open_catalog() as kept, kept.engine.connect() as watching:
+        # As an upgrade holds it, for minutes if it builds an index.
+        watching.exec_driver_sql("SELECT pg_advisory_xact_lock(7160527341)")
+        before = watching.exec_driver_sql("SELECT sessions FROM pg_stat_database WHERE datname = 'postgres'").scalar()
+        with open_catalog() as database, database.session() as session:
+            assert session.scalar(text("SELECT count(*) FROM provider")) == 0
+        watching.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
+        after = watching.exec_driver_sql("SELECT sessions FROM pg_stat_database WHERE datname = 'postgres'").scalar()
+    assert after == before
+
+
 @pytest.mark.parametrize("setting", ["soon", "-1", "3601", "nan"])
 def test_an_idle_time_that_cannot_be_is_refused(home, monkeypatch, setting: str):
     monkeypatch.setenv("PROVIDER_PIPELINE_EMBEDDED_IDLE_SECONDS", setting)

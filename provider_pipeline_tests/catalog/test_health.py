@@ -1,4 +1,6 @@
-from provider_pipeline.catalog.health import provider_health, provider_overview
+from sqlalchemy import event
+
+from provider_pipeline.catalog.health import provider_health, provider_overviews
 from provider_pipeline_tests.catalog.builders import NOON, hours_later, model, record_failure, record_success, register
 
 
@@ -19,9 +21,18 @@ def test_a_provider_that_was_never_synced_has_been_well_since_it_was_added(sessi
     assert (health.consecutive_failures, health.blocked, health.last_seconds, health.models) == (0, False, None, {})
 
 
-def test_the_overview_counts_only_active_models_of_its_own_provider(session, provider, write):
-    register(session, "anthropic")
+def test_each_overview_counts_only_active_models_of_its_own_provider(session, provider, write):
+    other = register(session, "anthropic")
     write([model("a"), model("b")])
     write([model("a")], hour=1)
-    overview = provider_overview(session, provider)
-    assert (overview["slug"], overview["active_models"], overview["last_error"]) == ("openai", 1, None)
+    overviews = provider_overviews(session, [provider, other])
+    assert [(each["slug"], each["active_models"]) for each in overviews] == [("openai", 1), ("anthropic", 0)]
+    assert {each["last_error"] for each in overviews} == {None}
+
+
+def test_one_statement_reads_the_overviews_of_all_providers(session, provider):
+    providers = [provider, *(register(session, f"provider-{number}") for number in range(5))]
+    executed = []
+    event.listen(session.connection(), "before_cursor_execute", lambda *given: executed.append(given[2]))
+    assert len(provider_overviews(session, providers)) == 6
+    assert len(executed) == 1

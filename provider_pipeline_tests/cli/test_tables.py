@@ -5,6 +5,8 @@ import io
 import pytest
 from hypothesis import given, strategies as st
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from provider_pipeline.cli.console import draw, table
 
@@ -65,3 +67,41 @@ def test_no_window_breaks_a_word_that_fits_into_it(rows, width):
         for word in (*row[0].split(), *row[2].split()):
             assert word == "-" or len(word) > width - 16 or word in text
     assert max(map(len, text.splitlines())) <= max(width, 1)
+
+
+CELLS = st.one_of(
+    st.text("ab-/ \n漢é", max_size=100),
+    st.builds(Text, st.text("ab \n", max_size=100), style=st.sampled_from(["", "green", "bold on red"])),
+)
+
+
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=4),
+    width=st.integers(20, 200),
+    terminal=st.booleans(),
+    ascii_only=st.booleans(),
+)
+def test_a_table_is_drawn_as_rich_draws_it(rows, width, terminal, ascii_only):
+    fitted = table("t", ("first", "second", "third"), rows, right=("third",), wide=True)
+    encoding = "ascii" if ascii_only else "utf-8"
+    screens = [io.TextIOWrapper(io.BytesIO(), encoding, errors="replace") for _ in range(2)]
+    # Rich squeezes a table into its window, which ours never does when it is told to be wide.
+    ours, theirs = (
+        Console(file=screen, force_terminal=terminal, width=window, color_system="truecolor")
+        for screen, window in zip(screens, (width, 400), strict=True)
+    )
+    draw(fitted, console=ours)
+    reference = Table(title=fitted.title, title_justify="left")
+    for column in fitted.columns:
+        cells = [column.header, *column.cells]
+        longest = max(line.cell_len for cell in cells for line in Text(str(cell)).split("\n", allow_blank=True))
+        reference.add_column(column.header, justify=column.justify, width=min(longest, 80), overflow="fold")
+    for row in zip(*(column.cells for column in fitted.columns), strict=True):
+        reference.add_row(*row)
+    theirs.print(reference)
+    assert drawn_on(screens[0]) == drawn_on(screens[1])
+
+
+def drawn_on(screen: io.TextIOWrapper) -> str:
+    screen.flush()
+    return screen.buffer.getvalue().decode()

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from provider_pipeline import RuleValidator
 from provider_pipeline.rules.comparison import EXAMPLES, RowComparer, RowDifferences
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
 
 
 def row(model_id: str, **columns):

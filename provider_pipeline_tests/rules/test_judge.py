@@ -9,7 +9,8 @@ from provider_pipeline.rules.history import RowsInMemory
 from provider_pipeline.rules.ids import SeenModels
 from provider_pipeline.rules.issues import GUARDS, PLAUSIBILITY_ISSUES
 from provider_pipeline.rules.judge import ListingJudge
-from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
+from provider_pipeline.rules.rows import meta_hash
 from provider_pipeline.rules.thresholds import Thresholds
 from provider_pipeline.rules.validator import RuleValidator
 from provider_pipeline_tests.rules import samples

@@ -1,9 +1,15 @@
 from pathlib import Path
 
 import provider_pipeline
-from provider_pipeline.rules.model_columns import HEADINGS, LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
+from provider_pipeline.rules.model_columns import (
+    HEADINGS,
+    LIMIT_COLUMNS,
+    PRICE_COLUMNS,
+    PROVIDER_MODEL_COLUMNS,
+    ROW_COLUMNS,
+)
 from provider_pipeline.rules.overrides import OVERRIDABLE
-from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS, ROW_COLUMNS
+from provider_pipeline.rules.rows import MEANINGFUL_COLUMNS
 
 
 def test_only_columns_of_a_listing_are_hashed_or_overridden():

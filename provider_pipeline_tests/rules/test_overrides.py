@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from provider_pipeline.errors import InvalidRuleError
-from provider_pipeline.rules.model_columns import without_second_names
+from provider_pipeline.rules.model_columns import ROW_COLUMNS, without_second_names
 from provider_pipeline.rules.overrides import (
     OverrideSet,
     StatedValue,
@@ -15,7 +15,7 @@ from provider_pipeline.rules.overrides import (
     listed_values,
     override_fields,
 )
-from provider_pipeline.rules.rows import ROW_COLUMNS, meta_hash
+from provider_pipeline.rules.rows import meta_hash
 from provider_pipeline_tests.rules.samples import ROW
 
 FIELDS = {

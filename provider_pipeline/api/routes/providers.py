@@ -102,6 +102,5 @@ def _store(
 
 def _overview(context: RequestContext, provider: catalog.providers.Provider) -> Json:
     every = provider.check_every
-    return catalog.health.provider_overview(context.session, provider) | {
-        "check_every_seconds": None if every is None else every.total_seconds()
-    }
+    (overview,) = catalog.health.provider_overviews(context.session, [provider])
+    return overview | {"check_every_seconds": None if every is None else every.total_seconds()}

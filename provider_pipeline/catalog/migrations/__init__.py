@@ -78,6 +78,9 @@ def upgrade(engine: Engine) -> list[str]:
     Raises:
         MigrationMissingError: The database was upgraded by a newer version of the code.
     """
+    with engine.connect() as connection:
+        if not _pending(connection):
+            return []
     applied = []
     while revision := _apply_next(engine):
         applied.append(revision)

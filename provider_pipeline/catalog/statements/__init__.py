@@ -12,8 +12,7 @@ from typing import Final
 from psycopg.sql import SQL, Composed, Identifier, Literal
 from sqlalchemy import TextClause, text
 
-from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.model_columns import LIMIT_COLUMNS, PRICE_COLUMNS, PROVIDER_MODEL_COLUMNS, ROW_COLUMNS
 
 _VALUE_COLUMNS: Final = (*(name for name in ROW_COLUMNS if name != "model_id"), "overridden_fields")
 _CHANGING_COLUMNS: Final = [name for name in ROW_COLUMNS if name not in {"model_id", "meta_hash", "family"}]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jmespath
 
-from provider_pipeline.rules.rows import ROW_COLUMNS
+from provider_pipeline.rules.model_columns import ROW_COLUMNS
 
 UNITS = {"usd_per_token": 1e6, "usd_per_thousand_tokens": 1e3, "usd_per_million_tokens": 1.0}
 COMPARED = (
