@@ -351,7 +351,7 @@ def compare_listings(
     return catalog.dry_writes.dry_write(session, [each.listed_models() for each in uploads], now=now)
 
 
-def _uploads(session: Session, listings: Sequence[AcceptedListing], now: datetime) -> list["_Upload"]:
+def _uploads(session: Session, listings: Sequence[AcceptedListing], now: datetime) -> list[_Upload]:
     overrides = catalog.sync_state.overrides_by_provider(session, [listing.provider_id for listing in listings], now)
     return [_Upload(listing, overrides.get(listing.provider_id, OverrideSet())) for listing in listings]
 
