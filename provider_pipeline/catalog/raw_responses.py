@@ -98,7 +98,7 @@ class RawResponseRef(ListingContent):
 
 
 @dataclass(frozen=True)
-class StoredResponse(ListingContent):
+class RawResponse(ListingContent):
     """A stored listing, without its pages.
 
     Attributes:
@@ -220,13 +220,13 @@ def load_page(session: Session, raw_response_id: int, *, endpoint: int, number: 
     return StoredPage(**{**row, "content": zlib.decompress(row["content"])})
 
 
-def list_raw_responses(session: Session, slug: str | None = None) -> list[StoredResponse]:
+def list_raw_responses(session: Session, slug: str | None = None) -> list[RawResponse]:
     """Stored listings, most recently received first."""
-    found = [StoredResponse(**row) for row in session.execute(_described(slug=slug)).mappings()]
+    found = [RawResponse(**row) for row in session.execute(_described(slug=slug)).mappings()]
     return sorted(found, key=lambda each: (each.last_fetched_at, each.id), reverse=True)
 
 
-def get(session: Session, raw_response_id: int) -> StoredResponse:
+def get(session: Session, raw_response_id: int) -> RawResponse:
     """A stored listing, without its pages.
 
     Raises:
@@ -235,7 +235,7 @@ def get(session: Session, raw_response_id: int) -> StoredResponse:
     row = session.execute(_described(raw_response_id=raw_response_id)).mappings().one_or_none()
     if row is None:
         raise _not_stored(raw_response_id)
-    return StoredResponse(**row)
+    return RawResponse(**row)
 
 
 def recent_ids(session: Session, provider_id: int, *, limit: int) -> list[int]:
