@@ -60,7 +60,7 @@ class Growth:
 def growth(
     rule: ExtractionRule, before: Callable[[], Sequence[Any]], after: Sequence[Any], *, endpoint: int = 0
 ) -> list[Growth]:
-    """What the listing has now and had not before, and no part of the rule reads; empty if the rule is too costly.
+    """New parts of the listing that no part of the rule reads; empty if the rule is too costly.
 
     Args:
         rule: The rule, which reads both.

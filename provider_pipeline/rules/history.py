@@ -1,4 +1,4 @@
-"""Accepted listings, as a new one is compared with them; `sync/config.py` reads them from the catalogue."""
+"""Accepted listings, as a new one is compared with them; `sync/plan.py` reads them from the catalogue."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What `metadata_json` holds: a known key as its type (`metadata` in `data/fields.toml`), any other as JSON.
+"""The content of `metadata_json`: a known key as its type (`metadata` in `data/fields.toml`), any other as JSON.
 
 Fields that hold the time of the request are recognised, for they would make every model look changed at every sync.
 """

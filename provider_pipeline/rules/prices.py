@@ -93,7 +93,7 @@ def usual_unit(component: str) -> str:
 
 
 def _base_of(component: str) -> str:
-    """The component that sizes tell apart and that a name begins with; empty if there is none."""
+    """The component priced by size that a name begins with; empty if none."""
     known = read_table("prices.toml")["component"]
     return next((name for name in known if known[name].get("variants") and component.startswith(f"{name}_")), "")
 

@@ -24,7 +24,7 @@ _MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class MissingPart(NamedTuple):
-    """A stated part that a rule has otherwise, or not at all; `found` is None if the rule lacks it."""
+    """A stated part that differs in the rule; `found` is None if the rule lacks it."""
 
     part: str
     stated: Any

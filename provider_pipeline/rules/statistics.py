@@ -1,4 +1,4 @@
-"""What is counted of a listing page by page while it is judged: rows, values set aside, pages; and their issues."""
+"""Statistics of a listing, counted page by page while it is judged: rows, rejected values, pages; and their issues."""
 
 import operator
 from collections import Counter
@@ -176,7 +176,7 @@ class PagesRead:
         self._last: dict[int, Any] = {}
 
     def add(self, endpoint: int, answer: Any, count: int) -> None:
-        """Count an endpoint's next page, which has so many items."""
+        """Count an endpoint's next page and its items."""
         self._pages[endpoint] += 1
         self._items[endpoint] += count
         self._last[endpoint] = answer

@@ -1,4 +1,4 @@
-"""What a rule is written from: an endpoint's sample, the list of models in it, and the kind of API it reveals."""
+"""Input of the generator: an endpoint's sample, the list of models in it, and the kind of API it reveals."""
 
 import math
 from collections.abc import Mapping
