@@ -142,7 +142,7 @@ def _gone(row: Mapping[str, Any], today: date) -> str:
 
 
 def _unmet(row: Mapping[str, Any], needs: Needs) -> list[str] | None:
-    """Needs of which it is unknown whether the offer meets them; None if it is known not to meet one."""
+    """Needs that the offer may or may not meet; None if it fails one."""
     states = {f"capabilities.{name}": row["capabilities"].get(name) for name in needs.capabilities}
     if needs.min_context is not None:
         context = row["context_length"]

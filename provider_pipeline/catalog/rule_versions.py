@@ -192,7 +192,7 @@ def events(session: Session, provider_id: int, *, version: int | None = None) ->
 
 
 def previous_active_version(session: Session, provider_id: int) -> int | None:
-    """The version a rollback would activate, skipping rejected ones; None if there is none."""
+    """The version a rollback would activate, skipping rejected ones, if any."""
     activated = session.scalars(
         select(rule_version_event.c.version)
         .where(rule_version_event.c.provider_id == provider_id, rule_version_event.c.status == "active")

@@ -111,7 +111,7 @@ class DetectedApi:
 
 @dataclass(frozen=True)
 class Detection:
-    """Every request in order, and the API found; or the reason why there is none in one line, and what to do."""
+    """Every request in order, and the API found, or the reason in one line and what to do."""
 
     probes: tuple[Probe, ...]
     found: DetectedApi | None = None

@@ -160,7 +160,7 @@ def contradicting(rows: Sequence[Mapping[str, Any]]) -> frozenset[int]:
 def _outside_majority(
     rows: Sequence[Mapping[str, Any]], column: str, largest: Callable[[Mapping[int, Any]], Collection[int]]
 ) -> set[int]:
-    """Positions of the rows outside the largest group that agrees on a column; all if that is no majority."""
+    """Positions of the rows outside the majority value of a column; all of them without a majority."""
     values = {place: value for place, row in enumerate(rows) if (value := row.get(column))}
     stated = list(values.values())
     if stated.count(stated[0] if stated else None) == len(stated):

@@ -100,7 +100,7 @@ def _shipped() -> RegexSet:
 
 
 def _bare(name: str, tables: Mapping[str, Any]) -> str:
-    """The last part of an id without what is written before and behind a model's name."""
+    """The last part of an id, without the prefixes and suffixes around a model's name."""
     if not _steps().matches(name):
         return name.replace(":", "-")
     for step in ("dotted", "carrier"):

@@ -214,7 +214,7 @@ class RequestTimes:
                     return
 
     def fields(self) -> frozenset[str]:
-        """The fields that hold the time of the request for nearly every model that has one."""
+        """Fields with the time of the request, in nearly all models that have the field."""
         return frozenset(
             name
             for name, count in self._near.items()

@@ -81,7 +81,7 @@ class ParsedName(NamedTuple):
 
     @property
     def id(self) -> str:
-        """`lab/name`; for an unknown lab the name, behind its owner if it has one."""
+        """`lab/name`; for an unknown lab `owner/name`, or the name alone."""
         before = self.lab or self.owner
         return f"{before}/{self.name}" if before else self.name
 

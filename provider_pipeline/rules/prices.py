@@ -309,7 +309,7 @@ def merged_prices(first: Prices, later: Prices) -> Prices:
 
 
 def hash_of_further_prices(prices: Prices) -> int | None:
-    """Stands for the prices other than input and output; None if there are none."""
+    """Hash of the prices other than input and output; None without any."""
     if prices.keys() <= _COLUMNS.keys():
         return None
     further = [

@@ -169,7 +169,7 @@ class StatedRule(StatedParts):
         return _written(self)
 
     def at(self, path: str | None, *, alone: bool) -> StatedParts:
-        """What is stated of the endpoint at a path; `alone` if the rule has no other."""
+        """The stated parts of the endpoint at a path; `alone` if it is the rule's only one."""
         if self.endpoints:
             return self.endpoints.get(path or "", NOTHING)
         return StatedParts(**{part: getattr(self, part) for part in PARTS}) if alone else NOTHING

@@ -93,7 +93,7 @@ class ListingStatistics:
         return max(self._over_context.count / max(1, self._both_limits), self._contradictions.count / max(1, count))
 
     def history_issues(self, profile: Profile, ids: Collection[str]) -> list[dict[str, Any]]:
-        """What is implausible compared with accepted listings; `ids` are the models listed now."""
+        """Issues compared with accepted listings; `ids` are the models listed now."""
         found: list[dict[str, Any]] = []
         for comparison, overlap in zip(self._comparisons, self._overlap(ids), strict=True):
             found += compare_with_baseline(profile, comparison.baseline, overlap, self._thresholds)
