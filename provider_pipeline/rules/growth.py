@@ -19,7 +19,7 @@ from provider_pipeline.rules.rows import MIN_FILL, lists_of
 from provider_pipeline.rules.thresholds import Thresholds
 
 _MIN_ITEMS: Final = 2
-_MIN_LIKENESS: Final = 0.5
+_MIN_RELATIVE_SCORE: Final = 0.5
 """Score of a list, as a share of the best one's, from which it may hold models too."""
 _READ: Final = 0.9
 
@@ -121,7 +121,7 @@ def _lists(found: Sequence[ListCandidate], known: set[str], ids: set[str | None]
         theirs = set(one.ids[0].values)
         if (
             one.selector not in known
-            and one.score >= _MIN_LIKENESS * found[0].score
+            and one.score >= _MIN_RELATIVE_SCORE * found[0].score
             and one.reasons["container"] >= UNLIKELY
             and len(theirs & seen) < _READ * len(theirs)
             and not theirs > ids
